@@ -1,0 +1,56 @@
+// Tensor values in host memory, in every dtype that checkpoints hold. No arithmetic here.
+
+import { RestoreError } from './errors.ts'
+
+/** Bytes per element of each dtype; names are torch's. */
+export const dtypeBytes = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  float8_e4m3fn: 1,
+  float8_e5m2: 1,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint64: 8,
+  uint32: 4,
+  uint16: 2,
+  uint8: 1,
+  bool: 1,
+} as const satisfies Record<string, number>
+
+export type DType = keyof typeof dtypeBytes
+
+/** Values of a tensor: contiguous, row-major, little-endian; `bytes.length` = elements × bytes per element. */
+export interface TensorData {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly bytes: Uint8Array
+}
+
+export function elementCount(shape: readonly number[]): number {
+  let count = 1
+  for (const size of shape) count *= size
+  return count
+}
+
+/** Wraps float32 values, without a copy where alignment allows. */
+export function float32Data(values: Float32Array, shape: readonly number[]): TensorData {
+  if (values.length !== elementCount(shape)) {
+    throw new RestoreError(
+      'shape',
+      `float32Data: expected ${elementCount(shape)} values for [${shape}], got ${values.length}`,
+    )
+  }
+  return {
+    dtype: 'float32',
+    shape,
+    bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  }
+}
+
+export function int64Data(values: readonly (number | bigint)[], shape: readonly number[]): TensorData {
+  return { dtype: 'int64', shape, bytes: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) }
+}
