@@ -1,0 +1,44 @@
+// Composite operations, written once from primitives.
+
+import type { Dim } from './dims.ts'
+import { rearrange } from './rearrange.ts'
+import type { Tensor } from './tensor.ts'
+
+/** [b c h·f w·f] -> [b c·f² h w], the exact inverse of pixelShuffle. */
+export function pixelUnshuffle(x: Tensor, factor: number): Tensor {
+  return rearrange(x, 'b c (h fh) (w fw) -> b (c fh fw) h w', { fh: factor, fw: factor })
+}
+
+/** 1 / max(‖x‖₂, eps) along a dimension, kept as size 1; its gradient is finite for x = 0. */
+export function inverseNorm(x: Tensor, dim: number, eps = 1e-12): Tensor {
+  return x
+    .mul(x)
+    .sum([dim], { keepDim: true })
+    .clamp(eps * eps)
+    .rsqrt()
+}
+
+/**
+ * Standard deviation over channels of every pixel, inverted: [b c h w] -> [b 1 h w]; biased variance as E[x²] − E[x]²,
+ * which passes twice over x where the centred form passes three times.
+ */
+export function inverseChannelDeviation(x: Tensor, eps: number): Tensor {
+  const mean = x.mean([1], { keepDim: true })
+  const meanOfSquares = x.mul(x).mean([1], { keepDim: true })
+  return meanOfSquares.sub(mean.mul(mean)).clamp(0).add(eps).rsqrt()
+}
+
+/** Mean absolute difference. */
+export function l1Loss(output: Tensor, target: Tensor): Tensor {
+  return output.sub(target).abs().mean()
+}
+
+/** The next multiple of `multiple` at or above a size. */
+export function roundUp(size: number, multiple: number): number {
+  return Math.ceil(size / multiple) * multiple
+}
+
+/** x with its four dimensions given: a reshape to [b c h w] of what was computed on pixels in a row. */
+export function toImage(x: Tensor, h: Dim, w: Dim): Tensor {
+  return rearrange(x, 'b c (h w) -> b c h w', { h, w })
+}

@@ -1,0 +1,258 @@
+// Tensors in plain host memory: weights as they come from a file, and the small algebra on them (folding a norm into a
+// convolution) that a network does before its input appears. Everything else needs libtorch or a trace.
+
+import { type DType, elementCount, float32Data, type TensorData } from './data.ts'
+import { fixedShape, type Shape } from './dims.ts'
+import { RestoreError } from './errors.ts'
+import type { Op, OpAttrs } from './ops.ts'
+import { type Backend, Tensor } from './tensor.ts'
+
+type Values = Float32Array<ArrayBufferLike>
+type HostOp<K extends Op> = (
+  attrs: OpAttrs[K],
+  inputs: readonly HostInput[],
+  shape: readonly number[],
+) => Values
+
+interface HostInput {
+  readonly values: Values
+  readonly shape: readonly number[]
+}
+
+/** The data behind a host tensor. */
+export function hostData(tensor: Tensor): TensorData {
+  if (tensor.backend !== hostBackend)
+    throw new RestoreError('shape', 'hostData: expected a tensor in host memory')
+  return tensor.value as TensorData
+}
+
+export function hostTensor(data: TensorData): Tensor {
+  return new Tensor(hostBackend, data, data.shape)
+}
+
+function floats(op: Op, tensor: Tensor): Values {
+  const { dtype, bytes } = tensor.read()
+  if (dtype !== 'float32')
+    throw new RestoreError('shape', `${op}: host memory computes in float32, got ${dtype}`)
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4)
+}
+
+/** Steps through `shape` in row-major order, giving the matching offset in an operand that broadcasts to it. */
+function broadcastOffsets(shape: readonly number[], operand: readonly number[]): Int32Array {
+  const lead = shape.length - operand.length
+  const inner = shape[shape.length - 1] ?? 1
+  const offsets = new Int32Array(elementCount(shape) / Math.max(inner, 1))
+  const steps: number[] = shape.map(() => 0)
+  for (let i = operand.length - 1, step = 1; i >= 0; i--) {
+    const size = operand[i] ?? 1
+    steps[i + lead] = size === 1 ? 0 : step
+    step *= size
+  }
+  const index = shape.map(() => 0)
+  let offset = 0
+  for (let row = 0; row < offsets.length; row++) {
+    offsets[row] = offset
+    for (let i = shape.length - 2; i >= 0; i--) {
+      index[i] = (index[i] ?? 0) + 1
+      offset += steps[i] ?? 0
+      if ((index[i] ?? 0) < (shape[i] ?? 1)) break
+      offset -= (index[i] ?? 0) * (steps[i] ?? 0)
+      index[i] = 0
+    }
+  }
+  return offsets
+}
+
+function binary(compute: (a: number, b: number) => number) {
+  return (_: unknown, [a, b]: readonly HostInput[], shape: readonly number[]): Values => {
+    if (!a || !b) throw new RestoreError('shape', 'expected two inputs')
+    const out = new Float32Array(elementCount(shape))
+    const inner = shape[shape.length - 1] ?? 1
+    const [rowsA, rowsB] = [broadcastOffsets(shape, a.shape), broadcastOffsets(shape, b.shape)]
+    const stepA = a.shape[a.shape.length - 1] === inner && inner !== 1 ? 1 : 0
+    const stepB = b.shape[b.shape.length - 1] === inner && inner !== 1 ? 1 : 0
+    for (let row = 0, at = 0; row < rowsA.length; row++) {
+      let [i, j] = [rowsA[row] ?? 0, rowsB[row] ?? 0]
+      for (let k = 0; k < inner; k++, at++, i += stepA, j += stepB) {
+        out[at] = compute(a.values[i] as number, b.values[j] as number)
+      }
+    }
+    return out
+  }
+}
+
+function unary<K extends Op>(compute: (x: number, attrs: OpAttrs[K]) => number): HostOp<K> {
+  return (attrs, [x]) => {
+    const out = new Float32Array(x?.values.length ?? 0)
+    for (let i = 0; i < out.length; i++) out[i] = compute(x?.values[i] as number, attrs)
+    return out
+  }
+}
+
+/** Reads the input in the order given by strides. */
+function strided(x: Values, shape: readonly number[], strides: readonly number[], start = 0): Values {
+  const out = new Float32Array(elementCount(shape))
+  const rank = shape.length
+  const index = new Array<number>(rank).fill(0)
+  const inner = shape[rank - 1] ?? 1
+  const step = strides[rank - 1] ?? 0
+  for (let at = 0, offset = start; at < out.length; ) {
+    for (let k = 0, from = offset; k < inner; k++, at++, from += step) out[at] = x[from] as number
+    for (let i = rank - 2; i >= 0; i--) {
+      index[i] = (index[i] ?? 0) + 1
+      offset += strides[i] ?? 0
+      if ((index[i] ?? 0) < (shape[i] ?? 1)) break
+      offset -= (index[i] ?? 0) * (strides[i] ?? 0)
+      index[i] = 0
+    }
+  }
+  return out
+}
+
+function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1)
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1)
+  return strides
+}
+
+function only(inputs: readonly HostInput[]): HostInput {
+  const [x] = inputs
+  if (!x) throw new RestoreError('shape', 'expected an input')
+  return x
+}
+
+function sum({ dims }: OpAttrs['sum'], inputs: readonly HostInput[], shape: readonly number[]): Values {
+  const x = only(inputs)
+  const kept = x.shape.map((size, i) => (dims.includes(i) ? 1 : size))
+  const rows = broadcastOffsets(x.shape, kept)
+  const inner = x.shape[x.shape.length - 1] ?? 1
+  const step = dims.includes(x.shape.length - 1) ? 0 : 1
+  const out = new Float64Array(elementCount(shape))
+  for (let row = 0, at = 0; row < rows.length; row++) {
+    for (let k = 0, to = rows[row] ?? 0; k < inner; k++, at++, to += step)
+      out[to] = (out[to] as number) + (x.values[at] as number)
+  }
+  return Float32Array.from(out)
+}
+
+function matmul(_: unknown, [a, b]: readonly HostInput[], shape: readonly number[]): Values {
+  if (!a || !b) throw new RestoreError('shape', 'expected two inputs')
+  const [n = 1, m = 1] = shape.slice(-2)
+  const k = a.shape[a.shape.length - 1] ?? 1
+  const batch = shape.slice(0, -2)
+  const offsetsA = broadcastOffsets([...batch, 1], [...a.shape.slice(0, -2), 1])
+  const offsetsB = broadcastOffsets([...batch, 1], [...b.shape.slice(0, -2), 1])
+  const out = new Float32Array(elementCount(shape))
+  for (let g = 0; g < offsetsA.length; g++) {
+    const [fromA, fromB] = [(offsetsA[g] ?? 0) * n * k, (offsetsB[g] ?? 0) * k * m]
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < m; j++) {
+        let total = 0
+        for (let p = 0; p < k; p++)
+          total += (a.values[fromA + i * k + p] as number) * (b.values[fromB + p * m + j] as number)
+        out[(g * n + i) * m + j] = total
+      }
+    }
+  }
+  return out
+}
+
+function cat({ dim }: OpAttrs['cat'], inputs: readonly HostInput[], shape: readonly number[]): Values {
+  const out = new Float32Array(elementCount(shape))
+  const outer = elementCount(shape.slice(0, dim))
+  let at = 0
+  for (let row = 0; row < outer; row++) {
+    for (const { values, shape: part } of inputs) {
+      const length = elementCount(part.slice(dim))
+      out.set(values.subarray(row * length, (row + 1) * length), at)
+      at += length
+    }
+  }
+  return out
+}
+
+const hostOps: { readonly [K in Op]?: HostOp<K> } = {
+  add: binary((a, b) => a + b),
+  sub: binary((a, b) => a - b),
+  mul: binary((a, b) => a * b),
+  div: binary((a, b) => a / b),
+  addScalar: unary((x, { value }) => x + value),
+  mulScalar: unary((x, { value }) => x * value),
+  powScalar: unary((x, { exponent }) => x ** exponent),
+  clamp: unary((x, { min, max }) => Math.min(Math.max(x, min), max)),
+  neg: unary((x) => -x),
+  exp: unary(Math.exp),
+  sqrt: unary(Math.sqrt),
+  rsqrt: unary((x) => 1 / Math.sqrt(x)),
+  sin: unary(Math.sin),
+  cos: unary(Math.cos),
+  sum,
+  mean: (attrs, inputs, shape) => {
+    const total = sum(attrs, inputs, shape)
+    const count = only(inputs).values.length / total.length
+    return total.map((value) => value / count)
+  },
+  matmul,
+  cat,
+  reshape: (_, inputs) => only(inputs).values,
+  permute: ({ dims }, inputs, shape) => {
+    const strides = stridesOf(only(inputs).shape)
+    return strided(
+      only(inputs).values,
+      shape,
+      dims.map((dim) => strides[dim] ?? 0),
+    )
+  },
+  expand: (_, inputs, shape) => {
+    const x = only(inputs)
+    const strides = stridesOf(x.shape).map((stride, i) => (x.shape[i] === 1 ? 0 : stride))
+    return strided(x.values, shape, [...new Array<number>(shape.length - strides.length).fill(0), ...strides])
+  },
+  slice: ({ dim, start, step }, inputs, shape) => {
+    const x = only(inputs)
+    const strides = stridesOf(x.shape)
+    const first = start * (strides[dim] ?? 0)
+    return strided(
+      x.values,
+      shape,
+      strides.map((stride, i) => (i === dim ? stride * step : stride)),
+      first,
+    )
+  },
+}
+
+/** Whether an op can be computed on weights in host memory, as constant folding asks. */
+export function isHostOp(op: Op): boolean {
+  return hostOps[op] !== undefined
+}
+
+class HostBackend implements Backend {
+  readonly precedence = 0
+
+  run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor {
+    const compute = hostOps[op]
+    if (!compute) {
+      throw new RestoreError(
+        'usage',
+        `${op}: tensors are in host memory; move the model and its input to libtorch, or trace it`,
+      )
+    }
+    const operands = inputs.map((tensor) => ({
+      values: floats(op, tensor),
+      shape: fixedShape(op, tensor.shape),
+    }))
+    const size = fixedShape(op, shape)
+    return hostTensor(float32Data(compute(attrs, operands, size), size))
+  }
+
+  dtypeOf(value: unknown): DType {
+    return (value as TensorData).dtype
+  }
+
+  read(value: unknown): TensorData {
+    return value as TensorData
+  }
+}
+
+export const hostBackend: Backend = new HostBackend()

@@ -1,0 +1,77 @@
+// THE list of primitive operations and their attributes: adding one starts here, then tsc names every table that lacks it.
+// Semantics and argument order are torch's. What can be composed lives in functional.ts and needs no entry.
+
+import type { DType } from './data.ts'
+import type { Shape } from './dims.ts'
+
+type None = Readonly<Record<never, never>>
+export type PadMode = 'constant' | 'reflect' | 'replicate'
+
+/** Attributes of every op; `dim` and `dims` are non-negative (methods of Tensor resolve negative ones). */
+export interface OpAttrs {
+  // element by element, two inputs with broadcasting
+  add: None
+  sub: None
+  mul: None
+  div: None
+  maximum: None
+  minimum: None
+  // element by element with a number
+  addScalar: { readonly value: number }
+  mulScalar: { readonly value: number }
+  powScalar: { readonly exponent: number }
+  clamp: { readonly min: number; readonly max: number }
+  // element by element, one input
+  neg: None
+  abs: None
+  exp: None
+  log: None
+  sqrt: None
+  rsqrt: None
+  sin: None
+  cos: None
+  tanh: None
+  sigmoid: None
+  relu: None
+  leakyRelu: { readonly negativeSlope: number }
+  silu: None
+  gelu: None // the exact one, with erf
+  cast: { readonly dtype: DType }
+  // products: inputs (x, weight, bias?) for conv2d and linear
+  matmul: None
+  linear: None
+  conv2d: { readonly stride: number; readonly padding: number; readonly groups: number }
+  // normalisation over the last dimension; inputs (x) or (x, weight, bias)
+  layerNorm: { readonly eps: number }
+  softmax: { readonly dim: number }
+  logSoftmax: { readonly dim: number }
+  // reductions
+  sum: { readonly dims: readonly number[]; readonly keepDim: boolean }
+  mean: { readonly dims: readonly number[]; readonly keepDim: boolean }
+  amax: { readonly dims: readonly number[]; readonly keepDim: boolean }
+  argmax: { readonly dim: number; readonly keepDim: boolean }
+  // windows and resampling of [b c h w]
+  maxPool2d: { readonly kernel: number; readonly stride: number; readonly padding: number }
+  avgPool2d: { readonly kernel: number; readonly stride: number; readonly padding: number }
+  pixelShuffle: { readonly factor: number }
+  upsampleNearest: { readonly factor: number }
+  upsampleBilinear: { readonly factor: number } // align_corners=False
+  // movement
+  reshape: { readonly shape: Shape }
+  permute: { readonly dims: readonly number[] }
+  expand: { readonly shape: Shape }
+  slice: { readonly dim: number; readonly start: number; readonly end: number; readonly step: number }
+  cat: { readonly dim: number }
+  /** `padding` as torch's F.pad: last dimension first, (before, after) each. */
+  pad: { readonly padding: readonly number[]; readonly mode: PadMode; readonly value: number }
+  // look-ups: inputs (weight, ids) and (x, index)
+  embedding: None
+  gather: { readonly dim: number }
+}
+
+export type Op = keyof OpAttrs
+
+/** A table with one entry per op. */
+export type PerOp<Args extends readonly unknown[], R> = {
+  readonly [K in Op]: (attrs: OpAttrs[K], ...args: Args) => R
+}

@@ -1,0 +1,119 @@
+// A module is any object whose fields hold tensors, modules or lists of them: the field names are the checkpoint keys.
+
+import { type DType, float32Data } from '../core/data.ts'
+import { formatShape, sameShape } from '../core/dims.ts'
+import { RestoreError } from '../core/errors.ts'
+import { hostTensor } from '../core/host.ts'
+import { Tensor } from '../core/tensor.ts'
+
+/** Visits every tensor of a module in field order; an aliased tensor is visited under each of its keys. */
+function walk(
+  node: unknown,
+  path: string,
+  visit: (key: string, tensor: Tensor, replace: (to: Tensor) => void) => void,
+): void {
+  if (typeof node !== 'object' || node === null || ArrayBuffer.isView(node)) return
+  for (const [name, child] of Object.entries(node)) {
+    const key = path === '' ? name : `${path}.${name}`
+    if (child instanceof Tensor) {
+      visit(key, child, (to) => {
+        ;(node as Record<string, unknown>)[name] = to
+      })
+    } else walk(child, key, visit)
+  }
+}
+
+/** Tensors by checkpoint key, in the official order. */
+export function stateDict(module: object): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>()
+  walk(module, '', (key, tensor) => tensors.set(key, tensor))
+  return tensors
+}
+
+/** Trainable tensors by key, each once however many keys it has. */
+export function parameters(module: object): Map<string, Tensor> {
+  const found = new Map<string, Tensor>()
+  const seen = new Set<Tensor>()
+  for (const [key, tensor] of stateDict(module)) {
+    if (tensor.isTrainable && !seen.has(tensor)) found.set(key, tensor)
+    seen.add(tensor)
+  }
+  return found
+}
+
+/** Number of values in all trainable tensors. */
+export function parameterCount(module: object): number {
+  let count = 0
+  for (const tensor of parameters(module).values())
+    count += tensor.shape.reduce<number>((n, size) => n * Number(size), 1)
+  return count
+}
+
+/** Replaces every tensor by what `to` returns for it: moves a model to a device, or casts it. Aliases stay aliases. */
+export function mapTensors(module: object, to: (tensor: Tensor, key: string) => Tensor): void {
+  const replaced = new Map<Tensor, Tensor>()
+  walk(module, '', (key, tensor, replace) => {
+    let next = replaced.get(tensor)
+    if (!next) {
+      next = to(tensor, key)
+      next.key = key
+      next.isTrainable = tensor.isTrainable
+      replaced.set(tensor, next)
+    }
+    replace(next)
+  })
+}
+
+/** Weights to load: shape now, float32 values when asked. */
+export interface WeightSource {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+  /** Values as float32. */
+  floats(): Float32Array
+}
+
+/**
+ * Fills a module with a checkpoint's weights, as float32 in host memory. Strict: every key must be there with its shape and
+ * no other; one error lists all that is missing, unexpected or misshaped.
+ */
+export function loadWeights(module: object, weights: ReadonlyMap<string, WeightSource>): void {
+  const expected = stateDict(module)
+  checkKeys(expected, weights)
+  mapTensors(module, (tensor, key) => {
+    const source = weights.get(key)
+    if (!source) throw new RestoreError('checkpoint', `weights: key ${key} is missing`)
+    const values = source.floats()
+    if (!values.every(Number.isFinite)) {
+      throw new RestoreError(
+        'numeric',
+        `weights: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,
+      )
+    }
+    return hostTensor(float32Data(values, tensor.shape as readonly number[]))
+  })
+}
+
+function checkKeys(expected: ReadonlyMap<string, Tensor>, weights: ReadonlyMap<string, WeightSource>): void {
+  const missing = [...expected.keys()].filter((key) => !weights.has(key))
+  const unexpected = [...weights.keys()].filter((key) => !expected.has(key))
+  const misshaped = [...expected].flatMap(([key, tensor]) => {
+    const found = weights.get(key)
+    if (!found || sameShape(found.shape, tensor.shape)) return []
+    return [`${key} expected ${formatShape(tensor.shape)}, got ${formatShape(found.shape)}`]
+  })
+  const problems = [
+    ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
+    ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
+    ...(misshaped.length > 0 ? [`misshaped ${list(misshaped)}`] : []),
+  ]
+  if (problems.length > 0) {
+    throw new RestoreError(
+      'checkpoint',
+      `weights: expected exactly the ${expected.size} keys of this network; ${problems.join('; ')}`,
+    )
+  }
+}
+
+function list(items: readonly string[]): string {
+  return `${items.length}: ${items.join(', ')}`
+}
