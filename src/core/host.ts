@@ -64,14 +64,22 @@ function broadcastOffsets(shape: readonly number[], operand: readonly number[]):
   return offsets
 }
 
+/** Shapes without the trailing dimensions in which the first has size 1, so that the innermost loop is a long one. */
+function trimmed(first: readonly number[], ...others: readonly (readonly number[])[]): (readonly number[])[] {
+  let trailing = 0
+  while (trailing < first.length && first[first.length - 1 - trailing] === 1) trailing++
+  return [first, ...others].map((shape) => shape.slice(0, Math.max(shape.length - trailing, 0)))
+}
+
 function binary(compute: (a: number, b: number) => number) {
   return (_: unknown, [a, b]: readonly HostInput[], shape: readonly number[]): Values => {
     if (!a || !b) throw new RestoreError('shape', 'expected two inputs')
     const out = new Float32Array(elementCount(shape))
-    const inner = shape[shape.length - 1] ?? 1
-    const [rowsA, rowsB] = [broadcastOffsets(shape, a.shape), broadcastOffsets(shape, b.shape)]
-    const stepA = a.shape[a.shape.length - 1] === inner && inner !== 1 ? 1 : 0
-    const stepB = b.shape[b.shape.length - 1] === inner && inner !== 1 ? 1 : 0
+    const [outer = [], left = [], right = []] = trimmed(shape, a.shape, b.shape)
+    const inner = outer[outer.length - 1] ?? 1
+    const [rowsA, rowsB] = [broadcastOffsets(outer, left), broadcastOffsets(outer, right)]
+    const stepA = left[left.length - 1] === inner ? 1 : 0
+    const stepB = right[right.length - 1] === inner ? 1 : 0
     for (let row = 0, at = 0; row < rowsA.length; row++) {
       let [i, j] = [rowsA[row] ?? 0, rowsB[row] ?? 0]
       for (let k = 0; k < inner; k++, at++, i += stepA, j += stepB) {
@@ -124,10 +132,13 @@ function only(inputs: readonly HostInput[]): HostInput {
 
 function sum({ dims }: OpAttrs['sum'], inputs: readonly HostInput[], shape: readonly number[]): Values {
   const x = only(inputs)
-  const kept = x.shape.map((size, i) => (dims.includes(i) ? 1 : size))
-  const rows = broadcastOffsets(x.shape, kept)
-  const inner = x.shape[x.shape.length - 1] ?? 1
-  const step = dims.includes(x.shape.length - 1) ? 0 : 1
+  const [all = [], kept = []] = trimmed(
+    x.shape,
+    x.shape.map((size, i) => (dims.includes(i) ? 1 : size)),
+  )
+  const rows = broadcastOffsets(all, kept)
+  const inner = all[all.length - 1] ?? 1
+  const step = kept[kept.length - 1] === inner ? 1 : 0
   const out = new Float64Array(elementCount(shape))
   for (let row = 0, at = 0; row < rows.length; row++) {
     for (let k = 0, to = rows[row] ?? 0; k < inner; k++, at++, to += step)
