@@ -1,0 +1,73 @@
+// Where libtorch and the built addon are kept, and what is remembered about them between runs.
+
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** What `limpid setup` remembers about one built addon, so that loading it starts no other program. */
+export interface BuildRecord {
+  readonly addon: string
+  readonly sources: string
+  readonly libtorch: string
+  readonly version: string
+  readonly library: string
+  readonly libraryStamp: string
+}
+
+/** LIMPID_HOME, or the platform's folder for caches. */
+export function cacheFolder(): string {
+  const { LIMPID_HOME, XDG_CACHE_HOME } = process.env
+  if (LIMPID_HOME) return LIMPID_HOME
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'limpid')
+  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'limpid')
+}
+
+/** The folder of the C++ sources: they stay in the package when the TypeScript is compiled to dist/. */
+export function sourceFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return join(folder, 'native', 'src')
+}
+
+/** A hash of all C++ sources in a folder. */
+export function hashSources(folder = sourceFolder()): string {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(folder).sort()) hash.update(name).update(readFileSync(join(folder, name)))
+  return hash.digest('hex')
+}
+
+/** Changes when a file is replaced. */
+export function stampOf(file: string): string {
+  const { size, mtimeMs } = statSync(file)
+  return `${size}-${mtimeMs}`
+}
+
+const recordFile = () => join(cacheFolder(), 'addons.json')
+
+/** All remembered addons, the newest last. */
+export function readRecords(): readonly BuildRecord[] {
+  try {
+    const records: unknown = JSON.parse(readFileSync(recordFile(), 'utf8'))
+    return Array.isArray(records) ? records : []
+  } catch {
+    return []
+  }
+}
+
+export function remember(record: BuildRecord): void {
+  const others = readRecords().filter((other) => other.addon !== record.addon && existsSync(other.addon))
+  mkdirSync(cacheFolder(), { recursive: true })
+  const temporary = `${recordFile()}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify([...others, record], null, 2)}\n`)
+  renameSync(temporary, recordFile())
+}

@@ -1,0 +1,176 @@
+// Finds libtorch on this machine: headers and libraries of a version that the addon can be built against.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { cacheFolder } from './cache.ts'
+
+/** libtorch as the compiler needs it. */
+export interface LibtorchFound {
+  readonly origin: 'LIBTORCH' | 'python' | 'cache' | 'system'
+  readonly root: string
+  /** The folder with libtorch_cpu. */
+  readonly lib: string
+  readonly version: string
+  readonly hasCuda: boolean
+  /** Value of _GLIBCXX_USE_CXX11_ABI that its libraries were compiled with. */
+  readonly cxx11Abi: 0 | 1
+}
+
+/** A place that was searched, and why nothing usable is there. */
+export interface Tried {
+  readonly place: string
+  readonly reason: string
+}
+
+export interface LibtorchSearch {
+  readonly found?: LibtorchFound
+  readonly tried: readonly Tried[]
+}
+
+export const oldestMinor = 6
+export const newestMinor = 13
+const supported = `2.${oldestMinor} to 2.${newestMinor}`
+export const librarySuffix = process.platform === 'darwin' ? 'dylib' : 'so'
+
+/** The first usable libtorch: LIBTORCH, an installed Python package, one installed before, the system's. */
+export function findLibtorch(): LibtorchSearch {
+  const tried: Tried[] = []
+  for (const { origin, place, root } of places()) {
+    const result = root === undefined ? 'no torch package' : inspect(root, origin)
+    if (typeof result !== 'string') return { found: result, tried }
+    tried.push({ place, reason: result })
+  }
+  return { tried }
+}
+
+interface Place {
+  readonly origin: LibtorchFound['origin']
+  readonly place: string
+  readonly root?: string
+}
+
+function* places(): Generator<Place> {
+  const { LIBTORCH } = process.env
+  if (LIBTORCH) {
+    // A folder that was asked for is used or reported, never replaced by another.
+    yield { origin: 'LIBTORCH', place: `LIBTORCH=${LIBTORCH}`, root: LIBTORCH }
+    return
+  }
+  for (const python of pythons()) {
+    const root = torchPackageOf(python)
+    yield { origin: 'python', place: root ?? python, ...(root === undefined ? {} : { root }) }
+  }
+  for (const root of installed()) yield { origin: 'cache', place: root, root }
+  for (const root of ['/usr', '/usr/local']) {
+    if (existsSync(join(root, 'include', 'torch')))
+      yield { origin: 'system', place: join(root, 'include', 'torch'), root }
+  }
+}
+
+/** Python interpreters to ask, the active environment's first. */
+export function pythons(): string[] {
+  const { VIRTUAL_ENV } = process.env
+  const candidates = VIRTUAL_ENV ? [join(VIRTUAL_ENV, 'bin', 'python')] : []
+  return [
+    ...new Set([...candidates, 'python3', 'python'].map(findProgram).filter((path) => path !== undefined)),
+  ]
+}
+
+/** The path of a program, searched as a shell does. */
+export function findProgram(name: string): string | undefined {
+  if (name.includes('/')) return existsSync(name) ? name : undefined
+  const folders = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '')
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+}
+
+// Importing torch takes seconds; finding it does not.
+const locate =
+  'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s and s.origin else "")'
+
+function torchPackageOf(python: string): string | undefined {
+  const { stdout, status } = spawnSync(python, ['-c', locate], {
+    encoding: 'utf8',
+    cwd: '/',
+    timeout: 30_000,
+  })
+  const root = status === 0 ? stdout.trim() : ''
+  return root === '' ? undefined : root
+}
+
+function installed(): string[] {
+  const cache = cacheFolder()
+  if (!existsSync(cache)) return []
+  const folders = readdirSync(cache).filter((name) => /^libtorch-[\d.]+$/.test(name))
+  return folders
+    .sort()
+    .reverse()
+    .map((name) => join(cache, name, 'torch'))
+}
+
+/** What is in a folder that should hold libtorch, or why it cannot be used. */
+export function inspect(root: string, origin: LibtorchFound['origin']): LibtorchFound | string {
+  if (!existsSync(root)) return 'no such folder'
+  if (!existsSync(join(root, 'include', 'ATen', 'core', 'Tensor.h')))
+    return 'no headers (include/ATen/core/Tensor.h)'
+  const library = `libtorch_cpu.${librarySuffix}`
+  const lib = libraryFolders(root).find((folder) => existsSync(join(folder, library)))
+  if (lib === undefined) return `no ${library} in lib`
+  const version = versionOf(root)
+  if (version === undefined) return 'its version cannot be read'
+  const [major, minor] = version.split('.').map(Number)
+  if (major !== 2 || minor === undefined || !(minor >= oldestMinor))
+    return `version ${version} is too old, expected ${supported}`
+  if (minor > newestMinor) return `version ${version} is too new, expected ${supported}`
+  const cxx11Abi = abiOf(lib)
+  if (cxx11Abi === undefined) return 'the C++ ABI of its libc10 cannot be recognised'
+  const hasCuda = existsSync(join(lib, `libtorch_cuda.${librarySuffix}`))
+  return { origin, root: realpathSync(root), lib: realpathSync(lib), version, hasCuda, cxx11Abi }
+}
+
+function libraryFolders(root: string): string[] {
+  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+  return [join(root, 'lib'), join(root, 'lib', `${machine}-linux-gnu`), join(root, 'lib64')]
+}
+
+const headerVersion = (text: string) => {
+  const part = (name: string) => new RegExp(`TORCH_VERSION_${name}\\s+(\\d+)`).exec(text)?.[1]
+  return part('MAJOR') === undefined ? undefined : `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`
+}
+
+function versionOf(root: string): string | undefined {
+  const sources: [file: string, parse: (text: string) => string | undefined][] = [
+    ['version.py', (text) => /__version__ = '([^']+)'/.exec(text)?.[1]],
+    ['build-version', (text) => text.trim()],
+    ['include/torch/headeronly/version.h', headerVersion],
+    ['include/torch/csrc/api/include/torch/version.h', headerVersion],
+  ]
+  for (const [file, parse] of sources) {
+    const path = join(root, file)
+    const version = existsSync(path) ? parse(readFileSync(path, 'utf8')) : undefined
+    if (version !== undefined) return version
+  }
+  return undefined
+}
+
+// The mangled name of c10::Error's constructor tells which std::string the libraries were compiled with.
+function abiOf(lib: string): 0 | 1 | undefined {
+  if (process.platform === 'darwin') return 1
+  const path = join(lib, 'libc10.so')
+  if (!existsSync(path)) return undefined
+  const symbols = readFileSync(path)
+  if (symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationENSt7__cxx11')) return 1
+  return symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationESs') ? 0 : undefined
+}
+
+/** Folders with CUDA's headers, which a Python package may bring; empty where there are none. */
+export function cudaHeaders({ root }: LibtorchFound): string[] {
+  const packages = dirname(root)
+  const { CUDA_HOME } = process.env
+  const candidates = [
+    ...(CUDA_HOME ? [join(CUDA_HOME, 'include')] : []),
+    join(packages, 'nvidia', 'cuda_runtime', 'include'),
+    '/usr/local/cuda/include',
+  ]
+  return candidates.filter((folder) => existsSync(join(folder, 'cuda_runtime_api.h'))).slice(0, 1)
+}

@@ -1,0 +1,212 @@
+// `limpid setup`: installs libtorch where there is none, and compiles the addon against it.
+
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { RestoreError } from '../src/core/errors.ts'
+import { cacheFolder, hashSources, remember, sourceFolder, stampOf } from './cache.ts'
+import { cudaHeaders, findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
+
+export { findLibtorch, type LibtorchFound, type LibtorchSearch, type Tried } from './libtorch.ts'
+
+export interface SetupOptions {
+  readonly onProgress?: (message: string) => void
+}
+
+const torchVersion = '2.13.0'
+const nodeApiVersion = 8
+
+interface Outcome {
+  readonly ok: boolean
+  readonly output: string
+}
+
+function run(program: string, args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(program, args, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      resolve({ ok: error === null, output: `${stdout}${stderr}` || (error?.message ?? '') })
+    })
+  })
+}
+
+/** Installs libtorch with pip into the cache folder, whole or not at all; needs no virtual environment. */
+export async function installLibtorch({ onProgress }: SetupOptions = {}): Promise<LibtorchFound> {
+  const python = pythons()[0]
+  if (python === undefined) {
+    throw new RestoreError(
+      'environment',
+      'libtorch: expected Python 3 to install it with, found none; install python3 with pip, or set LIBTORCH to an unpacked libtorch',
+    )
+  }
+  const target = join(cacheFolder(), `libtorch-${torchVersion}`)
+  const temporary = `${target}.${process.pid}.tmp`
+  mkdirSync(cacheFolder(), { recursive: true })
+  try {
+    await pipInstall(python, temporary, onProgress)
+    rmSync(target, { recursive: true, force: true })
+    renameSync(temporary, target)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+  const found = inspect(join(target, 'torch'), 'cache')
+  if (typeof found === 'string')
+    throw new RestoreError('environment', `libtorch: pip installed ${target}, but ${found}`)
+  return found
+}
+
+async function pipInstall(
+  python: string,
+  target: string,
+  onProgress?: (message: string) => void,
+): Promise<void> {
+  const install = (extra: readonly string[]) =>
+    run(python, ['-m', 'pip', 'install', '--target', target, '--upgrade', ...extra, `torch==${torchVersion}`])
+  // PyPI's package for Linux on x64 brings gigabytes of CUDA; PyTorch's own index has one without. A configured index is the user's choice.
+  const prefersCpuIndex =
+    process.platform === 'linux' && process.arch === 'x64' && !(await hasOwnIndex(python))
+  if (prefersCpuIndex) {
+    onProgress?.(`installing torch ${torchVersion} (CPU) with pip`)
+    const cpu = await install(['--no-deps', '--index-url', 'https://download.pytorch.org/whl/cpu'])
+    if (cpu.ok) return
+  }
+  onProgress?.(`installing torch ${torchVersion} with pip`)
+  let result = await install(['--no-deps'])
+  if (result.ok && existsSync(join(target, 'torch', 'lib', 'libtorch_cuda.so'))) {
+    onProgress?.('installing the CUDA libraries that this torch needs')
+    result = await install([])
+  }
+  if (!result.ok) {
+    const reason = result.output
+      .split('\n')
+      .filter((line) => /error|no module/i.test(line))
+      .slice(-3)
+      .join(' ')
+    throw new RestoreError(
+      'environment',
+      `libtorch: ${python} -m pip install torch==${torchVersion} failed: ${reason || result.output.trim()}; ` +
+        'install torch yourself, or set LIBTORCH to an unpacked libtorch',
+    )
+  }
+}
+
+async function hasOwnIndex(python: string): Promise<boolean> {
+  const { output } = await run(python, ['-m', 'pip', 'config', 'list'])
+  return (
+    /index-url|find-links|no-index/.test(output) ||
+    Object.keys(process.env).some((name) =>
+      /^PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)$/.test(name),
+    )
+  )
+}
+
+/** Compiles the addon for a libtorch, unless that was done before, and remembers it for `loadAddon`; the path of the binary. */
+export async function buildAddon(found: LibtorchFound, { onProgress }: SetupOptions = {}): Promise<string> {
+  const sources = hashSources()
+  const flags = { compile: compileFlags(found), link: linkFlags(found) }
+  const key = createHash('sha256')
+    .update(JSON.stringify([sources, flags, process.platform, process.arch, nodeApiVersion]))
+    .digest('hex')
+    .slice(0, 16)
+  const folder = join(cacheFolder(), `addon-${found.version}-${key}`)
+  const addon = join(folder, 'limpid.node')
+  if (!existsSync(addon)) {
+    const temporary = `${folder}.${process.pid}.tmp`
+    mkdirSync(temporary, { recursive: true })
+    try {
+      await compile(temporary, flags, onProgress)
+      rmSync(folder, { recursive: true, force: true })
+      renameSync(temporary, folder)
+    } finally {
+      rmSync(temporary, { recursive: true, force: true })
+    }
+  }
+  const library = join(found.lib, `libtorch_cpu.${librarySuffix}`)
+  remember({
+    addon,
+    sources,
+    libtorch: found.root,
+    version: found.version,
+    library,
+    libraryStamp: stampOf(library),
+  })
+  return addon
+}
+
+interface Flags {
+  readonly compile: readonly string[]
+  readonly link: readonly string[]
+}
+
+function compileFlags(found: LibtorchFound): string[] {
+  const api: string = createRequire(import.meta.url)('node-api-headers').include_dir
+  const torch = join(found.root, 'include')
+  const headers = [
+    api,
+    torch,
+    join(torch, 'torch', 'csrc', 'api', 'include'),
+    ...(found.hasCuda ? cudaHeaders(found) : []),
+  ]
+  return [
+    ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-w'],
+    ...[`-D_GLIBCXX_USE_CXX11_ABI=${found.cxx11Abi}`, `-DNAPI_VERSION=${nodeApiVersion}`, '-DNDEBUG'],
+    ...['-DAT_PER_OPERATOR_HEADERS', `-DLIMPID_TORCH_VERSION="${found.version}"`],
+    ...headers.map((folder) => `-I${folder}`),
+  ]
+}
+
+function linkFlags(found: LibtorchFound): string[] {
+  const names = ['torch_cpu', 'c10', ...(found.hasCuda ? ['torch_cuda', 'c10_cuda', 'torch'] : [])]
+  const libraries = [`-L${found.lib}`, `-Wl,-rpath,${found.lib}`, ...names.map((name) => `-l${name}`)]
+  if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup', ...libraries]
+  // libtorch_cuda registers itself when loaded; nothing refers to it by symbol, so the linker would drop it.
+  return ['-shared', '-Wl,--no-as-needed', ...libraries]
+}
+
+async function compile(folder: string, flags: Flags, onProgress?: (message: string) => void): Promise<void> {
+  const [compiler, ...options] = findCompiler()
+  const source = sourceFolder()
+  const names = readdirSync(source).filter((name) => name.endsWith('.cc'))
+  const waiting = [...names]
+  let done = 0
+  const worker = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const output = join(folder, name.replace(/cc$/, 'o'))
+      await compilerRun(compiler, [...options, ...flags.compile, '-c', join(source, name), '-o', output])
+      onProgress?.(`compiled ${name} (${++done} of ${names.length})`)
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  const objects = names.map((name) => join(folder, name.replace(/cc$/, 'o')))
+  await compilerRun(compiler, [...options, ...objects, ...flags.link, '-o', join(folder, 'limpid.node')])
+  for (const object of objects) rmSync(object)
+}
+
+async function compilerRun(compiler: string, args: readonly string[]): Promise<void> {
+  const { ok, output } = await run(compiler, args)
+  if (ok) return
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const errors = lines.filter((line) => /error|undefined reference|cannot find/i.test(line))
+  const shown = (errors.length > 0 ? errors : lines).slice(0, 5).join('\n')
+  throw new RestoreError(
+    'environment',
+    `addon: ${compiler} could not build it; set CXX to another C++20 compiler (g++ 11, clang 14 or newer), or LIBTORCH to another libtorch:\n${shown}`,
+  )
+}
+
+/** The C++ compiler with its own arguments, from CXX or the usual names. */
+export function findCompiler(): [program: string, ...options: string[]] {
+  const { CXX } = process.env
+  const [name, ...options] = (CXX ?? '').split(/\s+/).filter((word) => word !== '')
+  const candidates = name === undefined ? ['c++', 'g++', 'clang++'] : [name]
+  const program = candidates.map(findProgram).find((path) => path !== undefined)
+  if (program !== undefined) return [program, ...options]
+  throw new RestoreError(
+    'environment',
+    name === undefined
+      ? 'addon: expected a C++ compiler (c++, g++ or clang++), found none; install one (Debian: apt install g++, macOS: xcode-select --install) or set CXX'
+      : `addon: CXX names the compiler '${name}', which cannot be found; correct CXX or unset it`,
+  )
+}

@@ -1,0 +1,143 @@
+// Threads and CUDA. Compiles without CUDA's headers, against CPU builds of libtorch too.
+#include "addon.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <dlfcn.h>
+#include <torch/version.h>
+
+// libtorch has one interface for all allocators since 2.9; before, CUDA's own header asks for the CUDA toolkit's.
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
+#define LIMPID_DEVICE_ALLOCATOR
+#elif __has_include(<cuda_runtime_api.h>) && __has_include(<c10/cuda/CUDACachingAllocator.h>)
+#include <c10/cuda/CUDACachingAllocator.h>
+#define LIMPID_CUDA_ALLOCATOR
+#endif
+
+namespace limpid {
+
+at::Device toDevice(const std::string& name) {
+  const at::Device device(name);
+  if (device.is_cuda() && !device.has_index()) return at::Device(at::kCUDA, 0);
+  return device;
+}
+
+namespace {
+
+const at::CUDAHooksInterface& cuda() {
+  if (!at::detail::getCUDAHooks().hasCUDA()) throw std::runtime_error("this libtorch has no CUDA, or no CUDA device is present");
+  at::globalContext().lazyInitDevice(at::kCUDA);
+  return at::detail::getCUDAHooks();
+}
+
+// CUDA's driver, whose C interface does not change, called without its headers.
+class Driver {
+ public:
+  Driver() : library_(dlopen("libcuda.so.1", RTLD_LAZY)) {
+    if (!library_) throw std::runtime_error("the CUDA driver libcuda.so.1 cannot be loaded");
+    call<unsigned>("cuInit", 0u);
+  }
+
+  template <class... Parameters>
+  void call(const char* name, Parameters... parameters) const {
+    auto* function = reinterpret_cast<int (*)(Parameters...)>(dlsym(library_, name));
+    const int code = function ? function(parameters...) : -1;
+    if (code != 0) throw std::runtime_error(std::string(name) + " failed with code " + std::to_string(code));
+  }
+
+ private:
+  void* library_;
+};
+
+napi_value describeDevice(napi_env env, const Driver& driver, int index) {
+  constexpr int capabilityMajor = 75, capabilityMinor = 76;
+  int device = 0, major = 0, minor = 0;
+  size_t bytes = 0;
+  char name[256] = {};
+  driver.call<int*, int>("cuDeviceGet", &device, index);
+  driver.call<char*, int, int>("cuDeviceGetName", name, sizeof name, device);
+  driver.call<size_t*, int>("cuDeviceTotalMem_v2", &bytes, device);
+  driver.call<int*, int, int>("cuDeviceGetAttribute", &major, capabilityMajor, device);
+  driver.call<int*, int, int>("cuDeviceGetAttribute", &minor, capabilityMinor, device);
+  napi_value result;
+  check(env, napi_create_object(env, &result));
+  setProperty(env, result, "name", fromString(env, name));
+  setProperty(env, result, "totalBytes", fromNumber(env, static_cast<double>(bytes)));
+  setProperty(env, result, "computeCapability", fromString(env, std::to_string(major) + "." + std::to_string(minor)));
+  return result;
+}
+
+napi_value cudaDevices(napi_env env, const napi_value*) {
+  napi_value result;
+  check(env, napi_create_array(env, &result));
+  const auto& hooks = at::detail::getCUDAHooks();
+  const int count = hooks.hasCUDA() ? hooks.getNumGPUs() : 0;
+  if (count == 0) return result;
+  const Driver driver;
+  for (int i = 0; i < count; i++) check(env, napi_set_element(env, result, i, describeDevice(env, driver, i)));
+  return result;
+}
+
+napi_value synchronize(napi_env env, const napi_value* arguments) {
+  const auto device = toDevice(toString(env, arguments[0]));
+  return runAsync(env, "synchronize", [device] {
+    if (device.is_cuda()) cuda().deviceSynchronize(device.index());
+  });
+}
+
+napi_value cudaMemory(napi_env env, const napi_value* arguments) {
+  const auto index = static_cast<c10::DeviceIndex>(toInteger(env, arguments[0]));
+  cuda();
+#if defined(LIMPID_DEVICE_ALLOCATOR)
+  const auto stats = c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(index);
+#elif defined(LIMPID_CUDA_ALLOCATOR)
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(index);
+#else
+  throw std::runtime_error("cudaMemory needs libtorch 2.9 or newer, or the CUDA toolkit's headers when the addon is built");
+#endif
+#if defined(LIMPID_DEVICE_ALLOCATOR) || defined(LIMPID_CUDA_ALLOCATOR)
+  napi_value result;
+  check(env, napi_create_object(env, &result));
+  setProperty(env, result, "allocated", fromNumber(env, static_cast<double>(stats.allocated_bytes[0].current)));
+  setProperty(env, result, "reserved", fromNumber(env, static_cast<double>(stats.reserved_bytes[0].current)));
+  setProperty(env, result, "peakAllocated", fromNumber(env, static_cast<double>(stats.allocated_bytes[0].peak)));
+  return result;
+#endif
+}
+
+napi_value cudaEmptyCache(napi_env, const napi_value*) {
+  if (!at::detail::getCUDAHooks().hasCUDA()) return nullptr;
+  cuda();
+#if defined(LIMPID_DEVICE_ALLOCATOR)
+  c10::getDeviceAllocator(at::kCUDA)->emptyCache();
+#elif defined(LIMPID_CUDA_ALLOCATOR)
+  c10::cuda::CUDACachingAllocator::emptyCache();
+#else
+  throw std::runtime_error("cudaEmptyCache needs libtorch 2.9 or newer, or the CUDA toolkit's headers when the addon is built");
+#endif
+  return nullptr;
+}
+
+napi_value threads(napi_env env, const napi_value*) { return fromNumber(env, at::get_num_threads()); }
+
+napi_value setThreads(napi_env env, const napi_value* arguments) {
+  const auto count = toInteger(env, arguments[0]);
+  if (count < 1) throw std::runtime_error("expected at least one thread");
+  at::set_num_threads(static_cast<int>(count));
+  return nullptr;
+}
+
+}  // namespace
+
+void registerDevice(napi_env env, napi_value exports) {
+  addFunction(env, exports, "threads", guarded<threads>);
+  addFunction(env, exports, "setThreads", guarded<setThreads>);
+  addFunction(env, exports, "cudaDevices", guarded<cudaDevices>);
+  addFunction(env, exports, "synchronize", guarded<synchronize>);
+  addFunction(env, exports, "cudaMemory", guarded<cudaMemory>);
+  addFunction(env, exports, "cudaEmptyCache", guarded<cudaEmptyCache>);
+}
+
+}  // namespace limpid
