@@ -51,8 +51,8 @@ export function checkRange(offset: number, length: number, size: number): void {
 }
 
 /** Loads a tensor into memory. */
-export function loadTensor({ dtype, shape, read }: StoredTensor): TensorData {
-  return { dtype, shape, bytes: read() }
+export function loadTensor(tensor: StoredTensor): TensorData {
+  return { dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.read() }
 }
 
 export function malformed(message: string, cause?: unknown): RestoreError {

@@ -1,0 +1,100 @@
+// Checkpoints in files, for Node: reading by path, and writing safetensors whole or not at all.
+
+import { randomBytes } from 'node:crypto'
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { RestoreError } from '../core/errors.ts'
+import { type OpenOptions, openCheckpoint } from './open.ts'
+import { safetensorsParts, type WritableTensor } from './safetensors.ts'
+import { type ByteSource, type Checkpoint, checkRange, malformed } from './stored.ts'
+
+/** Opens a .pth, .pt, .ckpt or .safetensors file by its content, running no code; tensors are read when asked for. */
+export function readCheckpoint(file: string | ByteSource, options?: OpenOptions): Checkpoint {
+  return openCheckpoint(typeof file === 'string' ? fileSource(file) : file, options)
+}
+
+/** A file that is opened for each read, so that nothing has to be closed; one that changes meanwhile is an error. */
+export function fileSource(path: string): ByteSource {
+  const { size, mtimeMs } = withFile(path, (_, stat) => stat)
+  return {
+    name: path,
+    size,
+    read(offset, length) {
+      checkRange(offset, length, size)
+      return withFile(path, (file, stat) => {
+        if (stat.size !== size || stat.mtimeMs !== mtimeMs) {
+          throw malformed(
+            `changed while it was read (${size} bytes at first, ${stat.size} now); open it again`,
+          )
+        }
+        return readFully(file, offset, length)
+      })
+    },
+  }
+}
+
+interface FileStat {
+  readonly size: number
+  readonly mtimeMs: number
+}
+
+function withFile<T>(path: string, action: (file: number, stat: FileStat) => T): T {
+  let file: number | undefined
+  try {
+    file = openSync(path, 'r')
+    const stat = fstatSync(file)
+    if (!stat.isFile()) throw new RestoreError('input', `${path}: expected a file, got a folder or device`)
+    return action(file, stat)
+  } catch (error) {
+    if (error instanceof RestoreError) throw error
+    throw new RestoreError('input', `${path}: cannot be read (${messageOf(error)})`, { cause: error })
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+function readFully(file: number, offset: number, length: number): Uint8Array {
+  // Not zeroed first: every byte is written below, or the read fails. Slow = own memory, aligned for float32 views.
+  const { buffer } = Buffer.allocUnsafeSlow(length)
+  const bytes = new Uint8Array(buffer, 0, length)
+  for (let at = 0; at < length; ) {
+    const count = readSync(file, bytes, at, Math.min(length - at, 2 ** 30), offset + at)
+    if (count === 0) throw malformed(`ended at byte ${offset + at} while it was read: it was cut short`)
+    at += count
+  }
+  return bytes
+}
+
+/**
+ * Writes a safetensors file that appears whole or not at all, replacing `path`. Tensors of other files are read one at a
+ * time. Same tensors and metadata, same bytes: see {@link safetensorsParts}.
+ */
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, WritableTensor>,
+  metadata?: ReadonlyMap<string, string>,
+): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  let file: number | undefined
+  try {
+    file = openSync(temporary, 'wx')
+    for (const part of safetensorsParts(tensors, metadata)) writeFully(file, part)
+    fsyncSync(file)
+    closeSync(file)
+    file = undefined
+    renameSync(temporary, path)
+  } catch (error) {
+    if (file !== undefined) closeSync(file)
+    rmSync(temporary, { force: true })
+    if (error instanceof RestoreError) throw error
+    throw new RestoreError('output', `${path}: cannot be written (${messageOf(error)})`, { cause: error })
+  }
+}
+
+function writeFully(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30))
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,123 @@
+// Opens a weights file of any supported format, told by its content. Runs in browsers too.
+
+import { dtypeBytes } from '../core/data.ts'
+import { isLegacy, readLegacy, readTorchZip, type SavedObject } from './pth.ts'
+import { readSafetensors } from './safetensors.ts'
+import { findTensors, stripPrefix } from './stateDict.ts'
+import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './stored.ts'
+import { safeProduct, storedTensor } from './tensorViews.ts'
+
+export interface OpenOptions {
+  /** Keys from the root object of a PyTorch file to its tensors, such as `['params']`; else the usual ones are tried. */
+  readonly path?: readonly string[] | undefined
+}
+
+/** Opens a checkpoint; every error of it and of its tensors names the file. */
+export function openCheckpoint(source: ByteSource, options: OpenOptions = {}): Checkpoint {
+  return within(source.name, () => {
+    const checkpoint = readContainer(source, options)
+    const { prefix, tensors } = stripPrefix(checkpoint.tensors)
+    const named = new Map<string, StoredTensor>()
+    for (const [key, tensor] of tensors) named.set(key, nameErrors(source.name, key, tensor))
+    return { ...checkpoint, prefix, tensors: named }
+  })
+}
+
+function nameErrors(file: string, key: string, tensor: StoredTensor): StoredTensor {
+  const { dtype, shape } = tensor
+  return { dtype, shape, read: () => within(`${file}: tensor '${key}'`, () => tensor.read()) }
+}
+
+function readContainer(source: ByteSource, { path }: OpenOptions): Checkpoint {
+  if (source.size === 0) throw malformed('is empty: fetch it again')
+  const head = source.read(0, Math.min(source.size, 512))
+  const isSafetensors = head[8] === 0x7b && !isText(head.subarray(0, 8))
+  if (isSafetensors || (source.name.endsWith('.safetensors') && !isText(head))) {
+    if (path && path.length > 0)
+      throw malformed(`safetensors files have no nested keys such as '${path.join('.')}'`)
+    return readSafetensors(source)
+  }
+  if (startsWith(head, 'PK\x03\x04') || startsWith(head, 'PK\x05\x06'))
+    return fromPickle(readTorchZip(source), path)
+  if (head[0] === 0x80 && startsLegacy(source)) return fromPickle(readLegacy(source), path)
+  throw malformed(refusal(head))
+}
+
+function startsLegacy(source: ByteSource): boolean {
+  const advice =
+    'a bare Python pickle, which torch.save does not write; expected a zip or legacy PyTorch file or safetensors'
+  return within(advice, () => {
+    if (!isLegacy(source)) throw malformed('it does not start with the magic number')
+    return true
+  })
+}
+
+// Views may repeat stored values (expanded and tied tensors), but not without bound.
+const maxUnfolding = 16
+const freeUnfoldingBytes = 64 * 2 ** 20
+
+function fromPickle({ root, container, storages }: SavedObject, path: OpenOptions['path']): Checkpoint {
+  const found = findTensors(root, path)
+  const tensors = new Map<string, StoredTensor>()
+  const storageBytes = new Map<string, number>()
+  let stored = 0
+  let unfolded = 0
+  for (const [key, tensor] of found.tensors) {
+    within(`tensor '${key}'`, () => {
+      const opened = storedTensor(tensor, storages)
+      const { storage } = tensor
+      if (!storageBytes.has(storage.key)) {
+        storageBytes.set(storage.key, storage.numel)
+        stored += storage.numel * dtypeBytes[storage.dtype]
+      }
+      unfolded += safeProduct(opened.shape) * dtypeBytes[opened.dtype]
+      if (unfolded > stored * maxUnfolding + freeUnfoldingBytes) {
+        throw malformed(
+          `shape [${opened.shape}] unfolds ${stored} stored bytes to ${unfolded}, which no checkpoint needs`,
+        )
+      }
+      tensors.set(key, opened)
+    })
+  }
+  return { tensors, metadata: new Map(), container, path: found.path, prefix: '' }
+}
+
+/** What other files that users meet start with. */
+const otherFormats = [
+  ['version https://git-lfs', 'a git-lfs pointer, not the file itself; fetch it with `git lfs pull`'],
+  ['GGUF', 'a GGUF file; expected a PyTorch or safetensors file'],
+  ['\x89HDF', 'an HDF5 (Keras) file; expected a PyTorch or safetensors file'],
+  ['\x93NUMPY', 'a NumPy array; expected a PyTorch or safetensors file'],
+  ['\x1f\x8b', 'a gzip archive; unpack it first'],
+  ['7z\xbc\xaf', 'a 7-Zip archive; unpack it first'],
+  ['Rar!', 'a RAR archive; unpack it first'],
+  ['\x89PNG', 'a PNG image, not weights'],
+  ['\xff\xd8\xff', 'a JPEG image, not weights'],
+] as const
+
+function refusal(head: Uint8Array): string {
+  const other = otherFormats.find(([magic]) => startsWith(head, magic))
+  if (other) return `this is ${other[1]}`
+  if (startsWith(head.subarray(257), 'ustar')) {
+    return 'this is a tar archive; if PyTorch before 0.1.10 wrote it, save it again with a newer PyTorch, else unpack it'
+  }
+  const text = latin1(head.subarray(0, 40)).trim()
+  if (/^<(!doctype|html|\?xml|head|body)/i.test(text)) {
+    return 'this is a web page, not weights: the download failed or needs a login; fetch the file itself'
+  }
+  if (isText(head)) return `this is text ('${text.split(/\s*\n/)[0]}'), not weights; fetch the file again`
+  const bytes = Array.from(head.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
+  return `expected a PyTorch (.pth, .pt, .ckpt) or safetensors file, but it starts with the bytes ${bytes}`
+}
+
+function startsWith(head: Uint8Array, magic: string): boolean {
+  return latin1(head.subarray(0, magic.length)) === magic
+}
+
+function isText(head: Uint8Array): boolean {
+  return head.every((byte) => (byte >= 0x20 && byte < 0x7f) || (byte >= 9 && byte <= 13))
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
+}
