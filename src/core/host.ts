@@ -34,7 +34,7 @@ function floats(op: Op, tensor: Tensor): Values {
   const { dtype, bytes } = tensor.read()
   if (dtype !== 'float32')
     throw new RestoreError('shape', `${op}: host memory computes in float32, got ${dtype}`)
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4)
 }
 

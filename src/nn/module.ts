@@ -1,6 +1,6 @@
 // A module is any object whose fields hold tensors, modules or lists of them: the field names are the checkpoint keys.
 
-import { type DType, float32Data } from '../core/data.ts'
+import { float32Data } from '../core/data.ts'
 import { formatShape, sameShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import { hostTensor } from '../core/host.ts'
@@ -67,7 +67,6 @@ export function mapTensors(module: object, to: (tensor: Tensor, key: string) => 
 /** Weights to load: shape now, float32 values when asked. */
 export interface WeightSource {
   readonly shape: readonly number[]
-  readonly dtype: DType
   /** Values as float32. */
   floats(): Float32Array
 }

@@ -7,7 +7,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
-import { addon } from './addon.ts'
+import { loadAddon as addon } from '../../native/load.ts'
 import { call } from './ops.ts'
 
 /** 'cpu', or 'cuda:0'. */

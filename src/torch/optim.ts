@@ -2,7 +2,7 @@
 
 import type { Handle } from '../../native/index.d.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { addon } from './addon.ts'
+import { loadAddon as addon } from '../../native/load.ts'
 import { fromHandle, handleOf, noGrad } from './backend.ts'
 import { operator } from './ops.ts'
 

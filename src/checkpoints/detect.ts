@@ -1,0 +1,28 @@
+// Which network a checkpoint belongs to, told by keys that no other network has.
+
+import { RestoreError } from '../core/errors.ts'
+
+export type ModelId = 'restormer'
+
+const signatures: Readonly<Record<ModelId, readonly string[]>> = {
+  restormer: [
+    'patch_embed.proj.weight',
+    'encoder_level1.0.attn.temperature',
+    'latent.0.ffn.project_out.weight',
+    'output.weight',
+  ],
+}
+
+export const modelIds = Object.keys(signatures) as readonly ModelId[]
+
+/** The network whose signature keys are all there; an error names the networks that are known and some keys that came. */
+export function detectModel(keys: Iterable<string>): ModelId {
+  const present = new Set(keys)
+  const found = modelIds.find((id) => signatures[id].every((key) => present.has(key)))
+  if (found) return found
+  const sample = [...present].slice(0, 3).join(', ')
+  throw new RestoreError(
+    'checkpoint',
+    `weights: expected a checkpoint of ${modelIds.join(', ')}, got ${present.size} keys of another network (${sample}, …)`,
+  )
+}

@@ -1,0 +1,73 @@
+// Images inside the toolkit: planes of float32 in [0, 1]. No codec here: this file runs in browsers.
+
+import { float32Data, type TensorData } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
+
+export interface Image {
+  readonly width: number
+  readonly height: number
+  readonly channels: number
+  /** [c h w], values in [0, 1]. */
+  readonly data: Float32Array
+}
+
+/** [1 c h w] without a copy. */
+export function imageToTensor({ channels, height, width, data }: Image): TensorData {
+  return float32Data(data, [1, channels, height, width])
+}
+
+export function tensorToImage({ dtype, shape, bytes }: TensorData): Image {
+  const [b, channels, height, width] = shape
+  if (
+    dtype !== 'float32' ||
+    b !== 1 ||
+    channels === undefined ||
+    height === undefined ||
+    width === undefined
+  ) {
+    throw new RestoreError('shape', `image: expected float32 [1 c h w], got ${dtype} [${shape.join(' ')}]`)
+  }
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
+  return {
+    channels,
+    height,
+    width,
+    data: new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4),
+  }
+}
+
+/** The part of an image from (top, left), copied. */
+export function crop(image: Image, top: number, left: number, height: number, width: number): Image {
+  const data = new Float32Array(image.channels * height * width)
+  for (let c = 0; c < image.channels; c++) {
+    for (let y = 0; y < height; y++) {
+      const from = (c * image.height + top + y) * image.width + left
+      data.set(image.data.subarray(from, from + width), (c * height + y) * width)
+    }
+  }
+  return { width, height, channels: image.channels, data }
+}
+
+/** Rounds half to even, as NumPy and IEEE 754 do. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value)
+  const rest = value - floor
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1
+  return floor % 2 === 0 ? floor : floor + 1
+}
+
+/** Interleaved integers [h w c]: clamped to [0, 1], times `peak` (255 or 65535), rounded half to even in float32 as NumPy does. */
+export function quantize<T extends Uint8Array | Uint16Array>(
+  { channels, data }: Image,
+  peak: number,
+  out: T,
+): T {
+  const pixels = data.length / channels
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < pixels; i++) {
+      const value = Math.min(Math.max(data[c * pixels + i] as number, 0), 1)
+      out[i * channels + c] = roundHalfEven(Math.fround(value * peak))
+    }
+  }
+  return out
+}

@@ -1,0 +1,113 @@
+// From a checkpoint to a network: which one it is, with which options, filled with its weights.
+
+import { toFloat32 } from '../checkpoints/convert.ts'
+import { detectModel, type ModelId } from '../checkpoints/detect.ts'
+import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/stored.ts'
+import { RestoreError } from '../core/errors.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { Restormer, restormerDefaults, restormerOptionsFromWeights, type Tap } from '../models/restormer.ts'
+import { emptyInit, type Init } from '../nn/init.ts'
+import { loadWeights, type WeightSource } from '../nn/module.ts'
+import { cards, type LicenseId, type ModelCard } from './cards.ts'
+
+type Options = object
+type Tensors = Readonly<Record<string, Tensor>>
+
+export interface Builder {
+  /** Options that the key shapes of a checkpoint imply. */
+  optionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): Options
+  readonly defaults: Options
+  create(init: Init, options: Options): object
+  /** Named inputs of `forward`, each with its layout. */
+  readonly inputs: Readonly<Record<string, string>>
+  readonly outputs: readonly string[]
+  forward(network: object, inputs: Tensors, tap?: Tap): Tensors
+  /** Height and width that the network accepts. */
+  readonly size: { readonly multipleOf: number; readonly minimum: number }
+  readonly license: LicenseId
+}
+
+/** One network's builder, typed where it is written and the same for all where it is used. */
+function builder<O extends object, N extends object>(entry: {
+  readonly optionsFromWeights: (shapes: ReadonlyMap<string, readonly number[]>) => O
+  readonly defaults: O
+  readonly create: (init: Init, options: O) => N
+  readonly inputs: Readonly<Record<string, string>>
+  readonly outputs: readonly string[]
+  readonly forward: (network: N, inputs: Tensors, tap?: Tap) => Tensors
+  readonly size: { readonly multipleOf: number; readonly minimum: number }
+  readonly license: LicenseId
+}): Builder {
+  return {
+    ...entry,
+    optionsFromWeights: (shapes) => ({ ...entry.optionsFromWeights(shapes) }),
+    defaults: { ...entry.defaults },
+    create: (init, options) => entry.create(init, { ...entry.defaults, ...options }),
+    forward: (network, inputs, tap) => entry.forward(network as N, inputs, tap),
+  }
+}
+
+function input(inputs: Tensors, name: string): Tensor {
+  const tensor = inputs[name]
+  if (tensor) return tensor
+  throw new RestoreError(
+    'usage',
+    `forward: expected an input named '${name}', got ${Object.keys(inputs).join(', ') || 'none'}`,
+  )
+}
+
+export const builders: Readonly<Record<ModelId, Builder>> = {
+  restormer: builder({
+    optionsFromWeights: restormerOptionsFromWeights,
+    defaults: restormerDefaults,
+    create: (init, options) => new Restormer(init, options),
+    inputs: { x: 'b channelsIn h w' },
+    outputs: ['y'],
+    forward: (network, inputs, tap) => ({ y: network.forward(input(inputs, 'x'), tap) }),
+    size: { multipleOf: 8, minimum: 8 },
+    license: 'academic',
+  }),
+}
+
+export interface LoadedModel {
+  readonly id: ModelId
+  readonly options: Options
+  readonly builder: Builder
+  /** The network with its weights in host memory. */
+  readonly network: object
+}
+
+/** What a checkpoint is, without reading its weights. `given` overrides options that shapes cannot tell. */
+export function recognize(
+  checkpoint: Checkpoint,
+  given: Options = {},
+): { id: ModelId; options: Options; builder: Builder } {
+  const id = detectModel(checkpoint.tensors.keys())
+  const entry = builders[id]
+  const unknown = Object.keys(given).filter((name) => !(name in entry.defaults))
+  if (unknown.length > 0) {
+    const known = Object.keys(entry.defaults).join(', ')
+    throw new RestoreError('usage', `options: expected names among ${known}, got ${unknown.join(', ')}`)
+  }
+  const shapes = new Map([...checkpoint.tensors].map(([key, { shape }]) => [key, shape]))
+  return { id, options: { ...entry.optionsFromWeights(shapes), ...given }, builder: entry }
+}
+
+/** Builds the network a checkpoint belongs to and fills it; strict about keys, shapes and finite values. */
+export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedModel {
+  const { id, options, builder: entry } = recognize(checkpoint, given)
+  const network = entry.create(emptyInit(), options)
+  loadWeights(network, new Map([...checkpoint.tensors].map(([key, stored]) => [key, weightSource(stored)])))
+  return { id, options, builder: entry, network }
+}
+
+function weightSource(stored: StoredTensor): WeightSource {
+  return { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }
+}
+
+/** The card with this id; an unknown one lists those that exist. */
+export function findCard(id: string): ModelCard {
+  const card = cards.find((candidate) => candidate.id === id)
+  if (card) return card
+  throw new RestoreError('usage', `model: expected one of ${cards.map((c) => c.id).join(', ')}, got ${id}`)
+}

@@ -1,0 +1,10 @@
+// What can be done to a picture: pure data, safe in a browser.
+
+export const tasks = [
+  { id: 'denoise', title: 'Remove noise' },
+  { id: 'derain', title: 'Remove rain streaks' },
+  { id: 'deblur', title: 'Remove motion blur' },
+  { id: 'defocus-deblur', title: 'Sharpen what was out of focus' },
+] as const
+
+export type TaskId = (typeof tasks)[number]['id']
