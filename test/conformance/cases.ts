@@ -1,0 +1,96 @@
+// Every op on one backend against PyTorch's results. A backend states what it leaves out, and why.
+
+import { describe, expect, test } from 'vitest'
+import type { TensorData } from '../../src/core/data.ts'
+import type { Op } from '../../src/core/ops.ts'
+import { dtypeOf, shapeOf } from '../../src/core/shapes.ts'
+import { run, type Tensor } from '../../src/core/tensor.ts'
+import { type OpCase, opCases } from '../ops.cases.ts'
+import { difference, exact, isFloat, type Tolerance } from '../values.ts'
+
+export interface ConformanceBackend {
+  readonly name: string
+  readonly tolerance: Tolerance
+  run(testCase: OpCase): TensorData | Promise<TensorData>
+  /** Gradients of sum(output · cotangent), where the backend has them. */
+  gradients?(testCase: OpCase, cotangent: TensorData): readonly (TensorData | undefined)[]
+}
+
+export interface Skip {
+  readonly reason: string
+  /** Names of cases. */
+  readonly cases: readonly string[]
+}
+
+export interface RunOptions {
+  readonly backend: ConformanceBackend
+  readonly skip?: readonly Skip[]
+  /** The cases to run: all, unless given. */
+  readonly cases?: readonly OpCase[]
+}
+
+/** One rounding in a narrower format than float32: its unit roundoff, twice. */
+const roundings = { float16: 1e-3, bfloat16: 8e-3 } as const
+
+function toleranceOf({ dtype }: TensorData, tolerance: Tolerance): Tolerance {
+  if (dtype === 'float16' || dtype === 'bfloat16')
+    return { absolute: roundings[dtype], relative: roundings[dtype] }
+  return isFloat(dtype) ? tolerance : exact
+}
+
+/** The op of a case on other tensors. */
+export function applyOp<K extends Op>(
+  { op, attrs }: Pick<OpCase<K>, 'op' | 'attrs'>,
+  inputs: readonly Tensor[],
+): Tensor {
+  const [first, ...rest] = inputs
+  if (!first) throw new Error(`${op}: a case has at least one input`)
+  return run(op, [first, ...rest], attrs)
+}
+
+/** Defines one test for each case. */
+export function runCases({ backend, skip = [], cases = opCases }: RunOptions): void {
+  const reasons = new Map(skip.flatMap(({ reason, cases }) => cases.map((name) => [name, reason] as const)))
+
+  describe(backend.name, () => {
+    test('skips only cases that exist', () => {
+      const names = new Set(cases.map(({ name }) => name))
+      expect([...reasons.keys()].filter((name) => !names.has(name))).toEqual([])
+    })
+    for (const testCase of cases) {
+      const reason = reasons.get(testCase.name)
+      if (reason === undefined) test(testCase.name, () => check(backend, testCase))
+      else test.skip(`${testCase.name} (${reason})`)
+    }
+  })
+}
+
+async function check(backend: ConformanceBackend, testCase: OpCase): Promise<void> {
+  const { expected, cotangent, gradients } = testCase
+  const output = await backend.run(testCase)
+  expect(difference(output, expected, toleranceOf(expected, backend.tolerance))).toBeUndefined()
+  expect(shapeByRule(testCase), 'shape rule').toEqual(output.shape)
+  expect(dtypeByRule(testCase), 'dtype rule').toBe(output.dtype)
+  if (!cotangent || !backend.gradients) return
+
+  const found = backend.gradients(testCase, cotangent)
+  for (const [i, wanted] of gradients.entries()) {
+    if (!wanted) continue
+    const got = found[i]
+    const problem = got
+      ? difference(got, wanted, toleranceOf(wanted, backend.tolerance))
+      : 'the backend gave none'
+    expect(problem, `gradient of input ${i}`).toBeUndefined()
+  }
+}
+
+function shapeByRule<K extends Op>({ op, attrs, inputs }: OpCase<K>): readonly unknown[] {
+  return shapeOf[op](
+    attrs,
+    inputs.map(({ shape }) => shape),
+  )
+}
+
+function dtypeByRule<K extends Op>({ op, attrs, inputs }: OpCase<K>): string {
+  return dtypeOf(op, attrs, inputs[0].dtype)
+}

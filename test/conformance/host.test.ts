@@ -1,0 +1,15 @@
+// The ops that weights in host memory have, against PyTorch.
+
+import { hostData, hostTensor, isHostOp } from '../../src/core/host.ts'
+import { opCases } from '../ops.cases.ts'
+import { applyOp, runCases } from './cases.ts'
+
+runCases({
+  backend: {
+    name: 'host memory',
+    // Results rounded to float32 once; PyTorch's own sums differ in order.
+    tolerance: { absolute: 2e-6, relative: 2e-6 },
+    run: (testCase) => hostData(applyOp(testCase, testCase.inputs.map(hostTensor))),
+  },
+  cases: opCases.filter(({ op, inputs }) => isHostOp(op) && inputs.every(({ dtype }) => dtype === 'float32')),
+})

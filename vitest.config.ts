@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+import { SummaryReporter } from './test/reporter.ts'
+
+export default defineConfig({
+  test: {
+    include: ['{src,native,test,bench,recipes}/**/*.test.ts'],
+    // Processes, since the libtorch addon and ONNX Runtime hold threads of their own; two, as more only wait for one another.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    reporters: ['default', new SummaryReporter()],
+  },
+})
