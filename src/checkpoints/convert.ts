@@ -16,7 +16,7 @@ export function toFloat32(data: TensorData): Float32Array {
       `toFloat32: expected ${count * size} bytes for ${data.dtype} [${data.shape}], got ${data.bytes.length}`,
     )
   }
-  const bytes = data.bytes.byteOffset % size === 0 ? data.bytes : data.bytes.slice()
+  const bytes = data.bytes.byteOffset % size === 0 ? data.bytes : new Uint8Array(data.bytes)
   const span = [bytes.buffer, bytes.byteOffset, count] as const
   switch (data.dtype) {
     case 'float32':

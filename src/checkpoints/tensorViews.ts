@@ -121,7 +121,7 @@ function gather({ dtype, shape, strides, count }: View, bytes: Uint8Array): Uint
 function asUnits(bytes: Uint8Array, size: number): Units {
   if (size === 1) return bytes
   const unit = Math.min(size, 4)
-  const aligned = bytes.byteOffset % unit === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % unit === 0 ? bytes : new Uint8Array(bytes)
   const length = aligned.length / unit
   return size === 2
     ? new Uint16Array(aligned.buffer, aligned.byteOffset, length)
