@@ -105,9 +105,20 @@ const inertClasses = [
   '_codecs.encode',
   'copyreg._reconstructor',
   'copy_reg._reconstructor',
-  ...['object', 'int', 'float', 'bool', 'str', 'complex', 'bytes', 'bytearray', 'slice', 'range'].flatMap(
-    (name) => [`builtins.${name}`, `__builtin__.${name}`],
-  ),
+  ...[
+    'object',
+    'int',
+    'float',
+    'bool',
+    'str',
+    'long',
+    'unicode',
+    'complex',
+    'bytes',
+    'bytearray',
+    'slice',
+    'range',
+  ].flatMap((name) => [`builtins.${name}`, `__builtin__.${name}`]),
 ]
 
 type Builder = (args: PickleValue[]) => PickleValue
@@ -135,9 +146,10 @@ const makeTypedTensor: Builder = (args) => {
   return new TensorRef(args, known)
 }
 
-/** `_rebuild_from_type_v2(function, type, args, state)`: the function has come through the allow-list already. */
+/** `_rebuild_from_type_v2(function, type, args, state)`, whose function must not be itself: that could call without end. */
 const makeTensorSubclass: Builder = ([rebuild, , args]) => {
-  if (!(rebuild instanceof PickleGlobal) || !Array.isArray(args)) {
+  const isTensor = rebuild instanceof PickleGlobal && rebuild.className.startsWith('torch._utils._rebuild_')
+  if (!isTensor || !Array.isArray(args)) {
     throw malformed(`a tensor is rebuilt by ${describe(rebuild)}: the file is damaged`)
   }
   return rebuild.call(args)

@@ -4,6 +4,7 @@
 import { type ByteSource, malformed } from './stored.ts'
 
 const windowBytes = 64 * 1024
+const maxTextBytes = 64 * 2 ** 20
 
 export class ByteCursor {
   readonly #source: ByteSource
@@ -115,6 +116,8 @@ export class ByteCursor {
   }
 
   #text(length: number): Uint8Array {
+    if (length > maxTextBytes)
+      throw malformed(`a string of ${length} bytes is longer than any checkpoint needs`)
     if (length > windowBytes) return this.take(length)
     const at = this.#advance(length)
     return new Uint8Array(this.#window.buffer, this.#window.byteOffset + at, length)

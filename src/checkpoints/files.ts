@@ -1,7 +1,17 @@
 // Checkpoints in files, for Node: reading by path, and writing safetensors whole or not at all.
 
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { type OpenOptions, openCheckpoint } from './open.ts'
@@ -33,17 +43,14 @@ export function fileSource(path: string): ByteSource {
   }
 }
 
-interface FileStat {
-  readonly size: number
-  readonly mtimeMs: number
-}
-
-function withFile<T>(path: string, action: (file: number, stat: FileStat) => T): T {
+function withFile<T>(path: string, action: (file: number, stat: Stats) => T): T {
   let file: number | undefined
   try {
+    const stat = statSync(path)
+    // Before opening, since that waits for a writer where the path is a pipe.
+    if (!stat.isFile())
+      throw new RestoreError('input', `${path}: expected a file, got a folder, pipe or device`)
     file = openSync(path, 'r')
-    const stat = fstatSync(file)
-    if (!stat.isFile()) throw new RestoreError('input', `${path}: expected a file, got a folder or device`)
     return action(file, stat)
   } catch (error) {
     if (error instanceof RestoreError) throw error

@@ -29,27 +29,39 @@ function nameErrors(file: string, key: string, tensor: StoredTensor): StoredTens
 }
 
 function readContainer(source: ByteSource, { path }: OpenOptions): Checkpoint {
-  if (source.size === 0) throw malformed('is empty: fetch it again')
+  if (source.size === 0) throw malformed('the file is empty; fetch it again')
   const head = source.read(0, Math.min(source.size, 512))
-  const isSafetensors = head[8] === 0x7b && !isText(head.subarray(0, 8))
-  if (isSafetensors || (source.name.endsWith('.safetensors') && !isText(head))) {
-    if (path && path.length > 0)
-      throw malformed(`safetensors files have no nested keys such as '${path.join('.')}'`)
-    return readSafetensors(source)
-  }
+  if (head[8] === 0x7b && !isText(head.subarray(0, 8))) return fromSafetensors(source, path)
   if (startsWith(head, 'PK\x03\x04') || startsWith(head, 'PK\x05\x06'))
     return fromPickle(readTorchZip(source), path)
-  if (head[0] === 0x80 && startsLegacy(source)) return fromPickle(readLegacy(source), path)
-  throw malformed(refusal(head))
+  if (head[0] === 0x80) {
+    checkLegacy(source)
+    return fromPickle(readLegacy(source), path)
+  }
+  const reason = refusal(head)
+  if (reason === undefined && source.name.endsWith('.safetensors')) return fromSafetensors(source, path)
+  throw malformed(
+    reason ??
+      `expected a PyTorch (.pth, .pt, .ckpt) or safetensors file, got one that starts with ${hex(head)}`,
+  )
 }
 
-function startsLegacy(source: ByteSource): boolean {
-  const advice =
-    'a bare Python pickle, which torch.save does not write; expected a zip or legacy PyTorch file or safetensors'
-  return within(advice, () => {
-    if (!isLegacy(source)) throw malformed('it does not start with the magic number')
-    return true
-  })
+function checkLegacy(source: ByteSource): void {
+  const refused =
+    'this is a bare Python pickle, which is not read; expected a zip or legacy file of torch.save, or safetensors'
+  let isTorch: boolean
+  try {
+    isTorch = isLegacy(source)
+  } catch (error) {
+    throw malformed(`${refused} (${error instanceof Error ? error.message : error})`, error)
+  }
+  if (!isTorch) throw malformed(refused)
+}
+
+function fromSafetensors(source: ByteSource, path: OpenOptions['path']): Checkpoint {
+  if (path && path.length > 0)
+    throw malformed(`safetensors files have no nested keys such as '${path.join('.')}'`)
+  return readSafetensors(source)
 }
 
 // Views may repeat stored values (expanded and tied tensors), but not without bound.
@@ -95,19 +107,24 @@ const otherFormats = [
   ['\xff\xd8\xff', 'a JPEG image, not weights'],
 ] as const
 
-function refusal(head: Uint8Array): string {
+/** What a file that is no checkpoint is instead, where that can be told. */
+function refusal(head: Uint8Array): string | undefined {
   const other = otherFormats.find(([magic]) => startsWith(head, magic))
   if (other) return `this is ${other[1]}`
   if (startsWith(head.subarray(257), 'ustar')) {
     return 'this is a tar archive; if PyTorch before 0.1.10 wrote it, save it again with a newer PyTorch, else unpack it'
   }
-  const text = latin1(head.subarray(0, 40)).trim()
+  const text = latin1(head.subarray(0, 60)).trim()
   if (/^<(!doctype|html|\?xml|head|body)/i.test(text)) {
     return 'this is a web page, not weights: the download failed or needs a login; fetch the file itself'
   }
-  if (isText(head)) return `this is text ('${text.split(/\s*\n/)[0]}'), not weights; fetch the file again`
-  const bytes = Array.from(head.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
-  return `expected a PyTorch (.pth, .pt, .ckpt) or safetensors file, but it starts with the bytes ${bytes}`
+  return isText(head)
+    ? `this is text ('${text.split(/\s*\n/)[0]}'), not weights; fetch the file again`
+    : undefined
+}
+
+function hex(head: Uint8Array): string {
+  return Array.from(head.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
 }
 
 function startsWith(head: Uint8Array, magic: string): boolean {

@@ -47,7 +47,9 @@ export function readTorchZip(source: ByteSource): SavedObject {
 /** PyTorch puts its records into one folder of any name. */
 function findFolder(archive: ZipArchive): string {
   const names = [...archive.entries.keys()]
-  const found = names.filter((name) => /^([^/]+\/)*data\.pkl$/.test(name)).sort((a, b) => a.length - b.length)
+  const found = names
+    .filter((name) => name === 'data.pkl' || name.endsWith('/data.pkl'))
+    .sort((a, b) => a.length - b.length)
   if (found.length > 1 && found[0]!.length === found[1]!.length) {
     throw malformed(`holds two checkpoints, ${found[0]} and ${found[1]}; unpack it and choose one`)
   }

@@ -254,13 +254,12 @@ function byteLengthOf({ dtype, shape }: WritableTensor): number {
   return elementCount(shape) * dtypeBytes[dtype]
 }
 
-/** Orders by code point, as UTF-8 bytes do; UTF-16 differs beyond U+FFFF. */
+/** Orders by code point, as UTF-8 bytes do: in UTF-16, surrogates stand before U+E000. */
 function compareUtf8(a: string, b: string): number {
-  const left = [...a]
-  const right = [...b]
-  for (let index = 0; index < left.length && index < right.length; index++) {
-    const difference = left[index]!.codePointAt(0)! - right[index]!.codePointAt(0)!
+  const rank = (unit: number) => (unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit)
+  for (let index = 0; index < a.length && index < b.length; index++) {
+    const difference = rank(a.charCodeAt(index)) - rank(b.charCodeAt(index))
     if (difference !== 0) return difference
   }
-  return left.length - right.length
+  return a.length - b.length
 }

@@ -18,8 +18,12 @@ const wellKnownKeys = [
 /** What wrappers of a network put before every key: DataParallel, and torch.compile. */
 const wrapperPrefixes = ['module.', '_orig_mod.']
 
-const maxDepth = 64
-const maxScriptTensors = 200_000
+// Bounds against files whose objects refer to each other without end; real ones stay far below.
+const maxPathLength = 8
+const maxPrefixes = 4
+const maxModuleDepth = 64
+const maxModuleEntries = 1_000_000
+const maxKeyLength = 512
 
 export interface NamedTensors {
   readonly path: readonly string[]
@@ -37,7 +41,9 @@ export function findTensors(root: PickleValue, path?: readonly string[]): NamedT
   if (value instanceof PickleObject) {
     const tensors = scriptTensors(value)
     if (tensors.size === 0)
-      throw malformed(`expected a dictionary of tensors, got ${describe(value)} without any`)
+      throw malformed(
+        `expected a dictionary of tensors, got ${describe(value)} without any (a frozen TorchScript module has none)`,
+      )
     return { path: path ?? [], tensors }
   }
   if (!(value instanceof Map)) throw malformed(`expected a dictionary of tensors, got ${describe(value)}`)
@@ -49,7 +55,7 @@ export function findTensors(root: PickleValue, path?: readonly string[]): NamedT
 function descend(root: Map<PickleValue, PickleValue>): NamedTensors {
   const path: string[] = []
   let value = root
-  while (path.length < maxDepth) {
+  while (path.length < maxPathLength) {
     const key = wellKnownKeys.find((name) => value.get(name) instanceof Map) ?? onlyKeyWithTensors(value)
     if (key === undefined) break
     path.push(key)
@@ -61,12 +67,15 @@ function descend(root: Map<PickleValue, PickleValue>): NamedTensors {
 /** The one key whose dictionary holds tensors, in a dictionary without tensors of its own. */
 function onlyKeyWithTensors(value: Map<PickleValue, PickleValue>): string | undefined {
   const keys: string[] = []
+  const seen = new Set<PickleValue>()
   for (const [key, child] of value) {
     if (child instanceof TensorRef) return undefined
-    if (typeof key === 'string' && child instanceof Map && tensorsOf(child).size > 0) keys.push(key)
+    if (typeof key !== 'string' || !(child instanceof Map) || seen.has(child)) continue
+    seen.add(child)
+    if (tensorsOf(child).size > 0) keys.push(key)
   }
   if (keys.length > 1) {
-    throw malformed(`holds several sets of tensors, under ${keys.join(', ')}; choose one by its path`)
+    throw malformed(`holds several sets of tensors, under ${listKeys(keys)}; choose one by its path`)
   }
   return keys[0]
 }
@@ -84,20 +93,24 @@ function tensorsOf(value: Map<PickleValue, PickleValue>): Map<string, TensorRef>
 function scriptTensors(root: PickleObject): Map<string, TensorRef> {
   const tensors = new Map<string, TensorRef>()
   const pending = [{ module: root, prefix: '', depth: 0 }]
-  for (let visited = 0; pending.length > 0; visited++) {
+  let entries = 0
+  while (pending.length > 0) {
     const { module, prefix, depth } = pending.pop()!
-    if (depth > maxDepth || visited > maxScriptTensors || tensors.size > maxScriptTensors) {
-      throw malformed(`${describe(root)} has modules nested ${maxDepth} deep or in too many places`)
+    entries += module.attributes.size
+    if (depth > maxModuleDepth || entries > maxModuleEntries || prefix.length > maxKeyLength) {
+      throw malformed(
+        `the modules of ${describe(root)} are nested too deep or refer to each other without end`,
+      )
     }
     const children = []
     for (const [name, child] of module.attributes) {
-      if (typeof name !== 'string') continue
+      if (typeof name !== 'string' || name.length > maxKeyLength) continue
       if (child instanceof TensorRef) tensors.set(prefix + name, child)
       else if (child instanceof PickleObject) {
         children.push({ module: child, prefix: `${prefix}${name}.`, depth: depth + 1 })
       }
     }
-    pending.push(...children.reverse())
+    for (const child of children.reverse()) pending.push(child)
   }
   return tensors
 }
@@ -106,11 +119,11 @@ function scriptTensors(root: PickleObject): Map<string, TensorRef> {
 export function stripPrefix<T>(tensors: ReadonlyMap<string, T>): { prefix: string; tensors: Map<string, T> } {
   const keys = [...tensors.keys()]
   let prefix = ''
-  for (;;) {
+  for (let count = 0; count < maxPrefixes && keys.length > 0; count++) {
     const next = wrapperPrefixes.find((wrapper) =>
       keys.every((key) => key.startsWith(prefix + wrapper) && key.length > prefix.length + wrapper.length),
     )
-    if (next === undefined || keys.length === 0) break
+    if (next === undefined) break
     prefix += next
   }
   return { prefix, tensors: new Map([...tensors].map(([key, tensor]) => [key.slice(prefix.length), tensor])) }
@@ -124,5 +137,9 @@ function entriesOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | 
 function keysText(value: PickleValue): string {
   const keys = [...(entriesOf(value)?.keys() ?? [])].filter((key) => typeof key === 'string')
   if (keys.length === 0) return `${describe(value)} without keys`
-  return `the keys ${keys.slice(0, 8).join(', ').slice(0, 400)}${keys.length > 8 ? ', …' : ''}`
+  return `the keys ${listKeys(keys)}`
+}
+
+function listKeys(keys: readonly string[]): string {
+  return keys.slice(0, 8).join(', ').slice(0, 400) + (keys.length > 8 ? ', …' : '')
 }

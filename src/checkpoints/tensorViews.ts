@@ -13,6 +13,8 @@ export interface StorageReader {
   read(storage: StorageRef, offset: number, length: number): Uint8Array
 }
 
+const maxRank = 64
+
 interface View {
   readonly dtype: DType
   readonly shape: readonly number[]
@@ -48,6 +50,8 @@ function checkView({ storage, dtype, offset, shape, strides }: TensorRef): View 
   if (!Array.isArray(strides) || !strides.every(isLength)) {
     throw malformed(`expected strides of 0 or more, got ${listText(strides)}`)
   }
+  if (shape.length > maxRank)
+    throw malformed(`has ${shape.length} dimensions, more than the ${maxRank} of PyTorch`)
   if (shape.length !== strides.length) {
     throw malformed(`has ${shape.length} sizes, but ${strides.length} strides`)
   }

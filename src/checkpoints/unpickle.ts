@@ -228,8 +228,8 @@ const instructions: ReadonlyMap<number, Instruction> = new Map<number, Instructi
   [0x4a, push((c) => c.int32())], // BININT
   [0x4b, push((c) => c.uint8())], // BININT1
   [0x4d, push((c) => c.uint16())], // BININT2
-  [0x8a, push((c) => signedInteger(c.take(c.uint8())))], // LONG1
-  [0x8b, push((c) => signedInteger(c.take(c.uint32())))], // LONG4
+  [0x8a, push((c) => signedInteger(c, c.uint8()))], // LONG1
+  [0x8b, push((c) => signedInteger(c, c.uint32()))], // LONG4
   [0x46, (m) => m.push(m.number(m.cursor.line(maxNumberLength), parseFloat64))], // FLOAT
   [0x47, push((c) => c.float64())], // BINFLOAT
   [0x53, push((c) => resolveEscapes(c.line().slice(1, -1)))], // STRING
@@ -331,13 +331,13 @@ function parseFloat64(text: string): number | undefined {
 }
 
 /** Two's complement, little-endian. */
-function signedInteger(bytes: Uint8Array): number | bigint {
-  if (bytes.length > maxNumberLength) {
-    throw malformed(`its pickle holds an integer of ${bytes.length} bytes, which no checkpoint needs`)
+function signedInteger(cursor: ByteCursor, length: number): number | bigint {
+  if (length > maxNumberLength) {
+    throw malformed(`its pickle holds an integer of ${length} bytes, which no checkpoint needs`)
   }
-  if (bytes.length === 0) return 0
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
-  return narrow(BigInt.asIntN(bytes.length * 8, BigInt(`0x${digits.reverse().join('')}`)))
+  if (length === 0) return 0
+  const digits = Array.from(cursor.take(length), (byte) => byte.toString(16).padStart(2, '0'))
+  return narrow(BigInt.asIntN(length * 8, BigInt(`0x${digits.reverse().join('')}`)))
 }
 
 function narrow(value: bigint): number | bigint {

@@ -156,6 +156,7 @@ function readDirectory(source: ByteSource, { offset, size, count }: Directory): 
     entries.set(entry.name, entry)
     at = next
   }
+  if (at !== size) throw malformed(`its zip directory lists ${count} records, but holds more: it is damaged`)
   checkOverlap(entries, offset)
   return entries
 }

@@ -30,6 +30,7 @@ function greatestCommonDivisor(a: number, b: number): number {
 }
 
 function format({ numerator, denominator, names }: Monomial): Dim {
+  if (numerator === 0) return 0
   const divisor = greatestCommonDivisor(numerator, denominator)
   const top = numerator / divisor
   const bottom = denominator / divisor

@@ -1,7 +1,7 @@
 // Tensors in plain host memory: weights as they come from a file, and the small algebra on them (folding a norm into a
 // convolution) that a network does before its input appears. Everything else needs libtorch or a trace.
 
-import { type DType, elementCount, float32Data, type TensorData } from './data.ts'
+import { type DType, dtypeBytes, elementCount, float32Data, type TensorData } from './data.ts'
 import { fixedShape, type Shape } from './dims.ts'
 import { RestoreError } from './errors.ts'
 import type { Op, OpAttrs } from './ops.ts'
@@ -262,7 +262,14 @@ class HostBackend implements Backend {
   }
 
   read(value: unknown): TensorData {
-    return value as TensorData
+    const data = value as TensorData
+    if (data.bytes.length !== elementCount(data.shape) * dtypeBytes[data.dtype]) {
+      throw new RestoreError(
+        'checkpoint',
+        `tensor [${data.shape.join(' ')}]: expected values, got none; load the network's weights first`,
+      )
+    }
+    return data
   }
 }
 

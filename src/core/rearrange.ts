@@ -1,6 +1,6 @@
 // einops' rearrange, the subset of https://einops.rocks that models need: 'b (heads c) h w -> b heads c (h w)'.
 
-import { type Dim, divideDims, formatShape, multiplyDims } from './dims.ts'
+import { type Dim, divideDims, formatShape, multiplyDims, sameShape } from './dims.ts'
 import { RestoreError } from './errors.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -27,7 +27,10 @@ function parse(pattern: string): Pattern {
   const names = left.flat()
   const permutation = right.flat().map((name) => names.indexOf(name))
   const isValid =
-    rightText !== undefined && new Set(names).size === names.length && permutation.length === names.length
+    rightText !== undefined &&
+    new Set(names).size === names.length &&
+    permutation.length === names.length &&
+    new Set(permutation).size === names.length
   if (!isValid || permutation.includes(-1)) {
     throw new RestoreError('shape', `rearrange: expected every name once on each side, got '${pattern}'`)
   }
@@ -50,9 +53,9 @@ export function rearrange(x: Tensor, pattern: string, sizes: Readonly<Record<str
   let at = 0
   const joined = right.map((group) => group.reduce<Dim>((size) => multiplyDims(size, order[at++] ?? 1), 1))
 
-  let y = split.length === x.shape.length ? x : x.reshape(split)
+  let y = sameShape(split, x.shape) ? x : x.reshape(split)
   if (permutation.some((from, to) => from !== to)) y = y.permute(permutation)
-  return joined.length === split.length ? y : y.reshape(joined)
+  return sameShape(joined, order) ? y : y.reshape(joined)
 }
 
 /** Sizes of the names in one group, at most one of which is not given. */

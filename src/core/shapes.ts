@@ -67,6 +67,8 @@ const reduction =
   ({ dims, keepDim }: OpAttrs['sum'], shapes: readonly Shape[]): Shape => {
     const x = input(op, shapes, 0)
     for (const dim of dims) checkDim(op, x, dim)
+    // torch takes an empty list for all dimensions, which reads like none.
+    if (dims.length === 0 && x.length > 0) fail(`${op}: expected dimensions of ${formatShape(x)}, got none`)
     if (keepDim) return x.map((size, i) => (dims.includes(i) ? 1 : size))
     return x.filter((_, i) => !dims.includes(i))
   }

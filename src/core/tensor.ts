@@ -63,7 +63,7 @@ export class Tensor {
 
   /** Size of one dimension (negative counts from the end), where it must be a number. */
   size(dim: number): number {
-    return fixedDim('size', this.shape[this.#dim(dim)] ?? 0)
+    return this.#fixedSize('size', dim)
   }
 
   add(other: Tensor | number): Tensor {
@@ -223,14 +223,15 @@ export class Tensor {
   /** Elements start, start + step, … below end (default: the whole dimension; negative counts from its end). */
   slice(dim: number, start: number, end?: number, step = 1): Tensor {
     const at = this.#dim(dim)
-    const fromEnd = (index: number) => (index < 0 ? index + this.size(at) : index)
-    return run('slice', [this], { dim: at, start: fromEnd(start), end: fromEnd(end ?? this.size(at)), step })
+    const size = this.#fixedSize('slice', at)
+    const fromEnd = (index: number) => (index < 0 ? index + size : index)
+    return run('slice', [this], { dim: at, start: fromEnd(start), end: fromEnd(end ?? size), step })
   }
   /** Equal parts along a dimension. */
   chunk(parts: 2, dim: number): readonly [Tensor, Tensor]
   chunk(parts: 3, dim: number): readonly [Tensor, Tensor, Tensor]
   chunk(parts: number, dim: number): readonly Tensor[] {
-    const size = this.size(dim)
+    const size = this.#fixedSize('chunk', dim)
     if (size % parts !== 0) {
       throw new RestoreError(
         'shape',
@@ -250,6 +251,10 @@ export class Tensor {
   }
   gather(dim: number, index: Tensor): Tensor {
     return run('gather', [this, index], { dim: this.#dim(dim) })
+  }
+
+  #fixedSize(op: string, dim: number): number {
+    return fixedDim(op, this.shape[this.#dim(dim)] ?? 0)
   }
 
   #dim(dim: number): number {

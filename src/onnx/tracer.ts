@@ -1,6 +1,6 @@
 // Records what a network does to its inputs: a backend whose tensors are values of a graph.
 
-import type { DType, TensorData } from '../core/data.ts'
+import type { DType } from '../core/data.ts'
 import { productOfDims, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
@@ -33,7 +33,7 @@ class Tracer implements Backend {
     return (value as Value).dtype
   }
 
-  read(value: unknown): TensorData {
+  read(value: unknown): never {
     const { shape } = value as Value
     return fail(
       `expected a tensor with values, got a traced one [${shape.join(' ')}]; a network may not look at values`,
@@ -45,8 +45,7 @@ class Tracer implements Backend {
     if (tensor.backend === this) return tensor.value as Value
     const known = this.#constants.get(tensor)
     if (known) return known
-    const data: TensorData =
-      tensor.backend === hostBackend ? hostData(tensor) : fail('weights must be in host memory to be traced')
+    const data = tensor.read()
     const value: Value = { shape: tensor.shape, dtype: data.dtype, name: tensor.key, data }
     this.#constants.set(tensor, value)
     return value

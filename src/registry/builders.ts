@@ -24,6 +24,7 @@ export interface Builder {
   forward(network: object, inputs: Tensors, tap?: Tap): Tensors
   /** Height and width that the network accepts. */
   readonly size: { readonly multipleOf: number; readonly minimum: number }
+  channels(options: Options): { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }
 
@@ -35,7 +36,8 @@ function builder<O extends object, N extends object>(entry: {
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
   readonly forward: (network: N, inputs: Tensors, tap?: Tap) => Tensors
-  readonly size: { readonly multipleOf: number; readonly minimum: number }
+  readonly size: Builder['size']
+  readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
   return {
@@ -43,6 +45,7 @@ function builder<O extends object, N extends object>(entry: {
     optionsFromWeights: (shapes) => ({ ...entry.optionsFromWeights(shapes) }),
     defaults: { ...entry.defaults },
     create: (init, options) => entry.create(init, { ...entry.defaults, ...options }),
+    channels: (options) => entry.channels({ ...entry.defaults, ...options }),
     forward: (network, inputs, tap) => entry.forward(network as N, inputs, tap),
   }
 }
@@ -65,6 +68,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     outputs: ['y'],
     forward: (network, inputs, tap) => ({ y: network.forward(input(inputs, 'x'), tap) }),
     size: { multipleOf: 8, minimum: 8 },
+    channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
     license: 'academic',
   }),
 }

@@ -20,7 +20,8 @@ export function padToMultiple(image: Image, multiple: number): Image {
     for (let y = 0; y < height; y++) {
       const from = (c * image.height + continued(y, image.height, height)) * image.width
       const to = (c * height + y) * width
-      for (let x = 0; x < width; x++) data[to + x] = image.data[from + continued(x, image.width, width)] as number
+      for (let x = 0; x < width; x++)
+        data[to + x] = image.data[from + continued(x, image.width, width)] as number
     }
   }
   return { width, height, channels: image.channels, data }

@@ -1,13 +1,13 @@
 // The eager backend: tensors live in libtorch, ops run at once, autograd records.
 
 import type { Handle } from '../../native/index.d.ts'
+import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
-import { loadAddon as addon } from '../../native/load.ts'
 import { call } from './ops.ts'
 
 /** 'cpu', or 'cuda:0'. */
@@ -73,7 +73,7 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
   })
 }
 
-type Kept = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | number | undefined
+type Kept = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | number | undefined | void
 
 /** Frees at its end every tensor that was made inside, but those returned. Scopes nest. */
 export function scope<T extends Kept>(body: () => T): T {

@@ -1,9 +1,9 @@
 // Every op on libtorch: one dispatcher call each.
 
 import type { Argument, Handle, Result } from '../../native/index.d.ts'
+import { loadAddon as addon } from '../../native/load.ts'
 import { fixedShape } from '../core/dims.ts'
 import type { PerOp } from '../core/ops.ts'
-import { loadAddon as addon } from '../../native/load.ts'
 
 /** A function that calls an operator of the dispatcher, looked up once. */
 export function operator<R extends Result | undefined = Handle>(

@@ -1,8 +1,8 @@
 // Optimisers on libtorch's fused kernels: one dispatcher call updates all parameters.
 
 import type { Handle } from '../../native/index.d.ts'
-import type { Tensor } from '../core/tensor.ts'
 import { loadAddon as addon } from '../../native/load.ts'
+import type { Tensor } from '../core/tensor.ts'
 import { fromHandle, handleOf, noGrad } from './backend.ts'
 import { operator } from './ops.ts'
 

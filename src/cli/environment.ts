@@ -1,0 +1,28 @@
+// limpid setup and limpid doctor: libtorch and the addon.
+
+import { diagnose } from '../../native/load.ts'
+import { buildAddon, findLibtorch, installLibtorch } from '../../native/setup.ts'
+import { type GlobalOptions, green, printResult, red, reporter } from './shell.ts'
+
+/** Finds or installs libtorch, then builds the addon for it. */
+export async function setupCommand(options: GlobalOptions): Promise<void> {
+  const news = reporter(options)
+  const onProgress = (message: string) => news.show(message)
+  const { found } = findLibtorch()
+  const libtorch = found ?? (await installLibtorch({ onProgress }))
+  const addon = await buildAddon(libtorch, { onProgress })
+  news.done()
+  const { root, version } = libtorch
+  printResult(options, { libtorch: root, version, addon }, `libtorch ${version} in ${root}\naddon ${addon}`)
+}
+
+/** Lists what is there, what is missing and how to mend it; exit code 3 where something is wrong. */
+export function doctorCommand(options: GlobalOptions): void {
+  const checks = diagnose()
+  const mark = { ok: green('ok     '), missing: red('missing'), wrong: red('wrong  ') }
+  const lines = checks.map(({ check, state, detail, fix }) => {
+    return `${mark[state]}  ${check}: ${detail}${state === 'ok' || !fix ? '' : `; ${fix}`}`
+  })
+  printResult(options, { checks }, lines.join('\n'))
+  if (checks.some(({ state }) => state !== 'ok')) process.exitCode = 3
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env node
+// The command line: parses, calls, prints. Each command is loaded when it is used, so that help comes at once.
+
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, Option } from 'commander'
+import { type GlobalOptions, reportError } from './shell.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+const program = new Command('limpid')
+  .description('Restores photos (noise, blur, rain), and trains the networks that do it.')
+  .version(version)
+  .option('--json', 'print results as one JSON document')
+  .option('--quiet', 'print results and errors only')
+  .option('--verbose', 'print the stack of an error')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+
+const backend = () =>
+  new Option('--backend <name>', 'what computes').choices(['auto', 'onnx', 'torch']).default('auto')
+const device = () =>
+  new Option('--device <name>', 'auto, cpu, or cuda[:N] with --backend torch').default('auto')
+
+program
+  .command('restore')
+  .description('restore a photo')
+  .argument('<input>', "image file, or '-' for stdin")
+  .option(
+    '-o, --output <file>',
+    "where the result goes, '-' for stdout (default: <name>_restored beside the input)",
+  )
+  .option('--model <id>', 'which published model the weights are of (see `limpid models`)')
+  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .option('--tile <px>', "side of overlapping tiles, or 'none' for the whole image at once", 'none')
+  .option('--overlap <px>', 'pixels that tiles share', '32')
+  .option('--format <name>', 'png, jpg, webp, tiff or avif (default: that of the output or input name)')
+  .option('--overwrite', 'replace an existing output')
+  .addOption(backend())
+  .addOption(device())
+  .action(async (input: string, _, command: Command) => {
+    const { restoreCommand } = await import('./restore.ts')
+    await restoreCommand(input, command.optsWithGlobals())
+  })
+
+program
+  .command('inspect')
+  .description('tell what a weights file is, without running code from it')
+  .argument('<file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .option('--keys', 'list every tensor')
+  .action(async (file: string, _, command: Command) => {
+    const { inspectCommand } = await import('./checkpoints.ts')
+    inspectCommand(file, command.optsWithGlobals())
+  })
+
+program
+  .command('convert')
+  .description('write a checkpoint as safetensors, keys unchanged')
+  .argument('<input>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .argument('<output>', 'file to write, *.safetensors')
+  .addOption(new Option('--dtype <name>', 'convert floats').choices(['float32', 'float16', 'bfloat16']))
+  .option('--overwrite', 'replace an existing output')
+  .action(async (input: string, output: string, _, command: Command) => {
+    const { convertCommand } = await import('./checkpoints.ts')
+    convertCommand(input, output, command.optsWithGlobals())
+  })
+
+program
+  .command('export')
+  .description('write a network as ONNX, checked in ONNX Runtime')
+  .requiredOption('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .argument('<output>', 'file to write, *.onnx')
+  .option('--size <HxW>', 'input size in pixels, such as 256x256')
+  .option('--dynamic', 'any batch, height and width')
+  .option('--overwrite', 'replace an existing output')
+  .action(async (output: string, _, command: Command) => {
+    const { exportCommand } = await import('./export.ts')
+    await exportCommand(output, command.optsWithGlobals())
+  })
+
+program
+  .command('forward')
+  .description('run raw tensors through a network')
+  .requiredOption('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .requiredOption('--inputs <file>', 'safetensors file with the inputs by name')
+  .requiredOption('--output <file>', 'safetensors file to write')
+  .option('--options <json>', 'options of the network that its weights do not tell')
+  .option('--call <json>', 'arguments of the call')
+  .option('--overwrite', 'replace an existing output')
+  .addOption(backend())
+  .addOption(device())
+  .action(async (_, command: Command) => {
+    const { forwardCommand } = await import('./forward.ts')
+    await forwardCommand(command.optsWithGlobals())
+  })
+
+const models = program.command('models').description('published models that Limpid runs')
+models
+  .command('list', { isDefault: true })
+  .description('all of them')
+  .action(async (_, command: Command) => {
+    const { listModels } = await import('./models.ts')
+    listModels(command.optsWithGlobals())
+  })
+models
+  .command('show')
+  .description('one of them')
+  .argument('<id>')
+  .action(async (id: string, _, command: Command) => {
+    const { showModel } = await import('./models.ts')
+    showModel(id, command.optsWithGlobals())
+  })
+
+program
+  .command('setup')
+  .description('find or install libtorch and build the addon (for training, CUDA and --backend torch)')
+  .action(async (_, command: Command) => {
+    const { setupCommand } = await import('./environment.ts')
+    await setupCommand(command.optsWithGlobals())
+  })
+
+program
+  .command('doctor')
+  .description('tell what is found, what is missing and how to mend it')
+  .action(async (_, command: Command) => {
+    const { doctorCommand } = await import('./environment.ts')
+    doctorCommand(command.optsWithGlobals())
+  })
+
+program
+  .command('bench')
+  .description('measure this machine against a reference')
+  .argument('[name]')
+  .option('--runs <n>', 'counted runs of each side')
+  .action(async (name: string | undefined, { runs }: { runs?: string }) => {
+    const { runBenchmark } = await import('../../bench/main.ts')
+    await runBenchmark([...(name ? [name] : []), ...(runs ? ['--runs', runs] : [])])
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  // Commander has printed its own message; help and version count as success.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else process.exitCode = reportError(error, program.opts<GlobalOptions>())
+}

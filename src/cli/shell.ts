@@ -1,0 +1,130 @@
+// What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an error.
+
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { styleText } from 'node:util'
+import { errorCodes, RestoreError } from '../core/errors.ts'
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
+/** Prints a result: one JSON document with --json, else the text. */
+export function printResult({ json }: GlobalOptions, document: object, text: string): void {
+  process.stdout.write(`${json ? JSON.stringify(document, null, 2) : text}\n`)
+}
+
+/** One line of news on stderr, rewritten in place on a terminal. */
+export function reporter({ quiet }: GlobalOptions): { show(line: string): void; done(): void } {
+  const isTerminal = process.stderr.isTTY === true
+  let shown = ''
+  return {
+    show(line) {
+      if (quiet || line === shown) return
+      shown = line
+      process.stderr.write(isTerminal ? `\r\u001b[2K${line}` : `${line}\n`)
+    },
+    done() {
+      if (!quiet && isTerminal && shown !== '') process.stderr.write('\n')
+    },
+  }
+}
+
+/** Seconds as '4.2 s' or '3 min 05 s'. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, '0')} s`
+}
+
+/** The part done, the time gone and the time left. */
+export function formatProgress(done: number, total: number, startedMs: number): string {
+  const elapsed = (performance.now() - startedMs) / 1000
+  const left = done === 0 ? '' : `, ${formatSeconds((elapsed / done) * (total - done))} left`
+  return `${done}/${total}, ${formatSeconds(elapsed)}${left}`
+}
+
+export function red(text: string): string {
+  return colored('red', text)
+}
+
+export function green(text: string): string {
+  return colored('green', text)
+}
+
+function colored(color: 'red' | 'green', text: string): string {
+  const isPlain = process.env.NO_COLOR !== undefined || process.stderr.isTTY !== true
+  return isPlain ? text : styleText(color, text)
+}
+
+/** Prints an error as its sentence (and stack with --verbose) and returns the exit code. */
+export function reportError(error: unknown, { verbose }: GlobalOptions): number {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`${red('error:')} ${message}\n`)
+  if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  if (verbose && error instanceof Error && error.cause instanceof Error)
+    process.stderr.write(`${error.cause.stack}\n`)
+  return error instanceof RestoreError ? errorCodes[error.code].exit : 1
+}
+
+/** Refuses to write where a file is, unless told to overwrite it. */
+export function checkOutput(path: string, overwrite: boolean | undefined): void {
+  if (path === '-') return
+  if (!existsSync(dirname(path) || '.')) {
+    throw new RestoreError(
+      'output',
+      `${path}: expected a folder ${dirname(path)} to write into, which does not exist; create it`,
+    )
+  }
+  if (existsSync(path) && !overwrite) {
+    throw new RestoreError('output', `${path}: exists already; give another name with -o, or --overwrite`)
+  }
+}
+
+/** Writes a file that appears whole or not at all; '-' is stdout. */
+export function writeWhole(path: string, bytes: Uint8Array): void {
+  if (path === '-') {
+    process.stdout.write(bytes)
+    return
+  }
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx' })
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RestoreError('output', `${path}: cannot be written (${reason})`, { cause: error })
+  }
+}
+
+/** Bytes of a file, or of stdin for '-'. */
+export function readInput(path: string): Uint8Array {
+  try {
+    return readFileSync(path === '-' ? 0 : path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RestoreError('input', `${path}: cannot be read (${reason})`, { cause: error })
+  }
+}
+
+/** A JSON object given on the command line. */
+export function parseObject(option: string, text: string | undefined): object {
+  if (text === undefined) return {}
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // falls through to the one message
+  }
+  throw new RestoreError('usage', `${option}: expected a JSON object such as '{"dim":48}', got ${text}`)
+}
+
+/** A whole number in a range, given on the command line. */
+export function parseWhole(option: string, text: string, minimum: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= minimum) return value
+  throw new RestoreError('usage', `${option}: expected a whole number of at least ${minimum}, got ${text}`)
+}

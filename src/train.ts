@@ -1,0 +1,23 @@
+// limpid/train: tensors on libtorch, autograd and what a recipe needs. Run `limpid setup` once before.
+
+export { RestoreError } from './core/errors.ts'
+export { l1Loss } from './core/functional.ts'
+export { hostTensor } from './core/host.ts'
+export { rearrange } from './core/rearrange.ts'
+export { cat, Tensor } from './core/tensor.ts'
+export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
+export { randomInit } from './nn/init.ts'
+export { parameterCount, parameters, stateDict } from './nn/module.ts'
+export {
+  autocast,
+  backward,
+  type Device,
+  grad,
+  moveToTorch,
+  noGrad,
+  scalar,
+  scope,
+  toTorch,
+} from './torch/backend.ts'
+export { type AdamWOptions, adamW, clipGradNorm, type Optimizer } from './torch/optim.ts'
+export { type TrainStep, trainStep } from './train/step.ts'
