@@ -31,6 +31,6 @@ export async function openSession(
     throw new RestoreError('usage', `--backend: expected auto, onnx or torch, got ${backend}`)
   }
   if (cuda) throw new RestoreError('environment', '--device cuda: runs through libtorch; add --backend torch')
-  const { tracedSession } = await import('../runtime/sessionNode.ts')
-  return tracedSession(model)
+  const { nodeSession } = await import('../runtime/sessionNode.ts')
+  return nodeSession(model)
 }

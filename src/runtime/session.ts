@@ -1,0 +1,103 @@
+// Inference on ONNX Runtime, the part that Node and browsers share.
+
+import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common'
+import type { TensorData } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
+import { toOnnx } from '../onnx/compile.ts'
+import { trace } from '../onnx/tracer.ts'
+import type { LoadedModel } from '../registry/builders.ts'
+
+/** What onnxruntime-node and onnxruntime-web both are. */
+export interface OnnxRuntime {
+  readonly InferenceSession: InferenceSessionFactory
+  readonly Tensor: TensorConstructor
+}
+
+const arrayTypes = {
+  float32: Float32Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+} as const
+
+type RunnableDType = keyof typeof arrayTypes
+
+function isRunnable(dtype: string): dtype is RunnableDType {
+  return dtype in arrayTypes
+}
+
+/** Opens an ONNX model. */
+export async function openOnnx(
+  runtime: OnnxRuntime,
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<Session> {
+  const session = await runtime.InferenceSession.create(model, options)
+  const toRuntime = (name: string, { dtype, shape, bytes }: TensorData) => {
+    if (!isRunnable(dtype)) {
+      throw new RestoreError(
+        'shape',
+        `input ${name}: expected ${Object.keys(arrayTypes).join(', ')}, got ${dtype}`,
+      )
+    }
+    const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
+    const { buffer, byteOffset, byteLength } = aligned
+    const values = new arrayTypes[dtype](
+      buffer as ArrayBuffer,
+      byteOffset,
+      byteLength / arrayTypes[dtype].BYTES_PER_ELEMENT,
+    )
+    return new runtime.Tensor(dtype, values, shape)
+  }
+  return {
+    run: async (inputs) => {
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, data]) => [name, toRuntime(name, data)]),
+      )
+      const results = await session.run(feeds)
+      return Object.fromEntries(
+        Object.entries(results).map(([name, tensor]) => [name, fromRuntime(name, tensor)]),
+      )
+    },
+    close: () => session.release(),
+  }
+}
+
+function fromRuntime(
+  name: string,
+  { type, data, dims }: InferenceSession.OnnxValueMapType[string],
+): TensorData {
+  if (!isRunnable(type) || !ArrayBuffer.isView(data)) {
+    throw new RestoreError(
+      'numeric',
+      `output ${name}: expected ${Object.keys(arrayTypes).join(', ')}, got ${type}`,
+    )
+  }
+  return { dtype: type, shape: dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
+}
+
+/** Runs a network at any input size, by a graph traced for the size at hand; the latest one is kept. */
+export function tracedSession(
+  { network, builder }: LoadedModel,
+  open: (model: Uint8Array) => Promise<Session>,
+): Session {
+  let sizes = ''
+  let session: Session | undefined
+  return {
+    run: async (inputs) => {
+      const asked = JSON.stringify(Object.entries(inputs).map(([name, { shape }]) => [name, shape]))
+      if (asked !== sizes || !session) {
+        await session?.close()
+        const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
+        session = await open(toOnnx(trace(traced, (tensors) => builder.forward(network, tensors))))
+        sizes = asked
+      }
+      return session.run(inputs)
+    },
+    close: async () => {
+      await session?.close()
+      session = undefined
+    },
+  }
+}
