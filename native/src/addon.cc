@@ -151,9 +151,8 @@ static void checkVersion() {
     throw std::runtime_error("the addon was built for libtorch " + built + ", but libtorch " + loaded + " was loaded");
 }
 
-static napi_value registerAll(napi_env env, const napi_value* arguments) {
+static napi_value registerAll(napi_env env, napi_value exports) {
   checkVersion();
-  napi_value exports = arguments[0];
   setProperty(env, exports, "torchVersion", fromString(env, LIMPID_TORCH_VERSION));
   registerTensor(env, exports);
   registerCall(env, exports);
@@ -166,7 +165,7 @@ static napi_value registerAll(napi_env env, const napi_value* arguments) {
 
 NAPI_MODULE_INIT() {
   try {
-    return limpid::registerAll(env, &exports);
+    return limpid::registerAll(env, exports);
   } catch (const limpid::Pending&) {
   } catch (const std::exception& error) {
     limpid::throwFirstLine(env, error.what());

@@ -18,15 +18,20 @@ struct Pending {};
 void check(napi_env env, napi_status status);
 void throwFirstLine(napi_env env, const char* message);
 
-constexpr size_t maxArguments = 4;
+// What JavaScript passed; the rest is undefined. No operator of libtorch takes as many.
+struct Arguments {
+  static constexpr size_t most = 32;
+  napi_value values[most];
+  size_t count = most;
+  napi_value operator[](size_t index) const { return values[index]; }
+};
 
 // The one place where C++ exceptions become JavaScript errors.
-template <napi_value (*function)(napi_env, const napi_value*)>
+template <napi_value (*function)(napi_env, const Arguments&)>
 napi_value guarded(napi_env env, napi_callback_info info) {
-  napi_value arguments[maxArguments];
-  size_t count = maxArguments;
+  Arguments arguments;
   try {
-    check(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr));
+    check(env, napi_get_cb_info(env, info, &arguments.count, arguments.values, nullptr, nullptr));
     return function(env, arguments);
   } catch (const Pending&) {
   } catch (const c10::Error& error) {
@@ -37,12 +42,9 @@ napi_value guarded(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Behind a JavaScript handle. Lives until neither JavaScript nor a scope refers to it; the tensor may be freed before.
-struct Block;
-
+// A handle is a Node-API external whose "pointer" names a slot, so that a handle may outlive its tensor without harm.
 napi_value wrap(napi_env env, at::Tensor tensor);                  // null for an undefined tensor
-Block* blockOf(napi_env env, napi_value value);                    // nullptr when it is no tensor
-const at::Tensor& tensorIn(const Block* block);                    // throws when it was freed
+const at::Tensor* tensorOf(napi_env env, napi_value value);        // nullptr when it is no tensor; throws when it was freed
 const at::Tensor& unwrap(napi_env env, napi_value value);          // throws when it is no tensor or was freed
 const at::Generator* generatorOf(napi_env env, napi_value value);  // nullptr when it is no generator
 napi_value wrapGenerator(napi_env env, at::Generator generator);

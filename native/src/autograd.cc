@@ -21,29 +21,29 @@ TORCH_API void clear_cache();
 namespace limpid {
 namespace {
 
-napi_value requiresGrad(napi_env env, const napi_value* arguments) {
+napi_value requiresGrad(napi_env env, const Arguments& arguments) {
   return fromBool(env, unwrap(env, arguments[0]).requires_grad());
 }
 
-napi_value setRequiresGrad(napi_env env, const napi_value* arguments) {
+napi_value setRequiresGrad(napi_env env, const Arguments& arguments) {
   unwrap(env, arguments[0]).requires_grad_(toBool(env, arguments[1]));
   return nullptr;
 }
 
-napi_value grad(napi_env env, const napi_value* arguments) { return wrap(env, unwrap(env, arguments[0]).grad()); }
+napi_value grad(napi_env env, const Arguments& arguments) { return wrap(env, unwrap(env, arguments[0]).grad()); }
 
-napi_value setGrad(napi_env env, const napi_value* arguments) {
+napi_value setGrad(napi_env env, const Arguments& arguments) {
   const auto& tensor = unwrap(env, arguments[0]);
   tensor.mutable_grad() = isNullish(env, arguments[1]) ? at::Tensor() : unwrap(env, arguments[1]);
   return nullptr;
 }
 
-napi_value backward(napi_env env, const napi_value* arguments) {
+napi_value backward(napi_env env, const Arguments& arguments) {
   torch::autograd::backward({unwrap(env, arguments[0])});
   return nullptr;
 }
 
-napi_value backwardAsync(napi_env env, const napi_value* arguments) {
+napi_value backwardAsync(napi_env env, const Arguments& arguments) {
   // Gradients accumulate in the order of the calls, and OpenMP's threads are not asked for twice.
   static std::mutex oneAtATime;
   return runAsync(env, "backward", [loss = unwrap(env, arguments[0]), threads = at::get_num_threads()] {
@@ -54,13 +54,13 @@ napi_value backwardAsync(napi_env env, const napi_value* arguments) {
   });
 }
 
-napi_value setGradEnabled(napi_env env, const napi_value* arguments) {
+napi_value setGradEnabled(napi_env env, const Arguments& arguments) {
   const bool before = c10::GradMode::is_enabled();
   c10::GradMode::set_enabled(toBool(env, arguments[0]));
   return fromBool(env, before);
 }
 
-napi_value setAutocast(napi_env env, const napi_value* arguments) {
+napi_value setAutocast(napi_env env, const Arguments& arguments) {
   const auto device = toDevice(toString(env, arguments[0])).type();
   const bool before = at::autocast::is_autocast_enabled(device);
   const auto dtype = at::autocast::get_autocast_dtype(device);
@@ -71,12 +71,12 @@ napi_value setAutocast(napi_env env, const napi_value* arguments) {
   return before ? fromString(env, dtypeName(dtype)) : null(env);
 }
 
-napi_value clearAutocastCache(napi_env, const napi_value*) {
+napi_value clearAutocastCache(napi_env, const Arguments&) {
   at::autocast::clear_cache();
   return nullptr;
 }
 
-napi_value createGenerator(napi_env env, const napi_value* arguments) {
+napi_value createGenerator(napi_env env, const Arguments& arguments) {
   const auto device = toDevice(toString(env, arguments[0]));
   uint64_t seed = 0;
   bool lossless = false;
@@ -95,11 +95,11 @@ const at::Generator& unwrapGenerator(napi_env env, napi_value value) {
   return *generator;
 }
 
-napi_value generatorState(napi_env env, const napi_value* arguments) {
+napi_value generatorState(napi_env env, const Arguments& arguments) {
   return bytesOf(env, unwrapGenerator(env, arguments[0]).get_state());
 }
 
-napi_value setGeneratorState(napi_env env, const napi_value* arguments) {
+napi_value setGeneratorState(napi_env env, const Arguments& arguments) {
   auto generator = unwrapGenerator(env, arguments[0]);
   const auto expected = generator.get_state();
   generator.set_state(tensorFrom(env, arguments[1], expected.sizes(), at::kByte));

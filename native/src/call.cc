@@ -26,10 +26,14 @@ struct Operator {
   std::vector<Parameter> parameters;
 };
 
-// One JavaScript environment runs on one thread; `call` never runs within `call`.
-thread_local std::deque<Operator> operators;
-thread_local std::unordered_map<std::string, uint32_t> indices;
-thread_local torch::jit::Stack stack;
+// One JavaScript environment runs on one thread; `call` never runs within `call`, so one stack serves all.
+struct State {
+  std::deque<Operator> operators;
+  std::unordered_map<std::string, uint32_t> indices;
+  torch::jit::Stack stack;
+};
+
+thread_local State threadState;
 
 Kind kindOf(const c10::Type& type) {
   switch (type.kind()) {
@@ -70,9 +74,10 @@ Parameter describe(const c10::Argument& argument) {
   return parameter;
 }
 
-napi_value resolve(napi_env env, const napi_value* arguments) {
+napi_value resolve(napi_env env, const Arguments& arguments) {
   const auto name = toString(env, arguments[0]), overload = toString(env, arguments[1]);
   const auto key = name + "." + overload;
+  auto& [operators, indices, stack] = threadState;
   if (const auto found = indices.find(key); found != indices.end()) return fromNumber(env, found->second);
   const auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
   if (!handle) throw std::runtime_error("libtorch " LIMPID_TORCH_VERSION " has no operator '" + (overload.empty() ? name : key) + "'");
@@ -92,7 +97,7 @@ std::string describeValue(napi_env env, napi_value value) {
     case napi_null: return "null";
     case napi_boolean: return toBool(env, value) ? "true" : "false";
     case napi_string: return "'" + toString(env, value) + "'";
-    case napi_external: return blockOf(env, value) ? "a tensor" : "a generator";
+    case napi_external: return generatorOf(env, value) ? "a generator" : "a tensor";
     case napi_function: return "a function";
     case napi_number: {
       napi_value text;
@@ -160,8 +165,8 @@ bool read(napi_env env, napi_value value, Kind kind, c10::IValue& result) {
   bool flag = false;
   switch (kind) {
     case Kind::tensor: {
-      const auto* block = blockOf(env, value);
-      return block && (result = tensorIn(block), true);
+      const auto* tensor = tensorOf(env, value);
+      return tensor && (result = *tensor, true);
     }
     case Kind::integer: return readInteger(env, value, integer) && (result = integer, true);
     case Kind::real: return napi_get_value_double(env, value, &real) == napi_ok && (result = real, true);
@@ -212,12 +217,12 @@ c10::IValue readArray(napi_env env, napi_value array, uint32_t length, const Par
     case Kind::tensor:
       if (parameter.hasOptionalElements)
         return readList(env, array, length, bad, c10::List<std::optional<at::Tensor>>(), [env](napi_value value, std::optional<at::Tensor>& to) {
-          if (const auto* block = blockOf(env, value)) return to = tensorIn(block), true;
+          if (const auto* tensor = tensorOf(env, value)) return to = *tensor, true;
           return isNullish(env, value);
         });
       return readList(env, array, length, bad, c10::List<at::Tensor>(), [env](napi_value value, at::Tensor& to) {
-        const auto* block = blockOf(env, value);
-        return block && (to = tensorIn(block), true);
+        const auto* tensor = tensorOf(env, value);
+        return tensor && (to = *tensor, true);
       });
     default: bad = 0; return {};
   }
@@ -264,7 +269,7 @@ void readArgument(napi_env env, napi_value value, const Parameter& parameter, c1
   result = *argument.default_value();
 }
 
-void pushArgument(napi_env env, napi_value value, const Operator& op, const Parameter& parameter) {
+void pushArgument(napi_env env, napi_value value, const Operator& op, const Parameter& parameter, torch::jit::Stack& stack) {
   const auto where = [&] { return toString(op.handle.operator_name()) + ": argument '" + parameter.argument->name() + "': "; };
   try {
     readArgument(env, value, parameter, stack.emplace_back());
@@ -275,15 +280,15 @@ void pushArgument(napi_env env, napi_value value, const Operator& op, const Para
   }
 }
 
-void pushDefault(const Operator& op, const Parameter& parameter) {
+void pushDefault(const Operator& op, const Parameter& parameter, torch::jit::Stack& stack) {
   const auto& argument = *parameter.argument;
   if (!argument.default_value())
     throw std::runtime_error(toString(op.handle.operator_name()) + ": argument '" + argument.name() + "': " + expectation(argument) + ", got nothing");
   stack.push_back(*argument.default_value());
 }
 
-napi_value fromValue(napi_env env, const c10::IValue& value) {
-  if (value.isTensor()) return wrap(env, value.toTensor());
+napi_value fromValue(napi_env env, c10::IValue value) {
+  if (value.isTensor()) return wrap(env, std::move(value).toTensor());
   if (value.isNone()) return null(env);
   if (value.isInt()) return fromNumber(env, static_cast<double>(value.toInt()));
   if (value.isDouble()) return fromNumber(env, value.toDouble());
@@ -298,40 +303,34 @@ napi_value fromValue(napi_env env, const c10::IValue& value) {
   return array;
 }
 
-napi_value results(napi_env env) {
-  if (stack.size() == 1) return fromValue(env, stack[0]);
+napi_value results(napi_env env, torch::jit::Stack& stack) {
+  if (stack.size() == 1) return fromValue(env, std::move(stack[0]));
   if (stack.empty()) return null(env);
   napi_value array;
   check(env, napi_create_array_with_length(env, stack.size(), &array));
-  for (size_t i = 0; i < stack.size(); i++) check(env, napi_set_element(env, array, i, fromValue(env, stack[i])));
+  for (size_t i = 0; i < stack.size(); i++) check(env, napi_set_element(env, array, i, fromValue(env, std::move(stack[i]))));
   return array;
 }
 
 struct ClearStack {
+  torch::jit::Stack& stack;
   ~ClearStack() { stack.clear(); }
 };
 
-napi_value call(napi_env env, const napi_value* arguments) {
-  uint32_t index = 0, count = 0;
+napi_value call(napi_env env, const Arguments& arguments) {
+  auto& [operators, indices, stack] = threadState;
+  uint32_t index = 0;
   if (napi_get_value_uint32(env, arguments[0], &index) != napi_ok || index >= operators.size())
     throw std::runtime_error("expected an operator from resolve");
-  if (napi_get_array_length(env, arguments[1], &count) != napi_ok) throw std::runtime_error("expected an array of arguments");
   const auto& op = operators[index];
-  const auto expected = op.parameters.size();
+  const auto expected = op.parameters.size(), count = arguments.count - 1;
   if (count > expected)
     throw std::runtime_error(toString(op.handle.operator_name()) + ": expected at most " + std::to_string(expected) + " arguments, got " + std::to_string(count));
-  const ClearStack clearStack;
-  for (uint32_t i = 0; i < expected; i++) {
-    if (i >= count) {
-      pushDefault(op, op.parameters[i]);
-      continue;
-    }
-    napi_value value;
-    check(env, napi_get_element(env, arguments[1], i, &value));
-    pushArgument(env, value, op, op.parameters[i]);
-  }
+  const ClearStack clearStack{stack};
+  for (size_t i = 0; i < count; i++) pushArgument(env, arguments[i + 1], op, op.parameters[i], stack);
+  for (size_t i = count; i < expected; i++) pushDefault(op, op.parameters[i], stack);
   op.handle.callBoxed(stack);
-  return results(env);
+  return results(env, stack);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ napi_value describeDevice(napi_env env, const Driver& driver, int index) {
   return result;
 }
 
-napi_value cudaDevices(napi_env env, const napi_value*) {
+napi_value cudaDevices(napi_env env, const Arguments&) {
   napi_value result;
   check(env, napi_create_array(env, &result));
   const auto& hooks = at::detail::getCUDAHooks();
@@ -80,14 +80,14 @@ napi_value cudaDevices(napi_env env, const napi_value*) {
   return result;
 }
 
-napi_value synchronize(napi_env env, const napi_value* arguments) {
+napi_value synchronize(napi_env env, const Arguments& arguments) {
   const auto device = toDevice(toString(env, arguments[0]));
   return runAsync(env, "synchronize", [device] {
     if (device.is_cuda()) cuda().deviceSynchronize(device.index());
   });
 }
 
-napi_value cudaMemory(napi_env env, const napi_value* arguments) {
+napi_value cudaMemory(napi_env env, const Arguments& arguments) {
   const auto index = static_cast<c10::DeviceIndex>(toInteger(env, arguments[0]));
   cuda();
 #if defined(LIMPID_DEVICE_ALLOCATOR)
@@ -107,7 +107,7 @@ napi_value cudaMemory(napi_env env, const napi_value* arguments) {
 #endif
 }
 
-napi_value cudaEmptyCache(napi_env, const napi_value*) {
+napi_value cudaEmptyCache(napi_env, const Arguments&) {
   if (!at::detail::getCUDAHooks().hasCUDA()) return nullptr;
   cuda();
 #if defined(LIMPID_DEVICE_ALLOCATOR)
@@ -120,9 +120,9 @@ napi_value cudaEmptyCache(napi_env, const napi_value*) {
   return nullptr;
 }
 
-napi_value threads(napi_env env, const napi_value*) { return fromNumber(env, at::get_num_threads()); }
+napi_value threads(napi_env env, const Arguments&) { return fromNumber(env, at::get_num_threads()); }
 
-napi_value setThreads(napi_env env, const napi_value* arguments) {
+napi_value setThreads(napi_env env, const Arguments& arguments) {
   const auto count = toInteger(env, arguments[0]);
   if (count < 1) throw std::runtime_error("expected at least one thread");
   at::set_num_threads(static_cast<int>(count));

@@ -8,52 +8,47 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 namespace limpid {
 namespace {
-
-// A Node-API external is a bare pointer; its first word says what it points to.
-enum class Tag : uint64_t { tensor = 0x746964706d696c74, generator = 0x746964706d696c67 };
-
-struct Tagged {
-  Tag tag;
-};
-
-struct GeneratorBox : Tagged {
-  at::Generator generator;
-};
 
 struct Usage {
   int64_t handles = 0;
   int64_t bytes = 0;
 };
 
+struct Slot {
+  at::Tensor tensor;
+  const void* storage = nullptr;
+  uint32_t generation = 0;
+  bool kept = false;
+};
+
+// The number behind a tensor handle: slot, generation, and a lowest bit that no pointer to a generator has.
+using Id = uint64_t;
+
+constexpr int slotBits = 28;
+
+Id idOf(uint32_t slot, uint32_t generation) { return (static_cast<Id>(generation) << (slotBits + 1)) | (static_cast<Id>(slot) << 1) | 1; }
+uint32_t slotOf(Id id) { return (id >> 1) & ((1u << slotBits) - 1); }
+uint32_t generationOf(Id id) { return static_cast<uint32_t>(id >> (slotBits + 1)); }
+
 // One JavaScript environment runs on one thread. Several handles may share a storage; it counts once.
 struct State {
-  std::vector<std::vector<Block*>> scopes;
+  std::deque<Slot> slots;
+  std::vector<uint32_t> unused;
+  std::vector<std::vector<Id>> scopes;
   ska::flat_hash_map<const void*, Usage> storages;
-  int64_t handles = 0;
   int64_t bytes = 0;
   int64_t unreported = 0;
 };
 
-thread_local State state;
-
-}  // namespace
-
-struct Block : Tagged {
-  at::Tensor tensor;
-  const void* storage = nullptr;
-  bool inScope = false;
-  bool kept = false;
-  bool collected = false;
-};
-
-namespace {
+thread_local State threadState;
 
 // Telling V8 costs more than a small operation, so small changes are gathered.
-void account(napi_env env, int64_t change) {
+void account(napi_env env, State& state, int64_t change) {
   constexpr int64_t step = 1 << 20;
   state.bytes += change;
   state.unreported += change;
@@ -63,89 +58,95 @@ void account(napi_env env, int64_t change) {
   state.unreported = 0;
 }
 
-void hold(napi_env env, Block* block) {
-  state.handles++;
-  if (!block->tensor.has_storage()) return;
-  const auto& storage = block->tensor.storage();
-  block->storage = storage.unsafeGetStorageImpl();
-  auto& usage = state.storages[block->storage];
-  if (usage.handles++ > 0) return;
-  usage.bytes = static_cast<int64_t>(storage.nbytes());
-  account(env, usage.bytes);
+Id hold(napi_env env, State& state, at::Tensor&& tensor) {
+  if (state.unused.empty()) {
+    state.unused.push_back(static_cast<uint32_t>(state.slots.size()));
+    state.slots.emplace_back();
+  }
+  const auto index = state.unused.back();
+  state.unused.pop_back();
+  auto& slot = state.slots[index];
+  slot.tensor = std::move(tensor);
+  if (slot.tensor.has_storage()) {
+    const auto& storage = slot.tensor.storage();
+    slot.storage = storage.unsafeGetStorageImpl();
+    auto& usage = state.storages[slot.storage];
+    if (usage.handles++ == 0) account(env, state, usage.bytes = static_cast<int64_t>(storage.nbytes()));
+  }
+  return idOf(index, slot.generation);
 }
 
-void free(napi_env env, Block* block) {
-  if (!block->tensor.defined()) return;
-  block->tensor.reset();
-  state.handles--;
-  if (!block->storage) return;
-  const auto found = state.storages.find(block->storage);
+// Does nothing when the tensor was freed before.
+void free(napi_env env, State& state, Id id) {
+  auto& slot = state.slots[slotOf(id)];
+  if (slot.generation != generationOf(id)) return;
+  slot.tensor.reset();
+  slot.generation++;
+  state.unused.push_back(slotOf(id));
+  if (!slot.storage) return;
+  const auto found = state.storages.find(slot.storage);
+  slot.storage = nullptr;
   if (--found->second.handles > 0) return;
   const auto bytes = found->second.bytes;
   state.storages.erase(found);
-  account(env, -bytes);
+  account(env, state, -bytes);
 }
 
-void collectTensor(napi_env env, void* data, void*) {
-  auto* block = static_cast<Block*>(data);
-  free(env, block);
-  if (block->inScope) block->collected = true;
-  else delete block;
-}
+void collectTensor(napi_env env, void* data, void*) { free(env, threadState, reinterpret_cast<Id>(data)); }
 
-void collectGenerator(napi_env, void* data, void*) { delete static_cast<GeneratorBox*>(data); }
+void collectGenerator(napi_env, void* data, void*) { delete static_cast<at::Generator*>(data); }
 
-Tagged* taggedOf(napi_env env, napi_value value) {
+// 0 when the value is no tensor handle.
+Id idIn(napi_env env, napi_value value) {
   void* data = nullptr;
-  return napi_get_value_external(env, value, &data) == napi_ok ? static_cast<Tagged*>(data) : nullptr;
+  if (napi_get_value_external(env, value, &data) != napi_ok) return 0;
+  const auto id = reinterpret_cast<Id>(data);
+  return id & 1 ? id : 0;
 }
 
 }  // namespace
 
 napi_value wrap(napi_env env, at::Tensor tensor) {
   if (!tensor.defined()) return null(env);
-  auto* block = new Block{{Tag::tensor}, std::move(tensor)};
-  hold(env, block);
+  auto& state = threadState;
+  const auto id = hold(env, state, std::move(tensor));
+  // A finalizer costs as much as a small operation; a scope makes it needless.
+  const bool inScope = !state.scopes.empty();
   napi_value result;
-  const auto status = napi_create_external(env, block, collectTensor, nullptr, &result);
+  const auto status = napi_create_external(env, reinterpret_cast<void*>(id), inScope ? nullptr : collectTensor, nullptr, &result);
   if (status != napi_ok) {
-    free(env, block);
-    delete block;
+    free(env, state, id);
     check(env, status);
   }
-  if (!state.scopes.empty()) {
-    block->inScope = true;
-    state.scopes.back().push_back(block);
-  }
+  if (inScope) state.scopes.back().push_back(id);
   return result;
 }
 
-Block* blockOf(napi_env env, napi_value value) {
-  auto* tagged = taggedOf(env, value);
-  return tagged && tagged->tag == Tag::tensor ? static_cast<Block*>(tagged) : nullptr;
-}
-
-const at::Tensor& tensorIn(const Block* block) {
-  if (!block->tensor.defined()) throw std::runtime_error("tensor was freed");
-  return block->tensor;
+const at::Tensor* tensorOf(napi_env env, napi_value value) {
+  const auto id = idIn(env, value);
+  if (id == 0) return nullptr;
+  const auto& slot = threadState.slots[slotOf(id)];
+  if (slot.generation != generationOf(id)) throw std::runtime_error("tensor was freed");
+  return &slot.tensor;
 }
 
 const at::Tensor& unwrap(napi_env env, napi_value value) {
-  const auto* block = blockOf(env, value);
-  if (!block) throw std::runtime_error("expected a tensor");
-  return tensorIn(block);
+  const auto* tensor = tensorOf(env, value);
+  if (!tensor) throw std::runtime_error("expected a tensor");
+  return *tensor;
 }
 
 napi_value wrapGenerator(napi_env env, at::Generator generator) {
-  auto* box = new GeneratorBox{{Tag::generator}, std::move(generator)};
+  auto* box = new at::Generator(std::move(generator));
   napi_value result;
   check(env, napi_create_external(env, box, collectGenerator, nullptr, &result));
   return result;
 }
 
 const at::Generator* generatorOf(napi_env env, napi_value value) {
-  auto* tagged = taggedOf(env, value);
-  return tagged && tagged->tag == Tag::generator ? &static_cast<GeneratorBox*>(tagged)->generator : nullptr;
+  void* data = nullptr;
+  if (napi_get_value_external(env, value, &data) != napi_ok || reinterpret_cast<Id>(data) & 1) return nullptr;
+  return static_cast<const at::Generator*>(data);
 }
 
 namespace {
@@ -206,7 +207,7 @@ napi_value bytesOf(napi_env env, const at::Tensor& tensor) {
 
 namespace {
 
-napi_value fromBytes(napi_env env, const napi_value* arguments) {
+napi_value fromBytes(napi_env env, const Arguments& arguments) {
   uint32_t rank = 0;
   if (napi_get_array_length(env, arguments[1], &rank) != napi_ok) throw std::runtime_error("expected a shape");
   std::vector<int64_t> shape(rank);
@@ -220,9 +221,9 @@ napi_value fromBytes(napi_env env, const napi_value* arguments) {
   return wrap(env, tensorFrom(env, arguments[0], shape, toScalarType(toString(env, arguments[2]))).to(device));
 }
 
-napi_value toBytes(napi_env env, const napi_value* arguments) { return bytesOf(env, unwrap(env, arguments[0])); }
+napi_value toBytes(napi_env env, const Arguments& arguments) { return bytesOf(env, unwrap(env, arguments[0])); }
 
-napi_value shape(napi_env env, const napi_value* arguments) {
+napi_value shape(napi_env env, const Arguments& arguments) {
   const auto sizes = unwrap(env, arguments[0]).sizes();
   napi_value result;
   check(env, napi_create_array_with_length(env, sizes.size(), &result));
@@ -231,57 +232,58 @@ napi_value shape(napi_env env, const napi_value* arguments) {
   return result;
 }
 
-napi_value dtype(napi_env env, const napi_value* arguments) {
+napi_value dtype(napi_env env, const Arguments& arguments) {
   return fromString(env, dtypeName(unwrap(env, arguments[0]).scalar_type()));
 }
 
-napi_value device(napi_env env, const napi_value* arguments) {
+napi_value device(napi_env env, const Arguments& arguments) {
   return fromString(env, unwrap(env, arguments[0]).device().str());
 }
 
-napi_value release(napi_env env, const napi_value* arguments) {
-  auto* block = blockOf(env, arguments[0]);
-  if (!block) throw std::runtime_error("expected a tensor");
-  free(env, block);
+napi_value release(napi_env env, const Arguments& arguments) {
+  const auto id = idIn(env, arguments[0]);
+  if (id == 0) throw std::runtime_error("expected a tensor");
+  free(env, threadState, id);
   return nullptr;
 }
 
-napi_value scopeBegin(napi_env, const napi_value*) {
-  state.scopes.emplace_back();
+napi_value scopeBegin(napi_env, const Arguments&) {
+  threadState.scopes.emplace_back();
   return nullptr;
 }
 
-napi_value scopeEnd(napi_env env, const napi_value* arguments) {
+napi_value scopeEnd(napi_env env, const Arguments& arguments) {
+  auto& state = threadState;
   if (state.scopes.empty()) throw std::runtime_error("scopeEnd without scopeBegin");
   uint32_t count = 0;
   if (napi_get_array_length(env, arguments[0], &count) != napi_ok) throw std::runtime_error("expected an array of tensors");
-  std::vector<Block*> keep(count);
+  std::vector<napi_value> keep(count);
   for (uint32_t i = 0; i < count; i++) {
-    napi_value value;
-    check(env, napi_get_element(env, arguments[0], i, &value));
-    keep[i] = blockOf(env, value);
-    if (!keep[i]) throw std::runtime_error("expected an array of tensors");
+    check(env, napi_get_element(env, arguments[0], i, &keep[i]));
+    unwrap(env, keep[i]);
   }
-  for (auto* block : keep) block->kept = true;
-  const auto blocks = std::move(state.scopes.back());
+  for (auto value : keep) state.slots[slotOf(idIn(env, value))].kept = true;
+  const auto ids = std::move(state.scopes.back());
   state.scopes.pop_back();
-  for (auto* block : blocks) {
-    if (block->kept && !state.scopes.empty()) {
-      state.scopes.back().push_back(block);
-      continue;
-    }
-    block->inScope = false;
-    if (!block->kept) free(env, block);
-    if (block->collected) delete block;
+  for (const auto id : ids) {
+    if (!state.slots[slotOf(id)].kept) free(env, state, id);
+    else if (!state.scopes.empty()) state.scopes.back().push_back(id);
   }
-  for (auto* block : keep) block->kept = false;
+  for (auto value : keep) {
+    const auto id = idIn(env, value);
+    auto& slot = state.slots[slotOf(id)];
+    if (slot.kept && state.scopes.empty())
+      check(env, napi_add_finalizer(env, value, reinterpret_cast<void*>(id), collectTensor, nullptr, nullptr));
+    slot.kept = false;
+  }
   return nullptr;
 }
 
-napi_value liveTensors(napi_env env, const napi_value*) {
+napi_value liveTensors(napi_env env, const Arguments&) {
+  const auto& state = threadState;
   napi_value result;
   check(env, napi_create_object(env, &result));
-  setProperty(env, result, "count", fromNumber(env, static_cast<double>(state.handles)));
+  setProperty(env, result, "count", fromNumber(env, static_cast<double>(state.slots.size() - state.unused.size())));
   setProperty(env, result, "bytes", fromNumber(env, static_cast<double>(state.bytes)));
   return result;
 }

@@ -13,7 +13,7 @@ export function operator<R extends Result | undefined = Handle>(
   let id = -1
   return (...args) => {
     if (id < 0) id = addon().resolve(`aten::${name}`, overload)
-    return addon().call(id, args) as R
+    return addon().call(id, ...args) as R
   }
 }
 
