@@ -1,0 +1,314 @@
+// From our ops to ONNX nodes (opset 20): one lowering for each op, with torch's semantics.
+
+import { type DType, float32Data, int64Data, type TensorData } from '../core/data.ts'
+import { type Dim, factorsOfDim, type Shape } from '../core/dims.ts'
+import { RestoreError } from '../core/errors.ts'
+import type { PerOp } from '../core/ops.ts'
+import type { Graph, GraphNode, Value } from './graph.ts'
+import { type Attribute, type OnnxModel, type OnnxNode, onnxDataType } from './write.ts'
+
+const opset = 20
+
+/** An operand by its name in the ONNX graph. */
+interface Operand {
+  readonly name: string
+  readonly shape: Shape
+  readonly dtype: DType
+  readonly data: TensorData | undefined
+}
+
+/** Collects nodes and constants, and computes run-time sizes once. */
+class Emitter {
+  readonly nodes: OnnxNode[] = []
+  readonly initializers = new Map<string, TensorData>()
+  readonly #names = new Map<Value, string>()
+  readonly #small = new Map<string, string>()
+  readonly #sizes = new Map<string, string>()
+  readonly #inputs: readonly Value[]
+  #count = 0
+
+  constructor(inputs: readonly Value[]) {
+    this.#inputs = inputs
+    for (const value of inputs) this.#names.set(value, value.name ?? this.#fresh('input'))
+  }
+
+  #fresh(stem: string): string {
+    return `${stem}_${this.#count++}`
+  }
+
+  emit(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string {
+    const name = this.#fresh(opType)
+    this.nodes.push({ opType, inputs, outputs: [name], attributes })
+    return name
+  }
+
+  bind(value: Value, name: string): void {
+    this.#names.set(value, name)
+  }
+
+  operand(value: Value): Operand {
+    const { shape, dtype, data } = value
+    let name = this.#names.get(value)
+    if (name === undefined) {
+      if (!data)
+        throw new RestoreError(
+          'trace',
+          `expected a value that comes before its use, got [${shape.join(' ')}]`,
+        )
+      name = this.constant(data, value.name)
+      this.#names.set(value, name)
+    }
+    return { name, shape, dtype, data }
+  }
+
+  constant(data: TensorData, name?: string): string {
+    const given = name !== undefined && !this.initializers.has(name) ? name : this.#fresh(name ?? 'constant')
+    this.initializers.set(given, data)
+    return given
+  }
+
+  /** A small constant, stored once. */
+  #shared(key: string, make: () => TensorData): string {
+    const known = this.#small.get(key)
+    if (known !== undefined) return known
+    const name = this.constant(make())
+    this.#small.set(key, name)
+    return name
+  }
+
+  ints(values: readonly number[]): string {
+    return this.#shared(`ints ${values}`, () => int64Data(values, [values.length]))
+  }
+
+  float(value: number): string {
+    return this.#shared(`float ${value}`, () => float32Data(Float32Array.of(value), []))
+  }
+
+  /** A shape as an int64 vector, computed at run time where it has named sizes. */
+  shape(shape: Shape): string {
+    if (shape.every((size) => typeof size === 'number')) return this.ints(shape)
+    return this.emit(
+      'Concat',
+      shape.map((size) => this.#size(size)),
+      { axis: 0 },
+    )
+  }
+
+  /** One size as an int64 vector of length 1. */
+  #size(size: Dim): string {
+    if (typeof size === 'number') return this.ints([size])
+    const known = this.#sizes.get(size)
+    if (known !== undefined) return known
+    const { numerator, denominator, names } = factorsOfDim(size)
+    let product = this.ints([numerator])
+    for (const name of names) product = this.emit('Mul', [product, this.#inputSize(name)])
+    if (denominator !== 1) product = this.emit('Div', [product, this.ints([denominator])])
+    this.#sizes.set(size, product)
+    return product
+  }
+
+  #inputSize(dim: string): string {
+    const input = this.#inputs.find(({ shape }) => shape.includes(dim))
+    if (!input)
+      throw new RestoreError('trace', `expected the size '${dim}' in the shape of an input, found it in none`)
+    const axis = this.ints([input.shape.indexOf(dim)])
+    return this.emit('Gather', [this.emit('Shape', [this.operand(input).name]), axis], { axis: 0 })
+  }
+}
+
+type Lower = (attrs: unknown, inputs: readonly Operand[], g: Emitter) => string
+
+function at(inputs: readonly Operand[], index: number): Operand {
+  const operand = inputs[index]
+  if (!operand) throw new RestoreError('trace', `expected at least ${index + 1} inputs, got ${inputs.length}`)
+  return operand
+}
+
+/** An ONNX op with the same inputs and no attributes. */
+function same(opType: string): Lower {
+  return (_, inputs, g) =>
+    g.emit(
+      opType,
+      inputs.map(({ name }) => name),
+    )
+}
+
+function channelMean(x: Operand, channels: number, g: Emitter): string {
+  // ReduceMean leaves ONNX Runtime's blocked layout and a 1×1 convolution does not.
+  const weight = float32Data(new Float32Array(channels).fill(1 / channels), [1, channels, 1, 1])
+  return g.emit('Conv', [x.name, g.constant(weight)])
+}
+
+function reduce(opType: string) {
+  return (
+    { dims, keepDim }: { dims: readonly number[]; keepDim: boolean },
+    inputs: readonly Operand[],
+    g: Emitter,
+  ) =>
+    dims.length === 0
+      ? g.emit('Identity', [at(inputs, 0).name])
+      : g.emit(opType, [at(inputs, 0).name, g.ints(dims)], { keepdims: keepDim ? 1 : 0 })
+}
+
+function pool(opType: string, attributes: Readonly<Record<string, Attribute>> = {}) {
+  return (
+    { kernel, stride, padding }: { kernel: number; stride: number; padding: number },
+    inputs: readonly Operand[],
+    g: Emitter,
+  ) =>
+    g.emit(opType, [at(inputs, 0).name], {
+      kernel_shape: [kernel, kernel],
+      strides: [stride, stride],
+      pads: [padding, padding, padding, padding],
+      ...attributes,
+    })
+}
+
+function resize(attributes: Readonly<Record<string, Attribute>>) {
+  return ({ factor }: { factor: number }, inputs: readonly Operand[], g: Emitter) => {
+    const scales = g.constant(float32Data(Float32Array.of(1, 1, factor, factor), [4]))
+    return g.emit('Resize', [at(inputs, 0).name, '', scales], attributes)
+  }
+}
+
+function transposed({ shape, data }: Operand): TensorData | undefined {
+  const [rows, columns] = shape
+  if (data?.dtype !== 'float32' || typeof rows !== 'number' || typeof columns !== 'number')
+    return undefined
+  const aligned = data.bytes.byteOffset % 4 === 0 ? data.bytes : new Uint8Array(data.bytes)
+  const values = new Float32Array(aligned.buffer, aligned.byteOffset, rows * columns)
+  const out = new Float32Array(rows * columns)
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j] as number
+  return float32Data(out, [columns, rows])
+}
+
+const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
+  add: same('Add'),
+  sub: same('Sub'),
+  mul: same('Mul'),
+  div: same('Div'),
+  maximum: same('Max'),
+  minimum: same('Min'),
+  addScalar: ({ value }, x, g) => g.emit('Add', [at(x, 0).name, g.float(value)]),
+  mulScalar: ({ value }, x, g) => g.emit('Mul', [at(x, 0).name, g.float(value)]),
+  powScalar: ({ exponent }, x, g) => g.emit('Pow', [at(x, 0).name, g.float(exponent)]),
+  clamp: ({ min, max }, x, g) => {
+    if (min === 0 && max === Number.POSITIVE_INFINITY) return g.emit('Relu', [at(x, 0).name])
+    const bound = (value: number) => (Number.isFinite(value) ? g.float(value) : '')
+    return g.emit('Clip', [at(x, 0).name, bound(min), bound(max)])
+  },
+  neg: same('Neg'),
+  abs: same('Abs'),
+  exp: same('Exp'),
+  log: same('Log'),
+  sqrt: same('Sqrt'),
+  rsqrt: (_, x, g) => g.emit('Reciprocal', [g.emit('Sqrt', [at(x, 0).name])]),
+  sin: same('Sin'),
+  cos: same('Cos'),
+  tanh: same('Tanh'),
+  sigmoid: same('Sigmoid'),
+  relu: same('Relu'),
+  leakyRelu: ({ negativeSlope }, x, g) =>
+    g.emit('LeakyRelu', [at(x, 0).name], { alpha: { float: negativeSlope } }),
+  silu: (_, x, g) => g.emit('Mul', [at(x, 0).name, g.emit('Sigmoid', [at(x, 0).name])]),
+  gelu: same('Gelu'),
+  cast: ({ dtype }, x, g) => g.emit('Cast', [at(x, 0).name], { to: onnxDataType(dtype) }),
+  matmul: same('MatMul'),
+  linear: (_, x, g) => {
+    const weight = transposed(at(x, 1))
+    const product = g.emit('MatMul', [
+      at(x, 0).name,
+      weight ? g.constant(weight) : g.emit('Transpose', [at(x, 1).name], { perm: [1, 0] }),
+    ])
+    return x[2] ? g.emit('Add', [product, x[2].name]) : product
+  },
+  conv2d: ({ stride, padding, groups }, x, g) =>
+    g.emit(
+      'Conv',
+      x.map(({ name }) => name),
+      {
+        kernel_shape: at(x, 1).shape.slice(2).map(Number),
+        strides: [stride, stride],
+        pads: [padding, padding, padding, padding],
+        group: groups,
+      },
+    ),
+  layerNorm: ({ eps }, x, g) => {
+    const features = Number(at(x, 0).shape.at(-1))
+    const scale = x[1]?.name ?? g.constant(float32Data(new Float32Array(features).fill(1), [features]))
+    return g.emit('LayerNormalization', [at(x, 0).name, scale, ...(x[2] ? [x[2].name] : [])], {
+      epsilon: { float: eps },
+    })
+  },
+  softmax: ({ dim }, x, g) => g.emit('Softmax', [at(x, 0).name], { axis: dim }),
+  logSoftmax: ({ dim }, x, g) => g.emit('LogSoftmax', [at(x, 0).name], { axis: dim }),
+  sum: reduce('ReduceSum'),
+  mean: (attrs, x, g) => {
+    const { shape } = at(x, 0)
+    const [, channels] = shape
+    const isChannelMean =
+      shape.length === 4 && attrs.dims.join() === '1' && attrs.keepDim && typeof channels === 'number'
+    return isChannelMean ? channelMean(at(x, 0), channels, g) : reduce('ReduceMean')(attrs, x, g)
+  },
+  amax: reduce('ReduceMax'),
+  argmax: ({ dim, keepDim }, x, g) =>
+    g.emit('ArgMax', [at(x, 0).name], { axis: dim, keepdims: keepDim ? 1 : 0 }),
+  maxPool2d: pool('MaxPool'),
+  avgPool2d: pool('AveragePool', { count_include_pad: 1 }),
+  pixelShuffle: ({ factor }, x, g) =>
+    g.emit('DepthToSpace', [at(x, 0).name], { blocksize: factor, mode: 'CRD' }),
+  upsampleNearest: resize({
+    mode: 'nearest',
+    coordinate_transformation_mode: 'asymmetric',
+    nearest_mode: 'floor',
+  }),
+  upsampleBilinear: resize({ mode: 'linear', coordinate_transformation_mode: 'half_pixel' }),
+  reshape: ({ shape }, x, g) => g.emit('Reshape', [at(x, 0).name, g.shape(shape)]),
+  permute: ({ dims }, x, g) => g.emit('Transpose', [at(x, 0).name], { perm: dims }),
+  expand: ({ shape }, x, g) => g.emit('Expand', [at(x, 0).name, g.shape(shape)]),
+  slice: ({ dim, start, end, step }, x, g) =>
+    g.emit('Slice', [at(x, 0).name, g.ints([start]), g.ints([end]), g.ints([dim]), g.ints([step])]),
+  cat: ({ dim }, x, g) =>
+    g.emit(
+      'Concat',
+      x.map(({ name }) => name),
+      { axis: dim },
+    ),
+  pad: ({ padding, mode, value }, x, g) => {
+    const rank = at(x, 0).shape.length
+    const side = (offset: number) =>
+      Array.from({ length: rank }, (_, i) => padding[2 * (rank - 1 - i) + offset] ?? 0)
+    const pads = g.ints([...side(0), ...side(1)])
+    const onnxMode = mode === 'replicate' ? 'edge' : mode
+    return g.emit('Pad', [at(x, 0).name, pads, ...(mode === 'constant' ? [g.float(value)] : [])], {
+      mode: onnxMode,
+    })
+  },
+  embedding: (_, x, g) => g.emit('Gather', [at(x, 0).name, at(x, 1).name], { axis: 0 }),
+  gather: ({ dim }, x, g) => g.emit('GatherElements', [at(x, 0).name, at(x, 1).name], { axis: dim }),
+}
+
+function lowerNode(node: GraphNode, g: Emitter): string {
+  const inputs = node.inputs.map((value) => g.operand(value))
+  const lowering = lowerings[node.op] as Lower
+  // A reshape's attribute may hold -1; the shape of its result does not.
+  const attrs = node.op === 'reshape' ? { shape: node.output.shape } : node.attrs
+  return lowering(attrs, inputs, g)
+}
+
+/** A graph as an ONNX model; named outputs keep their names. */
+export function lower(graph: Graph, metadata: Readonly<Record<string, string>>): OnnxModel {
+  const g = new Emitter(graph.inputs)
+  for (const node of graph.nodes) g.bind(node.output, lowerNode(node, g))
+  const outputs = graph.outputs.map(({ name, value }) => {
+    g.nodes.push({ opType: 'Identity', inputs: [g.operand(value).name], outputs: [name], attributes: {} })
+    return { name, dtype: value.dtype, shape: value.shape }
+  })
+  const inputs = graph.inputs.map(({ name = 'input', dtype, shape }) => ({ name, dtype, shape }))
+  return { opset, nodes: g.nodes, initializers: g.initializers, inputs, outputs, metadata }
+}

@@ -1,0 +1,181 @@
+// ONNX files: the few protobuf messages of onnx.proto (IR version 9) that a network needs, written by hand.
+
+import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
+import type { Shape } from '../core/dims.ts'
+import { RestoreError } from '../core/errors.ts'
+
+/** A whole number, a list of them, text, or a float. */
+export type Attribute = number | readonly number[] | string | { readonly float: number }
+
+export interface OnnxNode {
+  readonly opType: string
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  readonly attributes: Readonly<Record<string, Attribute>>
+}
+
+export interface OnnxValue {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: Shape
+}
+
+export interface OnnxModel {
+  readonly opset: number
+  readonly nodes: readonly OnnxNode[]
+  readonly initializers: ReadonlyMap<string, TensorData>
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** TensorProto.DataType. */
+const dataTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+  float8_e4m3fn: 17,
+  float8_e5m2: 19,
+}
+
+/** TensorProto.DataType of a dtype, as the attribute of Cast wants it. */
+export function onnxDataType(dtype: DType): number {
+  return dataTypes[dtype]
+}
+
+const utf8 = new TextEncoder()
+
+/** A protobuf message under construction; large bytes are kept by reference until the end. */
+class Message {
+  readonly #parts: Uint8Array[] = []
+  length = 0
+
+  #push(part: Uint8Array): void {
+    this.#parts.push(part)
+    this.length += part.length
+  }
+
+  #varint(value: number): void {
+    const bytes: number[] = []
+    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : BigInt(value)
+    do {
+      bytes.push(Number(rest & 127n) | (rest > 127n ? 128 : 0))
+      rest >>= 7n
+    } while (rest > 0n)
+    this.#push(Uint8Array.from(bytes))
+  }
+
+  int(field: number, value: number): this {
+    this.#varint(field * 8)
+    this.#varint(value)
+    return this
+  }
+
+  float(field: number, value: number): this {
+    this.#varint(field * 8 + 5)
+    this.#push(new Uint8Array(Float32Array.of(value).buffer))
+    return this
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    this.#varint(field * 8 + 2)
+    this.#varint(value.length)
+    this.#push(value)
+    return this
+  }
+
+  text(field: number, value: string): this {
+    return this.bytes(field, utf8.encode(value))
+  }
+
+  message(field: number, value: Message): this {
+    this.#varint(field * 8 + 2)
+    this.#varint(value.length)
+    for (const part of value.#parts) this.#push(part)
+    return this
+  }
+
+  finish(): Uint8Array {
+    const out = new Uint8Array(this.length)
+    let at = 0
+    for (const part of this.#parts) {
+      out.set(part, at)
+      at += part.length
+    }
+    return out
+  }
+}
+
+function attributeMessage(name: string, value: Attribute): Message {
+  const message = new Message().text(1, name)
+  if (typeof value === 'number') return message.int(3, value).int(20, 2)
+  if (typeof value === 'string') return message.text(4, value).int(20, 3)
+  if ('float' in value) return message.float(2, value.float).int(20, 1)
+  for (const item of value) message.int(8, item)
+  return message.int(20, 7)
+}
+
+function nodeMessage({ opType, inputs, outputs, attributes }: OnnxNode): Message {
+  const message = new Message()
+  for (const name of inputs) message.text(1, name)
+  for (const name of outputs) message.text(2, name)
+  message.text(3, outputs[0] ?? opType).text(4, opType)
+  for (const [name, value] of Object.entries(attributes)) message.message(5, attributeMessage(name, value))
+  return message
+}
+
+function tensorMessage(name: string, { dtype, shape, bytes }: TensorData): Message {
+  if (bytes.length !== elementCount(shape) * dtypeBytes[dtype]) {
+    throw new RestoreError(
+      'trace',
+      `constant ${name}: expected ${elementCount(shape)} values, got ${bytes.length} bytes`,
+    )
+  }
+  const message = new Message()
+  for (const size of shape) message.int(1, size)
+  return message.int(2, dataTypes[dtype]).text(8, name).bytes(9, bytes)
+}
+
+function valueMessage({ name, dtype, shape }: OnnxValue): Message {
+  const dims = new Message()
+  for (const size of shape) {
+    dims.message(1, typeof size === 'number' ? new Message().int(1, size) : new Message().text(2, size))
+  }
+  const tensor = new Message().int(1, dataTypes[dtype]).message(2, dims)
+  return new Message().text(1, name).message(2, new Message().message(1, tensor))
+}
+
+/** protobuf's own limit. */
+const maxBytes = 2 ** 31 - 1
+
+/** The bytes of an .onnx file; weights are inside. */
+export function writeOnnx(model: OnnxModel): Uint8Array {
+  const graph = new Message().text(2, 'limpid')
+  for (const node of model.nodes) graph.message(1, nodeMessage(node))
+  for (const [name, data] of model.initializers) graph.message(5, tensorMessage(name, data))
+  for (const value of model.inputs) graph.message(11, valueMessage(value))
+  for (const value of model.outputs) graph.message(12, valueMessage(value))
+
+  const file = new Message().int(1, 9).text(2, 'limpid').message(7, graph)
+  file.message(8, new Message().text(1, '').int(2, model.opset))
+  for (const [key, value] of Object.entries(model.metadata)) {
+    file.message(14, new Message().text(1, key).text(2, value))
+  }
+  if (file.length > maxBytes) {
+    throw new RestoreError(
+      'trace',
+      `ONNX: expected a model below 2 GiB, got ${file.length} bytes; export it in parts`,
+    )
+  }
+  return file.finish()
+}
