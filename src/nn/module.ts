@@ -59,6 +59,8 @@ export function mapTensors(module: object, to: (tensor: Tensor, key: string) => 
       next.key = key
       next.isTrainable = tensor.isTrainable
       replaced.set(tensor, next)
+      // An aliased module is met again with its tensors already replaced.
+      replaced.set(next, next)
     }
     replace(next)
   })
