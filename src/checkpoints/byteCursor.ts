@@ -94,7 +94,7 @@ export class ByteCursor {
     return looseUtf8.decode(this.#text(length))
   }
 
-  /** The text up to the next line feed, which is skipped. */
+  /** The text (Latin-1) up to the next line feed, which is skipped. */
   line(maxLength = windowBytes): string {
     if (this.#lineLength() < 0) this.#refill()
     const length = this.#lineLength()
@@ -103,7 +103,8 @@ export class ByteCursor {
         `expected a line of at most ${maxLength} bytes at byte ${this.#position}: it is damaged`,
       )
     }
-    const text = this.looseUtf8(length)
+    let text = ''
+    for (let index = 0; index < length; index++) text += String.fromCharCode(this.uint8())
     this.#position++
     return text
   }

@@ -142,6 +142,12 @@ class Machine {
     this.stack.push(value)
   }
 
+  setMemo(index: number, value: PickleValue): void {
+    this.memo.set(index, value)
+    if (this.memo.size > maxObjects * 2)
+      throw malformed('its pickle remembers more than any checkpoint needs')
+  }
+
   setItems(items: readonly PickleValue[]): void {
     const target = this.top()
     if (!(target instanceof Map)) throw this.damaged(`sets items of ${describe(target)}`)
@@ -213,10 +219,10 @@ const instructions: ReadonlyMap<number, Instruction> = new Map<number, Instructi
   [0x67, (m) => m.getMemo(m.number(m.cursor.line(maxNumberLength), parseIndex))], // GET
   [0x68, (m) => m.getMemo(m.cursor.uint8())], // BINGET
   [0x6a, (m) => m.getMemo(m.cursor.uint32())], // LONG_BINGET
-  [0x70, (m) => void m.memo.set(m.number(m.cursor.line(maxNumberLength), parseIndex), m.top())], // PUT
-  [0x71, (m) => void m.memo.set(m.cursor.uint8(), m.top())], // BINPUT
-  [0x72, (m) => void m.memo.set(m.cursor.uint32(), m.top())], // LONG_BINPUT
-  [0x94, (m) => void m.memo.set(m.memo.size, m.top())], // MEMOIZE
+  [0x70, (m) => m.setMemo(m.number(m.cursor.line(maxNumberLength), parseIndex), m.top())], // PUT
+  [0x71, (m) => m.setMemo(m.cursor.uint8(), m.top())], // BINPUT
+  [0x72, (m) => m.setMemo(m.cursor.uint32(), m.top())], // LONG_BINPUT
+  [0x94, (m) => m.setMemo(m.memo.size, m.top())], // MEMOIZE
   [0x80, checkProtocol], // PROTO
   [0x95, (m) => m.cursor.require(m.cursor.length64())], // FRAME
   // Plain values.
@@ -347,9 +353,11 @@ function narrow(value: bigint): number | bigint {
 
 /** Resolves the escapes of protocol 0's text (raw-unicode-escape, or a Python repr). */
 function resolveEscapes(text: string): string {
-  return text.replace(/\\(?:u([\da-fA-F]{4})|x([\da-fA-F]{2})|(.))/g, (all, wide, byte, other) => {
-    if (wide ?? byte) return String.fromCharCode(Number.parseInt(wide ?? byte, 16))
-    return other === '\\' || other === "'" || other === '"' ? other : all
+  const escapes = /\\(?:U([\da-fA-F]{8})|u([\da-fA-F]{4})|x([\da-fA-F]{2})|([\\'"]))/g
+  return text.replace(escapes, (all, long, short, byte, character) => {
+    if (character) return character
+    const code = Number.parseInt(long ?? short ?? byte, 16)
+    return code <= 0x10ffff ? String.fromCodePoint(code) : all
   })
 }
 
