@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder } from './cache.ts'
 
 /** libtorch as the compiler needs it. */
@@ -33,8 +34,10 @@ export const newestMinor = 13
 const supported = `2.${oldestMinor} to 2.${newestMinor}`
 export const librarySuffix = process.platform === 'darwin' ? 'dylib' : 'so'
 
-/** The first usable libtorch: LIBTORCH, an installed Python package, one installed before, the system's. */
+/** The first usable libtorch: an installed Python package, one installed before, the system's; LIBTORCH, where set, alone. */
 export function findLibtorch(): LibtorchSearch {
+  const { LIBTORCH } = process.env
+  if (LIBTORCH) return { found: requested(LIBTORCH), tried: [] }
   const tried: Tried[] = []
   for (const { origin, place, root } of places()) {
     const result = root === undefined ? 'no torch package' : inspect(root, origin)
@@ -50,13 +53,17 @@ interface Place {
   readonly root?: string
 }
 
+// A folder that was asked for is used or reported, never replaced by another.
+function requested(root: string): LibtorchFound {
+  const result = inspect(root, 'LIBTORCH')
+  if (typeof result !== 'string') return result
+  throw new RestoreError(
+    'environment',
+    `LIBTORCH=${root}: expected the folder of libtorch ${supported} with include and lib, but ${result}; correct LIBTORCH or unset it`,
+  )
+}
+
 function* places(): Generator<Place> {
-  const { LIBTORCH } = process.env
-  if (LIBTORCH) {
-    // A folder that was asked for is used or reported, never replaced by another.
-    yield { origin: 'LIBTORCH', place: `LIBTORCH=${LIBTORCH}`, root: LIBTORCH }
-    return
-  }
   for (const python of pythons()) {
     const root = torchPackageOf(python)
     yield { origin: 'python', place: root ?? python, ...(root === undefined ? {} : { root }) }

@@ -1,10 +1,14 @@
 // Loads the addon that `limpid setup` built, and explains what is missing where it cannot.
 
-import { existsSync, realpathSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { availableParallelism, cpus } from 'node:os'
 import { RestoreError } from '../src/core/errors.ts'
 import { type BuildRecord, hashSources, readRecords, stampOf } from './cache.ts'
 import type { Addon } from './index.d.ts'
+import { findLibtorch, pythons } from './libtorch.ts'
+import { findCompiler } from './setup.ts'
 
 let loaded: Addon | undefined
 
@@ -15,28 +19,41 @@ export function loadAddon(): Addon {
 }
 
 function load(): Addon {
-  const tried: string[] = []
-  for (const record of [...readRecords()].reverse()) {
-    const fault = faultOf(record)
-    if (fault !== undefined) {
-      tried.push(`${record.addon} (${fault})`)
-      continue
-    }
-    try {
-      return createRequire(import.meta.url)(record.addon) as Addon
-    } catch (error) {
-      tried.push(`${record.addon} (${error instanceof Error ? error.message : error})`)
-    }
+  const { record, tried } = findRecord()
+  if (record === undefined) {
+    const what = tried.length === 0 ? 'it has not been built' : `tried ${tried.join(', ')}`
+    throw new RestoreError(
+      'environment',
+      `libtorch addon: expected a built addon, but ${what}; run \`limpid setup\``,
+    )
   }
-  const what = tried.length === 0 ? 'it has not been built' : `tried ${tried.join(', ')}`
-  throw new RestoreError(
-    'environment',
-    `libtorch addon: expected a built addon, but ${what}; run \`limpid setup\``,
-  )
+  try {
+    return createRequire(import.meta.url)(record.addon) as Addon
+  } catch (cause) {
+    const reason = messageOf(cause)
+    throw new RestoreError(
+      'environment',
+      `libtorch addon: ${record.addon} cannot be loaded: ${reason}; run \`limpid setup\``,
+      { cause },
+    )
+  }
 }
 
-/** Why a remembered addon cannot be used any more. */
-export function faultOf(record: BuildRecord): string | undefined {
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+// The newest addon that is still good for its libtorch and these sources.
+function findRecord(): { record?: BuildRecord; tried: string[] } {
+  const tried: string[] = []
+  for (const record of readRecords().toReversed()) {
+    const fault = faultOf(record)
+    if (fault === undefined) return { record, tried }
+    tried.push(`${record.addon} (${fault})`)
+  }
+  return { tried }
+}
+
+// Why a remembered addon cannot be used any more.
+function faultOf(record: BuildRecord): string | undefined {
   const { LIBTORCH } = process.env
   if (record.sources !== hashSources()) return 'built from other sources'
   if (LIBTORCH && (!existsSync(LIBTORCH) || realpathSync(LIBTORCH) !== record.libtorch))
@@ -45,4 +62,116 @@ export function faultOf(record: BuildRecord): string | undefined {
   if (!existsSync(record.library)) return `its libtorch ${record.library} is gone`
   if (stampOf(record.library) !== record.libraryStamp) return `its libtorch ${record.libtorch} was replaced`
   return undefined
+}
+
+/** One line of `limpid doctor`. */
+export interface Check {
+  readonly check: string
+  readonly state: 'ok' | 'missing' | 'wrong'
+  readonly detail: string
+  /** What to do; empty where nothing is to be done. */
+  readonly fix: string
+}
+
+/** What of all that training needs is there, what is missing, and how to mend it. */
+export function diagnose(): readonly Check[] {
+  return [checkNode(), checkProcessor(), checkCompiler(), checkPython(), checkLibtorch(), ...checkAddon()]
+}
+
+const ok = (check: string, detail: string): Check => ({ check, state: 'ok', detail, fix: '' })
+
+const firstLine = (program: string, args: readonly string[]) => {
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 30_000 })
+  return `${stdout ?? ''}${stderr ?? ''}`.split('\n')[0] ?? ''
+}
+
+function checkNode(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const version = `${process.version} ${process.platform}-${process.arch}`
+  if (major > 20 || (major === 20 && minor >= 19)) return ok('Node.js', version)
+  return { check: 'Node.js', state: 'wrong', detail: version, fix: 'install Node.js 20.19 or newer' }
+}
+
+function checkProcessor(): Check {
+  const wanted = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd', 'bf16']
+  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
+  const flags = new Set((/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/))
+  const features = wanted.filter((name) => flags.has(name))
+  const name = cpus()[0]?.model.trim() ?? process.arch
+  return ok('processor', [`${name}, ${availableParallelism()} threads`, ...features].join(', '))
+}
+
+function checkCompiler(): Check {
+  try {
+    const [program, ...options] = findCompiler()
+    return ok('C++ compiler', `${program} (${firstLine(program, [...options, '--version'])})`)
+  } catch (error) {
+    const [detail = '', fix = ''] = messageOf(error)
+      .replace(/^addon: /, '')
+      .split('; ')
+    return { check: 'C++ compiler', state: 'missing', detail, fix }
+  }
+}
+
+function checkPython(): Check {
+  const [python] = pythons()
+  if (python !== undefined) return ok('Python', `${python} (${firstLine(python, ['--version'])})`)
+  const fix = 'install python3 with pip (only needed where libtorch has to be installed)'
+  return { check: 'Python', state: 'missing', detail: 'neither python3 nor python found', fix }
+}
+
+function checkLibtorch(): Check {
+  const { record } = findRecord()
+  if (record !== undefined) return ok('libtorch', `${record.version} in ${record.libtorch}`)
+  try {
+    const { found, tried } = findLibtorch()
+    if (found) return ok('libtorch', `${found.version} in ${found.root} (${found.origin})`)
+    const places = tried.map(({ place, reason }) => `${place}: ${reason}`)
+    const detail = places.length > 0 ? places.join(', ') : 'none found'
+    return {
+      check: 'libtorch',
+      state: 'missing',
+      detail,
+      fix: 'run `limpid setup`, which installs it with pip',
+    }
+  } catch (error) {
+    return {
+      check: 'libtorch',
+      state: 'wrong',
+      detail: messageOf(error),
+      fix: 'correct LIBTORCH or unset it',
+    }
+  }
+}
+
+// Loaded in a process of its own: a library that crashes takes no one with it.
+const probe = `
+  const addon = require(process.argv[1])
+  const cuda = addon.cudaDevices().map(({ name, computeCapability }) => name + ' (' + computeCapability + ')')
+  console.log(JSON.stringify({ version: addon.torchVersion, threads: addon.threads(), cuda }))`
+
+function checkAddon(): Check[] {
+  const fix = 'run `limpid setup`'
+  const { record, tried } = findRecord()
+  if (record === undefined) {
+    return [{ check: 'addon built', state: 'missing', detail: tried.join(', ') || 'not built', fix }]
+  }
+  const built = ok('addon built', record.addon)
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', probe, record.addon], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) {
+    const detail = stderr.split('\n').find((line) => line.includes('Error')) ?? `exit code ${status}`
+    return [built, { check: 'addon loads', state: 'wrong', detail, fix }]
+  }
+  const { version, threads, cuda } = JSON.parse(stdout) as {
+    version: string
+    threads: number
+    cuda: string[]
+  }
+  return [
+    built,
+    ok('addon loads', `libtorch ${version}, ${threads} threads`),
+    ok('CUDA devices', cuda.length > 0 ? cuda.join(', ') : 'none (training runs on the processor)'),
+  ]
 }
