@@ -177,8 +177,7 @@ function resize(attributes: Readonly<Record<string, Attribute>>) {
 
 function transposed({ shape, data }: Operand): TensorData | undefined {
   const [rows, columns] = shape
-  if (data?.dtype !== 'float32' || typeof rows !== 'number' || typeof columns !== 'number')
-    return undefined
+  if (data?.dtype !== 'float32' || typeof rows !== 'number' || typeof columns !== 'number') return undefined
   const aligned = data.bytes.byteOffset % 4 === 0 ? data.bytes : new Uint8Array(data.bytes)
   const values = new Float32Array(aligned.buffer, aligned.byteOffset, rows * columns)
   const out = new Float32Array(rows * columns)
