@@ -84,8 +84,12 @@ class Emitter {
     return this.#shared(`ints ${values}`, () => int64Data(values, [values.length]))
   }
 
-  float(value: number): string {
-    return this.#shared(`float ${value}`, () => float32Data(Float32Array.of(value), []))
+  /** A number in the dtype of the tensor it meets. */
+  scalar(value: number, dtype: DType): string {
+    if (dtype === 'int64' && Number.isInteger(value))
+      return this.#shared(`int ${value}`, () => int64Data([value], []))
+    const float = this.#shared(`float ${value}`, () => float32Data(Float32Array.of(value), []))
+    return dtype === 'float32' ? float : this.emit('Cast', [float], { to: onnxDataType(dtype) })
   }
 
   /** A shape as an int64 vector, computed at run time where it has named sizes. */
@@ -193,12 +197,12 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
   div: same('Div'),
   maximum: same('Max'),
   minimum: same('Min'),
-  addScalar: ({ value }, x, g) => g.emit('Add', [at(x, 0).name, g.float(value)]),
-  mulScalar: ({ value }, x, g) => g.emit('Mul', [at(x, 0).name, g.float(value)]),
-  powScalar: ({ exponent }, x, g) => g.emit('Pow', [at(x, 0).name, g.float(exponent)]),
+  addScalar: ({ value }, x, g) => g.emit('Add', [at(x, 0).name, g.scalar(value, at(x, 0).dtype)]),
+  mulScalar: ({ value }, x, g) => g.emit('Mul', [at(x, 0).name, g.scalar(value, at(x, 0).dtype)]),
+  powScalar: ({ exponent }, x, g) => g.emit('Pow', [at(x, 0).name, g.scalar(exponent, at(x, 0).dtype)]),
   clamp: ({ min, max }, x, g) => {
     if (min === 0 && max === Number.POSITIVE_INFINITY) return g.emit('Relu', [at(x, 0).name])
-    const bound = (value: number) => (Number.isFinite(value) ? g.float(value) : '')
+    const bound = (value: number) => (Number.isFinite(value) ? g.scalar(value, at(x, 0).dtype) : '')
     return g.emit('Clip', [at(x, 0).name, bound(min), bound(max)])
   },
   neg: same('Neg'),
@@ -284,9 +288,13 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
       Array.from({ length: rank }, (_, i) => padding[2 * (rank - 1 - i) + offset] ?? 0)
     const pads = g.ints([...side(0), ...side(1)])
     const onnxMode = mode === 'replicate' ? 'edge' : mode
-    return g.emit('Pad', [at(x, 0).name, pads, ...(mode === 'constant' ? [g.float(value)] : [])], {
-      mode: onnxMode,
-    })
+    return g.emit(
+      'Pad',
+      [at(x, 0).name, pads, ...(mode === 'constant' ? [g.scalar(value, at(x, 0).dtype)] : [])],
+      {
+        mode: onnxMode,
+      },
+    )
   },
   embedding: (_, x, g) => g.emit('Gather', [at(x, 0).name, at(x, 1).name], { axis: 0 }),
   gather: ({ dim }, x, g) => g.emit('GatherElements', [at(x, 0).name, at(x, 1).name], { axis: dim }),
