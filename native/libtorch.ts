@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder } from './cache.ts'
 
@@ -170,14 +170,9 @@ function abiOf(lib: string): 0 | 1 | undefined {
   return symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationESs') ? 0 : undefined
 }
 
-/** Folders with CUDA's headers, which a Python package may bring; empty where there are none. */
-export function cudaHeaders({ root }: LibtorchFound): string[] {
-  const packages = dirname(root)
+/** CUDA's headers, which libtorch before 2.9 needs to tell how much memory is in use; empty where there are none. */
+export function cudaHeaders(): string[] {
   const { CUDA_HOME } = process.env
-  const candidates = [
-    ...(CUDA_HOME ? [join(CUDA_HOME, 'include')] : []),
-    join(packages, 'nvidia', 'cuda_runtime', 'include'),
-    '/usr/local/cuda/include',
-  ]
+  const candidates = [...(CUDA_HOME ? [join(CUDA_HOME, 'include')] : []), '/usr/local/cuda/include']
   return candidates.filter((folder) => existsSync(join(folder, 'cuda_runtime_api.h'))).slice(0, 1)
 }

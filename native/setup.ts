@@ -147,7 +147,7 @@ function compileFlags(found: LibtorchFound): string[] {
     api,
     torch,
     join(torch, 'torch', 'csrc', 'api', 'include'),
-    ...(found.hasCuda ? cudaHeaders(found) : []),
+    ...(found.hasCuda ? cudaHeaders() : []),
   ]
   return [
     ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-w'],
@@ -178,7 +178,8 @@ async function compile(folder: string, flags: Flags, onProgress?: (message: stri
       onProgress?.(`compiled ${name} (${++done} of ${names.length})`)
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
   const objects = names.map((name) => join(folder, name.replace(/cc$/, 'o')))
   await compilerRun(compiler, [...options, ...objects, ...flags.link, '-o', join(folder, 'limpid.node')])
   for (const object of objects) rmSync(object)

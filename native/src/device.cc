@@ -11,7 +11,7 @@
 // libtorch has one interface for all allocators since 2.9; before, CUDA's own header asks for the CUDA toolkit's.
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
 #define LIMPID_DEVICE_ALLOCATOR
-#elif __has_include(<cuda_runtime_api.h>) && __has_include(<c10/cuda/CUDACachingAllocator.h>)
+#elif __has_include(<cuda_runtime_api.h>) && __has_include(<crt/host_defines.h>)
 #include <c10/cuda/CUDACachingAllocator.h>
 #define LIMPID_CUDA_ALLOCATOR
 #endif
@@ -88,7 +88,7 @@ napi_value synchronize(napi_env env, const Arguments& arguments) {
 }
 
 napi_value cudaMemory(napi_env env, const Arguments& arguments) {
-  const auto index = static_cast<c10::DeviceIndex>(toInteger(env, arguments[0]));
+  [[maybe_unused]] const auto index = static_cast<c10::DeviceIndex>(toInteger(env, arguments[0]));
   cuda();
 #if defined(LIMPID_DEVICE_ALLOCATOR)
   const auto stats = c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(index);
