@@ -70,6 +70,7 @@ describe('zip archives', () => {
       /expected 16 bytes in record/,
     ],
     ['records over each other', buildZip([pkl, { ...data, claim: { headerOffset: 8 } }]), /overlaps/],
+    ['a directory with more records than counted', miscounted, /lists 1 records, but holds more/],
     ['a header outside', buildZip([pkl, { ...data, claim: { headerOffset: 1e9 } }]), /overlaps/],
     [
       'big-endian numbers',
