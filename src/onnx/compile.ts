@@ -2,6 +2,7 @@
 
 import type { Graph } from './graph.ts'
 import { lower } from './lower.ts'
+import { optimize } from './optimize.ts'
 import { writeOnnx } from './write.ts'
 
 /** Optimises, lowers and writes a graph; `metadata` is stored in the file. */
@@ -9,5 +10,5 @@ export function toOnnx(
   graph: Graph,
   { metadata = {} }: { readonly metadata?: Readonly<Record<string, string>> } = {},
 ): Uint8Array {
-  return writeOnnx(lower(graph, metadata))
+  return writeOnnx(lower(optimize(graph), metadata))
 }

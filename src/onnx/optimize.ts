@@ -1,0 +1,147 @@
+// Rewrites of a traced graph into one that ONNX Runtime computes in fewer passes over memory. Each is exact algebra on
+// weights; none changes what is computed beyond rounding.
+
+import { roundUp } from '../core/functional.ts'
+import type { Graph, GraphNode, NodeOf, Value } from './graph.ts'
+import { findHiddenChannels, type HiddenChannels, isDense, isDepthwise } from './hidden.ts'
+import {
+  GraphIndex,
+  padConstant,
+  type Rebuilder,
+  rebuild,
+  removeDeadNodes,
+  sliceConstant,
+} from './rewrite.ts'
+
+/** ONNX Runtime's blocked kernels take channels in blocks of 8 (AVX2) or 16 (AVX-512). */
+const channelBlock = 16
+
+/** All rewrites, in the order in which one prepares the next. */
+export function optimize(graph: Graph): Graph {
+  return splitHiddenChannels(padHiddenChannels(pushSlicesThroughConvs(removeDeadNodes(graph))))
+}
+
+function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {
+  return node?.op === 'slice' && node.attrs.dim === 1 && node.attrs.step === 1
+}
+
+/**
+ * conv(x; W, b)[s:e] = conv(x; W[s:e], b[s:e]), and for a depth-wise one conv(x[s:e]; W[s:e], b[s:e]): where all that
+ * becomes of a convolution is slices of its channels, the weights are sliced instead and no pixels are copied.
+ */
+export function pushSlicesThroughConvs(graph: Graph): Graph {
+  const index = new GraphIndex(graph)
+  let isChanged = false
+  const rebuilt = rebuild(graph, (node, to) => {
+    if (!isChannelSlice(node)) return undefined
+    const sliced = node.inputs[0] as Value
+    const conv = index.producer(sliced)
+    const isOnlySliced = index.users(sliced).every(isChannelSlice) && !index.isOutput(sliced)
+    if (!isOnlySliced || !(isDense(conv) || isDepthwise(conv))) return undefined
+    isChanged = true
+    const { start, end } = node.attrs
+    const [x, ...weights] = conv.inputs as [Value, ...Value[]]
+    const parts = weights.map((value) => sliceConstant(value, 0, start, end))
+    if (conv.attrs.groups === 1) return to.emit('conv2d', [to.of(x), ...parts], conv.attrs)
+    const part = to.emit('slice', [to.of(x)], node.attrs)
+    return to.emit('conv2d', [part, ...parts], { ...conv.attrs, groups: end - start })
+  })
+  return isChanged ? pushSlicesThroughConvs(removeDeadNodes(rebuilt)) : graph
+}
+
+/**
+ * Hidden channels padded to whole blocks: with zero weights the added channels are zero, and zero weights ignore them.
+ * Not where it would add more than a quarter of the work.
+ */
+export function padHiddenChannels(graph: Graph): Graph {
+  const rows = new Map<GraphNode, number>()
+  const columns = new Map<GraphNode, number>()
+  const inner = new Set<GraphNode>()
+  for (const hidden of findHiddenChannels(graph)) {
+    const padded = roundUp(hidden.channels, channelBlock)
+    if (padded === hidden.channels || padded > 1.25 * hidden.channels) continue
+    for (const node of hidden.sources) rows.set(node, padded)
+    for (const node of hidden.sinks) columns.set(node, padded)
+    for (const node of hidden.inner) {
+      inner.add(node)
+      if (isDepthwise(node)) rows.set(node, padded)
+    }
+  }
+  return rebuild(graph, (node, to) => {
+    if (node.op !== 'conv2d') return inner.has(node) ? again(node, node.inputs.map(to.of), to) : undefined
+    const [out, into] = [rows.get(node), columns.get(node)]
+    if (out === undefined && into === undefined) return undefined
+    const [x, weight, bias] = node.inputs as [Value, Value, Value | undefined]
+    const taller = out === undefined ? weight : padConstant(weight, 0, out)
+    const wider = into === undefined ? taller : padConstant(taller, 1, into)
+    const groups = isDepthwise(node) && out !== undefined ? out : node.attrs.groups
+    const biases = bias === undefined ? [] : [out === undefined ? bias : padConstant(bias, 0, out)]
+    return to.emit('conv2d', [to.of(x), wider, ...biases], { ...node.attrs, groups })
+  })
+}
+
+/** The same op on other inputs. */
+function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value {
+  return to.emit(node.op, inputs, node.attrs)
+}
+
+/** A map of hidden channels above this leaves the processor's cache, and dominates peak memory. */
+const largeMapBytes = 2 ** 25
+const channelsPerPart = 64
+
+/**
+ * Σ over channels in parts: conv(h; W) = Σᵢ conv(h[partᵢ]; W[:, partᵢ]), where each part of h is computed from its own
+ * slices of the weights, used up and forgotten. Wide maps at full resolution are never whole in memory.
+ */
+export function splitHiddenChannels(graph: Graph): Graph {
+  const wide = new Map<GraphNode, HiddenChannels>()
+  for (const hidden of findHiddenChannels(graph)) {
+    const [sink] = hidden.sinks
+    if (sink && hidden.sinks.size === 1 && isWide(hidden, sink)) wide.set(sink, hidden)
+  }
+  const index = new GraphIndex(graph)
+  const rebuilt = rebuild(graph, (node, to) => {
+    const hidden = wide.get(node)
+    if (node.op !== 'conv2d' || !hidden) return undefined
+    const [h, weight, bias] = node.inputs as [Value, Value, Value | undefined]
+    let sum: Value | undefined
+    for (let start = 0; start < hidden.channels; start += channelsPerPart) {
+      const part = { start, end: Math.min(start + channelsPerPart, hidden.channels) }
+      const columns = sliceConstant(weight, 1, part.start, part.end)
+      const inputs = [computePart(h, part, hidden, index, to), columns, ...(bias && !sum ? [bias] : [])]
+      const product = to.emit('conv2d', inputs, node.attrs)
+      sum = sum ? to.emit('add', [sum, product], {}) : product
+    }
+    return sum
+  })
+  return wide.size > 0 ? removeDeadNodes(rebuilt) : graph
+}
+
+function isWide({ channels }: HiddenChannels, sink: NodeOf<'conv2d'>): boolean {
+  const [, , h, w] = sink.inputs[0]?.shape ?? []
+  if (channels <= channelsPerPart) return false
+  return typeof h !== 'number' || typeof w !== 'number' || 4 * channels * h * w >= largeMapBytes
+}
+
+/** Channels start to end of a hidden value, computed from slices of the weights that make them. */
+function computePart(
+  value: Value,
+  part: { readonly start: number; readonly end: number },
+  hidden: HiddenChannels,
+  index: GraphIndex,
+  to: Rebuilder,
+): Value {
+  const node = index.producer(value) as GraphNode
+  if (node.op !== 'conv2d') {
+    return again(
+      node,
+      node.inputs.map((input) => computePart(input, part, hidden, index, to)),
+      to,
+    )
+  }
+  const [x, ...weights] = node.inputs as [Value, ...Value[]]
+  const parts = weights.map((weight) => sliceConstant(weight, 0, part.start, part.end))
+  if (hidden.sources.has(node)) return to.emit('conv2d', [to.of(x), ...parts], node.attrs)
+  const groups = part.end - part.start
+  return to.emit('conv2d', [computePart(x, part, hidden, index, to), ...parts], { ...node.attrs, groups })
+}
