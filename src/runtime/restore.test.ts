@@ -1,0 +1,112 @@
+import * as runtime from 'onnxruntime-node'
+import { describe, expect, test } from 'vitest'
+import { openCheckpoint } from '../checkpoints/open.ts'
+import { encodeSafetensors } from '../checkpoints/safetensors.ts'
+import { memorySource } from '../checkpoints/stored.ts'
+import type { Image } from '../data/image.ts'
+import { Restormer, restormerDefaults } from '../models/restormer.ts'
+import { randomInit } from '../nn/init.ts'
+import { stateDict } from '../nn/module.ts'
+import { loadModel, openOnnx, restoreImage, tracedSession } from '../web.ts'
+import { padToMultiple } from './pad.ts'
+import { tileOffsets } from './tile.ts'
+
+const tiny = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
+
+/** Numbers in [0, 1) that look random and are the same everywhere. */
+function sequence(): () => number {
+  let at = 0
+  return () => {
+    const x = Math.sin(++at * 12.9898) * 43758.5453
+    return x - Math.floor(x)
+  }
+}
+
+function picture(width: number, height: number, channels: number): Image {
+  return {
+    width,
+    height,
+    channels,
+    data: Float32Array.from({ length: width * height * channels }, sequence()),
+  }
+}
+
+function open(options = tiny) {
+  const network = new Restormer(randomInit(sequence()), options)
+  const tensors = new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()]))
+  const model = loadModel(openCheckpoint(memorySource(encodeSafetensors(tensors))))
+  return {
+    model,
+    session: tracedSession(model, (onnx) => openOnnx(runtime, onnx, { executionProviders: ['cpu'] })),
+  }
+}
+
+describe('restoreImage through the browser entry', () => {
+  test('an image of any size comes back with its size', async () => {
+    const { model, session } = open()
+    for (const [width, height] of [
+      [1, 1],
+      [3, 2],
+      [13, 21],
+      [16, 24],
+    ] as const) {
+      const restored = await restoreImage(picture(width, height, 3), model, session)
+      expect([restored.width, restored.height, restored.channels]).toEqual([width, height, 3])
+      expect(restored.data.every(Number.isFinite)).toBe(true)
+    }
+    await session.close()
+  })
+
+  test('one tile that covers the image is the same as no tiles', async () => {
+    const { model, session } = open()
+    const image = picture(24, 16, 3)
+    const whole = await restoreImage(image, model, session)
+    const tiled = await restoreImage(image, model, session, { tiles: { tilePx: 64, overlapPx: 8 } })
+    expect(tiled.data).toEqual(whole.data)
+    await session.close()
+  })
+
+  test('a grey image through a colour network stays grey', async () => {
+    const { model, session } = open()
+    const restored = await restoreImage(picture(16, 16, 1), model, session)
+    expect(restored.channels).toBe(1)
+    expect(restored.data.length).toBe(256)
+    await session.close()
+  })
+
+  test('a colour image for a grey network is refused with what to do', async () => {
+    const { model, session } = open({ ...tiny, channelsIn: 1, channelsOut: 1 } as typeof tiny)
+    await expect(restoreImage(picture(16, 16, 3), model, session)).rejects.toThrow(
+      'restore: expected an image with 1 channel(s), got 3; use weights for colour, or a grey image',
+    )
+  })
+
+  test('a tile that the network does not take is refused', async () => {
+    const { model, session } = open()
+    const tiles = { tilePx: 20, overlapPx: 4 }
+    await expect(restoreImage(picture(40, 40, 3), model, session, { tiles })).rejects.toThrow(
+      'tile: expected a multiple of 8 pixels, got 20',
+    )
+  })
+})
+
+describe('padding and tiles', () => {
+  test('padding reflects without repeating the edge, and leaves a side that fits alone', () => {
+    const line: Image = { width: 5, height: 1, channels: 1, data: Float32Array.of(1, 2, 3, 4, 5) }
+    expect([...padToMultiple({ ...line, height: 1 }, 4).data.subarray(0, 8)]).toEqual([
+      1, 2, 3, 4, 5, 4, 3, 2,
+    ])
+  })
+
+  test('a side too short to reflect repeats its edge', () => {
+    const dot: Image = { width: 2, height: 1, channels: 1, data: Float32Array.of(1, 2) }
+    const padded = padToMultiple(dot, 8)
+    expect([padded.width, padded.height]).toEqual([8, 8])
+    expect([...padded.data.subarray(0, 8)]).toEqual([1, 2, 2, 2, 2, 2, 2, 2])
+  })
+
+  test('tiles start every tile − overlap pixels and the last one ends at the edge', () => {
+    expect(tileOffsets(48, 16, 4)).toEqual([0, 12, 24, 32])
+    expect(tileOffsets(16, 16, 4)).toEqual([0])
+  })
+})
