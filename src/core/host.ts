@@ -71,7 +71,34 @@ function trimmed(first: readonly number[], ...others: readonly (readonly number[
   return [first, ...others].map((shape) => shape.slice(0, Math.max(shape.length - trailing, 0)))
 }
 
-function binary(compute: (a: number, b: number) => number) {
+/** One row of a broadcast operation: n results from `at`, operands from i and j in steps of 0 or 1. */
+type Row = (
+  out: Values,
+  at: number,
+  n: number,
+  a: Values,
+  i: number,
+  stepA: number,
+  b: Values,
+  j: number,
+  stepB: number,
+) => void
+
+// A loop for each: one loop that calls a function for every element takes five times as long.
+const addRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
+  for (let k = 0; k < n; k++) out[at + k] = (a[i + k * stepA] as number) + (b[j + k * stepB] as number)
+}
+const subRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
+  for (let k = 0; k < n; k++) out[at + k] = (a[i + k * stepA] as number) - (b[j + k * stepB] as number)
+}
+const mulRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
+  for (let k = 0; k < n; k++) out[at + k] = (a[i + k * stepA] as number) * (b[j + k * stepB] as number)
+}
+const divRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
+  for (let k = 0; k < n; k++) out[at + k] = (a[i + k * stepA] as number) / (b[j + k * stepB] as number)
+}
+
+function binary(computeRow: Row) {
   return (_: unknown, [a, b]: readonly HostInput[], shape: readonly number[]): Values => {
     if (!a || !b) throw new RestoreError('shape', 'expected two inputs')
     const out = new Float32Array(elementCount(shape))
@@ -80,11 +107,8 @@ function binary(compute: (a: number, b: number) => number) {
     const [rowsA, rowsB] = [broadcastOffsets(outer, left), broadcastOffsets(outer, right)]
     const stepA = left[left.length - 1] === inner ? 1 : 0
     const stepB = right[right.length - 1] === inner ? 1 : 0
-    for (let row = 0, at = 0; row < rowsA.length; row++) {
-      let [i, j] = [rowsA[row] ?? 0, rowsB[row] ?? 0]
-      for (let k = 0; k < inner; k++, at++, i += stepA, j += stepB) {
-        out[at] = compute(a.values[i] as number, b.values[j] as number)
-      }
+    for (let row = 0; row < rowsA.length; row++) {
+      computeRow(out, row * inner, inner, a.values, rowsA[row] ?? 0, stepA, b.values, rowsB[row] ?? 0, stepB)
     }
     return out
   }
@@ -184,10 +208,10 @@ function cat({ dim }: OpAttrs['cat'], inputs: readonly HostInput[], shape: reado
 }
 
 const hostOps: { readonly [K in Op]?: HostOp<K> } = {
-  add: binary((a, b) => a + b),
-  sub: binary((a, b) => a - b),
-  mul: binary((a, b) => a * b),
-  div: binary((a, b) => a / b),
+  add: binary(addRow),
+  sub: binary(subRow),
+  mul: binary(mulRow),
+  div: binary(divRow),
   addScalar: unary((x, { value }) => x + value),
   mulScalar: unary((x, { value }) => x * value),
   powScalar: unary((x, { exponent }) => x ** exponent),
