@@ -138,6 +138,12 @@ program
     await runBenchmark([...(name ? [name] : []), ...(runs ? ['--runs', runs] : [])])
   })
 
+// A reader such as `head` may leave before the end; that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
