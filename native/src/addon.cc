@@ -37,7 +37,7 @@ std::string toString(napi_env env, napi_value value) {
 
 int64_t toInteger(napi_env env, napi_value value) {
   double number = 0;
-  if (napi_get_value_double(env, value, &number) == napi_ok && std::trunc(number) == number && std::abs(number) <= 9007199254740992.0)
+  if (napi_get_value_double(env, value, &number) == napi_ok && std::trunc(number) == number && std::abs(number) < 0x1p53)
     return static_cast<int64_t>(number);
   throw std::runtime_error("expected an integer");
 }
@@ -48,9 +48,14 @@ bool toBool(napi_env env, napi_value value) {
   return result;
 }
 
-bool isNullish(napi_env env, napi_value value) {
+napi_valuetype typeOf(napi_env env, napi_value value) {
   napi_valuetype type;
   check(env, napi_typeof(env, value, &type));
+  return type;
+}
+
+bool isNullish(napi_env env, napi_value value) {
+  const auto type = typeOf(env, value);
   return type == napi_null || type == napi_undefined;
 }
 

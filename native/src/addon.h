@@ -52,6 +52,7 @@ napi_value wrapGenerator(napi_env env, at::Generator generator);
 std::string toString(napi_env env, napi_value value);
 int64_t toInteger(napi_env env, napi_value value);
 bool toBool(napi_env env, napi_value value);
+napi_valuetype typeOf(napi_env env, napi_value value);
 bool isNullish(napi_env env, napi_value value);
 at::Device toDevice(const std::string& name);
 at::ScalarType toScalarType(const std::string& name);  // throws on an unknown name, listing the known

@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <unordered_map>
@@ -11,12 +12,14 @@
 namespace limpid {
 namespace {
 
-enum class Kind : uint8_t { tensor, integer, real, boolean, scalar, string, dtype, layout, memoryFormat, device, generator, unsupported };
+enum class Kind : uint8_t {
+  tensor, integer, real, boolean, scalar, string, dtype, layout, memoryFormat, device, generator, unsupported
+};
 
 struct Parameter {
   const c10::Argument* argument;
   Kind kind;
-  bool isList = false;
+  c10::TypePtr element;  // of a list, else null
   bool isOptional = false;
   bool hasOptionalElements = false;
 };
@@ -35,15 +38,13 @@ struct State {
 
 thread_local State threadState;
 
-Kind kindOf(const c10::Type& type) {
-  switch (type.kind()) {
+Kind kindOf(c10::TypeKind type) {
+  switch (type) {
     case c10::TypeKind::TensorType: return Kind::tensor;
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType: return Kind::integer;
-    case c10::TypeKind::FloatType:
-    case c10::TypeKind::SymFloatType: return Kind::real;
-    case c10::TypeKind::BoolType:
-    case c10::TypeKind::SymBoolType: return Kind::boolean;
+    case c10::TypeKind::FloatType: return Kind::real;
+    case c10::TypeKind::BoolType: return Kind::boolean;
     case c10::TypeKind::NumberType: return Kind::scalar;
     case c10::TypeKind::StringType: return Kind::string;
     case c10::TypeKind::ScalarTypeType: return Kind::dtype;
@@ -56,21 +57,21 @@ Kind kindOf(const c10::Type& type) {
 }
 
 Parameter describe(const c10::Argument& argument) {
-  Parameter parameter{&argument, Kind::unsupported};
+  Parameter parameter{&argument, Kind::unsupported, nullptr};
   auto type = argument.real_type();
-  if (const auto optional = type->cast<c10::OptionalType>()) {
-    parameter.isOptional = true;
-    type = optional->getElementType();
-  }
+  const auto unwrapOptional = [&type] {
+    const auto optional = type->cast<c10::OptionalType>();
+    if (optional) type = optional->getElementType();
+    return optional != nullptr;
+  };
+  parameter.isOptional = unwrapOptional();
   if (const auto list = type->cast<c10::ListType>()) {
-    parameter.isList = true;
-    type = list->getElementType();
-    if (const auto optional = type->cast<c10::OptionalType>()) {
-      parameter.hasOptionalElements = true;
-      type = optional->getElementType();
-    }
+    // Kernels take symbolic integers as plain ones, which all of ours are.
+    parameter.element = type = list->getElementType();
+    if (type->kind() == c10::TypeKind::SymIntType) parameter.element = c10::IntType::get();
+    parameter.hasOptionalElements = unwrapOptional();
   }
-  parameter.kind = kindOf(*type);
+  parameter.kind = kindOf(type->kind());
   return parameter;
 }
 
@@ -79,8 +80,10 @@ napi_value resolve(napi_env env, const Arguments& arguments) {
   const auto key = name + "." + overload;
   auto& [operators, indices, stack] = threadState;
   if (const auto found = indices.find(key); found != indices.end()) return fromNumber(env, found->second);
+
   const auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
-  if (!handle) throw std::runtime_error("libtorch " LIMPID_TORCH_VERSION " has no operator '" + (overload.empty() ? name : key) + "'");
+  if (!handle)
+    throw std::runtime_error("libtorch " LIMPID_TORCH_VERSION " has no operator '" + (overload.empty() ? name : key) + "'");
   const auto index = static_cast<uint32_t>(operators.size());
   auto& added = operators.emplace_back(Operator{*handle, {}});
   for (const auto& argument : handle->schema().arguments()) added.parameters.push_back(describe(argument));
@@ -89,16 +92,14 @@ napi_value resolve(napi_env env, const Arguments& arguments) {
 }
 
 std::string describeValue(napi_env env, napi_value value) {
-  napi_valuetype type;
-  check(env, napi_typeof(env, value, &type));
   bool isArray = false;
-  switch (type) {
+  switch (typeOf(env, value)) {
     case napi_undefined: return "nothing";
     case napi_null: return "null";
     case napi_boolean: return toBool(env, value) ? "true" : "false";
     case napi_string: return "'" + toString(env, value) + "'";
     case napi_external: return generatorOf(env, value) ? "a generator" : "a tensor";
-    case napi_function: return "a function";
+    case napi_bigint: return "a bigint";
     case napi_number: {
       napi_value text;
       check(env, napi_coerce_to_string(env, value, &text));
@@ -106,12 +107,10 @@ std::string describeValue(napi_env env, napi_value value) {
     }
     default: check(env, napi_is_array(env, value, &isArray));
   }
-  return isArray ? "an array" : type == napi_bigint ? "a bigint" : "an object";
+  return isArray ? "an array" : "an object";
 }
 
-bool isIntegral(double number) {
-  return std::trunc(number) == number && std::abs(number) <= 9007199254740992.0 && !(number == 0 && std::signbit(number));
-}
+bool isIntegral(double number) { return std::trunc(number) == number && std::abs(number) <= 0x1p53; }
 
 bool readInteger(napi_env env, napi_value value, int64_t& result) {
   double number = 0;
@@ -119,44 +118,31 @@ bool readInteger(napi_env env, napi_value value, int64_t& result) {
   if (napi_get_value_double(env, value, &number) != napi_ok)
     return napi_get_value_bigint_int64(env, value, &result, &lossless) == napi_ok && lossless;
   result = static_cast<int64_t>(number);
-  return number == 0 || isIntegral(number);
+  return isIntegral(number);
 }
 
+// As in Python, 2 leaves an integer tensor an integer tensor and 2.5 does not.
 bool readScalar(napi_env env, napi_value value, c10::IValue& result) {
   double number = 0;
   int64_t integer = 0;
   bool flag = false;
-  if (napi_get_value_double(env, value, &number) == napi_ok) {
-    // As in Python, 2 leaves an integer tensor an integer tensor and 2.5 does not.
-    if (isIntegral(number)) result = static_cast<int64_t>(number);
-    else result = number;
-    return true;
-  }
-  if (napi_get_value_bool(env, value, &flag) == napi_ok) return result = flag, true;
-  return readInteger(env, value, integer) && (result = integer, true);
+  const bool isNumber = napi_get_value_double(env, value, &number) == napi_ok;
+  const bool isNegativeZero = number == 0 && std::signbit(number);
+  if (isNumber && (!isIntegral(number) || isNegativeZero)) return result = number, true;
+  if (readInteger(env, value, integer)) return result = integer, true;
+  return napi_get_value_bool(env, value, &flag) == napi_ok && (result = flag, true);
 }
 
-template <size_t size>
-bool readName(napi_env env, napi_value value, const char* const (&names)[size], c10::IValue& result) {
+bool isString(napi_env env, napi_value value) { return typeOf(env, value) == napi_string; }
+
+// An enumeration of libtorch, by number or name.
+bool readName(napi_env env, napi_value value, std::initializer_list<const char*> names, c10::IValue& result) {
   int64_t number = 0;
   if (readInteger(env, value, number)) return result = number, true;
-  napi_valuetype type;
-  check(env, napi_typeof(env, value, &type));
-  if (type != napi_string) return false;
-  const auto name = toString(env, value);
-  for (size_t i = 0; i < size; i++)
-    if (name == names[i]) return result = static_cast<int64_t>(i), true;
-  return false;
+  if (!isString(env, value)) return false;
+  const auto found = std::find(names.begin(), names.end(), toString(env, value));
+  return found != names.end() && (result = static_cast<int64_t>(found - names.begin()), true);
 }
-
-bool isString(napi_env env, napi_value value) {
-  napi_valuetype type;
-  check(env, napi_typeof(env, value, &type));
-  return type == napi_string;
-}
-
-constexpr const char* layouts[] = {"strided"};
-constexpr const char* memoryFormats[] = {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"};
 
 // False when the value is of another type.
 bool read(napi_env env, napi_value value, Kind kind, c10::IValue& result) {
@@ -176,8 +162,9 @@ bool read(napi_env env, napi_value value, Kind kind, c10::IValue& result) {
     case Kind::dtype:
       if (isString(env, value)) return result = static_cast<int64_t>(toScalarType(toString(env, value))), true;
       return readInteger(env, value, integer) && (result = integer, true);
-    case Kind::layout: return readName(env, value, layouts, result);
-    case Kind::memoryFormat: return readName(env, value, memoryFormats, result);
+    case Kind::layout: return readName(env, value, {"strided"}, result);
+    case Kind::memoryFormat:
+      return readName(env, value, {"contiguous_format", "preserve_format", "channels_last", "channels_last_3d"}, result);
     case Kind::device: return isString(env, value) && (result = toDevice(toString(env, value)), true);
     case Kind::generator: {
       const auto* generator = generatorOf(env, value);
@@ -188,85 +175,50 @@ bool read(napi_env env, napi_value value, Kind kind, c10::IValue& result) {
   return false;
 }
 
-template <class Element, class Read>
-c10::IValue readList(napi_env env, napi_value array, uint32_t length, int64_t& bad, c10::List<Element> list, Read read) {
+std::runtime_error mismatch(const c10::Argument& argument, const std::string& got) {
+  const auto type = argument.real_type()->str();
+  return std::runtime_error("expected " + type + (argument.N() ? " of " + std::to_string(*argument.N()) : "") + ", got " + got);
+}
+
+void readList(napi_env env, napi_value array, uint32_t length, const Parameter& parameter, c10::IValue& result) {
+  c10::impl::GenericList list(parameter.element);
   list.reserve(length);
   for (uint32_t i = 0; i < length; i++) {
     napi_value value;
     check(env, napi_get_element(env, array, i, &value));
-    Element element{};
-    if (!read(value, element)) {
-      bad = i;
-      return {};
-    }
+    c10::IValue element;
+    if (!read(env, value, parameter.kind, element) && !(parameter.hasOptionalElements && isNullish(env, value)))
+      throw mismatch(*parameter.argument, "an array with " + describeValue(env, value) + " at index " + std::to_string(i));
     list.push_back(std::move(element));
   }
-  return list;
-}
-
-c10::IValue readArray(napi_env env, napi_value array, uint32_t length, const Parameter& parameter, int64_t& bad) {
-  switch (parameter.kind) {
-    case Kind::scalar:
-      return readList(env, array, length, bad, c10::impl::GenericList(c10::NumberType::get()), [env](napi_value value, c10::IValue& to) { return readScalar(env, value, to); });
-    case Kind::integer:
-      return readList(env, array, length, bad, c10::List<int64_t>(), [env](napi_value value, int64_t& to) { return readInteger(env, value, to); });
-    case Kind::real:
-      return readList(env, array, length, bad, c10::List<double>(), [env](napi_value value, double& to) { return napi_get_value_double(env, value, &to) == napi_ok; });
-    case Kind::boolean:
-      return readList(env, array, length, bad, c10::List<bool>(), [env](napi_value value, bool& to) { return napi_get_value_bool(env, value, &to) == napi_ok; });
-    case Kind::tensor:
-      if (parameter.hasOptionalElements)
-        return readList(env, array, length, bad, c10::List<std::optional<at::Tensor>>(), [env](napi_value value, std::optional<at::Tensor>& to) {
-          if (const auto* tensor = tensorOf(env, value)) return to = *tensor, true;
-          return isNullish(env, value);
-        });
-      return readList(env, array, length, bad, c10::List<at::Tensor>(), [env](napi_value value, at::Tensor& to) {
-        const auto* tensor = tensorOf(env, value);
-        return tensor && (to = *tensor, true);
-      });
-    default: bad = 0; return {};
-  }
+  result = std::move(list);
 }
 
 // A list of fixed size may be given as one number, as in Python: stride 2 for stride [2, 2].
 bool readRepeated(napi_env env, napi_value value, const Parameter& parameter, c10::IValue& result) {
-  if (!parameter.argument->N() || !read(env, value, parameter.kind, result)) return false;
-  const auto size = static_cast<size_t>(*parameter.argument->N());
-  switch (parameter.kind) {
-    case Kind::integer: result = std::vector<int64_t>(size, result.toInt()); return true;
-    case Kind::real: result = std::vector<double>(size, result.toDouble()); return true;
-    default: return false;
-  }
+  c10::IValue element;
+  if (!parameter.argument->N() || !read(env, value, parameter.kind, element)) return false;
+  c10::impl::GenericList list(parameter.element);
+  list.resize(static_cast<size_t>(*parameter.argument->N()), element);
+  result = std::move(list);
+  return true;
 }
 
-std::string expectation(const c10::Argument& argument) {
-  const auto type = argument.real_type()->str();
-  return "expected " + (argument.N() ? type + " of " + std::to_string(*argument.N()) : type);
-}
-
-// The order tries what is most frequent first: a value of the right type costs no question about its type.
+// What is most frequent is tried first: a value of the right type costs no question about its type.
 void readArgument(napi_env env, napi_value value, const Parameter& parameter, c10::IValue& result) {
   const auto& argument = *parameter.argument;
   uint32_t length = 0;
-  int64_t bad = -1;
-  if (!parameter.isList) {
+  if (!parameter.element) {
     if (read(env, value, parameter.kind, result)) return;
   } else if (napi_get_array_length(env, value, &length) == napi_ok) {
-    result = readArray(env, value, length, parameter, bad);
-    if (bad < 0) return;
-    napi_value element;
-    check(env, napi_get_element(env, value, static_cast<uint32_t>(bad), &element));
-    throw std::runtime_error(expectation(argument) + ", got an array with " + describeValue(env, element) + " at index " + std::to_string(bad));
+    return readList(env, value, length, parameter, result);
   } else if (readRepeated(env, value, parameter, result)) {
     return;
   }
-  napi_valuetype type;
-  check(env, napi_typeof(env, value, &type));
-  result = c10::IValue();
-  if (type == napi_null && parameter.isOptional) return;
-  if (type != napi_undefined || !argument.default_value())
-    throw std::runtime_error(expectation(argument) + ", got " + describeValue(env, value));
-  result = *argument.default_value();
+  const auto type = typeOf(env, value);
+  if (type == napi_null && parameter.isOptional) result = c10::IValue();
+  else if (type == napi_undefined && argument.default_value()) result = *argument.default_value();
+  else throw mismatch(argument, describeValue(env, value));
 }
 
 void pushArgument(napi_env env, napi_value value, const Operator& op, const Parameter& parameter, torch::jit::Stack& stack) {
@@ -280,11 +232,13 @@ void pushArgument(napi_env env, napi_value value, const Operator& op, const Para
   }
 }
 
-void pushDefault(const Operator& op, const Parameter& parameter, torch::jit::Stack& stack) {
-  const auto& argument = *parameter.argument;
-  if (!argument.default_value())
-    throw std::runtime_error(toString(op.handle.operator_name()) + ": argument '" + argument.name() + "': " + expectation(argument) + ", got nothing");
-  stack.push_back(*argument.default_value());
+napi_value fromValue(napi_env env, c10::IValue value);
+
+napi_value fromValues(napi_env env, c10::ArrayRef<c10::IValue> values) {
+  napi_value array;
+  check(env, napi_create_array_with_length(env, values.size(), &array));
+  for (size_t i = 0; i < values.size(); i++) check(env, napi_set_element(env, array, i, fromValue(env, values[i])));
+  return array;
 }
 
 napi_value fromValue(napi_env env, c10::IValue value) {
@@ -295,21 +249,8 @@ napi_value fromValue(napi_env env, c10::IValue value) {
   if (value.isBool()) return fromBool(env, value.toBool());
   if (value.isString()) return fromString(env, value.toStringRef());
   if (value.isDevice()) return fromString(env, value.toDevice().str());
-  if (!value.isList()) throw std::runtime_error("a result of type " + value.tagKind() + " has no counterpart in JavaScript");
-  const auto list = value.toListRef();
-  napi_value array;
-  check(env, napi_create_array_with_length(env, list.size(), &array));
-  for (size_t i = 0; i < list.size(); i++) check(env, napi_set_element(env, array, i, fromValue(env, list[i])));
-  return array;
-}
-
-napi_value results(napi_env env, torch::jit::Stack& stack) {
-  if (stack.size() == 1) return fromValue(env, std::move(stack[0]));
-  if (stack.empty()) return null(env);
-  napi_value array;
-  check(env, napi_create_array_with_length(env, stack.size(), &array));
-  for (size_t i = 0; i < stack.size(); i++) check(env, napi_set_element(env, array, i, fromValue(env, std::move(stack[i]))));
-  return array;
+  if (value.isList()) return fromValues(env, value.toListRef());
+  throw std::runtime_error("a result of type " + value.tagKind() + " has no counterpart in JavaScript");
 }
 
 struct ClearStack {
@@ -325,12 +266,18 @@ napi_value call(napi_env env, const Arguments& arguments) {
   const auto& op = operators[index];
   const auto expected = op.parameters.size(), count = arguments.count - 1;
   if (count > expected)
-    throw std::runtime_error(toString(op.handle.operator_name()) + ": expected at most " + std::to_string(expected) + " arguments, got " + std::to_string(count));
+    throw std::runtime_error(toString(op.handle.operator_name()) + ": expected at most " + std::to_string(expected) +
+                             " arguments, got " + std::to_string(count));
   const ClearStack clearStack{stack};
-  for (size_t i = 0; i < count; i++) pushArgument(env, arguments[i + 1], op, op.parameters[i], stack);
-  for (size_t i = count; i < expected; i++) pushDefault(op, op.parameters[i], stack);
+  for (size_t i = 0; i < expected; i++) {
+    const auto& parameter = op.parameters[i];
+    const auto& byDefault = parameter.argument->default_value();
+    if (i >= count && byDefault) stack.push_back(*byDefault);
+    else pushArgument(env, arguments[i + 1], op, parameter, stack);
+  }
   op.handle.callBoxed(stack);
-  return results(env, stack);
+  if (stack.empty()) return null(env);
+  return stack.size() == 1 ? fromValue(env, std::move(stack[0])) : fromValues(env, stack);
 }
 
 }  // namespace

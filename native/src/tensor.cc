@@ -31,7 +31,10 @@ using Id = uint64_t;
 
 constexpr int slotBits = 28;
 
-Id idOf(uint32_t slot, uint32_t generation) { return (static_cast<Id>(generation) << (slotBits + 1)) | (static_cast<Id>(slot) << 1) | 1; }
+Id idOf(uint32_t slot, uint32_t generation) {
+  return (static_cast<Id>(generation) << (slotBits + 1)) | (static_cast<Id>(slot) << 1) | 1;
+}
+
 uint32_t slotOf(Id id) { return (id >> 1) & ((1u << slotBits) - 1); }
 uint32_t generationOf(Id id) { return static_cast<uint32_t>(id >> (slotBits + 1)); }
 
