@@ -7,6 +7,8 @@ export default defineConfig({
     // Processes, since the libtorch addon and ONNX Runtime hold threads of their own; two, as more only wait for one another.
     pool: 'forks',
     maxWorkers: 2,
+    // Threads that wait for a busy core cost more than they bring.
+    env: { OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1' },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default', new SummaryReporter()],

@@ -1,4 +1,4 @@
-import { inverseChannelDeviation } from '../core/functional.ts'
+import { centreChannels } from '../core/functional.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Conv2d } from './conv.ts'
 import type { Init } from './init.ts'
@@ -19,19 +19,19 @@ export class ChannelLayerNorm {
 
   /**
    * conv(norm(x)) for a 1×1 convolution, in fewer passes over the pixels: with σ the deviation, g and β the affine part,
-   * W·(g·(x − mean)/σ + β) = (W·diag(g)·(I − 11ᵀ/c))·(x/σ) + W·β, so scaling, centring and β move into the weights.
+   * W·(g·(x − mean)/σ + β) = (W·diag(g))·((x − mean)/σ) + W·β, so that scaling and β move into the weights.
    */
   forwardInto(conv: Conv2d, x: Tensor): Tensor {
     const { weight, bias } = this.body
     const [out, c] = [conv.weight.size(0), conv.weight.size(1)]
+    const values = x.cast('float32')
+    const [centred, inverseDeviation] = centreChannels(values, eps)
     const scaled = conv.weight.mul(weight.reshape([1, c, 1, 1]))
-    const normalized = x.mul(inverseChannelDeviation(x.cast('float32'), eps))
-    if (!bias) return normalized.conv2d(scaled, conv.bias)
-    const centred = scaled.sub(scaled.mean([1], { keepDim: true }))
+    if (!bias) return values.mul(inverseDeviation).conv2d(scaled, conv.bias)
     const shift = conv.weight
       .mul(bias.reshape([1, c, 1, 1]))
       .sum([1])
       .reshape([out])
-    return normalized.conv2d(centred, conv.bias ? shift.add(conv.bias) : shift)
+    return centred.mul(inverseDeviation).conv2d(scaled, conv.bias ? shift.add(conv.bias) : shift)
   }
 }
