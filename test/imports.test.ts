@@ -1,0 +1,161 @@
+// Imports point down only: which folder may use which, and what must never be reached from a browser or from inference.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** For each folder the folders it may import besides itself; a file straight in src/ counts under its own name. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  nn: ['core'],
+  models: ['core', 'nn'],
+  diffusion: ['core'],
+  onnx: ['core'],
+  torch: ['core', 'nn', 'native'],
+  native: ['core'],
+  checkpoints: ['core', 'nn'],
+  registry: ['core', 'nn', 'models', 'diffusion', 'checkpoints'],
+  data: ['core'],
+  degrade: ['core', 'data'],
+  metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade'],
+  runtime: ['core', 'nn', 'onnx', 'registry', 'diffusion', 'checkpoints', 'data'],
+  train: ['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics'],
+  web: ['core', 'checkpoints', 'data', 'onnx', 'registry', 'runtime'],
+  'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'registry', 'runtime', 'web'],
+  'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'onnx', 'registry', 'runtime'],
+  'train.ts': [
+    ...['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics', 'train'],
+  ],
+}
+
+/** The shells, which may import everything but one another, benchmarks included. */
+const shells = ['cli', 'server']
+
+interface Import {
+  readonly from: string
+  /** A file of ours relative to the root, or the name of a package or Node module. */
+  readonly to: string
+  readonly isOurs: boolean
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return sourceFiles(path)
+    return /(?<!\.test)\.ts$/.test(entry.name) ? [path] : []
+  })
+}
+
+function importsOf(file: string): readonly Import[] {
+  const { importedFiles } = ts.preProcessFile(readFileSync(join(root, file), 'utf8'), true, true)
+  return importedFiles.map(({ fileName }) => {
+    const isOurs = fileName.startsWith('.')
+    const to = isOurs ? relative(root, join(root, dirname(file), fileName)) : fileName
+    return { from: file, to, isOurs }
+  })
+}
+
+const files = ['src', 'native'].flatMap(sourceFiles)
+const imports = new Map(files.map((file) => [file, importsOf(file)]))
+const edges = [...imports.values()].flat()
+
+/** 'core' of src/core/ops.ts, 'native' of native/load.ts, 'index.ts' of src/index.ts. */
+function folderOf(file: string): string {
+  const [first = '', second = ''] = file.split(sep)
+  return first === 'src' ? second : first
+}
+
+function describeEdge({ from, to }: Import): string {
+  return `${from} imports ${to}`
+}
+
+/** Every import on the way from some files. */
+function reachedFrom(starts: readonly string[]): readonly Import[] {
+  const queue = [...starts]
+  const seen = new Set(starts)
+  for (const file of queue) {
+    for (const { to, isOurs } of imports.get(file) ?? []) {
+      if (isOurs && !seen.has(to)) queue.push(to)
+      seen.add(to)
+    }
+  }
+  return queue.flatMap((file) => imports.get(file) ?? [])
+}
+
+function filesOf(...folders: readonly string[]): readonly string[] {
+  return files.filter((file) => folders.includes(folderOf(file)))
+}
+
+test('the walk sees static, type and dynamic imports', () => {
+  const seen = edges.map(describeEdge)
+  expect(seen).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
+  expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'index.d.ts')}`)
+  expect(seen).toContain(`${join('src', 'cli', 'main.ts')} imports ${join('src', 'cli', 'restore.ts')}`)
+})
+
+test('every relative import names a file that exists', () => {
+  expect(edges.filter(({ to, isOurs }) => isOurs && !existsSync(join(root, to))).map(describeEdge)).toEqual(
+    [],
+  )
+})
+
+test('every folder has a place in the order', () => {
+  const known = [...Object.keys(mayImport), ...shells]
+  expect([...new Set(files.map(folderOf))].filter((folder) => !known.includes(folder))).toEqual([])
+})
+
+test('imports point down', () => {
+  const upward = edges.filter(({ from, to, isOurs }) => {
+    if (!isOurs) return false
+    const [user, used] = [folderOf(from), folderOf(to)]
+    if (user === used) return false
+    return shells.includes(user)
+      ? [...shells, 'web', 'test'].includes(used)
+      : !mayImport[user]?.includes(used)
+  })
+  expect(upward.map(describeEdge)).toEqual([])
+})
+
+test('the core, networks and graphs need no package and nothing of Node', () => {
+  const portable = ['core', 'nn', 'models', 'diffusion', 'onnx', 'degrade']
+  expect(
+    edges.filter(({ from, isOurs }) => !isOurs && portable.includes(folderOf(from))).map(describeEdge),
+  ).toEqual([])
+})
+
+test('the addon’s loader needs errors, Node and no package', () => {
+  const foreign = edges.filter(
+    ({ from, to, isOurs }) =>
+      folderOf(from) === 'native' &&
+      (isOurs
+        ? folderOf(to) !== 'native' && to !== join('src', 'core', 'errors.ts')
+        : !to.startsWith('node:')),
+  )
+  expect(foreign.map(describeEdge)).toEqual([])
+})
+
+test('inference and the browser never reach libtorch or training', () => {
+  const reached = reachedFrom(filesOf('runtime', 'web', 'web.ts'))
+  const forbidden = reached.filter(({ to }) =>
+    ['torch', 'native', 'train', 'train.ts'].includes(folderOf(to)),
+  )
+  expect(forbidden.map(describeEdge)).toEqual([])
+})
+
+test('inference and the browser reach networks through the registry’s builders alone', () => {
+  const reached = reachedFrom(filesOf('runtime', 'web', 'web.ts'))
+  const ways = reached.filter(({ from, to }) => folderOf(to) === 'models' && folderOf(from) !== 'models')
+  expect(
+    ways.filter(({ from }) => from !== join('src', 'registry', 'builders.ts')).map(describeEdge),
+  ).toEqual([])
+})
+
+test('the browser reaches nothing of Node', () => {
+  const reached = reachedFrom(filesOf('web', 'web.ts'))
+  const allowed = ['onnxruntime-common', 'onnxruntime-web', 'fflate']
+  expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])
+})
