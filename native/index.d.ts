@@ -53,7 +53,7 @@ export interface Addon {
 
   /** Finds an operator ('aten::conv2d', '') in the dispatcher; the number is what `call` takes. Throws when there is none. */
   resolve(name: string, overload: string): number
-  /** Calls an operator with positional arguments (missing ones at the end take the schema's defaults); several results come as an array. */
+  /** Calls an operator with positional arguments (missing or undefined ones take the schema's defaults); several results come as an array. */
   call(operator: number, ...args: readonly Argument[]): Result
 
   /** Copies bytes (contiguous, little-endian) into a new tensor on a device. */
