@@ -86,7 +86,7 @@ function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value 
 }
 
 /** A map of hidden channels above this leaves the processor's cache, and dominates peak memory. */
-const largeMapBytes = 2 ** 25
+const largeMapBytes = 2 ** 24
 const channelsPerPart = 64
 
 /**
@@ -106,9 +106,10 @@ export function splitHiddenChannels(graph: Graph): Graph {
     const [h, weight, bias] = node.inputs as [Value, Value, Value | undefined]
     let sum: Value | undefined
     for (let start = 0; start < hidden.channels; start += channelsPerPart) {
-      const part = { start, end: Math.min(start + channelsPerPart, hidden.channels) }
-      const columns = sliceConstant(weight, 1, part.start, part.end)
-      const inputs = [computePart(h, part, hidden, index, to), columns, ...(bias && !sum ? [bias] : [])]
+      const end = Math.min(start + channelsPerPart, hidden.channels)
+      const part = partComputer({ start, end }, hidden, index, to)(h)
+      const columns = sliceConstant(weight, 1, start, end)
+      const inputs = [part, columns, ...(bias && !sum ? [bias] : [])]
       const product = to.emit('conv2d', inputs, node.attrs)
       sum = sum ? to.emit('add', [sum, product], {}) : product
     }
@@ -119,29 +120,30 @@ export function splitHiddenChannels(graph: Graph): Graph {
 
 function isWide({ channels }: HiddenChannels, sink: NodeOf<'conv2d'>): boolean {
   const [, , h, w] = sink.inputs[0]?.shape ?? []
-  if (channels <= channelsPerPart) return false
-  return typeof h !== 'number' || typeof w !== 'number' || 4 * channels * h * w >= largeMapBytes
+  // Named sizes may be small ones, and a thousand nodes more take long to load.
+  if (typeof h !== 'number' || typeof w !== 'number') return false
+  return channels > channelsPerPart && 4 * channels * h * w >= largeMapBytes
 }
 
-/** Channels start to end of a hidden value, computed from slices of the weights that make them. */
-function computePart(
-  value: Value,
-  part: { readonly start: number; readonly end: number },
-  hidden: HiddenChannels,
-  index: GraphIndex,
-  to: Rebuilder,
-): Value {
-  const node = index.producer(value) as GraphNode
-  if (node.op !== 'conv2d') {
-    return again(
-      node,
-      node.inputs.map((input) => computePart(input, part, hidden, index, to)),
-      to,
-    )
+interface Part {
+  readonly start: number
+  readonly end: number
+}
+
+/** Computes channels start to end of hidden values from slices of the weights that make them, each value once. */
+function partComputer({ start, end }: Part, hidden: HiddenChannels, index: GraphIndex, to: Rebuilder) {
+  const computed = new Map<Value, Value>()
+  const compute = (value: Value): Value => {
+    const known = computed.get(value) ?? computeNode(index.producer(value) as GraphNode)
+    computed.set(value, known)
+    return known
   }
-  const [x, ...weights] = node.inputs as [Value, ...Value[]]
-  const parts = weights.map((weight) => sliceConstant(weight, 0, part.start, part.end))
-  if (hidden.sources.has(node)) return to.emit('conv2d', [to.of(x), ...parts], node.attrs)
-  const groups = part.end - part.start
-  return to.emit('conv2d', [computePart(x, part, hidden, index, to), ...parts], { ...node.attrs, groups })
+  const computeNode = (node: GraphNode): Value => {
+    if (node.op !== 'conv2d') return again(node, node.inputs.map(compute), to)
+    const [x, ...weights] = node.inputs as [Value, ...Value[]]
+    const parts = weights.map((weight) => sliceConstant(weight, 0, start, end))
+    if (hidden.sources.has(node)) return to.emit('conv2d', [to.of(x), ...parts], node.attrs)
+    return to.emit('conv2d', [compute(x), ...parts], { ...node.attrs, groups: end - start })
+  }
+  return compute
 }

@@ -1,0 +1,145 @@
+import * as runtime from 'onnxruntime-node'
+import { describe, expect, test } from 'vitest'
+import { elementCount, float32Data } from '../core/data.ts'
+import { hostTensor } from '../core/host.ts'
+import type { Op } from '../core/ops.ts'
+import type { Tensor } from '../core/tensor.ts'
+import type { Graph } from './graph.ts'
+import { lower } from './lower.ts'
+import { optimize, padHiddenChannels, pushSlicesThroughConvs, splitHiddenChannels } from './optimize.ts'
+import { removeDeadNodes } from './rewrite.ts'
+import { trace } from './tracer.ts'
+import { writeOnnx } from './write.ts'
+
+/** Weights without a pattern, the same in every run. */
+function weights(...shape: number[]): Tensor {
+  const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(12.9898 * (i + 1)))
+  return hostTensor(float32Data(values, shape))
+}
+
+async function compute(graph: Graph, [b, c, h, w]: readonly [number, number, number, number]) {
+  const session = await runtime.InferenceSession.create(writeOnnx(lower(graph, {})), {
+    intraOpNumThreads: 1,
+    logSeverityLevel: 4,
+  })
+  const values = Float32Array.from({ length: b * c * h * w }, (_, i) => Math.cos(0.37 * i))
+  const { y } = await session.run({ x: new runtime.Tensor(values, [b, c, h, w]) })
+  return y?.data as Float32Array
+}
+
+function count(graph: Graph, op: Op): number {
+  return graph.nodes.filter((node) => node.op === op).length
+}
+
+/** Largest difference between what two graphs compute, over the largest value. */
+async function difference(a: Graph, b: Graph, size: readonly [number, number, number, number]) {
+  const [expected, actual] = [await compute(a, size), await compute(b, size)]
+  expect(actual.length).toBe(expected.length)
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (actual[i] ?? 0))), 0) / largest
+}
+
+const rounding = 2e-6 // float32 sums in another order
+
+/** Restormer's feed-forward: 1×1, depth-wise 3×3, gate, 1×1; with biases, so that every constant is exercised. */
+function gatedFeedForward(hidden: number, shape: readonly (number | string)[]): Graph {
+  const [into, out] = [weights(2 * hidden, 8, 1, 1), weights(8, hidden, 1, 1)]
+  const [intoBias, middleBias, outBias] = [weights(2 * hidden), weights(2 * hidden), weights(8)]
+  const middle = weights(2 * hidden, 1, 3, 3)
+  return trace([{ name: 'x', shape }], ({ x }) => {
+    const wide = x!.conv2d(into, intoBias).conv2d(middle, middleBias, { padding: 1, groups: 2 * hidden })
+    const [gate, value] = wide.chunk(2, 1)
+    return { y: gate.gelu().mul(value).conv2d(out, outBias).add(x!) }
+  })
+}
+
+describe('slices of channels', () => {
+  test('move into the weights of dense and depth-wise convolutions', async () => {
+    const graph = gatedFeedForward(21, [1, 8, 5, 6])
+    const sliced = pushSlicesThroughConvs(graph)
+    expect(count(graph, 'slice')).toBe(2)
+    expect(count(sliced, 'slice')).toBe(0)
+    expect(count(sliced, 'conv2d')).toBe(5)
+    expect(await difference(graph, sliced, [1, 8, 5, 6])).toBeLessThan(rounding)
+  })
+
+  test('stay where the whole is used too', () => {
+    const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => {
+      const whole = x!.conv2d(weights(8, 8, 1, 1), undefined)
+      return { y: whole.slice(1, 0, 4), whole }
+    })
+    expect(pushSlicesThroughConvs(graph)).toBe(graph)
+  })
+
+  test('stay after a grouped convolution that is not depth-wise', () => {
+    const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => ({
+      y: x!.conv2d(weights(8, 4, 1, 1), undefined, { groups: 2 }).slice(1, 0, 4),
+    }))
+    expect(pushSlicesThroughConvs(graph)).toBe(graph)
+  })
+})
+
+describe('hidden channels', () => {
+  test('are padded to whole blocks without a change of the result', async () => {
+    const graph = pushSlicesThroughConvs(gatedFeedForward(29, [1, 8, 5, 6]))
+    const padded = padHiddenChannels(graph)
+    const channels = padded.nodes.flatMap((node) => (node.op === 'conv2d' ? [node.output.shape[1]] : []))
+    expect(channels).toEqual([32, 32, 32, 32, 8])
+    expect(await difference(graph, padded, [1, 8, 5, 6])).toBeLessThan(rounding)
+  })
+
+  test('are not padded where that would cost more than a quarter', () => {
+    const graph = pushSlicesThroughConvs(gatedFeedForward(20, [1, 8, 5, 6]))
+    expect(padHiddenChannels(graph).nodes).toEqual(graph.nodes)
+  })
+
+  test('are not padded where something else than channelwise work sees them', () => {
+    const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => {
+      const hidden = x!.conv2d(weights(29, 8, 1, 1), undefined)
+      const wide = hidden.conv2d(weights(29, 1, 3, 3), undefined, { padding: 1, groups: 29 })
+      return { y: wide.softmax(1).conv2d(weights(8, 29, 1, 1), undefined) }
+    })
+    expect(padHiddenChannels(graph).nodes).toEqual(graph.nodes)
+  })
+
+  test('are not padded through a function that is not zero at zero', () => {
+    const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => {
+      const hidden = x!.conv2d(weights(29, 8, 1, 1), undefined)
+      const wide = hidden.conv2d(weights(29, 1, 3, 3), undefined, { padding: 1, groups: 29 })
+      return { y: wide.exp().conv2d(weights(8, 29, 1, 1), undefined) }
+    })
+    expect(padHiddenChannels(graph).nodes).toEqual(graph.nodes)
+  })
+
+  test('are computed in parts where they are wide, and summed to the same result', async () => {
+    const size = [1, 8, 192, 256] as const
+    const graph = pushSlicesThroughConvs(gatedFeedForward(144, size))
+    const split = splitHiddenChannels(graph)
+    expect(count(split, 'conv2d')).toBe(3 * 5) // 64 + 64 + 16 channels
+    expect(count(split, 'add')).toBe(1 + 2)
+    expect(await difference(graph, split, size)).toBeLessThan(rounding)
+  })
+
+  test('stay whole in small images and in graphs for any size', () => {
+    for (const shape of [
+      [1, 8, 16, 16],
+      [1, 8, 'h', 'w'],
+    ]) {
+      const graph = pushSlicesThroughConvs(gatedFeedForward(144, shape))
+      expect(splitHiddenChannels(graph)).toBe(graph)
+    }
+  })
+})
+
+test('nodes that no output needs are removed', () => {
+  const graph = trace([{ name: 'x', shape: [2] }], ({ x }) => {
+    x!.exp().log()
+    return { y: x!.abs() }
+  })
+  expect(removeDeadNodes(graph).nodes.map(({ op }) => op)).toEqual(['abs'])
+})
+
+test('all rewrites together keep a graph for any size correct', async () => {
+  const graph = gatedFeedForward(29, ['b', 8, 'h', 'w'])
+  expect(await difference(graph, optimize(graph), [2, 8, 7, 9])).toBeLessThan(rounding)
+})
