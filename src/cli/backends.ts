@@ -20,12 +20,7 @@ export async function openSession(
   }
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/session.ts')
-    const { network, builder } = model
-    return torchSession(
-      network,
-      (inputs) => builder.forward(network, inputs),
-      cuda ? `cuda:${Number(cuda[1] ?? 0)}` : 'cpu',
-    )
+    return torchSession(model.network, model.forward, cuda ? `cuda:${Number(cuda[1] ?? 0)}` : 'cpu')
   }
   if (backend !== 'auto' && backend !== 'onnx') {
     throw new RestoreError('usage', `--backend: expected auto, onnx or torch, got ${backend}`)

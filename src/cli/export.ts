@@ -30,7 +30,7 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
   const { h, w, checked } = sizeOf(options, model)
   const news = reporter(options)
   news.show('tracing and optimising')
-  const { builder, network } = model
+  const { builder } = model
   const batch: Dim = options.dynamic ? 'b' : 1
   const [name = 'x'] = Object.keys(builder.inputs)
   const shape = [batch, builder.channels(model.options).input, h, w]
@@ -39,7 +39,7 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
     options: JSON.stringify(model.options),
     licence: licenses[builder.license].title,
   }
-  const graph = trace([{ name, shape }], (inputs) => builder.forward(network, inputs))
+  const graph = trace([{ name, shape }], model.forward)
   const bytes = toOnnx(graph, { metadata })
   news.show('checking against the eager result')
   const sample = sampleInput(name, [1, builder.channels(model.options).input, ...checked])
@@ -82,9 +82,7 @@ async function compareWithEager(bytes: Uint8Array, model: LoadedModel, sample: N
   const session = await onnxSession(bytes)
   const exported = await session.run(sample)
   await session.close()
-  const eager = await torchSession(model.network, (inputs) =>
-    model.builder.forward(model.network, inputs),
-  ).run(sample)
+  const eager = await torchSession(model.network, model.forward).run(sample)
   let [difference, largest] = [0, 0]
   for (const [name, expected] of Object.entries(eager)) {
     const actual = exported[name]

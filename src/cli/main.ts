@@ -1,13 +1,12 @@
 #!/usr/bin/env node
 // The command line: parses, calls, prints. Each command is loaded when it is used, so that help comes at once.
 
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
 import { type GlobalOptions, reportError } from './shell.ts'
 
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
+// By the package's own name, which is the same place from the sources and from the build.
+const { version } = createRequire(import.meta.url)('limpid/package.json') as { version: string }
 
 const program = new Command('limpid')
   .description('Restores photos (noise, blur, rain), and trains the networks that do it.')

@@ -3,6 +3,7 @@
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { detectModel, type ModelId } from '../checkpoints/detect.ts'
 import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/stored.ts'
+import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Restormer, restormerDefaults, restormerOptionsFromWeights, type Tap } from '../models/restormer.ts'
@@ -79,6 +80,8 @@ export interface LoadedModel {
   readonly builder: Builder
   /** The network with its weights in host memory. */
   readonly network: object
+  /** Named inputs to named outputs, eager or traced; inputs are checked. */
+  forward(inputs: Tensors, tap?: Tap): Tensors
 }
 
 /** What a checkpoint is, without reading its weights. `given` overrides options that shapes cannot tell. */
@@ -102,7 +105,26 @@ export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedMo
   const { id, options, builder: entry } = recognize(checkpoint, given)
   const network = entry.create(emptyInit(), options)
   loadWeights(network, new Map([...checkpoint.tensors].map(([key, stored]) => [key, weightSource(stored)])))
-  return { id, options, builder: entry, network }
+  const { input: channels } = entry.channels(options)
+  const forward = (inputs: Tensors, tap?: Tap) => {
+    for (const name of Object.keys(entry.inputs)) checkImage(name, input(inputs, name), channels, entry.size)
+    return entry.forward(network, inputs, tap)
+  }
+  return { id, options, builder: entry, network, forward }
+}
+
+/** Refuses what the network would stumble over deep inside; named sizes of a traced graph are taken on trust. */
+function checkImage(
+  name: string,
+  { shape }: Tensor,
+  channels: number,
+  { multipleOf, minimum }: Builder['size'],
+): void {
+  const [, c, ...sides] = shape
+  const fits = sides.every((side) => typeof side === 'string' || (side % multipleOf === 0 && side >= minimum))
+  if (shape.length === 4 && c === channels && fits) return
+  const wanted = `[b ${channels} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
+  throw new RestoreError('shape', `${name}: expected ${wanted}, got ${formatShape(shape)}`)
 }
 
 function weightSource(stored: StoredTensor): WeightSource {

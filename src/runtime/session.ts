@@ -79,7 +79,7 @@ function fromRuntime(
 
 /** Runs a network at any input size, by a graph traced for the size at hand; the latest one is kept. */
 export function tracedSession(
-  { network, builder }: LoadedModel,
+  { forward }: LoadedModel,
   open: (model: Uint8Array) => Promise<Session>,
 ): Session {
   let sizes = ''
@@ -90,7 +90,7 @@ export function tracedSession(
       if (asked !== sizes || !session) {
         await session?.close()
         const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
-        session = await open(toOnnx(trace(traced, (tensors) => builder.forward(network, tensors))))
+        session = await open(toOnnx(trace(traced, forward)))
         sizes = asked
       }
       return session.run(inputs)

@@ -73,9 +73,11 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
   })
 }
 
-type Kept = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | number | undefined | void
+type Kept = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | number | undefined
 
 /** Frees at its end every tensor that was made inside, but those returned. Scopes nest. */
+export function scope<T extends Kept>(body: () => T): T
+export function scope(body: () => void): void
 export function scope<T extends Kept>(body: () => T): T {
   addon().scopeBegin()
   let result: T | undefined
