@@ -85,8 +85,8 @@ function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value 
   return to.emit(node.op, inputs, node.attrs)
 }
 
-/** A map of hidden channels above this leaves the processor's cache, and dominates peak memory. */
-const largeMapBytes = 2 ** 24
+/** Hidden maps above this leave the processor's cache and dominate peak memory; parts of 64 channels cost nothing. */
+const largeMapBytes = 2 ** 23
 const channelsPerPart = 64
 
 /**
