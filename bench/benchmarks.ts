@@ -1,0 +1,136 @@
+// Every benchmark: its unit, and the two processes that are timed against each other.
+
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, extname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { createGunzip } from 'node:zlib'
+import { cacheFolder } from '../native/cache.ts'
+import { RestoreError } from '../src/core/errors.ts'
+
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+export interface Case {
+  readonly title: string
+  readonly ours: Command
+  /** Without one, our process reports both figures. */
+  readonly reference?: Command
+}
+
+export interface Setting {
+  readonly python: string
+  readonly dtype: 'float32' | 'bfloat16'
+  /** An empty folder for what the sides write. */
+  readonly scratch: string
+}
+
+export interface Benchmark {
+  readonly unit: string
+  readonly needsPython: boolean
+  /** The first case gives the figures of the result. */
+  readonly cases: (setting: Setting) => Promise<readonly [Case, ...Case[]]>
+  /** More to say about the two sides, from what they left in the scratch folder. */
+  readonly findings?: (setting: Setting) => Readonly<Record<string, number>>
+}
+
+const threads = String(availableParallelism())
+
+function packageFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return folder
+}
+
+function ours(side: string, ...args: string[]): Command {
+  const file = fileURLToPath(new URL(`./sides/${side}${extname(import.meta.url)}`, import.meta.url))
+  return { program: process.execPath, args: [...process.execArgv, file, threads, ...args] }
+}
+
+function reference({ python }: Setting, script: string, ...args: string[]): Command {
+  return {
+    program: python,
+    args: [join(packageFolder(), 'bench', 'reference', `${script}.py`), threads, ...args],
+  }
+}
+
+/** PyTorch's export of Restormer, unpacked once. */
+async function exportedRestormer(): Promise<string> {
+  const name = 'restormer-256.torch-export.onnx'
+  const packed = join(packageFolder(), '..', 'shared', 'bench', `${name}.gz`)
+  const file = join(cacheFolder(), 'bench', name)
+  if (existsSync(file)) return file
+  if (!existsSync(packed)) {
+    throw new RestoreError(
+      'environment',
+      `onnx-restormer: expected PyTorch's export at ${packed}, which is missing; put it there`,
+    )
+  }
+  mkdirSync(dirname(file), { recursive: true })
+  const temporary = `${file}.${process.pid}.tmp`
+  await pipeline(createReadStream(packed), createGunzip(), createWriteStream(temporary))
+  renameSync(temporary, file)
+  return file
+}
+
+function largestDifference({ scratch }: Setting): Readonly<Record<string, number>> {
+  const [a, b] = ['ours', 'reference'].map((side) => {
+    const { buffer, byteOffset, byteLength } = readFileSync(join(scratch, `${side}.f32`))
+    return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))
+  })
+  let largest = a?.length === b?.length ? 0 : Number.NaN
+  a?.forEach((value, i) => {
+    largest = Math.max(largest, Math.abs(value - (b?.[i] ?? Number.NaN)))
+  })
+  return { max_difference: largest }
+}
+
+export const benchmarks: Readonly<Record<string, Benchmark>> = {
+  'op-overhead': {
+    unit: 'µs per op',
+    needsPython: true,
+    cases: async (setting) => [
+      {
+        title: 'with gradient',
+        ours: ours('opOverhead', 'gradient'),
+        reference: reference(setting, 'op_overhead', 'gradient'),
+      },
+      {
+        title: 'without gradient',
+        ours: ours('opOverhead', 'plain'),
+        reference: reference(setting, 'op_overhead', 'plain'),
+      },
+    ],
+  },
+  'train-restormer': {
+    unit: 's per step',
+    needsPython: true,
+    cases: async (setting) => [
+      {
+        title: setting.dtype,
+        ours: ours('trainRestormer', setting.dtype),
+        reference: reference(setting, 'restormer', setting.dtype),
+      },
+    ],
+  },
+  'train-memory': {
+    unit: 'MiB after 1,000 steps (reference: after 100)',
+    needsPython: false,
+    cases: async () => [{ title: 'resident memory', ours: ours('trainMemory') }],
+  },
+  'onnx-restormer': {
+    unit: 's per image',
+    needsPython: false,
+    cases: async ({ scratch }) => [
+      {
+        title: 'float32, 256×256',
+        ours: ours('onnxRestormer', join(scratch, 'ours.f32')),
+        reference: ours('onnxRestormer', join(scratch, 'reference.f32'), await exportedRestormer()),
+      },
+    ],
+    findings: largestDifference,
+  },
+}

@@ -1,0 +1,159 @@
+// npm run bench -- NAME [--runs N] [--dtype float32|bfloat16]
+// Progress and a table go to stderr; the last line on stdout is the result as one JSON object.
+
+import { spawn } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { errorCodes, RestoreError } from '../src/core/errors.ts'
+import { type Benchmark, benchmarks, type Case, type Command, type Setting } from './benchmarks.ts'
+import { describeMachine } from './machine.ts'
+import { type Measure, median } from './measure.ts'
+import { benchmarkPython } from './python.ts'
+
+interface Options {
+  readonly name: string
+  readonly benchmark: Benchmark
+  readonly runs: number
+  readonly dtype: 'float32' | 'bfloat16'
+}
+
+interface Row {
+  readonly title: string
+  readonly ours: number
+  readonly reference: number
+  readonly ratio: number
+  readonly memory_ratio?: number
+  readonly prepare_seconds?: number
+}
+
+function progress(message: string): void {
+  console.error(`bench: ${message}`)
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const usage = `npm run bench -- NAME [--runs N] [--dtype float32|bfloat16], NAME one of ${Object.keys(benchmarks).join(', ')}`
+  const reject = (problem: string) => new RestoreError('usage', `${problem}; usage: ${usage}`)
+  const parse = () => {
+    try {
+      return parseArgs({
+        args: [...args],
+        allowPositionals: true,
+        options: { runs: { type: 'string', default: '5' }, dtype: { type: 'string', default: 'float32' } },
+      })
+    } catch (error) {
+      throw reject(error instanceof Error ? error.message : String(error))
+    }
+  }
+  const { positionals, values } = parse()
+  const [name = '', ...more] = positionals
+  const benchmark = benchmarks[name]
+  const { dtype } = values
+  const runs = Number(values.runs)
+  if (!benchmark || more.length > 0) throw reject(`expected one benchmark, got '${positionals.join(' ')}'`)
+  if (!Number.isInteger(runs) || runs < 1) throw reject(`--runs: expected a whole number, got ${values.runs}`)
+  if (dtype !== 'float32' && dtype !== 'bfloat16')
+    throw reject(`--dtype: expected float32 or bfloat16, got ${dtype}`)
+  if (dtype !== 'float32' && name !== 'train-restormer') throw reject(`--dtype: ${name} has only float32`)
+  return { name, benchmark, runs, dtype }
+}
+
+/** Runs one side to its end and takes its last line. */
+function runSide({ program, args }: Command): Promise<Measure> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (text) => {
+      output += text
+    })
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      const line = output.trim().split('\n').at(-1) ?? ''
+      if (status === 0 && line.startsWith('{')) resolve(JSON.parse(line))
+      else {
+        reject(
+          new RestoreError(
+            'environment',
+            `bench: expected a measurement from ${program} ${args.join(' ')}, but it ended with ${signal ?? `status ${status}`}; its error is above`,
+          ),
+        )
+      }
+    })
+  })
+}
+
+/** The sides take turns, after one run of each that does not count. */
+async function measureCase({ title, ours, reference }: Case, runs: number): Promise<Row> {
+  const taken: { ours: Measure; reference: Measure }[] = []
+  for (let run = 0; run <= runs; run++) {
+    const mine = await runSide(ours)
+    const other = reference
+      ? await runSide(reference)
+      : { value: mine.reference ?? Number.NaN, peakBytes: Number.NaN }
+    const label = run === 0 ? 'warm-up' : `run ${run} of ${runs}`
+    progress(`${title}, ${label}: ours ${mine.value.toPrecision(4)}, reference ${other.value.toPrecision(4)}`)
+    if (run > 0) taken.push({ ours: mine, reference: other })
+  }
+  const middle = (side: 'ours' | 'reference', of: (measure: Measure) => number) =>
+    median(taken.map((pair) => of(pair[side])))
+  const [mine, other] = [middle('ours', (m) => m.value), middle('reference', (m) => m.value)]
+  const prepare = middle('ours', (m) => m.prepareSeconds ?? Number.NaN)
+  const peak = (m: Measure) => m.peakBytes
+  return {
+    title,
+    ours: mine,
+    reference: other,
+    ratio: mine / other,
+    ...(reference ? { memory_ratio: middle('ours', peak) / middle('reference', peak) } : {}),
+    ...(Number.isNaN(prepare) ? {} : { prepare_seconds: prepare }),
+  }
+}
+
+function printTable(unit: string, rows: readonly Row[]): void {
+  const digits = (value: number | undefined) => (value === undefined ? '-' : value.toPrecision(4))
+  const table = [
+    ['', 'ours', 'reference', 'ratio', 'memory ratio'],
+    ...rows.map((row) => [
+      row.title,
+      digits(row.ours),
+      digits(row.reference),
+      digits(row.ratio),
+      digits(row.memory_ratio),
+    ]),
+  ]
+  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? []
+  console.error(`\n${unit}, medians`)
+  for (const row of table) console.error(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
+}
+
+/** Measures the benchmark that the arguments name, and prints its result. */
+export async function runBenchmark(args: readonly string[]): Promise<void> {
+  const { name, benchmark, runs, dtype } = parseOptions(args)
+  const python = benchmark.needsPython ? await benchmarkPython(progress) : undefined
+  const scratch = mkdtempSync(join(tmpdir(), 'limpid-bench-'))
+  try {
+    const setting: Setting = { python: python ?? '', dtype, scratch }
+    const rows: Row[] = []
+    for (const one of await benchmark.cases(setting)) rows.push(await measureCase(one, runs))
+    printTable(benchmark.unit, rows)
+    const { title: _, ...result } = rows[0] as Row
+    const findings = benchmark.findings?.(setting) ?? {}
+    const cases = rows.length > 1 ? { cases: rows } : {}
+    const machine = describeMachine(python)
+    console.log(
+      JSON.stringify({ name, unit: benchmark.unit, ...result, ...findings, ...cases, runs, machine }),
+    )
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  runBenchmark(process.argv.slice(2)).catch((error) => {
+    const isExpected = error instanceof RestoreError
+    console.error(isExpected ? error.message : error)
+    process.exitCode = isExpected ? errorCodes[error.code].exit : 1
+  })
+}

@@ -1,0 +1,19 @@
+// train-memory: resident memory after 1,000 training steps of a tiny network, and after the first 100, in MiB.
+// usage: trainMemory THREADS
+
+import { loadAddon } from '../../native/load.ts'
+import { memoryBytes, report } from '../measure.ts'
+import { trainer } from './trainer.ts'
+
+loadAddon().setThreads(Number(process.argv[2]))
+const step = trainer({
+  options: { dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 },
+  shape: [2, 3, 16, 16],
+  isHalf: false,
+})
+const residentAfter = (steps: number) => {
+  for (let i = 0; i < steps; i++) step()
+  return memoryBytes('VmRSS') / 2 ** 20
+}
+const early = residentAfter(100)
+report({ value: residentAfter(900), reference: early })

@@ -1,0 +1,43 @@
+// A training step of Restormer: forward, L1, backward, clipping, AdamW.
+
+import { elementCount, float32Data } from '../../src/core/data.ts'
+import { l1Loss } from '../../src/core/functional.ts'
+import { Restormer, type RestormerOptions, restormerDefaults } from '../../src/models/restormer.ts'
+import { randomInit } from '../../src/nn/init.ts'
+import { parameters } from '../../src/nn/module.ts'
+import { autocast, backward, moveToTorch, scope, toTorch } from '../../src/torch/backend.ts'
+import { adamW, clipGradNorm } from '../../src/torch/optim.ts'
+import { wave } from '../measure.ts'
+
+export interface TrainerOptions {
+  readonly options: Partial<RestormerOptions>
+  readonly shape: readonly [b: number, c: number, h: number, w: number]
+  /** Convolutions and products in bfloat16. */
+  readonly isHalf: boolean
+}
+
+/** The step as a function. */
+export function trainer({ options, shape, isHalf }: TrainerOptions): () => void {
+  let state = 1
+  const random = () => {
+    state = (state * 16807) % 2147483647
+    return state / 2147483647
+  }
+  const model = new Restormer(randomInit(random), { ...restormerDefaults, ...options })
+  moveToTorch(model)
+  const weights = parameters(model)
+  const optimizer = adamW(weights, { weightDecay: 1e-4 })
+  const image = (step: number) => toTorch(float32Data(wave(elementCount(shape), step), shape))
+  const [noisy, clean] = [image(0.37), image(0.011)]
+  const loss = () => l1Loss(model.forward(noisy), clean)
+
+  return () =>
+    scope(() => {
+      // The inner scope frees, before backward needs memory, what autograd did not keep.
+      const error = scope(() => (isHalf ? autocast('cpu', 'bfloat16', loss) : loss()))
+      optimizer.zeroGrad()
+      backward(error)
+      clipGradNorm(weights, 0.01)
+      optimizer.step(3e-4)
+    })
+}
