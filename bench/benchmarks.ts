@@ -117,7 +117,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     ],
   },
   'train-memory': {
-    unit: 'MiB after 1,000 steps (reference: after 100)',
+    unit: 'MiB after 1,500 steps (reference: after 500)',
     needsPython: false,
     cases: async () => [{ title: 'resident memory', ours: ours('trainMemory') }],
   },
