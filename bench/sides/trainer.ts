@@ -5,8 +5,9 @@ import { l1Loss } from '../../src/core/functional.ts'
 import { Restormer, type RestormerOptions, restormerDefaults } from '../../src/models/restormer.ts'
 import { randomInit } from '../../src/nn/init.ts'
 import { parameters } from '../../src/nn/module.ts'
-import { autocast, backward, moveToTorch, scope, toTorch } from '../../src/torch/backend.ts'
-import { adamW, clipGradNorm } from '../../src/torch/optim.ts'
+import { autocast, moveToTorch, toTorch } from '../../src/torch/backend.ts'
+import { adamW } from '../../src/torch/optim.ts'
+import { type TrainStep, trainStep } from '../../src/train/step.ts'
 import { wave } from '../measure.ts'
 
 export interface TrainerOptions {
@@ -31,13 +32,12 @@ export function trainer({ options, shape, isHalf }: TrainerOptions): () => void 
   const [noisy, clean] = [image(0.37), image(0.011)]
   const loss = () => l1Loss(model.forward(noisy), clean)
 
-  return () =>
-    scope(() => {
-      // The inner scope frees, before backward needs memory, what autograd did not keep.
-      const error = scope(() => (isHalf ? autocast('cpu', 'bfloat16', loss) : loss()))
-      optimizer.zeroGrad()
-      backward(error)
-      clipGradNorm(weights, 0.01)
-      optimizer.step(3e-4)
-    })
+  const step: TrainStep = {
+    loss: () => (isHalf ? autocast('cpu', 'bfloat16', loss) : loss()),
+    parameters: weights,
+    optimizer,
+    learningRate: 3e-4,
+    maxGradNorm: 0.01,
+  }
+  return () => trainStep(step)
 }

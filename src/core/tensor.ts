@@ -13,6 +13,8 @@ export interface Backend {
   readonly precedence: number
   run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor
   dtypeOf(value: unknown): DType
+  /** Frees at its end what `body` made but its result; absent where nothing is to be freed. */
+  scoped?(body: () => Tensor): Tensor
   /** Copies the values to host memory; a traced tensor has none. */
   read(value: unknown): TensorData
 }
@@ -277,6 +279,11 @@ export class Tensor {
 export function cat(tensors: readonly [Tensor, ...Tensor[]], dim: number): Tensor {
   const rank = tensors[0].shape.length
   return run('cat', tensors, { dim: dim < 0 ? dim + rank : dim })
+}
+
+/** Bounds a block of a network: intermediate results that autograd does not keep are freed at its end. */
+export function scoped(x: Tensor, body: () => Tensor): Tensor {
+  return x.backend.scoped ? x.backend.scoped(body) : body()
 }
 
 /** The one place where an op finds its backend. */

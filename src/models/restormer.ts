@@ -4,8 +4,8 @@
 import { RestoreError } from '../core/errors.ts'
 import { inverseNorm, pixelUnshuffle, toImage } from '../core/functional.ts'
 import { rearrange } from '../core/rearrange.ts'
-import { cat, type Tensor } from '../core/tensor.ts'
-import { Conv2d } from '../nn/conv.ts'
+import { cat, scoped, type Tensor } from '../core/tensor.ts'
+import { Conv2d, convInParts } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
 import { ChannelLayerNorm } from '../nn/norm.ts'
 
@@ -66,7 +66,7 @@ class Attention {
 
   forward(x: Tensor, norm: ChannelLayerNorm): Tensor {
     const { h, w } = x.axes('b c h w')
-    const [q, k, v] = this.qkv_dwconv.forward(norm.forwardInto(this.qkv, x)).chunk(3, 1)
+    const [q, k, v] = convInParts(norm.normalize(x), 3, [norm.foldInto(this.qkv), this.qkv_dwconv])
     const toHeads = (t: Tensor) => rearrange(t, 'b (heads d) h w -> b heads d (h w)', { heads: this.heads })
     const [queries, keys] = [toHeads(q), toHeads(k)]
     // q and k are normalised over pixels: dividing their product [b heads d d] is the same and touches no pixels.
@@ -100,7 +100,7 @@ class FeedForward {
   }
 
   forward(x: Tensor, norm: ChannelLayerNorm): Tensor {
-    const [gate, value] = this.dwconv.forward(norm.forwardInto(this.project_in, x)).chunk(2, 1)
+    const [gate, value] = convInParts(norm.normalize(x), 2, [norm.foldInto(this.project_in), this.dwconv])
     return this.project_out.forward(gate.gelu().mul(value))
   }
 }
@@ -120,10 +120,10 @@ class TransformerBlock {
   }
 
   forward(x: Tensor, tap: Tap): Tensor {
-    const attended = this.attn.forward(x, this.norm1)
+    const attended = scoped(x, () => this.attn.forward(x, this.norm1))
     tap('attn', attended)
     const y = x.add(attended)
-    const fed = this.ffn.forward(y, this.norm2)
+    const fed = scoped(y, () => this.ffn.forward(y, this.norm2))
     tap('ffn', fed)
     return y.add(fed)
   }

@@ -8,6 +8,38 @@ export interface Conv2dOptions {
   readonly groups?: number
 }
 
+/** What a convolution computes with: its own weights, or such as are folded or sliced from them. */
+export interface ConvWeights {
+  readonly weight: Tensor
+  readonly bias?: Tensor | undefined
+  readonly stride: number
+  readonly padding: number
+  readonly groups: number
+}
+
+/** Part i of equal parts of the output channels; of a depth-wise convolution the input's too. */
+function partOf({ weight, bias, groups, ...rest }: ConvWeights, i: number, parts: number): ConvWeights {
+  const size = weight.size(0) / parts
+  const cut = (t: Tensor) => t.slice(0, i * size, (i + 1) * size)
+  return { ...rest, weight: cut(weight), bias: bias && cut(bias), groups: groups === 1 ? 1 : groups / parts }
+}
+
+/** Convolutions one after the other in equal parts of the channels: weights are sliced, so no pixels are copied. */
+export function convInParts(x: Tensor, parts: 2, convs: readonly ConvWeights[]): readonly [Tensor, Tensor]
+export function convInParts(
+  x: Tensor,
+  parts: 3,
+  convs: readonly ConvWeights[],
+): readonly [Tensor, Tensor, Tensor]
+export function convInParts(x: Tensor, parts: number, convs: readonly ConvWeights[]): readonly Tensor[] {
+  return Array.from({ length: parts }, (_, i) =>
+    convs.reduce((y, conv) => {
+      const part = partOf(conv, i, parts)
+      return y.conv2d(part.weight, part.bias, part)
+    }, x),
+  )
+}
+
 /** Convolution of [b in h w] with zero padding kernel/2; stride 1 keeps the size. */
 export class Conv2d {
   weight: Tensor // [out in/groups kernel kernel]

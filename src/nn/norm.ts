@@ -1,6 +1,6 @@
 import { centreChannels } from '../core/functional.ts'
 import type { Tensor } from '../core/tensor.ts'
-import type { Conv2d } from './conv.ts'
+import type { Conv2d, ConvWeights } from './conv.ts'
 import type { Init } from './init.ts'
 
 const eps = 1e-5
@@ -17,21 +17,24 @@ export class ChannelLayerNorm {
     if (bias) this.body.bias = init.weight([channels], { constant: 0 })
   }
 
-  /**
-   * conv(norm(x)) for a 1×1 convolution, in fewer passes over the pixels: with σ the deviation, g and β the affine part,
-   * W·(g·(x − mean)/σ + β) = (W·diag(g))·((x − mean)/σ) + W·β, so that scaling and β move into the weights.
-   */
-  forwardInto(conv: Conv2d, x: Tensor): Tensor {
-    const { weight, bias } = this.body
-    const [out, c] = [conv.weight.size(0), conv.weight.size(1)]
+  /** x/σ or (x − mean)/σ, with σ the deviation: the norm but for its affine part, which `foldInto` takes. */
+  normalize(x: Tensor): Tensor {
     const values = x.cast('float32')
     const [centred, inverseDeviation] = centreChannels(values, eps)
+    return (this.body.bias ? centred : values).mul(inverseDeviation)
+  }
+
+  /** A 1×1 convolution of the norm as one of `normalize`: W·(g·x + β) = (W·diag(g))·x + W·β saves passes over the pixels. */
+  foldInto(conv: Conv2d): ConvWeights {
+    const { weight, bias } = this.body
+    const [out, c] = [conv.weight.size(0), conv.weight.size(1)]
+    const { stride, padding, groups } = conv
     const scaled = conv.weight.mul(weight.reshape([1, c, 1, 1]))
-    if (!bias) return values.mul(inverseDeviation).conv2d(scaled, conv.bias)
+    if (!bias) return { weight: scaled, bias: conv.bias, stride, padding, groups }
     const shift = conv.weight
       .mul(bias.reshape([1, c, 1, 1]))
       .sum([1])
       .reshape([out])
-    return centred.mul(inverseDeviation).conv2d(scaled, conv.bias ? shift.add(conv.bias) : shift)
+    return { weight: scaled, bias: conv.bias ? shift.add(conv.bias) : shift, stride, padding, groups }
   }
 }

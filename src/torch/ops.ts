@@ -1,6 +1,6 @@
 // Every op on libtorch: one dispatcher call each.
 
-import type { Argument, Handle, Result } from '../../native/index.d.ts'
+import type { Argument, Handle, Result } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import { fixedShape } from '../core/dims.ts'
 import type { PerOp } from '../core/ops.ts'
@@ -32,6 +32,8 @@ const clamp = operator('clamp')
 const leakyRelu = operator('leaky_relu')
 const to = operator('to', 'dtype')
 const conv2d = operator('conv2d')
+const bmm = operator('bmm')
+const baddbmm = operator('baddbmm')
 const layerNorm = operator('layer_norm')
 const softmax = operator('softmax', 'int')
 const logSoftmax = operator('log_softmax', 'int')
@@ -55,6 +57,23 @@ const gather = operator('gather')
 /** Input i of an op whose arity the shape rule has checked. */
 function at(inputs: readonly Handle[], i: number): Handle {
   return inputs[i] as Handle
+}
+
+/** Pixels up to which a product beats oneDNN's 1×1 convolution in training, whose backward reorders them into blocks. */
+const productPixels = 128 * 128
+
+/** A 1×1 convolution as a product, on CPU where it will have a gradient. */
+function pointwiseForTraining(inputs: readonly Handle[]): Handle | undefined {
+  const [x, weight] = [at(inputs, 0), at(inputs, 1)]
+  const [o = 0, c = 0, height, width] = addon().shape(weight)
+  if (height !== 1 || width !== 1 || !addon().requiresGrad(x) || addon().device(x) !== 'cpu') return undefined
+  const [b = 0, , h = 0, w = 0] = addon().shape(x)
+  if (h * w > productPixels) return undefined
+  const weights = expand(reshape(weight, [1, o, c]), [b, o, c])
+  const pixels = reshape(x, [b, c, h * w])
+  const bias = inputs[2]
+  const y = bias ? baddbmm(reshape(bias, [1, o, 1]), weights, pixels) : bmm(weights, pixels)
+  return reshape(y, [b, o, h, w])
 }
 
 export const call: PerOp<[inputs: readonly Handle[]], Handle> = {
@@ -87,6 +106,7 @@ export const call: PerOp<[inputs: readonly Handle[]], Handle> = {
   matmul: plain('matmul'),
   linear: plain('linear'),
   conv2d: ({ stride, padding, groups }, x) =>
+    (stride === 1 && padding === 0 && groups === 1 ? pointwiseForTraining(x) : undefined) ??
     conv2d(at(x, 0), at(x, 1), x[2] ?? null, stride, padding, 1, groups),
   layerNorm: ({ eps }, x) => {
     const shape = addon().shape(at(x, 0))

@@ -24,7 +24,8 @@ export function trainStep({ loss, parameters, optimizer, learningRate, maxGradNo
   let value = Number.NaN
   let gradNorm: number | undefined
   scope(() => {
-    const result = loss()
+    // The inner scope frees, before backward needs memory, what autograd did not keep.
+    const result = scope(loss)
     backward(result)
     if (maxGradNorm !== undefined) gradNorm = scalar(clipGradNorm(parameters, maxGradNorm))
     optimizer.step(learningRate)
