@@ -1,6 +1,8 @@
 // The addon as JavaScript sees it. It knows no operator by name: TypeScript asks the dispatcher for a schema and calls it boxed.
 // Every function throws an Error whose message is libtorch's first line, without the C++ backtrace.
 
+import type { DType } from '../src/core/data.ts'
+
 declare const handle: unique symbol
 declare const generator: unique symbol
 
@@ -14,25 +16,7 @@ export interface Generator {
   readonly [generator]: true
 }
 
-/** torch's dtype by name, as in `torch.float32`. */
-export type TorchDType =
-  | 'float64'
-  | 'float32'
-  | 'float16'
-  | 'bfloat16'
-  | 'float8_e4m3fn'
-  | 'float8_e5m2'
-  | 'int64'
-  | 'int32'
-  | 'int16'
-  | 'int8'
-  | 'uint64'
-  | 'uint32'
-  | 'uint16'
-  | 'uint8'
-  | 'bool'
-
-/** Converted by the schema's own type: `null` is None, numbers become int, float or Scalar, `dtype` arguments take a TorchDType, `device` arguments 'cpu' or 'cuda:0'. */
+/** Converted by the schema's own type: `null` is None, numbers become int, float or Scalar, `dtype` arguments take a DType, `device` arguments 'cpu' or 'cuda:0'. */
 export type Argument =
   | Handle
   | Generator
@@ -57,11 +41,11 @@ export interface Addon {
   call(operator: number, ...args: readonly Argument[]): Result
 
   /** Copies bytes (contiguous, little-endian) into a new tensor on a device. */
-  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: TorchDType, device: string): Handle
+  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType, device: string): Handle
   /** Copies values to host memory, contiguous, whatever device and strides; waits for the device. */
   toBytes(tensor: Handle): Uint8Array
   shape(tensor: Handle): number[]
-  dtype(tensor: Handle): TorchDType
+  dtype(tensor: Handle): DType
   device(tensor: Handle): string
   /** Frees now; any later use of the handle throws. */
   release(tensor: Handle): void
@@ -86,7 +70,7 @@ export interface Addon {
   setGradEnabled(value: boolean): boolean
 
   /** Turns autocast on (with a dtype) or off (null) for a device type; returns what it was. */
-  setAutocast(deviceType: 'cpu' | 'cuda', dtype: TorchDType | null): TorchDType | null
+  setAutocast(deviceType: 'cpu' | 'cuda', dtype: DType | null): DType | null
   /** Forgets the weights that autocast has cast; call after each optimiser step. */
   clearAutocastCache(): void
 

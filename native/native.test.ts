@@ -3,8 +3,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { DType } from '../src/core/data.ts'
 import { libtorchMissing } from '../test/libtorch.ts'
-import type { Addon, Argument, Handle, Result, TorchDType } from './index.d.ts'
+import type { Addon, Argument, Handle, Result } from './addon.ts'
 import { loadAddon } from './load.ts'
 
 let addon: Addon
@@ -138,11 +139,11 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
   })
 
   describe('bytes', () => {
-    const sizes: Record<TorchDType, number> = {
+    const sizes: Record<DType, number> = {
       ...{ float64: 8, float32: 4, float16: 2, bfloat16: 2, float8_e4m3fn: 1, float8_e5m2: 1, bool: 1 },
       ...{ int64: 8, int32: 4, int16: 2, int8: 1, uint64: 8, uint32: 4, uint16: 2, uint8: 1 },
     }
-    const dtypes = Object.keys(sizes) as TorchDType[]
+    const dtypes = Object.keys(sizes) as DType[]
 
     it.each(dtypes)('of %s go in and come out unchanged, at any offset, 0-d and empty too', (dtype) => {
       for (const shape of [[2, 3], [], [0, 3]]) {

@@ -93,7 +93,7 @@ function filesOf(...folders: readonly string[]): readonly string[] {
 test('the walk sees static, type and dynamic imports', () => {
   const seen = edges.map(describeEdge)
   expect(seen).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
-  expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'index.d.ts')}`)
+  expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
   expect(seen).toContain(`${join('src', 'cli', 'main.ts')} imports ${join('src', 'cli', 'restore.ts')}`)
 })
 
@@ -127,13 +127,12 @@ test('the core, networks and graphs need no package and nothing of Node', () => 
   ).toEqual([])
 })
 
-test('the addon’s loader needs errors, Node and no package', () => {
+test('the addon’s loader needs errors, the names of dtypes, Node and no package', () => {
+  const needed = ['errors.ts', 'data.ts'].map((file) => join('src', 'core', file))
   const foreign = edges.filter(
     ({ from, to, isOurs }) =>
       folderOf(from) === 'native' &&
-      (isOurs
-        ? folderOf(to) !== 'native' && to !== join('src', 'core', 'errors.ts')
-        : !to.startsWith('node:')),
+      (isOurs ? folderOf(to) !== 'native' && !needed.includes(to) : !to.startsWith('node:')),
   )
   expect(foreign.map(describeEdge)).toEqual([])
 })

@@ -25,7 +25,7 @@ export async function openSession(
   if (backend !== 'auto' && backend !== 'onnx') {
     throw new RestoreError('usage', `--backend: expected auto, onnx or torch, got ${backend}`)
   }
-  if (cuda) throw new RestoreError('environment', '--device cuda: runs through libtorch; add --backend torch')
+  if (cuda) throw new RestoreError('usage', '--device cuda: runs through libtorch; add --backend torch')
   const { nodeSession } = await import('../runtime/sessionNode.ts')
   return nodeSession(model)
 }

@@ -1,6 +1,6 @@
 // The eager backend: tensors live in libtorch, ops run at once, autograd records.
 
-import type { Handle } from '../../native/index.d.ts'
+import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
@@ -22,10 +22,12 @@ class TorchBackend implements Backend {
     try {
       return new Tensor(this, call[op](attrs, handles), shape)
     } catch (error) {
-      const shapes = inputs.map((tensor) => formatShape(tensor.shape)).join(', ')
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new RestoreError('shape', `${op}: libtorch refused inputs ${shapes}: ${reason}`, { cause: error })
+      throw refused(op, inputs, error)
     }
+  }
+
+  scoped(body: () => Tensor): Tensor {
+    return scope(body)
   }
 
   dtypeOf(value: unknown): DType {
@@ -39,6 +41,27 @@ class TorchBackend implements Backend {
 }
 
 const torchBackend = new TorchBackend()
+
+/** libtorch's refusal with the op and the shapes it was about. */
+function refused(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {
+  const shapes = inputs.map((tensor) => formatShape(tensor.shape)).join(', ')
+  const reason = error instanceof Error ? error.message : String(error)
+  const code = /out of memory|can't allocate memory/.test(reason) ? 'environment' : 'shape'
+  return new RestoreError(code, `${op}: libtorch refused inputs ${shapes}: ${reason}`, { cause: error })
+}
+
+/** Refuses a device that is not there, which libtorch would tell in a page of text. */
+export function checkDevice(device: Device): void {
+  const index = /^cuda:(\d+)$/.exec(device)?.[1]
+  if (index === undefined) return
+  const devices = addon().cudaDevices()
+  if (Number(index) < devices.length) return
+  const found = devices.map(({ name }, i) => `cuda:${i} (${name})`).join(', ') || 'none'
+  throw new RestoreError(
+    'environment',
+    `device: expected a CUDA device ${device}, found ${found}; \`limpid doctor\` tells why`,
+  )
+}
 
 /** libtorch's tensor behind an eager Tensor. */
 export function handleOf(tensor: Tensor, op = 'handleOf'): Handle {
@@ -66,6 +89,7 @@ export function toTorch(source: Tensor | TensorData, device: Device = 'cpu'): Te
 
 /** Moves a model's tensors to libtorch; trainable ones record gradients. */
 export function moveToTorch(module: object, device: Device = 'cpu'): void {
+  checkDevice(device)
   mapTensors(module, (tensor) => {
     const moved = toTorch(tensor, device)
     if (tensor.isTrainable) addon().setRequiresGrad(handleOf(moved), true)
@@ -73,32 +97,42 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
   })
 }
 
-type Kept = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | number | undefined
-
-/** Frees at its end every tensor that was made inside, but those returned. Scopes nest. */
-export function scope<T extends Kept>(body: () => T): T
-export function scope(body: () => void): void
-export function scope<T extends Kept>(body: () => T): T {
+/**
+ * Frees at its end every libtorch tensor that was made inside, but those in the result: a tensor, or one in an array or
+ * object. Scopes nest. What outlives a step, such as an optimiser, is made outside.
+ */
+export function scope<T>(body: () => T): T {
   addon().scopeBegin()
-  let result: T | undefined
+  let kept: readonly Handle[] = []
   try {
-    result = body()
+    const result = refusePromise('scope', body())
+    kept = handlesIn(result)
     return result
   } finally {
-    addon().scopeEnd(tensorsIn(result).map((tensor) => handleOf(tensor)))
+    addon().scopeEnd(kept)
   }
 }
 
-function tensorsIn(result: Kept): readonly Tensor[] {
-  if (result instanceof Tensor) return [result]
-  return typeof result === 'object' ? Object.values(result) : []
+function handlesIn(result: unknown): readonly Handle[] {
+  if (result instanceof Tensor) return result.backend === torchBackend ? [result.value as Handle] : []
+  if (typeof result !== 'object' || result === null || ArrayBuffer.isView(result)) return []
+  return Object.values(result).flatMap(handlesIn)
+}
+
+/** What holds for the time of a call would not hold while a promise is waited for. */
+function refusePromise<T>(name: string, result: T): T {
+  if (!(result instanceof Promise)) return result
+  throw new RestoreError(
+    'usage',
+    `${name}: expected a function that is done when it returns, got an async one; await outside of it`,
+  )
 }
 
 /** Runs without recording gradients. */
 export function noGrad<T>(body: () => T): T {
   const before = addon().setGradEnabled(false)
   try {
-    return body()
+    return refusePromise('noGrad', body())
   } finally {
     addon().setGradEnabled(before)
   }
@@ -108,7 +142,7 @@ export function noGrad<T>(body: () => T): T {
 export function autocast<T>(deviceType: 'cpu' | 'cuda', dtype: 'bfloat16' | 'float16', body: () => T): T {
   const before = addon().setAutocast(deviceType, dtype)
   try {
-    return body()
+    return refusePromise('autocast', body())
   } finally {
     addon().setAutocast(deviceType, before)
     addon().clearAutocastCache()
@@ -117,7 +151,11 @@ export function autocast<T>(deviceType: 'cpu' | 'cuda', dtype: 'bfloat16' | 'flo
 
 /** Accumulates gradients of a scalar loss into the trainable tensors it depends on. */
 export function backward(loss: Tensor): void {
-  addon().backward(handleOf(loss, 'backward'))
+  try {
+    addon().backward(handleOf(loss, 'backward'))
+  } catch (error) {
+    throw refused('backward', [loss], error)
+  }
 }
 
 /** The gradient accumulated in a trainable tensor. */

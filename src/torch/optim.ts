@@ -1,6 +1,6 @@
 // Optimisers on libtorch's fused kernels: one dispatcher call updates all parameters.
 
-import type { Handle } from '../../native/index.d.ts'
+import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { fromHandle, handleOf, noGrad } from './backend.ts'
