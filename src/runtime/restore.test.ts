@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { encodeSafetensors } from '../checkpoints/safetensors.ts'
 import { memorySource } from '../checkpoints/stored.ts'
-import type { Image } from '../data/image.ts'
+import { type Image, imageToTensor } from '../data/image.ts'
 import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
@@ -59,10 +59,33 @@ describe('restoreImage through the browser entry', () => {
 
   test('one tile that covers the image is the same as no tiles', async () => {
     const { model, session } = open()
-    const image = picture(24, 16, 3)
+    const image = picture(16, 16, 3)
     const whole = await restoreImage(image, model, session)
     const tiled = await restoreImage(image, model, session, { tiles: { tilePx: 64, overlapPx: 8 } })
     expect(tiled.data).toEqual(whole.data)
+    await session.close()
+  })
+
+  test('tiles are square, with the side of the image where that is shorter', async () => {
+    const { model, session } = open()
+    const done: number[] = []
+    const tiles = { tilePx: 32, overlapPx: 8 }
+    await restoreImage(picture(40, 24, 3), model, session, { tiles, onTile: (_, total) => done.push(total) })
+    expect(done).toEqual([2, 2])
+    await expect(restoreImage(picture(40, 8, 3), model, session, { tiles })).rejects.toThrow(
+      "tile: expected an overlap of whole pixels from 0 to below the image's shorter side 8, got 8",
+    )
+    await session.close()
+  })
+
+  test('a session goes on after a refused input, and calls at other sizes take turns', async () => {
+    const { session } = open()
+    const run = (side: number) => session.run({ x: imageToTensor(picture(side, side, 3)) })
+    const first = await run(8)
+    await expect(run(9)).rejects.toThrow('x: expected [b 3 h w]')
+    const [again, other] = await Promise.all([run(8), run(16), run(8)])
+    expect(again.y).toEqual(first.y)
+    expect(other.y?.shape).toEqual([1, 3, 16, 16])
     await session.close()
   })
 

@@ -3,7 +3,7 @@
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common'
 import type { TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
+import type { NamedData, Session } from '../core/session.ts'
 import { toOnnx } from '../onnx/compile.ts'
 import { trace } from '../onnx/tracer.ts'
 import type { LoadedModel } from '../registry/builders.ts'
@@ -77,27 +77,39 @@ function fromRuntime(
   return { dtype: type, shape: dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
 }
 
-/** Runs a network at any input size, by a graph traced for the size at hand; the latest one is kept. */
+/**
+ * Runs a network at any input size, by a graph traced for the size at hand; the latest one is kept. Calls take turns, so that
+ * none closes the graph of another.
+ */
 export function tracedSession(
   { forward }: LoadedModel,
   open: (model: Uint8Array) => Promise<Session>,
 ): Session {
   let sizes = ''
   let session: Session | undefined
-  return {
-    run: async (inputs) => {
-      const asked = JSON.stringify(Object.entries(inputs).map(([name, { shape }]) => [name, shape]))
-      if (asked !== sizes || !session) {
-        await session?.close()
-        const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
-        session = await open(toOnnx(trace(traced, forward)))
-        sizes = asked
-      }
-      return session.run(inputs)
-    },
-    close: async () => {
-      await session?.close()
-      session = undefined
-    },
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const close = async () => {
+    const closing = session
+    session = undefined
+    await closing?.close()
   }
+  const run = async (inputs: NamedData): Promise<NamedData> => {
+    const asked = JSON.stringify(
+      Object.entries(inputs).map(([name, { shape, dtype }]) => [name, shape, dtype]),
+    )
+    if (!session || asked !== sizes) {
+      await close()
+      const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
+      session = await open(toOnnx(trace(traced, forward)))
+      sizes = asked
+    }
+    return session.run(inputs)
+  }
+  const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
+    const result = turn.then(action)
+    turn = result.catch(() => {})
+    return result
+  }
+  return { run: (inputs) => inTurn(() => run(inputs)), close: () => inTurn(close) }
 }

@@ -4,7 +4,7 @@ import { RestoreError } from '../core/errors.ts'
 import { crop, type Image } from '../data/image.ts'
 
 export interface TileOptions {
-  /** Side of a tile in pixels. */
+  /** Side of a tile in pixels; the image's shorter side where that is less. */
   readonly tilePx: number
   /** Pixels that neighbours share. */
   readonly overlapPx: number
@@ -24,23 +24,23 @@ export async function restoreTiles(
   forward: (tile: Image) => Promise<Image>,
   onTile: (done: number, total: number) => void = () => {},
 ): Promise<Image> {
-  if (!(Number.isInteger(tilePx) && Number.isInteger(overlapPx) && overlapPx >= 0 && tilePx > overlapPx)) {
+  const side = Math.min(tilePx, image.height, image.width)
+  if (!(Number.isInteger(tilePx) && Number.isInteger(overlapPx) && overlapPx >= 0 && overlapPx < side)) {
+    const limit = side < tilePx ? `the image's shorter side ${side}` : `the tile ${tilePx}`
     throw new RestoreError(
       'usage',
-      `tile: expected whole pixels with 0 ≤ overlap < tile, got tile ${tilePx}, overlap ${overlapPx}`,
+      `tile: expected an overlap of whole pixels from 0 to below ${limit}, got ${overlapPx}`,
     )
   }
-  const tileHeight = Math.min(tilePx, image.height)
-  const tileWidth = Math.min(tilePx, image.width)
-  const rows = tileOffsets(image.height, tileHeight, overlapPx)
-  const columns = tileOffsets(image.width, tileWidth, overlapPx)
+  const rows = tileOffsets(image.height, side, overlapPx)
+  const columns = tileOffsets(image.width, side, overlapPx)
   const total = rows.length * columns.length
   let sum: Image | undefined
   let done = 0
   const hits = new Float32Array(image.height * image.width)
   for (const top of rows) {
     for (const left of columns) {
-      const restored = await forward(crop(image, top, left, tileHeight, tileWidth))
+      const restored = await forward(crop(image, top, left, side, side))
       sum ??= {
         ...image,
         channels: restored.channels,

@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { libtorchMissing } from './libtorch.ts'
+
+function fixtures(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const command = ['--import', 'tsx', 'test/fixtures/main.ts', ...args]
+    execFile(process.execPath, command, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+  })
+}
+
+const shared = join(process.cwd(), '..', 'shared', 'fixtures')
+const backend = libtorchMissing === undefined ? 'all' : 'onnx'
+
+test('the official numbers kept here agree on every backend', { timeout: 120_000 }, async () => {
+  const { code, stdout } = await fixtures('--dir', 'test/golden/fixtures', '--backend', backend)
+  expect(stdout.split('\n').filter((line) => /^(FAIL|skip)/.test(line))).toEqual([])
+  expect(stdout).toMatch(
+    libtorchMissing === undefined
+      ? /\n9 passed, 0 failed, 0 skipped\n$/
+      : /\n4 passed, 0 failed, 0 skipped\n$/,
+  )
+  expect(code).toBe(0)
+})
+
+test.skipIf(!existsSync(shared))(
+  'no official number beside the project disagrees',
+  { timeout: 240_000 },
+  async () => {
+    const { code, stdout } = await fixtures('--backend', backend)
+    expect(stdout.split('\n').filter((line) => line.startsWith('FAIL'))).toEqual([])
+    expect(code).toBe(0)
+  },
+)
+
+test('an unknown backend or folder is wrong usage', async () => {
+  expect(await fixtures('--backend', 'tf')).toMatchObject({ code: 2, stdout: '' })
+  expect((await fixtures('--dir', 'nowhere')).stderr).toContain('nowhere does not exist')
+})
