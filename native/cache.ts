@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -70,4 +71,20 @@ export function remember(record: BuildRecord): void {
   const temporary = `${recordFile()}.${process.pid}.tmp`
   writeFileSync(temporary, `${JSON.stringify([...others, record], null, 2)}\n`)
   renameSync(temporary, recordFile())
+}
+
+/** Removes what set-ups that were interrupted left in the cache folder. */
+export function removeLeftovers(): void {
+  for (const name of readdirSync(cacheFolder())) {
+    const pid = Number(/\.(\d+)\.tmp$/.exec(name)?.[1])
+    if (pid > 0 && !isRunning(pid)) rmSync(join(cacheFolder(), name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
 }

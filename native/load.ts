@@ -19,12 +19,14 @@ export function loadAddon(): Addon {
 }
 
 function load(): Addon {
-  const { record, tried } = findRecord()
+  const { record, fault } = findRecord()
   if (record === undefined) {
-    const what = tried.length === 0 ? 'it has not been built' : `tried ${tried.join(', ')}`
+    const { LIBTORCH } = process.env
+    const wanted = LIBTORCH ? `an addon built for LIBTORCH=${LIBTORCH}` : 'a built addon'
+    const advice = LIBTORCH ? ', or unset LIBTORCH' : ''
     throw new RestoreError(
       'environment',
-      `libtorch addon: expected a built addon, but ${what}; run \`limpid setup\``,
+      `libtorch addon: expected ${wanted}, but ${fault ?? 'it has not been built'}; run \`limpid setup\`${advice}`,
     )
   }
   try {
@@ -41,15 +43,13 @@ function load(): Addon {
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-// The newest addon that is still good for its libtorch and these sources.
-function findRecord(): { record?: BuildRecord; tried: string[] } {
-  const tried: string[] = []
-  for (const record of readRecords().toReversed()) {
-    const fault = faultOf(record)
-    if (fault === undefined) return { record, tried }
-    tried.push(`${record.addon} (${fault})`)
-  }
-  return { tried }
+// The newest addon that is still good for its libtorch and these sources, or what is wrong with the newest.
+function findRecord(): { record?: BuildRecord; fault?: string } {
+  const records = readRecords().toReversed()
+  const record = records.find((candidate) => faultOf(candidate) === undefined)
+  if (record) return { record }
+  const [newest] = records
+  return newest ? { fault: `${newest.addon}: ${faultOf(newest)}` } : {}
 }
 
 // Why a remembered addon cannot be used any more.
@@ -139,7 +139,7 @@ function checkLibtorch(): Check {
       check: 'libtorch',
       state: 'wrong',
       detail: messageOf(error),
-      fix: 'correct LIBTORCH or unset it',
+      fix: '',
     }
   }
 }
@@ -152,9 +152,9 @@ const probe = `
 
 function checkAddon(): Check[] {
   const fix = 'run `limpid setup`'
-  const { record, tried } = findRecord()
+  const { record, fault: detail = 'not built' } = findRecord()
   if (record === undefined) {
-    return [{ check: 'addon built', state: 'missing', detail: tried.join(', ') || 'not built', fix }]
+    return [{ check: 'addon built', state: 'missing', detail, fix }]
   }
   const built = ok('addon built', record.addon)
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', probe, record.addon], {

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
-import { cacheFolder, hashSources, remember, sourceFolder, stampOf } from './cache.ts'
+import { cacheFolder, hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
 import { cudaHeaders, findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
 
 export { findLibtorch, type LibtorchFound, type LibtorchSearch, type Tried } from './libtorch.ts'
@@ -44,6 +44,7 @@ export async function installLibtorch({ onProgress }: SetupOptions = {}): Promis
   const target = join(cacheFolder(), `libtorch-${torchVersion}`)
   const temporary = `${target}.${process.pid}.tmp`
   mkdirSync(cacheFolder(), { recursive: true })
+  removeLeftovers()
   try {
     await pipInstall(python, temporary, onProgress)
     rmSync(target, { recursive: true, force: true })
@@ -115,6 +116,7 @@ export async function buildAddon(found: LibtorchFound, { onProgress }: SetupOpti
   if (!existsSync(addon)) {
     const temporary = `${folder}.${process.pid}.tmp`
     mkdirSync(temporary, { recursive: true })
+    removeLeftovers()
     try {
       await compile(temporary, flags, onProgress)
       rmSync(folder, { recursive: true, force: true })
