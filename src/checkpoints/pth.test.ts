@@ -69,6 +69,11 @@ describe('zip archives', () => {
       buildZip([pkl, { ...data, deflate: true, claim: { size: 32 } }]),
       /expected 16 bytes in record/,
     ],
+    [
+      'records that unpack to far more than the file',
+      buildZip([pkl, { ...data, deflate: true, claim: { size: 2 ** 27 } }]),
+      /expected records of at most 200 times its \d+ bytes, got 134217\d+/,
+    ],
     ['records over each other', buildZip([pkl, { ...data, claim: { headerOffset: 8 } }]), /overlaps/],
     ['a directory with more records than counted', miscounted, /lists 1 records, but holds more/],
     ['a header outside', buildZip([pkl, { ...data, claim: { headerOffset: 1e9 } }]), /overlaps/],

@@ -21,6 +21,9 @@ const zip64EndSignature = 0x06064b50
 const zip64LocatorSignature = 0x07064b50
 const endLength = 22
 const maxDirectoryBytes = 256 * 2 ** 20
+/** torch.save never deflates, and other writers gain little on weights; deflate itself goes up to 1032. */
+const maxRatio = 200
+const harmlessBytes = 64 * 2 ** 20
 
 /** The records of an archive; each one's CRC-32 is verified the first time any of it is read. */
 export class ZipArchive {
@@ -158,6 +161,7 @@ function readDirectory(source: ByteSource, { offset, size, count }: Directory): 
   }
   if (at !== size) throw malformed(`its zip directory lists ${count} records, but holds more: it is damaged`)
   checkOverlap(entries, offset)
+  checkRatio(entries, source.size)
   return entries
 }
 
@@ -215,6 +219,17 @@ function checkOverlap(entries: ReadonlyMap<string, ZipEntry>, directoryOffset: n
     if (entry.headerOffset + 30 + entry.compressedSize > limit) {
       throw malformed(`record ${entry.name}: overlaps what follows it; the file is damaged`)
     }
+  }
+}
+
+/** A small file that unpacks to far more than weights do is a bomb. */
+function checkRatio(entries: ReadonlyMap<string, ZipEntry>, fileSize: number): void {
+  let total = 0
+  for (const { size } of entries.values()) total += size
+  if (total > harmlessBytes && total > maxRatio * fileSize) {
+    throw malformed(
+      `expected records of at most ${maxRatio} times its ${fileSize} bytes, got ${total}: if the file is to be trusted, save it again with torch.save`,
+    )
   }
 }
 
