@@ -104,18 +104,45 @@ describe('loadWeights', () => {
     const before = net.first.weight
     const weights = sourcesOf(net)
     weights.delete('layers.0.bias')
-    weights.delete('visual.weight')
     weights.set('module.extra', source([1]))
     weights.set('first.weight', source([4, 3, 3, 3]))
     weights.set('layers.2.weight', source([8]))
     const loading = () => loadWeights(net, weights)
     expect(loading).toThrow(RestoreError)
     expect(loading).toThrow(
-      'weights: expected exactly the 7 keys of this network; missing 2: layers.0.bias, visual.weight; ' +
+      'weights: expected exactly the 7 keys of this network; missing 1: layers.0.bias; ' +
         'unexpected 1: module.extra; misshaped 2: first.weight expected [4 3 1 1], got [4 3 3 3], ' +
         'layers.2.weight expected [2 4 1 1], got [8]',
     )
     expect(net.first.weight).toBe(before)
+  })
+
+  test.each(['first.weight', 'visual.weight'])(
+    'takes an aliased tensor from one key: without %s',
+    (absent) => {
+      const net = new Net(emptyInit())
+      const weights = sourcesOf(net)
+      weights.delete(absent)
+      loadWeights(net, weights)
+      expect(net.first.weight.read().bytes.length).toBe(48)
+      expect(net.visual.weight).toBe(net.first.weight)
+      expect(net.first.weight.key).toBe('first.weight')
+    },
+  )
+
+  test('refuses an aliased tensor that no key has, or that has other values under each', () => {
+    const net = new Net(emptyInit())
+    const weights = sourcesOf(net)
+    weights.set(
+      'visual.weight',
+      source([4, 3, 1, 1], (i) => (i === 11 ? 0 : i)),
+    )
+    expect(() => loadWeights(net, weights)).toThrow(
+      'weights: expected equal values in keys first.weight and visual.weight, one tensor of this network',
+    )
+    weights.delete('first.weight')
+    weights.delete('visual.weight')
+    expect(() => loadWeights(net, weights)).toThrow('missing 1: first.weight or visual.weight')
   })
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses %d, naming the key', (bad) => {

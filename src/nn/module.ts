@@ -75,27 +75,54 @@ export interface WeightSource {
 
 /**
  * Fills a module with a checkpoint's weights, as float32 in host memory. Strict: every key must be there with its shape and
- * no other; one error lists all that is missing, unexpected or misshaped.
+ * no other; one error lists all that is missing, unexpected or misshaped. An aliased tensor is there under any of its keys.
  */
 export function loadWeights(module: object, weights: ReadonlyMap<string, WeightSource>): void {
   const expected = stateDict(module)
-  checkKeys(expected, weights)
-  mapTensors(module, (tensor, key) => {
-    const source = weights.get(key)
-    if (!source) throw new RestoreError('checkpoint', `weights: key ${key} is missing`)
-    const values = source.floats()
-    if (!values.every(Number.isFinite)) {
-      throw new RestoreError(
-        'numeric',
-        `weights: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,
-      )
+  const keys = keysOf(expected)
+  checkKeys(expected, keys, weights)
+  mapTensors(module, (tensor) => {
+    const [first, ...aliases] = (keys.get(tensor) ?? []).flatMap((key) => {
+      const source = weights.get(key)
+      return source ? [{ key, values: finite(key, source) }] : []
+    })
+    if (!first) throw new RestoreError('checkpoint', `weights: key ${keys.get(tensor)} is missing`)
+    for (const { key, values } of aliases) {
+      if (values.some((value, i) => value !== first.values[i])) {
+        throw new RestoreError(
+          'checkpoint',
+          `weights: expected equal values in keys ${first.key} and ${key}, one tensor of this network, got different ones`,
+        )
+      }
     }
-    return hostTensor(float32Data(values, tensor.shape as readonly number[]))
+    return hostTensor(float32Data(first.values, tensor.shape as readonly number[]))
   })
 }
 
-function checkKeys(expected: ReadonlyMap<string, Tensor>, weights: ReadonlyMap<string, WeightSource>): void {
-  const missing = [...expected.keys()].filter((key) => !weights.has(key))
+/** Every tensor with its keys: several where modules are aliased. */
+function keysOf(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<Tensor, readonly string[]> {
+  const keys = new Map<Tensor, string[]>()
+  for (const [key, tensor] of tensors) keys.set(tensor, [...(keys.get(tensor) ?? []), key])
+  return keys
+}
+
+function finite(key: string, source: WeightSource): Float32Array {
+  const values = source.floats()
+  if (values.every(Number.isFinite)) return values
+  throw new RestoreError(
+    'numeric',
+    `weights: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,
+  )
+}
+
+function checkKeys(
+  expected: ReadonlyMap<string, Tensor>,
+  keysOf: ReadonlyMap<Tensor, readonly string[]>,
+  weights: ReadonlyMap<string, WeightSource>,
+): void {
+  const missing = [...keysOf.values()].flatMap((keys) =>
+    keys.some((key) => weights.has(key)) ? [] : keys.join(' or '),
+  )
   const unexpected = [...weights.keys()].filter((key) => !expected.has(key))
   const misshaped = [...expected].flatMap(([key, tensor]) => {
     const found = weights.get(key)
