@@ -1,7 +1,7 @@
 // Compares tensors in tests, and says where they differ.
 
 import { toFloat32 } from '../src/checkpoints/convert.ts'
-import { type DType, elementCount, type TensorData } from '../src/core/data.ts'
+import { elementCount, type TensorData, viewAs } from '../src/core/data.ts'
 
 export interface Tolerance {
   readonly absolute: number
@@ -12,10 +12,10 @@ export const exact: Tolerance = { absolute: 0, relative: 0 }
 
 /** Values of any dtype as numbers. */
 export function numbersOf(data: TensorData): ArrayLike<number> {
-  const aligned = new Uint8Array(data.bytes)
-  if (data.dtype === 'float64') return new Float64Array(aligned.buffer)
-  if (data.dtype === 'int64') return Float64Array.from(new BigInt64Array(aligned.buffer), Number)
-  return toFloat32({ ...data, bytes: aligned })
+  const { bytes } = data
+  if (data.dtype === 'float64') return viewAs(bytes, Float64Array)
+  if (data.dtype === 'int64') return Float64Array.from(viewAs(bytes, BigInt64Array), Number)
+  return toFloat32(data)
 }
 
 /** What tells two tensors apart: undefined where dtype and shape are equal and values are within tolerance. */
@@ -42,8 +42,4 @@ export function difference(
   }
   if (worst.at < 0) return undefined
   return `expected ${wanted[worst.at]} at element ${worst.at} of [${expected.shape}], got ${got[worst.at]}`
-}
-
-export function isFloat(dtype: DType): boolean {
-  return dtype.startsWith('float') || dtype.startsWith('bfloat')
 }

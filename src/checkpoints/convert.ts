@@ -1,6 +1,6 @@
 // Between the dtypes of checkpoints and float32. Widening is exact; narrowing rounds to nearest, ties to even.
 
-import { dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
+import { dtypeBytes, elementCount, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
 /** The dtypes that weights are written in. */
@@ -16,35 +16,34 @@ export function toFloat32(data: TensorData): Float32Array {
       `toFloat32: expected ${count * size} bytes for ${data.dtype} [${data.shape}], got ${data.bytes.length}`,
     )
   }
-  const bytes = data.bytes.byteOffset % size === 0 ? data.bytes : new Uint8Array(data.bytes)
-  const span = [bytes.buffer, bytes.byteOffset, count] as const
+  const { bytes } = data
   switch (data.dtype) {
     case 'float32':
-      return new Float32Array(...span)
+      return viewAs(bytes, Float32Array)
     case 'float64':
-      return Float32Array.from(new Float64Array(...span))
+      return Float32Array.from(viewAs(bytes, Float64Array))
     case 'float16':
-      return mapTable(new Uint16Array(...span), tables.float16())
+      return mapTable(viewAs(bytes, Uint16Array), tables.float16())
     case 'bfloat16':
-      return widenBfloat16(new Uint16Array(...span))
+      return widenBfloat16(viewAs(bytes, Uint16Array))
     case 'float8_e4m3fn':
       return mapTable(bytes, tables.float8_e4m3fn())
     case 'float8_e5m2':
       return mapTable(bytes, tables.float8_e5m2())
     case 'int64':
-      return Float32Array.from(new BigInt64Array(...span), Number)
+      return Float32Array.from(viewAs(bytes, BigInt64Array), Number)
     case 'uint64':
-      return Float32Array.from(new BigUint64Array(...span), Number)
+      return Float32Array.from(viewAs(bytes, BigUint64Array), Number)
     case 'int32':
-      return Float32Array.from(new Int32Array(...span))
+      return Float32Array.from(viewAs(bytes, Int32Array))
     case 'uint32':
-      return Float32Array.from(new Uint32Array(...span))
+      return Float32Array.from(viewAs(bytes, Uint32Array))
     case 'int16':
-      return Float32Array.from(new Int16Array(...span))
+      return Float32Array.from(viewAs(bytes, Int16Array))
     case 'uint16':
-      return Float32Array.from(new Uint16Array(...span))
+      return Float32Array.from(viewAs(bytes, Uint16Array))
     case 'int8':
-      return Float32Array.from(new Int8Array(...span))
+      return Float32Array.from(viewAs(bytes, Int8Array))
     case 'uint8':
       return Float32Array.from(bytes)
     case 'bool':

@@ -1,6 +1,6 @@
 // From a pickle's description of a tensor (storage, offset, shape, strides) to contiguous bytes.
 
-import { type DType, dtypeBytes } from '../core/data.ts'
+import { type DType, dtypeBytes, viewAs } from '../core/data.ts'
 import { isLength, type StorageRef, type TensorRef } from './allowedGlobals.ts'
 import { allocate, malformed, type StoredTensor } from './stored.ts'
 import { describe, type PickleValue } from './unpickle.ts'
@@ -124,10 +124,5 @@ function gather({ dtype, shape, strides, count }: View, bytes: Uint8Array): Uint
 
 function asUnits(bytes: Uint8Array, size: number): Units {
   if (size === 1) return bytes
-  const unit = Math.min(size, 4)
-  const aligned = bytes.byteOffset % unit === 0 ? bytes : new Uint8Array(bytes)
-  const length = aligned.length / unit
-  return size === 2
-    ? new Uint16Array(aligned.buffer, aligned.byteOffset, length)
-    : new Uint32Array(aligned.buffer, aligned.byteOffset, length)
+  return size === 2 ? viewAs(bytes, Uint16Array) : viewAs(bytes, Uint32Array)
 }

@@ -23,6 +23,10 @@ export const dtypeBytes = {
 
 export type DType = keyof typeof dtypeBytes
 
+export function isFloat(dtype: DType): boolean {
+  return dtype.includes('float')
+}
+
 /** Values of a tensor: contiguous, row-major, little-endian; `bytes.length` = elements × bytes per element. */
 export interface TensorData {
   readonly dtype: DType
@@ -34,6 +38,19 @@ export function elementCount(shape: readonly number[]): number {
   let count = 1
   for (const size of shape) count *= size
   return count
+}
+
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): T
+}
+
+/** Bytes as a typed array: a view of the same memory, or a copy where they are not aligned. */
+export function viewAs<T>(bytes: Uint8Array, type: ArrayType<T>): T {
+  const size = type.BYTES_PER_ELEMENT
+  // Not slice: a Buffer's shares its memory.
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
+  return new type(buffer, byteOffset, byteLength / size)
 }
 
 /** Wraps float32 values, without a copy where alignment allows. */

@@ -1,7 +1,7 @@
 // Tensors in plain host memory: weights as they come from a file, and the small algebra on them (folding a norm into a
 // convolution) that a network does before its input appears. Everything else needs libtorch or a trace.
 
-import { type DType, dtypeBytes, elementCount, float32Data, type TensorData } from './data.ts'
+import { type DType, dtypeBytes, elementCount, float32Data, type TensorData, viewAs } from './data.ts'
 import { fixedShape, type Shape } from './dims.ts'
 import { RestoreError } from './errors.ts'
 import type { Op, OpAttrs } from './ops.ts'
@@ -34,8 +34,7 @@ function floats(op: Op, tensor: Tensor): Values {
   const { dtype, bytes } = tensor.read()
   if (dtype !== 'float32')
     throw new RestoreError('shape', `${op}: host memory computes in float32, got ${dtype}`)
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4)
+  return viewAs(bytes, Float32Array)
 }
 
 /** Steps through `shape` in row-major order, giving the matching offset in an operand that broadcasts to it. */

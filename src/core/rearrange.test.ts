@@ -96,7 +96,9 @@ describe('rearrange', () => {
     expect(() => rearrange(counting(7), '(a b) -> a b', { a: 2 })).toThrow(
       "rearrange '(a b) -> a b': expected 7 = (a=2 b=?), which does not come out even",
     )
-    expect(() => rearrange(counting(8), '(a b c) -> a b c', { a: 2 })).toThrow('expected 8 = (a=2 b=? c=?)')
+    expect(() => rearrange(counting(8), '(a b c) -> a b c', { a: 2 })).toThrow(
+      'expected 8 = (a=2 b=? c=?), which needs the sizes of all names but one',
+    )
     expect(() => rearrange(counting(8), '(a b) -> a b', { a: 2, b: 3 })).toThrow('expected 8 = (a=2 b=3)')
     expect(() => rearrange(counting(8), 'a -> a', { a: 4 })).toThrow('expected 8 = (a=4)')
   })

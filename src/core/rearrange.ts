@@ -73,10 +73,9 @@ function splitDim(
   const unknown = group.filter((name) => sizes[name] === undefined)
   if (rest === undefined || unknown.length > 1 || (unknown.length === 0 && rest !== 1)) {
     const given = group.map((name) => `${name}=${sizes[name] ?? '?'}`).join(' ')
-    throw new RestoreError(
-      'shape',
-      `rearrange '${pattern}': expected ${size} = (${given}), which does not come out even`,
-    )
+    const reason =
+      unknown.length > 1 ? 'which needs the sizes of all names but one' : 'which does not come out even'
+    throw new RestoreError('shape', `rearrange '${pattern}': expected ${size} = (${given}), ${reason}`)
   }
   return group.map((name) => sizes[name] ?? rest ?? 1)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Shape } from './dims.ts'
-import { broadcast, dtypeOf, shapeOf } from './shapes.ts'
+import { broadcast, shapeOf } from './shapes.ts'
 
 const none = {}
 const image: Shape = [2, 4, 8, 6]
@@ -229,7 +229,7 @@ describe('sizes known only at run time', () => {
     expect(shapeOf.upsampleBilinear({ factor: 4 }, [named])).toEqual(['b', 4, '4*h', '4*w'])
   })
 
-  test('are infered by reshape', () => {
+  test('are inferred by reshape', () => {
     expect(shapeOf.reshape({ shape: ['b', 4, -1] }, [named])).toEqual(['b', 4, 'h*w'])
     expect(shapeOf.reshape({ shape: ['b', 4, 'h/2', 2, 'w'] }, [named])).toEqual(['b', 4, 'h/2', 2, 'w'])
   })
@@ -245,10 +245,4 @@ describe('sizes known only at run time', () => {
       message('pad', 'w'),
     )
   })
-})
-
-test('dtypes come from the attribute, from the op, else from the first input', () => {
-  expect(dtypeOf('cast', { dtype: 'float16' }, 'float32')).toBe('float16')
-  expect(dtypeOf('argmax', { dim: 0, keepDim: false }, 'float32')).toBe('int64')
-  expect(dtypeOf('add', none, 'float64')).toBe('float64')
 })

@@ -1,7 +1,6 @@
 // The shape rule of every op, one table for all backends; the conformance tests hold it against libtorch.
 // Wrong shapes are refused here, in words, before a backend is entered.
 
-import type { DType } from './data.ts'
 import {
   type Dim,
   divideDims,
@@ -320,10 +319,4 @@ export const shapeOf: PerOp<[inputs: readonly Shape[]], Shape> = {
   pad,
   embedding,
   gather,
-}
-
-/** dtype of a result; attributes decide for `cast`, look-ups give indices as int64, else the first input decides. */
-export function dtypeOf<K extends Op>(op: K, attrs: OpAttrs[K], first: DType): DType {
-  if (op === 'argmax') return 'int64'
-  return 'dtype' in attrs ? (attrs as OpAttrs['cast']).dtype : first
 }

@@ -4,7 +4,7 @@ import { float32Data, int64Data } from './data.ts'
 import type { Dim } from './dims.ts'
 import { RestoreError } from './errors.ts'
 import { hostBackend, hostTensor } from './host.ts'
-import { cat, Tensor } from './tensor.ts'
+import { cat, run, Tensor } from './tensor.ts'
 
 function filled(shape: readonly number[], key?: string): Tensor {
   const count = shape.reduce((n, size) => n * size, 1)
@@ -149,9 +149,17 @@ describe('errors', () => {
 
   test('name a dimension that a tensor does not have', () => {
     const x = filled([2, 3], 'w')
-    expect(() => x.softmax(2)).toThrow('expected a dimension of [2 3], got 2 (key w)')
+    expect(() => x.softmax(2)).toThrow('softmax: expected a dimension of [2 3], got 2 (key w)')
     expect(() => x.softmax(-3)).toThrow('got -3')
+    expect(() => x.size(2)).toThrow('size: expected a dimension')
+    expect(() => x.mean([0, 4])).toThrow('mean: expected a dimension')
     expect(() => x.softmax(0.5)).toThrow('got 0.5')
+  })
+
+  test.each(['frob', 'toString'])('name an op that does not exist: %s', (name) => {
+    const failing = () => trace([{ name: 'x', shape: [2] }], ({ x }) => ({ y: run(name as 'neg', [x!], {}) }))
+    expect(failing).toThrow(RestoreError)
+    expect(failing).toThrow(`${name}: expected an op of the table in core/ops.ts, got an unknown one`)
   })
 
   test('say that host memory lacks an op, and what to do', () => {

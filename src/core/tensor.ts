@@ -166,24 +166,24 @@ export class Tensor {
     return run('layerNorm', affine ? [this, affine.weight, affine.bias] : [this], { eps })
   }
   softmax(dim: number): Tensor {
-    return run('softmax', [this], { dim: this.#dim(dim) })
+    return run('softmax', [this], { dim: this.#dim('softmax', dim) })
   }
   logSoftmax(dim: number): Tensor {
-    return run('logSoftmax', [this], { dim: this.#dim(dim) })
+    return run('logSoftmax', [this], { dim: this.#dim('logSoftmax', dim) })
   }
 
   sum(dims?: readonly number[], { keepDim = false } = {}): Tensor {
-    return run('sum', [this], { dims: this.#dims(dims), keepDim })
+    return run('sum', [this], { dims: this.#dims('sum', dims), keepDim })
   }
   mean(dims?: readonly number[], { keepDim = false } = {}): Tensor {
-    return run('mean', [this], { dims: this.#dims(dims), keepDim })
+    return run('mean', [this], { dims: this.#dims('mean', dims), keepDim })
   }
   amax(dims?: readonly number[], { keepDim = false } = {}): Tensor {
-    return run('amax', [this], { dims: this.#dims(dims), keepDim })
+    return run('amax', [this], { dims: this.#dims('amax', dims), keepDim })
   }
   /** Index of the first largest element, int64. */
   argmax(dim: number, { keepDim = false } = {}): Tensor {
-    return run('argmax', [this], { dim: this.#dim(dim), keepDim })
+    return run('argmax', [this], { dim: this.#dim('argmax', dim), keepDim })
   }
 
   maxPool2d(kernel: number, { stride = kernel, padding = 0 } = {}): Tensor {
@@ -210,11 +210,11 @@ export class Tensor {
     return run('reshape', [this], { shape })
   }
   permute(dims: readonly number[]): Tensor {
-    return run('permute', [this], { dims: dims.map((dim) => this.#dim(dim)) })
+    return run('permute', [this], { dims: dims.map((dim) => this.#dim('permute', dim)) })
   }
   transpose(a: number, b: number): Tensor {
     const dims = this.shape.map((_, i) => i)
-    const [x, y] = [this.#dim(a), this.#dim(b)]
+    const [x, y] = [this.#dim('transpose', a), this.#dim('transpose', b)]
     dims[x] = y
     dims[y] = x
     return run('permute', [this], { dims })
@@ -224,7 +224,7 @@ export class Tensor {
   }
   /** Elements start, start + step, … below end (default: the whole dimension; negative counts from its end). */
   slice(dim: number, start: number, end?: number, step = 1): Tensor {
-    const at = this.#dim(dim)
+    const at = this.#dim('slice', dim)
     const size = this.#fixedSize('slice', at)
     const fromEnd = (index: number) => (index < 0 ? index + size : index)
     return run('slice', [this], { dim: at, start: fromEnd(start), end: fromEnd(end ?? size), step })
@@ -252,26 +252,26 @@ export class Tensor {
     return run('embedding', [this, ids], none)
   }
   gather(dim: number, index: Tensor): Tensor {
-    return run('gather', [this, index], { dim: this.#dim(dim) })
+    return run('gather', [this, index], { dim: this.#dim('gather', dim) })
   }
 
   #fixedSize(op: string, dim: number): number {
-    return fixedDim(op, this.shape[this.#dim(dim)] ?? 0)
+    return fixedDim(op, this.shape[this.#dim(op, dim)] ?? 0)
   }
 
-  #dim(dim: number): number {
+  #dim(op: string, dim: number): number {
     const rank = this.shape.length
     if (!Number.isInteger(dim) || dim < -rank || dim >= rank) {
       throw new RestoreError(
         'shape',
-        `expected a dimension of ${formatShape(this.shape)}, got ${dim}${labels([this])}`,
+        `${op}: expected a dimension of ${formatShape(this.shape)}, got ${dim}${labels([this])}`,
       )
     }
     return dim < 0 ? dim + rank : dim
   }
 
-  #dims(dims: readonly number[] | undefined): readonly number[] {
-    return dims ? dims.map((dim) => this.#dim(dim)) : this.shape.map((_, i) => i)
+  #dims(op: string, dims: readonly number[] | undefined): readonly number[] {
+    return dims ? dims.map((dim) => this.#dim(op, dim)) : this.shape.map((_, i) => i)
   }
 }
 
@@ -288,6 +288,8 @@ export function scoped(x: Tensor, body: () => Tensor): Tensor {
 
 /** The one place where an op finds its backend. */
 export function run<K extends Op>(op: K, inputs: readonly [Tensor, ...Tensor[]], attrs: OpAttrs[K]): Tensor {
+  if (!Object.hasOwn(shapeOf, op))
+    throw new RestoreError('usage', `${op}: expected an op of the table in core/ops.ts, got an unknown one`)
   let backend = inputs[0].backend
   const shapes: Shape[] = []
   for (const tensor of inputs) {

@@ -1,6 +1,6 @@
 // Images inside the toolkit: planes of float32 in [0, 1]. No codec here: this file runs in browsers.
 
-import { float32Data, type TensorData } from '../core/data.ts'
+import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
 export interface Image {
@@ -27,13 +27,7 @@ export function tensorToImage({ dtype, shape, bytes }: TensorData): Image {
   ) {
     throw new RestoreError('shape', `image: expected float32 [1 c h w], got ${dtype} [${shape.join(' ')}]`)
   }
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
-  return {
-    channels,
-    height,
-    width,
-    data: new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4),
-  }
+  return { channels, height, width, data: viewAs(bytes, Float32Array) }
 }
 
 /** The part of an image from (top, left), copied. */

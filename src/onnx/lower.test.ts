@@ -1,5 +1,7 @@
 import * as runtime from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
+import { type DType, float32Data } from '../core/data.ts'
+import { hostTensor } from '../core/host.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { toOnnx } from './compile.ts'
 import { lower } from './lower.ts'
@@ -37,5 +39,44 @@ describe('a graph for any size', () => {
     const pairs = (x: Tensor) => x.reshape([1, 2, 'h/2', 2, 'w/3', 3]).permute([0, 1, 2, 4, 3, 5])
     const { dims } = await evaluate((x) => pairs(x).reshape([1, 2, 'h*w/6', 6]), 4, 9)
     expect(dims).toEqual([1, 2, 6, 6])
+  })
+})
+
+describe('names', () => {
+  /** x + weight, with the weight under a key. */
+  function keyed(key: string, output = 'y') {
+    const weight = hostTensor(float32Data(Float32Array.of(10), [1]))
+    weight.key = key
+    return trace([{ name: 'x', shape: [1] }], ({ x }) => ({ [output]: x!.add(weight) }))
+  }
+
+  test.each(['x', 'y', 'Add_0', 'Add_1'])('of a weight may be that of another value: %s', async (key) => {
+    const session = await runtime.InferenceSession.create(toOnnx(keyed(key)), { logSeverityLevel: 4 })
+    const { y } = await session.run({ x: new runtime.Tensor(Float32Array.of(1), [1]) })
+    expect(y?.data).toEqual(Float32Array.of(11))
+  })
+
+  test('of inputs and outputs differ', () => {
+    expect(() => toOnnx(keyed('weight', 'x'))).toThrow(
+      "graph: expected inputs and outputs of different names, got 'x' twice",
+    )
+  })
+})
+
+describe('a number that meets a tensor', () => {
+  const constants = (dtype: DType, value: number) => {
+    const graph = trace([{ name: 'x', shape: [1], dtype }], ({ x }) => ({ y: x!.add(value) }))
+    return [...lower(graph, {}).initializers.values()].map(({ dtype, bytes }) => ({
+      dtype,
+      bytes: [...bytes],
+    }))
+  }
+
+  test('keeps all of its digits', () => {
+    const bytesOf = (values: Float64Array | BigInt64Array) => [...new Uint8Array(values.buffer)]
+    expect(constants('float64', 0.1)).toEqual([{ dtype: 'float64', bytes: bytesOf(Float64Array.of(0.1)) }])
+    expect(constants('int32', 16_777_217)).toEqual([
+      { dtype: 'int64', bytes: bytesOf(BigInt64Array.of(16_777_217n)) },
+    ])
   })
 })

@@ -1,6 +1,14 @@
 // From our ops to ONNX nodes (opset 20): one lowering for each op, with torch's semantics.
 
-import { type DType, elementCount, float32Data, int64Data, type TensorData } from '../core/data.ts'
+import {
+  type DType,
+  elementCount,
+  float32Data,
+  int64Data,
+  isFloat,
+  type TensorData,
+  viewAs,
+} from '../core/data.ts'
 import { type Dim, factorsOfDim, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { PerOp } from '../core/ops.ts'
@@ -25,15 +33,30 @@ class Emitter {
   readonly #small = new Map<string, string>()
   readonly #sizes = new Map<string, string>()
   readonly #inputs: readonly Value[]
+  readonly #taken = new Set<string>()
   #count = 0
 
-  constructor(inputs: readonly Value[]) {
+  constructor({ inputs, outputs }: Graph) {
     this.#inputs = inputs
-    for (const value of inputs) this.#names.set(value, value.name ?? this.#fresh('input'))
+    for (const { name } of [...inputs, ...outputs]) this.#take(name ?? 'input')
+    for (const value of inputs) this.#names.set(value, value.name ?? 'input')
+  }
+
+  #take(name: string): void {
+    if (this.#taken.has(name))
+      throw new RestoreError(
+        'trace',
+        `graph: expected inputs and outputs of different names, got '${name}' twice`,
+      )
+    this.#taken.add(name)
   }
 
   #fresh(stem: string): string {
-    return `${stem}_${this.#count++}`
+    let name: string
+    do name = `${stem}_${this.#count++}`
+    while (this.#taken.has(name))
+    this.#taken.add(name)
+    return name
   }
 
   emit(
@@ -66,7 +89,8 @@ class Emitter {
   }
 
   constant(data: TensorData, name?: string): string {
-    const given = name !== undefined && !this.initializers.has(name) ? name : this.#fresh(name ?? 'constant')
+    const given = name !== undefined && !this.#taken.has(name) ? name : this.#fresh(name ?? 'constant')
+    this.#taken.add(given)
     this.initializers.set(given, data)
     return given
   }
@@ -93,8 +117,13 @@ class Emitter {
 
   /** A number in the dtype of the tensor it meets. */
   scalar(value: number, dtype: DType): string {
-    if (dtype === 'int64' && Number.isInteger(value))
-      return this.#shared(`int ${value}`, () => int64Data([value], []))
+    if (!isFloat(dtype)) {
+      const int = this.#shared(`int ${value}`, () => int64Data([value], []))
+      return dtype === 'int64' ? int : this.emit('Cast', [int], { to: onnxDataType(dtype) })
+    }
+    const double = () => new Uint8Array(Float64Array.of(value).buffer)
+    if (dtype === 'float64')
+      return this.#shared(`double ${value}`, () => ({ dtype, shape: [], bytes: double() }))
     const float = this.#shared(`float ${value}`, () => float32Data(Float32Array.of(value), []))
     return dtype === 'float32' ? float : this.emit('Cast', [float], { to: onnxDataType(dtype) })
   }
@@ -200,8 +229,7 @@ function resize(attributes: Readonly<Record<string, Attribute>>) {
 function transposed({ shape, data }: Operand): TensorData | undefined {
   const [rows, columns] = shape
   if (data?.dtype !== 'float32' || typeof rows !== 'number' || typeof columns !== 'number') return undefined
-  const aligned = data.bytes.byteOffset % 4 === 0 ? data.bytes : new Uint8Array(data.bytes)
-  const values = new Float32Array(aligned.buffer, aligned.byteOffset, rows * columns)
+  const values = viewAs(data.bytes, Float32Array)
   const out = new Float32Array(rows * columns)
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j] as number
@@ -329,7 +357,7 @@ function lowerNode(node: GraphNode, g: Emitter): string {
 
 /** A graph as an ONNX model; named outputs keep their names. */
 export function lower(graph: Graph, metadata: Readonly<Record<string, string>>): OnnxModel {
-  const g = new Emitter(graph.inputs)
+  const g = new Emitter(graph)
   for (const node of graph.nodes) g.bind(node.output, lowerNode(node, g))
   const outputs = graph.outputs.map(({ name, value }) => {
     g.nodes.push({ opType: 'Identity', inputs: [g.operand(value).name], outputs: [name], attributes: {} })

@@ -1,8 +1,9 @@
 // Tools for graph rewrites: who makes and who uses a value, a graph rebuilt node by node, constants cut and padded.
 
 import { dtypeBytes, elementCount } from '../core/data.ts'
+import { dtypeOf } from '../core/dtypes.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
-import { dtypeOf, shapeOf } from '../core/shapes.ts'
+import { shapeOf } from '../core/shapes.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
 
 /** Look-ups in a graph as it is. */
@@ -54,7 +55,12 @@ export function rebuild(graph: Graph, visit: (node: GraphNode, to: Rebuilder) =>
         attrs,
         inputs.map((value) => value.shape),
       )
-      const output: Value = { shape, dtype: dtypeOf(op, attrs, inputs[0]?.dtype ?? 'float32') }
+      const dtype = dtypeOf(
+        op,
+        attrs,
+        inputs.map((value) => value.dtype),
+      )
+      const output: Value = { shape, dtype }
       nodes.push({ op, attrs, inputs, output } as GraphNode)
       return output
     },
@@ -99,7 +105,7 @@ export function padConstant(value: Value, dim: number, size: number): Value {
 
 function rows(value: Value, dim: number) {
   const { data } = value
-  if (!data) throw new TypeError('expected a constant') // every caller has asked isConstant
+  if (!data) throw new TypeError('expected a constant') // callers have asked isDense or isDepthwise
   const inner = elementCount(data.shape.slice(dim + 1)) * dtypeBytes[data.dtype]
   return { data, outer: elementCount(data.shape.slice(0, dim)), inner, row: inner * (data.shape[dim] ?? 1) }
 }

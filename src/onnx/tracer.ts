@@ -2,9 +2,9 @@
 
 import type { DType } from '../core/data.ts'
 import { productOfDims, type Shape } from '../core/dims.ts'
+import { dtypeOf } from '../core/dtypes.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
-import { dtypeOf } from '../core/shapes.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
 
@@ -22,7 +22,11 @@ class Tracer implements Backend {
 
   run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor {
     const values = inputs.map((tensor) => this.valueOf(tensor))
-    const dtype = dtypeOf(op, attrs, values[0]?.dtype ?? 'float32')
+    const dtype = dtypeOf(
+      op,
+      attrs,
+      values.map((value) => value.dtype),
+    )
     if (op === 'cast' && dtype === values[0]?.dtype) return inputs[0] ?? fail('cast without an input')
     const output: Value = { shape, dtype }
     this.nodes.push({ op, attrs, inputs: values, output } as GraphNode)

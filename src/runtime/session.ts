@@ -1,7 +1,7 @@
 // Inference on ONNX Runtime, the part that Node and browsers share.
 
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common'
-import type { TensorData } from '../core/data.ts'
+import { type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { NamedData, Session } from '../core/session.ts'
 import { toOnnx } from '../onnx/compile.ts'
@@ -22,6 +22,7 @@ const arrayTypes = {
 } as const
 
 type RunnableDType = keyof typeof arrayTypes
+type RunnableArray = InstanceType<(typeof arrayTypes)[RunnableDType]>
 
 function isRunnable(dtype: string): dtype is RunnableDType {
   return dtype in arrayTypes
@@ -41,14 +42,7 @@ export async function openOnnx(
         `input ${name}: expected ${Object.keys(arrayTypes).join(', ')}, got ${dtype}`,
       )
     }
-    const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
-    const { buffer, byteOffset, byteLength } = aligned
-    const values = new arrayTypes[dtype](
-      buffer as ArrayBuffer,
-      byteOffset,
-      byteLength / arrayTypes[dtype].BYTES_PER_ELEMENT,
-    )
-    return new runtime.Tensor(dtype, values, shape)
+    return new runtime.Tensor(dtype, viewAs<RunnableArray>(bytes, arrayTypes[dtype]), shape)
   }
   return {
     run: async (inputs) => {

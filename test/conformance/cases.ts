@@ -1,12 +1,13 @@
 // Every op on one backend against PyTorch's results. A backend states what it leaves out, and why.
 
 import { describe, expect, test } from 'vitest'
-import type { TensorData } from '../../src/core/data.ts'
+import { isFloat, type TensorData } from '../../src/core/data.ts'
+import { dtypeOf } from '../../src/core/dtypes.ts'
 import type { Op } from '../../src/core/ops.ts'
-import { dtypeOf, shapeOf } from '../../src/core/shapes.ts'
+import { shapeOf } from '../../src/core/shapes.ts'
 import { run, type Tensor } from '../../src/core/tensor.ts'
 import { type OpCase, opCases } from '../ops.cases.ts'
-import { difference, exact, isFloat, type Tolerance } from '../values.ts'
+import { difference, exact, type Tolerance } from '../values.ts'
 
 export interface ConformanceBackend {
   readonly name: string
@@ -92,5 +93,9 @@ function shapeByRule<K extends Op>({ op, attrs, inputs }: OpCase<K>): readonly u
 }
 
 function dtypeByRule<K extends Op>({ op, attrs, inputs }: OpCase<K>): string {
-  return dtypeOf(op, attrs, inputs[0].dtype)
+  return dtypeOf(
+    op,
+    attrs,
+    inputs.map(({ dtype }) => dtype),
+  )
 }

@@ -2,11 +2,12 @@
 
 import { describe, test } from 'vitest'
 import { loadAddon } from '../../native/load.ts'
+import { isFloat } from '../../src/core/data.ts'
 import type { Tensor } from '../../src/core/tensor.ts'
 import { backward, type Device, grad, handleOf, scope, toTorch } from '../../src/torch/backend.ts'
 import { libtorchMissing } from '../libtorch.ts'
 import type { OpCase } from '../ops.cases.ts'
-import { isFloat, type Tolerance } from '../values.ts'
+import type { Tolerance } from '../values.ts'
 import { applyOp, runCases } from './cases.ts'
 
 // Same kernels, but PyTorch picks them by the processor's vector width, which reorders sums.
