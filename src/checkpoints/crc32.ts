@@ -1,4 +1,4 @@
-// CRC-32 of zip and PNG: zlib's where Node offers it (five times faster), else eight bytes at a time from tables.
+// CRC-32 of zip: zlib's where Node offers it (five times faster), else eight bytes at a time from tables.
 
 type Crc32 = (bytes: Uint8Array) => number
 

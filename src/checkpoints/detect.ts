@@ -13,7 +13,7 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
   ],
 }
 
-export const modelIds = Object.keys(signatures) as readonly ModelId[]
+const modelIds = Object.keys(signatures) as readonly ModelId[]
 
 /** The network whose signature keys are all there; an error names the networks that are known and some keys that came. */
 export function detectModel(keys: Iterable<string>): ModelId {

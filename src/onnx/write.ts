@@ -174,7 +174,7 @@ export function writeOnnx(model: OnnxModel): Uint8Array {
   if (file.length > maxBytes) {
     throw new RestoreError(
       'trace',
-      `ONNX: expected a model below 2 GiB, got ${file.length} bytes; export it in parts`,
+      `ONNX: expected a model below 2 GiB, got ${file.length} bytes; use libtorch (--backend torch) instead`,
     )
   }
   return file.finish()
