@@ -28,7 +28,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'registry', 'runtime', 'web'],
   'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'onnx', 'registry', 'runtime'],
   'train.ts': [
-    ...['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics', 'train'],
+    ...['native', 'core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'registry'],
+    ...['data', 'degrade', 'metrics', 'train'],
   ],
 }
 

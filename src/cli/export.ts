@@ -80,8 +80,7 @@ function sampleInput(name: string, shape: readonly number[]): NamedData {
 async function compareWithEager(bytes: Uint8Array, model: LoadedModel, sample: NamedData): Promise<number> {
   const { torchSession } = await import('../torch/session.ts')
   const session = await onnxSession(bytes)
-  const exported = await session.run(sample)
-  await session.close()
+  const exported = await session.run(sample).finally(() => session.close())
   const eager = await torchSession(model.network, model.forward).run(sample)
   let [difference, largest] = [0, 0]
   for (const [name, expected] of Object.entries(eager)) {
