@@ -131,10 +131,13 @@ program
   .command('bench')
   .description('measure this machine against a reference')
   .argument('[name]')
-  .option('--runs <n>', 'counted runs of each side')
-  .action(async (name: string | undefined, { runs }: { runs?: string }) => {
+  .option('--runs <n>', 'counted runs of each side', '5')
+  .addOption(
+    new Option('--dtype <name>', 'of train-restormer').choices(['float32', 'bfloat16']).default('float32'),
+  )
+  .action(async (name: string | undefined, { runs, dtype }: { runs: string; dtype: string }) => {
     const { runBenchmark } = await import('../../bench/main.ts')
-    await runBenchmark([...(name ? [name] : []), ...(runs ? ['--runs', runs] : [])])
+    await runBenchmark([...(name ? [name] : []), '--runs', runs, '--dtype', dtype])
   })
 
 // A reader such as `head` may leave before the end; that is no failure.
