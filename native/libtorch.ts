@@ -29,8 +29,8 @@ export interface LibtorchSearch {
   readonly tried: readonly Tried[]
 }
 
-export const oldestMinor = 6
-export const newestMinor = 13
+const oldestMinor = 6
+const newestMinor = 13
 const supported = `2.${oldestMinor} to 2.${newestMinor}`
 export const librarySuffix = process.platform === 'darwin' ? 'dylib' : 'so'
 

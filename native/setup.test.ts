@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type BuildRecord, cacheFolder, hashSources, remember, stampOf } from './cache.ts'
-import { librarySuffix } from './libtorch.ts'
+import { findLibtorch, librarySuffix } from './libtorch.ts'
 import { diagnose, loadAddon } from './load.ts'
-import { buildAddon, findCompiler, findLibtorch, installLibtorch } from './setup.ts'
+import { buildAddon, findCompiler, installLibtorch } from './setup.ts'
 
 const environment = { ...process.env }
 let folder: string

@@ -10,8 +10,6 @@ import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder, hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
 import { cudaHeaders, findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
 
-export { findLibtorch, type LibtorchFound, type LibtorchSearch, type Tried } from './libtorch.ts'
-
 export interface SetupOptions {
   readonly onProgress?: (message: string) => void
 }

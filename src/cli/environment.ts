@@ -1,7 +1,8 @@
 // limpid setup and limpid doctor: libtorch and the addon.
 
+import { findLibtorch } from '../../native/libtorch.ts'
 import { diagnose } from '../../native/load.ts'
-import { buildAddon, findLibtorch, installLibtorch } from '../../native/setup.ts'
+import { buildAddon, installLibtorch } from '../../native/setup.ts'
 import { type GlobalOptions, green, printResult, red, reporter } from './shell.ts'
 
 /** Finds or installs libtorch, then builds the addon for it. */
