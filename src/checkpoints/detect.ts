@@ -23,6 +23,6 @@ export function detectModel(keys: Iterable<string>): ModelId {
   const sample = [...present].slice(0, 3).join(', ')
   throw new RestoreError(
     'checkpoint',
-    `weights: expected a checkpoint of ${modelIds.join(', ')}, got ${present.size} keys of another network (${sample}, …)`,
+    `weights: expected a checkpoint of ${modelIds.join(', ')}, got keys of another network (${sample}, …)`,
   )
 }

@@ -81,14 +81,25 @@ export function convertCommand(input: string, output: string, options: ConvertOp
   }
   const { tensors, metadata } = readCheckpoint(input)
   const converted = new Map<string, WritableTensor>()
-  for (const [key, stored] of tensors) converted.set(key, dtype ? recast(stored, dtype) : stored)
+  for (const [key, stored] of tensors) converted.set(key, dtype ? recast(key, stored, dtype) : stored)
   writeSafetensors(output, converted, metadata)
   printResult(options, { output, tensors: converted.size }, output)
 }
 
 /** The tensor in another float type, converted when it is written; integers stay as they are. */
-function recast(stored: StoredTensor, dtype: (typeof targets)[number]): WritableTensor {
+function recast(key: string, stored: StoredTensor, dtype: (typeof targets)[number]): WritableTensor {
   const isFloat = stored.dtype.includes('float')
   if (!isFloat || stored.dtype === dtype) return stored
-  return { dtype, shape: stored.shape, read: () => fromFloat32(toFloat32(loadTensor(stored)), dtype) }
+  const read = () => {
+    const values = toFloat32(loadTensor(stored))
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    if (dtype === 'float16' && largest >= 65520) {
+      throw new RestoreError(
+        'numeric',
+        `${key}: expected values within float16's 65504, got ${largest}; use bfloat16`,
+      )
+    }
+    return fromFloat32(values, dtype)
+  }
+  return { dtype, shape: stored.shape, read }
 }

@@ -32,8 +32,12 @@ program
   )
   .option('--model <id>', 'which published model the weights are of (see `limpid models`)')
   .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
-  .option('--tile <px>', "side of overlapping tiles, or 'none' for the whole image at once", 'none')
-  .option('--overlap <px>', 'pixels that tiles share', '32')
+  .option(
+    '--tile <px>',
+    "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by its size",
+    'auto',
+  )
+  .option('--overlap <px>', 'pixels that tiles share (default: a quarter of the tile, at most 32)')
   .option('--format <name>', 'png, jpg, webp, tiff or avif (default: that of the output or input name)')
   .option('--overwrite', 'replace an existing output')
   .addOption(backend())

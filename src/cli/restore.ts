@@ -1,11 +1,12 @@
 // limpid restore: the main job.
 
+import { statSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
-import { decodeImage, encodeImage } from '../data/codec.ts'
+import { checkFormat, decodeImage, encodeImage } from '../data/codec.ts'
 import { findCard, type LoadedModel, loadModel } from '../registry/builders.ts'
-import { licenses } from '../registry/cards.ts'
+import { licenses, type ModelCard } from '../registry/cards.ts'
 import { restoreImage } from '../runtime/restore.ts'
 import type { TileOptions } from '../runtime/tile.ts'
 import { type BackendOptions, openSession } from './backends.ts'
@@ -26,24 +27,24 @@ export interface RestoreCommandOptions extends GlobalOptions, BackendOptions {
   readonly model?: string
   readonly weights?: string
   readonly tile: string
-  readonly overlap: string
+  readonly overlap?: string
   readonly format?: string
   readonly overwrite?: boolean
 }
 
 export async function restoreCommand(input: string, options: RestoreCommandOptions): Promise<void> {
   const format = formatOf(input, options)
-  const output =
-    options.output ??
-    (input === '-' ? '-' : join(dirname(input), `${basename(input, extname(input))}_restored.${format}`))
+  checkFormat(format, false)
+  const output = outputOf(input, format, options)
   checkOutput(output, options.overwrite)
-  const tiles = tilesOf(options)
   const model = openModel(options)
   const decoded = await decodeImage(input === '-' ? readInput(input) : input)
+  checkFormat(format, decoded.alpha !== undefined)
+  const { width, height } = decoded.image
+  const tiles = tilesOf(options, width, height)
   const session = await openSession(model, options)
   const news = reporter(options)
   const started = performance.now()
-  const { width, height } = decoded.image
   try {
     news.show(`restoring ${input}, ${width} × ${height}`)
     const onTile = (done: number, total: number) =>
@@ -60,6 +61,14 @@ export async function restoreCommand(input: string, options: RestoreCommandOptio
   if (output !== '-') printResult(options, { input, output, model: model.id, width, height, seconds }, output)
 }
 
+/** Where the result goes: the file named, a name of its own in the folder named, or beside the input. */
+function outputOf(input: string, format: string, { output }: RestoreCommandOptions): string {
+  if (input === '-') return output ?? '-'
+  const name = `${basename(input, extname(input))}_restored.${format}`
+  if (output === undefined) return join(dirname(input), name)
+  return statSync(output, { throwIfNoEntry: false })?.isDirectory() ? join(output, name) : output
+}
+
 function formatOf(input: string, { format, output }: RestoreCommandOptions): string {
   const named =
     format ??
@@ -69,9 +78,25 @@ function formatOf(input: string, { format, output }: RestoreCommandOptions): str
   return named || extname(input).slice(1).toLowerCase() || 'png'
 }
 
-function tilesOf({ tile, overlap }: RestoreCommandOptions): TileOptions | undefined {
+/** Above this the whole image at once would need several gigabytes: its widest maps take 4 KB a pixel. */
+const wholeImagePixels = 1024 * 1024
+const autoTile = { tilePx: 512, overlapPx: 32 }
+
+function tilesOf(
+  { tile, overlap }: RestoreCommandOptions,
+  width: number,
+  height: number,
+): TileOptions | undefined {
   if (tile === 'none') return undefined
-  return { tilePx: parseWhole('--tile', tile, 8), overlapPx: parseWhole('--overlap', overlap, 0) }
+  if (tile === 'auto') {
+    // Tiles are square, so a strip narrower than their overlap stays whole.
+    const isSmall = width * height <= wholeImagePixels || Math.min(width, height) <= 2 * autoTile.overlapPx
+    return isSmall ? undefined : autoTile
+  }
+  const tilePx = parseWhole('--tile', tile, 8)
+  const overlapPx =
+    overlap === undefined ? Math.min(32, Math.floor(tilePx / 4)) : parseWhole('--overlap', overlap, 0)
+  return { tilePx, overlapPx }
 }
 
 function openModel({ model, weights }: RestoreCommandOptions): LoadedModel {
@@ -86,15 +111,22 @@ function openModel({ model, weights }: RestoreCommandOptions): LoadedModel {
     )
   }
   const loaded = loadModel(readCheckpoint(weights))
-  const differing = Object.entries(card?.options ?? {}).filter(
-    ([name, value]) => Reflect.get(loaded.options, name) !== value,
-  )
-  if (card && (loaded.id !== card.model || differing.length > 0)) {
-    const wanted = differing.map(([name, value]) => `${name} ${value}`).join(', ')
-    throw new RestoreError(
-      'checkpoint',
-      `${weights}: expected weights of ${card.id} (${wanted}); try another --model, or none`,
-    )
-  }
+  if (card) checkVariant(weights, card, loaded)
   return loaded
+}
+
+/** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
+function checkVariant(weights: string, card: ModelCard, { id, options, builder }: LoadedModel): void {
+  const wanted = { ...builder.defaults, ...card.options }
+  const differing = Object.entries(wanted).filter(([name, value]) => {
+    return JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
+  })
+  if (id === card.model && differing.length === 0) return
+  const difference = differing
+    .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
+    .join('; ')
+  throw new RestoreError(
+    'checkpoint',
+    `${weights}: expected weights of ${card.id} with ${difference}; try another --model, or none`,
+  )
 }

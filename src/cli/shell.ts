@@ -35,8 +35,9 @@ export function reporter({ quiet }: GlobalOptions): { show(line: string): void; 
 
 /** Seconds as '4.2 s' or '3 min 05 s'. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
-  return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, '0')} s`
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
 }
 
 /** The part done, the time gone and the time left. */
@@ -79,7 +80,7 @@ export function checkOutput(path: string, overwrite: boolean | undefined): void 
     )
   }
   if (existsSync(path) && !overwrite) {
-    throw new RestoreError('output', `${path}: exists already; give another name with -o, or --overwrite`)
+    throw new RestoreError('output', `${path}: exists already; give another name, or --overwrite`)
   }
 }
 

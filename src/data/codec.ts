@@ -1,6 +1,7 @@
 // Image files in and out, by sharp (libvips).
 
-import sharp, { type Sharp } from 'sharp'
+import sharp, { type Metadata, type Sharp } from 'sharp'
+import { viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { type Image, quantize } from './image.ts'
 
@@ -12,39 +13,47 @@ export interface DecodedImage {
   readonly format: string
 }
 
-/** Decodes a file into sRGB or grey planes, upright; 16-bit files keep their depth. */
+/** Decodes a still image into sRGB or grey planes, upright; 16-bit files keep their depth. */
 export async function decodeImage(input: string | Uint8Array): Promise<DecodedImage> {
   const name = typeof input === 'string' ? input : 'image'
   try {
-    const pipeline = sharp(input, { failOn: 'error' })
-    const { depth: stored, format = 'unknown', hasAlpha = false, space } = await pipeline.metadata()
-    const isDeep = stored === 'ushort'
-    const isGray = space === 'b-w' || space === 'grey16'
-    const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
-    const { data, info } = await pipeline
+    const metadata = await sharp(input).metadata()
+    const isDeep = metadata.depth === 'ushort'
+    checkDecodable(metadata, isDeep)
+    const isGray = metadata.space === 'b-w' || metadata.space === 'grey16'
+    // Grey with opacity goes by way of colour, where libvips keeps the opacity.
+    const isPlainGray = isGray && !metadata.hasAlpha
+    const colourspace = isPlainGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
+    const { data, info } = await sharp(input, { failOn: 'error', ignoreIcc: isDeep })
       .autoOrient()
       .toColourspace(colourspace)
       .raw({ depth: isDeep ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true })
-    const values = isDeep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data
-    const planes = toPlanes(values, info.channels, isDeep ? 65535 : 255)
-    const pixels = info.width * info.height
-    const channels = hasAlpha ? info.channels - 1 : info.channels
+    const { width, height, channels: stored } = info
+    const planes = toPlanes(isDeep ? viewAs(data, Uint16Array) : data, stored, isDeep ? 65535 : 255)
+    const pixels = width * height
+    const hasAlpha = stored === 2 || stored === 4
+    const channels = isGray ? 1 : hasAlpha ? stored - 1 : stored
     return {
-      image: {
-        width: info.width,
-        height: info.height,
-        channels,
-        data: planes.subarray(0, channels * pixels),
-      },
-      alpha: hasAlpha ? planes.subarray(channels * pixels) : undefined,
+      image: { width, height, channels, data: planes.subarray(0, channels * pixels) },
+      alpha: hasAlpha ? planes.subarray((stored - 1) * pixels) : undefined,
       depth: isDeep ? 16 : 8,
-      format,
+      format: metadata.format === 'heif' ? 'avif' : metadata.format,
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error)
-    throw new RestoreError('input', `${name}: expected a readable image, got: ${reason}`, { cause: error })
+    throw new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
+      cause: error,
+    })
   }
+}
+
+function checkDecodable({ pages = 1, icc }: Metadata, isDeep: boolean): void {
+  if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
+  // libvips converts 16-bit colour to Display P3 and not to sRGB, so nothing is converted where nothing has to be.
+  const isSrgb = !icc || icc.includes('sRGB') || icc.includes(Buffer.from('sRGB', 'utf16le').swap16())
+  if (isDeep && !isSrgb)
+    throw new Error('16-bit samples in a colour profile other than sRGB; convert it to sRGB first')
 }
 
 function toPlanes(values: Uint8Array | Uint16Array, channels: number, peak: number): Float32Array {
@@ -67,14 +76,27 @@ const encoders: Readonly<Record<string, (pipeline: Sharp) => Sharp>> = {
   avif: (pipeline) => pipeline.avif({ quality: 80 }),
 }
 
-/** Encodes planes (and opacity) for a file extension; 16-bit where the format can. */
-export async function encodeImage({ image, alpha, depth, format }: DecodedImage): Promise<Uint8Array> {
-  const encode = encoders[format]
-  if (!encode)
+/** Whether a format can be written, and with opacity where the image has it; else an error that lists what can. */
+export function checkFormat(format: string, hasAlpha: boolean): void {
+  const named = Object.keys(encoders)
+  if (!Object.hasOwn(encoders, format)) {
     throw new RestoreError(
       'usage',
-      `output: expected a format among ${Object.keys(encoders).join(', ')}, got ${format}`,
+      `output: expected a format among ${named.join(', ')}, got ${format || 'none'}`,
     )
+  }
+  if (hasAlpha && format.startsWith('jp')) {
+    const able = named.filter((name) => !name.startsWith('jp')).join(', ')
+    throw new RestoreError(
+      'usage',
+      `output: ${format} has no transparency, which the image has; use ${able} (--format)`,
+    )
+  }
+}
+
+/** Encodes planes (and opacity) for a file extension; 16-bit where the format can. */
+export async function encodeImage({ image, alpha, depth, format }: DecodedImage): Promise<Uint8Array> {
+  checkFormat(format, alpha !== undefined)
   const { width, height } = image
   const channels = image.channels + (alpha ? 1 : 0)
   const planes = alpha ? new Float32Array(channels * width * height) : image.data
@@ -89,8 +111,12 @@ export async function encodeImage({ image, alpha, depth, format }: DecodedImage)
     : quantize(all, 255, new Uint8Array(planes.length))
   const raw = { width, height, channels: channels as 1 | 2 | 3 | 4 }
   const isGray = image.channels === 1
-  const pipeline = sharp(samples, { raw }).toColourspace(
-    isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb',
-  )
-  return encode(pipeline).toBuffer()
+  const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
+  const encode = encoders[format] as (pipeline: Sharp) => Sharp
+  try {
+    return await encode(sharp(samples, { raw }).toColourspace(colourspace)).toBuffer()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RestoreError('output', `${format}: the image cannot be encoded: ${reason}`, { cause: error })
+  }
 }

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { emptyInit } from '../nn/init.ts'
+import { stateDict } from '../nn/module.ts'
+import { builders } from './builders.ts'
+import { cards } from './cards.ts'
+
+test('every card has an id of its own', () => {
+  expect(new Set(cards.map(({ id }) => id)).size).toBe(cards.length)
+  expect(cards.length).toBe(13)
+})
+
+test.each(cards)(
+  '$id: the shapes of its network tell its options again',
+  ({ model, options, channelsIn, channelsOut }) => {
+    const builder = builders[model]
+    const wanted = { ...builder.defaults, ...options }
+    const shapes = new Map(
+      [...stateDict(builder.create(emptyInit(), wanted))].map(([key, { shape }]) => [key, shape as number[]]),
+    )
+    expect(builder.optionsFromWeights(shapes)).toEqual(wanted)
+    expect(builder.channels(wanted)).toEqual({ input: channelsIn, output: channelsOut })
+  },
+)
