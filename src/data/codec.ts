@@ -1,6 +1,6 @@
 // Image files in and out, by sharp (libvips).
 
-import sharp, { type Metadata, type Sharp } from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { type Image, quantize } from './image.ts'
@@ -17,16 +17,20 @@ export interface DecodedImage {
 export async function decodeImage(input: string | Uint8Array): Promise<DecodedImage> {
   const name = typeof input === 'string' ? input : 'image'
   try {
-    const metadata = await sharp(input).metadata()
-    const isDeep = metadata.depth === 'ushort'
-    checkDecodable(metadata, isDeep)
-    const isGray = metadata.space === 'b-w' || metadata.space === 'grey16'
+    const { depth, space, hasAlpha: isTransparent, pages = 1, icc, format } = await sharp(input).metadata()
+    if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
+    const isDeep = depth === 'ushort'
+    const isGray = space === 'b-w' || space === 'grey16'
     // Grey with opacity goes by way of colour, where libvips keeps the opacity.
-    const isPlainGray = isGray && !metadata.hasAlpha
+    const isPlainGray = isGray && !isTransparent
     const colourspace = isPlainGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
-    const { data, info } = await sharp(input, { failOn: 'error', ignoreIcc: isDeep })
+    // NOTE: sharp takes 16-bit colour from its profile to Display P3, so that step is left out. Its conversion at the end goes
+    // from the profile to sRGB, but takes colour without one for P3: only where there is a profile.
+    const hasDeepProfile = space === 'rgb16' && icc?.toString('latin1', 16, 20) === 'RGB '
+    const upright = sharp(input, { failOn: 'error', ignoreIcc: hasDeepProfile })
       .autoOrient()
       .toColourspace(colourspace)
+    const { data, info } = await (hasDeepProfile ? upright.withIccProfile('srgb') : upright)
       .raw({ depth: isDeep ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true })
     const { width, height, channels: stored } = info
@@ -38,7 +42,7 @@ export async function decodeImage(input: string | Uint8Array): Promise<DecodedIm
       image: { width, height, channels, data: planes.subarray(0, channels * pixels) },
       alpha: hasAlpha ? planes.subarray((stored - 1) * pixels) : undefined,
       depth: isDeep ? 16 : 8,
-      format: metadata.format === 'heif' ? 'avif' : metadata.format,
+      format: format === 'heif' ? 'avif' : format,
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error)
@@ -46,14 +50,6 @@ export async function decodeImage(input: string | Uint8Array): Promise<DecodedIm
       cause: error,
     })
   }
-}
-
-function checkDecodable({ pages = 1, icc }: Metadata, isDeep: boolean): void {
-  if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
-  // libvips converts 16-bit colour to Display P3 and not to sRGB, so nothing is converted where nothing has to be.
-  const isSrgb = !icc || icc.includes('sRGB') || icc.includes(Buffer.from('sRGB', 'utf16le').swap16())
-  if (isDeep && !isSrgb)
-    throw new Error('16-bit samples in a colour profile other than sRGB; convert it to sRGB first')
 }
 
 function toPlanes(values: Uint8Array | Uint16Array, channels: number, peak: number): Float32Array {
