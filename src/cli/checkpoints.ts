@@ -92,7 +92,10 @@ function recast(key: string, stored: StoredTensor, dtype: (typeof targets)[numbe
   if (!isFloat || stored.dtype === dtype) return stored
   const read = () => {
     const values = toFloat32(loadTensor(stored))
-    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const largest = values.reduce(
+      (most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0),
+      0,
+    )
     if (dtype === 'float16' && largest >= 65520) {
       throw new RestoreError(
         'numeric',

@@ -1,17 +1,30 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { libtorchMissing } from '../../test/libtorch.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data, type TensorData } from '../core/data.ts'
 import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
+import { onnxSession } from '../runtime/sessionNode.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cli-'))
 const at = (name: string) => join(dir, name)
+
+const program = ['--import', 'tsx', 'src/cli/main.ts']
 
 interface Outcome {
   readonly code: number
@@ -21,9 +34,17 @@ interface Outcome {
 
 function limpid(...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [...program, ...args], (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
     })
+  })
+}
+
+/** What it writes to stdout, given bytes on stdin. */
+function piped(input: Uint8Array, ...args: string[]): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, stdout: Buffer) => (error ? reject(error) : resolve(stdout))
+    execFile(process.execPath, [...program, ...args], { encoding: 'buffer' }, done).stdin?.end(input)
   })
 }
 
@@ -51,6 +72,17 @@ beforeAll(async () => {
   writeSafetensors(
     at('nan.safetensors'),
     new Map([...tensors, [first ?? '', float32Data(values, nan.shape)]]),
+  )
+  const bias = tensors.get('output.weight') as TensorData
+  const large = new Float32Array(bias.bytes.length / 4).fill(-70000)
+  writeSafetensors(
+    at('large.safetensors'),
+    new Map([...tensors, ['output.weight', float32Data(large, bias.shape)]]),
+  )
+  const dual = new Restormer(randomInit(sequence(2)), { ...tiny, channelsIn: 6, dualPixel: true })
+  writeSafetensors(
+    at('dual.safetensors'),
+    new Map([...stateDict(dual)].map(([key, tensor]) => [key, tensor.read()])),
   )
   writeSafetensors(at('other.safetensors'), new Map([['conv.weight', float32Data(Float32Array.of(1), [1])]]))
   const pixels = Uint8Array.from({ length: 21 * 13 * 3 }, (_, i) => (i * 37) % 256)
@@ -148,6 +180,77 @@ describe('limpid restore', () => {
   })
 })
 
+describe('limpid restore refuses before it computes', () => {
+  // Weights that do not exist would be the first error of a run that gets further.
+  const early = (...args: string[]) => limpid('restore', ...args, '--weights', at('absent.safetensors'))
+
+  test.each([
+    [
+      'a format that is not known',
+      ['--format', 'bmp'],
+      'a format among png, jpg, jpeg, webp, tif, tiff, avif, got bmp',
+    ],
+    ['a format that every object knows', ['--format', 'constructor'], 'got constructor'],
+    [
+      'a folder that does not exist',
+      ['-o', at('nowhere/')],
+      'to write into, which does not exist; create it',
+    ],
+    [
+      'a folder that is a file',
+      ['-o', at('photo.png/x.png')],
+      'to write into, which does not exist; create it',
+    ],
+  ])('%s', async (_, args, message) => {
+    const { code, stderr } = await early(at('photo.png'), ...args)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(message)
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a folder that cannot be written to', async () => {
+    mkdirSync(at('locked'))
+    chmodSync(at('locked'), 0o555)
+    const { code, stderr } = await early(at('photo.png'), '-o', at('locked'))
+    expect(code).toBe(1)
+    expect(stderr).toContain('that can be written to, which it cannot')
+  })
+
+  test('transparency in a format without it', async () => {
+    await sharp(new Uint8Array(256), { raw: { width: 8, height: 8, channels: 4 } })
+      .png()
+      .toFile(at('clear.png'))
+    const args = ['--weights', at('tiny.safetensors'), '-o', at('clear.jpg')]
+    const { code, stderr } = await limpid('restore', at('clear.png'), ...args)
+    expect(code).toBe(2)
+    expect(stderr).toContain('jpg has no transparency, which the image has; use png, webp, tif, tiff, avif')
+    expect(existsSync(at('clear.jpg'))).toBe(false)
+  })
+
+  test('weights for a pair of photos, and says what takes them', async () => {
+    const args = ['--weights', at('dual.safetensors'), '-o', at('pair.png')]
+    const { code, stderr } = await limpid('restore', at('photo.png'), ...args)
+    expect(code).toBe(1)
+    expect(stderr).toContain('expected an image with 6 channel(s), got 3')
+    expect(stderr).toContain('limpid forward')
+  })
+})
+
+describe('limpid restore writes', () => {
+  test('into a folder, under its own name and in the format of the input', async () => {
+    mkdirSync(at('out.v2'))
+    const args = ['--weights', at('tiny.safetensors'), '-o', at('out.v2'), '--tile', '16']
+    const { code, stdout } = await limpid('restore', at('photo.png'), ...args)
+    expect([code, stdout]).toEqual([0, `${at('out.v2/photo_restored.png')}\n`])
+  })
+
+  test('to stdout what came on stdin, and nothing else', async () => {
+    const file = readFileSync(at('photo.png'))
+    const result = await piped(file, 'restore', '-', '--weights', at('tiny.safetensors'), '--format', 'webp')
+    const { width, height, format } = await sharp(result).metadata()
+    expect([width, height, format]).toEqual([21, 13, 'webp'])
+  })
+})
+
 describe('wrong checkpoints', () => {
   const run = (weights: string, inputs = 'in.safetensors') =>
     limpid(
@@ -208,6 +311,15 @@ describe('limpid convert, inspect and export', () => {
     expect([...half.tensors.values()].every(({ dtype }) => dtype === 'float16')).toBe(true)
   })
 
+  test('a value that half precision cannot hold is refused by its key', async () => {
+    const args = [at('large.safetensors'), at('overflow.safetensors'), '--dtype']
+    const { code, stderr } = await limpid('convert', ...args, 'float16')
+    expect(code).toBe(1)
+    expect(stderr).toContain("output.weight: expected values within float16's 65504, got 70000")
+    expect(existsSync(at('overflow.safetensors'))).toBe(false)
+    expect((await limpid('convert', ...args, 'bfloat16')).code).toBe(0)
+  })
+
   test('inspect tells the network, its options and its licence as JSON', async () => {
     const { code, stdout } = await limpid('inspect', at('tiny.safetensors'), '--json')
     expect(code).toBe(0)
@@ -215,6 +327,24 @@ describe('limpid convert, inspect and export', () => {
     expect([model, options.dim]).toEqual(['restormer', 8])
     expect(license).toContain('non-commercial')
   })
+
+  test.skipIf(libtorchMissing)(
+    'export writes a graph that ONNX Runtime opens, and how well it agrees',
+    async () => {
+      const args = ['--weights', at('tiny.safetensors'), '--size', '16x24', '--json']
+      const { code, stdout } = await limpid('export', at('tiny.onnx'), ...args)
+      expect(code).toBe(0)
+      const { shape, bytes, difference } = JSON.parse(stdout)
+      expect(shape).toEqual([1, 3, 16, 24])
+      expect(difference).toBeLessThan(1e-4)
+      const file = readFileSync(at('tiny.onnx'))
+      expect(file.length).toBe(bytes)
+      const session = await onnxSession(file)
+      const result = await session.run({ x: float32Data(new Float32Array(3 * 16 * 24), [1, 3, 16, 24]) })
+      expect(result.y?.shape).toEqual([1, 3, 16, 24])
+      await session.close()
+    },
+  )
 
   test('export wants sizes that the network takes', async () => {
     const { code, stderr } = await limpid(

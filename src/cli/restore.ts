@@ -1,20 +1,21 @@
 // limpid restore: the main job.
 
-import { statSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import { checkFormat, decodeImage, encodeImage } from '../data/codec.ts'
+import type { Image } from '../data/image.ts'
 import { findCard, type LoadedModel, loadModel } from '../registry/builders.ts'
 import { licenses, type ModelCard } from '../registry/cards.ts'
 import { restoreImage } from '../runtime/restore.ts'
-import type { TileOptions } from '../runtime/tile.ts'
+import { chooseTile, type TileOptions, usualOverlap } from '../runtime/tile.ts'
 import { type BackendOptions, openSession } from './backends.ts'
 import {
   checkOutput,
   formatProgress,
   formatSeconds,
   type GlobalOptions,
+  isFolder,
   parseWhole,
   printResult,
   readInput,
@@ -33,15 +34,14 @@ export interface RestoreCommandOptions extends GlobalOptions, BackendOptions {
 }
 
 export async function restoreCommand(input: string, options: RestoreCommandOptions): Promise<void> {
-  const format = formatOf(input, options)
+  const { output, format } = targetOf(input, options)
   checkFormat(format, false)
-  const output = outputOf(input, format, options)
   checkOutput(output, options.overwrite)
   const model = openModel(options)
   const decoded = await decodeImage(input === '-' ? readInput(input) : input)
   checkFormat(format, decoded.alpha !== undefined)
   const { width, height } = decoded.image
-  const tiles = tilesOf(options, width, height)
+  const tiles = tilesOf(options, decoded.image, model)
   const session = await openSession(model, options)
   const news = reporter(options)
   const started = performance.now()
@@ -61,41 +61,38 @@ export async function restoreCommand(input: string, options: RestoreCommandOptio
   if (output !== '-') printResult(options, { input, output, model: model.id, width, height, seconds }, output)
 }
 
-/** Where the result goes: the file named, a name of its own in the folder named, or beside the input. */
-function outputOf(input: string, format: string, { output }: RestoreCommandOptions): string {
-  if (input === '-') return output ?? '-'
-  const name = `${basename(input, extname(input))}_restored.${format}`
-  if (output === undefined) return join(dirname(input), name)
-  return statSync(output, { throwIfNoEntry: false })?.isDirectory() ? join(output, name) : output
+/** The file to write and its format: the file named, or a name of its own in the folder named or beside the input. */
+function targetOf(
+  input: string,
+  { output, format }: RestoreCommandOptions,
+): { readonly output: string; readonly format: string } {
+  const inFolder = output === undefined || output.endsWith('/') || isFolder(output)
+  const chosen = format ?? ((!inFolder && extensionOf(output)) || extensionOf(input) || 'png')
+  if (!inFolder) return { output, format: chosen }
+  if (input === '-' && output === undefined) return { output: '-', format: chosen }
+  const name = input === '-' ? 'stdin' : basename(input, extname(input))
+  return { output: join(output ?? dirname(input), `${name}_restored.${chosen}`), format: chosen }
 }
 
-function formatOf(input: string, { format, output }: RestoreCommandOptions): string {
-  const named =
-    format ??
-    extname(output ?? '')
-      .slice(1)
-      .toLowerCase()
-  return named || extname(input).slice(1).toLowerCase() || 'png'
+function extensionOf(path: string): string {
+  return extname(path).slice(1).toLowerCase()
 }
-
-/** Above this the whole image at once would need several gigabytes: its widest maps take 4 KB a pixel. */
-const wholeImagePixels = 1024 * 1024
-const autoTile = { tilePx: 512, overlapPx: 32 }
 
 function tilesOf(
   { tile, overlap }: RestoreCommandOptions,
-  width: number,
-  height: number,
+  image: Image,
+  { builder }: LoadedModel,
 ): TileOptions | undefined {
   if (tile === 'none') return undefined
-  if (tile === 'auto') {
-    // Tiles are square, so a strip narrower than their overlap stays whole.
-    const isSmall = width * height <= wholeImagePixels || Math.min(width, height) <= 2 * autoTile.overlapPx
-    return isSmall ? undefined : autoTile
-  }
-  const tilePx = parseWhole('--tile', tile, 8)
+  const tilePx =
+    tile === 'auto'
+      ? chooseTile(image, builder.memory, process.availableMemory())
+      : parseWhole('--tile', tile, 8)
+  if (tilePx === undefined) return undefined
   const overlapPx =
-    overlap === undefined ? Math.min(32, Math.floor(tilePx / 4)) : parseWhole('--overlap', overlap, 0)
+    overlap === undefined
+      ? usualOverlap(Math.min(tilePx, image.width, image.height))
+      : parseWhole('--overlap', overlap, 0)
   return { tilePx, overlapPx }
 }
 

@@ -1,6 +1,15 @@
 // What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an error.
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { styleText } from 'node:util'
 import { errorCodes, RestoreError } from '../core/errors.ts'
@@ -70,15 +79,27 @@ export function reportError(error: unknown, { verbose }: GlobalOptions): number 
   return error instanceof RestoreError ? errorCodes[error.code].exit : 1
 }
 
-/** Refuses to write where a file is, unless told to overwrite it. */
+export function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory()
+}
+
+/** Refuses where nothing can be written, or where a file is, unless told to overwrite it. */
 export function checkOutput(path: string, overwrite: boolean | undefined): void {
   if (path === '-') return
-  if (!existsSync(dirname(path) || '.')) {
+  const folder = dirname(path)
+  if (!isFolder(folder)) {
     throw new RestoreError(
       'output',
-      `${path}: expected a folder ${dirname(path)} to write into, which does not exist; create it`,
+      `${path}: expected a folder ${folder} to write into, which does not exist; create it`,
     )
   }
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    const wanted = `expected a folder ${folder} that can be written to, which it cannot; choose another`
+    throw new RestoreError('output', `${path}: ${wanted}`, { cause: error })
+  }
+  if (isFolder(path)) throw new RestoreError('output', `${path}: expected a file to write, got a folder`)
   if (existsSync(path) && !overwrite) {
     throw new RestoreError('output', `${path}: exists already; give another name, or --overwrite`)
   }

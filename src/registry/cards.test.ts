@@ -9,15 +9,11 @@ test('every card has an id of its own', () => {
   expect(cards.length).toBe(13)
 })
 
-test.each(cards)(
-  '$id: the shapes of its network tell its options again',
-  ({ model, options, channelsIn, channelsOut }) => {
-    const builder = builders[model]
-    const wanted = { ...builder.defaults, ...options }
-    const shapes = new Map(
-      [...stateDict(builder.create(emptyInit(), wanted))].map(([key, { shape }]) => [key, shape as number[]]),
-    )
-    expect(builder.optionsFromWeights(shapes)).toEqual(wanted)
-    expect(builder.channels(wanted)).toEqual({ input: channelsIn, output: channelsOut })
-  },
-)
+test.each(cards)('$id: the shapes of its network tell its options again', ({ model, options }) => {
+  const builder = builders[model]
+  const wanted = { ...builder.defaults, ...options }
+  const shapes = new Map(
+    [...stateDict(builder.create(emptyInit(), wanted))].map(([key, { shape }]) => [key, shape as number[]]),
+  )
+  expect(builder.optionsFromWeights(shapes)).toEqual(wanted)
+})

@@ -20,9 +20,7 @@ export interface ModelCard {
   readonly title: string
   /** Size of the output over the size of the input. */
   readonly scale: number
-  readonly channelsIn: number
-  readonly channelsOut: number
-  /** Options that differ from the network's defaults. */
+  /** Options that differ from the network's defaults: the number of channels, for instance. */
   readonly options: Readonly<Record<string, unknown>>
   /** Name of the official file. */
   readonly checkpoint: string
@@ -33,19 +31,16 @@ export interface ModelCard {
 }
 
 const restormer = { model: 'restormer', scale: 1, license: 'academic', paper: 'arXiv:2111.09881' } as const
-const rgb = { ...restormer, channelsIn: 3, channelsOut: 3 } as const
-const gaussianColor = { ...rgb, task: 'denoise', options: { layerNorm: 'BiasFree' } } as const
+const gaussianColor = { ...restormer, task: 'denoise', options: { layerNorm: 'BiasFree' } } as const
 const gaussianGray = {
   ...restormer,
   task: 'denoise',
-  channelsIn: 1,
-  channelsOut: 1,
   options: { channelsIn: 1, channelsOut: 1, layerNorm: 'BiasFree' },
 } as const
 
 export const cards = [
   {
-    ...rgb,
+    ...restormer,
     id: 'restormer-derain',
     task: 'derain',
     title: 'Restormer, deraining (Rain13K)',
@@ -54,7 +49,7 @@ export const cards = [
     reference: { set: 'Rain100L', protocol: 'Y channel, 8-bit', psnr: 38.99 },
   },
   {
-    ...rgb,
+    ...restormer,
     id: 'restormer-motion-deblur',
     task: 'deblur',
     title: 'Restormer, motion deblurring (GoPro)',
@@ -63,7 +58,7 @@ export const cards = [
     reference: { set: 'GoPro', protocol: 'RGB, 8-bit', psnr: 32.92 },
   },
   {
-    ...rgb,
+    ...restormer,
     id: 'restormer-defocus-single',
     task: 'defocus-deblur',
     title: 'Restormer, defocus deblurring of one image (DPDD)',
@@ -76,14 +71,12 @@ export const cards = [
     id: 'restormer-defocus-dual',
     task: 'defocus-deblur',
     title: 'Restormer, defocus deblurring of a dual-pixel pair (DPDD, 16-bit, left then right)',
-    channelsIn: 6,
-    channelsOut: 3,
     options: { channelsIn: 6, dualPixel: true },
     checkpoint: 'dual_pixel_defocus_deblurring.pth',
     reference: { set: 'DPDD', protocol: 'RGB, float', psnr: 26.66 },
   },
   {
-    ...rgb,
+    ...restormer,
     id: 'restormer-denoise-real',
     task: 'denoise',
     title: 'Restormer, real camera noise (SIDD)',

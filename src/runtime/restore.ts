@@ -60,7 +60,9 @@ function fitChannels(image: Image, wanted: number): Image {
     return { ...image, channels: 3, data }
   }
   const advice =
-    wanted === 1 ? 'use weights for colour, or a grey image' : 'this network does not take a plain photo'
+    wanted === 1
+      ? 'use weights for colour, or a grey image'
+      : 'this network takes more than one photo at once: give it tensors with limpid forward'
   throw new RestoreError(
     'input',
     `restore: expected an image with ${wanted} channel(s), got ${image.channels}; ${advice}`,

@@ -2,12 +2,30 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { crop, type Image } from '../data/image.ts'
+import type { Builder } from '../registry/builders.ts'
 
 export interface TileOptions {
   /** Side of a tile in pixels; the image's shorter side where that is less. */
   readonly tilePx: number
   /** Pixels that neighbours share. */
   readonly overlapPx: number
+}
+
+/** Pixels that neighbours share where nobody says: a quarter of the tile in steps of 8, at most 32. */
+export function usualOverlap(tilePx: number): number {
+  return Math.min(32, 8 * Math.round(tilePx / 32))
+}
+
+/** The side of tiles for an image whose estimated peak exceeds half of the free memory; else none, for the whole image. */
+export function chooseTile(
+  { width, height }: Pick<Image, 'width' | 'height'>,
+  { fixedBytes, bytesPerPixel }: Builder['memory'],
+  freeBytes: number,
+): number | undefined {
+  const tilePx = 512
+  const peak = fixedBytes + bytesPerPixel * width * height
+  // An image no larger than a tile would take as much in tiles.
+  return peak <= freeBytes / 2 || width * height <= tilePx ** 2 ? undefined : tilePx
 }
 
 /** Starts of tiles that cover a line: every tile − overlap pixels, the last one at the end. */
