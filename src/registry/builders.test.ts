@@ -29,7 +29,7 @@ describe('options that are given', () => {
   test.each([
     [{ dim: 'x' }, 'options: expected dim of the kind 48, got "x"'],
     [{ numBlocks: 1 }, 'options: expected numBlocks of the kind [4,6,6,8], got 1'],
-    [{ heads: [1, 2, 4] }, 'options: expected heads of the kind [1,2,4,8], got [1,2,4]'],
+    [{ heads: [1, 2, 4, 8, 8] }, 'options: expected heads of the kind [1,2,4,8], got [1,2,4,8,8]'],
     [{ heads: [1, 2, 4, null] }, 'options: expected heads of the kind [1,2,4,8], got [1,2,4,null]'],
     [{ bias: null }, 'options: expected bias of the kind false, got null'],
     [{ toString: 1 }, 'options: expected names among channelsIn, channelsOut, dim,'],
