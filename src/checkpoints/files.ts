@@ -81,11 +81,16 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, WritableTensor>,
   metadata?: ReadonlyMap<string, string>,
 ): void {
+  writeWhole(path, safetensorsParts(tensors, metadata))
+}
+
+/** Writes the parts of a file one after the other; the file appears whole or not at all, replacing `path`. */
+export function writeWhole(path: string, parts: Iterable<Uint8Array>): void {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   let file: number | undefined
   try {
     file = openSync(temporary, 'wx')
-    for (const part of safetensorsParts(tensors, metadata)) writeFully(file, part)
+    for (const part of parts) writeFully(file, part)
     fsyncSync(file)
     closeSync(file)
     file = undefined

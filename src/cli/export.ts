@@ -12,7 +12,8 @@ import { trace } from '../onnx/tracer.ts'
 import { type LoadedModel, loadModel } from '../registry/builders.ts'
 import { licenses } from '../registry/cards.ts'
 import { onnxSession } from '../runtime/sessionNode.ts'
-import { checkOutput, type GlobalOptions, printResult, reporter, writeWhole } from './shell.ts'
+import { writeResult } from './result.ts'
+import { checkOutput, type GlobalOptions, printResult, reporter } from './shell.ts'
 
 export interface ExportOptions extends GlobalOptions {
   readonly weights: string
@@ -44,7 +45,7 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
   news.show('checking against the eager result')
   const sample = sampleInput(name, [1, builder.channels(model.options).input, ...checked])
   const difference = await compareWithEager(bytes, model, sample)
-  writeWhole(output, bytes)
+  writeResult(output, bytes)
   news.done()
   const summary = `${output}, largest difference to libtorch ${difference.toExponential(1)}`
   printResult(options, { output, shape, bytes: bytes.length, difference }, summary)

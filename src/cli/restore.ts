@@ -10,6 +10,7 @@ import { licenses, type ModelCard } from '../registry/cards.ts'
 import { restoreImage } from '../runtime/restore.ts'
 import { chooseTile, type TileOptions, usualOverlap } from '../runtime/tile.ts'
 import { type BackendOptions, openSession } from './backends.ts'
+import { writeResult } from './result.ts'
 import {
   checkOutput,
   formatProgress,
@@ -20,7 +21,6 @@ import {
   printResult,
   readInput,
   reporter,
-  writeWhole,
 } from './shell.ts'
 
 export interface RestoreCommandOptions extends GlobalOptions, BackendOptions {
@@ -50,7 +50,7 @@ export async function restoreCommand(input: string, options: RestoreCommandOptio
     const onTile = (done: number, total: number) =>
       news.show(`restoring ${input}, tile ${formatProgress(done, total, started)}`)
     const image = await restoreImage(decoded.image, model, session, { tiles, onTile })
-    writeWhole(output, await encodeImage({ ...decoded, image, format }))
+    writeResult(output, await encodeImage({ ...decoded, image, format }))
   } finally {
     news.done()
     await session.close()

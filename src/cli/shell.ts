@@ -1,16 +1,7 @@
 // What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an error.
 
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { styleText } from 'node:util'
 import { errorCodes, RestoreError } from '../core/errors.ts'
 
@@ -102,23 +93,6 @@ export function checkOutput(path: string, overwrite: boolean | undefined): void 
   if (isFolder(path)) throw new RestoreError('output', `${path}: expected a file to write, got a folder`)
   if (existsSync(path) && !overwrite) {
     throw new RestoreError('output', `${path}: exists already; give another name, or --overwrite`)
-  }
-}
-
-/** Writes a file that appears whole or not at all; '-' is stdout. */
-export function writeWhole(path: string, bytes: Uint8Array): void {
-  if (path === '-') {
-    process.stdout.write(bytes)
-    return
-  }
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
-  try {
-    writeFileSync(temporary, bytes, { flag: 'wx' })
-    renameSync(temporary, path)
-  } catch (error) {
-    rmSync(temporary, { force: true })
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new RestoreError('output', `${path}: cannot be written (${reason})`, { cause: error })
   }
 }
 
