@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 
-export type ModelId = 'restormer'
+export type ModelId = 'restormer' | 'light'
 
 const signatures: Readonly<Record<ModelId, readonly string[]>> = {
   restormer: [
@@ -11,6 +11,7 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
     'latent.0.ffn.project_out.weight',
     'output.weight',
   ],
+  light: ['intro.weight', 'encoders.0.0.norm1.body.weight', 'middle.0.beta', 'ending.weight'],
 }
 
 const modelIds = Object.keys(signatures) as readonly ModelId[]

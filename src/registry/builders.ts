@@ -6,6 +6,7 @@ import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/s
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { Light, lightDefaults, lightOptionsFromWeights } from '../models/light.ts'
 import { Restormer, restormerDefaults, restormerOptionsFromWeights, type Tap } from '../models/restormer.ts'
 import { emptyInit, type Init } from '../nn/init.ts'
 import { loadWeights, type WeightSource } from '../nn/module.ts'
@@ -76,6 +77,18 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     memory: { fixedBytes: 800e6, bytesPerPixel: 6000 },
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
     license: 'academic',
+  }),
+  light: builder({
+    optionsFromWeights: lightOptionsFromWeights,
+    defaults: lightDefaults,
+    create: (init, options) => new Light(init, options),
+    inputs: { x: 'b channels h w' },
+    outputs: ['y'],
+    forward: (network, inputs) => ({ y: network.forward(input(inputs, 'x')) }),
+    size: { multipleOf: 8, minimum: 8 },
+    memory: { fixedBytes: 150e6, bytesPerPixel: 900 },
+    channels: ({ channels }) => ({ input: channels, output: channels }),
+    license: 'apache',
   }),
 }
 

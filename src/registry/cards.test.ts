@@ -6,7 +6,7 @@ import { cards } from './cards.ts'
 
 test('every card has an id of its own', () => {
   expect(new Set(cards.map(({ id }) => id)).size).toBe(cards.length)
-  expect(cards.length).toBe(13)
+  expect(cards.filter(({ model }) => model === 'restormer')).toHaveLength(13)
 })
 
 test.each(cards)('$id: the shapes of its network tell its options again', ({ model, options }) => {

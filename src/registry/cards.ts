@@ -4,6 +4,11 @@ import type { ModelId } from '../checkpoints/detect.ts'
 import type { TaskId } from './tasks.ts'
 
 export const licenses = {
+  apache: {
+    title: 'Apache License 2.0',
+    isCommercial: true,
+    note: 'Free for any use under the Apache License 2.0.',
+  },
   academic: {
     title: 'Academic Public License (Restormer)',
     isCommercial: false,
