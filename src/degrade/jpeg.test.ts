@@ -1,0 +1,88 @@
+import sharp from 'sharp'
+import { describe, expect, test } from 'vitest'
+import { counterRandom } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import { compressJpeg, jpegBlocks, type Subsampling } from './jpeg.ts'
+
+/** Edges, a ramp and noise, in levels of 1/255. */
+function picture(width: number, height: number, channels: number): Image {
+  const random = counterRandom(7)
+  const data = new Float32Array(channels * height * width)
+  for (let i = 0; i < data.length; i++) {
+    const [c, y, x] = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width]
+    const scene = (x + 2 * y) % 23 < 9 + c ? 210 - 3 * y : 20 + 2 * x + 30 * c
+    data[i] = Math.min(Math.max(scene + random.integer(40) - 20, 0), 255) / 255
+  }
+  return { width, height, channels, data }
+}
+
+function toBytes({ width, height, channels, data }: Image): Uint8Array {
+  const pixels = width * height
+  return Uint8Array.from(data, (_, i) =>
+    Math.round((data[(i % channels) * pixels + Math.floor(i / channels)] ?? 0) * 255),
+  )
+}
+
+/** Through a real JPEG file, written and read by libjpeg. */
+async function throughFile(image: Image, quality: number, chromaSubsampling: Subsampling) {
+  const { width, height } = image
+  const [channels, space] = image.channels === 1 ? ([1, 'b-w'] as const) : ([3, 'srgb'] as const)
+  const file = await sharp(toBytes(image), { raw: { width, height, channels } })
+    .toColourspace(space)
+    .jpeg({ quality, chromaSubsampling })
+    .toBuffer()
+  return new Uint8Array(await sharp(file).toColourspace(space).raw().toBuffer())
+}
+
+describe('JPEG equals libjpeg bit for bit', () => {
+  const sizes = [
+    ...([
+      [1, 1],
+      [3, 2],
+      [5, 4],
+      [7, 5],
+      [6, 19],
+    ] as const),
+    ...([
+      [16, 16],
+      [33, 17],
+      [50, 7],
+      [64, 64],
+      [61, 90],
+    ] as const),
+  ]
+  test.each(sizes)('at %i x %i, for every quality, in colour and grey', async (width, height) => {
+    for (const channels of [1, 3]) {
+      const image = picture(width, height, channels)
+      for (const subsampling of ['4:2:0', '4:4:4'] as const) {
+        for (const quality of [1, 10, 49, 50, 75, 96, 100]) {
+          const expected = await throughFile(image, quality, subsampling)
+          const got = toBytes(compressJpeg(image, quality, subsampling))
+          expect(
+            Buffer.compare(got, expected),
+            `quality ${quality}, ${subsampling}, ${channels} channels`,
+          ).toBe(0)
+        }
+      }
+    }
+  })
+})
+
+test('an image of another number of channels is refused', () => {
+  const image = { width: 2, height: 2, channels: 4, data: new Float32Array(16) }
+  expect(() => compressJpeg(image, 50, '4:4:4')).toThrow('jpeg: expected a grey or RGB image, got 4 channels')
+})
+
+test('double compression leaves two grids and the size as it was', () => {
+  const image = picture(70, 50, 3)
+  const drawn = { quality: 5, second: 60, subsampling: '4:4:4' } as const
+  const blocked = jpegBlocks.apply(image, drawn, counterRandom(1))
+  expect([blocked.width, blocked.height, blocked.channels]).toEqual([70, 50, 3])
+  const single = compressJpeg(image, 5, '4:4:4')
+  let difference = 0
+  blocked.data.forEach((value, i) => {
+    difference += Math.abs(value - (single.data[i] ?? 0)) / blocked.data.length
+  })
+  expect(difference).toBeGreaterThan(0.002)
+  expect(difference).toBeLessThan(0.06)
+})

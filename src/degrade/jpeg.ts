@@ -1,0 +1,335 @@
+// JPEG compression without the entropy coding, which is lossless: what baseline libjpeg(-turbo) with its default 'islow' DCT and
+// fancy upsampling gives back, bit for bit. ITU-T T.81 Annex K; the DCT is Loeffler, Ligtenberg, Moschytz, ICASSP 1989, 13-bit.
+
+import { RestoreError } from '../core/errors.ts'
+import { crop, type Image, quantize } from '../data/image.ts'
+import type { Degradation, Parameters } from './degradation.ts'
+
+export type Subsampling = '4:2:0' | '4:4:4'
+
+/** Whole numbers [h w], 0..255 unless said otherwise. */
+interface Plane {
+  readonly width: number
+  readonly height: number
+  readonly values: Uint8Array
+}
+
+// Annex K.1 and K.2, row by row.
+const luminanceTable = [
+  ...[16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55],
+  ...[14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62],
+  ...[18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92],
+  ...[49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99],
+]
+const chrominanceTable = [
+  ...[17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99],
+  ...[24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99],
+  ...Array<number>(32).fill(99),
+]
+
+/** A table of steps at a quality of 1..100, scaled as libjpeg does. */
+function scaleTable(table: readonly number[], quality: number): Int32Array {
+  const percent = quality < 50 ? Math.floor(5000 / quality) : 200 - 2 * quality
+  return Int32Array.from(table, (step) => Math.min(Math.max(Math.floor((step * percent + 50) / 100), 1), 255))
+}
+
+// Constants of the DCT, times 2^13.
+const c0298 = 2446
+const c0390 = 3196
+const c0541 = 4433
+const c0765 = 6270
+const c0899 = 7373
+const c1175 = 9633
+const c1501 = 12299
+const c1847 = 15137
+const c1961 = 16069
+const c2053 = 16819
+const c2562 = 20995
+const c3072 = 25172
+
+/** One-dimensional DCT of eight values `step` apart, in place; output is scaled by 2^(13 - shift) sqrt(8). */
+function transform(block: Int32Array, at: number, step: number, shift: number): void {
+  const [i1, i2, i3, i4] = [at + step, at + 2 * step, at + 3 * step, at + 4 * step]
+  const [i5, i6, i7] = [at + 5 * step, at + 6 * step, at + 7 * step]
+  const s07 = block[at]! + block[i7]!
+  const d07 = block[at]! - block[i7]!
+  const s16 = block[i1]! + block[i6]!
+  const d16 = block[i1]! - block[i6]!
+  const s25 = block[i2]! + block[i5]!
+  const d25 = block[i2]! - block[i5]!
+  const s34 = block[i3]! + block[i4]!
+  const d34 = block[i3]! - block[i4]!
+  const half = 1 << (shift - 1)
+
+  const even0 = s07 + s34
+  const even1 = s16 + s25
+  block[at] = (((even0 + even1) << 13) + half) >> shift
+  block[i4] = (((even0 - even1) << 13) + half) >> shift
+  const e = Math.imul(s16 - s25 + s07 - s34, c0541)
+  block[i2] = (e + Math.imul(s07 - s34, c0765) + half) >> shift
+  block[i6] = (e - Math.imul(s16 - s25, c1847) + half) >> shift
+
+  const z5 = Math.imul(d34 + d16 + d25 + d07, c1175)
+  const z1 = -Math.imul(d34 + d07, c0899)
+  const z2 = -Math.imul(d25 + d16, c2562)
+  const z3 = z5 - Math.imul(d34 + d16, c1961)
+  const z4 = z5 - Math.imul(d25 + d07, c0390)
+  block[i7] = (Math.imul(d34, c0298) + z1 + z3 + half) >> shift
+  block[i5] = (Math.imul(d25, c2053) + z2 + z4 + half) >> shift
+  block[i3] = (Math.imul(d16, c3072) + z2 + z3 + half) >> shift
+  block[i1] = (Math.imul(d07, c1501) + z1 + z4 + half) >> shift
+}
+
+/** The inverse of {@link transform}, in place; output is scaled by 2^(13 - shift) sqrt(8). */
+function invert(block: Int32Array, at: number, step: number, shift: number): void {
+  const [i1, i2, i3, i4] = [at + step, at + 2 * step, at + 3 * step, at + 4 * step]
+  const [i5, i6, i7] = [at + 5 * step, at + 6 * step, at + 7 * step]
+  const half = 1 << (shift - 1)
+  const [x0, x1, x2, x3] = [block[at]!, block[i1]!, block[i2]!, block[i3]!]
+  const [x4, x5, x6, x7] = [block[i4]!, block[i5]!, block[i6]!, block[i7]!]
+
+  const e = Math.imul(x2 + x6, c0541)
+  const e2 = e - Math.imul(x6, c1847)
+  const e3 = e + Math.imul(x2, c0765)
+  const e0 = ((x0 + x4) << 13) + half
+  const e1 = ((x0 - x4) << 13) + half
+
+  const z5 = Math.imul(x7 + x3 + x5 + x1, c1175)
+  const z1 = -Math.imul(x7 + x1, c0899)
+  const z2 = -Math.imul(x5 + x3, c2562)
+  const z3 = z5 - Math.imul(x7 + x3, c1961)
+  const z4 = z5 - Math.imul(x5 + x1, c0390)
+  const o0 = Math.imul(x7, c0298) + z1 + z3
+  const o1 = Math.imul(x5, c2053) + z2 + z4
+  const o2 = Math.imul(x3, c3072) + z2 + z3
+  const o3 = Math.imul(x1, c1501) + z1 + z4
+
+  block[at] = (e0 + e3 + o3) >> shift
+  block[i7] = (e0 + e3 - o3) >> shift
+  block[i1] = (e1 + e2 + o2) >> shift
+  block[i6] = (e1 + e2 - o2) >> shift
+  block[i2] = (e1 - e2 + o1) >> shift
+  block[i5] = (e1 - e2 - o1) >> shift
+  block[i3] = (e0 - e3 + o0) >> shift
+  block[i4] = (e0 - e3 - o0) >> shift
+}
+
+/** Transforms, quantises and restores each 8x8 block; values beyond the right and lower edge repeat the last ones. */
+function codePlane({ width, height, values }: Plane, table: Int32Array): Plane {
+  const out = new Uint8Array(width * height)
+  const block = new Int32Array(64)
+  for (let top = 0; top < height; top += 8) {
+    for (let left = 0; left < width; left += 8) {
+      for (let i = 0; i < 64; i++) {
+        const y = Math.min(top + (i >> 3), height - 1)
+        block[i] = values[y * width + Math.min(left + (i & 7), width - 1)]! - 128
+      }
+      codeBlock(block, table)
+      const [rows, columns] = [Math.min(8, height - top), Math.min(8, width - left)]
+      for (let y = 0; y < rows; y++) {
+        const at = (top + y) * width + left
+        for (let x = 0; x < columns; x++) {
+          const value = block[y * 8 + x]! + 128
+          out[at + x] = value < 0 ? 0 : value > 255 ? 255 : value
+        }
+      }
+    }
+  }
+  return { width, height, values: out }
+}
+
+function codeBlock(block: Int32Array, table: Int32Array): void {
+  for (let y = 0; y < 8; y++) transform(block, y * 8, 1, 11)
+  for (let x = 0; x < 8; x++) transform(block, x, 8, 15)
+  for (let i = 0; i < 64; i++) {
+    const value = block[i]!
+    const step = table[i]!
+    // The DCT is scaled by 8; rounded half away from zero.
+    const level = (((value < 0 ? -value : value) + (step << 2)) / (step << 3)) | 0
+    block[i] = value < 0 ? -level * step : level * step
+  }
+  for (let x = 0; x < 8; x++) invert(block, x, 8, 11)
+  for (let y = 0; y < 8; y++) invert(block, y * 8, 1, 18)
+}
+
+/** Interleaved RGB -> Y, Cb and Cr, 16-bit fixed point. */
+function toYcc(rgb: Uint8Array, width: number, height: number): [Plane, Plane, Plane] {
+  const pixels = width * height
+  const plane = (): Plane => ({ width, height, values: new Uint8Array(pixels) })
+  const [luma, cb, cr] = [plane(), plane(), plane()]
+  const chromaOffset = (128 << 16) + 32767
+  for (let i = 0; i < pixels; i++) {
+    const [r, g, b] = [rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!]
+    luma.values[i] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16
+    cb.values[i] = (-11059 * r - 21709 * g + 32768 * b + chromaOffset) >> 16
+    cr.values[i] = (32768 * r - 27439 * g - 5329 * b + chromaOffset) >> 16
+  }
+  return [luma, cb, cr]
+}
+
+/** Means of 2x2 pixels, rounded down and up in turn; the last column counts twice where the width is odd, rows alike. */
+function halve({ width, height, values }: Plane): Plane {
+  // Up to whole blocks, since beyond the edge it is the columns of the full plane that repeat, but the rows of the halved one.
+  const halfWidth = Math.ceil(width / 16) * 8
+  const halfHeight = Math.ceil(height / 2)
+  const out = new Uint8Array(halfWidth * halfHeight)
+  for (let y = 0; y < halfHeight; y++) {
+    const upper = 2 * y * width
+    const lower = Math.min(2 * y + 1, height - 1) * width
+    for (let x = 0; x < halfWidth; x++) {
+      const left = Math.min(2 * x, width - 1)
+      const right = Math.min(2 * x + 1, width - 1)
+      const sum =
+        values[upper + left]! + values[upper + right]! + values[lower + left]! + values[lower + right]!
+      out[y * halfWidth + x] = (sum + 1 + (x & 1)) >> 2
+    }
+  }
+  return { width: halfWidth, height: halfHeight, values: out }
+}
+
+/** Doubles a plane by libjpeg's triangle filter (weights 9, 3, 3, 1 of 16), cut to a size. */
+function double(plane: Plane, width: number, height: number): Plane {
+  const { values, width: stride } = plane
+  const halfWidth = Math.ceil(width / 2)
+  const out = new Uint8Array(width * height)
+  // libjpeg does not filter planes so narrow, only repeats.
+  const isFiltered = halfWidth > 2
+  const column = new Int32Array(halfWidth)
+  for (let y = 0; y < height; y++) {
+    const near = y >> 1
+    const far = Math.min(Math.max(near + ((y & 1) === 0 ? -1 : 1), 0), plane.height - 1)
+    for (let x = 0; x < halfWidth; x++) {
+      column[x] = isFiltered
+        ? 3 * values[near * stride + x]! + values[far * stride + x]!
+        : 4 * values[near * stride + x]!
+    }
+    for (let x = 0; x < width; x++) {
+      const here = column[x >> 1]!
+      const isLeft = (x & 1) === 0
+      const beside = Math.min(Math.max((x >> 1) + (isLeft ? -1 : 1), 0), halfWidth - 1)
+      const other = isFiltered ? column[beside]! : here
+      out[y * width + x] = (3 * here + other + (isLeft ? 8 : 7)) >> 4
+    }
+  }
+  return { width, height, values: out }
+}
+
+/** Y, Cb and Cr -> RGB planes in [0, 1]. */
+function fromYcc([luma, cb, cr]: readonly [Plane, Plane, Plane]): Float32Array {
+  const pixels = luma.values.length
+  const data = new Float32Array(3 * pixels)
+  const clamp = (value: number) => (value < 0 ? 0 : value > 255 ? 255 : value) / 255
+  for (let i = 0; i < pixels; i++) {
+    const y = luma.values[i]!
+    const u = cb.values[i]! - 128
+    const v = cr.values[i]! - 128
+    data[i] = clamp(y + ((91881 * v + 32768) >> 16))
+    data[pixels + i] = clamp(y + ((-22554 * u - 46802 * v + 32768) >> 16))
+    data[2 * pixels + i] = clamp(y + ((116130 * u + 32768) >> 16))
+  }
+  return data
+}
+
+/** What decoding gives of an image [1|3 h w] that was written as a JPEG of a quality of 1..100; levels of 1/255. */
+export function compressJpeg(image: Image, quality: number, subsampling: Subsampling): Image {
+  const { width, height, channels } = image
+  if (channels !== 1 && channels !== 3) {
+    throw new RestoreError('shape', `jpeg: expected a grey or RGB image, got ${channels} channels`)
+  }
+  const bytes = quantize(image, 255, new Uint8Array(image.data.length))
+  const lumaSteps = scaleTable(luminanceTable, quality)
+  if (channels === 1) {
+    const { values } = codePlane({ width, height, values: bytes }, lumaSteps)
+    const data = new Float32Array(values.length)
+    for (let i = 0; i < data.length; i++) data[i] = values[i]! / 255
+    return { width, height, channels, data }
+  }
+  const chromaSteps = scaleTable(chrominanceTable, quality)
+  const [luma, ...chroma] = toYcc(bytes, width, height)
+  const [cb, cr] = chroma.map((plane) =>
+    subsampling === '4:4:4'
+      ? codePlane(plane, chromaSteps)
+      : double(codePlane(halve(plane), chromaSteps), width, height),
+  ) as [Plane, Plane]
+  return { width, height, channels, data: fromYcc([codePlane(luma, lumaSteps), cb, cr]) }
+}
+
+const subsampling = {
+  type: 'choice',
+  summary: 'whether colour is kept at half the resolution (as most cameras and web sites do) or in full',
+  choices: ['4:2:0', '4:4:4'],
+  default: '4:2:0',
+} as const
+
+const jpegParameters = {
+  quality: {
+    type: 'number',
+    summary: 'quality as libjpeg and OpenCV count it',
+    unit: '1..100',
+    minimum: 1,
+    maximum: 100,
+    isWhole: true,
+    default: [10, 80],
+  },
+  subsampling,
+} as const satisfies Parameters
+
+export const jpeg: Degradation<typeof jpegParameters> = {
+  name: 'jpeg',
+  summary: 'JPEG compression, bit for bit what libjpeg-turbo gives',
+  source: 'ITU-T T.81; DA-CLIP uses quality 10 (scripts/generate_LQ.py)',
+  parameters: jpegParameters,
+  apply: (image, drawn) => compressJpeg(image, drawn.quality, drawn.subsampling),
+}
+
+const blocksParameters = {
+  quality: {
+    type: 'number',
+    summary: 'quality of the first compression, whose blocks show',
+    unit: '1..100',
+    minimum: 1,
+    maximum: 100,
+    isWhole: true,
+    default: [4, 14],
+  },
+  second: {
+    type: 'number',
+    summary: 'quality of the second compression, on a grid moved by 1..7 px each way',
+    unit: '1..100',
+    minimum: 1,
+    maximum: 100,
+    isWhole: true,
+    default: [20, 50],
+  },
+  subsampling,
+} as const satisfies Parameters
+
+export const jpegBlocks: Degradation<typeof blocksParameters> = {
+  name: 'jpeg-blocks',
+  summary:
+    'strong JPEG blocks, compressed a second time out of step, as a picture that was cropped and sent on',
+  source: 'non-aligned double compression; Bianchi and Piva, IEEE TIFS 2012',
+  parameters: blocksParameters,
+  apply(image, drawn, random) {
+    const { width, height } = image
+    const first = compressJpeg(image, drawn.quality, drawn.subsampling)
+    const [left, top] = [1 + random.integer(7), 1 + random.integer(7)]
+    const moved = compressJpeg(extend(first, left, top), drawn.second, drawn.subsampling)
+    return crop(moved, top, left, height, width)
+  },
+}
+
+/** Repeats the first column and row to the left of and above an image. */
+function extend({ width, height, channels, data }: Image, left: number, top: number): Image {
+  const [wide, high] = [width + left, height + top]
+  const out = new Float32Array(channels * wide * high)
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < high; y++) {
+      const from = (c * height + Math.max(y - top, 0)) * width
+      const to = (c * high + y) * wide
+      out.fill(data[from] as number, to, to + left)
+      out.set(data.subarray(from, from + width), to + left)
+    }
+  }
+  return { width: wide, height: high, channels, data: out }
+}
