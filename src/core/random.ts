@@ -1,5 +1,8 @@
 // Random numbers for data and degradations: streams that a seed determines, the same on every platform and for every number of workers.
 
+import { exp, log } from './elementary.ts'
+import { RestoreError } from './errors.ts'
+
 /** A stream of random numbers. */
 export interface Random {
   /** Uniform in [0, 1). */
@@ -12,4 +15,207 @@ export interface Random {
   integer(below: number): number
   /** An independent stream that this one and `key` determine; does not advance this one. */
   fork(key: number): Random
+}
+
+/** Where a counter-based stream stands: all it needs to go on, as plain JSON. */
+export interface RandomState {
+  readonly key: readonly [number, number]
+  readonly stream: readonly [number, number]
+  /** 32-bit words taken so far. */
+  readonly taken: number
+}
+
+/** A stream whose place can be saved and whose forks can be saved too. */
+export interface CounterRandom extends Random {
+  readonly state: RandomState
+  fork(key: number): CounterRandom
+}
+
+/** Blocks of 4 words made at a time. */
+const batchBlocks = 64
+const batchWords = 4 * batchBlocks
+
+/** Philox4x32-10 (Salmon et al., 2011): encrypts `blocks` counters from [low, high, stream] on. */
+function philox(
+  words: Uint32Array,
+  blocks: number,
+  { key, stream }: Pick<RandomState, 'key' | 'stream'>,
+  start: number,
+): void {
+  const [key0, key1, stream0, stream1] = [key[0] | 0, key[1] | 0, stream[0] | 0, stream[1] | 0]
+  for (let block = 0; block < blocks; block++) {
+    const counter = start + block
+    let k0 = key0
+    let k1 = key1
+    let c0 = counter | 0
+    let c1 = (counter / 4294967296) | 0
+    let c2 = stream0
+    let c3 = stream1
+    for (let round = 0; round < 10; round++) {
+      // The high halves of c0·0xd2511f53 and c2·0xcd9e8d57, from products of 16 bits; `| 0` keeps them integers for the engine.
+      const a = c0 & 0xffff
+      const b = c0 >>> 16
+      const c = c2 & 0xffff
+      const d = c2 >>> 16
+      const m0 = (Math.imul(b, 0x1f53) + (Math.imul(a, 0x1f53) >>> 16)) | 0
+      const n0 = (Math.imul(a, 0xd251) + (m0 & 0xffff)) | 0
+      const high0 = (Math.imul(b, 0xd251) + (m0 >>> 16) + (n0 >>> 16)) | 0
+      const m1 = (Math.imul(d, 0x8d57) + (Math.imul(c, 0x8d57) >>> 16)) | 0
+      const n1 = (Math.imul(c, 0xcd9e) + (m1 & 0xffff)) | 0
+      const high1 = (Math.imul(d, 0xcd9e) + (m1 >>> 16) + (n1 >>> 16)) | 0
+      const low0 = Math.imul(c0, 0xd2511f53)
+      const low1 = Math.imul(c2, 0xcd9e8d57)
+      c0 = high1 ^ c1 ^ k0
+      c1 = low1
+      c2 = high0 ^ c3 ^ k1
+      c3 = low0
+      k0 = (k0 + 0x9e3779b9) | 0
+      k1 = (k1 + 0xbb67ae85) | 0
+    }
+    words[4 * block] = c0
+    words[4 * block + 1] = c1
+    words[4 * block + 2] = c2
+    words[4 * block + 3] = c3
+  }
+}
+
+/** The ziggurat of Marsaglia and Tsang (2000): 128 layers of equal area under exp(−x²/2). */
+const ziggurat = (() => {
+  const [layers, area, tail] = [128, 9.91256303526217e-3, 3.442619855899]
+  const height = (x: number) => exp(-0.5 * x * x)
+  const edges = new Float64Array(layers + 1)
+  edges[0] = area / height(tail)
+  edges[1] = tail
+  for (let i = 2; i < layers; i++) {
+    const below = edges[i - 1] as number
+    edges[i] = Math.sqrt(-2 * log(area / below + height(below)))
+  }
+  return {
+    tail,
+    heights: edges.map((edge, i) => (i === layers ? 1 : height(edge))),
+    scales: edges.map((edge) => edge / 2 ** 24),
+    /** Numbers of 24 bits below this one lie wholly under the curve. */
+    inside: Uint32Array.from({ length: layers }, (_, i) =>
+      Math.floor(((edges[i + 1] as number) / (edges[i] as number)) * 2 ** 24 - 0.5),
+    ),
+  }
+})()
+
+class Philox implements CounterRandom {
+  readonly #origin: Pick<RandomState, 'key' | 'stream'>
+  readonly #words = new Uint32Array(batchWords)
+  #batch: number
+  #next: number
+
+  constructor({ key, stream, taken }: RandomState) {
+    this.#origin = { key, stream }
+    this.#next = taken % batchWords
+    this.#batch = (taken - this.#next) / batchWords
+    // A full batch is made when the first word is asked for.
+    if (this.#next > 0) philox(this.#words, batchBlocks, this.#origin, this.#batch * batchBlocks)
+  }
+
+  get state(): RandomState {
+    return { ...this.#origin, taken: this.#batch * batchWords + this.#next }
+  }
+
+  /** Makes the words at hand last for at least one more. */
+  #prepare(): void {
+    if (this.#next === batchWords) {
+      this.#next = 0
+      this.#batch++
+    }
+    if (this.#next === 0) philox(this.#words, batchBlocks, this.#origin, this.#batch * batchBlocks)
+  }
+
+  #word(): number {
+    this.#prepare()
+    return this.#words[this.#next++] as number
+  }
+
+  uniform(): number {
+    return ((this.#word() >>> 5) * 67108864 + (this.#word() >>> 6)) / 9007199254740992
+  }
+
+  normal(): number {
+    return this.#normalFrom(this.#word())
+  }
+
+  #normalFrom(first: number): number {
+    const { heights, scales, inside, tail } = ziggurat
+    for (let word = first; ; word = this.#word()) {
+      const layer = word & 127
+      const sign = (word & 128) === 0 ? 1 : -1
+      const x = ((word >>> 8) + 0.5) * (scales[layer] as number)
+      if (word >>> 8 < (inside[layer] as number)) return sign * x
+      if (layer === 0) return sign * this.#beyond(tail)
+      const [low, high] = [heights[layer] as number, heights[layer + 1] as number]
+      if (low + this.uniform() * (high - low) < exp(-0.5 * x * x)) return sign * x
+    }
+  }
+
+  /** A number of the normal's tail (Marsaglia, 1964). */
+  #beyond(tail: number): number {
+    for (;;) {
+      const x = -log(1 - this.uniform()) / tail
+      if (-2 * log(1 - this.uniform()) > x * x) return tail + x
+    }
+  }
+
+  fillNormal(values: Float32Array): void {
+    const { scales, inside } = ziggurat
+    const words = this.#words
+    for (let i = 0; i < values.length; ) {
+      this.#prepare()
+      let next = this.#next
+      for (; i < values.length && next < batchWords; i++) {
+        const word = words[next++] as number
+        const layer = word & 127
+        const integer = word >>> 8
+        if (integer < (inside[layer] as number)) {
+          values[i] = (1 - ((word & 128) >> 6)) * (integer + 0.5) * (scales[layer] as number)
+          continue
+        }
+        this.#next = next
+        values[i] = this.#normalFrom(word)
+        next = this.#next
+      }
+      this.#next = next
+    }
+  }
+
+  integer(below: number): number {
+    checkBelow(below)
+    return Math.floor(this.uniform() * below)
+  }
+
+  fork(key: number): CounterRandom {
+    checkWhole('fork: key', key, Number.MAX_SAFE_INTEGER)
+    const { key: own, stream } = this.#origin
+    const words = new Uint32Array(4)
+    // Another half of the counters than those that numbers are drawn from.
+    philox(words, 1, { key: own, stream: [stream[0], ~stream[1]] }, key)
+    const [k0, k1, s0, s1] = [...words] as [number, number, number, number]
+    return new Philox({ key: [k0, k1], stream: [s0, s1], taken: 0 })
+  }
+}
+
+function checkWhole(where: string, value: number, largest: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= largest) return
+  throw new RestoreError('usage', `${where}: expected a whole number from 0 to ${largest}, got ${value}`)
+}
+
+function checkBelow(below: number): void {
+  if (Number.isInteger(below) && below >= 1 && below <= 2 ** 32) return
+  throw new RestoreError(
+    'usage',
+    `random integer: expected a bound from 1 to ${2 ** 32}, a whole number, got ${below}`,
+  )
+}
+
+/** The stream of a seed (0 … 2^53 − 1), or one that goes on where its `state` was read. */
+export function counterRandom(seed: number | RandomState): CounterRandom {
+  if (typeof seed !== 'number') return new Philox(seed)
+  checkWhole('random seed', seed, Number.MAX_SAFE_INTEGER)
+  return new Philox({ key: [seed >>> 0, Math.floor(seed / 4294967296)], stream: [0, 0], taken: 0 })
 }
