@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
+import { writeRestormer } from './restormerWeights.ts'
 
 export interface Command {
   readonly program: string
@@ -127,7 +128,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     cases: async ({ scratch }) => [
       {
         title: 'float32, 256×256',
-        ours: ours('onnxRestormer', join(scratch, 'ours.f32')),
+        ours: ours('onnxRestormer', join(scratch, 'ours.f32'), writeRestormer(scratch)),
         reference: ours('onnxRestormer', join(scratch, 'reference.f32'), await exportedRestormer()),
       },
     ],

@@ -35,17 +35,20 @@ export async function medianSeconds(
   return median(seconds)
 }
 
-/** A line of Linux's /proc/self/status in bytes, such as VmHWM, the peak of resident memory, or VmRSS. */
-export function memoryBytes(name: 'VmHWM' | 'VmRSS'): number {
-  if (existsSync('/proc/self/status')) {
-    const kilobytes = new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+/** A line of Linux's /proc/PID/status in bytes, such as VmHWM, the peak of resident memory, or VmRSS. */
+export function memoryBytes(name: 'VmHWM' | 'VmRSS', pid: number | 'self' = 'self'): number {
+  const file = `/proc/${pid}/status`
+  if (existsSync(file)) {
+    const kilobytes = new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(file, 'utf8'))?.[1]
     return Number(kilobytes) * 1024
   }
+  if (pid !== 'self') return Number.NaN
   return name === 'VmHWM' ? process.resourceUsage().maxRSS * 1024 : process.memoryUsage.rss()
 }
 
-export function report(measure: Omit<Measure, 'peakBytes'>): void {
-  console.log(JSON.stringify({ ...measure, peakBytes: memoryBytes('VmHWM') }))
+/** Prints the figures; the peak is this process's own unless one is given. */
+export function report(measure: Omit<Measure, 'peakBytes'> & { readonly peakBytes?: number }): void {
+  console.log(JSON.stringify({ peakBytes: memoryBytes('VmHWM'), ...measure }))
 }
 
 /** Values that need no random generator: element i is 0.5 + 0.5·sin(step·i). */

@@ -33,8 +33,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-/** The shells, which may import everything but one another, benchmarks included. */
-const shells = ['cli', 'server']
+/** The shells, which may import everything but one another, benchmarks included; the computing process is one. */
+const shells = ['cli', 'server', 'worker']
 
 interface Import {
   readonly from: string

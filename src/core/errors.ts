@@ -8,6 +8,8 @@ export const errorCodes = {
   shape: { exit: 1, status: 422, meaning: 'a tensor does not have the shape an operation or network needs' },
   checkpoint: { exit: 1, status: 422, meaning: 'a weights file is malformed, unsafe or of another network' },
   trace: { exit: 1, status: 422, meaning: 'a network cannot be written as an ONNX graph as asked' },
+  memory: { exit: 1, status: 507, meaning: 'more memory is needed than there is' },
+  crash: { exit: 1, status: 500, meaning: 'the process that computes failed or ended by itself' },
   numeric: { exit: 1, status: 422, meaning: 'a value is not finite, or two results disagree' },
   environment: {
     exit: 3,

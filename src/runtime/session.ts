@@ -71,39 +71,47 @@ function fromRuntime(
   return { dtype: type, shape: dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
 }
 
+/** Graphs that stay open for sizes to come again: portrait and landscape, say. Each holds the weights and the memory of its run. */
+const keptGraphs = 2
+
 /**
- * Runs a network at any input size, by a graph traced for the size at hand; the latest one is kept. Calls take turns, so that
+ * Runs a network at any input size, by a graph traced for the size at hand; the latest ones are kept. Calls take turns, so that
  * none closes the graph of another.
  */
 export function tracedSession(
   { forward }: LoadedModel,
   open: (model: Uint8Array) => Promise<Session>,
 ): Session {
-  let sizes = ''
-  let session: Session | undefined
+  // In the order of their last use.
+  const sessions = new Map<string, Session>()
   let turn: Promise<unknown> = Promise.resolve()
 
-  const close = async () => {
-    const closing = session
-    session = undefined
-    await closing?.close()
+  const closeFirst = async () => {
+    const [first] = sessions
+    if (!first) return
+    sessions.delete(first[0])
+    await first[1].close()
   }
-  const run = async (inputs: NamedData): Promise<NamedData> => {
-    const asked = JSON.stringify(
-      Object.entries(inputs).map(([name, { shape, dtype }]) => [name, shape, dtype]),
-    )
-    if (!session || asked !== sizes) {
-      await close()
-      const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
-      session = await open(toOnnx(trace(traced, forward)))
-      sizes = asked
-    }
-    return session.run(inputs)
+  const sessionFor = async (inputs: NamedData): Promise<Session> => {
+    const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
+    const sizes = JSON.stringify(traced)
+    const known = sessions.get(sizes)
+    sessions.delete(sizes)
+    if (!known && sessions.size >= keptGraphs) await closeFirst()
+    const session = known ?? (await open(toOnnx(trace(traced, forward))))
+    sessions.set(sizes, session)
+    return session
   }
   const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
     const result = turn.then(action)
     turn = result.catch(() => {})
     return result
   }
-  return { run: (inputs) => inTurn(() => run(inputs)), close: () => inTurn(close) }
+  const close = async () => {
+    while (sessions.size > 0) await closeFirst()
+  }
+  return {
+    run: (inputs) => inTurn(async () => (await sessionFor(inputs)).run(inputs)),
+    close: () => inTurn(close),
+  }
 }

@@ -1,0 +1,26 @@
+// The process that computes, started by src/runtime/compute.ts: descriptor 3 carries requests and answers, and descriptor 0 ends
+// when the process that started this one does, however it ends.
+
+import { Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { type OpenSession, serve } from '../runtime/serve.ts'
+
+/** A run blocks this thread, so another watches; it ends the process at once, as nothing here is worth finishing. */
+const watcher = `
+  const { Socket } = require('node:net')
+  new Socket({ fd: 0 }).on('error', () => {}).on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+`
+
+const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
+  if (backend === 'torch') {
+    const { torchSession } = await import('../torch/session.ts')
+    return torchSession(model.network, model.forward, device === 'cuda' ? `cuda:${deviceIndex}` : 'cpu')
+  }
+  const { nodeSession } = await import('../runtime/sessionNode.ts')
+  return nodeSession(model, { provider: device, deviceIndex, threads })
+}
+
+new Worker(watcher, { eval: true, execArgv: [] })
+// Ctrl-C reaches the whole group of a terminal; what it means is for the process that started this one to decide.
+process.on('SIGINT', () => {})
+serve(new Socket({ fd: 3 }), openSession)
