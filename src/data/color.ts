@@ -13,6 +13,9 @@ const toYcbcr = [
   [112, -93.786, -18.214, 128],
 ] as const
 
+/** Weights of R, G, B in [0, 1], then the offset, of Y in 0..255. */
+export const lumaWeights = toYcbcr[0]
+
 /** Rows R, G, B: weights of Y, Cb, Cr in [0, 1], then the offset; results in 0..255. */
 const toRgb = [
   [0.00456621 * 65025, 0, 0.00625893 * 65025, -222.921],
@@ -34,7 +37,7 @@ export function ycbcrToRgb(image: Image, levels: Levels = 'float'): Image {
 
 /** The Y of {@link rgbToYcbcr} alone: [1 h w]. */
 export function luma(image: Image, levels: Levels = 'float'): Image {
-  return combineChannels('luma', image, [toYcbcr[0]], levels)
+  return combineChannels('luma', image, [lumaWeights], levels)
 }
 
 /** Swaps the first and last of three channels: RGB to BGR and back. */

@@ -1,0 +1,95 @@
+// The values that metrics compare: planes of levels 0..255 in double precision, without their border.
+
+import { RestoreError } from '../core/errors.ts'
+import { lumaWeights } from '../data/color.ts'
+import { type Image, roundHalfEven } from '../data/image.ts'
+
+/** Planes [h w] of levels 0..255. */
+export interface Levels {
+  readonly width: number
+  readonly height: number
+  readonly planes: readonly Float64Array[]
+}
+
+/** 'uint8': rounded to whole levels, as a saved 8-bit file has them; 'float': clamped only. */
+export type Depth = 'uint8' | 'float'
+
+/** Weights of R, G and B and the offset of a brightness in 0..255. */
+export interface Luma {
+  readonly weights: readonly [r: number, g: number, b: number]
+  readonly offset: number
+  /** Rounds the brightness to whole levels, as MATLAB does for 8-bit images. */
+  readonly isRounded: boolean
+}
+
+const [r, g, b, offset] = lumaWeights
+
+/** Y of BT.601 in studio range of a saved 8-bit image: rounded (MATLAB) or not (BasicSR, IR-SDE). */
+export const matlabLuma: Luma = { weights: [r / 255, g / 255, b / 255], offset, isRounded: true }
+export const floatLuma: Luma = { ...matlabLuma, isRounded: false }
+
+/** IPT's and DASR's Y of a difference: other weights, over 256, no offset. */
+export const differenceLuma: Luma = {
+  weights: [65.738 / 256, 129.057 / 256, 25.064 / 256],
+  offset: 0,
+  isRounded: false,
+}
+
+/** Y of DASR's SSIM: the weights of its PSNR, but over 255. */
+export const dasrLuma: Luma = {
+  weights: [65.738 / 255, 129.057 / 255, 25.064 / 255],
+  offset: 16,
+  isRounded: false,
+}
+
+/** Every channel without a border of `cropPx`. */
+export function channelLevels(image: Image, depth: Depth, cropPx: number): Levels {
+  const [width, height] = [image.width - 2 * cropPx, image.height - 2 * cropPx]
+  const planes = Array.from({ length: image.channels }, (_, c) => {
+    const plane = new Float64Array(width * height)
+    for (let y = 0, at = 0; y < height; y++) {
+      const row = (c * image.height + y + cropPx) * image.width + cropPx
+      for (let x = 0; x < width; x++, at++) {
+        const level = Math.fround(Math.min(Math.max(image.data[row + x]!, 0), 1) * 255)
+        plane[at] = depth === 'uint8' ? roundHalfEven(level) : level
+      }
+    }
+    return plane
+  })
+  return { width, height, planes }
+}
+
+/** Brightness of whole levels as one plane; a gray image counts as RGB with three equal channels. */
+export function lumaLevels(image: Image, { weights, offset, isRounded }: Luma, cropPx: number): Levels {
+  const { width, height, planes } = channelLevels(image, 'uint8', cropPx)
+  const [r, g = r, b = r] = planes
+  const plane = new Float64Array(width * height)
+  for (let i = 0; i < plane.length; i++) {
+    const value = weights[0] * r![i]! + weights[1] * g![i]! + weights[2] * b![i]! + offset
+    plane[i] = isRounded ? roundHalfEven(value) : value
+  }
+  return { width, height, planes: [plane] }
+}
+
+/** Refuses a pair that cannot be compared pixel by pixel. */
+export function checkPair(metric: string, reference: Image, output: Image, cropPx: number): void {
+  const size = ({ channels, height, width }: Image) => `${channels}×${height}×${width}`
+  if (size(reference) !== size(output)) {
+    throw new RestoreError(
+      'shape',
+      `${metric}: expected two images of one size (channels×height×width), got a reference of ${size(reference)} and an output of ${size(output)}`,
+    )
+  }
+  checkCrop(metric, output, cropPx)
+}
+
+export function checkCrop(metric: string, { width, height }: Image, cropPx: number): void {
+  if (!Number.isInteger(cropPx) || cropPx < 0) {
+    throw new RestoreError('usage', `${metric}: expected a crop of 0 or more whole pixels, got ${cropPx}`)
+  }
+  if (Math.min(width, height) > 2 * cropPx) return
+  throw new RestoreError(
+    'shape',
+    `${metric}: expected an image of more than ${2 * cropPx} pixels a side, as ${cropPx} are cropped, got ${height}×${width}`,
+  )
+}
