@@ -6,6 +6,8 @@ export interface Conv2dOptions {
   readonly bias: boolean
   readonly stride?: number
   readonly groups?: number
+  /** Zeros around the image; half the kernel unless given. */
+  readonly padding?: number
 }
 
 /** What a convolution computes with: its own weights, or such as are folded or sliced from them. */
@@ -40,7 +42,7 @@ export function convInParts(x: Tensor, parts: number, convs: readonly ConvWeight
   )
 }
 
-/** Convolution of [b in h w] with zero padding kernel/2; stride 1 keeps the size. */
+/** Convolution of [b in h w] with zero padding; unless told otherwise, stride 1 keeps the size. */
 export class Conv2d {
   weight: Tensor // [out in/groups kernel kernel]
   bias?: Tensor // [out]
@@ -52,13 +54,13 @@ export class Conv2d {
     init: Init,
     channelsIn: number,
     channelsOut: number,
-    { kernel, bias, stride = 1, groups = 1 }: Conv2dOptions,
+    { kernel, bias, stride = 1, groups = 1, padding = Math.floor(kernel / 2) }: Conv2dOptions,
   ) {
     const fanIn = (channelsIn / groups) * kernel * kernel
     this.weight = init.weight([channelsOut, channelsIn / groups, kernel, kernel], uniformByFanIn(fanIn))
     if (bias) this.bias = init.weight([channelsOut], uniformByFanIn(fanIn))
     this.stride = stride
-    this.padding = Math.floor(kernel / 2)
+    this.padding = padding
     this.groups = groups
   }
 
