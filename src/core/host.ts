@@ -30,6 +30,19 @@ export function hostTensor(data: TensorData): Tensor {
   return new Tensor(hostBackend, data, data.shape)
 }
 
+const constants = new WeakSet<Tensor>()
+
+/** A tensor that belongs to no checkpoint, such as the mask of an attention: every backend takes it from host memory. */
+export function constant(values: Float32Array, shape: readonly number[]): Tensor {
+  const tensor = hostTensor(float32Data(values, shape))
+  constants.add(tensor)
+  return tensor
+}
+
+export function isConstant(tensor: Tensor): boolean {
+  return constants.has(tensor)
+}
+
 function floats(op: Op, tensor: Tensor): Values {
   const { dtype, bytes } = tensor.read()
   if (dtype !== 'float32')

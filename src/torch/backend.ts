@@ -5,6 +5,7 @@ import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
+import { isConstant } from '../core/host.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
@@ -18,7 +19,10 @@ class TorchBackend implements Backend {
 
   run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor {
     const handles: Handle[] = []
-    for (const tensor of inputs) handles.push(handleOf(tensor, op))
+    for (const tensor of inputs)
+      handles.push(
+        tensor.backend !== this && isConstant(tensor) ? placeBeside(inputs, tensor) : handleOf(tensor, op),
+      )
     try {
       return new Tensor(this, call[op](attrs, handles), shape)
     } catch (error) {
@@ -41,6 +45,13 @@ class TorchBackend implements Backend {
 }
 
 const torchBackend = new TorchBackend()
+
+/** Copies a constant to the device of the other inputs. */
+function placeBeside(inputs: readonly Tensor[], constant: Tensor): Handle {
+  const other = inputs.find((tensor) => tensor.backend === torchBackend)
+  const device = other ? (addon().device(handleOf(other)) as Device) : 'cpu'
+  return handleOf(toTorch(constant, device))
+}
 
 /** libtorch's refusal with the op and the shapes it was about. */
 function refused(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {

@@ -1,0 +1,313 @@
+// IR-SDE: Image Restoration with Mean-Reverting Stochastic Differential Equations, arXiv:2301.11699, its posterior sampling
+// (arXiv:2404.09732) and the denoising SDE. Every formula is linear in images, so each is a set of coefficients, in float64.
+// Numbers as Algolzw/image-restoration-sde@2598d73 utils/sde_utils.py and Algolzw/daclip-uir@c2cc141 (sample_T) compute them.
+
+import { float32Data, type TensorData } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
+import { hostTensor } from '../core/host.ts'
+import type { Tensor } from '../core/tensor.ts'
+
+export type Schedule = 'cosine' | 'linear' | 'constant'
+
+export interface SdeOptions {
+  /** 'restoring' reverts to the degraded image; 'denoising' keeps the mean, for white Gaussian noise alone. */
+  readonly kind: 'restoring' | 'denoising'
+  readonly schedule: Schedule
+  /** Steps T of training: the network has seen times 1 … T. */
+  readonly steps: number
+  /** Steps taken in sampling, by a schedule of their own; T unless given. */
+  readonly sampleSteps?: number | undefined
+  /** Stationary deviation λ, on the scale 0 … 255, or 0 … 1 where below 1. */
+  readonly maxSigma: number
+  /** Share of the clean image that is left at time T. */
+  readonly eps: number
+}
+
+/** Tables over t = 0 … steps; t = 0 is never visited. */
+export interface Sde {
+  readonly kind: SdeOptions['kind']
+  readonly steps: number
+  /** The network is told t · timeScale. */
+  readonly timeScale: number
+  readonly maxSigma: number
+  readonly dt: number
+  readonly theta: Float64Array
+  readonly sigma: Float64Array
+  /** Sum of theta over 1 … t. */
+  readonly cumulative: Float64Array
+  readonly sigmaBar: Float64Array
+}
+
+/** Where the schedules of published networks start from. */
+export const restoringSde: SdeOptions = {
+  kind: 'restoring',
+  schedule: 'cosine',
+  steps: 100,
+  maxSigma: 50,
+  eps: 0.005,
+}
+export const denoisingSde: SdeOptions = {
+  kind: 'denoising',
+  schedule: 'cosine',
+  steps: 1000,
+  maxSigma: 70,
+  eps: 0.04,
+}
+
+function thetas(schedule: Schedule, steps: number): Float64Array {
+  const table = new Float64Array(steps + 1)
+  if (schedule === 'constant') return table.fill(1)
+  if (schedule === 'linear') {
+    const scale = 1000 / (steps + 1)
+    return table.map((_, t) => scale * (1e-4 + ((0.02 - 1e-4) * t) / steps))
+  }
+  // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of neighbours; weights are trained with it.
+  const f = (i: number) => Math.cos((((i / (steps + 2) + 0.008) / 1.008) * Math.PI) / 2) ** 2
+  return table.map((_, t) => 1 - f(t + 1) / f(0))
+}
+
+export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma, eps }: SdeOptions): Sde {
+  const valid = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0) && maxSigma > 0
+  if (!valid || !(eps > 0 && eps < 1)) {
+    throw new RestoreError(
+      'usage',
+      `SDE: expected whole numbers of steps above 0, a deviation above 0 and eps in 0 … 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
+    )
+  }
+  const isLevel = kind === 'restoring' ? maxSigma >= 1 : maxSigma > 1
+  const lambda = isLevel ? maxSigma / 255 : maxSigma
+  const theta = thetas(schedule, sampleSteps)
+  let sum = -(theta[0] as number)
+  const cumulative = theta.map((value) => {
+    sum += value
+    return sum
+  })
+  const dt = -Math.log(eps) / (cumulative[sampleSteps] as number)
+  return {
+    kind,
+    steps: sampleSteps,
+    timeScale: steps / sampleSteps,
+    maxSigma: lambda,
+    dt,
+    theta,
+    cumulative,
+    sigma: theta.map((value) => lambda * Math.sqrt(2 * value)),
+    sigmaBar: cumulative.map((value) => lambda * Math.sqrt(1 - Math.exp(-2 * value * dt))),
+  }
+}
+
+/** What a form is linear in: x0, its degraded version μ, x_t, the network's prediction of the noise in x_t, fresh noise. */
+export type Term = 'clean' | 'degraded' | 'state' | 'prediction' | 'noise'
+
+/** A weighted sum of images. */
+export type LinearForm = Readonly<Partial<Record<Term, number>>>
+
+const terms = ['clean', 'degraded', 'state', 'prediction', 'noise'] as const
+
+function sum(...parts: readonly (readonly [scale: number, form: LinearForm])[]): LinearForm {
+  const total: Partial<Record<Term, number>> = {}
+  for (const [scale, form] of parts)
+    for (const term of terms) {
+      const value = form[term]
+      if (value !== undefined) total[term] = (total[term] ?? 0) + scale * value
+    }
+  return total
+}
+
+/** Tables at a time t. */
+function at({ steps, theta, sigma, sigmaBar, cumulative, dt }: Sde, t: number) {
+  if (!Number.isInteger(t) || t < 0 || t > steps)
+    throw new RestoreError('usage', `SDE: expected a time of 0 to ${steps}, got ${t}`)
+  const [thetaT = 0, sigmaT = 0, sigmaBarT = 0, cumulativeT = 0] = [
+    theta[t],
+    sigma[t],
+    sigmaBar[t],
+    cumulative[t],
+  ]
+  return {
+    theta: thetaT,
+    sigma: sigmaT,
+    sigmaBar: sigmaBarT,
+    /** A = e^(−θ dt), B = e^(−θ̄_t dt), C = e^(−θ̄_(t−1) dt). */
+    a: Math.exp(-thetaT * dt),
+    b: Math.exp(-cumulativeT * dt),
+    c: Math.exp(-(cumulative[Math.max(t - 1, 0)] ?? 0) * dt),
+  }
+}
+
+/** Mean of x_t given x0 (eq. 6). */
+export function marginalMean(sde: Sde, t: number): LinearForm {
+  if (sde.kind === 'denoising') return { clean: 1 }
+  const { b } = at(sde, t)
+  return { clean: b, degraded: 1 - b }
+}
+
+/** x_t given x0. */
+export function marginal(sde: Sde, t: number): LinearForm {
+  return { ...marginalMean(sde, t), noise: at(sde, t).sigmaBar }
+}
+
+/** Where sampling starts: the degraded image with noise; the denoising SDE starts from its image as it is. */
+export function initial(sde: Sde): LinearForm {
+  return sde.kind === 'restoring' ? { degraded: 1, noise: sde.maxSigma } : { degraded: 1 }
+}
+
+/** The noise in x_t, of which the network's prediction is an estimate. */
+export function trueNoise(sde: Sde, t: number): LinearForm {
+  const scale = 1 / at(sde, t).sigmaBar
+  return sum([scale, { state: 1 }], [-scale, marginalMean(sde, t)])
+}
+
+/** ∇ log p(x_t) by the network. */
+export function score(sde: Sde, t: number): LinearForm {
+  return { prediction: -1 / at(sde, t).sigmaBar }
+}
+
+/** Deterministic part of a forward step. */
+export function drift(sde: Sde, t: number): LinearForm {
+  const rate = at(sde, t).theta * sde.dt
+  return sde.kind === 'restoring' ? { degraded: rate, state: -rate } : { clean: rate, state: -rate }
+}
+
+/** Random part of a step. */
+export function dispersion(sde: Sde, t: number): LinearForm {
+  return { noise: at(sde, t).sigma * Math.sqrt(sde.dt) }
+}
+
+/** Drift of the reverse-time SDE (eq. 5), or of the ODE with the same marginals. */
+export function reverseDrift(sde: Sde, t: number, mode: 'sde' | 'ode'): LinearForm {
+  const { sigma, b } = at(sde, t)
+  const scale = sigma ** 2 * sde.dt
+  if (sde.kind === 'denoising') {
+    const share = mode === 'sde' ? (1 + b * b) / 2 : (b * b) / 2
+    return sum([-scale * share, score(sde, t)])
+  }
+  return sum([1, drift(sde, t)], [mode === 'sde' ? -scale : -scale / 2, score(sde, t)])
+}
+
+/** x0 from x_t and the predicted noise. */
+export function cleanEstimate(sde: Sde, t: number): LinearForm {
+  const { b, sigmaBar } = at(sde, t)
+  if (sde.kind === 'denoising') return { state: 1, prediction: -sigmaBar }
+  return { state: 1 / b, degraded: 1 - 1 / b, prediction: -sigmaBar / b }
+}
+
+/** Most likely x_(t−1) given x_t and x0 (eq. 13): what training aims at. */
+export function optimum(sde: Sde, t: number): LinearForm {
+  const { a, b, c } = at(sde, t)
+  const ofState = (a * (1 - c * c)) / (1 - b * b)
+  if (sde.kind === 'denoising') return { state: ofState, clean: 1 - ofState }
+  const ofClean = (c * (1 - a * a)) / (1 - b * b)
+  return { state: ofState, clean: ofClean, degraded: 1 - ofState - ofClean }
+}
+
+/** Deviation of x_(t−1) given x_t and x0. */
+export function optimumDeviation(sde: Sde, t: number): number {
+  const { a, b, c } = at(sde, t)
+  const variance = ((1 - a * a) * (1 - c * c)) / (1 - b * b)
+  return Math.sqrt(Math.max(variance, 1e-20 * sde.dt)) * sde.maxSigma
+}
+
+export const samplers = ['posterior', 'sde', 'mean', 'ode'] as const
+export type Sampler = (typeof samplers)[number]
+
+/** x_(t−1) from x_t, the prediction and fresh noise; 'mean' is the reverse SDE without its noise. */
+export function reverseStep(sde: Sde, t: number, sampler: Sampler): LinearForm {
+  if (sampler === 'posterior') {
+    if (sde.kind === 'denoising')
+      throw new RestoreError('usage', 'sampler: expected sde, mean or ode for a denoising SDE, got posterior')
+    const { clean = 0, ...rest } = optimum(sde, t)
+    return sum([1, rest], [clean, cleanEstimate(sde, t)], [optimumDeviation(sde, t), { noise: 1 }])
+  }
+  const mean = sum([1, { state: 1 }], [-1, reverseDrift(sde, t, sampler === 'ode' ? 'ode' : 'sde')])
+  return sampler === 'sde' ? sum([1, mean], [-1, dispersion(sde, t)]) : mean
+}
+
+/** The time at which the denoising SDE has the noise level of an image: sigma on the scale of `maxSigma` in [0, 1]. */
+export function startStep(sde: Sde, sigma: number): number {
+  if (sde.kind !== 'denoising' || !(sigma > 0 && sigma <= sde.maxSigma)) {
+    throw new RestoreError(
+      'usage',
+      `start step: expected a denoising SDE and a noise level up to ${sde.maxSigma} (of 1), got ${sde.kind} and ${sigma}`,
+    )
+  }
+  const wanted = -Math.log(1 - (sigma / sde.maxSigma) ** 2 + 1e-6) / (2 * sde.dt)
+  const distance = (t: number) => Math.abs((sde.cumulative[t] as number) - wanted)
+  let best = 1
+  for (let t = 2; t <= sde.steps; t++) if (distance(t) < distance(best)) best = t
+  return best
+}
+
+/** Images that a form may mix, all [b c h w]. */
+export type Terms = Readonly<Partial<Record<Term, Tensor>>>
+
+function mix(images: Terms, weight: (term: Term) => Tensor | number | undefined): Tensor {
+  let total: Tensor | undefined
+  for (const term of terms) {
+    const by = weight(term)
+    if (by === undefined) continue
+    const image = images[term]
+    if (!image) throw new RestoreError('usage', `SDE: expected an image '${term}', got none`)
+    const part = image.mul(by)
+    total = total ? total.add(part) : part
+  }
+  if (!total)
+    throw new RestoreError('usage', 'SDE: expected a form with at least one image, got an empty one')
+  return total
+}
+
+/** The sum that a form stands for. */
+export function evaluate(form: LinearForm, images: Terms): Tensor {
+  return mix(images, (term) => form[term])
+}
+
+/** As `evaluate`, with a form for each image of the batch; `place` moves the coefficients [b 1 1 1] to where the images are. */
+export function evaluateEach(
+  forms: readonly LinearForm[],
+  images: Terms,
+  place: (data: TensorData) => Tensor = hostTensor,
+): Tensor {
+  return mix(images, (term) => {
+    if (forms.every((form) => form[term] === undefined)) return undefined
+    const values = Float32Array.from(forms, (form) => form[term] ?? 0)
+    return place(float32Data(values, [forms.length, 1, 1, 1]))
+  })
+}
+
+export interface MatchingInputs {
+  readonly clean: Tensor
+  /** Absent for the denoising SDE. */
+  readonly degraded?: Tensor | undefined
+  /** Standard normal. */
+  readonly noise: Tensor
+  /** A time of 1 … steps for each image. */
+  readonly times: readonly number[]
+}
+
+export interface Matching {
+  readonly state: Tensor
+  readonly prediction: Tensor
+  /** Mean of the reverse step. */
+  readonly expected: Tensor
+  readonly optimum: Tensor
+  /** Mean absolute difference of the last two (eq. 14). */
+  readonly loss: Tensor
+}
+
+/** The training objective: the reverse step from x_t should meet the most likely x_(t−1). `predict` is the network at `times`. */
+export function matchingLoss(
+  sde: Sde,
+  { clean, degraded, noise, times }: MatchingInputs,
+  predict: (state: Tensor) => Tensor,
+  place?: (data: TensorData) => Tensor,
+): Matching {
+  const given = degraded ? { clean, degraded, noise } : { clean, noise }
+  const each = (form: (t: number) => LinearForm, images: Terms) =>
+    evaluateEach(times.map(form), images, place)
+  const state = each((t) => marginal(sde, t), given)
+  const prediction = predict(state)
+  const images = { ...given, state, prediction }
+  const expected = each((t) => reverseStep(sde, t, 'mean'), images)
+  const target = each((t) => optimum(sde, t), images)
+  return { state, prediction, expected, optimum: target, loss: expected.sub(target).abs().mean() }
+}
