@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { viewAs } from '../core/data.ts'
-import { decodeImage, encodeImage } from './codec.ts'
+import { decodeBytes, decodeImage, encodeImage, imageSize } from './codec.ts'
 import { quantize } from './image.ts'
 
 const rgb = Uint8Array.from({ length: 4 * 3 * 3 }, (_, i) => (i * 53) % 256)
@@ -176,4 +180,185 @@ describe('images in and out', () => {
   test('what is no image is refused', async () => {
     await expect(decodeImage(Buffer.from('not an image'))).rejects.toThrow('expected a readable still image')
   })
+})
+
+describe('samples as the file holds them', () => {
+  test('are interleaved, 8 bits, with the opacity last', async () => {
+    const rgba = Uint8Array.from({ length: 4 * 3 * 4 }, (_, i) => (i * 31) % 256)
+    const file = await sharp(rgba, { raw: { width: 4, height: 3, channels: 4 } })
+      .png()
+      .toBuffer()
+    const { pixels, format } = await decodeBytes(file)
+    expect(pixels).toEqual({ width: 4, height: 3, channels: 3, hasAlpha: true, data: rgba })
+    expect([format, pixels.data.constructor]).toEqual(['png', Uint8Array])
+  })
+
+  test('are 16 bits where the file has them, grey with its opacity', async () => {
+    const samples = Uint16Array.of(1000, 65535, 40001, 777)
+    const file = await sharp(samples, { raw: { width: 2, height: 1, channels: 2 } })
+      .toColourspace('grey16')
+      .png()
+      .toBuffer()
+    const { pixels } = await decodeBytes(file)
+    expect(pixels).toEqual({ width: 2, height: 1, channels: 1, hasAlpha: true, data: samples })
+  })
+
+  test('of one pixel are an image', async () => {
+    const file = await sharp(Uint8Array.of(7, 8, 9), { raw: { width: 1, height: 1, channels: 3 } })
+      .png()
+      .toBuffer()
+    const decoded = await decodeImage(file)
+    expect([decoded.image.width, decoded.image.height]).toEqual([1, 1])
+    expect(await roundTrip(file, 'png')).toEqual([7, 8, 9])
+  })
+
+  test('of 10 and 12 bits reach white, and go back to AVIF in 12 bits', async () => {
+    const white = new Uint16Array(16 * 16 * 3).fill(65535)
+    for (const bitdepth of [10, 12] as const) {
+      const file = await sharp(white, { raw: { width: 16, height: 16, channels: 3 } })
+        .toColourspace('rgb16')
+        .avif({ lossless: true, bitdepth })
+        .toBuffer()
+      const decoded = await decodeImage(file)
+      expect(decoded.depth).toBe(16)
+      expect(decoded.image.data[0]).toBeCloseTo(1, 3)
+      const written = await encodeImage(decoded)
+      expect((await sharp(written).metadata()).bitsPerSample).toBe(12)
+      expect((await decodeImage(written)).image.data[0]).toBeCloseTo(1, 3)
+    }
+  })
+
+  test('that a TIFF multiplied with their opacity are divided again', async () => {
+    const { pixels } = await decodeBytes(associatedTiff([100, 50, 20, 128]))
+    expect(pixels.hasAlpha).toBe(true)
+    expect([...pixels.data]).toEqual([199, 99, 39, 128])
+  })
+})
+
+/** An uncompressed TIFF of one pixel whose colour is multiplied with its opacity (ExtraSamples 1). */
+function associatedTiff(pixel: readonly number[]): Buffer {
+  const entries = [
+    [256, 3, 1, 1],
+    [257, 3, 1, 1],
+    [258, 3, 4, 134],
+    [259, 3, 1, 1],
+    [262, 3, 1, 2],
+    [273, 4, 1, 142],
+    [277, 3, 1, 4],
+    [278, 3, 1, 1],
+    [279, 4, 1, 4],
+    [338, 3, 1, 1],
+  ] as const
+  const file = Buffer.alloc(146)
+  file.write('II*\0', 'latin1')
+  file.writeUInt32LE(8, 4)
+  file.writeUInt16LE(entries.length, 8)
+  for (const [i, [tag, type, count, value]] of entries.entries()) {
+    file.writeUInt16LE(tag, 10 + i * 12)
+    file.writeUInt16LE(type, 12 + i * 12)
+    file.writeUInt32LE(count, 14 + i * 12)
+    file.writeUInt32LE(value, 18 + i * 12)
+  }
+  for (let i = 0; i < 4; i++) file.writeUInt16LE(8, 134 + i * 2)
+  file.set(pixel, 142)
+  return file
+}
+
+describe('files that are refused', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'limpid-codec-'))
+  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  const written = (name: string, bytes: Uint8Array | string): string => {
+    writeFileSync(join(dir, name), bytes)
+    return join(dir, name)
+  }
+
+  test.each([
+    ['an empty file', '', 'an empty file of 0 bytes'],
+    ['a web page', '\ufeff\n <!DOCTYPE html><html><body>404</body></html>', 'a web page'],
+    ['an LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'run git lfs pull'],
+    ['a drawing', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'a file of svg'],
+    ['text', 'hello', 'unsupported image format'],
+  ])('%s, by decoding and by the size alone', async (_, content, reason) => {
+    const path = written('bad.png', content)
+    const ways = [() => decodeImage(path), () => decodeBytes(Buffer.from(content)), () => imageSize(path)]
+    for (const read of ways) {
+      await expect(read()).rejects.toMatchObject({ code: 'input', message: expect.stringContaining(reason) })
+    }
+    await expect(imageSize(path)).rejects.toThrow(`${path}: expected a readable still image, got: `)
+  })
+
+  test('a missing file and a folder, by name', async () => {
+    await expect(decodeImage(join(dir, 'none.png'))).rejects.toThrow(/none\.png: .*ENOENT/)
+    await expect(decodeImage(dir)).rejects.toThrow(/EISDIR/)
+  })
+
+  test.each(['png', 'jpeg', 'webp', 'tiff', 'avif', 'gif'] as const)('a %s at any cut', async (format) => {
+    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7) % 251)
+    const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .toFormat(format)
+      .toBuffer()
+    for (const part of [0.02, 0.3, 0.6, 0.9]) {
+      await expect(decodeImage(file.subarray(0, file.length * part)), `${part}`).rejects.toMatchObject({
+        code: 'input',
+      })
+    }
+  })
+
+  test('a small file that claims a huge picture, unless the limit is raised', async () => {
+    const bomb = pngOf(100_000, 100_000)
+    await expect(decodeImage(bomb)).rejects.toThrow(
+      '100000 × 100000 = 10000 megapixels, above the limit of 268 megapixels; raise pixelLimit',
+    )
+    expect(await imageSize(bomb)).toEqual({ width: 100_000, height: 100_000, format: 'png' })
+    const file = await sharp(rgb, { raw }).png().toBuffer()
+    await expect(decodeImage(file, { pixelLimit: 11 })).rejects.toThrow('above the limit')
+    expect((await decodeImage(file, { pixelLimit: 12 })).image.width).toBe(4)
+  })
+
+  test('samples that are no 8 or 16 bits', async () => {
+    const file = await sharp(rgb, { raw })
+      .toColourspace('scrgb')
+      .tiff({ predictor: 'float', compression: 'deflate' })
+      .toBuffer()
+    await expect(decodeImage(file)).rejects.toThrow('samples of type float; 8 or 16 bits are read')
+  })
+})
+
+/** A PNG whose header claims a size and whose pixels are missing. */
+function pngOf(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([8, 2], 8)
+  const parts = [
+    ['IHDR', header],
+    ['IDAT', deflateSync(new Uint8Array(64))],
+    ['IEND', Buffer.alloc(0)],
+  ] as const
+  const chunks = parts.map(([type, data]) => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32BE(crc32(body))
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(data.length)
+    return Buffer.concat([length, body, sum])
+  })
+  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...chunks])
+}
+
+test('the size of a turned photo is upright', async () => {
+  const file = await sharp(rgb, { raw }).jpeg().withMetadata({ orientation: 6 }).toBuffer()
+  expect(await imageSize(file)).toEqual({ width: 3, height: 4, format: 'jpeg' })
+})
+
+test('the quality asked for is the encoder’s', async () => {
+  const noise = Float32Array.from({ length: 64 * 64 * 3 }, (_, i) => ((i * i * 7) % 251) / 255)
+  const image = { width: 64, height: 64, channels: 3, data: noise }
+  for (const format of ['jpg', 'webp', 'avif']) {
+    const sizes = [20, 90].map(async (quality) => {
+      return (await encodeImage({ image, alpha: undefined, depth: 8, format }, { quality })).length
+    })
+    const [low, high] = (await Promise.all(sizes)) as [number, number]
+    expect(low).toBeLessThan(high / 1.5)
+  }
 })

@@ -1,9 +1,17 @@
 // Image files in and out, by sharp (libvips).
 
-import sharp, { type Sharp } from 'sharp'
+import { open, readFile } from 'node:fs/promises'
+import sharp, { type Metadata, type Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import { type Image, quantize } from './image.ts'
+import { bitmapFormat, readBitmap } from './bitmaps.ts'
+import { type Image, type Pixels, pixelsToPlanes, quantize } from './image.ts'
+import { type ImageMetadata, uprightExif, uprightXmp } from './metadata.ts'
+import { profileFits } from './profiles.ts'
+import { foreignProfile, fromSrgb, rasterOf, toSrgb } from './raster.ts'
+import { explainUnreadable, refuseByContent } from './unreadable.ts'
+
+export type { ImageMetadata } from './metadata.ts'
 
 export interface DecodedImage {
   readonly image: Image
@@ -11,65 +19,152 @@ export interface DecodedImage {
   readonly alpha: Float32Array | undefined
   readonly depth: 8 | 16
   readonly format: string
+  /** What else the file says, for {@link encodeImage} to write again; leave it out to strip it. */
+  readonly metadata?: ImageMetadata | undefined
 }
+
+export interface DecodedPixels {
+  readonly pixels: Pixels
+  readonly format: string
+  readonly metadata: ImageMetadata | undefined
+}
+
+export interface DecodeOptions {
+  /** Most pixels (width × height) that are decoded; 268 million by default, as a small file can claim any size. */
+  readonly pixelLimit?: number
+}
+
+export interface ImageSize {
+  /** Upright. */
+  readonly width: number
+  readonly height: number
+  readonly format: string
+}
+
+/** 16383 × 16383, as in sharp. */
+const usualPixelLimit = 0x3fff ** 2
+
+const readable = ['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']
 
 /** Decodes a still image into sRGB or grey planes, upright; 16-bit files keep their depth. */
-export async function decodeImage(input: string | Uint8Array): Promise<DecodedImage> {
-  const name = typeof input === 'string' ? input : 'image'
-  try {
-    const { depth, space, hasAlpha: isTransparent, pages = 1, icc, format } = await sharp(input).metadata()
-    if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
-    const isDeep = depth === 'ushort'
-    const isGray = space === 'b-w' || space === 'grey16'
-    // Grey with opacity goes by way of colour, where libvips keeps the opacity.
-    const isPlainGray = isGray && !isTransparent
-    const colourspace = isPlainGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
-    // NOTE: sharp takes 16-bit colour from its profile to Display P3, so that step is left out. Its conversion at the end goes
-    // from the profile to sRGB, but takes colour without one for P3: only where there is a profile.
-    const hasDeepProfile = space === 'rgb16' && icc?.toString('latin1', 16, 20) === 'RGB '
-    const upright = sharp(input, { failOn: 'error', ignoreIcc: hasDeepProfile })
-      .autoOrient()
-      .toColourspace(colourspace)
-    const { data, info } = await (hasDeepProfile ? upright.withIccProfile('srgb') : upright)
-      .raw({ depth: isDeep ? 'ushort' : 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    const { width, height, channels: stored } = info
-    const planes = toPlanes(isDeep ? viewAs(data, Uint16Array) : data, stored, isDeep ? 65535 : 255)
-    const pixels = width * height
-    const hasAlpha = stored === 2 || stored === 4
-    const channels = isGray ? 1 : hasAlpha ? stored - 1 : stored
-    return {
-      image: { width, height, channels, data: planes.subarray(0, channels * pixels) },
-      alpha: hasAlpha ? planes.subarray((stored - 1) * pixels) : undefined,
-      depth: isDeep ? 16 : 8,
-      format: format === 'heif' ? 'avif' : format,
+export async function decodeImage(
+  input: string | Uint8Array,
+  options: DecodeOptions = {},
+): Promise<DecodedImage> {
+  const { pixels, depth, format, metadata } = await decode(input, options)
+  return { ...pixelsToPlanes(pixels), depth, format, metadata }
+}
+
+/** Decodes a still image into samples as the file holds them, upright, sRGB or grey. */
+export async function decodeBytes(
+  input: string | Uint8Array,
+  options: DecodeOptions = {},
+): Promise<DecodedPixels> {
+  const { pixels, depth, format, metadata } = await decode(input, options)
+  const isWider = depth === 8 && pixels.data instanceof Uint16Array
+  const data = isWider ? Uint8Array.from(pixels.data, (value) => Math.round(value / 257)) : pixels.data
+  return { pixels: { ...pixels, data }, format, metadata }
+}
+
+/** Size and format by the header alone; the pixels may still prove unreadable. */
+export async function imageSize(input: string | Uint8Array): Promise<ImageSize> {
+  return orExplained(input, async () => {
+    const bitmap = await openBitmap(input)
+    if (bitmap) return { width: bitmap.width, height: bitmap.height, format: bitmap.format }
+    const { autoOrient, format } = checkHeader(await headerOf(input))
+    return { ...autoOrient, format: nameOf(format) }
+  })
+}
+
+interface Decoded extends DecodedPixels {
+  /** Of the file; the samples are wider where a profile was converted. */
+  readonly depth: 8 | 16
+}
+
+function decode(
+  input: string | Uint8Array,
+  { pixelLimit = usualPixelLimit }: DecodeOptions,
+): Promise<Decoded> {
+  return orExplained(input, async () => {
+    const bitmap = await openBitmap(input)
+    if (bitmap) {
+      checkPixels(bitmap.width, bitmap.height, pixelLimit)
+      return { pixels: bitmap.read(), depth: bitmap.depth, format: bitmap.format, metadata: undefined }
     }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/\s+/g, ' ') : String(error)
-    throw new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
-      cause: error,
-    })
+    const header = checkHeader(await headerOf(input))
+    checkPixels(header.width, header.height, pixelLimit)
+    const stored = await samplesOf(input, header)
+    const profile = foreignProfile(header.icc, stored.channels)
+    const pixels = profile ? await toSrgb(stored, profile) : stored
+    const depth = header.depth === 'ushort' ? 16 : 8
+    return { pixels, depth, format: nameOf(header.format), metadata: metadataOf(header, stored.channels) }
+  })
+}
+
+/** The samples in the file's own colours (CMYK in sRGB), upright. */
+async function samplesOf(input: string | Uint8Array, header: Metadata): Promise<Pixels> {
+  const { depth, space, hasAlpha: isTransparent, bitsPerSample } = header
+  const isDeep = depth === 'ushort'
+  const isGray = space === 'b-w' || space === 'grey16'
+  // Grey with opacity goes by way of colour, where libvips keeps the opacity.
+  const isPlainGray = isGray && !isTransparent
+  const colourspace = isPlainGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
+  const { data, info } = await sharp(input, {
+    failOn: 'error',
+    limitInputPixels: false,
+    ignoreIcc: space !== 'cmyk',
+  })
+    .autoOrient()
+    .toColourspace(colourspace)
+    .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  const { width, height, channels: stored } = info
+  if (stored > 4) throw new Error(`${stored} channels; grey or colour, with opacity or without, is read`)
+  const all = isDeep ? viewAs(data, Uint16Array) : new Uint8Array(data.buffer, data.byteOffset, data.length)
+  const hasAlpha = stored === 2 || stored === 4
+  const samples = isGray && stored > 2 ? pickGray(all, stored) : all
+  // libvips shifts the 10 or 12 bits of AVIF up, which leaves white below 65535.
+  if (header.format === 'heif' && isDeep && bitsPerSample && bitsPerSample < 16)
+    fillRange(samples, bitsPerSample)
+  return { width, height, channels: isGray ? 1 : hasAlpha ? stored - 1 : stored, hasAlpha, data: samples }
+}
+
+function pickGray(samples: Uint8Array | Uint16Array, stored: number): Uint8Array | Uint16Array {
+  const kept = stored === 4 ? 2 : 1
+  const picked = samples.slice(0, (samples.length / stored) * kept)
+  for (let i = 0; i < picked.length; i++) {
+    picked[i] = samples[Math.floor(i / kept) * stored + (i % kept) * 3] as number
+  }
+  return picked
+}
+
+function fillRange(samples: Uint8Array | Uint16Array, bits: number): void {
+  const white = (2 ** bits - 1) * 2 ** (16 - bits)
+  for (let i = 0; i < samples.length; i++) {
+    samples[i] = Math.min(Math.round(((samples[i] as number) / white) * 65535), 65535)
   }
 }
 
-function toPlanes(values: Uint8Array | Uint16Array, channels: number, peak: number): Float32Array {
-  const pixels = values.length / channels
-  const planes = new Float32Array(values.length)
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = (values[i * channels + c] as number) / peak
+function metadataOf({ icc, exif, xmp, density }: Metadata, channels: number): ImageMetadata | undefined {
+  const kept = {
+    // A profile of CMYK does not: those pixels stay sRGB.
+    icc: icc && profileFits(icc, channels) ? icc : undefined,
+    exif: uprightExif(exif),
+    xmp: uprightXmp(xmp),
+    density,
   }
-  return planes
+  return Object.values(kept).some((block) => block !== undefined) ? kept : undefined
 }
 
 /** Formats that can be written, by file extension, with the options they are written with. */
-const encoders: Readonly<Record<string, (pipeline: Sharp) => Sharp>> = {
+const encoders: Readonly<Record<string, (pipeline: Sharp, quality?: number) => Sharp>> = {
   png: (pipeline) => pipeline.png(),
-  jpg: (pipeline) => pipeline.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
-  jpeg: (pipeline) => pipeline.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }),
-  webp: (pipeline) => pipeline.webp({ quality: 95 }),
+  jpg: (pipeline, quality = 95) => pipeline.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+  jpeg: (pipeline, quality = 95) => pipeline.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+  webp: (pipeline, quality = 95) => pipeline.webp({ quality }),
   tif: (pipeline) => pipeline.tiff({ compression: 'lzw' }),
   tiff: (pipeline) => pipeline.tiff({ compression: 'lzw' }),
-  avif: (pipeline) => pipeline.avif({ quality: 80 }),
+  avif: (pipeline, quality = 80) => pipeline.avif({ quality }),
 }
 
 /** Whether a format can be written, and with opacity where the image has it; else an error that lists what can. */
@@ -90,29 +185,112 @@ export function checkFormat(format: string, hasAlpha: boolean): void {
   }
 }
 
-/** Encodes planes (and opacity) for a file extension; 16-bit where the format can. */
-export async function encodeImage({ image, alpha, depth, format }: DecodedImage): Promise<Uint8Array> {
+export interface EncodeOptions {
+  /** 1..100 of JPEG, WebP and AVIF; those without loss take none. */
+  readonly quality?: number
+}
+
+/**
+ * Encodes planes (and opacity) for a file extension; 16-bit where the format can. Metadata is written as the file read had it,
+ * the pixels in its profile; TIFF holds no EXIF, and WebP and AVIF no profile of grey.
+ */
+export async function encodeImage(
+  { image, alpha, depth, format, metadata }: DecodedImage,
+  { quality }: EncodeOptions = {},
+): Promise<Uint8Array> {
   checkFormat(format, alpha !== undefined)
-  const { width, height } = image
-  const channels = image.channels + (alpha ? 1 : 0)
-  const planes = alpha ? new Float32Array(channels * width * height) : image.data
-  if (alpha) {
-    planes.set(image.data)
-    planes.set(alpha, image.data.length)
-  }
-  const all: Image = { width, height, channels, data: planes }
-  const isDeep = depth === 16 && (format === 'png' || format.startsWith('tif'))
-  const samples = isDeep
-    ? quantize(all, 65535, new Uint16Array(planes.length))
-    : quantize(all, 255, new Uint8Array(planes.length))
-  const raw = { width, height, channels: channels as 1 | 2 | 3 | 4 }
-  const isGray = image.channels === 1
-  const colourspace = isGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
-  const encode = encoders[format] as (pipeline: Sharp) => Sharp
+  const canBeDeep = format === 'png' || format === 'avif' || format.startsWith('tif')
+  const isColorOnly = format === 'webp' || format === 'avif'
+  const isKept = metadata?.icc && profileFits(metadata.icc, isColorOnly ? 3 : image.channels)
+  const icc = isKept && !(isColorOnly && image.channels === 1) ? metadata.icc : undefined
+  const isDeep = depth === 16 && canBeDeep
+  const encode = encoders[format] as (pipeline: Sharp, quality?: number) => Sharp
   try {
-    return await encode(sharp(samples, { raw }).toColourspace(colourspace)).toBuffer()
+    const foreign = foreignProfile(icc, image.channels)
+    const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
+    const samples = samplesFor(all, isDeep, format)
+    const pipeline = encode(rasterOf(samples, all, metadata && { ...metadata, icc }), quality)
+    const isDeepAvif = isDeep && format === 'avif'
+    const bytes = await (isDeepAvif
+      ? pipeline.avif({ quality: quality ?? 80, bitdepth: 12 })
+      : pipeline
+    ).toBuffer()
+    if (foreign && !(await sharp(bytes).metadata()).icc) {
+      throw new Error('its colour profile cannot be embedded; leave the metadata out')
+    }
+    return bytes
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new RestoreError('output', `${format}: the image cannot be encoded: ${reason}`, { cause: error })
+  }
+}
+
+function stack(image: Image, alpha: Float32Array | undefined): Image {
+  if (!alpha) return image
+  const data = new Float32Array(image.data.length + alpha.length)
+  data.set(image.data)
+  data.set(alpha, image.data.length)
+  return { ...image, channels: image.channels + 1, data }
+}
+
+function samplesFor(image: Image, isDeep: boolean, format: string): Uint8Array | Uint16Array {
+  if (!isDeep) return quantize(image, 255, new Uint8Array(image.data.length))
+  if (format !== 'avif') return quantize(image, 65535, new Uint16Array(image.data.length))
+  // 12 bits, which libvips takes from the upper ones.
+  const samples = quantize(image, 4095, new Uint16Array(image.data.length))
+  for (let i = 0; i < samples.length; i++) samples[i] = (samples[i] as number) * 16
+  return samples
+}
+
+function headerOf(input: string | Uint8Array): Promise<Metadata> {
+  return sharp(input, { limitInputPixels: false }).metadata()
+}
+
+function checkHeader(header: Metadata): Metadata {
+  const { format, pages = 1, depth } = header
+  if (!readable.includes(format)) {
+    throw new Error(`a file of ${format}; one of PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP or PNM is read`)
+  }
+  if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
+  if (depth !== 'uchar' && depth !== 'ushort') {
+    throw new Error(`samples of type ${depth}; 8 or 16 bits are read, so convert it first`)
+  }
+  return header
+}
+
+function checkPixels(width: number, height: number, limit: number): void {
+  if (width * height <= limit) return
+  const megapixels = (count: number) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} megapixels`
+  throw new Error(
+    `${width} × ${height} = ${megapixels(width * height)}, above the limit of ${megapixels(limit)}; raise pixelLimit if you trust the file`,
+  )
+}
+
+function nameOf(format: string): string {
+  return format === 'heif' ? 'avif' : format
+}
+
+async function openBitmap(input: string | Uint8Array): Promise<ReturnType<typeof readBitmap> | undefined> {
+  const head = typeof input === 'string' ? await headOf(input) : input.subarray(0, 512)
+  refuseByContent(head)
+  if (!bitmapFormat(head)) return undefined
+  return readBitmap(typeof input === 'string' ? await readFile(input) : input)
+}
+
+async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(512), 0, 512, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+async function orExplained<T>(input: string | Uint8Array, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    throw explainUnreadable(typeof input === 'string' ? input : 'image', error)
   }
 }

@@ -11,6 +11,37 @@ export interface Image {
   readonly data: Float32Array
 }
 
+/** Samples as files hold them: upright, sRGB or grey, a quarter of the memory of planes or half of it. */
+export interface Pixels {
+  readonly width: number
+  readonly height: number
+  /** Of colour: 1 or 3. */
+  readonly channels: number
+  /** Whether opacity follows the channels of colour. */
+  readonly hasAlpha: boolean
+  /** [h w c], 0..255 or 0..65535. */
+  readonly data: Uint8Array | Uint16Array
+}
+
+/** The value of white: 255 or 65535. */
+export function peakOf(samples: Uint8Array | Uint16Array): number {
+  return samples instanceof Uint16Array ? 65535 : 255
+}
+
+/** Planes of the colour, and of the opacity [h w] where there is one. */
+export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixels): {
+  readonly image: Image
+  readonly alpha: Float32Array | undefined
+} {
+  const [pixels, step, peak] = [width * height, channels + (hasAlpha ? 1 : 0), peakOf(data)]
+  const planes = new Float32Array(data.length)
+  for (let c = 0; c < step; c++) {
+    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = (data[i * step + c] as number) / peak
+  }
+  const image = { width, height, channels, data: planes.subarray(0, channels * pixels) }
+  return { image, alpha: hasAlpha ? planes.subarray(channels * pixels) : undefined }
+}
+
 /** [1 c h w] without a copy. */
 export function imageToTensor({ channels, height, width, data }: Image): TensorData {
   return float32Data(data, [1, channels, height, width])

@@ -1,0 +1,76 @@
+// What a photo's file says besides its pixels, carried from the file read to the file written by way of a one-pixel PNG:
+// the one thing that gives sharp a profile, EXIF and XMP as they are. PNG (third edition), sections 11.2 and 11.3.
+
+import { crc32, deflateSync } from 'node:zlib'
+
+/** Metadata of an image file as raw blocks; opaque to everything between decoding and encoding. */
+export interface ImageMetadata {
+  /** ICC profile of the pixels in the file; those in memory are sRGB. */
+  readonly icc: Uint8Array | undefined
+  /** EXIF, a TIFF structure that says upright and has no thumbnail. */
+  readonly exif: Uint8Array | undefined
+  readonly xmp: Uint8Array | undefined
+  /** Pixels per inch. */
+  readonly density: number | undefined
+}
+
+export interface CarrierOptions {
+  readonly channels: number
+  readonly depth: 8 | 16
+  readonly icc: Uint8Array | undefined
+  readonly exif?: Uint8Array | undefined
+  readonly xmp?: Uint8Array | undefined
+}
+
+const colorTypes = [0, 4, 2, 6]
+
+/** A PNG of one pixel of zeros, transparent where it has opacity, with the blocks given. */
+export function carrierPng({ channels, depth, icc, exif, xmp }: CarrierOptions): Buffer {
+  const header = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, depth, colorTypes[channels - 1] ?? 0, 0, 0, 0])
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', header),
+    ...(icc ? [chunk('iCCP', Buffer.from('icc\0\0', 'latin1'), deflateSync(icc))] : []),
+    ...(exif ? [chunk('eXIf', exif)] : []),
+    ...(xmp ? [chunk('iTXt', Buffer.from('XML:com.adobe.xmp\0\0\0\0\0', 'latin1'), xmp)] : []),
+    chunk('IDAT', deflateSync(new Uint8Array(1 + (channels * depth) / 8))),
+    chunk('IEND'),
+  ])
+}
+
+function chunk(type: string, ...parts: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), ...parts])
+  const framed = Buffer.alloc(body.length + 8)
+  framed.writeUInt32BE(body.length - 4, 0)
+  body.copy(framed, 4)
+  framed.writeUInt32BE(crc32(body), body.length + 4)
+  return framed
+}
+
+/** EXIF that says upright, as the decoded pixels are, and without the thumbnail, which is of the photo before; undefined if malformed. */
+export function uprightExif(block: Uint8Array | undefined): Uint8Array | undefined {
+  if (!block) return undefined
+  const hasPrefix = Buffer.from(block.subarray(0, 6)).toString('latin1') === 'Exif\0\0'
+  const exif = new Uint8Array(hasPrefix ? block.subarray(6) : block)
+  if (exif.length < 14) return undefined
+  const view = new DataView(exif.buffer)
+  const isLittle = view.getUint16(0) === 0x4949
+  if ((!isLittle && view.getUint16(0) !== 0x4d4d) || view.getUint16(2, isLittle) !== 42) return undefined
+  const directory = view.getUint32(4, isLittle)
+  if (directory + 2 > exif.length) return undefined
+  const count = view.getUint16(directory, isLittle)
+  const end = directory + 2 + count * 12
+  if (end + 4 > exif.length) return undefined
+  for (let entry = directory + 2; entry < end; entry += 12) {
+    if (view.getUint16(entry, isLittle) === 0x0112) view.setUint16(entry + 8, 1, isLittle)
+  }
+  view.setUint32(end, 0, isLittle)
+  return exif
+}
+
+/** XMP that says upright where it says anything of the orientation. */
+export function uprightXmp(block: Uint8Array | undefined): Uint8Array | undefined {
+  if (!block) return undefined
+  const text = Buffer.from(block).toString('latin1')
+  return Buffer.from(text.replace(/(tiff:Orientation(?:="|='|>))[2-8](?=["'<])/g, '$11'), 'latin1')
+}

@@ -1,0 +1,28 @@
+// Why a file is no image that can be read, in words that help.
+
+import { RestoreError } from '../core/errors.ts'
+
+/** Throws where the first bytes tell that this is no image file at all. */
+export function refuseByContent(head: Uint8Array): void {
+  if (head.length === 0) throw new Error('an empty file of 0 bytes; fetch or export it again')
+  const text = Buffer.from(head).toString('latin1').replace(/^ï»¿/, '').trimStart()
+  if (/^<(!doctype html|html|head|body|script)/i.test(text)) {
+    throw new Error('a web page, perhaps of a failed download; fetch the image again')
+  }
+  if (text.startsWith('version https://git-lfs')) {
+    throw new Error('a Git LFS pointer instead of the image; run git lfs pull')
+  }
+}
+
+const cutShort =
+  /premature end|truncat|unexpected end|end of (stream|file|data)|not enough|too short|read error|bad seek/i
+
+/** The one sentence for a file that cannot be decoded. */
+export function explainUnreadable(name: string, error: unknown): RestoreError {
+  if (error instanceof RestoreError) return error
+  const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error)
+  const reason = cutShort.test(message) ? `a file that was cut short or is damaged (${message})` : message
+  return new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
+    cause: error,
+  })
+}
