@@ -2,7 +2,13 @@
 
 import { RestoreError } from '../core/errors.ts'
 
-export type ModelId = 'restormer' | 'light'
+export type ModelId =
+  | 'restormer'
+  | 'ipt'
+  | 'light'
+  | 'conditional-unet'
+  | 'conditional-nafnet'
+  | 'latent-unet'
 
 const signatures: Readonly<Record<ModelId, readonly string[]>> = {
   restormer: [
@@ -11,6 +17,20 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
     'latent.0.ffn.project_out.weight',
     'output.weight',
   ],
+  ipt: [
+    'head.0.0.weight',
+    'tail.0.1.weight',
+    'body.encoder.layers.0.self_attn.in_proj_weight',
+    'sub_mean.weight',
+  ],
+  'conditional-unet': [
+    'init_conv.weight',
+    'time_mlp.1.weight',
+    'downs.0.0.block1.proj.weight',
+    'mid_block1.block1.proj.weight',
+  ],
+  'conditional-nafnet': ['intro.weight', 'time_mlp.1.weight', 'encoders.0.0.mlp.1.weight', 'ending.weight'],
+  'latent-unet': ['init_conv.weight', 'encoder.0.0.block1.proj.weight', 'latent_conv.weight'],
   light: ['intro.weight', 'encoders.0.0.norm1.body.weight', 'middle.0.beta', 'ending.weight'],
 }
 

@@ -4,14 +4,17 @@ import { elementCount, float32Data } from '../core/data.ts'
 import { hostTensor } from '../core/host.ts'
 import type { Tensor } from '../core/tensor.ts'
 
-/** What a fresh tensor holds: one value, or uniform in ±bound. */
-export type Distribution = { readonly constant: number } | { readonly bound: number }
+/** What a fresh tensor holds: one value, uniform in ±bound, or normal around 0. */
+export type Distribution =
+  | { readonly constant: number }
+  | { readonly bound: number }
+  | { readonly deviation: number }
 
 export interface Init {
   /** A trainable tensor. */
   weight(shape: readonly number[], distribution: Distribution): Tensor
-  /** A tensor that is saved but not trained. */
-  buffer(shape: readonly number[], value: number): Tensor
+  /** A tensor that is saved but not trained: one value throughout, or all of them. */
+  buffer(shape: readonly number[], value: number | readonly number[]): Tensor
 }
 
 /** PyTorch's default for convolutions and linear layers, kaiming_uniform(a=√5): ±1/√fanIn for weight and bias. */
@@ -31,15 +34,23 @@ function create(
   return tensor
 }
 
+function draw(distribution: Distribution, random: () => number): number {
+  if ('constant' in distribution) return distribution.constant
+  if ('bound' in distribution) return (2 * random() - 1) * distribution.bound
+  // Box and Muller's; 1 − random() is never 0.
+  const radius = Math.sqrt(-2 * Math.log(1 - random()))
+  return distribution.deviation * radius * Math.cos(2 * Math.PI * random())
+}
+
 /** Draws weights with `random`, uniform in [0, 1). */
 export function randomInit(random: () => number): Init {
   return {
     weight: (shape, distribution) =>
       create(shape, true, (values) => {
-        if ('constant' in distribution) values.fill(distribution.constant)
-        else for (let i = 0; i < values.length; i++) values[i] = (2 * random() - 1) * distribution.bound
+        for (let i = 0; i < values.length; i++) values[i] = draw(distribution, random)
       }),
-    buffer: (shape, value) => create(shape, false, (values) => values.fill(value)),
+    buffer: (shape, value) =>
+      create(shape, false, (values) => (typeof value === 'number' ? values.fill(value) : values.set(value))),
   }
 }
 

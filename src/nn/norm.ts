@@ -38,3 +38,18 @@ export class ChannelLayerNorm {
     return { weight: scaled, bias: conv.bias ? shift.add(conv.bias) : shift, stride, padding, groups }
   }
 }
+
+/** LayerNorm over the last dimension of [… d], biased variance. */
+export class LayerNorm {
+  weight: Tensor // [d]
+  bias: Tensor // [d]
+
+  constructor(init: Init, features: number) {
+    this.weight = init.weight([features], { constant: 1 })
+    this.bias = init.weight([features], { constant: 0 })
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.layerNorm(this, eps)
+  }
+}

@@ -6,6 +6,7 @@ import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/s
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { Ipt, type IptOptions, iptDefaults, iptOptionsFromWeights, iptTaskIndex } from '../models/ipt.ts'
 import { Light, lightDefaults, lightOptionsFromWeights } from '../models/light.ts'
 import { Restormer, restormerDefaults, restormerOptionsFromWeights, type Tap } from '../models/restormer.ts'
 import { emptyInit, type Init } from '../nn/init.ts'
@@ -23,13 +24,24 @@ export interface Builder {
   /** Named inputs of `forward`, each with its layout. */
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
-  forward(network: object, inputs: Tensors, tap?: Tap): Tensors
+  forward(network: object, inputs: Tensors, call: Call): Tensors
   /** Height and width that the network accepts. */
   readonly size: { readonly multipleOf: number; readonly minimum: number }
+  /** The only side that the network accepts, where there is one: pictures are cut into such windows. */
+  window?(options: Options): number
+  /** Side of the output over that of the input. */
+  scale(options: Options): number
+  /** Keys of a checkpoint that say nothing. */
+  readonly ignoredKeys?: readonly string[]
   /** Estimated peak of a run at float32 on ONNX Runtime's CPU kernels. */
   readonly memory: { readonly fixedBytes: number; readonly bytesPerPixel: number }
   channels(options: Options): { readonly input: number; readonly output: number }
   readonly license: LicenseId
+}
+
+interface Call<O = Options> {
+  readonly options: O
+  readonly tap?: Tap | undefined
 }
 
 /** One network's builder, typed where it is written and the same for all where it is used. */
@@ -39,19 +51,27 @@ function builder<O extends object, N extends object>(entry: {
   readonly create: (init: Init, options: O) => N
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
-  readonly forward: (network: N, inputs: Tensors, tap?: Tap) => Tensors
+  readonly forward: (network: N, inputs: Tensors, call: Call<O>) => Tensors
   readonly size: Builder['size']
+  readonly window?: (options: O) => number
+  readonly scale: (options: O) => number
+  readonly ignoredKeys?: readonly string[]
   readonly memory: Builder['memory']
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
+  const { window, ...rest } = entry
+  const complete = (options: Options): O => ({ ...entry.defaults, ...options })
   return {
-    ...entry,
+    ...rest,
     optionsFromWeights: (shapes) => ({ ...entry.optionsFromWeights(shapes) }),
     defaults: { ...entry.defaults },
-    create: (init, options) => entry.create(init, { ...entry.defaults, ...options }),
-    channels: (options) => entry.channels({ ...entry.defaults, ...options }),
-    forward: (network, inputs, tap) => entry.forward(network as N, inputs, tap),
+    create: (init, options) => entry.create(init, complete(options)),
+    channels: (options) => entry.channels(complete(options)),
+    scale: (options) => entry.scale(complete(options)),
+    ...(window ? { window: (options: Options) => window(complete(options)) } : {}),
+    forward: (network, inputs, { options, tap }) =>
+      entry.forward(network as N, inputs, { options: complete(options), tap }),
   }
 }
 
@@ -71,8 +91,9 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     create: (init, options) => new Restormer(init, options),
     inputs: { x: 'b channelsIn h w' },
     outputs: ['y'],
-    forward: (network, inputs, tap) => ({ y: network.forward(input(inputs, 'x'), tap) }),
+    forward: (network, inputs, { tap }) => ({ y: network.forward(input(inputs, 'x'), tap) }),
     size: { multipleOf: 8, minimum: 8 },
+    scale: () => 1,
     // The process peaked at 786, 1099 and 2089 MB for 64², 256² and 512² pixels: 766 MB and 5.05 KB a pixel, here with a margin.
     memory: { fixedBytes: 800e6, bytesPerPixel: 6000 },
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
@@ -86,8 +107,27 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     outputs: ['y'],
     forward: (network, inputs) => ({ y: network.forward(input(inputs, 'x')) }),
     size: { multipleOf: 8, minimum: 8 },
+    scale: () => 1,
     memory: { fixedBytes: 150e6, bytesPerPixel: 900 },
     channels: ({ channels }) => ({ input: channels, output: channels }),
+    license: 'apache',
+  }),
+  ipt: builder<IptOptions & { readonly task: string }, Ipt>({
+    optionsFromWeights: (shapes) => ({ ...iptOptionsFromWeights(shapes), task: '' }),
+    // What is asked of the network, by name or index; '' where its weights have only one task.
+    defaults: { ...iptDefaults, task: '' },
+    create: (init, options) => new Ipt(init, options),
+    inputs: { x: 'b 3 p p' },
+    outputs: ['y'],
+    forward: (network, inputs, { options, tap }) => ({
+      y: network.forward(input(inputs, 'x'), iptTaskIndex(options, options.task), tap),
+    }),
+    size: { multipleOf: 1, minimum: 1 },
+    window: ({ patchSize }) => patchSize,
+    scale: (options) => options.scales[iptTaskIndex(options, options.task)] ?? 1,
+    ignoredKeys: ['body.position_encoding.position_ids'],
+    memory: { fixedBytes: 1.5e9, bytesPerPixel: 100 },
+    channels: () => ({ input: 3, output: 3 }),
     license: 'apache',
   }),
 }
@@ -138,26 +178,31 @@ function isLike(value: unknown, usual: unknown): boolean {
 export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedModel {
   const { id, options, builder: entry } = recognize(checkpoint, given)
   const network = entry.create(emptyInit(), options)
-  loadWeights(network, new Map([...checkpoint.tensors].map(([key, stored]) => [key, weightSource(stored)])))
-  const { input: channels } = entry.channels(options)
+  const said = [...checkpoint.tensors].filter(([key]) => !entry.ignoredKeys?.includes(key))
+  loadWeights(network, new Map(said.map(([key, stored]) => [key, weightSource(stored)])))
   const forward = (inputs: Tensors, tap?: Tap) => {
-    for (const name of Object.keys(entry.inputs)) checkImage(name, input(inputs, name), channels, entry.size)
-    return entry.forward(network, inputs, tap)
+    for (const name of Object.keys(entry.inputs)) checkImage(name, input(inputs, name), entry, options)
+    return entry.forward(network, inputs, { options, tap })
   }
   return { id, options, builder: entry, network, forward }
 }
 
 /** Refuses what the network would stumble over deep inside; named sizes of a traced graph are taken on trust. */
-function checkImage(
-  name: string,
-  { shape }: Tensor,
-  channels: number,
-  { multipleOf, minimum }: Builder['size'],
-): void {
+function checkImage(name: string, { shape }: Tensor, builder: Builder, options: Options): void {
+  const { multipleOf, minimum } = builder.size
+  const channels = builder.channels(options).input
+  const window = builder.window?.(options)
   const [, c, ...sides] = shape
-  const fits = sides.every((side) => typeof side === 'string' || (side % multipleOf === 0 && side >= minimum))
+  const fits = sides.every(
+    (side) =>
+      typeof side === 'string' ||
+      (side % multipleOf === 0 && side >= minimum && (window === undefined || side === window)),
+  )
   if (shape.length === 4 && c === channels && fits) return
-  const wanted = `[b ${channels} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
+  const wanted =
+    window === undefined
+      ? `[b ${channels} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
+      : `[b ${channels} ${window} ${window}]`
   throw new RestoreError('shape', `${name}: expected ${wanted}, got ${formatShape(shape)}`)
 }
 

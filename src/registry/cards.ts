@@ -14,6 +14,11 @@ export const licenses = {
     isCommercial: false,
     note: 'Code and official weights of Restormer are for non-commercial use only; ask its authors for anything else.',
   },
+  mit: {
+    title: 'MIT License',
+    isCommercial: true,
+    note: 'Free for any use under the MIT License.',
+  },
 } as const
 
 export type LicenseId = keyof typeof licenses

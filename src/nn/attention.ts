@@ -1,0 +1,62 @@
+import { rearrange } from '../core/rearrange.ts'
+import type { Tensor } from '../core/tensor.ts'
+import type { Distribution, Init } from './init.ts'
+import { Linear } from './linear.ts'
+
+export interface MultiheadAttentionOptions {
+  readonly features: number
+  readonly heads: number
+  /** Bias of the projections of query, key and value. */
+  readonly inBias: boolean
+  readonly outBias: boolean
+  /** What the projections of query, key and value start with; PyTorch's default is Xavier's. */
+  readonly inWeights?: Distribution
+}
+
+/** What attends, what it is compared with, and what it collects: [b n d], [b m d] and [b m d]. */
+export interface AttentionInputs {
+  readonly query: Tensor
+  readonly key: Tensor
+  readonly value: Tensor
+}
+
+/** PyTorch's nn.MultiheadAttention (Attention Is All You Need, arXiv:1706.03762 §3.2.2) with the batch first. */
+export class MultiheadAttention {
+  readonly heads: number
+  in_proj_weight: Tensor // [3d d], the rows of query, key and value
+  in_proj_bias?: Tensor // [3d]
+  out_proj: Linear
+
+  constructor(init: Init, options: MultiheadAttentionOptions) {
+    const { features: d, heads, inBias, outBias } = options
+    const xavier = { bound: Math.sqrt(6 / (4 * d)) }
+    this.heads = heads
+    this.in_proj_weight = init.weight([3 * d, d], options.inWeights ?? xavier)
+    if (inBias) this.in_proj_bias = init.weight([3 * d], { constant: 0 })
+    this.out_proj = new Linear(init, d, d, { bias: outBias })
+  }
+
+  /** -> [b n d]; `mask` [n m] is added to the logits. */
+  forward({ query, key, value }: AttentionInputs, mask?: Tensor): Tensor {
+    const d = this.in_proj_weight.size(1)
+    const { heads } = this
+    // Dividing the weights of q spares a pass over the logits [b heads n m].
+    const scale = 1 / Math.sqrt(d / heads)
+    const q = rearrange(this.#project(query, 0, scale), 'b n (heads d) -> b heads n d', { heads })
+    const k = rearrange(this.#project(key, 1), 'b m (heads d) -> b heads d m', { heads })
+    const v = rearrange(this.#project(value, 2), 'b m (heads d) -> b heads m d', { heads })
+    const logits = q.matmul(k)
+    const attention = (mask ? logits.add(mask) : logits).softmax(-1)
+    return this.out_proj.forward(rearrange(attention.matmul(v), 'b heads n d -> b n (heads d)'))
+  }
+
+  /** Projection `part`: 0 of the query, 1 of the key, 2 of the value. */
+  #project(x: Tensor, part: number, scale = 1): Tensor {
+    const d = this.in_proj_weight.size(1)
+    const rows = (t: Tensor) => {
+      const sliced = t.slice(0, part * d, (part + 1) * d)
+      return scale === 1 ? sliced : sliced.mul(scale)
+    }
+    return x.linear(rows(this.in_proj_weight), this.in_proj_bias && rows(this.in_proj_bias))
+  }
+}

@@ -1,0 +1,17 @@
+import type { Tensor } from '../core/tensor.ts'
+import { type Init, uniformByFanIn } from './init.ts'
+
+/** Weights of [… in] -> [… out]. */
+export class Linear {
+  weight: Tensor // [out in]
+  bias?: Tensor // [out]
+
+  constructor(init: Init, featuresIn: number, featuresOut: number, { bias }: { readonly bias: boolean }) {
+    this.weight = init.weight([featuresOut, featuresIn], uniformByFanIn(featuresIn))
+    if (bias) this.bias = init.weight([featuresOut], uniformByFanIn(featuresIn))
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.linear(this.weight, this.bias)
+  }
+}

@@ -1,0 +1,41 @@
+import { RestoreError } from '../core/errors.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { Conv2d } from './conv.ts'
+import type { Init } from './init.ts'
+
+/** One of a list of layers, as nn.Sequential has them. */
+export type Step = { forward(x: Tensor): Tensor } | ((x: Tensor) => Tensor)
+
+/** EDSR's upsampler (arXiv:1707.02921 §3.2): a 3×3 convolution and a pixel shuffle for each factor of 2, or for 3; none for 1. */
+export function upsampler(init: Init, scale: number, channels: number): readonly Step[] {
+  return factorsOf(scale).flatMap((factor): Step[] => [
+    new Conv2d(init, channels, factor * factor * channels, { kernel: 3, bias: true }),
+    (x) => x.pixelShuffle(factor),
+  ])
+}
+
+function factorsOf(scale: number): readonly number[] {
+  if (scale === 3) return [3]
+  const doublings = Math.log2(scale)
+  if (Number.isInteger(doublings) && doublings >= 0) return new Array<number>(doublings).fill(2)
+  throw new RestoreError('usage', `upsampler: expected a scale of 3 or a power of 2, got ${scale}`)
+}
+
+/** The scale that the shapes of an upsampler's convolutions tell; `prefix` ends with a dot. */
+export function scaleOfUpsampler(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  prefix: string,
+  channels: number,
+): number {
+  let scale = 1
+  for (let step = 0; ; step += 2) {
+    const shape = shapes.get(`${prefix}${step}.weight`)
+    if (!shape) return scale
+    scale *= Math.round(Math.sqrt((shape[0] ?? 0) / channels))
+  }
+}
+
+/** Layers one after the other. */
+export function runSteps(steps: readonly Step[], x: Tensor): Tensor {
+  return steps.reduce((y, step) => (typeof step === 'function' ? step(y) : step.forward(y)), x)
+}
