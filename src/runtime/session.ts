@@ -79,7 +79,7 @@ const keptGraphs = 2
  * none closes the graph of another.
  */
 export function tracedSession(
-  { forward }: LoadedModel,
+  { forward }: Pick<LoadedModel, 'forward'>,
   open: (model: Uint8Array) => Promise<Session>,
 ): Session {
   // In the order of their last use.

@@ -28,6 +28,6 @@ export function onnxSession(
 }
 
 /** Runs a loaded network on ONNX Runtime, at any input size. */
-export function nodeSession(model: LoadedModel, options?: OnnxOptions): Session {
+export function nodeSession(model: Pick<LoadedModel, 'forward'>, options?: OnnxOptions): Session {
   return tracedSession(model, (onnx) => onnxSession(onnx, options))
 }

@@ -1,0 +1,16 @@
+// Numbers that a key and places determine, the same as in the scripts of test/golden/metrics: nothing has to be kept.
+
+import { crc32 } from '../src/checkpoints/crc32.ts'
+import { elementCount } from '../src/core/data.ts'
+
+/** Numbers in [0, 1). */
+export function hashed(key: string, shape: readonly number[]): Float32Array {
+  const seed = crc32(new TextEncoder().encode(key))
+  const values = new Float32Array(elementCount(shape))
+  for (let i = 0; i < values.length; i++) {
+    let x = Math.imul(i + seed, 0x9e3779b1)
+    x = Math.imul(x ^ (x >>> 15), 0x85ebca77)
+    values[i] = ((x ^ (x >>> 13)) >>> 0) / 2 ** 32
+  }
+  return values
+}
