@@ -1,14 +1,6 @@
 // From our ops to ONNX nodes (opset 20): one lowering for each op, with torch's semantics.
 
-import {
-  type DType,
-  elementCount,
-  float32Data,
-  int64Data,
-  isFloat,
-  type TensorData,
-  viewAs,
-} from '../core/data.ts'
+import { type DType, elementCount, float32Data, int64Data, isFloat, type TensorData } from '../core/data.ts'
 import { type Dim, factorsOfDim, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { PerOp } from '../core/ops.ts'
@@ -226,16 +218,6 @@ function resize(attributes: Readonly<Record<string, Attribute>>) {
   }
 }
 
-function transposed({ shape, data }: Operand): TensorData | undefined {
-  const [rows, columns] = shape
-  if (data?.dtype !== 'float32' || typeof rows !== 'number' || typeof columns !== 'number') return undefined
-  const values = viewAs(data.bytes, Float32Array)
-  const out = new Float32Array(rows * columns)
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j] as number
-  return float32Data(out, [columns, rows])
-}
-
 const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
   add: same('Add'),
   sub: same('Sub'),
@@ -269,12 +251,14 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
   cast: ({ dtype }, x, g) => g.emit('Cast', [at(x, 0).name], { to: onnxDataType(dtype) }),
   matmul: same('MatMul'),
   linear: (_, x, g) => {
-    const weight = transposed(at(x, 1))
-    const product = g.emit('MatMul', [
-      at(x, 0).name,
-      weight ? g.constant(weight) : g.emit('Transpose', [at(x, 1).name], { perm: [1, 0] }),
-    ])
-    return x[2] ? g.emit('Add', [product, x[2].name]) : product
+    const { name, shape } = at(x, 0)
+    const [out = 1, into = 1] = at(x, 1).shape
+    const isFlat = shape.length === 2
+    // Gemm adds the bias, and an activation that follows, without passes of their own; a Reshape costs nothing.
+    const rows = isFlat ? name : g.emit('Reshape', [name, g.ints([-1, Number(into)])])
+    const names = [rows, ...x.slice(1).map((operand) => operand.name)]
+    const product = g.emit('Gemm', names, { transB: 1 })
+    return isFlat ? product : g.emit('Reshape', [product, g.shape([...shape.slice(0, -1), out])])
   },
   conv2d: ({ stride, padding, groups }, x, g) =>
     g.emit(
