@@ -50,8 +50,10 @@ function bilinearTaps(
   from: number,
   to: number,
 ): (readonly [first: number, second: number, weight: number])[] {
+  // Positions in float32, as torch has them.
+  const scale = Math.fround(from / to)
   return Array.from({ length: to }, (_, i) => {
-    const position = Math.max(((i + 0.5) * from) / to - 0.5, 0)
+    const position = Math.max(Math.fround(Math.fround(scale * (i + 0.5)) - 0.5), 0)
     const first = Math.min(Math.floor(position), from - 1)
     return [first, Math.min(first + 1, from - 1), position - first] as const
   })

@@ -150,10 +150,15 @@ function blockFeatures(block: Float64Array, side: number, scratch: Float64Array)
 
 /** Shapes α that a fit can give, and r(α) = Γ(2/α)² / (Γ(1/α)·Γ(3/α)), which grows with α. */
 const shapeStep = 0.001
-const ratios = Float64Array.from({ length: 9801 }, (_, i) => {
-  const inverse = 1 / (0.2 + i * shapeStep)
-  return Math.exp(2 * logGamma(2 * inverse) - logGamma(inverse) - logGamma(3 * inverse))
-})
+let shapeRatios: Float64Array | undefined
+
+function ratiosOfShapes(): Float64Array {
+  shapeRatios ??= Float64Array.from({ length: 9801 }, (_, i) => {
+    const inverse = 1 / (0.2 + i * shapeStep)
+    return Math.exp(2 * logGamma(2 * inverse) - logGamma(inverse) - logGamma(3 * inverse))
+  })
+  return shapeRatios
+}
 
 interface Fit {
   readonly alpha: number
@@ -186,6 +191,7 @@ function fitAsymmetric(values: Float64Array): Fit {
 
 /** Index of the ratio nearest to a value; the first for NaN, as NumPy's argmin has it. */
 function nearestRatio(value: number): number {
+  const ratios = ratiosOfShapes()
   let [low, high] = [0, ratios.length - 1]
   if (Number.isNaN(value)) return 0
   while (high - low > 1) {

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { hashed } from '../../test/hashed.ts'
+import { readCheckpoint } from '../checkpoints/files.ts'
+import { loadTensor } from '../checkpoints/stored.ts'
+import { viewAs } from '../core/data.ts'
+import { frechetDistance, resizeBilinear } from './fid.ts'
+import { gamma, logGamma } from './gamma.ts'
+import { eigenOfSymmetric } from './symmetric.ts'
+
+interface Case {
+  readonly n: number
+  readonly m: number
+  readonly d: number
+  readonly distance: number
+}
+
+const cases = JSON.parse(readFileSync('test/golden/metrics/frechet.json', 'utf8')) as readonly Case[]
+
+function rows(key: string, count: number, d: number, of: (value: number) => number): Float32Array[] {
+  const values = hashed(key, [count, d])
+  return Array.from({ length: count }, (_, i) => values.subarray(i * d, (i + 1) * d).map(of))
+}
+
+test('the Fréchet distance is that of NumPy and SciPy, for sets larger and smaller than the features', () => {
+  for (const { n, m, d, distance } of cases) {
+    const a = rows(`a${n}`, n, d, (value) => value)
+    const b = rows(`b${m}`, m, d, (value) => 2 * value ** 2)
+    expect(frechetDistance(a, b)).toBeCloseTo(distance, 5)
+    expect(frechetDistance(b, a)).toBeCloseTo(distance, 5)
+    expect(frechetDistance(a, a)).toBeCloseTo(0, 6)
+  }
+})
+
+test('one image is no set', () => {
+  const a = rows('a', 3, 4, (value) => value)
+  expect(() => frechetDistance(a, a.slice(0, 1))).toThrow(/sets of 2 or more images, got 3 and 1/)
+})
+
+test('bilinear resizing is that of PyTorch, shrinking and growing', () => {
+  const golden = readCheckpoint('test/golden/metrics/networks.safetensors').tensors.get('resized')!
+  const expected = viewAs(loadTensor(golden).bytes, Float32Array)
+  const image = { width: 500, height: 40, channels: 3, data: hashed('small', [1, 3, 40, 500]) }
+  const { data } = resizeBilinear(image, 299, 299)
+  const worst = expected.reduce((max, value, i) => {
+    const [c, y, x] = [Math.floor(i / 36), Math.floor(i / 6) % 6, i % 6]
+    return Math.max(max, Math.abs(value - data[(c * 299 + 50 * y) * 299 + 50 * x]!))
+  }, 0)
+  expect(worst).toBeLessThan(1e-5)
+})
+
+test('eigenvalues and eigenvectors rebuild a symmetric matrix, also one that has repeated and zero values', () => {
+  const n = 12
+  const half = hashed('matrix', [n, n])
+  const random = Float64Array.from(half, (_, i) => half[i]! + half[(i % n) * n + Math.floor(i / n)]!)
+  const flat = new Float64Array(n * n).fill(1)
+  const diagonal = Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? i % 3 : 0))
+  for (const matrix of [random, flat, diagonal]) {
+    const { values, vectors } = eigenOfSymmetric(matrix, n, { vectors: true })
+    const worst = matrix.reduce((max, value, at) => {
+      const [i, j] = [Math.floor(at / n), at % n]
+      let sum = 0
+      for (let k = 0; k < n; k++) sum += values[k]! * vectors[k * n + i]! * vectors[k * n + j]!
+      return Math.max(max, Math.abs(sum - value))
+    }, 0)
+    expect(worst).toBeLessThan(1e-12)
+    expect([...eigenOfSymmetric(matrix, n).values].sort()).toEqual([...values].sort())
+  }
+})
+
+test('the gamma function has its known values', () => {
+  expect(gamma(0.5)).toBeCloseTo(Math.sqrt(Math.PI), 13)
+  expect(gamma(5)).toBeCloseTo(24, 11)
+  expect(gamma(0.1)).toBeCloseTo(9.513507698668732, 11)
+  expect(logGamma(100)).toBeCloseTo(359.1342053695754, 10)
+})

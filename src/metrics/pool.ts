@@ -1,0 +1,92 @@
+// Metrics of many pairs in worker threads, for Node.
+
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { RestoreError } from '../core/errors.ts'
+import type { Image } from '../data/image.ts'
+import type { ComputeMetrics } from './evaluate.ts'
+import type { MetricName, MetricOptions } from './metrics.ts'
+
+/** What a thread is asked and answers. */
+export interface MetricTask {
+  readonly reference: Image | undefined
+  readonly output: Image
+  readonly names: readonly MetricName[]
+  readonly options: MetricOptions
+}
+export type MetricAnswer =
+  | { readonly values: readonly number[] }
+  | { readonly error: Pick<RestoreError, 'code' | 'message'> }
+
+export interface MetricPool {
+  readonly compute: ComputeMetrics
+  readonly threads: number
+  close(): Promise<void>
+}
+
+interface Pending {
+  readonly task: MetricTask
+  readonly resolve: (values: readonly number[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A thread does not inherit what makes Node run the sources. */
+function startFromSource(file: URL): string {
+  return `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
+}
+
+/** Threads are started as tasks need them; the pool holds the process open until it is closed. */
+export function metricPool(threads = availableParallelism()): MetricPool {
+  const waiting: Pending[] = []
+  const idle: Worker[] = []
+  const busy = new Map<Worker, Pending>()
+
+  const start = (): Worker => {
+    const isSource = import.meta.url.endsWith('.ts')
+    const file = new URL(isSource ? './poolWorker.ts' : './poolWorker.js', import.meta.url)
+    const worker = isSource ? new Worker(startFromSource(file), { eval: true }) : new Worker(file)
+    worker.on('message', (answer: MetricAnswer) => {
+      const pending = busy.get(worker)
+      busy.delete(worker)
+      idle.push(worker)
+      if ('values' in answer) pending?.resolve(answer.values)
+      else pending?.reject(new RestoreError(answer.error.code, answer.error.message))
+      next()
+    })
+    worker.on('error', (error) => {
+      busy.get(worker)?.reject(error)
+      busy.delete(worker)
+      next()
+    })
+    return worker
+  }
+  const next = () => {
+    while (waiting.length > 0 && (idle.length > 0 || busy.size < threads)) {
+      const pending = waiting.shift()!
+      const worker = idle.pop() ?? start()
+      busy.set(worker, pending)
+      const { reference, output, names, options } = pending.task
+      const task = { reference: reference && copyOf(reference), output: copyOf(output), names, options }
+      const buffers = [task.reference, task.output].flatMap((image) => (image ? [image.data.buffer] : []))
+      worker.postMessage(task, buffers)
+    }
+  }
+  return {
+    threads,
+    compute: (reference, output, names, options) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ task: { reference, output, names, options }, resolve, reject })
+        next()
+      }),
+    close: async () => {
+      const stopped = new RestoreError('aborted', 'metrics: the pool was closed')
+      for (const { reject } of [...waiting.splice(0), ...busy.values()]) reject(stopped)
+      await Promise.all([...idle.splice(0), ...busy.keys()].map((worker) => worker.terminate()))
+    },
+  }
+}
+
+/** In memory of its own, which can be handed to a thread. */
+function copyOf(image: Image) {
+  return { ...image, data: new Float32Array(image.data) }
+}

@@ -1,0 +1,22 @@
+// A thread of the pool: answers each task with the figures of its pair.
+
+import { parentPort } from 'node:worker_threads'
+import { RestoreError } from '../core/errors.ts'
+import { metrics } from './metrics.ts'
+import type { MetricAnswer, MetricTask } from './pool.ts'
+
+parentPort?.on('message', ({ reference, output, names, options }: MetricTask) => {
+  parentPort?.postMessage(
+    answer(() => names.map((name) => metrics[name].compute(reference, output, options))),
+  )
+})
+
+function answer(compute: () => number[]): MetricAnswer {
+  try {
+    return { values: compute() }
+  } catch (error) {
+    // Errors lose their class on the way.
+    const message = error instanceof Error ? error.message : String(error)
+    return { error: { code: error instanceof RestoreError ? error.code : 'numeric', message } }
+  }
+}
