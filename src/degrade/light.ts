@@ -1,0 +1,243 @@
+// Too little light, as a camera sees it: a dark, noisy exposure, and shadows that something outside the picture casts. Both in linear light.
+
+import { power } from '../core/elementary.ts'
+import type { Random } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import type { Degradation, Parameters } from './degradation.ts'
+import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './fields.ts'
+import { guessDepth } from './haze.ts'
+
+const steps = 4096
+
+/** A curve over [0, 1] as a table, read with linear interpolation. */
+function tabulate(curve: (value: number) => number): (value: number) => number {
+  const table = Float64Array.from({ length: steps + 2 }, (_, i) => curve(Math.min(i / steps, 1)))
+  return (value) => {
+    const at = Math.min(Math.max(value, 0), 1) * steps
+    const i = Math.floor(at)
+    return table[i]! + (at - i) * (table[i + 1]! - table[i]!)
+  }
+}
+
+/** sRGB (IEC 61966-2-1) -> linear light. */
+const toLinear = tabulate((value) => (value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)))
+
+/** Of the square root of linear light, where the table's steps are fine enough for the dark. */
+const fromRoot = tabulate((root) =>
+  root * root <= 0.0031308 ? 12.92 * root * root : 1.055 * power(root * root, 1 / 2.4) - 0.055,
+)
+
+function fromLinear(value: number): number {
+  return fromRoot(Math.sqrt(Math.max(value, 0)))
+}
+
+/** 0 red, 1 green, 2 blue: which colour a pixel of a Bayer sensor (RGGB) sees. */
+function bayerColour(x: number, y: number): number {
+  return (x & 1) + (y & 1)
+}
+
+/** Noise of a sensor [c h w]: variance `shot` x light + `read`^2; through a Bayer mosaic and bilinear demosaicing where there is colour. */
+function sensorNoise(light: Image, shot: number, read: number, random: Random): Float32Array {
+  const { width, height, channels, data } = light
+  const pixels = width * height
+  const mosaic = new Float32Array(pixels)
+  random.fillNormal(mosaic)
+  const isColour = channels === 3
+  for (let i = 0; i < pixels; i++) {
+    const c = isColour ? bayerColour(i % width, Math.floor(i / width)) : 0
+    mosaic[i] = mosaic[i]! * Math.sqrt(shot * data[c * pixels + i]! + read * read)
+  }
+  return isColour ? demosaic(mosaic, width, height) : mosaic
+}
+
+/** Means of the neighbours that see a colour, for each pixel and colour [3 h w]. */
+function demosaic(mosaic: Float32Array, width: number, height: number): Float32Array {
+  const pixels = width * height
+  const out = new Float32Array(3 * pixels)
+  const sums = new Float64Array(3)
+  const counts = new Float64Array(3)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      sums.fill(0)
+      counts.fill(0)
+      for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
+        for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
+          const c = bayerColour(u, v)
+          sums[c] = sums[c]! + mosaic[v * width + u]!
+          counts[c] = counts[c]! + 1
+        }
+      }
+      const own = bayerColour(x, y)
+      for (let c = 0; c < 3; c++) {
+        // An image of one row or column may lack a colour.
+        const isKnown = c === own || counts[c] === 0
+        out[c * pixels + y * width + x] = isKnown ? mosaic[y * width + x]! : sums[c]! / counts[c]!
+      }
+    }
+  }
+  return out
+}
+
+const lowLightParameters = {
+  stops: {
+    type: 'number',
+    summary: 'how much too short the exposure is',
+    unit: 'stops',
+    minimum: 0,
+    maximum: 10,
+    default: [1.5, 3.8],
+  },
+  gamma: {
+    type: 'number',
+    summary: 'exponent of the tone curve after that; above 1 the shadows sink further',
+    unit: '',
+    minimum: 0.2,
+    maximum: 5,
+    default: [0.85, 1.1],
+  },
+  warmth: {
+    type: 'number',
+    summary: 'white balance: this many stops more red and fewer blue',
+    unit: 'stops',
+    minimum: -2,
+    maximum: 2,
+    default: [-0.3, 0.5],
+  },
+  shot: {
+    type: 'number',
+    summary: 'variance of the photon noise, relative to the light of full exposure',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.0005, 0.003],
+  },
+  read: {
+    type: 'number',
+    summary: 'deviation of the noise in the dark, relative to white',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.001, 0.004],
+  },
+} as const satisfies Parameters
+
+export const lowLight: Degradation<typeof lowLightParameters> = {
+  name: 'low-light',
+  summary: 'a photo taken with too little light: dark, off-colour, noisy as a sensor is',
+  source:
+    'Poisson-Gaussian noise of a sensor (Foi et al., IEEE TIP 2008; the Poisson part by its normal limit), before the tone curve',
+  parameters: lowLightParameters,
+  apply(image, drawn, random) {
+    const pixels = image.width * image.height
+    const exposure = power(2, -drawn.stops)
+    const tint = power(2, drawn.warmth / 2)
+    const gains = image.channels === 3 ? [exposure * tint, exposure, exposure / tint] : [exposure]
+    const data = image.data.map((value, i) => toLinear(value) * gains[Math.floor(i / pixels)]!)
+    const noise = sensorNoise({ ...image, data }, drawn.shot, drawn.read, random)
+    const tone = tabulate((value) => power(value, drawn.gamma))
+    for (let i = 0; i < data.length; i++) data[i] = tone(fromLinear(data[i]! + noise[i]!))
+    return { ...image, data }
+  },
+}
+
+/** Where the shadow is full (1) and where there is none (0). */
+function shadowMask(width: number, height: number, shape: string, softness: number, random: Random): Field {
+  const field = shape === 'foliage' ? foliage(width, height, random) : outline(width, height, shape, random)
+  return blurField(field, softness)
+}
+
+/** Something large beside the camera: one side of a wavy line, or a rounded patch. */
+function outline(width: number, height: number, shape: string, random: Random): Field {
+  const field = emptyField(width, height)
+  const reach = Math.max(width, height)
+  const waves = noiseField(
+    width,
+    height,
+    reach / between(random, 1.5, 4),
+    shape === 'patch' ? 3 : 2,
+    random,
+  ).values
+  const [x0, y0] = [width * between(random, 0.3, 0.7), height * between(random, 0.3, 0.7)]
+  const [a, b] = [random.normal(), random.normal()]
+  const norm = Math.sqrt(a * a + b * b) || 1
+  const radius = reach * between(random, 0.2, 0.35)
+  const stretch = between(random, 0.6, 1.6)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const along = ((x - x0) * a + (y - y0) * b) / norm
+      const across = ((x - x0) * b - (y - y0) * a) / norm
+      const distance =
+        shape === 'edge' ? along : Math.sqrt(along * along * stretch + (across * across) / stretch) - radius
+      const wave = reach * (shape === 'edge' ? 0.06 : 0.08)
+      field.values[y * width + x] = smoothstep(1, -1, distance + wave * waves[y * width + x]!)
+    }
+  }
+  return field
+}
+
+/** Leaves and branches: light falls through in spots. */
+function foliage(width: number, height: number, random: Random): Field {
+  const reach = Math.max(width, height)
+  const crowns = noiseField(width, height, reach / 2.5, 2, random).values
+  const leaves = noiseField(width, height, reach / between(random, 14, 28), 3, random).values
+  const values = crowns.map((crown, i) => smoothstep(-0.35, 0.35, crown * 1.1 + leaves[i]! + 0.1))
+  return { width, height, values }
+}
+
+const shadowParameters = {
+  shape: {
+    type: 'choice',
+    summary: 'any of the three by chance, one side of a wavy line, a patch, or leaves',
+    choices: ['any', 'edge', 'patch', 'foliage'],
+    default: 'any',
+  },
+  strength: {
+    type: 'number',
+    summary: 'share of the light that the shadow takes',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.5, 0.8],
+  },
+  softness: {
+    type: 'number',
+    summary: 'deviation of the blur of its edge',
+    unit: 'px',
+    minimum: 0,
+    maximum: 500,
+    default: [1.5, 8],
+  },
+  blue: {
+    type: 'number',
+    summary: 'how much bluer the shadow is, lit by the sky alone',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.05, 0.25],
+  },
+} as const satisfies Parameters
+
+const shapes = ['edge', 'patch', 'foliage']
+
+export const shadow: Degradation<typeof shadowParameters> = {
+  name: 'shadow',
+  summary: 'a soft-edged shadow, bluish, cast by something outside the picture',
+  source: 'I_shadow = a I_lit per colour in linear light (Le and Samaras, ICCV 2019), shapes from noise',
+  parameters: shadowParameters,
+  apply(image, drawn, random) {
+    const { width, height, channels } = image
+    const pixels = width * height
+    const shape = drawn.shape === 'any' ? shapes[random.integer(shapes.length)]! : drawn.shape
+    const mask = shadowMask(width, height, shape, drawn.softness, random.fork(0)).values
+    const depth = guessDepth(image, random.fork(1)).values
+    const left = 1 - drawn.strength
+    const keep = channels === 3 ? [left * (1 - drawn.blue), left, left * (1 + drawn.blue)] : [left]
+    const data = image.data.map((value, i) => {
+      const share = Math.min(keep[Math.floor(i / pixels)]!, 1)
+      // No shadow falls on the sky.
+      const shade = mask[i % pixels]! * smoothstep(0.92, 0.72, depth[i % pixels]!)
+      return fromLinear(toLinear(value) * (1 - shade * (1 - share)))
+    })
+    return { ...image, data }
+  },
+}
