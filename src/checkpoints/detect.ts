@@ -5,6 +5,7 @@ import { RestoreError } from '../core/errors.ts'
 export type ModelId =
   | 'restormer'
   | 'ipt'
+  | 'dasr'
   | 'light'
   | 'conditional-unet'
   | 'conditional-nafnet'
@@ -23,6 +24,7 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
     'body.encoder.layers.0.self_attn.in_proj_weight',
     'sub_mean.weight',
   ],
+  dasr: ['G.head.0.weight', 'G.compress.0.weight', 'G.tail.1.weight', 'E.encoder_q.E.0.weight'],
   'conditional-unet': [
     'init_conv.weight',
     'time_mlp.1.weight',

@@ -1,10 +1,9 @@
 // IR-SDE: Image Restoration with Mean-Reverting Stochastic Differential Equations, arXiv:2301.11699, its posterior sampling
-// (arXiv:2404.09732) and the denoising SDE. Every formula is linear in images, so each is a set of coefficients, in float64.
+// (arXiv:2404.09732) and the denoising SDE. Every formula is linear in images, so each is a set of coefficients.
 // Numbers as Algolzw/image-restoration-sde@2598d73 utils/sde_utils.py and Algolzw/daclip-uir@c2cc141 (sample_T) compute them.
 
-import { float32Data, type TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import { hostTensor } from '../core/host.ts'
+import { constant } from '../core/host.ts'
 import type { Tensor } from '../core/tensor.ts'
 
 export type Schedule = 'cosine' | 'linear' | 'constant'
@@ -54,35 +53,43 @@ export const denoisingSde: SdeOptions = {
   eps: 0.04,
 }
 
+// NOTE: the tables are rounded to float32 where the official code rounds. 1 − e^(−x) for small x then differs by 1e-4 and more from
+// exact numbers, and published weights were trained with it. What is computed from the tables is float64.
+const f32 = Math.fround
+
 function thetas(schedule: Schedule, steps: number): Float64Array {
   const table = new Float64Array(steps + 1)
   if (schedule === 'constant') return table.fill(1)
   if (schedule === 'linear') {
     const scale = 1000 / (steps + 1)
-    return table.map((_, t) => scale * (1e-4 + ((0.02 - 1e-4) * t) / steps))
+    return table.map((_, t) => f32(scale * (1e-4 + ((0.02 - 1e-4) * t) / steps)))
   }
   // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of neighbours; weights are trained with it.
-  const f = (i: number) => Math.cos((((i / (steps + 2) + 0.008) / 1.008) * Math.PI) / 2) ** 2
-  return table.map((_, t) => 1 - f(t + 1) / f(0))
+  const f = (i: number) => {
+    const share = f32(f32(f32(i / (steps + 2)) + f32(0.008)) / f32(1.008))
+    const cosine = f32(Math.cos(f32(f32(share * f32(Math.PI)) * 0.5)))
+    return f32(cosine * cosine)
+  }
+  return table.map((_, t) => f32(1 - f32(f(t + 1) / f(0))))
 }
 
 export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma, eps }: SdeOptions): Sde {
-  const valid = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0) && maxSigma > 0
-  if (!valid || !(eps > 0 && eps < 1)) {
+  const isWhole = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
+  if (!isWhole || !(maxSigma > 0) || !(eps > 0 && eps < 1)) {
     throw new RestoreError(
       'usage',
-      `SDE: expected whole numbers of steps above 0, a deviation above 0 and eps in 0 … 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
+      `SDE: expected whole numbers of steps above 0, a deviation above 0 and eps between 0 and 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
     )
   }
   const isLevel = kind === 'restoring' ? maxSigma >= 1 : maxSigma > 1
   const lambda = isLevel ? maxSigma / 255 : maxSigma
   const theta = thetas(schedule, sampleSteps)
-  let sum = -(theta[0] as number)
+  let total = 0
   const cumulative = theta.map((value) => {
-    sum += value
-    return sum
+    total += value
+    return f32(f32(total) - (theta[0] as number))
   })
-  const dt = -Math.log(eps) / (cumulative[sampleSteps] as number)
+  const dt = f32(f32(-1 / (cumulative[sampleSteps] as number)) * f32(Math.log(eps)))
   return {
     kind,
     steps: sampleSteps,
@@ -92,8 +99,13 @@ export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma
     theta,
     cumulative,
     sigma: theta.map((value) => lambda * Math.sqrt(2 * value)),
-    sigmaBar: cumulative.map((value) => lambda * Math.sqrt(1 - Math.exp(-2 * value * dt))),
+    sigmaBar: cumulative.map((value) => lambda * Math.sqrt(f32(1 - decay(2 * value, dt)))),
   }
+}
+
+/** e^(−rate·dt). */
+function decay(rate: number, dt: number): number {
+  return f32(Math.exp(f32(-rate * dt)))
 }
 
 /** What a form is linear in: x0, its degraded version μ, x_t, the network's prediction of the noise in x_t, fresh noise. */
@@ -118,20 +130,23 @@ function sum(...parts: readonly (readonly [scale: number, form: LinearForm])[]):
 function at({ steps, theta, sigma, sigmaBar, cumulative, dt }: Sde, t: number) {
   if (!Number.isInteger(t) || t < 0 || t > steps)
     throw new RestoreError('usage', `SDE: expected a time of 0 to ${steps}, got ${t}`)
-  const [thetaT = 0, sigmaT = 0, sigmaBarT = 0, cumulativeT = 0] = [
-    theta[t],
-    sigma[t],
-    sigmaBar[t],
-    cumulative[t],
-  ]
+  const [thetaT = 0, cumulativeT = 0] = [theta[t], cumulative[t]]
+  // A, B and C of the paper's eq. 13.
+  const a = decay(thetaT, dt)
+  const b = decay(cumulativeT, dt)
+  const c = decay(cumulative[Math.max(t - 1, 0)] ?? 0, dt)
+  const [restOfA = 0, restOfB = 0, restOfC = 0] = [a, b, c].map((value) => f32(1 - f32(value * value)))
   return {
     theta: thetaT,
-    sigma: sigmaT,
-    sigmaBar: sigmaBarT,
-    /** A = e^(−θ dt), B = e^(−θ̄_t dt), C = e^(−θ̄_(t−1) dt). */
-    a: Math.exp(-thetaT * dt),
-    b: Math.exp(-cumulativeT * dt),
-    c: Math.exp(-(cumulative[Math.max(t - 1, 0)] ?? 0) * dt),
+    sigma: sigma[t] ?? 0,
+    sigmaBar: sigmaBar[t] ?? 0,
+    a,
+    b,
+    c,
+    /** 1 − A², 1 − B², 1 − C². */
+    restOfA,
+    restOfB,
+    restOfC,
   }
 }
 
@@ -194,17 +209,17 @@ export function cleanEstimate(sde: Sde, t: number): LinearForm {
 
 /** Most likely x_(t−1) given x_t and x0 (eq. 13): what training aims at. */
 export function optimum(sde: Sde, t: number): LinearForm {
-  const { a, b, c } = at(sde, t)
-  const ofState = (a * (1 - c * c)) / (1 - b * b)
+  const { a, c, restOfA, restOfB, restOfC } = at(sde, t)
+  const ofState = (a * restOfC) / restOfB
   if (sde.kind === 'denoising') return { state: ofState, clean: 1 - ofState }
-  const ofClean = (c * (1 - a * a)) / (1 - b * b)
+  const ofClean = (c * restOfA) / restOfB
   return { state: ofState, clean: ofClean, degraded: 1 - ofState - ofClean }
 }
 
 /** Deviation of x_(t−1) given x_t and x0. */
 export function optimumDeviation(sde: Sde, t: number): number {
-  const { a, b, c } = at(sde, t)
-  const variance = ((1 - a * a) * (1 - c * c)) / (1 - b * b)
+  const { restOfA, restOfB, restOfC } = at(sde, t)
+  const variance = (restOfA * restOfC) / restOfB
   return Math.sqrt(Math.max(variance, 1e-20 * sde.dt)) * sde.maxSigma
 }
 
@@ -261,16 +276,12 @@ export function evaluate(form: LinearForm, images: Terms): Tensor {
   return mix(images, (term) => form[term])
 }
 
-/** As `evaluate`, with a form for each image of the batch; `place` moves the coefficients [b 1 1 1] to where the images are. */
-export function evaluateEach(
-  forms: readonly LinearForm[],
-  images: Terms,
-  place: (data: TensorData) => Tensor = hostTensor,
-): Tensor {
+/** As `evaluate`, with a form for each image of the batch. */
+export function evaluateEach(forms: readonly LinearForm[], images: Terms): Tensor {
   return mix(images, (term) => {
     if (forms.every((form) => form[term] === undefined)) return undefined
     const values = Float32Array.from(forms, (form) => form[term] ?? 0)
-    return place(float32Data(values, [forms.length, 1, 1, 1]))
+    return constant(values, [forms.length, 1, 1, 1])
   })
 }
 
@@ -299,11 +310,9 @@ export function matchingLoss(
   sde: Sde,
   { clean, degraded, noise, times }: MatchingInputs,
   predict: (state: Tensor) => Tensor,
-  place?: (data: TensorData) => Tensor,
 ): Matching {
   const given = degraded ? { clean, degraded, noise } : { clean, noise }
-  const each = (form: (t: number) => LinearForm, images: Terms) =>
-    evaluateEach(times.map(form), images, place)
+  const each = (form: (t: number) => LinearForm, images: Terms) => evaluateEach(times.map(form), images)
   const state = each((t) => marginal(sde, t), given)
   const prediction = predict(state)
   const images = { ...given, state, prediction }

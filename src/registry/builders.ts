@@ -6,7 +6,22 @@ import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/s
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { stepUpdate } from '../diffusion/samplers.ts'
+import {
+  ConditionalNafnet,
+  conditionalNafnetDefaults,
+  conditionalNafnetOptionsFromWeights,
+} from '../models/conditionalNafnet.ts'
+import {
+  ConditionalUnet,
+  type Conditioning,
+  conditionalUnetDefaults,
+  conditionalUnetOptionsFromWeights,
+  type UnetInputs,
+} from '../models/conditionalUnet.ts'
+import { Dasr, dasrDefaults, dasrOptionsFromWeights } from '../models/dasr.ts'
 import { Ipt, type IptOptions, iptDefaults, iptOptionsFromWeights, iptTaskIndex } from '../models/ipt.ts'
+import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../models/latentUnet.ts'
 import { Light, lightDefaults, lightOptionsFromWeights } from '../models/light.ts'
 import { Restormer, restormerDefaults, restormerOptionsFromWeights, type Tap } from '../models/restormer.ts'
 import { emptyInit, type Init } from '../nn/init.ts'
@@ -21,10 +36,14 @@ export interface Builder {
   optionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): Options
   readonly defaults: Options
   create(init: Init, options: Options): object
-  /** Named inputs of `forward`, each with its layout. */
+  /** Named inputs of `forward`, each with its layout: letters for sizes that are free, names of options for others. */
   readonly inputs: Readonly<Record<string, string>>
+  /** Those among `inputs` that a network with these options takes; all of them unless given. */
+  takes?(options: Options): readonly string[]
   readonly outputs: readonly string[]
   forward(network: object, inputs: Tensors, call: Call): Tensors
+  /** What runs by itself besides `forward`: a tower, or one step of sampling. */
+  readonly parts?: Readonly<Record<string, (network: object, inputs: Tensors, options: Options) => Tensors>>
   /** Height and width that the network accepts. */
   readonly size: { readonly multipleOf: number; readonly minimum: number }
   /** The only side that the network accepts, where there is one: pictures are cut into such windows. */
@@ -51,7 +70,9 @@ function builder<O extends object, N extends object>(entry: {
   readonly create: (init: Init, options: O) => N
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
+  readonly takes?: (options: O) => readonly string[]
   readonly forward: (network: N, inputs: Tensors, call: Call<O>) => Tensors
+  readonly parts?: Readonly<Record<string, (network: N, inputs: Tensors, options: O) => Tensors>>
   readonly size: Builder['size']
   readonly window?: (options: O) => number
   readonly scale: (options: O) => number
@@ -60,7 +81,7 @@ function builder<O extends object, N extends object>(entry: {
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
-  const { window, ...rest } = entry
+  const { window, takes, parts = {}, ...rest } = entry
   const complete = (options: Options): O => ({ ...entry.defaults, ...options })
   return {
     ...rest,
@@ -70,6 +91,13 @@ function builder<O extends object, N extends object>(entry: {
     channels: (options) => entry.channels(complete(options)),
     scale: (options) => entry.scale(complete(options)),
     ...(window ? { window: (options: Options) => window(complete(options)) } : {}),
+    ...(takes ? { takes: (options: Options) => takes(complete(options)) } : {}),
+    parts: Object.fromEntries(
+      Object.entries(parts).map(([name, part]) => [
+        name,
+        (network: object, inputs: Tensors, options: Options) => part(network as N, inputs, complete(options)),
+      ]),
+    ),
     forward: (network, inputs, { options, tap }) =>
       entry.forward(network as N, inputs, { options: complete(options), tap }),
   }
@@ -82,6 +110,31 @@ function input(inputs: Tensors, name: string): Tensor {
     'usage',
     `forward: expected an input named '${name}', got ${Object.keys(inputs).join(', ') || 'none'}`,
   )
+}
+
+/** Conditioning as the tensors of a graph, and back. */
+function conditioningTensors({ prompt, content }: Conditioning): Tensors {
+  const [contentDown, contentMiddle, contentUp] = content ?? []
+  const named = { prompt, contentDown, contentMiddle, contentUp }
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, tensor]) => (tensor ? [[name, tensor]] : [])),
+  )
+}
+
+function conditioningOf({ prompt, contentDown, contentMiddle, contentUp }: Tensors): Conditioning {
+  const content = contentDown && contentMiddle && contentUp
+  return { prompt, content: content ? [contentDown, contentMiddle, contentUp] : undefined }
+}
+
+function unetInputs(inputs: Tensors): UnetInputs {
+  return { state: input(inputs, 'state'), degraded: inputs.degraded, time: input(inputs, 'time') }
+}
+
+/** x_(t−1) around a network's prediction, with the inputs of `StepInputs`. */
+function stepOf(inputs: Tensors, prediction: Tensor): Tensors {
+  const { state, degraded } = unetInputs(inputs)
+  const images = { state, degraded, prediction, noise: inputs.noise }
+  return { next: stepUpdate(images, input(inputs, 'coefficients')) }
 }
 
 export const builders: Readonly<Record<ModelId, Builder>> = {
@@ -130,6 +183,96 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     channels: () => ({ input: 3, output: 3 }),
     license: 'apache',
   }),
+  dasr: builder({
+    optionsFromWeights: dasrOptionsFromWeights,
+    defaults: dasrDefaults,
+    create: (init, options) => new Dasr(init, options),
+    inputs: { x: 'b 3 h w' },
+    outputs: ['y', 'fea'],
+    forward: (network, inputs, { tap }) => {
+      const fea = network.encode(input(inputs, 'x'), tap)
+      return { y: network.restore(input(inputs, 'x'), fea, tap), fea }
+    },
+    parts: {
+      // Once for a photo, whose tiles are then restored with it: fea [1 d] holds for all of a batch.
+      encode: (network, inputs) => ({ fea: network.encode(input(inputs, 'x')) }),
+      restore: (network, inputs) => ({ y: network.restore(input(inputs, 'x'), input(inputs, 'fea')) }),
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    scale: ({ scale }) => scale,
+    memory: { fixedBytes: 300e6, bytesPerPixel: 6000 },
+    channels: () => ({ input: 3, output: 3 }),
+    license: 'mit',
+  }),
+  'conditional-unet': builder({
+    optionsFromWeights: conditionalUnetOptionsFromWeights,
+    defaults: conditionalUnetDefaults,
+    create: (init, options) => new ConditionalUnet(init, options),
+    inputs: {
+      state: 'b channelsIn h w',
+      degraded: 'b channelsIn h w',
+      time: 'b',
+      content: 'b contextWidth',
+      degradation: 'b contextWidth',
+    },
+    takes: ({ isConditional, usesContent, usesDegradation }) => [
+      ...['state', ...(isConditional ? ['degraded'] : []), 'time'],
+      ...[...(usesContent ? ['content'] : []), ...(usesDegradation ? ['degradation'] : [])],
+    ],
+    outputs: ['prediction'],
+    forward: (network, inputs, { tap }) => ({
+      prediction: network.forward(unetInputs(inputs), network.condition(inputs, tap), tap),
+    }),
+    parts: {
+      condition: (network, inputs) => conditioningTensors(network.condition(inputs)),
+      step: (network, inputs) => stepOf(inputs, network.forward(unetInputs(inputs), conditioningOf(inputs))),
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    scale: () => 1,
+    memory: { fixedBytes: 1e9, bytesPerPixel: 6000 },
+    channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
+    license: 'mit',
+  }),
+  'conditional-nafnet': builder({
+    optionsFromWeights: conditionalNafnetOptionsFromWeights,
+    defaults: conditionalNafnetDefaults,
+    create: (init, options) => new ConditionalNafnet(init, options),
+    inputs: { state: 'b channels h w', degraded: 'b channels h w', time: 'b' },
+    takes: ({ isConditional }) => ['state', ...(isConditional ? ['degraded'] : []), 'time'],
+    outputs: ['prediction'],
+    forward: (network, inputs, { tap }) => ({ prediction: network.forward(unetInputs(inputs), tap) }),
+    parts: { step: (network, inputs) => stepOf(inputs, network.forward(unetInputs(inputs))) },
+    size: { multipleOf: 1, minimum: 1 },
+    scale: () => 1,
+    memory: { fixedBytes: 1e9, bytesPerPixel: 4000 },
+    channels: ({ channels }) => ({ input: channels, output: channels }),
+    license: 'mit',
+  }),
+  'latent-unet': builder({
+    optionsFromWeights: latentUnetOptionsFromWeights,
+    defaults: latentUnetDefaults,
+    create: (init, options) => new LatentUnet(init, options),
+    inputs: { x: 'b channelsIn h w' },
+    outputs: ['y'],
+    forward: (network, inputs, { tap }) => ({ y: network.forward(input(inputs, 'x'), tap) }),
+    parts: {
+      encode: (network, inputs) => {
+        const { latent, hidden } = network.encode(input(inputs, 'x'))
+        return { latent, ...Object.fromEntries(hidden.map((tensor, i) => [`hidden${i}`, tensor])) }
+      },
+      decode: (network, inputs) => {
+        const hidden = Array.from({ length: Object.keys(inputs).length - 1 }, (_, i) =>
+          input(inputs, `hidden${i}`),
+        )
+        return { y: network.decode({ latent: input(inputs, 'latent'), hidden }) }
+      },
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    scale: () => 1,
+    memory: { fixedBytes: 300e6, bytesPerPixel: 1000 },
+    channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
+    license: 'mit',
+  }),
 }
 
 export interface LoadedModel {
@@ -138,8 +281,12 @@ export interface LoadedModel {
   readonly builder: Builder
   /** The network with its weights in host memory. */
   readonly network: object
+  /** Named inputs of `forward` with their layouts. */
+  readonly inputs: Readonly<Record<string, string>>
   /** Named inputs to named outputs, eager or traced; inputs are checked. */
   forward(inputs: Tensors, tap?: Tap): Tensors
+  /** The same network with a part of it as `forward`: a session runs it alone. */
+  part(name: string): LoadedModel
 }
 
 /** What a checkpoint is, without reading its weights. `given` overrides options that shapes cannot tell. */
@@ -180,11 +327,35 @@ export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedMo
   const network = entry.create(emptyInit(), options)
   const said = [...checkpoint.tensors].filter(([key]) => !entry.ignoredKeys?.includes(key))
   loadWeights(network, new Map(said.map(([key, stored]) => [key, weightSource(stored)])))
+  const taken = entry.takes?.(options) ?? Object.keys(entry.inputs)
+  const layouts = Object.fromEntries(taken.map((name) => [name, entry.inputs[name] ?? '']))
   const forward = (inputs: Tensors, tap?: Tap) => {
-    for (const name of Object.keys(entry.inputs)) checkImage(name, input(inputs, name), entry, options)
+    for (const [name, layout] of Object.entries(layouts)) {
+      if (layout.endsWith('h w') || layout.endsWith('p p'))
+        checkImage(name, input(inputs, name), entry, options)
+      else checkLayout(name, input(inputs, name), layout, options)
+    }
     return entry.forward(network, inputs, { options, tap })
   }
-  return { id, options, builder: entry, network, forward }
+  const part = (name: string): LoadedModel => {
+    const run = entry.parts?.[name]
+    if (run) return { ...model, forward: (inputs) => run(network, inputs, options) }
+    const known = Object.keys(entry.parts ?? {}).join(', ') || 'none'
+    throw new RestoreError('usage', `${id}: expected one of its parts (${known}), got ${name}`)
+  }
+  const model = { id, options, builder: entry, network, inputs: layouts, forward, part }
+  return model
+}
+
+/** Refuses a tensor of another rank, or with another size where the layout names an option. */
+function checkLayout(name: string, { shape }: Tensor, layout: string, options: Options): void {
+  const sizes = layout.split(' ').map((letter) => Reflect.get(options, letter) ?? letter)
+  if (
+    shape.length === sizes.length &&
+    sizes.every((size, i) => typeof size !== 'number' || size === shape[i])
+  )
+    return
+  throw new RestoreError('shape', `${name}: expected [${sizes.join(' ')}], got ${formatShape(shape)}`)
 }
 
 /** Refuses what the network would stumble over deep inside; named sizes of a traced graph are taken on trust. */
