@@ -4,7 +4,7 @@
 import { exp } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import {
   airlight,
   blendTowards,
@@ -98,7 +98,7 @@ const hazeParameters = {
   },
 } as const satisfies Parameters
 
-export const haze: Degradation<typeof hazeParameters> = {
+export const haze = defineDegradation({
   name: 'haze',
   summary: 'haze or fog that thickens with a depth guessed from the photo',
   source:
@@ -117,4 +117,4 @@ export const haze: Degradation<typeof hazeParameters> = {
     const colour = tint.map((value) => Math.min((drawn.light * (0.5 * value + 0.5 * mean)) / mean, 1))
     return blendTowards(image, { width, height, values: opacity }, colour)
   },
-}
+})

@@ -5,7 +5,7 @@ import { sinCos } from '../core/elementary.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import { between, emptyField, type Field } from './fields.ts'
 
 /** Whitens what a mask [1 h w] below 0.5 covers; masks of another size are taken to that of the image by nearest neighbours. */
@@ -157,7 +157,7 @@ const parameters = {
   },
 } as const satisfies Parameters
 
-export const holes: Degradation<typeof parameters> = {
+export const holes = defineDegradation({
   name: 'holes',
   summary: 'white holes to be painted in: brush strokes, blocks or text',
   source: 'IR-SDE, arXiv:2301.11699: mask * image + (1 - mask); its mask files are not used, ours are drawn',
@@ -170,4 +170,4 @@ export const holes: Degradation<typeof parameters> = {
     while (coverageOf(mask) < drawn.coverage) pens[shape](mask, drawn.thickness, random)
     return cutHoles(image, { ...mask, channels: 1, data: mask.values })
   },
-}
+})

@@ -3,7 +3,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { crop, type Image, quantize } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 
 export type Subsampling = '4:2:0' | '4:4:4'
 
@@ -274,13 +274,13 @@ const jpegParameters = {
   subsampling,
 } as const satisfies Parameters
 
-export const jpeg: Degradation<typeof jpegParameters> = {
+export const jpeg = defineDegradation({
   name: 'jpeg',
   summary: 'JPEG compression, bit for bit what libjpeg-turbo gives',
   source: 'ITU-T T.81; DA-CLIP uses quality 10 (scripts/generate_LQ.py)',
   parameters: jpegParameters,
   apply: (image, drawn) => compressJpeg(image, drawn.quality, drawn.subsampling),
-}
+})
 
 const blocksParameters = {
   quality: {
@@ -304,7 +304,7 @@ const blocksParameters = {
   subsampling,
 } as const satisfies Parameters
 
-export const jpegBlocks: Degradation<typeof blocksParameters> = {
+export const jpegBlocks = defineDegradation({
   name: 'jpeg-blocks',
   summary:
     'strong JPEG blocks, compressed a second time out of step, as a picture that was cropped and sent on',
@@ -317,7 +317,7 @@ export const jpegBlocks: Degradation<typeof blocksParameters> = {
     const moved = compressJpeg(extend(first, left, top), drawn.second, drawn.subsampling)
     return crop(moved, top, left, height, width)
   },
-}
+})
 
 /** Repeats the first column and row to the left of and above an image. */
 function extend({ width, height, channels, data }: Image, left: number, top: number): Image {

@@ -3,7 +3,7 @@
 import { power } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './fields.ts'
 import { guessDepth } from './haze.ts'
 
@@ -121,7 +121,7 @@ const lowLightParameters = {
   },
 } as const satisfies Parameters
 
-export const lowLight: Degradation<typeof lowLightParameters> = {
+export const lowLight = defineDegradation({
   name: 'low-light',
   summary: 'a photo taken with too little light: dark, off-colour, noisy as a sensor is',
   source:
@@ -138,7 +138,7 @@ export const lowLight: Degradation<typeof lowLightParameters> = {
     for (let i = 0; i < data.length; i++) data[i] = tone(fromLinear(data[i]! + noise[i]!))
     return { ...image, data }
   },
-}
+})
 
 /** Where the shadow is full (1) and where there is none (0). */
 function shadowMask(width: number, height: number, shape: string, softness: number, random: Random): Field {
@@ -219,7 +219,7 @@ const shadowParameters = {
 
 const shapes = ['edge', 'patch', 'foliage']
 
-export const shadow: Degradation<typeof shadowParameters> = {
+export const shadow = defineDegradation({
   name: 'shadow',
   summary: 'a soft-edged shadow, bluish, cast by something outside the picture',
   source: 'I_shadow = a I_lit per colour in linear light (Le and Samaras, ICCV 2019), shapes from noise',
@@ -240,4 +240,4 @@ export const shadow: Degradation<typeof shadowParameters> = {
     })
     return { ...image, data }
   },
-}
+})

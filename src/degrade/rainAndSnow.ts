@@ -5,7 +5,7 @@
 import { sinCos } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import { airlight, between, blendTowards, drawStroke, emptyField, type Field, noiseField } from './fields.ts'
 
 /** One distance from the camera; sizes and numbers relative to the middle one. */
@@ -148,7 +148,7 @@ const rainParameters = {
   },
 } as const satisfies Parameters
 
-export const rain: Degradation<typeof rainParameters> = {
+export const rain = defineDegradation({
   name: 'rain',
   summary: 'rain streaks at several distances, with the mist of heavy rain',
   source: 'Garg and Nayar 2006; additive as y = clip(x + streaks) of IPT, arXiv:2012.00364',
@@ -164,7 +164,7 @@ export const rain: Degradation<typeof rainParameters> = {
     const streaks = rainStreaks(width, height, drawn, random.fork(1))
     return drawn.blend === 'additive' ? addField(veiled, streaks) : blendTowards(veiled, streaks, light)
   },
-}
+})
 
 function addField(image: Image, { values }: Field): Image {
   const data = image.data.map((value, i) => Math.min(value + values[i % values.length]!, 1))
@@ -260,7 +260,7 @@ const snowParameters = {
   },
 } as const satisfies Parameters
 
-export const snow: Degradation<typeof snowParameters> = {
+export const snow = defineDegradation({
   name: 'snow',
   summary: 'snowflakes at several distances, smeared by their fall, with a slight veil',
   source: 'layers of small, medium and large flakes as Snow100K (Liu et al., arXiv:1708.04512)',
@@ -275,4 +275,4 @@ export const snow: Degradation<typeof snowParameters> = {
     )
     return blendTowards(veiled, snowFlakes(width, height, drawn, random.fork(1)), light)
   },
-}
+})

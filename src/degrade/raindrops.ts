@@ -3,7 +3,7 @@
 
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import { airlight, between, blurField, emptyField, type Field, smoothstep } from './fields.ts'
 
 interface Drops {
@@ -154,7 +154,7 @@ const raindropsParameters = {
   },
 } as const satisfies Parameters
 
-export const raindrops: Degradation<typeof raindropsParameters> = {
+export const raindrops = defineDegradation({
   name: 'raindrops',
   summary: 'drops on the lens or the window: inverted, blurred views with dark rims and glints',
   source:
@@ -178,4 +178,4 @@ export const raindrops: Degradation<typeof raindropsParameters> = {
     }
     return { ...image, data: out }
   },
-}
+})
