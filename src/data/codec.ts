@@ -32,6 +32,8 @@ export interface DecodedPixels {
 export interface DecodeOptions {
   /** Most pixels (width × height) that are decoded; 268 million by default, as a small file can claim any size. */
   readonly pixelLimit?: number
+  /** What errors call bytes; a file goes by its path. */
+  readonly name?: string
 }
 
 export interface ImageSize {
@@ -67,8 +69,11 @@ export async function decodeBytes(
 }
 
 /** Size and format by the header alone; the pixels may still prove unreadable. */
-export async function imageSize(input: string | Uint8Array): Promise<ImageSize> {
-  return orExplained(input, async () => {
+export async function imageSize(
+  input: string | Uint8Array,
+  { name }: Pick<DecodeOptions, 'name'> = {},
+): Promise<ImageSize> {
+  return orExplained(input, name, async () => {
     const bitmap = await openBitmap(input)
     if (bitmap) return { width: bitmap.width, height: bitmap.height, format: bitmap.format }
     const { autoOrient, format } = checkHeader(await headerOf(input))
@@ -83,9 +88,9 @@ interface Decoded extends DecodedPixels {
 
 function decode(
   input: string | Uint8Array,
-  { pixelLimit = usualPixelLimit }: DecodeOptions,
+  { pixelLimit = usualPixelLimit, name }: DecodeOptions,
 ): Promise<Decoded> {
-  return orExplained(input, async () => {
+  return orExplained(input, name, async () => {
     const bitmap = await openBitmap(input)
     if (bitmap) {
       checkPixels(bitmap.width, bitmap.height, pixelLimit)
@@ -287,10 +292,14 @@ async function headOf(path: string): Promise<Uint8Array> {
   }
 }
 
-async function orExplained<T>(input: string | Uint8Array, action: () => Promise<T>): Promise<T> {
+async function orExplained<T>(
+  input: string | Uint8Array,
+  name: string | undefined,
+  action: () => Promise<T>,
+): Promise<T> {
   try {
     return await action()
   } catch (error) {
-    throw explainUnreadable(typeof input === 'string' ? input : 'image', error)
+    throw explainUnreadable(name ?? (typeof input === 'string' ? input : 'image'), error)
   }
 }

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, describe, expect, test } from 'vitest'
+import { RestoreError } from '../core/errors.ts'
+import { imageSize } from './codec.ts'
+import { Lmdb } from './lmdb.ts'
+
+const golden = fileURLToPath(new URL('../../test/golden/lmdb/', import.meta.url))
+const images = join(golden, 'images.lmdb')
+const dir = mkdtempSync(join(tmpdir(), 'limpid-lmdb-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+function written(bytes: Uint8Array): string {
+  const path = join(dir, 'data')
+  writeFileSync(path, bytes)
+  return path
+}
+
+const bytes = readFileSync(join(images, 'data.mdb'))
+
+function changed(change: (view: DataView) => void): string {
+  const copy = new Uint8Array(bytes)
+  change(new DataView(copy.buffer))
+  return written(copy)
+}
+
+/** Page number and bytes of the first page with these flags. */
+function pageWith(flags: number): number {
+  for (let at = 8192; at < bytes.length; at += 4096) {
+    if (bytes.readUInt16LE(at + 10) === flags && bytes.readUInt32LE(at) === at / 4096) return at
+  }
+  throw new Error(`no page with flags ${flags}`)
+}
+
+describe('a database written by py-lmdb', () => {
+  test('gives its keys and values, those on overflow pages too, and not those deleted', async () => {
+    const database = new Lmdb(images)
+    expect(database.keys).toEqual(['baby', 'large', 'set/bird'])
+    expect(database.has('gone')).toBe(false)
+    const sizes = await Promise.all(database.keys.map((key) => imageSize(database.read(key))))
+    expect(sizes.map(({ width, height }) => [width, height])).toEqual([
+      [6, 4],
+      [40, 40],
+      [3, 5],
+    ])
+    expect(() => database.read('gone')).toThrow('expected the key gone, which it does not hold')
+    database.close()
+  })
+
+  test('of 10,000 entries gives every one, in order', () => {
+    const database = new Lmdb(written(gunzipSync(readFileSync(join(golden, 'deep.mdb.gz')))))
+    const digest = createHash('sha256')
+    for (const key of database.keys) {
+      const value = database.read(key)
+      digest.update(`${key} ${value.length} `).update(value)
+    }
+    database.close()
+    expect(database.keys.length).toBe(10_000)
+    // As printed by test/golden/lmdb/make.py.
+    expect(digest.digest('hex')).toBe('ce13cea613cc3f70bf9d17629f253587a6edc539a1ca21b2c9371b56f64fa079')
+  })
+})
+
+describe('a database that is refused', () => {
+  const leaf = pageWith(0x02)
+  test.each([
+    ['that is missing', () => join(dir, 'none'), /none: expected an LMDB database, got: ENOENT/],
+    ['that is a folder of something else', () => dir, 'a folder without data.mdb'],
+    ['that is empty', () => written(new Uint8Array()), 'a file of 0 bytes, too short for a database'],
+    ['that is text', () => written(Buffer.alloc(9000, 'text ')), 'no LMDB database'],
+    [
+      'of format 2',
+      () => changed((view) => view.setUint32(20, 2, true)),
+      'LMDB data format 2; only the standard 1',
+    ],
+    [
+      'with pages of 4095 bytes',
+      () => changed((view) => view.setUint32(40, 4095, true)),
+      'pages of 4095 bytes',
+    ],
+    [
+      'cut within its pages',
+      () => written(bytes.subarray(0, 9000)),
+      'lies beyond the file: it was cut short',
+    ],
+    ['cut within its second page', () => written(bytes.subarray(0, 4100)), 'that was cut short'],
+    [
+      'with a wrong number of entries',
+      () => changed((view) => bothMetas(view, 104, 7n)),
+      '7 entries and holds 3',
+    ],
+    ['whose root is a meta page', () => changed((view) => bothMetas(view, 112, 1n)), 'page 1 lies beyond'],
+    [
+      'whose root is far away',
+      () => changed((view) => bothMetas(view, 112, 1n << 60n)),
+      'lies beyond the file',
+    ],
+    ['with sorted duplicates', () => changed((view) => flagsOfBoth(view, 4)), 'options 4 (sorted duplicates'],
+    [
+      'with a page of no kind',
+      () => changed((view) => view.setUint16(leaf + 10, 0x40, true)),
+      'has flags 64',
+    ],
+    [
+      'with a node outside',
+      () => changed((view) => view.setUint16(leaf + 16, 5000, true)),
+      'points outside itself',
+    ],
+    [
+      'with too many nodes',
+      () => changed((view) => view.setUint16(leaf + 12, 9999, true)),
+      'points outside itself',
+    ],
+    [
+      'whose leaf is a branch to itself',
+      () => changed((view) => selfBranch(view, leaf)),
+      'in two places of the tree',
+    ],
+    ['with a database inside', () => changed((view) => nodeFlag(view, leaf, 2)), 'is a database of its own'],
+    [
+      'with a huge value',
+      () => changed((view) => hugeValue(view, leaf)),
+      /ends beyond the file|points outside/,
+    ],
+  ])('%s', (_, make, reason) => {
+    expect(() => new Lmdb(make())).toThrow(reason)
+    expect(() => new Lmdb(make())).toThrow(RestoreError)
+  })
+
+  test('with any byte changed reads or refuses, and never crashes', () => {
+    let seed = 1
+    const next = (below: number) => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+      return seed % below
+    }
+    let refusals = 0
+    for (let round = 0; round < 600; round++) {
+      const path = changed((view) => {
+        // Headers and nodes, where everything is decided.
+        const page = next(bytes.length / 4096) * 4096
+        for (let i = 0; i <= next(3); i++) view.setUint8(page + next(i === 0 ? 160 : 4096), next(256))
+      })
+      try {
+        const database = new Lmdb(path)
+        for (const key of database.keys) database.read(key)
+        database.close()
+      } catch (error) {
+        expect(error).toBeInstanceOf(RestoreError)
+        refusals++
+      }
+    }
+    expect(refusals).toBeGreaterThan(30)
+  })
+})
+
+/** Sets a field of the main database in both meta pages, given its offset in the page. */
+function bothMetas(view: DataView, at: number, value: bigint): void {
+  for (const page of [0, 4096]) view.setBigUint64(page + at + 16, value, true)
+}
+
+function flagsOfBoth(view: DataView, flags: number): void {
+  for (const page of [0, 4096]) view.setUint16(page + 16 + 72 + 4, flags, true)
+}
+
+function selfBranch(view: DataView, leaf: number): void {
+  view.setUint16(leaf + 10, 0x01, true)
+  const node = leaf + view.getUint16(leaf + 16, true)
+  view.setUint32(node, leaf / 4096, true)
+  view.setUint16(node + 4, 0, true)
+}
+
+function nodeFlag(view: DataView, leaf: number, flags: number): void {
+  view.setUint16(leaf + view.getUint16(leaf + 16, true) + 4, flags, true)
+}
+
+function hugeValue(view: DataView, leaf: number): void {
+  for (const at of [16, 18]) view.setUint32(leaf + view.getUint16(leaf + at, true), 0xffff_ffff, true)
+}
