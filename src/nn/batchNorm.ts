@@ -1,0 +1,61 @@
+import type { Tensor } from '../core/tensor.ts'
+import type { Conv2d, ConvWeights } from './conv.ts'
+import type { Init } from './init.ts'
+
+const eps = 1e-5
+
+/** What a training step learns about a norm's input, for its running statistics. */
+export interface BatchStatistics {
+  readonly norm: BatchNorm2d
+  readonly mean: Tensor // [c]
+  readonly variance: Tensor // [c], biased
+  /** Values that each of them is taken over. */
+  readonly count: number
+}
+
+/** Batch normalisation of [b c h w] (arXiv:1502.03167). */
+export class BatchNorm2d {
+  weight: Tensor // [c]
+  bias: Tensor // [c]
+  running_mean: Tensor // [c]
+  running_var: Tensor // [c]
+  num_batches_tracked: Tensor // []
+
+  constructor(init: Init, channels: number) {
+    this.weight = init.weight([channels], { constant: 1 })
+    this.bias = init.weight([channels], { constant: 0 })
+    this.running_mean = init.buffer([channels], 0)
+    this.running_var = init.buffer([channels], 1)
+    this.num_batches_tracked = init.buffer([], 0)
+  }
+
+  /** By the statistics of the batch, which `onBatch` hears, as in training. */
+  forward(x: Tensor, onBatch: (statistics: BatchStatistics) => void): Tensor {
+    const c = this.weight.size(0)
+    const mean = x.mean([0, 2, 3], { keepDim: true })
+    const centred = x.sub(mean)
+    const variance = centred.mul(centred).mean([0, 2, 3], { keepDim: true })
+    const count = x.size(0) * x.size(2) * x.size(3)
+    onBatch({ norm: this, mean: mean.reshape([c]), variance: variance.reshape([c]), count })
+    const scale = variance
+      .add(eps)
+      .rsqrt()
+      .mul(this.weight.reshape([1, c, 1, 1]))
+    return centred.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
+  }
+
+  /** A convolution and the norm after it as one, by the running statistics, as in inference. */
+  foldInto(conv: Conv2d): ConvWeights {
+    const c = this.weight.size(0)
+    const { weight, bias, stride, padding, groups } = conv
+    const scale = this.running_var.add(eps).rsqrt().mul(this.weight)
+    const centre = bias ? bias.sub(this.running_mean) : this.running_mean.neg()
+    return {
+      weight: weight.mul(scale.reshape([c, 1, 1, 1])),
+      bias: centre.mul(scale).add(this.bias),
+      stride,
+      padding,
+      groups,
+    }
+  }
+}
