@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { imresize, resize, resizeMethods } from './resize.ts'
+import { imresize, resizeMethods, resizeTo } from './resize.ts'
 import { borderIndex, cubic } from './taps.ts'
 
 function noise(channels: number, height: number, width: number, seed = 1): Image {
@@ -134,7 +134,7 @@ describe('imresize', () => {
   })
 })
 
-describe('resize', () => {
+describe('resizeTo', () => {
   test('keeps constant images and sizes with every method', () => {
     const flat: Image = { channels: 3, height: 9, width: 14, data: new Float32Array(378).fill(0.25) }
     for (const method of resizeMethods) {
@@ -143,40 +143,40 @@ describe('resize', () => {
         { height: 9, width: 14 },
         { height: 1, width: 1 },
       ]) {
-        const resized = resize(flat, size, { method })
+        const resized = resizeTo(flat, size, { method })
         expect(resized).toMatchObject({ channels: 3, ...size })
         expectClose(resized.data, new Float32Array(resized.data.length).fill(0.25), 1e-7)
       }
       const image = noise(1, 7, 5)
-      expectClose(resize(image, { height: 7, width: 5 }, { method }).data, image.data, 1e-7)
+      expectClose(resizeTo(image, { height: 7, width: 5 }, { method }).data, image.data, 1e-7)
     }
   })
 
   test('area is the mean of what a pixel covers', () => {
     const image = lineOf([1, 2, 3, 4, 5, 6])
-    expectClose(resize(image, { height: 1, width: 2 }, { method: 'area' }).data, [2, 5], 1e-6)
+    expectClose(resizeTo(image, { height: 1, width: 2 }, { method: 'area' }).data, [2, 5], 1e-6)
     expectClose(
-      resize(image, { height: 1, width: 4 }, { method: 'area' }).data,
+      resizeTo(image, { height: 1, width: 4 }, { method: 'area' }).data,
       [4 / 3, 8 / 3, 13 / 3, 17 / 3],
       1e-6,
     )
-    expectClose(resize(lineOf([0, 1]), { height: 1, width: 3 }, { method: 'area' }).data, [0, 0.5, 1], 1e-6)
+    expectClose(resizeTo(lineOf([0, 1]), { height: 1, width: 3 }, { method: 'area' }).data, [0, 0.5, 1], 1e-6)
   })
 
   test('nearest takes the pixel under the centre', () => {
     const image = lineOf([1, 2, 3, 4, 5])
-    expect([...resize(image, { height: 1, width: 2 }, { method: 'nearest' }).data]).toEqual([2, 4])
-    expect([...resize(lineOf([1, 2]), { height: 1, width: 4 }, { method: 'nearest' }).data]).toEqual([
+    expect([...resizeTo(image, { height: 1, width: 2 }, { method: 'nearest' }).data]).toEqual([2, 4])
+    expect([...resizeTo(lineOf([1, 2]), { height: 1, width: 4 }, { method: 'nearest' }).data]).toEqual([
       1, 1, 2, 2,
     ])
   })
 
   test('linear and Lanczos have their kernels’ weights', () => {
-    expect([...resize(lineOf([0, 1]), { height: 1, width: 4 }, { method: 'linear' }).data]).toEqual([
+    expect([...resizeTo(lineOf([0, 1]), { height: 1, width: 4 }, { method: 'linear' }).data]).toEqual([
       0, 0.25, 0.75, 1,
     ])
     const impulse = lineOf([0, 0, 0, 0, 1, 0, 0, 0, 0, 0])
-    const { data } = resize(impulse, { height: 1, width: 20 }, { method: 'lanczos' })
+    const { data } = resizeTo(impulse, { height: 1, width: 20 }, { method: 'lanczos' })
     const weight = (x: number) =>
       (9 * Math.sin(Math.PI * x) * Math.sin((Math.PI * x) / 3)) / (Math.PI * x) ** 2 / 3
     const sum = [-2.75, -1.75, -0.75, 0.25, 1.25, 2.25].reduce((total, x) => total + weight(x), 0)
@@ -191,16 +191,16 @@ describe('resize', () => {
     ] as const) {
       const image = bytes(1, 12, 30)
       const isNarrowing = width / 30 < height / 12
-      const first = resize(image, isNarrowing ? { height: 12, width } : { height, width: 30 }, { rounding })
-      expect(resize(image, { height, width }, { rounding })).toEqual(
-        resize(first, { height, width }, { rounding }),
+      const first = resizeTo(image, isNarrowing ? { height: 12, width } : { height, width: 30 }, { rounding })
+      expect(resizeTo(image, { height, width }, { rounding })).toEqual(
+        resizeTo(first, { height, width }, { rounding }),
       )
     }
   })
 
   test('a size below one pixel is refused', () => {
-    expect(() => resize(noise(1, 4, 4), { height: 0, width: 4 })).toThrow('at least 1 px, got 4 to 0 px')
-    expect(() => resize(noise(1, 4, 4), { height: 2, width: 1.5 })).toThrow(RestoreError)
+    expect(() => resizeTo(noise(1, 4, 4), { height: 0, width: 4 })).toThrow('at least 1 px, got 4 to 0 px')
+    expect(() => resizeTo(noise(1, 4, 4), { height: 2, width: 1.5 })).toThrow(RestoreError)
   })
 })
 

@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
 import {
   areaTaps,
   borderIndex,
@@ -58,7 +59,7 @@ export function imresize(image: Image, scale: number, options: ResizeOptions = {
 }
 
 /** MATLAB's `imresize(image, [height width])`. */
-export function resize(image: Image, { height, width }: Size, options: ResizeOptions = {}): Image {
+export function resizeTo(image: Image, { height, width }: Size, options: ResizeOptions = {}): Image {
   const taps = (from: number, to: number) => tapsOf(from, to, to / from, options)
   const [rows, columns] = [taps(image.height, height), taps(image.width, width)]
   // MATLAB treats the axis that shrinks more first, which matters where passes are rounded.
@@ -184,3 +185,43 @@ function saturate(values: Float32Array | Float64Array): void {
   for (let i = 0; i < values.length; i++)
     values[i] = Math.min(Math.max(roundHalfUp(values[i] as number), 0), 255)
 }
+
+export const resize = defineDegradation({
+  name: 'resize',
+  summary: 'resizing as MATLAB’s imresize; area as OpenCV',
+  source: 'MATLAB imresize, by which super-resolution benchmarks are made',
+  parameters: {
+    scale: {
+      type: 'number',
+      summary: 'factor of both sides, rounded up to whole pixels',
+      unit: '',
+      minimum: 0.01,
+      maximum: 16,
+      default: 0.5,
+    },
+    method: { type: 'choice', summary: 'kernel', choices: resizeMethods, default: 'bicubic' },
+    antialias: {
+      type: 'choice',
+      summary: 'whether kernels widen where the image shrinks',
+      choices: ['on', 'off'],
+      default: 'on',
+    },
+    rounding: {
+      type: 'choice',
+      summary: 'uint8 rounds after each axis, as MATLAB does with 8-bit images',
+      choices: ['none', 'uint8'],
+      default: 'none',
+    },
+    back: {
+      type: 'choice',
+      summary: 'whether the result is resized to the size the image had',
+      choices: ['off', 'on'],
+      default: 'off',
+    },
+  } as const satisfies Parameters,
+  apply: (image, { scale, method, antialias, rounding, back }) => {
+    const options: ResizeOptions = { method, antialias: antialias === 'on', rounding }
+    const resized = imresize(image, scale, options)
+    return back === 'on' ? resizeTo(resized, image, options) : resized
+  },
+})

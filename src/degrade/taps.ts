@@ -13,8 +13,8 @@ export interface Taps {
   readonly border: Border
 }
 
-/** What lies beyond the edges: the nearest sample, or a mirror image with the edge repeated. */
-export type Border = 'clamp' | 'mirror'
+/** What lies beyond the edges: the nearest sample, or a mirror image with ('mirror') or without ('reflect') the edge itself. */
+export type Border = 'clamp' | 'mirror' | 'reflect'
 
 export const kernelNames = ['bicubic', 'linear', 'lanczos'] as const
 export type KernelName = (typeof kernelNames)[number]
@@ -44,10 +44,11 @@ const kernels: Readonly<Record<KernelName, Kernel>> = {
 
 /** Pixel that stands at index `i` of an axis of `size` pixels. */
 export function borderIndex(i: number, size: number, border: Border): number {
-  if (border === 'clamp') return Math.min(Math.max(i, 0), size - 1)
-  const period = 2 * size
+  if (border === 'clamp' || size === 1) return Math.min(Math.max(i, 0), size - 1)
+  const repeats = border === 'mirror' ? 1 : 0
+  const period = 2 * (size - 1 + repeats)
   const phase = ((i % period) + period) % period
-  return phase < size ? phase : period - 1 - phase
+  return phase < size ? phase : period - repeats - phase
 }
 
 /** Length of an axis after MATLAB's imresize by `scale`. */

@@ -1,0 +1,226 @@
+// Blur: correlation of every channel with a kernel, by its factors where it is a product, else by Fourier transforms.
+
+import type { Random } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import { type Drawn, defineDegradation, type Parameters } from './degradation.ts'
+import { correlator } from './fft.ts'
+import {
+  anisotropicGaussian,
+  box,
+  covarianceOf,
+  disc,
+  generalizedGaussian,
+  isotropicGaussian,
+  type Kernel,
+  lineMotion,
+  plateau,
+  sincFilter,
+  trajectoryMotion,
+} from './kernels.ts'
+import { resample } from './resize.ts'
+import { type Border, borderIndex, type Taps } from './taps.ts'
+
+/** The column and the row whose product a kernel is, if it is one. */
+function factorize({ size, weights }: Kernel): readonly [Float64Array, Float64Array] | undefined {
+  let largest = 0
+  weights.forEach((weight, i) => {
+    if (Math.abs(weight) > Math.abs(weights[largest] as number)) largest = i
+  })
+  const peak = weights[largest] as number
+  const [y, x] = [Math.floor(largest / size), largest % size]
+  const row = weights.slice(y * size, (y + 1) * size)
+  const column = Float64Array.from({ length: size }, (_, i) => (weights[i * size + x] as number) / peak)
+  const isProduct = weights.every((weight, i) => {
+    const product = (column[Math.floor(i / size)] as number) * (row[i % size] as number)
+    return Math.abs(weight - product) <= 1e-12 * Math.abs(peak)
+  })
+  return isProduct ? [column, row] : undefined
+}
+
+/** The same weights around every sample. */
+function slidingTaps(inputSize: number, weights: Float64Array, border: Border): Taps {
+  const count = weights.length
+  const repeated = new Float64Array(inputSize * count)
+  for (let j = 0; j < inputSize; j++) repeated.set(weights, j * count)
+  const starts = Int32Array.from({ length: inputSize }, (_, j) => j - (count >> 1))
+  return { inputSize, count, starts, weights: repeated, border }
+}
+
+/** Where the output of a tile begins. */
+interface Corner {
+  readonly channel: number
+  readonly top: number
+  readonly left: number
+}
+
+function cornersOf({ channels, height, width }: Image, step: number): readonly Corner[] {
+  const corners: Corner[] = []
+  for (let channel = 0; channel < channels; channel++)
+    for (let top = 0; top < height; top += step)
+      for (let left = 0; left < width; left += step) corners.push({ channel, top, left })
+  return corners
+}
+
+function correlateTiles(image: Image, { size, weights }: Kernel, border: Border): Image {
+  const { width, height } = image
+  const { tile, valid, pair, correlate } = correlator(size, weights)
+  const indices = (length: number) =>
+    Int32Array.from({ length: length + tile }, (_, i) => borderIndex(i - (size >> 1), length, border))
+  const [rows, columns] = [indices(height), indices(width)]
+  const data = new Float32Array(image.data.length)
+
+  const read = (values: Float64Array, { channel, top, left }: Corner) => {
+    for (let y = 0; y < tile; y++) {
+      const from = (channel * height + (rows[top + y] as number)) * width
+      for (let x = 0; x < tile; x++)
+        values[y * tile + x] = image.data[from + (columns[left + x] as number)] as number
+    }
+  }
+  const write = (values: Float64Array, { channel, top, left }: Corner) => {
+    const count = Math.min(valid, width - left)
+    for (let y = 0; y < Math.min(valid, height - top); y++)
+      data.set(values.subarray(y * tile, y * tile + count), (channel * height + top + y) * width + left)
+  }
+  const corners = cornersOf(image, valid)
+  for (let i = 0; i < corners.length; i += 2) {
+    const both = corners.slice(i, i + 2)
+    both.forEach((corner, k) => {
+      read(pair[k] as Float64Array, corner)
+    })
+    correlate()
+    both.forEach((corner, k) => {
+      write(pair[k] as Float64Array, corner)
+    })
+  }
+  return { ...image, data }
+}
+
+/** Correlates every channel with the kernel (which is not flipped); the size stays. */
+export function blurImage(image: Image, kernel: Kernel, border: Border = 'reflect'): Image {
+  const factors = factorize(kernel)
+  if (!factors) return correlateTiles(image, kernel, border)
+  const [column, row] = factors
+  return resample(image, {
+    rows: slidingTaps(image.height, column, border),
+    columns: slidingTaps(image.width, row, border),
+  })
+}
+
+const kernelChoices = [
+  'iso',
+  'aniso',
+  'generalized-iso',
+  'generalized-aniso',
+  'plateau-iso',
+  'plateau-aniso',
+  'sinc',
+  'box',
+  'disc',
+  'line',
+  'shake',
+] as const
+
+const blurParameters = {
+  kernel: {
+    type: 'choice',
+    summary:
+      'Gaussians and plateaus, the same in all directions (iso) or not (aniso); ringing (sinc); defocus (disc); motion (line, shake)',
+    choices: kernelChoices,
+    default: 'iso',
+  },
+  sigma: {
+    type: 'number',
+    summary: 'deviation of iso kernels, and of aniso ones along their axis; 0 for no blur',
+    unit: 'px',
+    minimum: 0,
+    maximum: 50,
+    default: [0.2, 4],
+  },
+  sigma2: {
+    type: 'number',
+    summary: 'deviation of aniso kernels across their axis',
+    unit: 'px',
+    minimum: 0.05,
+    maximum: 50,
+    default: [0.2, 4],
+  },
+  angle: {
+    type: 'number',
+    summary: 'direction of the axis of aniso and line kernels, from right towards down',
+    unit: 'degrees',
+    minimum: -360,
+    maximum: 360,
+    default: [0, 180],
+  },
+  beta: {
+    type: 'number',
+    summary: 'exponent of generalized and plateau kernels',
+    unit: '',
+    minimum: 0.1,
+    maximum: 10,
+    default: [0.5, 2],
+  },
+  cutoff: {
+    type: 'number',
+    summary: 'frequency above which the sinc kernel removes everything',
+    unit: 'radians per px',
+    minimum: 0.05,
+    maximum: Math.PI,
+    default: [Math.PI / 3, Math.PI],
+  },
+  radius: {
+    type: 'number',
+    summary: 'radius of the disc',
+    unit: 'px',
+    minimum: 0.1,
+    maximum: 100,
+    default: [1, 6],
+  },
+  length: {
+    type: 'number',
+    summary: 'how far line and shake move',
+    unit: 'px',
+    minimum: 0.1,
+    maximum: 100,
+    default: [4, 20],
+  },
+  size: {
+    type: 'number',
+    summary: 'side of the kernel; disc, line and shake take what they need',
+    unit: 'px',
+    minimum: 1,
+    maximum: 255,
+    isWhole: true,
+    default: 21,
+  },
+} as const satisfies Parameters
+
+function drawnKernel(drawn: Drawn<typeof blurParameters>, random: Random): Kernel {
+  const { size, sigma, sigma2, beta, cutoff, radius, length } = drawn
+  const angle = (drawn.angle * Math.PI) / 180
+  const round = () => covarianceOf(sigma, sigma, 0)
+  const oblong = () => covarianceOf(sigma, sigma2, angle)
+  const make: Readonly<Record<(typeof kernelChoices)[number], () => Kernel>> = {
+    iso: () => isotropicGaussian(size, sigma),
+    aniso: () => anisotropicGaussian(size, oblong()),
+    'generalized-iso': () => generalizedGaussian(size, round(), beta),
+    'generalized-aniso': () => generalizedGaussian(size, oblong(), beta),
+    'plateau-iso': () => plateau(size, round(), beta),
+    'plateau-aniso': () => plateau(size, oblong(), beta),
+    sinc: () => sincFilter(size, cutoff),
+    box: () => box(size),
+    disc: () => disc(radius),
+    line: () => lineMotion(length, angle),
+    shake: () => trajectoryMotion(length, random),
+  }
+  return make[drawn.kernel]()
+}
+
+export const blur = defineDegradation({
+  name: 'blur',
+  summary: 'blur by a kernel: lens, motion, ringing',
+  source: 'DASR@51524af utils/util.py (iso, aniso); Real-ESRGAN section 3.1 (generalized, plateau, sinc)',
+  parameters: blurParameters,
+  apply: (image, drawn, random) =>
+    drawn.kernel === 'iso' && drawn.sigma === 0 ? image : blurImage(image, drawnKernel(drawn, random)),
+})

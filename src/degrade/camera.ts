@@ -1,0 +1,109 @@
+// The noise of a camera: made where the sensor counts photons, before demosaicing and tone curve, hence correlated and dependent on colour.
+
+import { power } from '../core/elementary.ts'
+import type { Random } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
+import { clamp01 } from './noise.ts'
+import { samplePoisson } from './poisson.ts'
+
+function toLinear(value: number): number {
+  return value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)
+}
+
+function fromLinear(value: number): number {
+  return value <= 0.0031308 ? value * 12.92 : 1.055 * power(value, 1 / 2.4) - 0.055
+}
+
+/** What white balance multiplies red, green and blue with in daylight; a gray image has one gain. */
+const colorGains = [2, 1, 1.7]
+
+/** Channel under pixel (y, x) of a mosaic of red, green, green and blue. */
+function mosaicChannel(y: number, x: number): number {
+  return (y & 1) + (x & 1)
+}
+
+/** Every channel of a mosaic [h w], by the mean of its nearest elements. */
+function demosaic(mosaic: Float32Array, width: number, height: number): Float32Array {
+  const data = new Float32Array(3 * width * height)
+  const [sums, counts] = [new Float64Array(3), new Float64Array(3)]
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      sums.fill(0)
+      counts.fill(0)
+      for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
+        for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
+          const c = mosaicChannel(v, u)
+          sums[c] = (sums[c] as number) + (mosaic[v * width + u] as number)
+          counts[c] = (counts[c] as number) + 1
+        }
+      }
+      const own = mosaicChannel(y, x)
+      sums[own] = mosaic[y * width + x] as number
+      counts[own] = 1
+      for (let c = 0; c < 3; c++)
+        data[(c * height + y) * width + x] = (sums[c] as number) / Math.max(counts[c] as number, 1)
+    }
+  }
+  return data
+}
+
+interface Sensor {
+  /** Variance of the signal 1, as counting photons gives it. */
+  readonly shot: number
+  /** Deviation of what reading adds. */
+  readonly read: number
+}
+
+function sensorError(signal: number, { shot, read }: Sensor, random: Random): number {
+  const counted = shot > 0 ? samplePoisson(signal / shot, random) * shot : signal
+  return counted - signal + read * random.normal()
+}
+
+function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
+  const { width, height, channels } = image
+  const pixels = width * height
+  const linear = image.data.map((value) => toLinear(clamp01(value)))
+  // Only the error passes through demosaicing, so that the image keeps its detail.
+  let errors: Float32Array
+  if (channels === 3) {
+    const mosaic = new Float32Array(pixels)
+    for (let i = 0; i < pixels; i++) {
+      const c = mosaicChannel(Math.floor(i / width), i % width)
+      const gain = colorGains[c] as number
+      mosaic[i] = gain * sensorError((linear[c * pixels + i] as number) / gain, sensor, random)
+    }
+    errors = demosaic(mosaic, width, height)
+  } else {
+    errors = linear.map((value) => sensorError(value, sensor, random))
+  }
+  const data = linear.map((value, i) => fromLinear(clamp01(value + (errors[i] as number))))
+  return { ...image, data }
+}
+
+export const camera = defineDegradation({
+  name: 'camera-noise',
+  summary:
+    'noise of a camera’s sensor: photons and electronics before demosaicing, white balance and tone curve',
+  source:
+    'the noise model of Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019, section 3.1',
+  parameters: {
+    shot: {
+      type: 'number',
+      summary: 'variance of white that counting photons gives, in linear light; grows with the ISO number',
+      unit: '0..1',
+      minimum: 0,
+      maximum: 0.1,
+      default: [0.0001, 0.012],
+    },
+    read: {
+      type: 'number',
+      summary: 'deviation that reading the sensor adds, in linear light',
+      unit: '0..255',
+      minimum: 0,
+      maximum: 50,
+      default: [0.1, 5],
+    },
+  } as const satisfies Parameters,
+  apply: (image, { shot, read }, random) => addCameraNoise(image, { shot, read: read / 255 }, random),
+})

@@ -1,0 +1,100 @@
+// Chains of degradations: `blur:sigma=2.4 resize:scale=0.25 noise:sigma=0..50 jpeg:quality=40`, or in code chain, oneOf, maybe, shuffled.
+
+import { RestoreError } from '../core/errors.ts'
+import type { Random } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import { type Amount, type Degrade, type NamedDegradation, unknownName } from './degradation.ts'
+import { degradations } from './degradations.ts'
+
+function apply(image: Image, random: Random, steps: readonly Degrade[], order: readonly number[]): Image {
+  // Each step has a stream of its own, so that a change to one does not change the chance of the others.
+  return order.reduce((current, step) => (steps[step] as Degrade)(current, random.fork(step)), image)
+}
+
+/** One after the other. */
+export function chain(steps: readonly Degrade[]): Degrade {
+  const order = [...steps.keys()]
+  return (image, random) => apply(image, random, steps, order)
+}
+
+/** All, in an order drawn for each image. */
+export function shuffled(steps: readonly Degrade[]): Degrade {
+  return (image, random) => {
+    const order = [...steps.keys()]
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = random.integer(i + 1)
+      const [a, b] = [order[i] as number, order[j] as number]
+      order[i] = b
+      order[j] = a
+    }
+    return apply(image, random, steps, order)
+  }
+}
+
+/** The degradation with a probability, else the image as it is. */
+export function maybe(probability: number, step: Degrade): Degrade {
+  if (!(probability >= 0 && probability <= 1)) {
+    throw new RestoreError('usage', `maybe: expected a probability from 0 to 1, got ${probability}`)
+  }
+  return (image, random) => (random.uniform() < probability ? step(image, random.fork(0)) : image)
+}
+
+/** One of several, with equal chances or by weights: `oneOf([[3, noise()], [1, jpeg()]])`. */
+export function oneOf(choices: readonly (Degrade | readonly [weight: number, step: Degrade])[]): Degrade {
+  const weighted = choices.map((choice) => (typeof choice === 'function' ? ([1, choice] as const) : choice))
+  const total = weighted.reduce((sum, [weight]) => sum + weight, 0)
+  if (!(total > 0 && Number.isFinite(total)) || weighted.some(([weight]) => weight < 0)) {
+    const weights = weighted.map(([weight]) => weight).join(', ')
+    throw new RestoreError(
+      'usage',
+      `oneOf: expected weights of at least 0, not all 0, got ${weights || 'no choices'}`,
+    )
+  }
+  return (image, random) => {
+    let rest = random.uniform() * total
+    const chosen = weighted.findIndex(([weight]) => {
+      rest -= weight
+      return rest < 0
+    })
+    // Rounding may leave a rest behind the last choice.
+    const index = chosen < 0 ? weighted.findLastIndex(([weight]) => weight > 0) : chosen
+    return (weighted[index] as readonly [number, Degrade])[1](image, random.fork(index))
+  }
+}
+
+const table: Readonly<Record<string, NamedDegradation>> = degradations
+
+/** A number, a range LOW..HIGH, or a word. */
+function parseValue(text: string): Amount | string {
+  const number = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
+  if (number.test(text)) return Number(text)
+  const [low = '', high = '', ...more] = text.split('..')
+  return more.length === 0 && number.test(low) && number.test(high) ? [Number(low), Number(high)] : text
+}
+
+function parseStep(text: string): Degrade {
+  const colon = text.indexOf(':')
+  const name = colon < 0 ? text : text.slice(0, colon)
+  const degradation = Object.hasOwn(table, name) ? table[name] : undefined
+  if (!degradation) throw unknownName('degradation', name, Object.keys(table))
+  const settings: Record<string, Amount | string> = {}
+  for (const part of colon < 0 ? [] : text.slice(colon + 1).split(',')) {
+    const [key = '', value, ...more] = part.split('=')
+    if (key === '' || value === undefined || value === '' || more.length > 0) {
+      const example = Object.keys(degradation.parameters)[0] ?? 'name'
+      throw new RestoreError('usage', `${name}: expected settings such as ${example}=VALUE, got '${part}'`)
+    }
+    if (Object.hasOwn(settings, key)) throw new RestoreError('usage', `${name}: ${key} is given twice`)
+    settings[key] = parseValue(value)
+  }
+  return degradation.configure(settings)
+}
+
+/** A chain as text: steps apart by spaces, each `name` or `name:setting=value,…`; a value may be a range `0..50`. */
+export function parseChain(text: string): Degrade {
+  const steps = text.split(/\s+/).filter((step) => step !== '')
+  if (steps.length === 0) {
+    throw new RestoreError('usage', 'degradations: expected at least one, such as noise:sigma=25, got none')
+  }
+  return chain(steps.map(parseStep))
+}

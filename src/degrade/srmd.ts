@@ -1,0 +1,179 @@
+// The low-resolution images that DASR is trained and tested on: blur, down-sample, add noise, round to 8 bits.
+// Source: The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py; Wang et al., CVPR 2021, section 4.1.
+
+import { RestoreError } from '../core/errors.ts'
+import type { Random } from '../core/random.ts'
+import { type Image, roundHalfEven } from '../data/image.ts'
+import { blurImage } from './blur.ts'
+import { defineDegradation, type Parameters } from './degradation.ts'
+import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } from './kernels.ts'
+import { addGaussianNoise } from './noise.ts'
+import { resample } from './resize.ts'
+import type { Taps } from './taps.ts'
+
+export const downsamplings = ['bicubic', 's-fold'] as const
+export type Downsampling = (typeof downsamplings)[number]
+
+const { fround } = Math
+
+function cubic32(x: number): number {
+  const d = Math.abs(x)
+  const [square, cube] = [fround(d * d), fround(fround(d * d) * d)]
+  if (d <= 1) return fround(fround(fround(1.5 * cube) - fround(2.5 * square)) + 1)
+  if (d > 2) return 0
+  return fround(fround(fround(fround(-0.5 * cube) + fround(2.5 * square)) - fround(4 * d)) + 2)
+}
+
+/**
+ * MATLAB's bicubic weights with two differences: borders repeat the edge, and the taps that weigh nothing in the first output are left
+ * out of all. Computed in float32 as the official code does, since that decides which weights are 0.
+ */
+function officialTaps(inputSize: number, scale: number): Taps {
+  const size = Math.trunc(inputSize * scale)
+  if (!(size >= 1)) {
+    throw new RestoreError(
+      'usage',
+      `bicubic: expected a result of at least 1 px, got ${inputSize} px times ${scale}`,
+    )
+  }
+  const width = scale < 1 ? 4 / scale : 4
+  const stretch = Math.min(fround(scale), 1)
+  const all = Math.ceil(width) + 2
+  const starts = new Int32Array(size)
+  const rows = Array.from({ length: size }, (_, j) => {
+    const centre = fround(fround((j + 1) / fround(scale)) + fround(0.5 * (1 - 1 / scale)))
+    const left = Math.floor(fround(centre - fround(width / 2)))
+    starts[j] = left - 1
+    const weights = Array.from({ length: all }, (_, t) =>
+      fround(stretch * cubic32(fround(fround(centre - (left + t)) * stretch))),
+    )
+    const sum = fround(weights.reduce((total, weight) => total + weight, 0))
+    return weights.map((weight) => fround(weight / sum))
+  })
+  const kept = rows[0]?.flatMap((weight, t) => (weight === 0 ? [] : [t])) ?? []
+  const [first = 0, last = 0] = [kept[0], kept.at(-1)]
+  const count = last - first + 1
+  const weights = new Float64Array(size * count)
+  rows.forEach((row, j) => {
+    for (const t of kept) weights[j * count + t - first] = row[t] as number
+  })
+  return { inputSize, count, starts: starts.map((start) => start + first), weights, border: 'clamp' }
+}
+
+/** DASR's bicubic resizing: each side becomes floor(side · scale). */
+export function dasrBicubic(image: Image, scale: number): Image {
+  return resample(image, {
+    rows: officialTaps(image.height, scale),
+    columns: officialTaps(image.width, scale),
+  })
+}
+
+/** The top left pixel of every square of `step` pixels. */
+export function subsample({ channels, height, width, data }: Image, step: number): Image {
+  const [rows, columns] = [Math.floor(height / step), Math.floor(width / step)]
+  const out = new Float32Array(channels * rows * columns)
+  let at = 0
+  for (let c = 0; c < channels; c++)
+    for (let y = 0; y < rows; y++)
+      for (let x = 0; x < columns; x++) out[at++] = data[(c * height + y * step) * width + x * step] as number
+  return { channels, height: rows, width: columns, data: out }
+}
+
+export interface SrmdOptions {
+  /** None: no blur. */
+  readonly kernel: Kernel | undefined
+  readonly scale: number
+  readonly downsampling: Downsampling
+  /** Deviation of the noise in 0..255. */
+  readonly noise: number
+}
+
+/** Blurs (mirrored at the edges), shrinks by `scale`, adds noise, rounds to 255ths and clamps. */
+export function srmdImage(
+  image: Image,
+  { kernel, scale, downsampling, noise }: SrmdOptions,
+  random: Random,
+): Image {
+  const blurred = kernel ? blurImage(image, kernel) : image
+  const small = downsampling === 'bicubic' ? dasrBicubic(blurred, 1 / scale) : subsample(blurred, scale)
+  const noisy = noise > 0 ? addGaussianNoise(small, noise, random) : small
+  const data = noisy.data.map((value) => Math.min(Math.max(roundHalfEven(fround(255 * value)), 0), 255) / 255)
+  return { ...noisy, data }
+}
+
+const sigmas = { type: 'number', unit: 'px', minimum: 0, maximum: 20 } as const
+
+const srmdParameters = {
+  kernel: {
+    type: 'choice',
+    summary: 'isotropic or anisotropic Gaussian',
+    choices: ['iso', 'aniso'],
+    default: 'iso',
+  },
+  sigma: {
+    ...sigmas,
+    summary: 'deviation of the iso kernel, and of the aniso one along its axis; 0 for no blur',
+    default: [0.2, 4],
+  },
+  sigma2: {
+    ...sigmas,
+    summary: 'deviation of the aniso kernel across its axis',
+    minimum: 0.05,
+    default: [0.2, 4],
+  },
+  angle: {
+    type: 'number',
+    summary: 'direction of the axis, from right towards down',
+    unit: 'degrees',
+    minimum: -360,
+    maximum: 360,
+    default: [0, 180],
+  },
+  size: {
+    type: 'number',
+    summary: 'side of the kernel',
+    unit: 'px',
+    minimum: 1,
+    maximum: 255,
+    isWhole: true,
+    default: 21,
+  },
+  scale: {
+    type: 'number',
+    summary: 'how many times smaller the result is',
+    unit: '',
+    minimum: 1,
+    maximum: 16,
+    isWhole: true,
+    default: 4,
+  },
+  downsampling: {
+    type: 'choice',
+    summary: 'bicubic, or every scale-th pixel',
+    choices: downsamplings,
+    default: 'bicubic',
+  },
+  noise: {
+    type: 'number',
+    summary: 'deviation of the noise on the small image',
+    unit: '0..255',
+    minimum: 0,
+    maximum: 255,
+    default: 0,
+  },
+} as const satisfies Parameters
+
+export const srmd = defineDegradation({
+  name: 'srmd',
+  summary: 'DASR’s blind super-resolution: Gaussian blur, bicubic shrinking, noise, 8 bits',
+  source: 'The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py',
+  parameters: srmdParameters,
+  apply: (image, { kernel: shape, sigma, sigma2, angle, size, scale, downsampling, noise }, random) => {
+    const make = () =>
+      shape === 'iso'
+        ? isotropicGaussian(size, sigma)
+        : anisotropicGaussian(size, covarianceOf(sigma, sigma2, (angle * Math.PI) / 180))
+    const kernel = shape === 'iso' && sigma === 0 ? undefined : make()
+    return srmdImage(image, { kernel, scale, downsampling, noise }, random)
+  },
+})
