@@ -6,8 +6,11 @@ export { float32Data, type TensorData } from './core/data.ts'
 export { RestoreError } from './core/errors.ts'
 export { l1Loss, pixelUnshuffle } from './core/functional.ts'
 export { hostTensor } from './core/host.ts'
+export { counterRandom, type Random } from './core/random.ts'
 export { rearrange } from './core/rearrange.ts'
 export { cat, Tensor } from './core/tensor.ts'
+export type { Image } from './data/image.ts'
+export type { Degrade } from './degrade/degradation.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
 export { loadWeights, parameterCount, parameters, stateDict } from './nn/module.ts'
@@ -23,6 +26,35 @@ export {
   scope,
   toTorch,
 } from './torch/backend.ts'
-export { type AdamWOptions, adamW, clipGradNorm, type Optimizer } from './torch/optim.ts'
+export { fourier2d } from './torch/fft.ts'
+export {
+  type AdamOptions,
+  type AdamWOptions,
+  adam,
+  adamW,
+  assign,
+  clipEachGradNorm,
+  clipGradNorm,
+  type LionOptions,
+  lerpTensors,
+  lion,
+  type Optimizer,
+  type SgdOptions,
+  sgd,
+} from './torch/optim.ts'
 export { RandomGenerator } from './torch/rng.ts'
-export { type TrainStep, trainStep } from './train/step.ts'
+export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
+export { folder, type ImageItem, type ImageSource, pairFolders } from './train/loader/images.ts'
+export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
+export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
+export { defineRecipe, type LossContext, type Phase, type Recipe, type Validation } from './train/recipe.ts'
+export {
+  constant,
+  cosine,
+  cosineRestarts,
+  type Schedule,
+  sequence,
+  steps,
+  warmup,
+} from './train/schedules.ts'
+export { addGradients, type TrainStep, trainStep } from './train/step.ts'

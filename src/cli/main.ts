@@ -19,6 +19,7 @@ const program = new Command('limpid')
 
 const backend = () =>
   new Option('--backend <name>', 'what computes').choices(['auto', 'onnx', 'torch']).default('auto')
+const collect = (value: string, before: string[]) => [...before, value]
 const device = () =>
   new Option('--device <name>', 'auto, cpu, or cuda[:N] with --backend torch').default('auto')
 
@@ -116,6 +117,25 @@ models
   })
 
 program
+  .command('train')
+  .description('train a network by a recipe (see recipes/)')
+  .argument('<recipe>', 'recipe file, *.ts')
+  .option('--data <dir>', 'folder of the images, in place of the one the recipe names')
+  .option('--out <dir>', 'folder for weights, state, log and report (default: runs/<recipe>)')
+  .option('--set <key=value>', 'change a field, such as network.options.dim=24; may be repeated', collect, [])
+  .option('--steps <n>', 'number of steps, in place of the one the recipe names')
+  .option('--resume', 'go on where the training in --out stopped, or begin it')
+  .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
+  .option('--threads <n>', 'threads of libtorch (default: one for each core)')
+  .option('--workers <n>', 'threads that make batches (default: one for two cores, at most 8)')
+  .option('--dry-run', 'check data and memory and try one step of every phase')
+  .option('--overfit', 'check that one batch can be learned by heart')
+  .action(async (recipe: string, _, command: Command) => {
+    const { trainCommand } = await import('./train.ts')
+    await trainCommand(recipe, command.optsWithGlobals())
+  })
+
+program
   .command('setup')
   .description('find or install libtorch and build the addon (for training, CUDA and --backend torch)')
   .action(async (_, command: Command) => {
@@ -129,6 +149,19 @@ program
   .action(async (_, command: Command) => {
     const { doctorCommand } = await import('./environment.ts')
     doctorCommand(command.optsWithGlobals())
+  })
+
+program
+  .command('pack')
+  .description('pack folders of images into tar shards for training (WebDataset layout)')
+  .argument('<dir...>', 'folders of images; several give one sample of each name, a field for each folder')
+  .requiredOption('-o, --output <dir>', 'folder for the shards and their index')
+  .option('--shard-mb <n>', 'most megabytes in a shard', '1000')
+  .option('--resume', 'keep the shards that are whole and unchanged')
+  .option('--overwrite', 'replace existing shards')
+  .action(async (folders: string[], _, command: Command) => {
+    const { packCommand } = await import('./pack.ts')
+    await packCommand(folders, command.optsWithGlobals())
   })
 
 program

@@ -1,8 +1,28 @@
-// One training step, in the order every recipe shares.
+// The parts of a training step, which the loop and recipes with a loop of their own share.
 
 import type { Tensor } from '../core/tensor.ts'
 import { backward, scalar, scope } from '../torch/backend.ts'
 import { clipGradNorm, type Optimizer } from '../torch/optim.ts'
+
+/** One loss, or several named ones that are added up. */
+export type Losses = Tensor | Readonly<Record<string, Tensor>>
+
+/** Adds the gradients of `share` times the sum of the losses; returns their values. Everything but gradients is freed. */
+export function addGradients(losses: () => Losses, share = 1): Readonly<Record<string, number>> {
+  return scope(() => {
+    // The inner scope frees, before backward needs memory, what autograd did not keep.
+    const result = scope(losses)
+    const named = isTensor(result) ? { loss: result } : result
+    const values = Object.values(named)
+    const total = values.slice(1).reduce((sum, value) => sum.add(value), values[0] as Tensor)
+    backward(share === 1 ? total : total.mul(share))
+    return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, scalar(value)]))
+  })
+}
+
+function isTensor(losses: Losses): losses is Tensor {
+  return 'backend' in losses && 'shape' in losses
+}
 
 export interface TrainStep {
   /** A scalar, computed from a batch. */
@@ -21,15 +41,10 @@ export function trainStep({ loss, parameters, optimizer, learningRate, maxGradNo
   gradNorm: number | undefined
 } {
   optimizer.zeroGrad()
-  let value = Number.NaN
-  let gradNorm: number | undefined
-  scope(() => {
-    // The inner scope frees, before backward needs memory, what autograd did not keep.
-    const result = scope(loss)
-    backward(result)
-    if (maxGradNorm !== undefined) gradNorm = scalar(clipGradNorm(parameters, maxGradNorm))
+  const { loss: value = Number.NaN } = addGradients(loss)
+  return scope(() => {
+    const gradNorm = maxGradNorm === undefined ? undefined : scalar(clipGradNorm(parameters, maxGradNorm))
     optimizer.step(learningRate)
-    value = scalar(result)
+    return { loss: value, gradNorm }
   })
-  return { loss: value, gradNorm }
 }

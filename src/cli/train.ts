@@ -1,0 +1,151 @@
+// limpid train: a recipe file to a trained network.
+
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { basename, extname, join, resolve } from 'node:path'
+import { loadAddon } from '../../native/load.ts'
+import { RestoreError } from '../core/errors.ts'
+import type { Device } from '../torch/backend.ts'
+import { checkTraining, tryPhases } from '../train/checks.ts'
+import { identify } from '../train/identity.ts'
+import { listImages } from '../train/loader/images.ts'
+import { Loader } from '../train/loader/loader.ts'
+import { train } from '../train/loop.ts'
+import { overfit } from '../train/overfit.ts'
+import { compileRecipe } from '../train/recipeFile.ts'
+import { importRecipe } from '../train/recipeModule.ts'
+import { createRun } from '../train/run.ts'
+import { files } from '../train/state.ts'
+import { checkOutput, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
+
+export interface TrainCommandOptions extends GlobalOptions {
+  readonly data?: string
+  readonly out?: string
+  readonly set: readonly string[]
+  readonly resume?: boolean
+  readonly device: string
+  readonly steps?: string
+  readonly threads?: string
+  readonly workers?: string
+  readonly dryRun?: boolean
+  readonly overfit?: boolean
+}
+
+export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
+  const device = parseDevice(options.device)
+  const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
+  const isTrial = options.dryRun === true || options.overfit === true
+  if (!isTrial) checkFolder(folder, options.resume === true)
+  // Threads of libtorch that wait for work must not spin, since data workers and other programs need the cores. Its OpenMP
+  // reads this once, when it is loaded.
+  process.env.OMP_WAIT_POLICY ??= 'passive'
+  const news = reporter(options)
+  news.show(`checking ${recipeFile}`)
+  const compiled = compileRecipe(recipeFile)
+  try {
+    const module = { url: compiled.url, settings: settingsOf(options) }
+    const recipe = await importRecipe(module)
+    const items = listImages(recipe.data.images)
+    await checkTraining(recipe, items)
+    const workers = startThreads(options)
+    const cacheBytes = process.availableMemory() / 3
+    const openLoader = (fromStep: number) =>
+      new Loader({ recipe, items, fromStep, module, workers, cacheBytes })
+    const run = createRun(recipe, device)
+    const onProgress = paced((text) => news.show(text))
+    if (options.dryRun) {
+      const phases = await tryPhases(run, openLoader, (text) => news.show(text))
+      news.done()
+      const text = [`${items.length} images`, ...phases.map((phase) => phase.text)].join('\n')
+      return printResult(options, { images: items.length, phases }, text)
+    }
+    if (options.overfit) {
+      const steps = parseWhole('--steps', options.steps ?? '200', 1)
+      const result = await overfit(run, openLoader, { steps, onProgress })
+      news.done()
+      const text = `loss ${result.first.toPrecision(4)} at first, ${result.last.toPrecision(4)} after ${steps} steps`
+      return printResult(options, result, text)
+    }
+    const identity = identify(recipe, items, { code: compiled.code, version: version() })
+    const isResumed = options.resume === true && existsSync(join(folder, files.state))
+    const signal = stopSignal((text) => news.show(text))
+    const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })
+    news.done()
+    const weights = join(folder, files.weights)
+    printResult(options, { folder, weights, steps: step, best }, weights)
+  } finally {
+    compiled.dispose()
+  }
+}
+
+function parseDevice(text: string): Device {
+  const cuda = /^cuda(?::(\d+))?$/.exec(text)
+  if (cuda) return `cuda:${Number(cuda[1] ?? 0)}`
+  if (text === 'cpu') return 'cpu'
+  if (text !== 'auto')
+    throw new RestoreError('usage', `--device: expected auto, cpu or cuda[:N], got ${text}`)
+  return loadAddon().cudaDevices().length > 0 ? 'cuda:0' : 'cpu'
+}
+
+/** A folder for a new training, or one with a state to go on from. */
+function checkFolder(folder: string, isResumed: boolean): void {
+  if (!isFolder(folder)) {
+    if (existsSync(folder)) throw new RestoreError('output', `--out ${folder}: expected a folder, got a file`)
+    return
+  }
+  checkOutput(join(folder, files.weights), true)
+  if (isResumed || !existsSync(join(folder, files.state))) return
+  throw new RestoreError(
+    'output',
+    `--out ${folder}: holds a training already; go on with it by --resume, or give another folder`,
+  )
+}
+
+function settingsOf({ set, steps, data }: TrainCommandOptions): readonly (readonly [string, string])[] {
+  const given = set.map((text) => {
+    const at = text.indexOf('=')
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)] as const
+    throw new RestoreError('usage', `--set: expected key=value such as seed=1, got ${text}`)
+  })
+  return [
+    ...given,
+    ...(steps === undefined ? [] : [['steps', String(parseWhole('--steps', steps, 1))] as const]),
+    ...(data === undefined ? [] : [['data.images.root', resolve(data)] as const]),
+  ]
+}
+
+/** Sets libtorch's threads and tells how many data workers there are beside them. */
+function startThreads({ threads, workers }: TrainCommandOptions): number {
+  const cores = availableParallelism()
+  loadAddon().setThreads(threads === undefined ? cores : parseWhole('--threads', threads, 1))
+  return workers === undefined ? Math.max(1, Math.min(8, cores >> 1)) : parseWhole('--workers', workers, 0)
+}
+
+/** Passes on at most a line in a while: often on a terminal, seldom into a file. */
+function paced(show: (text: string) => void): (text: string) => void {
+  const pauseMs = process.stderr.isTTY ? 200 : 10_000
+  let shown = Number.NEGATIVE_INFINITY
+  return (text) => {
+    if (performance.now() - shown < pauseMs) return
+    shown = performance.now()
+    show(text)
+  }
+}
+
+/** Aborted by the first Ctrl-C or request to end; the second ends at once. */
+function stopSignal(show: (text: string) => void): AbortSignal {
+  const controller = new AbortController()
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130)
+    controller.abort()
+    show('stopping after this step; once more to stop at once')
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  return controller.signal
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)('limpid/package.json') as { version: string }).version
+}

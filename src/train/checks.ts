@@ -1,0 +1,99 @@
+// What can be known before step 0: that the recipe fits together, that its data can be read, what a step takes.
+
+import { RestoreError } from '../core/errors.ts'
+import { imageSize } from '../data/codec.ts'
+import { type ImageItem, listImages } from './loader/images.ts'
+import type { Loader } from './loader/loader.ts'
+import { addAllGradients } from './loop.ts'
+import { type Phase, type Recipe, rateAt } from './recipe.ts'
+import type { Run } from './run.ts'
+
+function wrong(message: string): RestoreError {
+  return new RestoreError('usage', `recipe: ${message}`)
+}
+
+/** Refuses what would fail later: numbers that make no sense, images that are too small or do not match. */
+export async function checkTraining(recipe: Recipe, items: readonly ImageItem[]): Promise<void> {
+  const { network, data, steps, saveEvery, logEvery, accumulate = 1, validate } = recipe
+  const counts = {
+    steps,
+    saveEvery,
+    logEvery,
+    accumulate,
+    ...(validate ? { 'validate.every': validate.every } : {}),
+  }
+  for (const [name, value] of Object.entries(counts)) {
+    if (!Number.isInteger(value) || value < 1)
+      throw wrong(`expected ${name} to be a whole number from 1, got ${value}`)
+  }
+  if (data.phases.length === 0) throw wrong('expected at least one phase in data.phases, got none')
+  const { multipleOf = 1 } = network
+  for (const [i, { crop, batch, steps: length }] of data.phases.entries()) {
+    const isWhole = [crop, batch, length].every((value) => Number.isInteger(value) && value >= 1)
+    if (!isWhole) throw wrong(`expected crop, batch and steps of data.phases.${i} to be whole numbers from 1`)
+    if (crop % multipleOf !== 0) {
+      const near = Math.max(Math.round(crop / multipleOf), 1) * multipleOf
+      throw wrong(
+        `expected data.phases.${i}.crop to be a multiple of ${multipleOf}, got ${crop}; ${near} would do`,
+      )
+    }
+  }
+  for (let i = 0; i <= 16; i++) {
+    const step = Math.floor(((steps - 1) * i) / 16)
+    const rate = rateAt(recipe, step)
+    if (!Number.isFinite(rate) || rate < 0)
+      throw wrong(`expected a learning rate from 0 at step ${step}, got ${rate}`)
+  }
+  await checkPairs(items)
+  if (validate) await checkPairs(listImages(validate.images))
+}
+
+/** Reads the size of every image: unreadable ones and versions that do not match are told at once. */
+async function checkPairs(items: readonly ImageItem[]): Promise<void> {
+  for (const { files } of items) {
+    const [first, ...others] = await Promise.all(
+      Object.values(files).map(async (file) => ({ file, ...(await imageSize(file)) })),
+    )
+    const odd = others.find(({ width, height }) => width !== first?.width || height !== first.height)
+    if (!odd) continue
+    const [wanted, got] = [`${first?.width} × ${first?.height}`, `${odd.width} × ${odd.height}`]
+    throw new RestoreError('input', `${odd.file}: expected ${wanted} pixels as its pair, got ${got}`)
+  }
+}
+
+export interface TriedPhase extends Phase {
+  readonly secondsPerStep: number
+  readonly peakBytes: number
+  readonly text: string
+}
+
+/** One step of every phase, without an update: what each takes in time and memory. */
+export async function tryPhases(
+  run: Run,
+  openLoader: (fromStep: number) => Loader,
+  onProgress: (text: string) => void,
+): Promise<readonly TriedPhase[]> {
+  const { phases } = run.recipe.data
+  const tried: TriedPhase[] = []
+  let start = 0
+  for (const [i, phase] of phases.entries()) {
+    if (start >= run.recipe.steps) break
+    onProgress(`phase ${i + 1} of ${phases.length}: batch ${phase.batch}, crop ${phase.crop}`)
+    const loader = openLoader(start)
+    try {
+      const loaded = await loader.next()
+      const before = performance.now()
+      const losses = addAllGradients(run, [loaded])
+      run.optimizer.zeroGrad()
+      const secondsPerStep = ((performance.now() - before) / 1000) * (run.recipe.accumulate ?? 1)
+      const peakBytes = process.resourceUsage().maxRSS * 1024
+      const loss = Object.values(losses).reduce((sum, value) => sum + value, 0)
+      const text = `batch ${phase.batch}, crop ${phase.crop}: ${secondsPerStep.toFixed(2)} s a step, ${(peakBytes / 1e9).toFixed(2)} GB at most so far, loss ${loss.toPrecision(4)}`
+      tried.push({ ...phase, secondsPerStep, peakBytes, text })
+    } finally {
+      loader.close()
+    }
+    start += phase.steps
+  }
+  return tried
+}

@@ -1,0 +1,63 @@
+// Which pictures make up which batch: a function of the seed alone, so that nothing of it needs to be saved.
+
+import { counterRandom, type Random } from '../../core/random.ts'
+import { phaseAt, type Recipe } from '../recipe.ts'
+import type { ImageItem } from './images.ts'
+import { permutation } from './samples.ts'
+
+/** Keys of the streams that a recipe's seed is forked into. */
+export const streams = { weights: 0, order: 1, samples: 2, batches: 3, loss: 4, validation: 5 } as const
+
+/** One of the independent streams of a recipe's chance. */
+export function streamOf(seed: number, name: keyof typeof streams): Random {
+  return counterRandom(seed).fork(streams[name])
+}
+
+export interface PlannedBatch {
+  /** Counts batches from the start of the training; `accumulate` of them make a step. */
+  readonly number: number
+  readonly step: number
+  /** Number of the first sample, counted from the start of the training: sample i draws from stream i. */
+  readonly firstSample: number
+  /** Positions in the list of images. */
+  readonly items: readonly number[]
+}
+
+type PlannedRecipe = Pick<Recipe, 'data' | 'seed' | 'accumulate'>
+
+/**
+ * The batches of a training from `fromStep` on, without end. Every epoch has an order of its own; what is left of an epoch
+ * when a batch no longer fits is dropped, unless there are fewer images than a batch takes.
+ */
+export function* planBatches(
+  { data, seed, accumulate = 1 }: PlannedRecipe,
+  items: readonly ImageItem[],
+  fromStep: number,
+): Generator<PlannedBatch, never> {
+  const count = items.length
+  const orders = streamOf(seed, 'order')
+  const orderOf = (epoch: number) =>
+    data.order ? data.order(items, orders.fork(epoch)) : permutation(count, orders.fork(epoch))
+  let order: readonly number[] = []
+  let epochOfOrder = -1
+  const itemAt = (sample: number) => {
+    const epoch = Math.floor(sample / count)
+    if (epoch !== epochOfOrder) {
+      order = orderOf(epoch)
+      epochOfOrder = epoch
+    }
+    return order[sample % count] as number
+  }
+  let firstSample = 0
+  for (let number = 0; ; number++) {
+    const step = Math.floor(number / accumulate)
+    const { batch } = phaseAt(data.phases, step)
+    const rest = count - (firstSample % count)
+    if (rest < batch && batch <= count) firstSample += rest
+    if (step >= fromStep) {
+      const from = firstSample
+      yield { number, step, firstSample, items: Array.from({ length: batch }, (_, i) => itemAt(from + i)) }
+    }
+    firstSample += batch
+  }
+}

@@ -1,0 +1,124 @@
+// What a recipe is: one value that says everything about a training. Importing its file does nothing else, so that data
+// workers can import the same file for its `data` alone.
+
+import type { Random } from '../core/random.ts'
+import type { Tensor } from '../core/tensor.ts'
+import type { Degrade } from '../degrade/degradation.ts'
+import type { Init } from '../nn/init.ts'
+import type { Optimizer } from '../torch/optim.ts'
+import type { RandomGenerator } from '../torch/rng.ts'
+import type { EmaDecay } from './ema.ts'
+import type { ImageItem, ImageSource } from './loader/images.ts'
+import type { Batch, Draw, Mixup, Sample } from './loader/samples.ts'
+import type { Schedule } from './schedules.ts'
+
+/** A stretch of the training: size of the crops and how many at once. */
+export interface Phase {
+  /** How many steps it lasts; the last one lasts to the end. */
+  readonly steps: number
+  /** Side of the square crops in pixels. */
+  readonly crop: number
+  readonly batch: number
+}
+
+export interface RecipeData<S extends Sample> {
+  /** `--data` replaces its folder. */
+  readonly images: ImageSource
+  readonly phases: readonly Phase[]
+  /** Makes one sample; runs in a worker. All chance comes from the draw. */
+  sample(draw: Draw): S
+  /** Order of an epoch as positions in `items`; a random permutation by default. */
+  order?(items: readonly ImageItem[], random: Random): readonly number[]
+  /** Blends pairs of samples of a batch, images only. */
+  readonly mixup?: Mixup
+}
+
+export interface RecipeNetwork<N extends object, O extends object> {
+  /** Which network it is, as `limpid inspect` calls it; a name of your own for a network of your own. */
+  readonly model: string
+  readonly options: O
+  create(init: Init, options: O): N
+  /** Height and width that the network accepts are multiples of this. */
+  readonly multipleOf?: number
+  /** Checkpoint to start from instead of random weights. */
+  readonly weights?: string
+  /** Which parameters learn, by key; all by default. */
+  learns?(key: string): boolean
+}
+
+export interface LossContext<N extends object, S extends Sample> {
+  readonly model: N
+  /** What `data.sample` made, stacked: images as [b c h w], numbers and texts as lists. */
+  readonly batch: Batch<S>
+  readonly step: number
+  /** Chance of this step as host numbers. */
+  readonly random: Random
+  /** Chance of this step as tensors on the device. */
+  readonly generator: RandomGenerator
+}
+
+export interface Validation<N extends object> {
+  /** Steps between two validations; there is one at the end too. */
+  readonly every: number
+  readonly images: ImageSource
+  /** Makes the input where the images come without one; the same at every validation. */
+  readonly degrade?: Degrade
+  /** Side in pixels of the middle part that is taken; whole images by default. */
+  readonly crop?: number
+  /** [1 c h w] -> [1 c h w], with the averaged weights where there are some. */
+  restore(model: N, input: Tensor): Tensor
+  /** The first decides which weights are the best. */
+  readonly metrics: readonly [string, ...string[]]
+  /** How many are shown in the report (default 4). */
+  readonly pictures?: number
+}
+
+export interface Recipe<N extends object = object, O extends object = object, S extends Sample = Sample> {
+  readonly name: string
+  /** Facts about the trained model for its file: title, task, licence. */
+  readonly card?: Readonly<Record<string, string>>
+  readonly network: RecipeNetwork<N, O>
+  readonly data: RecipeData<S>
+  /** A scalar, or several named ones that are added up and logged apart. */
+  loss(context: LossContext<N, S>): Tensor | Readonly<Record<string, Tensor>>
+  optimizer(parameters: ReadonlyMap<string, Tensor>): Optimizer
+  readonly learningRate: number | Schedule
+  /** Updates of the weights. */
+  readonly steps: number
+  readonly seed: number
+  /** Batches whose gradients are averaged for one step (default 1). */
+  readonly accumulate?: number
+  /** Largest joint L2 norm of all gradients. */
+  readonly maxGradNorm?: number
+  /** Largest L2 norm of each gradient. */
+  readonly maxGradNormEach?: number
+  readonly ema?: EmaDecay
+  /** Of convolutions and products; weights and optimiser stay float32. */
+  readonly precision?: 'float32' | 'bfloat16'
+  readonly validate?: Validation<N>
+  /** Steps between two checkpoints. */
+  readonly saveEvery: number
+  /** Steps between two rows of the log. */
+  readonly logEvery: number
+}
+
+/** The recipe itself, its parts checked against one another by the compiler. */
+export function defineRecipe<N extends object, const O extends object, S extends Sample>(
+  recipe: Recipe<N, O, S>,
+): Recipe<N, O, S> {
+  return recipe
+}
+
+/** The phase of a step. */
+export function phaseAt(phases: readonly Phase[], step: number): Phase {
+  let start = 0
+  for (const phase of phases) {
+    if (step < start + phase.steps) return phase
+    start += phase.steps
+  }
+  return phases.at(-1) as Phase
+}
+
+export function rateAt({ learningRate }: Pick<Recipe, 'learningRate'>, step: number): number {
+  return typeof learningRate === 'number' ? learningRate : learningRate(step)
+}

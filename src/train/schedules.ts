@@ -1,0 +1,56 @@
+// Learning rates as plain functions of the step, counted from 0; each part of a sequence counts from its own start.
+
+import { RestoreError } from '../core/errors.ts'
+
+/** The learning rate of a step (0-based). */
+export type Schedule = (step: number) => number
+
+export function constant(rate: number): Schedule {
+  return () => rate
+}
+
+/** Half a cosine from one rate to another over `steps`, then stays. */
+export function cosine(from: number, to: number, steps: number): Schedule {
+  return (step) => to + 0.5 * (from - to) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))
+}
+
+/** Cosines that start again, each over its own period and scaled by its own weight (BasicSR's CosineAnnealingRestartCyclic). */
+export function cosineRestarts(
+  rate: number,
+  cycles: readonly { readonly steps: number; readonly weight?: number; readonly to: number }[],
+): Schedule {
+  // NOTE: as in the official code a step on a boundary still belongs to the cycle that ends there.
+  return (step) => {
+    let start = 0
+    for (const [i, { steps, weight = 1, to }] of cycles.entries()) {
+      if (step <= start + steps || i === cycles.length - 1) {
+        return to + weight * 0.5 * (rate - to) * (1 + Math.cos((Math.PI * (step - start)) / steps))
+      }
+      start += steps
+    }
+    throw new RestoreError('usage', 'cosineRestarts: expected at least one cycle, got none')
+  }
+}
+
+/** A rate multiplied by `factor` at each of the given steps. */
+export function steps(rate: number, at: readonly number[], factor: number): Schedule {
+  return (step) => rate * factor ** at.filter((boundary) => step >= boundary).length
+}
+
+/** Rises in a line from nearly 0 to what the schedule says, over the first `warmupSteps`. */
+export function warmup(warmupSteps: number, schedule: Schedule): Schedule {
+  return (step) => schedule(step) * Math.min(1, (step + 1) / warmupSteps)
+}
+
+/** One schedule after the other, each for its number of steps; the last goes on. */
+export function sequence(parts: readonly (readonly [steps: number, schedule: Schedule])[]): Schedule {
+  if (parts.length === 0) throw new RestoreError('usage', 'sequence: expected at least one part, got none')
+  return (step) => {
+    let start = 0
+    for (const [length, schedule] of parts.slice(0, -1)) {
+      if (step < start + length) return schedule(step - start)
+      start += length
+    }
+    return (parts.at(-1) as (typeof parts)[number])[1](step - start)
+  }
+}
