@@ -48,6 +48,10 @@ const gaussianGray = {
   options: { channelsIn: 1, channelsOut: 1, layerNorm: 'BiasFree' },
 } as const
 
+const ipt = { model: 'ipt', license: 'apache', paper: 'arXiv:2012.00364' } as const
+const iptOnly = (scale: number) => ({ ...ipt, scale, options: { scales: [scale], queries: 1 } })
+const dasr = { model: 'dasr', task: 'upscale', license: 'mit', paper: 'arXiv:2104.00416' } as const
+
 export const cards = [
   {
     ...restormer,
@@ -149,5 +153,89 @@ export const cards = [
     title: 'Restormer, grey Gaussian noise of sigma 50',
     checkpoint: 'gaussian_gray_denoising_sigma50.pth',
     reference: { set: 'BSD68', protocol: 'grey, 8-bit, sigma 50', psnr: 26.62 },
+  },
+  {
+    ...iptOnly(2),
+    id: 'ipt-sr-x2',
+    task: 'upscale',
+    title: 'IPT, ×2 super-resolution',
+    checkpoint: 'IPT_sr2.pt',
+    reference: { set: 'Urban100', protocol: 'Y channel, 8-bit, bicubic', psnr: 33.76 },
+  },
+  {
+    ...iptOnly(3),
+    id: 'ipt-sr-x3',
+    task: 'upscale',
+    title: 'IPT, ×3 super-resolution',
+    checkpoint: 'IPT_sr3.pt',
+    reference: { set: 'Urban100', protocol: 'Y channel, 8-bit, bicubic', psnr: 29.49 },
+  },
+  {
+    ...iptOnly(4),
+    id: 'ipt-sr-x4',
+    task: 'upscale',
+    title: 'IPT, ×4 super-resolution',
+    checkpoint: 'IPT_sr4.pt',
+    reference: { set: 'Urban100', protocol: 'Y channel, 8-bit, bicubic', psnr: 27.26 },
+  },
+  {
+    ...iptOnly(1),
+    id: 'ipt-derain',
+    task: 'derain',
+    title: 'IPT, deraining',
+    checkpoint: 'IPT_derain.pt',
+    reference: { set: 'Rain100L', protocol: 'Y channel, 8-bit', psnr: 41.62 },
+  },
+  {
+    ...iptOnly(1),
+    id: 'ipt-denoise-30',
+    task: 'denoise',
+    title: 'IPT, colour Gaussian noise of sigma 30',
+    checkpoint: 'IPT_denoise30.pt',
+    reference: { set: 'CBSD68', protocol: 'Y channel, 8-bit, sigma 30', psnr: 32.32 },
+  },
+  {
+    ...iptOnly(1),
+    id: 'ipt-denoise-50',
+    task: 'denoise',
+    title: 'IPT, colour Gaussian noise of sigma 50',
+    checkpoint: 'IPT_denoise50.pt',
+    reference: { set: 'CBSD68', protocol: 'Y channel, 8-bit, sigma 50', psnr: 29.88 },
+  },
+  {
+    ...dasr,
+    id: 'dasr-x2-iso',
+    title: 'DASR, ×2 super-resolution of pictures with isotropic blur and no noise',
+    scale: 2,
+    options: { scale: 2 },
+    checkpoint: 'blindsr_x2_bicubic_iso/model/model_600.pt',
+    reference: { set: 'Set14', protocol: 'Y channel, 8-bit, kernel width 1.2', psnr: 32.78 },
+  },
+  {
+    ...dasr,
+    id: 'dasr-x3-iso',
+    title: 'DASR, ×3 super-resolution of pictures with isotropic blur and no noise',
+    scale: 3,
+    options: { scale: 3 },
+    checkpoint: 'blindsr_x3_bicubic_iso/model/model_600.pt',
+    reference: { set: 'Set14', protocol: 'Y channel, 8-bit, kernel width 0.8', psnr: 29.99 },
+  },
+  {
+    ...dasr,
+    id: 'dasr-x4-iso',
+    title: 'DASR, ×4 super-resolution of pictures with isotropic blur and no noise',
+    scale: 4,
+    options: { scale: 4 },
+    checkpoint: 'blindsr_x4_bicubic_iso/model/model_600.pt',
+    reference: { set: 'Set14', protocol: 'Y channel, 8-bit, kernel width 2.4', psnr: 28.28 },
+  },
+  {
+    ...dasr,
+    id: 'dasr-x4-aniso',
+    title: 'DASR, ×4 super-resolution of pictures with blur of any shape and noise up to 25',
+    scale: 4,
+    options: { scale: 4 },
+    checkpoint: 'blindsr_x4_bicubic_aniso/model/model_600.pt',
+    reference: { set: 'Set14', protocol: 'Y channel, 8-bit, first kernel of table 3, no noise', psnr: 27.99 },
   },
 ] as const satisfies readonly ModelCard[]

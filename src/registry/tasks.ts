@@ -5,6 +5,7 @@ export const tasks = [
   { id: 'derain', title: 'Remove rain streaks' },
   { id: 'deblur', title: 'Remove motion blur' },
   { id: 'defocus-deblur', title: 'Sharpen what was out of focus' },
+  { id: 'upscale', title: 'Enlarge, with detail' },
 ] as const
 
 export type TaskId = (typeof tasks)[number]['id']
