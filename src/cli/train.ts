@@ -33,13 +33,13 @@ export interface TrainCommandOptions extends GlobalOptions {
 }
 
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
+  // Threads of libtorch that wait for work must not spin, since data workers and other programs need the cores. Its OpenMP
+  // reads this once, when it is loaded.
+  process.env.OMP_WAIT_POLICY ??= 'passive'
   const device = parseDevice(options.device)
   const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
   const isTrial = options.dryRun === true || options.overfit === true
   if (!isTrial) checkFolder(folder, options.resume === true)
-  // Threads of libtorch that wait for work must not spin, since data workers and other programs need the cores. Its OpenMP
-  // reads this once, when it is loaded.
-  process.env.OMP_WAIT_POLICY ??= 'passive'
   const news = reporter(options)
   news.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
