@@ -1,0 +1,29 @@
+// Bicubic resampling with antialiasing as Pillow and torch.nn.functional.interpolate(antialias=True) define it: the kernel
+// (a = −0.5) widens with the reduction, and weights at the edges are normalised anew.
+
+/** Weights of one result: those of source samples first, first + 1, … */
+export interface Taps {
+  readonly first: number
+  readonly weights: readonly number[]
+}
+
+function cubic(distance: number): number {
+  const x = Math.abs(distance)
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0
+}
+
+/** The weights for every sample of a line of `from` samples that is resized to `to`. */
+export function antialiasedTaps(from: number, to: number): readonly Taps[] {
+  const scale = from / to
+  const stretch = Math.max(scale, 1)
+  const support = 2 * stretch
+  return Array.from({ length: to }, (_, i) => {
+    const centre = (i + 0.5) * scale
+    const first = Math.max(Math.trunc(centre - support + 0.5), 0)
+    const last = Math.min(Math.trunc(centre + support + 0.5), from)
+    const raw = Array.from({ length: last - first }, (_, k) => cubic((k + first - centre + 0.5) / stretch))
+    const sum = raw.reduce((total, weight) => total + weight, 0)
+    return { first, weights: raw.map((weight) => weight / sum) }
+  })
+}
