@@ -1,0 +1,175 @@
+// limpid pack: folders of images as tar shards, which are read and copied far faster than as many small files.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { writeWhole } from '../checkpoints/files.ts'
+import { RestoreError } from '../core/errors.ts'
+import { imageExtensions, imagesBelow } from '../data/datasets.ts'
+import {
+  indexName,
+  indexText,
+  memberName,
+  openShards,
+  planShards,
+  type Shard,
+  splitMember,
+} from '../data/shards.ts'
+import { listTar, type TarInput, tarParts } from '../data/tar.ts'
+import { formatProgress, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
+
+export interface PackOptions extends GlobalOptions {
+  readonly output: string
+  readonly shardMb: string
+  readonly resume?: boolean
+  readonly overwrite?: boolean
+}
+
+export async function packCommand(folders: readonly string[], options: PackOptions): Promise<void> {
+  const shardBytes = parseWhole('--shard-mb', options.shardMb, 1) * 1e6
+  const { output } = options
+  checkShards(output, options)
+  const files = await filesOf(folders)
+  makeOutput(output)
+  const plan = planShards(files, shardBytes)
+  const index = join(output, indexName)
+  const news = reporter(options)
+  const started = performance.now()
+  let [packed, kept, shownMs] = [0, 0, started]
+  // An index of other shards would be believed.
+  rmSync(index, { force: true })
+  const shards = plan.map((members, number): Shard => {
+    const path = join(output, `shard-${String(number).padStart(6, '0')}.tar`)
+    if (options.resume && isSame(path, members)) {
+      kept++
+      packed += members.length
+    } else {
+      const onFile = () => {
+        packed++
+        if (performance.now() - shownMs < 500) return
+        shownMs = performance.now()
+        news.show(`packing ${formatProgress(packed, files.length, started)}`)
+      }
+      writeWhole(path, tarParts(reporting(members, onFile)))
+    }
+    return { path, members: listTar(path) }
+  })
+  removeSurplus(output, shards.length)
+  writeWhole(index, [Buffer.from(indexText(shards))])
+  news.done()
+  const samples = new Set(files.map(({ name }) => splitMember(name).key)).size
+  const bytes = shards.reduce((sum, { path }) => sum + statSync(path).size, 0)
+  const document = { output, shards: shards.length, kept, images: files.length, samples, bytes }
+  printResult(options, document, index)
+}
+
+function checkShards(output: string, { resume, overwrite }: PackOptions): void {
+  if (existsSync(output) && !isFolder(output)) {
+    throw new RestoreError('output', `${output}: expected a folder for the shards, got a file`)
+  }
+  const isUsed = existsSync(join(output, indexName)) || existsSync(join(output, 'shard-000000.tar'))
+  if (isUsed && !resume && !overwrite) {
+    const advice = 'give another folder, --resume to finish them, or --overwrite'
+    throw new RestoreError('output', `${output}: holds shards already; ${advice}`)
+  }
+}
+
+/** Makes the folder, without what a packing that was killed left unfinished in it. */
+function makeOutput(output: string): void {
+  try {
+    mkdirSync(output, { recursive: true })
+    for (const name of readdirSync(output)) {
+      if (/^\.(shard-\d+\.tar|index\.json)\.[0-9a-f]+\.tmp$/.test(name)) rmSync(join(output, name))
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new RestoreError('output', `${output}: cannot be written to (${reason})`, { cause: error })
+  }
+}
+
+/** Every image of the folders under its name in the shards; of several folders each gives a field of the samples. */
+async function filesOf(folders: readonly string[]): Promise<readonly TarInput[]> {
+  const fields = folders.length === 1 ? [''] : folders.map((folder) => basename(resolve(folder)))
+  const twice = fields.find((field, i) => fields.indexOf(field) !== i)
+  if (twice !== undefined) {
+    throw new RestoreError(
+      'usage',
+      `pack: expected folders of different names, got two called ${twice}; rename one`,
+    )
+  }
+  const owners = new Map<string, string>()
+  const found: TarInput[] = []
+  for (const [i, folder] of folders.entries()) {
+    const paths = await imagesBelow(folder)
+    if (paths.length === 0) {
+      throw new RestoreError(
+        'input',
+        `${folder}: expected images (${imageExtensions.join(', ')}), found none`,
+      )
+    }
+    for (const path of paths) {
+      const file = join(folder, path)
+      const name = memberName(path, fields[i] ?? '')
+      const other = owners.get(name)
+      if (other)
+        throw new RestoreError(
+          'input',
+          `${file}: expected a name of its own in the shards, ${name} is that of ${other}; rename one`,
+        )
+      owners.set(name, file)
+      found.push(inputOf(file, name))
+    }
+  }
+  return found
+}
+
+function inputOf(file: string, name: string): TarInput {
+  try {
+    const { size, mtimeMs } = statSync(file)
+    return { name, size, modified: Math.floor(mtimeMs / 1000), read: () => readWhole(file) }
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+function readWhole(file: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+function unreadable(file: string, error: unknown): RestoreError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new RestoreError('input', `${file}: cannot be read (${reason})`, { cause: error })
+}
+
+/** Whether a shard holds exactly these files, by name, size and time; shards appear whole, so one that is there is complete. */
+function isSame(path: string, files: readonly TarInput[]): boolean {
+  if (!existsSync(path)) return false
+  try {
+    const found = openShards(path)[0]?.members ?? []
+    const facts = (list: readonly Omit<TarInput, 'read'>[]) =>
+      list.map((f) => `${f.name} ${f.size} ${f.modified}`).join('\n')
+    return facts(found) === facts(files)
+  } catch (error) {
+    if (error instanceof RestoreError) return false
+    throw error
+  }
+}
+
+function* reporting(files: readonly TarInput[], onFile: () => void): Generator<TarInput> {
+  for (const file of files) {
+    onFile()
+    yield file
+  }
+}
+
+/** Of a packing before that made more shards. */
+function removeSurplus(output: string, count: number): void {
+  for (let number = count; ; number++) {
+    const path = join(output, `shard-${String(number).padStart(6, '0')}.tar`)
+    if (!existsSync(path)) return
+    rmSync(path)
+  }
+}

@@ -1,0 +1,171 @@
+// Sources that show the same pictures, brought into one order: by path, by file name, by position, or by a template.
+
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { RestoreError } from '../core/errors.ts'
+import { type ImageSource, some, subset } from './datasets.ts'
+
+/**
+ * How a picture's partner is called: `path` as it is, relative to its source; `name` without its folders; `order` has any
+ * name and the same position; or a template such as `{name}x4.png` or `{path}_blurred`. Extensions count only in a template.
+ */
+export type Match = 'path' | 'name' | 'order' | `${string}{${'name' | 'path'}}${string}`
+
+export interface PairOptions {
+  readonly match?: Match
+  /** Whether pictures without a partner are an error or left out of all sources. */
+  readonly missing?: 'refuse' | 'skip'
+}
+
+/** The reference and the others, as long as one another, with partners at the same position. */
+export function pairSources(
+  reference: ImageSource,
+  others: readonly ImageSource[],
+  { match = 'path', missing = 'refuse' }: PairOptions = {},
+): readonly ImageSource[] {
+  const partners = others.map((other) => partnersOf(reference, other, match))
+  const kept = everyIndex(reference).filter((i) => partners.every((found) => found[i] !== undefined))
+  if (missing === 'refuse')
+    for (const [i, other] of others.entries()) checkComplete(reference, other, partners[i] ?? [], match)
+  if (kept.length === 0) {
+    throw new RestoreError(
+      'input',
+      `${placeOf(reference)}: expected partners by ${match}, found none, such as for ${reference.name(0)}`,
+    )
+  }
+  const chosen = partners.map((found) => kept.map((i) => found[i] as number))
+  return [subset(reference, kept), ...others.map((other, i) => subset(other, chosen[i] ?? []))]
+}
+
+/** Position in the other source of each picture's partner. */
+function partnersOf(
+  reference: ImageSource,
+  other: ImageSource,
+  match: Match,
+): readonly (number | undefined)[] {
+  if (match === 'order') return everyIndex(reference).map((i) => (i < other.length ? i : undefined))
+  const template = match === 'path' || match === 'name' ? `{${match}}` : match
+  const hasExtension = /\.\w+$/.test(template)
+  const byName = template.includes('{name}')
+  const keyOf = (name: string) => {
+    const placed = byName ? baseOf(name) : name
+    return hasExtension ? placed : stemOf(placed)
+  }
+  const positions = new Map<string, number>()
+  for (const i of everyIndex(other)) {
+    const key = keyOf(other.name(i))
+    const before = positions.get(key)
+    if (before !== undefined) {
+      const both = `${other.name(before)} and ${other.name(i)}`
+      throw new RestoreError(
+        'input',
+        `${placeOf(other)}: expected one image for ${key}, got ${both}; match by path`,
+      )
+    }
+    positions.set(key, i)
+  }
+  return everyIndex(reference).map((i) => {
+    const stem = stemOf(reference.name(i))
+    return positions.get(template.replaceAll('{path}', stem).replaceAll('{name}', baseOf(stem)))
+  })
+}
+
+function checkComplete(
+  reference: ImageSource,
+  other: ImageSource,
+  partners: readonly (number | undefined)[],
+  match: Match,
+): void {
+  const alone = everyIndex(reference).filter((i) => partners[i] === undefined)
+  const used = new Set(partners)
+  const left = everyIndex(other).filter((i) => !used.has(i))
+  if (alone.length === 0 && left.length === 0) return
+  const [from, names] =
+    alone.length > 0
+      ? [reference, alone.map((i) => reference.name(i))]
+      : [other, left.map((i) => other.name(i))]
+  const to = alone.length > 0 ? other : reference
+  throw new RestoreError(
+    'input',
+    `${placeOf(to)}: expected partners by ${match} of all images of ${placeOf(from)}, none for ${some(names)}; add them, or skip what has none`,
+  )
+}
+
+function everyIndex({ length }: ImageSource): readonly number[] {
+  return Array.from({ length }, (_, i) => i)
+}
+
+function placeOf({ spec }: ImageSource): string {
+  const whole = spec.kind === 'subset' ? spec.of : spec
+  return whole.kind === 'files' ? whole.root : whole.kind === 'subset' ? 'images' : whole.path
+}
+
+function baseOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
+}
+
+function stemOf(name: string): string {
+  const dot = name.lastIndexOf('.')
+  return dot > name.lastIndexOf('/') ? name.slice(0, dot) : name
+}
+
+/** Names that data sets give to the folders of damaged and of clean images, in lower case. */
+const words: readonly (readonly [input: string, target: string])[] = [
+  ['lq', 'gt'],
+  ['lr', 'hr'],
+  ['lq', 'hq'],
+  ['input', 'target'],
+  ['inputc', 'target'],
+  ['input', 'groundtruth'],
+  ['input', 'gt'],
+  ['noisy', 'clean'],
+  ['noisy', 'gt'],
+  ['blur', 'sharp'],
+  ['blur', 'gt'],
+  ['rain', 'norain'],
+  ['rainy', 'clean'],
+  ['hazy', 'clear'],
+  ['hazy', 'gt'],
+  ['low', 'high'],
+]
+
+export interface FoundPair {
+  /** Path of the folder that holds both, relative to where the search began; '' for itself. */
+  readonly label: string
+  readonly input: string
+  readonly target: string
+}
+
+/** Pairs of folders such as LQ and GT at or below a folder: of `train/noisy/{LQ,GT}` and its like, one for each word. */
+export async function findPairs(root: string): Promise<readonly FoundPair[]> {
+  const found: FoundPair[] = []
+  const walk = async (folder: string, label: string): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true })
+    const names = entries
+      .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
+      .map(({ name }) => name)
+    const named = (word: string) => names.find((name) => name.toLowerCase() === word)
+    const pair = words
+      .map(([input, target]) => [named(input), named(target)])
+      .find((both) => both.every(Boolean))
+    const [input, target] = pair ?? []
+    if (input && target) found.push({ label, input: join(folder, input), target: join(folder, target) })
+    else {
+      const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      for (const { name } of folders) await walk(join(folder, name), label ? `${label}/${name}` : name)
+    }
+  }
+  await walk(root, '').catch((error: unknown) => {
+    throw new RestoreError(
+      'input',
+      `${root}: expected a folder with pairs of folders, which cannot be read`,
+      { cause: error },
+    )
+  })
+  if (found.length > 0) return found.sort((a, b) => (a.label < b.label ? -1 : 1))
+  const known = words.map((pair) => pair.join('/')).join(', ')
+  throw new RestoreError(
+    'input',
+    `${root}: expected a pair of folders (${known}, upper or lower case), found none`,
+  )
+}
