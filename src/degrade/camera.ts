@@ -7,11 +7,13 @@ import { defineDegradation, type Parameters } from './degradation.ts'
 import { clamp01 } from './noise.ts'
 import { samplePoisson } from './poisson.ts'
 
-function toLinear(value: number): number {
+/** sRGB (IEC 61966-2-1) -> linear light. */
+export function toLinear(value: number): number {
   return value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)
 }
 
-function fromLinear(value: number): number {
+/** Linear light -> sRGB. */
+export function fromLinear(value: number): number {
   return value <= 0.0031308 ? value * 12.92 : 1.055 * power(value, 1 / 2.4) - 0.055
 }
 
@@ -48,7 +50,7 @@ function demosaic(mosaic: Float32Array, width: number, height: number): Float32A
   return data
 }
 
-interface Sensor {
+export interface Sensor {
   /** Variance of the signal 1, as counting photons gives it. */
   readonly shot: number
   /** Deviation of what reading adds. */
@@ -60,23 +62,23 @@ function sensorError(signal: number, { shot, read }: Sensor, random: Random): nu
   return counted - signal + read * random.normal()
 }
 
-function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
-  const { width, height, channels } = image
+/** What a sensor adds to an image in linear light [c h w]; through demosaicing where there is colour, so that the image keeps its detail. */
+export function sensorErrors(linear: Image, sensor: Sensor, random: Random): Float32Array {
+  const { width, height, channels, data } = linear
+  if (channels !== 3) return data.map((value) => sensorError(value, sensor, random))
   const pixels = width * height
-  const linear = image.data.map((value) => toLinear(clamp01(value)))
-  // Only the error passes through demosaicing, so that the image keeps its detail.
-  let errors: Float32Array
-  if (channels === 3) {
-    const mosaic = new Float32Array(pixels)
-    for (let i = 0; i < pixels; i++) {
-      const c = mosaicChannel(Math.floor(i / width), i % width)
-      const gain = colorGains[c] as number
-      mosaic[i] = gain * sensorError((linear[c * pixels + i] as number) / gain, sensor, random)
-    }
-    errors = demosaic(mosaic, width, height)
-  } else {
-    errors = linear.map((value) => sensorError(value, sensor, random))
+  const mosaic = new Float32Array(pixels)
+  for (let i = 0; i < pixels; i++) {
+    const c = mosaicChannel(Math.floor(i / width), i % width)
+    const gain = colorGains[c] as number
+    mosaic[i] = gain * sensorError((data[c * pixels + i] as number) / gain, sensor, random)
   }
+  return demosaic(mosaic, width, height)
+}
+
+function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
+  const linear = image.data.map((value) => toLinear(clamp01(value)))
+  const errors = sensorErrors({ ...image, data: linear }, sensor, random)
   const data = linear.map((value, i) => fromLinear(clamp01(value + (errors[i] as number))))
   return { ...image, data }
 }

@@ -2,11 +2,17 @@
 
 import { blur } from './blur.ts'
 import { camera } from './camera.ts'
-import { defineDegradation, type NamedDegradation } from './degradation.ts'
+import type { NamedDegradation } from './degradation.ts'
+import { haze } from './haze.ts'
+import { holes } from './holes.ts'
 import { jpeg, jpegBlocks } from './jpeg.ts'
+import { lowLight, shadow } from './light.ts'
 import { noise, poisson, saltAndPepper, speckle } from './noise.ts'
+import { rain, snow } from './rainAndSnow.ts'
+import { raindrops } from './raindrops.ts'
 import { resize } from './resize.ts'
 import { srmd } from './srmd.ts'
+import { wild } from './wild.ts'
 
 export const degradations = {
   blur,
@@ -17,6 +23,14 @@ export const degradations = {
   'salt-and-pepper': saltAndPepper,
   'camera-noise': camera,
   srmd,
-  jpeg: defineDegradation(jpeg),
-  'jpeg-blocks': defineDegradation(jpegBlocks),
+  jpeg,
+  'jpeg-blocks': jpegBlocks,
+  rain,
+  snow,
+  raindrops,
+  haze,
+  'low-light': lowLight,
+  shadow,
+  holes,
+  wild,
 } as const satisfies Readonly<Record<string, NamedDegradation>>

@@ -2,7 +2,7 @@
 
 import { power } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
-import type { Image } from '../data/image.ts'
+import { fromLinear, sensorErrors, toLinear } from './camera.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
 import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './fields.ts'
 import { guessDepth } from './haze.ts'
@@ -19,63 +19,13 @@ function tabulate(curve: (value: number) => number): (value: number) => number {
   }
 }
 
-/** sRGB (IEC 61966-2-1) -> linear light. */
-const toLinear = tabulate((value) => (value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)))
+const decode = tabulate(toLinear)
 
 /** Of the square root of linear light, where the table's steps are fine enough for the dark. */
-const fromRoot = tabulate((root) =>
-  root * root <= 0.0031308 ? 12.92 * root * root : 1.055 * power(root * root, 1 / 2.4) - 0.055,
-)
+const encodeRoot = tabulate((root) => fromLinear(root * root))
 
-function fromLinear(value: number): number {
-  return fromRoot(Math.sqrt(Math.max(value, 0)))
-}
-
-/** 0 red, 1 green, 2 blue: which colour a pixel of a Bayer sensor (RGGB) sees. */
-function bayerColour(x: number, y: number): number {
-  return (x & 1) + (y & 1)
-}
-
-/** Noise of a sensor [c h w]: variance `shot` x light + `read`^2; through a Bayer mosaic and bilinear demosaicing where there is colour. */
-function sensorNoise(light: Image, shot: number, read: number, random: Random): Float32Array {
-  const { width, height, channels, data } = light
-  const pixels = width * height
-  const mosaic = new Float32Array(pixels)
-  random.fillNormal(mosaic)
-  const isColour = channels === 3
-  for (let i = 0; i < pixels; i++) {
-    const c = isColour ? bayerColour(i % width, Math.floor(i / width)) : 0
-    mosaic[i] = mosaic[i]! * Math.sqrt(shot * data[c * pixels + i]! + read * read)
-  }
-  return isColour ? demosaic(mosaic, width, height) : mosaic
-}
-
-/** Means of the neighbours that see a colour, for each pixel and colour [3 h w]. */
-function demosaic(mosaic: Float32Array, width: number, height: number): Float32Array {
-  const pixels = width * height
-  const out = new Float32Array(3 * pixels)
-  const sums = new Float64Array(3)
-  const counts = new Float64Array(3)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      sums.fill(0)
-      counts.fill(0)
-      for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
-        for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
-          const c = bayerColour(u, v)
-          sums[c] = sums[c]! + mosaic[v * width + u]!
-          counts[c] = counts[c]! + 1
-        }
-      }
-      const own = bayerColour(x, y)
-      for (let c = 0; c < 3; c++) {
-        // An image of one row or column may lack a colour.
-        const isKnown = c === own || counts[c] === 0
-        out[c * pixels + y * width + x] = isKnown ? mosaic[y * width + x]! : sums[c]! / counts[c]!
-      }
-    }
-  }
-  return out
+function encode(value: number): number {
+  return encodeRoot(Math.sqrt(Math.max(value, 0)))
 }
 
 const lowLightParameters = {
@@ -113,11 +63,11 @@ const lowLightParameters = {
   },
   read: {
     type: 'number',
-    summary: 'deviation of the noise in the dark, relative to white',
-    unit: '',
+    summary: 'deviation that reading the sensor adds, in linear light',
+    unit: '0..255',
     minimum: 0,
-    maximum: 1,
-    default: [0.001, 0.004],
+    maximum: 50,
+    default: [0.25, 1],
   },
 } as const satisfies Parameters
 
@@ -125,17 +75,18 @@ export const lowLight = defineDegradation({
   name: 'low-light',
   summary: 'a photo taken with too little light: dark, off-colour, noisy as a sensor is',
   source:
-    'Poisson-Gaussian noise of a sensor (Foi et al., IEEE TIP 2008; the Poisson part by its normal limit), before the tone curve',
+    'exposure and white balance in linear light, then the sensor noise of camera-noise, then the tone curve',
   parameters: lowLightParameters,
   apply(image, drawn, random) {
     const pixels = image.width * image.height
+    const { shot, read } = drawn
     const exposure = power(2, -drawn.stops)
     const tint = power(2, drawn.warmth / 2)
     const gains = image.channels === 3 ? [exposure * tint, exposure, exposure / tint] : [exposure]
-    const data = image.data.map((value, i) => toLinear(value) * gains[Math.floor(i / pixels)]!)
-    const noise = sensorNoise({ ...image, data }, drawn.shot, drawn.read, random)
+    const data = image.data.map((value, i) => decode(value) * gains[Math.floor(i / pixels)]!)
+    const noise = sensorErrors({ ...image, data }, { shot, read: read / 255 }, random)
     const tone = tabulate((value) => power(value, drawn.gamma))
-    for (let i = 0; i < data.length; i++) data[i] = tone(fromLinear(data[i]! + noise[i]!))
+    for (let i = 0; i < data.length; i++) data[i] = tone(encode(data[i]! + noise[i]!))
     return { ...image, data }
   },
 })
@@ -236,7 +187,7 @@ export const shadow = defineDegradation({
       const share = Math.min(keep[Math.floor(i / pixels)]!, 1)
       // No shadow falls on the sky.
       const shade = mask[i % pixels]! * smoothstep(0.92, 0.72, depth[i % pixels]!)
-      return fromLinear(toLinear(value) * (1 - shade * (1 - share)))
+      return encode(decode(value) * (1 - shade * (1 - share)))
     })
     return { ...image, data }
   },

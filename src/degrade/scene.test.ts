@@ -12,6 +12,7 @@ import { jpeg, jpegBlocks } from './jpeg.ts'
 import { lowLight, shadow } from './light.ts'
 import { rain, snow } from './rainAndSnow.ts'
 import { raindrops } from './raindrops.ts'
+import { wild } from './wild.ts'
 
 /** Waves, a bright upper and a darker lower half. */
 function scene(width: number, height: number, channels: number): Image {
@@ -48,7 +49,7 @@ function kind<P extends Parameters>(degradation: Degradation<P>): Kind {
 
 const kinds = [
   ...[kind(jpeg), kind(jpegBlocks), kind(rain), kind(snow), kind(raindrops), kind(haze)],
-  ...[kind(lowLight), kind(shadow), kind(holes)],
+  ...[kind(lowLight), kind(shadow), kind(holes), kind(wild)],
 ]
 
 function digest({ data }: Image): string {
@@ -68,10 +69,11 @@ const digests: Readonly<Record<string, string>> = {
   holes: 'c88bfbfd06d2',
   jpeg: 'fed6a178780d',
   'jpeg-blocks': '45b840b69bfa',
-  'low-light': '89044f245fb1',
+  'low-light': '224074deee70',
   rain: '2a549172b5fe',
   raindrops: '9d79defba0cb',
   shadow: 'a84d9d3c88c8',
+  wild: '4e5e10f4adbf',
   snow: '65abed13c7a4',
 }
 
@@ -155,7 +157,7 @@ test('low light takes as many stops as asked, and its noise has the variance ask
   // sRGB of half the light of 0.5 sRGB.
   expect(mean(clean)).toBeCloseTo(0.3612, 3)
   const gray: Image = { ...flat, channels: 1, data: flat.data.slice(0, 128 * 96) }
-  const noisy = lowLight.apply(gray, { ...settings, shot: 0.002, read: 0.01 }, counterRandom(1)).data
+  const noisy = lowLight.apply(gray, { ...settings, shot: 0.002, read: 2.55 }, counterRandom(1)).data
   const linear = noisy.map((value) => ((value + 0.055) / 1.055) ** 2.4)
   const variance = mean(linear.map((value) => value * value)) - mean(linear) ** 2
   expect(variance / (0.002 * 0.107 + 0.01 ** 2)).toBeGreaterThan(0.9)

@@ -1,0 +1,271 @@
+// Photos from the wild: the random chain that wild-IR is trained on (Luo et al., arXiv:2404.09732; Algolzw/daclip-uir@c2cc141), blur, resizing,
+// noise and JPEG in shuffled order and three stages. Its under-display PSFs were measured and are not published; ours are made up:
+// the orders of diffraction of a grid of display pixels. Where its kernels leave the size open, ours have the Gaussian's variance.
+
+import { exp, sinCos } from '../core/elementary.ts'
+import type { Random } from '../core/random.ts'
+import type { Image } from '../data/image.ts'
+import { blurImage } from './blur.ts'
+import { type Degrade, defineDegradation } from './degradation.ts'
+import { between } from './fields.ts'
+import { compressJpeg } from './jpeg.ts'
+import {
+  anisotropicGaussian,
+  box,
+  covarianceOf,
+  disc,
+  generalizedGaussian,
+  isotropicGaussian,
+  type Kernel,
+  lineMotion,
+  plateau,
+  sincFilter,
+} from './kernels.ts'
+import { noise, poisson } from './noise.ts'
+import { resizeTo } from './resize.ts'
+
+type Range = readonly [low: number, high: number]
+
+interface BlurOptions {
+  readonly probability: number
+  /** Odd sizes, ends included. */
+  readonly size: Range
+  readonly sigma: Range
+  readonly sincProbability: number
+}
+
+const kernelShares = [
+  ['iso', 0.35],
+  ['aniso', 0.2],
+  ['generalized-iso', 0.1],
+  ['generalized-aniso', 0.03],
+  ['plateau-iso', 0.1],
+  ['plateau-aniso', 0.03],
+  ['defocus', 0.1],
+  ['box', 0.03],
+  ['line', 0.03],
+  ['psf', 0.03],
+] as const
+
+type KernelKind = (typeof kernelShares)[number][0]
+
+function chance(probability: number, random: Random): boolean {
+  return random.uniform() < probability
+}
+
+function kernelKind(random: Random): KernelKind {
+  let rest = random.uniform()
+  for (const [kind, share] of kernelShares) {
+    rest -= share
+    if (rest < 0) return kind
+  }
+  return 'iso'
+}
+
+function drawKernel(kind: KernelKind, size: number, sigmas: Range, random: Random): Kernel {
+  const [sigma, sigma2] = [between(random, ...sigmas), between(random, ...sigmas)]
+  const angle = between(random, -Math.PI, Math.PI)
+  const [betaGaussian, betaPlateau] = [between(random, 0.5, 2), between(random, 1, 1.5)]
+  const [round, oblong] = [covarianceOf(sigma, sigma, 0), covarianceOf(sigma, sigma2, angle)]
+  const make: Readonly<Record<KernelKind, () => Kernel>> = {
+    iso: () => roughen(isotropicGaussian(size, sigma), random),
+    aniso: () => roughen(anisotropicGaussian(size, oblong), random),
+    'generalized-iso': () => roughen(generalizedGaussian(size, round, betaGaussian), random),
+    'generalized-aniso': () => roughen(generalizedGaussian(size, oblong, betaGaussian), random),
+    'plateau-iso': () => roughen(plateau(size, round, betaPlateau), random),
+    'plateau-aniso': () => roughen(plateau(size, oblong, betaPlateau), random),
+    defocus: () => disc(2 * sigma),
+    box: () => box(1 + 2 * Math.round((Math.sqrt(12 * sigma * sigma + 1) - 1) / 2)),
+    line: () => lineMotion(Math.sqrt(12) * sigma, angle),
+    psf: () => underDisplayPsf(random),
+  }
+  return make[kind]()
+}
+
+/** Weights times 0.9..1.1 each, of sum 1 again. */
+function roughen({ size, weights }: Kernel, random: Random): Kernel {
+  const rough = weights.map((weight) => weight * between(random, 0.9, 1.1))
+  const sum = rough.reduce((total, weight) => total + weight, 0)
+  return { size, weights: rough.map((weight) => weight / sum) }
+}
+
+/** What a camera under a display sees of a point: a sharp core, weaker copies where the grid of pixels diffracts it, and a veil. */
+export function underDisplayPsf(random: Random): Kernel {
+  const size = 41
+  const centre = size >> 1
+  const [core, step] = [between(random, 0.5, 1), between(random, 5, 9)]
+  const [orders, veil] = [between(random, 0.1, 0.35), between(random, 0.05, 0.2)]
+  const spot = (x: number, y: number, sigma: number) =>
+    exp((-x * x - y * y) / (2 * sigma * sigma)) / (2 * Math.PI * sigma * sigma)
+  const weights = Float64Array.from({ length: size * size }, (_, i) => {
+    const [x, y] = [(i % size) - centre, Math.floor(i / size) - centre]
+    let sum = (1 - orders - veil) * spot(x, y, core) + veil * spot(x, y, 8)
+    // Orders along the two axes of the grid; those across it are too weak to see.
+    for (const order of [-2, -1, 1, 2]) {
+      const share = (orders / 4) * (order * order === 1 ? 0.8 : 0.2)
+      // Red and blue are diffracted by different angles, so that the copies are smeared.
+      const smear = core * (1 + 0.6 * Math.abs(order))
+      sum += share * 2 * (spot(x - order * step, y, smear) + spot(x, y - order * step, smear))
+    }
+    return sum
+  })
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  return { size, weights: weights.map((weight) => weight / total) }
+}
+
+/** The kernel that undoes another one by Wiener's filter conj(H) / (|H|² + ratio), as far as 31 px [63 63]. */
+export function wienerKernel({ size, weights }: Kernel, ratio: number): Kernel {
+  const n = 64
+  const roots = Array.from({ length: n }, (_, j) => sinCos((2 * Math.PI * j) / n))
+  const sin = Float64Array.from(roots, ([value]) => value)
+  const cos = Float64Array.from(roots, ([, value]) => value)
+  // Along y, then along x, forth and back by the sums themselves: n is small.
+  const re = new Float64Array(n * n)
+  const im = new Float64Array(n * n)
+  for (let i = 0; i < weights.length; i++) {
+    const [y, x] = [Math.floor(i / size) - (size >> 1), (i % size) - (size >> 1)]
+    re[((y + n) % n) * n + ((x + n) % n)] = weights[i]!
+  }
+  for (const along of [1, n]) fourierLines(re, im, along, { sin, cos })
+  for (let i = 0; i < re.length; i++) {
+    const scale = 1 / ((re[i]! * re[i]! + im[i]! * im[i]! + ratio) * n * n)
+    // Conjugated twice: for the filter, and for a forward transform to be the inverse one.
+    re[i] = re[i]! * scale
+    im[i] = im[i]! * scale
+  }
+  for (const along of [1, n]) fourierLines(re, im, along, { sin, cos })
+  const side = n - 1
+  const out = new Float64Array(side * side)
+  for (let i = 0; i < out.length; i++) {
+    const [y, x] = [Math.floor(i / side) - (side >> 1), (i % side) - (side >> 1)]
+    out[i] = re[((y + n) % n) * n + ((x + n) % n)]!
+  }
+  return { size: side, weights: out }
+}
+
+interface Roots {
+  readonly sin: Float64Array
+  readonly cos: Float64Array
+}
+
+/** Discrete Fourier transforms along rows (`along` 1) or columns (`along` n) of [n n], in place. */
+function fourierLines(re: Float64Array, im: Float64Array, along: number, { sin, cos }: Roots): void {
+  const n = cos.length
+  const across = along === 1 ? n : 1
+  const [lineRe, lineIm] = [new Float64Array(n), new Float64Array(n)]
+  for (let line = 0; line < n; line++) {
+    for (let k = 0; k < n; k++) {
+      let [sumRe, sumIm] = [0, 0]
+      for (let j = 0; j < n; j++) {
+        const at = line * across + j * along
+        const [c, s] = [cos[(j * k) % n]!, sin[(j * k) % n]!]
+        sumRe += re[at]! * c + im[at]! * s
+        sumIm += im[at]! * c - re[at]! * s
+      }
+      lineRe[k] = sumRe
+      lineIm[k] = sumIm
+    }
+    for (let k = 0; k < n; k++) {
+      re[line * across + k * along] = lineRe[k]!
+      im[line * across + k * along] = lineIm[k]!
+    }
+  }
+}
+
+/** Blur by one of the kernels or a sinc; else, now and then, what a display in front of the camera does. */
+function blurStep({ probability, size: [low, high], sigma, sincProbability }: BlurOptions): Degrade {
+  return (image, random) => {
+    if (!chance(probability, random)) {
+      return chance(0.2, random) ? blurImage(image, underDisplayPsf(random)) : image
+    }
+    const size = low + 2 * random.integer((high - low) / 2 + 1)
+    if (chance(sincProbability, random)) {
+      return blurImage(
+        image,
+        sincFilter(size, between(random, size < 13 ? Math.PI / 3 : Math.PI / 5, Math.PI)),
+      )
+    }
+    const kernel = drawKernel(kernelKind(random), size, sigma, random)
+    const blurred = blurImage(image, kernel)
+    return size < 8 && chance(0.1, random) ? deconvolve(blurred, kernel, random) : blurred
+  }
+}
+
+/** Sharpened too much, as software does: rings. */
+function deconvolve(blurred: Image, kernel: Kernel, random: Random): Image {
+  const sharp = blurImage(blurred, wienerKernel(kernel, 0.006))
+  if (!chance(0.1, random)) return sharp
+  const share = random.uniform()
+  return { ...sharp, data: sharp.data.map((value, i) => share * value + (1 - share) * blurred.data[i]!) }
+}
+
+function noiseStep(probability: number): Degrade {
+  return (image, random) => {
+    if (!chance(probability, random)) return image
+    const isGaussian = chance(0.6, random)
+    const common = { color: chance(0.4, random) ? 'gray' : 'color', clip: 'on' } as const
+    return isGaussian
+      ? noise.apply(image, { ...common, sigma: between(random, 1, 5) }, random)
+      : poisson.apply(image, { ...common, peak: 256, scale: between(random, 0.01, 0.5) }, random)
+  }
+}
+
+function jpegStep(probability: number, [low, high]: Range): Degrade {
+  return (image, random) =>
+    chance(probability, random) ? compressJpeg(image, low + random.integer(high - low + 1), '4:2:0') : image
+}
+
+/** To a size that depends on the image as it is by then. */
+function resizeStep(sizeFor: (image: Image, random: Random) => { height: number; width: number }): Degrade {
+  return (image, random) => {
+    const size = sizeFor(image, random)
+    const method = (['area', 'bicubic', 'linear'] as const)[random.integer(3)]!
+    return resizeTo(image, size, { method, antialias: false })
+  }
+}
+
+function inAnyOrder(steps: readonly Degrade[]): Degrade {
+  return (image, random) => {
+    const rest = [...steps]
+    let current = image
+    while (rest.length > 0) {
+      const [step] = rest.splice(random.integer(rest.length), 1)
+      current = step!(current, random)
+    }
+    return current
+  }
+}
+
+export const wild = defineDegradation({
+  name: 'wild',
+  summary: 'a random chain of blur, resizing, noise and JPEG, as photos from the web have behind them',
+  source: 'wild-IR, arXiv:2404.09732: random_degrade with all its chances; under-display PSFs made up',
+  parameters: {},
+  apply(image, _drawn, random) {
+    const { width, height } = image
+    const isResized = chance(0.8, random)
+    const first = [
+      blurStep({ probability: 0.8, size: [5, 19], sigma: [0.2, 2.2], sincProbability: 0.1 }),
+      noiseStep(0.4),
+      jpegStep(0.4, [60, 95]),
+    ]
+    const away = resizeStep((current, source) => {
+      const scale = 1 / between(source, 0.5, 1.4)
+      const scaled = (side: number) => Math.max(Math.round(side * scale), 1)
+      return { height: scaled(current.height), width: scaled(current.width) }
+    })
+    const second = [
+      blurStep({ probability: 0.4, size: [5, 9], sigma: [0.2, 1.5], sincProbability: 0.1 }),
+      noiseStep(0.2),
+    ]
+    const third = [
+      blurStep({ probability: 0.8, size: [5, 19], sigma: [0.2, 1], sincProbability: 0.8 }),
+      jpegStep(0.4, [80, 100]),
+    ]
+    const back = resizeStep(() => ({ height, width }))
+    const stages = [isResized ? [...first, away] : first, second, isResized ? [...third, back] : third]
+    const out = stages.reduce((current, steps) => inAnyOrder(steps)(current, random), image)
+    const data = out.data.map((value) => Math.round(Math.min(Math.max(value, 0), 1) * 255) / 255)
+    return { ...out, data }
+  },
+})
