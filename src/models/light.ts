@@ -21,9 +21,9 @@ export interface LightOptions {
 export const lightDefaults: LightOptions = {
   channels: 3,
   width: 48,
-  encoderBlocks: [4, 4],
-  middleBlocks: 8,
-  decoderBlocks: [6, 4],
+  encoderBlocks: [2, 4],
+  middleBlocks: 12,
+  decoderBlocks: [4, 4],
 }
 
 /** Non-linear activation free block: products of two halves take the place of activations. */
