@@ -1,6 +1,6 @@
 // light-denoise: the light network for colour Gaussian noise of any strength from 0 to 50 (of 255).
 //
-//   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.folder=CBSD68 --out runs/light-denoise
+//   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise
 //
 // 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.4 s a step, under 4 hours. What came out: see `limpid models show light-denoise`.
 
