@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
+import { writePairs } from './metricPairs.ts'
+import type { PythonEnvironment } from './python.ts'
 import { writeRestormer } from './restormerWeights.ts'
 
 export interface Command {
@@ -31,7 +33,8 @@ export interface Setting {
 
 export interface Benchmark {
   readonly unit: string
-  readonly needsPython: boolean
+  /** What the reference runs in, where it is Python. */
+  readonly python?: PythonEnvironment
   /** The first case gives the figures of the result. */
   readonly cases: (setting: Setting) => Promise<readonly [Case, ...Case[]]>
   /** More to say about the two sides, from what they left in the scratch folder. */
@@ -92,7 +95,7 @@ function largestDifference({ scratch }: Setting): Readonly<Record<string, number
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'op-overhead': {
     unit: 'µs per op',
-    needsPython: true,
+    python: 'torch',
     cases: async (setting) => [
       {
         title: 'with gradient',
@@ -108,7 +111,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'train-restormer': {
     unit: 's per step',
-    needsPython: true,
+    python: 'torch',
     cases: async (setting) => [
       {
         title: setting.dtype,
@@ -119,12 +122,10 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'train-memory': {
     unit: 'MiB after 1,500 steps (reference: after 500)',
-    needsPython: false,
     cases: async () => [{ title: 'resident memory', ours: ours('trainMemory') }],
   },
   'onnx-restormer': {
     unit: 's per image',
-    needsPython: false,
     cases: async ({ scratch }) => [
       {
         title: 'float32, 256×256',
@@ -132,6 +133,60 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
         reference: ours('onnxRestormer', join(scratch, 'reference.f32'), await exportedRestormer()),
       },
     ],
+    findings: largestDifference,
+  },
+  metrics: {
+    unit: 's for PSNR and SSIM (Y) of CBSD68 and Set5',
+    python: 'scikit-image',
+    cases: async (setting) => {
+      const { scratch } = setting
+      await writePairs(join(packageFolder(), '..', 'shared', 'data', 'test'), scratch)
+      const [mine, other] = [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
+      return [
+        {
+          title: 'one thread',
+          ours: ours('metrics', scratch, mine, 'thread'),
+          reference: reference(setting, 'metrics', scratch, other),
+        },
+        {
+          title: 'a thread for each core',
+          ours: ours('metrics', scratch, mine, 'pool'),
+          reference: reference(setting, 'metrics', scratch, other),
+        },
+      ]
+    },
+    findings: largestDifference,
+  },
+  imresize: {
+    unit: 's for 3 × 3000 × 4000 values, bicubic × 1/4',
+    python: 'scikit-image',
+    cases: async (setting) => [
+      {
+        title: 'float32',
+        ours: ours('imresize', join(setting.scratch, 'ours.f32')),
+        reference: reference(setting, 'imresize', join(setting.scratch, 'reference.f32')),
+      },
+    ],
+    findings: largestDifference,
+  },
+  blur: {
+    unit: 's for 21 × 21 taps on 3 × 512 × 512 values',
+    python: 'scikit-image',
+    cases: async (setting) => {
+      const { scratch } = setting
+      const [mine, other] = [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
+      const against = (shape: 'aniso' | 'iso', method: 'direct' | 'fft') => ({
+        title: `${shape}, SciPy ${method}`,
+        ours: ours('blur', shape, mine),
+        reference: reference(setting, 'blur', shape, method, other),
+      })
+      return [
+        against('aniso', 'direct'),
+        against('aniso', 'fft'),
+        against('iso', 'direct'),
+        against('iso', 'fft'),
+      ]
+    },
     findings: largestDifference,
   },
 }

@@ -131,7 +131,7 @@ function printTable(unit: string, rows: readonly Row[]): void {
 /** Measures the benchmark that the arguments name, and prints its result. */
 export async function runBenchmark(args: readonly string[]): Promise<void> {
   const { name, benchmark, runs, dtype } = parseOptions(args)
-  const python = benchmark.needsPython ? await benchmarkPython(progress) : undefined
+  const python = benchmark.python ? await benchmarkPython(benchmark.python, progress) : undefined
   const scratch = mkdtempSync(join(tmpdir(), 'limpid-bench-'))
   try {
     const setting: Setting = { python: python ?? '', dtype, scratch }

@@ -6,19 +6,33 @@ import { join } from 'node:path'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
 
-const packages = ['torch==2.13.0', 'numpy']
+/** What references need: a folder of the cache, packages, and the module that shows whether they are there. */
+const environments = {
+  torch: { folder: 'bench-python', packages: ['torch==2.13.0', 'numpy'], module: 'torch' },
+  'scikit-image': {
+    folder: 'bench-python-images',
+    packages: ['scikit-image==0.26.0', 'numpy'],
+    module: 'skimage',
+  },
+} as const
+
+export type PythonEnvironment = keyof typeof environments
 
 /** LIMPID_BENCH_PYTHON, or the environment's interpreter; makes the environment where it is missing. */
-export async function benchmarkPython(onProgress: (message: string) => void): Promise<string> {
+export async function benchmarkPython(
+  environment: PythonEnvironment,
+  onProgress: (message: string) => void,
+): Promise<string> {
+  const { folder: name, packages, module } = environments[environment]
   const { LIMPID_BENCH_PYTHON } = process.env
   if (LIMPID_BENCH_PYTHON) {
-    if (spawnSync(LIMPID_BENCH_PYTHON, ['-c', 'import torch']).status === 0) return LIMPID_BENCH_PYTHON
+    if (spawnSync(LIMPID_BENCH_PYTHON, ['-c', `import ${module}`]).status === 0) return LIMPID_BENCH_PYTHON
     throw new RestoreError(
       'environment',
-      `LIMPID_BENCH_PYTHON: expected an interpreter that has torch, got ${LIMPID_BENCH_PYTHON}; install torch there or unset it`,
+      `LIMPID_BENCH_PYTHON: expected an interpreter that has ${module}, got ${LIMPID_BENCH_PYTHON}; install ${packages[0]} there or unset it`,
     )
   }
-  const folder = join(cacheFolder(), 'bench-python')
+  const folder = join(cacheFolder(), name)
   const isWindows = process.platform === 'win32'
   const python = isWindows ? join(folder, 'Scripts', 'python.exe') : join(folder, 'bin', 'python')
   const done = join(folder, `${packages.join('-')}.installed`)
@@ -37,7 +51,7 @@ export async function benchmarkPython(onProgress: (message: string) => void): Pr
   onProgress(`installing ${packages.join(' and ')} there`)
   // PyTorch's own index has a build without CUDA, which pip prefers as the longer version; without it PyPI's does.
   const index = ['--extra-index-url', 'https://download.pytorch.org/whl/cpu']
-  const hint = 'connect to the package index, or set LIMPID_BENCH_PYTHON to an interpreter that has torch'
+  const hint = `connect to the package index, or set LIMPID_BENCH_PYTHON to an interpreter that has ${module}`
   await run(python, ['-m', 'pip', 'install', '--quiet', ...index, ...packages], hint)
   writeFileSync(done, '')
   return python
