@@ -2,7 +2,7 @@
 //
 //   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.4 s a step, under 4 hours. What came out: see `limpid models show light-denoise`.
+// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.4 s a step, under 3 hours. What came out: see `limpid models show light-denoise`.
 
 import {
   adamW,
@@ -18,7 +18,7 @@ import {
   warmup,
 } from 'limpid/train'
 
-const steps = 30_000
+const steps = 20_000
 
 export const recipe = defineRecipe({
   name: 'light-denoise',
