@@ -2,7 +2,7 @@
 
 import { decodeBytes } from './codec.ts'
 import type { ImageSource } from './datasets.ts'
-import type { Pixels } from './image.ts'
+import { type Pixels, withoutAlpha } from './image.ts'
 
 export interface PixelSource {
   readonly length: number
@@ -24,7 +24,7 @@ export function cachePixels(source: ImageSource, budgetBytes: number): PixelSour
 
   const load = async (index: number): Promise<Pixels> => {
     const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
-    const opaque = withoutAlpha(pixels)
+    const opaque = pixels.hasAlpha ? dropAlpha(pixels) : pixels
     const { byteLength } = opaque.data
     if (usedBytes + byteLength > budgetBytes) return opaque
     usedBytes += byteLength
@@ -49,10 +49,8 @@ export function cachePixels(source: ImageSource, budgetBytes: number): PixelSour
   }
 }
 
-function withoutAlpha(pixels: Pixels): Pixels {
-  const { channels, hasAlpha, data } = pixels
-  if (!hasAlpha) return pixels
-  return { ...pixels, hasAlpha: false, data: data.filter((_, i) => i % (channels + 1) < channels) }
+function dropAlpha(pixels: Pixels): Pixels {
+  return { ...pixels, hasAlpha: false, data: withoutAlpha(pixels.data, pixels.channels) }
 }
 
 function inSharedMemory(data: Uint8Array | Uint16Array): Uint8Array | Uint16Array {

@@ -8,7 +8,7 @@ import { bitmapFormat, readBitmap } from './bitmaps.ts'
 import { type Image, type Pixels, pixelsToPlanes, quantize } from './image.ts'
 import { type ImageMetadata, uprightExif, uprightXmp } from './metadata.ts'
 import { profileFits } from './profiles.ts'
-import { foreignProfile, fromSrgb, rasterOf, toSrgb } from './raster.ts'
+import { foreignProfile, fromSrgb, rasterOf, type Shape, toSrgb } from './raster.ts'
 import { explainUnreadable, refuseByContent } from './unreadable.ts'
 
 export type { ImageMetadata } from './metadata.ts'
@@ -64,8 +64,13 @@ export async function decodeBytes(
 ): Promise<DecodedPixels> {
   const { pixels, depth, format, metadata } = await decode(input, options)
   const isWider = depth === 8 && pixels.data instanceof Uint16Array
-  const data = isWider ? Uint8Array.from(pixels.data, (value) => Math.round(value / 257)) : pixels.data
-  return { pixels: { ...pixels, data }, format, metadata }
+  return { pixels: isWider ? { ...pixels, data: narrowed(pixels.data) } : pixels, format, metadata }
+}
+
+function narrowed(samples: Uint8Array | Uint16Array): Uint8Array {
+  const bytes = new Uint8Array(samples.length)
+  for (let i = 0; i < samples.length; i++) bytes[i] = Math.round((samples[i] as number) / 257)
+  return bytes
 }
 
 /** Size and format by the header alone; the pixels may still prove unreadable. */
@@ -137,8 +142,9 @@ async function samplesOf(input: string | Uint8Array, header: Metadata): Promise<
 function pickGray(samples: Uint8Array | Uint16Array, stored: number): Uint8Array | Uint16Array {
   const kept = stored === 4 ? 2 : 1
   const picked = samples.slice(0, (samples.length / stored) * kept)
-  for (let i = 0; i < picked.length; i++) {
-    picked[i] = samples[Math.floor(i / kept) * stored + (i % kept) * 3] as number
+  for (let from = 0, to = 0; to < picked.length; from += stored, to += kept) {
+    picked[to] = samples[from] as number
+    if (kept === 2) picked[to + 1] = samples[from + 3] as number
   }
   return picked
 }
@@ -204,26 +210,100 @@ export async function encodeImage(
   { quality }: EncodeOptions = {},
 ): Promise<Uint8Array> {
   checkFormat(format, alpha !== undefined)
-  const canBeDeep = format === 'png' || format === 'avif' || format.startsWith('tif')
-  const isColorOnly = format === 'webp' || format === 'avif'
-  const isKept = metadata?.icc && profileFits(metadata.icc, isColorOnly ? 3 : image.channels)
-  const icc = isKept && !(isColorOnly && image.channels === 1) ? metadata.icc : undefined
-  const isDeep = depth === 16 && canBeDeep
-  const encode = encoders[format] as (pipeline: Sharp, quality?: number) => Sharp
-  try {
-    const foreign = foreignProfile(icc, image.channels)
+  const icc = keptProfile(metadata, format, image.channels)
+  const foreign = foreignProfile(icc, image.channels)
+  return orUnencodable(format, async () => {
     const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
-    const samples = samplesFor(all, isDeep, format)
-    const pipeline = encode(rasterOf(samples, all, metadata && { ...metadata, icc }), quality)
-    const isDeepAvif = isDeep && format === 'avif'
-    const bytes = await (isDeepAvif
-      ? pipeline.avif({ quality: quality ?? 80, bitdepth: 12 })
-      : pipeline
-    ).toBuffer()
-    if (foreign && !(await sharp(bytes).metadata()).icc) {
-      throw new Error('its colour profile cannot be embedded; leave the metadata out')
-    }
-    return bytes
+    const samples = samplesFor(all, isDeepIn(format, depth), format)
+    return write(samples, all, { format, metadata: metadata && { ...metadata, icc }, foreign, quality })
+  })
+}
+
+export interface EncodablePixels extends DecodedPixels {
+  /** Of the file; the samples may be deeper. */
+  readonly depth: 8 | 16
+}
+
+/** Encodes samples as {@link encodeImage} does planes, without ever holding the picture as planes. */
+export async function encodeBytes(
+  { pixels, depth, format, metadata }: EncodablePixels,
+  { quality }: EncodeOptions = {},
+): Promise<Uint8Array> {
+  const { width, height, channels, hasAlpha } = pixels
+  checkFormat(format, hasAlpha)
+  const icc = keptProfile(metadata, format, channels)
+  const foreign = foreignProfile(icc, channels)
+  return orUnencodable(format, async () => {
+    const isDeep = isDeepIn(format, depth) && pixels.data instanceof Uint16Array
+    const isReady = !foreign && format !== 'avif' && isDeep === pixels.data instanceof Uint16Array
+    const samples = isReady ? pixels.data : await convertInBands(pixels, { isDeep, format, foreign })
+    const shape = { width, height, channels: channels + (hasAlpha ? 1 : 0) }
+    return write(samples, shape, { format, metadata: metadata && { ...metadata, icc }, foreign, quality })
+  })
+}
+
+/** Samples as the encoder takes them, by way of planes of some rows at a time. */
+async function convertInBands(
+  pixels: Pixels,
+  { isDeep, format, foreign }: { isDeep: boolean; format: string; foreign: Uint8Array | undefined },
+): Promise<Uint8Array | Uint16Array> {
+  const { width, height, data } = pixels
+  const row = data.length / height
+  const converted = isDeep ? new Uint16Array(data.length) : new Uint8Array(data.length)
+  const step = Math.max(1, Math.floor(2 ** 20 / width))
+  for (let top = 0; top < height; top += step) {
+    const rows = Math.min(step, height - top)
+    const band = { ...pixels, height: rows, data: data.subarray(top * row, (top + rows) * row) }
+    const { image, alpha } = pixelsToPlanes(band)
+    const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
+    converted.set(samplesFor(all, isDeep, format), top * row)
+  }
+  return converted
+}
+
+/** The profile that a format can hold. */
+function keptProfile(
+  metadata: ImageMetadata | undefined,
+  format: string,
+  channels: number,
+): Uint8Array | undefined {
+  const isColorOnly = format === 'webp' || format === 'avif'
+  const isKept = metadata?.icc && profileFits(metadata.icc, isColorOnly ? 3 : channels)
+  return isKept && !(isColorOnly && channels === 1) ? metadata.icc : undefined
+}
+
+function isDeepIn(format: string, depth: 8 | 16): boolean {
+  return depth === 16 && (format === 'png' || format === 'avif' || format.startsWith('tif'))
+}
+
+interface WriteOptions {
+  readonly format: string
+  readonly metadata: ImageMetadata | undefined
+  readonly foreign: Uint8Array | undefined
+  readonly quality: number | undefined
+}
+
+async function write(
+  samples: Uint8Array | Uint16Array,
+  shape: Shape,
+  { format, metadata, foreign, quality }: WriteOptions,
+): Promise<Uint8Array> {
+  const encode = encoders[format] as (pipeline: Sharp, quality?: number) => Sharp
+  const pipeline = encode(rasterOf(samples, shape, metadata), quality)
+  const isDeepAvif = samples instanceof Uint16Array && format === 'avif'
+  const bytes = await (isDeepAvif
+    ? pipeline.avif({ quality: quality ?? 80, bitdepth: 12 })
+    : pipeline
+  ).toBuffer()
+  if (foreign && !(await sharp(bytes).metadata()).icc) {
+    throw new Error('its colour profile cannot be embedded; leave the metadata out')
+  }
+  return bytes
+}
+
+async function orUnencodable<T>(format: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new RestoreError('output', `${format}: the image cannot be encoded: ${reason}`, { cause: error })

@@ -28,6 +28,17 @@ export function peakOf(samples: Uint8Array | Uint16Array): number {
   return samples instanceof Uint16Array ? 65535 : 255
 }
 
+/** Interleaved samples of the colour alone. */
+export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, channels: number): T {
+  const pixels = samples.length / (channels + 1)
+  const kept = samples.slice(0, pixels * channels) as T
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    for (let c = 0; c < channels; c++)
+      kept[pixel * channels + c] = samples[pixel * (channels + 1) + c] as number
+  }
+  return kept
+}
+
 /** Planes of the colour, and of the opacity [h w] where there is one. */
 export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixels): {
   readonly image: Image

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
-import { type Image, type Pixels, peakOf, pixelsToPlanes, quantize } from './image.ts'
+import { type Image, type Pixels, peakOf, pixelsToPlanes, quantize, withoutAlpha } from './image.ts'
 import { type CarrierOptions, carrierPng, type ImageMetadata } from './metadata.ts'
 import { greyTables, profileKind } from './profiles.ts'
 
@@ -37,14 +37,16 @@ export function rasterOf(samples: Samples, shape: Shape, metadata: ImageMetadata
 export async function toSrgb(pixels: Pixels, profile: Uint8Array): Promise<Pixels> {
   const { width, height, channels, hasAlpha, data } = pixels
   const [step, scale] = [channels + (hasAlpha ? 1 : 0), 65535 / peakOf(data)]
-  const all = Uint16Array.from(data, (value) => value * scale)
+  const all = new Uint16Array(data.length)
+  for (let i = 0; i < data.length; i++) all[i] = (data[i] as number) * scale
   if (channels === 1) lookUp(all, step, greyTables(profile).toSrgb)
   else {
-    const color = hasAlpha ? all.filter((_, i) => i % 4 < 3) : all
+    const color = hasAlpha ? withoutAlpha(all, channels) : all
     const pipeline = carry(color, { width, height, channels }, { channels, depth: 16, icc: profile })
     const converted = await convert(pipeline.withIccProfile('srgb'))
-    for (let i = 0; i < converted.length; i++) {
-      all[Math.floor(i / 3) * step + (i % 3)] = converted[i] as number
+    if (!hasAlpha) return { ...pixels, data: converted }
+    for (let pixel = 0; pixel < width * height; pixel++) {
+      for (let c = 0; c < 3; c++) all[pixel * 4 + c] = converted[pixel * 3 + c] as number
     }
   }
   return { ...pixels, data: all }
