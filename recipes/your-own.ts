@@ -10,22 +10,13 @@ import {
   defineRecipe,
   degraded,
   folder,
-  type Image,
   l1Loss,
-  type Random,
+  noise,
   Restormer,
   restormerDefaults,
 } from 'limpid/train'
 
 const steps = 20_000
-
-/** Gaussian noise of deviation 0 to 50 (of 255): any function of image and chance will do. */
-function noise(image: Image, random: Random): Image {
-  const sigma = (50 / 255) * random.uniform()
-  const data = new Float32Array(image.data.length)
-  random.fillNormal(data)
-  return { ...image, data: data.map((value, i) => (image.data[i] ?? 0) + sigma * value) }
-}
 
 export const recipe = defineRecipe({
   name: 'your-own',
@@ -39,7 +30,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/photos'),
     phases: [{ steps, crop: 64, batch: 4 }],
-    sample: degraded(noise),
+    sample: degraded(noise({ sigma: [0, 50] })),
   },
   loss: ({ model, batch }) => l1Loss(model.forward(batch.input), batch.target),
   optimizer: (parameters) => adamW(parameters, { weightDecay: 1e-4 }),
@@ -50,7 +41,7 @@ export const recipe = defineRecipe({
   validate: {
     every: 1000,
     images: folder('data/validation'),
-    degrade: noise,
+    degrade: noise({ sigma: 25 }),
     crop: 256,
     restore: (model, input) => model.forward(input),
     metrics: ['psnr'],

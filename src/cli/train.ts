@@ -7,9 +7,8 @@ import { basename, extname, join, resolve } from 'node:path'
 import { loadAddon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Device } from '../torch/backend.ts'
-import { checkTraining, tryPhases } from '../train/checks.ts'
+import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
 import { identify } from '../train/identity.ts'
-import { listImages } from '../train/loader/images.ts'
 import { Loader } from '../train/loader/loader.ts'
 import { train } from '../train/loop.ts'
 import { overfit } from '../train/overfit.ts'
@@ -46,19 +45,19 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
   try {
     const module = { url: compiled.url, settings: settingsOf(options) }
     const recipe = await importRecipe(module)
-    const items = listImages(recipe.data.images)
-    await checkTraining(recipe, items)
+    checkRecipe(recipe)
+    const onProgress = paced((text) => news.show(text))
+    const { images, validation } = await openTrainingImages(recipe, onProgress)
     const workers = startThreads(options)
     const cacheBytes = process.availableMemory() / 3
     const openLoader = (fromStep: number) =>
-      new Loader({ recipe, items, fromStep, module, workers, cacheBytes })
-    const run = createRun(recipe, device)
-    const onProgress = paced((text) => news.show(text))
+      new Loader({ recipe, images, fromStep, module, workers, cacheBytes })
+    const run = createRun(recipe, device, validation)
     if (options.dryRun) {
       const phases = await tryPhases(run, openLoader, (text) => news.show(text))
       news.done()
-      const text = [`${items.length} images`, ...phases.map((phase) => phase.text)].join('\n')
-      return printResult(options, { images: items.length, phases }, text)
+      const text = [`${images.names.length} images`, ...phases.map((phase) => phase.text)].join('\n')
+      return printResult(options, { images: images.names.length, phases }, text)
     }
     if (options.overfit) {
       const steps = parseWhole('--steps', options.steps ?? '200', 1)
@@ -67,7 +66,7 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
       const text = `loss ${result.first.toPrecision(4)} at first, ${result.last.toPrecision(4)} after ${steps} steps`
       return printResult(options, result, text)
     }
-    const identity = identify(recipe, items, { code: compiled.code, version: version() })
+    const identity = identify(recipe, images, { code: compiled.code, version: version() })
     const isResumed = options.resume === true && existsSync(join(folder, files.state))
     const signal = stopSignal((text) => news.show(text))
     const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })

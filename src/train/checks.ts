@@ -1,8 +1,7 @@
 // What can be known before step 0: that the recipe fits together, that its data can be read, what a step takes.
 
 import { RestoreError } from '../core/errors.ts'
-import { imageSize } from '../data/codec.ts'
-import { type ImageItem, listImages } from './loader/images.ts'
+import { type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
 import { type Phase, type Recipe, rateAt } from './recipe.ts'
@@ -12,8 +11,8 @@ function wrong(message: string): RestoreError {
   return new RestoreError('usage', `recipe: ${message}`)
 }
 
-/** Refuses what would fail later: numbers that make no sense, images that are too small or do not match. */
-export async function checkTraining(recipe: Recipe, items: readonly ImageItem[]): Promise<void> {
+/** Refuses numbers that make no sense. */
+export function checkRecipe(recipe: Recipe): void {
   const { network, data, steps, saveEvery, logEvery, accumulate = 1, validate } = recipe
   const counts = {
     steps,
@@ -44,21 +43,28 @@ export async function checkTraining(recipe: Recipe, items: readonly ImageItem[])
     if (!Number.isFinite(rate) || rate < 0)
       throw wrong(`expected a learning rate from 0 at step ${step}, got ${rate}`)
   }
-  await checkPairs(items)
-  if (validate) await checkPairs(listImages(validate.images))
 }
 
-/** Reads the size of every image: unreadable ones and versions that do not match are told at once. */
-async function checkPairs(items: readonly ImageItem[]): Promise<void> {
-  for (const { files } of items) {
-    const [first, ...others] = await Promise.all(
-      Object.values(files).map(async (file) => ({ file, ...(await imageSize(file)) })),
-    )
-    const odd = others.find(({ width, height }) => width !== first?.width || height !== first.height)
-    if (!odd) continue
-    const [wanted, got] = [`${first?.width} × ${first?.height}`, `${odd.width} × ${odd.height}`]
-    throw new RestoreError('input', `${odd.file}: expected ${wanted} pixels as its pair, got ${got}`)
-  }
+/** Opens the images of a recipe and of its validation; refuses those that are unreadable, too small or do not match. */
+export async function openTrainingImages(
+  { data, network, validate }: Recipe,
+  onProgress: (text: string) => void,
+): Promise<{ readonly images: OpenImages; readonly validation: OpenImages | undefined }> {
+  const largest = Math.max(...data.phases.map(({ crop }) => crop)) * data.images.scale
+  const look = (what: string) => (done: number, total: number) =>
+    onProgress(`looking at ${what} ${done}/${total}`)
+  const images = await openImages(data.images, {
+    minimumPx: data.frame === undefined ? largest : 1,
+    onProgress: look('image'),
+  })
+  const { multipleOf = 1 } = network
+  const validation =
+    validate &&
+    (await openImages(validate.images, {
+      minimumPx: multipleOf * validate.images.scale,
+      onProgress: look('validation image'),
+    }))
+  return { images, validation }
 }
 
 export interface TriedPhase extends Phase {

@@ -1,8 +1,7 @@
 // What makes a training the same one: its recipe by value, its code and its data.
 
 import { createHash } from 'node:crypto'
-import { statSync } from 'node:fs'
-import type { ImageItem } from './loader/images.ts'
+import type { OpenImages } from './loader/images.ts'
 import { type Recipe, rateAt } from './recipe.ts'
 
 export interface Identity {
@@ -22,12 +21,12 @@ const free = ['steps', 'saveEvery', 'logEvery', 'validate', 'card']
 
 export function identify(
   recipe: Recipe,
-  items: readonly ImageItem[],
+  images: OpenImages,
   { code, version }: Pick<Identity, 'code' | 'version'>,
 ): Identity {
   const points = Array.from({ length: 17 }, (_, i) => Math.floor((recipe.steps * i) / 16))
   const rates = Object.fromEntries(points.map((step) => [step, rateAt(recipe, step)]))
-  return { recipe: plain(recipe), rates, code, data: hashImages(items), version }
+  return { recipe: plain(recipe), rates, code, data: hashImages(images), version }
 }
 
 /** The parts that must not change, ready to be compared: data by content, so that its folder may move. */
@@ -48,16 +47,13 @@ function plain(value: unknown, name = ''): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, key)]))
 }
 
-export function short(text: string): string {
+function short(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-function hashImages(items: readonly ImageItem[]): Identity['data'] {
-  const hash = createHash('sha256')
-  for (const { name, files } of items) {
-    for (const [view, file] of Object.entries(files)) hash.update(`${view} ${name} ${statSync(file).size}\n`)
-  }
-  return { images: items.length, hash: hash.digest('hex').slice(0, 16) }
+function hashImages({ names, sizes }: OpenImages): Identity['data'] {
+  const listed = names.map((name, i) => `${name} ${sizes[i]?.width} ${sizes[i]?.height}\n`)
+  return { images: names.length, hash: short(listed.join('')) }
 }
 
 /** Every field in which two plain values differ, as `path: a, now b`. */

@@ -122,17 +122,16 @@ async function validateAndKeepBest(
   journal: Journal,
   { step, best }: Progress,
 ): Promise<Best | undefined> {
-  const validation = run.recipe.validate
-  if (!validation) return best
-  const { metrics, pictures } = await validate(run, validation, (done, total) =>
+  const result = await validate(run, (done, total) =>
     onProgress?.(`step ${step}, validating ${done}/${total}`),
   )
+  if (!result) return best
+  const { metrics, pictures, decisive, isBetter } = result
   journal.add({ step, time: Date.now() / 1000, kind: 'validate', values: metrics })
   journal.show(pictures)
-  const [metric] = validation.metrics
-  const value = metrics[metric] ?? Number.NEGATIVE_INFINITY
-  if (best && best.value >= value) return best
-  const found: Best = { step, metric, value }
+  const value = metrics[decisive] as number
+  if (best && !isBetter(value, best.value)) return best
+  const found: Best = { step, metric: decisive, value }
   saveWeights(run, join(folder, files.best), identity, { step, best: found })
   return found
 }

@@ -4,11 +4,12 @@
 import type { Random } from '../core/random.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Degrade } from '../degrade/degradation.ts'
+import type { MetricName } from '../metrics/metrics.ts'
 import type { Init } from '../nn/init.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import type { RandomGenerator } from '../torch/rng.ts'
 import type { EmaDecay } from './ema.ts'
-import type { ImageItem, ImageSource } from './loader/images.ts'
+import type { Images } from './loader/images.ts'
 import type { Batch, Draw, Mixup, Sample } from './loader/samples.ts'
 import type { Schedule } from './schedules.ts'
 
@@ -16,19 +17,24 @@ import type { Schedule } from './schedules.ts'
 export interface Phase {
   /** How many steps it lasts; the last one lasts to the end. */
   readonly steps: number
-  /** Side of the square crops in pixels. */
+  /** Side of the square crops of the input in pixels. */
   readonly crop: number
   readonly batch: number
 }
 
 export interface RecipeData<S extends Sample> {
   /** `--data` replaces its folder. */
-  readonly images: ImageSource
+  readonly images: Images
   readonly phases: readonly Phase[]
+  /**
+   * Crops lie in a random square of this side, at one place in it for the whole batch, and smaller pictures are mirrored:
+   * Restormer's progressive learning. Without it any place is as likely, and smaller pictures are refused.
+   */
+  readonly frame?: number
   /** Makes one sample; runs in a worker. All chance comes from the draw. */
   sample(draw: Draw): S
-  /** Order of an epoch as positions in `items`; a random permutation by default. */
-  order?(items: readonly ImageItem[], random: Random): readonly number[]
+  /** Order of an epoch as positions in the list of images; a random permutation by default. */
+  order?(names: readonly string[], random: Random): readonly number[]
   /** Blends pairs of samples of a batch, images only. */
   readonly mixup?: Mixup
 }
@@ -60,15 +66,15 @@ export interface LossContext<N extends object, S extends Sample> {
 export interface Validation<N extends object> {
   /** Steps between two validations; there is one at the end too. */
   readonly every: number
-  readonly images: ImageSource
+  readonly images: Images
   /** Makes the input where the images come without one; the same at every validation. */
   readonly degrade?: Degrade
-  /** Side in pixels of the middle part that is taken; whole images by default. */
+  /** Side in pixels of the middle part of the inputs that is taken; whole images by default. */
   readonly crop?: number
-  /** [1 c h w] -> [1 c h w], with the averaged weights where there are some. */
+  /** [1 c h w] -> [1 c h·scale w·scale], with the averaged weights where there are some. */
   restore(model: N, input: Tensor): Tensor
   /** The first decides which weights are the best. */
-  readonly metrics: readonly [string, ...string[]]
+  readonly metrics: readonly [MetricName, ...MetricName[]]
   /** How many are shown in the report (default 4). */
   readonly pictures?: number
 }

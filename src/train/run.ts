@@ -11,6 +11,7 @@ import { autocast, type Device, moveToTorch, scope, toTorch } from '../torch/bac
 import type { Optimizer } from '../torch/optim.ts'
 import { RandomGenerator } from '../torch/rng.ts'
 import { Ema } from './ema.ts'
+import type { OpenImages } from './loader/images.ts'
 import { streamOf } from './loader/plan.ts'
 import type { Batch, HostBatch, Sample } from './loader/samples.ts'
 import type { Recipe } from './recipe.ts'
@@ -24,10 +25,11 @@ export interface Run {
   readonly trained: ReadonlyMap<string, Tensor>
   readonly optimizer: Optimizer
   readonly ema: Ema<object> | undefined
+  readonly validation: OpenImages | undefined
 }
 
 /** Builds what the recipe describes: random weights of its seed, or those of `network.weights`. */
-export function createRun(recipe: Recipe, device: Device): Run {
+export function createRun(recipe: Recipe, device: Device, validation?: OpenImages): Run {
   const { options, weights } = recipe.network
   const random = streamOf(recipe.seed, 'weights')
   const network = recipe.network.create(
@@ -44,7 +46,7 @@ export function createRun(recipe: Recipe, device: Device): Run {
   }
   const optimizer = recipe.optimizer(trained)
   const ema = recipe.ema ? new Ema(network, recipe.network.create(emptyInit(), options), device) : undefined
-  return { recipe, device, network, trained, optimizer, ema }
+  return { recipe, device, network, trained, optimizer, ema, validation }
 }
 
 function startFrom(network: object, file: string): void {

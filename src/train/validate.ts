@@ -1,11 +1,13 @@
-// Validation inside a training: the same pictures with the same damage every time.
+// Validation inside a training: the same pictures with the same damage every time, measured as `limpid eval` does.
 
 import { RestoreError } from '../core/errors.ts'
-import { counterRandom } from '../core/random.ts'
 import { encodeImage } from '../data/codec.ts'
-import { crop, type Image, imageToTensor, tensorToImage } from '../data/image.ts'
+import type { ImageSource } from '../data/datasets.ts'
+import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '../data/image.ts'
+import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
-import { decodeBitmap, type ImageItem, listImages } from './loader/images.ts'
+import { checkChannels, decodeShared, type OpenImages } from './loader/images.ts'
+import { streamOf } from './loader/plan.ts'
 import type { Recipe, Validation } from './recipe.ts'
 import type { Picture } from './report/html.ts'
 import { publishedNetwork, type Run } from './run.ts'
@@ -13,89 +15,116 @@ import { publishedNetwork, type Run } from './run.ts'
 export interface ValidationResult {
   /** Means over the images. */
   readonly metrics: Readonly<Record<string, number>>
+  /** The metric that decides which weights are best. */
+  readonly decisive: string
+  readonly isBetter: (value: number, than: number) => boolean
   readonly pictures: readonly Picture[]
 }
 
-/** Restores the validation images and measures the results. */
+interface Pair {
+  readonly name: string
+  readonly input: Image
+  readonly reference: Image
+}
+
+/** Restores the validation images and measures the results; undefined where the recipe has no validation. */
 export async function validate(
   run: Run,
-  validation: Validation<object>,
   onImage: (done: number, total: number) => void = () => {},
-): Promise<ValidationResult> {
-  const items = listImages(validation.images)
-  const scores: number[] = []
-  const pictures: Picture[] = []
-  for (const [i, item] of items.entries()) {
-    const { input, target } = await openPair(run.recipe, validation, item, i)
+): Promise<ValidationResult | undefined> {
+  const { recipe, validation: images } = run
+  const { validate: validation } = recipe
+  if (!validation || !images) return undefined
+  const shown: (Pair & { readonly output: Image })[] = []
+  let opened: Pair | undefined
+  const pairs = async function* () {
+    for (let i = 0; i < images.names.length; i++) {
+      opened = await openPair(recipe, validation, images, i)
+      yield opened
+    }
+  }
+  const restore = (input: Image) => {
     const output = restoreImage(run, validation, input)
-    const score = psnr(output, target)
-    scores.push(score)
-    if (i < (validation.pictures ?? 4)) {
-      const [before, after, truth] = await Promise.all([input, output, target].map(dataUrl))
-      const caption = `${psnr(input, target).toFixed(2)} dB before, ${score.toFixed(2)} dB after`
-      pictures.push({
-        name: item.name,
-        caption,
+    if (opened && shown.length < (validation.pictures ?? 4)) shown.push({ ...opened, output })
+    return output
+  }
+  let done = 0
+  const { mean, rows } = await evaluate(pairs(), restore, validation.metrics, {
+    onRow: () => onImage(++done, images.names.length),
+  })
+  const failed = rows.find(({ error }) => error !== undefined)
+  if (failed) throw new RestoreError('input', `validation, ${failed.name}: ${failed.error}`)
+  const pictures = await Promise.all(
+    shown.map(async ({ name, input, output, reference }, i) => {
+      const [before, after, truth] = await Promise.all([input, output, reference].map(dataUrl))
+      const caption = Object.entries(rows[i]?.values ?? {}).map(
+        ([metric, value]) => `${metric} ${value.toFixed(3)}`,
+      )
+      return {
+        name,
+        caption: caption.join(', '),
         input: before ?? '',
         output: after ?? '',
         truth: truth ?? '',
-      })
-    }
-    onImage(i + 1, items.length)
-  }
-  return { metrics: { psnr: scores.reduce((sum, score) => sum + score, 0) / scores.length }, pictures }
+      }
+    }),
+  )
+  const [decisive] = validation.metrics
+  const { lowerIsBetter } = factsOf(decisive)
+  const isBetter = (value: number, than: number) => (lowerIsBetter ? value < than : value > than)
+  return { metrics: mean, decisive, isBetter, pictures }
 }
 
 async function openPair(
   { network, seed }: Recipe,
   { images, degrade, crop: side }: Validation<object>,
-  item: ImageItem,
+  { sources }: OpenImages,
   index: number,
-): Promise<{ readonly input: Image; readonly target: Image }> {
-  const open = async (file: string) => {
-    const { width, height, channels, samples } = await decodeBitmap(file, images.channels)
-    const pixels = width * height
-    const peak = samples instanceof Uint16Array ? 65535 : 255
-    const data = new Float32Array(channels * pixels)
-    for (let c = 0; c < channels; c++) {
-      for (let k = 0; k < pixels; k++) data[c * pixels + k] = (samples[k * channels + c] as number) / peak
-    }
-    return middle({ width, height, channels, data }, side, network.multipleOf ?? 1)
+): Promise<Pair> {
+  const { channels, scale } = images
+  const open = async (source: ImageSource) => {
+    const pixels = await decodeShared(source, index)
+    checkChannels(pixels, channels, source.name(index))
+    return withChannels(pixelsToPlanes(pixels).image, channels)
   }
-  const { input, target } = item.files
-  if (target === undefined || (input === undefined && !degrade)) {
+  const { input: damaged, target } = sources
+  if (!target || (!damaged && !degrade)) {
     throw new RestoreError(
       'usage',
       'validate: expected images with views input and target, or target and degrade',
     )
   }
   const truth = await open(target)
-  if (input !== undefined) return { input: await open(input), target: truth }
-  const random = counterRandom(seed).fork(5).fork(index)
-  return { input: degrade?.(truth, random) ?? truth, target: truth }
+  const { multipleOf = 1 } = network
+  const [height, width] = [truth.height, truth.width].map((size) => {
+    const whole = Math.floor(size / scale)
+    const wanted = Math.min(whole, side ?? whole)
+    return { size: wanted - (wanted % multipleOf), start: (whole - wanted) >> 1 }
+  }) as [Span, Span]
+  const middle = (image: Image, times: number) =>
+    crop(image, height.start * times, width.start * times, height.size * times, width.size * times)
+  const reference = middle(truth, scale)
+  const random = streamOf(seed, 'validation').fork(index)
+  const input = damaged ? middle(await open(damaged), 1) : (degrade?.(reference, random) ?? reference)
+  return { name: target.name(index), input, reference }
 }
 
-/** The middle of an image, at most `side`, its sides cut to multiples. */
-function middle(image: Image, side: number | undefined, multipleOf: number): Image {
-  const [height, width] = [image.height, image.width].map((size) => {
-    const wanted = Math.min(size, side ?? size)
-    return wanted - (wanted % multipleOf)
-  }) as [number, number]
-  return crop(image, (image.height - height) >> 1, (image.width - width) >> 1, height, width)
+interface Span {
+  readonly size: number
+  readonly start: number
+}
+
+function withChannels(image: Image, channels: number): Image {
+  if (image.channels === channels) return image
+  const data = new Float32Array(channels * image.data.length)
+  for (let c = 0; c < channels; c++) data.set(image.data, c * image.data.length)
+  return { ...image, channels, data }
 }
 
 function restoreImage(run: Run, validation: Validation<object>, input: Image): Image {
-  const values = scope(() =>
-    noGrad(() => validation.restore(publishedNetwork(run), toTorch(imageToTensor(input), run.device)).read()),
-  )
-  const image = tensorToImage(values)
-  return { ...image, data: image.data.map((value) => Math.min(Math.max(value, 0), 1)) }
-}
-
-function psnr(a: Image, b: Image): number {
-  let sum = 0
-  for (let i = 0; i < a.data.length; i++) sum += ((a.data[i] as number) - (b.data[i] as number)) ** 2
-  return -10 * Math.log10(sum / a.data.length)
+  const compute = () =>
+    validation.restore(publishedNetwork(run), toTorch(imageToTensor(input), run.device)).read()
+  return tensorToImage(scope(() => noGrad(compute)))
 }
 
 async function dataUrl(image: Image): Promise<string> {

@@ -1,143 +1,112 @@
-// Where training images are: a folder, or folders that match file by file; decoded ones are kept as the bytes they had.
+// The images of a recipe: where they are, opened the same way in the main thread and on every worker.
 
-import { readdirSync } from 'node:fs'
-import { extname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
+import { checkSources } from '../../data/check.ts'
 import { decodeBytes } from '../../data/codec.ts'
-import type { Image } from '../../data/image.ts'
+import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/datasets.ts'
+import type { Pixels } from '../../data/image.ts'
+import { type Match, pairSources } from '../../data/pairs.ts'
 
-/** Folders below a root that hold the same pictures in several versions, matched by sorted order. */
-export interface ImageSource {
+/** Pictures in one or several versions below a root: folders, lists, LMDB databases or tar shards. */
+export interface Images {
+  /** What `--data` replaces. */
   readonly root: string
-  /** Folder of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. */
-  readonly views: Readonly<Record<string, string>>
+  /** Path of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. */
+  readonly views: Readonly<Record<string, string>> & { readonly target: string }
+  readonly match: Match
+  /** What the network takes; grey pictures fill three channels, coloured ones are refused for one. */
   readonly channels: 1 | 3
+  /** How many times as large a target is as its input. */
+  readonly scale: number
 }
 
-export interface ImageItem {
-  /** Path relative to the first view's folder. */
-  readonly name: string
-  /** File of each view. */
-  readonly files: Readonly<Record<string, string>>
-}
+type Choices = Partial<Pick<Images, 'match' | 'channels' | 'scale'>>
+const usual = { match: 'path', channels: 3, scale: 1 } as const
 
 /** Pictures that are what the network should give; the recipe makes its input from them. */
-export function folder(root: string, { channels = 3 }: { readonly channels?: 1 | 3 } = {}): ImageSource {
-  return { root, views: { target: '' }, channels }
+export function folder(root: string, choices: Choices = {}): Images {
+  return { ...usual, ...choices, root, views: { target: '' } }
 }
 
 /** Pictures that come with their damaged versions. */
 export function pairFolders(
   root: string,
   views: { readonly input: string; readonly target: string } & Readonly<Record<string, string>>,
-  { channels = 3 }: { readonly channels?: 1 | 3 } = {},
-): ImageSource {
-  return { root, views, channels }
+  choices: Choices = {},
+): Images {
+  return { ...usual, ...choices, root, views }
 }
 
-const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff', '.avif', '.bmp', '.gif'])
+/** Plain data from which a worker opens the same images in the same order. */
+export type ImageSpecs = Readonly<Record<string, SourceSpec>>
 
-/** All pictures of a source; refuses a folder that is missing or empty, and versions that do not match. */
-export function listImages({ root, views }: ImageSource): readonly ImageItem[] {
-  const lists = Object.entries(views).map(([view, sub]) => {
-    const base = join(root, sub)
-    const names = walk(base).sort()
-    if (names.length > 0) return { view, base, names }
-    throw new RestoreError(
-      'input',
-      `${base}: expected images (${[...extensions].map((e) => e.slice(1)).join(', ')}), found none; name their folder with --data`,
-    )
+export interface OpenImages {
+  /** The versions, their pictures in the same order. */
+  readonly sources: Readonly<Record<string, ImageSource>>
+  readonly specs: ImageSpecs
+  readonly names: readonly string[]
+  /** Width and height of the targets. */
+  readonly sizes: readonly { readonly width: number; readonly height: number }[]
+}
+
+/** Opens all versions and checks every header: pairs must match, and no target be smaller than `minimumPx`. */
+export async function openImages(
+  { root, views, match, scale }: Images,
+  {
+    minimumPx = 1,
+    onProgress,
+  }: { minimumPx?: number; onProgress?: (done: number, total: number) => void } = {},
+): Promise<OpenImages> {
+  const names = ['target', ...Object.keys(views).filter((view) => view !== 'target')]
+  const opened = await Promise.all(
+    names.map(async (view) => {
+      const spec = await specOf(join(root, views[view] ?? ''))
+      return await openSource(spec.kind === 'shards' && names.length > 1 ? { ...spec, field: view } : spec)
+    }),
+  )
+  const [target, ...others] = opened as [ImageSource, ...ImageSource[]]
+  const paired = others.length === 0 ? opened : pairSources(target, others, { match })
+  const { sizes } = await checkSources(paired as readonly [ImageSource, ...ImageSource[]], {
+    minimumPx,
+    scale,
+    ...(onProgress ? { onProgress } : {}),
   })
-  const [first, ...others] = lists
-  if (!first) throw new RestoreError('usage', 'images: expected at least one view, got none')
-  for (const other of others) {
-    if (other.names.length !== first.names.length) {
-      throw new RestoreError(
-        'input',
-        `${other.base}: expected as many images as ${first.base} has, ${first.names.length}, got ${other.names.length}; one must match the other`,
-      )
-    }
-  }
-  return first.names.map((name, i) => ({
-    name,
-    files: Object.fromEntries(lists.map(({ view, base, names }) => [view, join(base, names[i] ?? '')])),
-  }))
-}
-
-function walk(base: string): string[] {
-  try {
-    return readdirSync(base, { withFileTypes: true, recursive: true }).flatMap((entry) => {
-      if (!extensions.has(extname(entry.name).toLowerCase())) return []
-      return [relative(base, join(entry.parentPath, entry.name))]
-    })
-  } catch (error) {
-    throw new RestoreError(
-      'input',
-      `${base}: expected a folder of images, which cannot be read; see --data`,
-      {
-        cause: error,
-      },
-    )
+  const sources = Object.fromEntries(names.map((view, i) => [view, paired[i] as ImageSource]))
+  return {
+    sources,
+    specs: Object.fromEntries(Object.entries(sources).map(([view, { spec }]) => [view, spec])),
+    names: Array.from({ length: target.length }, (_, i) => (paired[0] as ImageSource).name(i)),
+    sizes,
   }
 }
 
-/** A decoded picture in shared memory, as the 8 or 16 bits it had: [h w c]. */
-export interface Bitmap {
-  readonly width: number
-  readonly height: number
-  readonly channels: number
-  readonly samples: Uint8Array | Uint16Array
+/** Opens sources that have been checked. */
+export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<string, ImageSource>>> {
+  const opened = Object.entries(specs).map(async ([view, spec]) => [view, await openSource(spec)] as const)
+  return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes a file for the number of channels wanted; opacity is dropped. */
-export async function decodeBitmap(file: string, channels: 1 | 3): Promise<Bitmap> {
-  const { width, height, channels: found, hasAlpha, data } = (await decodeBytes(file)).pixels
-  if (channels < found) {
-    throw new RestoreError(
-      'input',
-      `${file}: expected a grey image, got a coloured one; convert it, or train on colour`,
-    )
-  }
-  const count = width * height
-  const size = channels * count
-  const samples =
-    data instanceof Uint16Array
-      ? new Uint16Array(new SharedArrayBuffer(2 * size))
-      : new Uint8Array(new SharedArrayBuffer(size))
-  const step = found + (hasAlpha ? 1 : 0)
+/** Decodes a picture into memory that threads share, without its opacity. */
+export async function decodeShared(source: ImageSource, index: number): Promise<Pixels> {
+  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+  const { width, height, channels, hasAlpha, data } = pixels
+  const [count, step] = [width * height, channels + (hasAlpha ? 1 : 0)]
+  const bytes = count * channels * data.BYTES_PER_ELEMENT
+  const memory = new SharedArrayBuffer(bytes)
+  const samples = data instanceof Uint16Array ? new Uint16Array(memory) : new Uint8Array(memory)
   if (step === channels) samples.set(data)
-  else {
-    for (let i = 0; i < count; i++) {
-      for (let c = 0; c < channels; c++) samples[i * channels + c] = data[i * step + (c % found)] as number
-    }
-  }
-  return { width, height, channels, samples }
+  else
+    for (let i = 0; i < samples.length; i++)
+      samples[i] = data[Math.floor(i / channels) * step + (i % channels)] ?? 0
+  return { width, height, channels, hasAlpha: false, data: samples }
 }
 
-const unit = Float32Array.from({ length: 256 }, (_, value) => value / 255)
-
-/** A window of a picture as planes; beyond the right and bottom edge the picture is mirrored, the edge itself repeated. */
-export function cutBitmap(
-  { width, height, channels, samples }: Bitmap,
-  { top, left, side }: { readonly top: number; readonly left: number; readonly side: number },
-): Image {
-  const isDeep = samples instanceof Uint16Array
-  const data = new Float32Array(channels * side * side)
-  for (let y = 0; y < side; y++) {
-    const row = mirror(top + y, height) * width
-    for (let x = 0; x < side; x++) {
-      const from = (row + mirror(left + x, width)) * channels
-      for (let c = 0; c < channels; c++) {
-        const value = samples[from + c] as number
-        data[(c * side + y) * side + x] = isDeep ? value / 65535 : (unit[value] as number)
-      }
-    }
-  }
-  return { width: side, height: side, channels, data }
-}
-
-function mirror(at: number, size: number): number {
-  if (at < size) return at
-  const folded = at % (2 * size)
-  return folded < size ? folded : 2 * size - 1 - folded
+/** Refuses what a crop would stumble over later. */
+export function checkChannels(pixels: Pixels, channels: 1 | 3, name: string): void {
+  if (channels >= pixels.channels) return
+  throw new RestoreError(
+    'input',
+    `${name}: expected a grey image, got a coloured one; convert it, or train on colour`,
+  )
 }

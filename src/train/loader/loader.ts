@@ -1,22 +1,24 @@
 // Batches made ahead of time. Worker threads rather than processes: decoded pictures are shared between them and finished
-// batches handed over, neither copied, and sharp decodes outside of JavaScript anyway.
+// batches handed over, neither copied. The main thread decodes nothing, as it is busy in libtorch for whole steps.
 
 import { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
+import type { Pixels } from '../../data/image.ts'
 import type { Recipe } from '../recipe.ts'
 import type { RecipeModule } from '../recipeModule.ts'
-import type { Bitmap, ImageItem } from './images.ts'
-import { makeBatch } from './makeBatch.ts'
+import type { OpenImages } from './images.ts'
+import { type Decoded, decodedKey, makeBatch } from './makeBatch.ts'
 import { type PlannedBatch, planBatches } from './plan.ts'
 import type { HostBatch } from './samples.ts'
-import type { Answer, Job } from './worker.ts'
+import type { Answer, Job, WorkerSetup } from './worker.ts'
 
 export interface LoaderOptions {
   readonly recipe: Recipe
-  readonly items: readonly ImageItem[]
+  readonly images: OpenImages
   readonly fromStep: number
-  /** Where workers import the recipe from; without it batches are made on this thread, when they are asked for. */
-  readonly module?: RecipeModule | undefined
+  /** Where workers import the recipe from. */
+  readonly module: RecipeModule
+  /** 0 makes batches on this thread, when they are asked for. */
   readonly workers: number
   /** Memory for decoded pictures. */
   readonly cacheBytes: number
@@ -34,49 +36,55 @@ interface Pending {
   readonly answer: Promise<Answer>
 }
 
-/** A thread does not inherit what makes Node run the sources. */
-function startFromSource(file: URL): string {
-  return `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
+interface Waiting {
+  resolve(answer: Answer): void
+  reject(error: Error): void
 }
 
 /** Batches asked for ahead of time, for each worker. */
 const ahead = 3
+
+/** A thread does not inherit what makes Node run the sources. */
+function startFromSource(file: URL): string {
+  return `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
+}
 
 export class Loader {
   readonly #options: LoaderOptions
   readonly #plans: Generator<PlannedBatch, never>
   readonly #workers: readonly Worker[]
   readonly #pending: Pending[] = []
-  readonly #resolvers = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>()
+  readonly #waiting = new Map<number, Waiting>()
   // Kept until the memory is full, then left alone: in a random order of all images the newest are no likelier to come again.
-  readonly #decoded = new Map<string, Bitmap>()
+  readonly #decoded = new Map<string, Pixels>()
   #decodedBytes = 0
   #turn = 0
   /** Seconds that `next` has waited. */
   waitedSeconds = 0
 
   constructor(options: LoaderOptions) {
+    const { recipe, images, fromStep, workers } = options
     this.#options = options
-    this.#plans = planBatches(options.recipe, options.items, options.fromStep)
-    const { module } = options
-    const count = module ? options.workers : 0
-    this.#workers = Array.from({ length: count }, () => this.#start(module as RecipeModule))
-    for (let i = 0; i < count * ahead; i++) this.#ask()
+    this.#plans = planBatches(recipe, images.names, fromStep)
+    this.#workers = Array.from({ length: workers }, () => this.#start())
+    for (let i = 0; i < workers * ahead; i++) this.#ask()
   }
 
-  #start(module: RecipeModule): Worker {
+  #start(): Worker {
+    const { module, images } = this.#options
+    const workerData: WorkerSetup = { module, specs: images.specs }
     const isSource = import.meta.url.endsWith('.ts')
     const file = new URL(isSource ? './worker.ts' : './worker.js', import.meta.url)
     const worker = isSource
-      ? new Worker(startFromSource(file), { eval: true, workerData: module })
-      : new Worker(file, { workerData: module })
+      ? new Worker(startFromSource(file), { eval: true, workerData })
+      : new Worker(file, { workerData })
     worker.on('message', (answer: Answer) => {
       if ('decoded' in answer) this.#remember(answer.decoded)
-      this.#resolvers.get(answer.number)?.resolve(answer)
-      this.#resolvers.delete(answer.number)
+      this.#waiting.get(answer.number)?.resolve(answer)
+      this.#waiting.delete(answer.number)
     })
     worker.on('error', (error) => {
-      for (const { reject } of this.#resolvers.values()) reject(error)
+      for (const { reject } of this.#waiting.values()) reject(error)
     })
     return worker
   }
@@ -92,7 +100,8 @@ export class Loader {
     this.waitedSeconds += (performance.now() - started) / 1000
     if (!('batch' in made)) throw new RestoreError(made.code, made.message)
     if (this.#workers.length > 0) this.#ask()
-    return { plan, names: this.#images(plan).map(({ name }) => name), batch: made.batch }
+    const names = plan.items.map((item) => this.#options.images.names[item] ?? '')
+    return { plan, names, batch: made.batch }
   }
 
   /** Lets the workers end. */
@@ -100,25 +109,13 @@ export class Loader {
     for (const worker of this.#workers) worker.postMessage(undefined)
   }
 
-  #images({ items }: PlannedBatch): readonly ImageItem[] {
-    return items.map((item) => this.#options.items[item] as ImageItem)
-  }
-
   #ask(): void {
     const plan = this.#plans.next().value
-    const images = this.#images(plan)
-    const files = images.flatMap((image) => Object.values(image.files))
-    const known = new Map(
-      files.flatMap((file) => {
-        const bitmap = this.#decoded.get(file)
-        return bitmap ? [[file, bitmap]] : []
-      }),
-    )
-    const job: Job = { ...plan, images, known }
+    const job: Job = { plan, known: this.#knownOf(plan) }
     const worker = this.#workers[this.#turn++ % Math.max(this.#workers.length, 1)]
     const answer = worker
       ? new Promise<Answer>((resolve, reject) => {
-          this.#resolvers.set(plan.number, { resolve, reject })
+          this.#waiting.set(plan.number, { resolve, reject })
           worker.postMessage(job)
         })
       : this.#make(job)
@@ -127,18 +124,30 @@ export class Loader {
     this.#pending.push({ plan, answer })
   }
 
-  async #make(job: Job): Promise<Answer> {
-    const started = performance.now()
-    const made = await makeBatch(this.#options.recipe, job, job.known)
-    this.#remember(made.decoded)
-    return { number: job.number, ...made, seconds: (performance.now() - started) / 1000 }
+  #knownOf({ items }: PlannedBatch): Decoded {
+    const keys = Object.keys(this.#options.images.sources).flatMap((view) =>
+      items.map((item) => decodedKey(view, item)),
+    )
+    return new Map(
+      keys.flatMap((key) => {
+        const pixels = this.#decoded.get(key)
+        return pixels ? [[key, pixels]] : []
+      }),
+    )
   }
 
-  #remember(decoded: ReadonlyMap<string, Bitmap>): void {
-    for (const [file, bitmap] of decoded) {
-      const { byteLength } = bitmap.samples
-      if (this.#decoded.has(file) || this.#decodedBytes + byteLength > this.#options.cacheBytes) continue
-      this.#decoded.set(file, bitmap)
+  async #make({ plan, known }: Job): Promise<Answer> {
+    const { recipe, images } = this.#options
+    const made = await makeBatch(recipe, plan, { sources: images.sources, known })
+    this.#remember(made.decoded)
+    return { number: plan.number, ...made }
+  }
+
+  #remember(decoded: Decoded): void {
+    for (const [key, pixels] of decoded) {
+      const { byteLength } = pixels.data
+      if (this.#decoded.has(key) || this.#decodedBytes + byteLength > this.#options.cacheBytes) continue
+      this.#decoded.set(key, pixels)
       this.#decodedBytes += byteLength
     }
   }

@@ -1,13 +1,14 @@
 // One batch from its plan, the same wherever it is made: on a worker or in the main thread.
 
-import type { Recipe } from '../recipe.ts'
-import { phaseAt } from '../recipe.ts'
-import { type Bitmap, decodeBitmap, type ImageItem } from './images.ts'
+import type { ImageSource } from '../../data/datasets.ts'
+import type { Pixels } from '../../data/image.ts'
+import { phaseAt, type Recipe } from '../recipe.ts'
+import { decodeShared } from './images.ts'
 import { type PlannedBatch, streamOf } from './plan.ts'
 import { type HostBatch, mix, stackSamples } from './samples.ts'
 
-/** What is decoded already, by file. */
-export type Decoded = ReadonlyMap<string, Bitmap>
+/** Decoded pictures, by view and position (`target 17`). */
+export type Decoded = ReadonlyMap<string, Pixels>
 
 export interface MadeBatch {
   readonly batch: HostBatch
@@ -15,28 +16,34 @@ export interface MadeBatch {
   readonly decoded: Decoded
 }
 
+/** Makes a batch; pictures that are `known` are not decoded again. */
 export async function makeBatch(
   { data, seed }: Pick<Recipe, 'data' | 'seed'>,
-  plan: PlannedBatch & { readonly images: readonly ImageItem[] },
-  known: Decoded,
+  { step, number, firstSample, items }: PlannedBatch,
+  { sources, known }: { readonly sources: Readonly<Record<string, ImageSource>>; readonly known: Decoded },
 ): Promise<MadeBatch> {
-  const decoded = new Map<string, Bitmap>()
-  const open = async (file: string) => {
-    const bitmap = known.get(file) ?? decoded.get(file) ?? (await decodeBitmap(file, data.images.channels))
-    if (!known.has(file)) decoded.set(file, bitmap)
-    return bitmap
+  const decoded = new Map<string, Pixels>()
+  const open = async (view: string, source: ImageSource, index: number) => {
+    const key = decodedKey(view, index)
+    const pixels = known.get(key) ?? decoded.get(key) ?? (await decodeShared(source, index))
+    if (!known.has(key)) decoded.set(key, pixels)
+    return [view, pixels] as const
   }
-  const { step, number, firstSample, images } = plan
   const phase = phaseAt(data.phases, step)
   const shared = streamOf(seed, 'batches').fork(number)
   const samples = []
-  for (const [i, item] of images.entries()) {
-    const bitmaps: Record<string, Bitmap> = {}
-    for (const [view, file] of Object.entries(item.files)) bitmaps[view] = await open(file)
+  for (const [i, index] of items.entries()) {
+    const opened = Object.entries(sources).map(([view, source]) => open(view, source, index))
+    const views = Object.fromEntries(await Promise.all(opened))
     const random = streamOf(seed, 'samples').fork(firstSample + i)
-    samples.push(data.sample({ item, bitmaps, phase, step, random, shared }))
+    const name = sources.target?.name(index) ?? ''
+    samples.push(data.sample({ index, name, views, data, phase, step, random, shared }))
   }
   const batch = stackSamples(samples)
-  if (data.mixup && images.length > 1) mix(batch, data.mixup, shared.fork(2))
+  if (data.mixup && items.length > 1) mix(batch, data.mixup, shared.fork(2))
   return { batch, decoded }
+}
+
+export function decodedKey(view: string, index: number): string {
+  return `${view} ${index}`
 }

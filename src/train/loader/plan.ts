@@ -2,7 +2,6 @@
 
 import { counterRandom, type Random } from '../../core/random.ts'
 import { phaseAt, type Recipe } from '../recipe.ts'
-import type { ImageItem } from './images.ts'
 import { permutation } from './samples.ts'
 
 /** Keys of the streams that a recipe's seed is forked into. */
@@ -31,13 +30,13 @@ type PlannedRecipe = Pick<Recipe, 'data' | 'seed' | 'accumulate'>
  */
 export function* planBatches(
   { data, seed, accumulate = 1 }: PlannedRecipe,
-  items: readonly ImageItem[],
+  names: readonly string[],
   fromStep: number,
 ): Generator<PlannedBatch, never> {
-  const count = items.length
+  const count = names.length
   const orders = streamOf(seed, 'order')
   const orderOf = (epoch: number) =>
-    data.order ? data.order(items, orders.fork(epoch)) : permutation(count, orders.fork(epoch))
+    data.order ? data.order(names, orders.fork(epoch)) : permutation(count, orders.fork(epoch))
   let order: readonly number[] = []
   let epochOfOrder = -1
   const itemAt = (sample: number) => {

@@ -1,13 +1,14 @@
-// From decoded pictures to the samples of a batch: crops, the eight orientations, degradations, mixup, stacking.
+// From decoded pictures to the samples of a batch: crops, degradations, mixup, stacking.
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import type { Image } from '../../data/image.ts'
+import type { Image, Pixels } from '../../data/image.ts'
+import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
-import type { Phase } from '../recipe.ts'
-import { type Bitmap, cutBitmap, type ImageItem } from './images.ts'
+import type { Phase, RecipeData } from '../recipe.ts'
+import { checkChannels } from './images.ts'
 
 /** Values of one sample by name: a picture, a tensor, a number or a text. */
 export type SampleValue = Image | TensorData | number | string
@@ -20,9 +21,12 @@ export type Batch<S extends Sample> = {
 
 /** What a sample is made from. */
 export interface Draw {
-  readonly item: ImageItem
-  /** The item's pictures, by view. */
-  readonly bitmaps: Readonly<Record<string, Bitmap>>
+  /** Of the picture: position and name. */
+  readonly index: number
+  readonly name: string
+  /** The picture's versions as decoded: `target`, and `input` where it has one. */
+  readonly views: Readonly<Record<string, Pixels>>
+  readonly data: Pick<RecipeData<Sample>, 'images' | 'frame'>
   readonly phase: Phase
   readonly step: number
   /** Chance of this sample alone. */
@@ -38,95 +42,49 @@ export interface Mixup {
   readonly probability: number
 }
 
-export interface CropOptions {
-  /**
-   * Crops lie in a larger random square of this side, at one place in it for the whole batch, and pictures smaller than it
-   * are mirrored: Restormer's progressive learning. Without it any place is as likely, and smaller pictures are refused.
-   */
-  readonly frame?: number
-}
-
 /** A sample of pictures in pairs: the same crop of each view, in the same of eight orientations. */
-export function paired(options: CropOptions = {}): (draw: Draw) => { input: Image; target: Image } {
+export function paired(): (draw: Draw) => { input: Image; target: Image } {
   return (draw) => {
-    const { input, target } = cropViews(draw, options)
+    const { input, target } = cropViews(draw)
     if (input && target) return { input, target }
-    throw new RestoreError(
-      'usage',
-      `paired: expected views input and target, got ${Object.keys(draw.bitmaps)}`,
-    )
+    throw new RestoreError('usage', `paired: expected views input and target, got ${Object.keys(draw.views)}`)
   }
 }
 
 /** A sample whose input is made from its target. */
-export function degraded(
-  degrade: Degrade,
-  options: CropOptions = {},
-): (draw: Draw) => { input: Image; target: Image } {
+export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; target: Image } {
   return (draw) => {
-    const { target } = cropViews(draw, options)
+    const { target } = cropViews(draw)
     if (target) return { input: degrade(target, draw.random.fork(1)), target }
-    throw new RestoreError('usage', `degraded: expected a view target, got ${Object.keys(draw.bitmaps)}`)
+    throw new RestoreError('usage', `degraded: expected a view target, got ${Object.keys(draw.views)}`)
   }
 }
 
-/** One random crop of all views of an item, at the same place and in the same orientation. */
-export function cropViews(draw: Draw, { frame }: CropOptions = {}): Readonly<Record<string, Image>> {
-  const views = Object.entries(draw.bitmaps)
-  const first = views[0]?.[1]
-  if (!first) return {}
-  for (const [view, { width, height }] of views) {
-    if (width === first.width && height === first.height) continue
-    const [wanted, got] = [`${first.width} × ${first.height}`, `${width} × ${height}`]
-    throw new RestoreError(
-      'input',
-      `${draw.item.files[view]}: expected ${wanted} pixels as its pair, got ${got}`,
-    )
-  }
-  const { crop } = draw.phase
-  const window = frame ?? crop
-  if (frame === undefined && Math.min(first.width, first.height) < crop) {
-    const got = `${first.width} × ${first.height}`
-    throw new RestoreError(
-      'input',
-      `${draw.item.name}: expected at least ${crop} × ${crop} pixels, got ${got}`,
-    )
-  }
-  const place = (size: number) => draw.random.integer(Math.max(size - window, 0) + 1)
-  const shift = draw.shared.fork(1)
-  const shared = () => Math.floor((window - crop) * shift.uniform())
-  const top = place(first.height) + shared()
-  const left = place(first.width) + shared()
-  const orientation = draw.random.integer(8)
-  return Object.fromEntries(
-    views.map(([view, bitmap]) => [view, orient(cutBitmap(bitmap, { top, left, side: crop }), orientation)]),
+/** One random crop of all views of a picture, at the same place and in the same orientation; targets `scale` times as large. */
+export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
+  const { views, data, phase, random, shared, name } = draw
+  const { scale, channels } = data.images
+  const { frame = phase.crop } = data
+  const { width = 0, height = 0 } = views.target ?? {}
+  const room = drawPlace(
+    { width: Math.floor(width / scale), height: Math.floor(height / scale) },
+    frame,
+    random,
   )
-}
-
-/** One of the eight orientations of a square [c s s]: number / 2 quarter turns counter-clockwise, then upside down if odd. */
-export function orient(image: Image, orientation: number): Image {
-  if (orientation === 0) return image
-  const { width: side, channels, data } = image
-  const turned = new Float32Array(data.length)
-  const last = side - 1
-  const turns = orientation >> 1
-  const isFlipped = orientation % 2 === 1
-  // The source of (y, x) as an offset and a step for each axis.
-  const [start, stepY, stepX] = (
-    [
-      [0, side, 1],
-      [last, -1, side],
-      [last * side + last, -side, -1],
-      [last * side, 1, -side],
-    ] as const
-  )[turns] as readonly [number, number, number]
-  for (let c = 0, at = 0; c < channels; c++) {
-    for (let y = 0; y < side; y++) {
-      const row = c * side * side + start + (isFlipped ? last - y : y) * stepY
-      for (let x = 0; x < side; x++) turned[at++] = data[row + x * stepX] as number
-    }
+  const shift = shared.fork(1)
+  const [down, right] = [shift.uniform(), shift.uniform()].map((u) => Math.floor((frame - phase.crop) * u))
+  const place: Place = {
+    ...room,
+    top: room.top + (down ?? 0),
+    left: room.left + (right ?? 0),
+    sidePx: phase.crop,
   }
-  return { ...image, data: turned }
+  return Object.fromEntries(
+    Object.entries(views).map(([view, pixels]) => {
+      checkChannels(pixels, channels, name)
+      return [view, cutPatch(pixels, scalePlace(place, view === 'target' ? scale : 1), channels)]
+    }),
+  )
 }
 
 /** A batch in host memory, as a worker hands it over. */

@@ -3,34 +3,36 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import { importRecipe, type RecipeModule } from '../recipeModule.ts'
-import type { Bitmap, ImageItem } from './images.ts'
-import { makeBatch } from './makeBatch.ts'
+import { type ImageSpecs, reopenImages } from './images.ts'
+import { type Decoded, type MadeBatch, makeBatch } from './makeBatch.ts'
 import type { PlannedBatch } from './plan.ts'
 import type { HostBatch } from './samples.ts'
 
-export interface Job extends PlannedBatch {
-  readonly images: readonly ImageItem[]
-  readonly known: ReadonlyMap<string, Bitmap>
+export interface WorkerSetup {
+  readonly module: RecipeModule
+  readonly specs: ImageSpecs
 }
 
-export type Answer =
-  | {
-      readonly number: number
-      readonly batch: HostBatch
-      readonly decoded: ReadonlyMap<string, Bitmap>
-      /** Time that making it took. */
-      readonly seconds: number
-    }
-  | { readonly number: number; readonly code: RestoreError['code']; readonly message: string }
+export interface Job {
+  readonly plan: PlannedBatch
+  readonly known: Decoded
+}
 
-const recipe = importRecipe(workerData as RecipeModule)
+export type Answer = { readonly number: number } & (
+  | MadeBatch
+  | { readonly code: RestoreError['code']; readonly message: string }
+)
 
-async function answer(job: Job): Promise<Answer> {
-  const { number } = job
+const { module, specs } = workerData as WorkerSetup
+const ready = Promise.all([importRecipe(module), reopenImages(specs)])
+// An error is told with the first batch.
+ready.catch(() => {})
+
+async function answer({ plan, known }: Job): Promise<Answer> {
+  const { number } = plan
   try {
-    const started = performance.now()
-    const made = await makeBatch(await recipe, job, job.known)
-    return { number, ...made, seconds: (performance.now() - started) / 1000 }
+    const [recipe, sources] = await ready
+    return { number, ...(await makeBatch(recipe, plan, { sources, known })) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     return { number, code: error instanceof RestoreError ? error.code : 'usage', message }
