@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { lumaWeights } from '../data/color.ts'
-import { type Image, roundHalfEven } from '../data/image.ts'
+import type { Image } from '../data/image.ts'
 
 /** Planes [h w] of levels 0..255. */
 export interface Levels {
@@ -42,21 +42,33 @@ export const dasrLuma: Luma = {
   isRounded: false,
 }
 
+/** Half to even, of 0..255; NaN stays. */
+function roundLevel(level: number): number {
+  const up = Math.floor(level + 0.5)
+  return up - level === 0.5 && up % 2 === 1 ? up - 1 : up
+}
+
 /** Every channel without a border of `cropPx`. */
 export function channelLevels(image: Image, depth: Depth, cropPx: number): Levels {
   const [width, height] = [image.width - 2 * cropPx, image.height - 2 * cropPx]
   const planes = Array.from({ length: image.channels }, (_, c) => {
     const plane = new Float64Array(width * height)
-    for (let y = 0, at = 0; y < height; y++) {
-      const row = (c * image.height + y + cropPx) * image.width + cropPx
-      for (let x = 0; x < width; x++, at++) {
-        const level = Math.fround(Math.min(Math.max(image.data[row + x]!, 0), 1) * 255)
-        plane[at] = depth === 'uint8' ? roundHalfEven(level) : level
-      }
+    for (let y = 0; y < height; y++) {
+      const from = (c * image.height + y + cropPx) * image.width + cropPx
+      fillLevels(image.data, from, plane, y * width, width)
     }
+    if (depth === 'uint8') for (let i = 0; i < plane.length; i++) plane[i] = roundLevel(plane[i]!)
     return plane
   })
   return { width, height, planes }
+}
+
+/** Clamped and times 255, in float32 as NumPy has it. A value that is no number stays so: a broken output must not look like a dark one. */
+function fillLevels(data: Float32Array, from: number, plane: Float64Array, to: number, count: number): void {
+  for (let x = 0; x < count; x++) {
+    const level = Math.fround(data[from + x]! * 255)
+    plane[to + x] = level < 0 ? 0 : level > 255 ? 255 : level
+  }
 }
 
 /** Brightness of whole levels as one plane; a gray image counts as RGB with three equal channels. */
@@ -66,7 +78,7 @@ export function lumaLevels(image: Image, { weights, offset, isRounded }: Luma, c
   const plane = new Float64Array(width * height)
   for (let i = 0; i < plane.length; i++) {
     const value = weights[0] * r![i]! + weights[1] * g![i]! + weights[2] * b![i]! + offset
-    plane[i] = isRounded ? roundHalfEven(value) : value
+    plane[i] = isRounded ? roundLevel(value) : value
   }
   return { width, height, planes: [plane] }
 }

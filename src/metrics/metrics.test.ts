@@ -117,3 +117,10 @@ test('what cannot be compared is refused: sizes, crops, windows, names, a missin
 test('levels outside of the range count as their bounds', () => {
   expect(figure('psnr-float', gray(250), shifted(gray(250), 20))).toBeCloseTo(20 * Math.log10(51), 4)
 })
+
+test('an output that holds no numbers has no figure', () => {
+  const broken = { ...gray(100), data: new Float32Array(3 * 256).fill(Number.NaN) }
+  for (const name of ['psnr', 'psnr-float', 'psnr-y', 'ssim', 'ssim-y'] as const) {
+    expect(figure(name, gray(100), broken)).toBeNaN()
+  }
+})

@@ -4,7 +4,9 @@ import type { Levels } from './levels.ts'
 
 /** Mean of squared differences, all channels pooled; levels 0..255. */
 export function meanSquaredError(a: Levels, b: Levels): number {
-  return meanOver(a, b, (difference) => difference * difference)
+  let total = 0
+  for (const [c, plane] of a.planes.entries()) total += sumOfSquares(plane, b.planes[c]!)
+  return total / countOf(a)
 }
 
 /** 10·log10(255² / MSE) in dB; infinite for equal images. */
@@ -14,14 +16,23 @@ export function psnr(a: Levels, b: Levels): number {
 
 /** Mean absolute difference as a share of the range, 0..1. */
 export function meanAbsoluteError(a: Levels, b: Levels): number {
-  return meanOver(a, b, Math.abs) / 255
+  let total = 0
+  for (const [c, plane] of a.planes.entries()) {
+    const other = b.planes[c]!
+    for (let i = 0; i < plane.length; i++) total += Math.abs(plane[i]! - other[i]!)
+  }
+  return total / countOf(a) / 255
 }
 
-function meanOver(a: Levels, b: Levels, of: (difference: number) => number): number {
+function sumOfSquares(a: Float64Array, b: Float64Array): number {
   let total = 0
-  a.planes.forEach((plane, c) => {
-    const other = b.planes[c]!
-    for (let i = 0; i < plane.length; i++) total += of(plane[i]! - other[i]!)
-  })
-  return total / (a.planes.length * a.width * a.height)
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i]! - b[i]!
+    total += difference * difference
+  }
+  return total
+}
+
+function countOf({ planes, width, height }: Levels): number {
+  return planes.length * width * height
 }
