@@ -18,58 +18,113 @@ interface Roots {
   readonly sin: Float64Array
 }
 
-/** exp(−2πi · j / n) for j < n / 2. */
+/** exp(−2πi · j / n). */
 function rootsOfUnity(n: number): Roots {
-  const angles = Array.from({ length: n / 2 }, (_, j) => sinCos((-2 * Math.PI * j) / n))
+  const angles = Array.from({ length: n }, (_, j) => sinCos((-2 * Math.PI * j) / n))
   return { sin: Float64Array.from(angles, ([sin]) => sin), cos: Float64Array.from(angles, ([, cos]) => cos) }
 }
 
-/** Transforms every column in place; frequencies come in bit-reversed order, as the inverse takes them. */
-function transformColumns({ n, re, im }: Square, { cos, sin }: Roots): void {
-  for (let half = n / 2; half >= 1; half /= 2) {
-    for (let row = 0; row < n; row++) {
-      const j = row & (2 * half - 1)
-      if (j >= half) continue
-      const wr = cos[(j * n) / (2 * half)] as number
-      const wi = sin[(j * n) / (2 * half)] as number
-      const end = (row + 1) * n
-      for (let a = row * n, b = a + half * n; a < end; a++, b++) {
-        const ar = re[a] as number
-        const ai = im[a] as number
-        const br = re[b] as number
-        const bi = im[b] as number
-        const dr = ar - br
-        const di = ai - bi
-        re[a] = ar + br
-        im[a] = ai + bi
-        re[b] = dr * wr - di * wi
-        im[b] = dr * wi + di * wr
-      }
+/** Sums and differences of neighbouring rows; their own inverse but for a factor 2. */
+function halve({ n, re, im }: Square): void {
+  for (let row = 0; row < n; row += 2) {
+    const end = (row + 1) * n
+    for (let a = row * n, b = a + n; a < end; a++, b++) {
+      const ar = re[a] as number
+      const ai = im[a] as number
+      const br = re[b] as number
+      const bi = im[b] as number
+      re[a] = ar + br
+      im[a] = ai + bi
+      re[b] = ar - br
+      im[b] = ai - bi
     }
   }
 }
 
-/** Undoes {@link transformColumns}, but for a factor n. */
-function restoreColumns({ n, re, im }: Square, { cos, sin }: Roots): void {
-  for (let half = 1; half < n; half *= 2) {
-    for (let row = 0; row < n; row++) {
-      const j = row & (2 * half - 1)
-      if (j >= half) continue
-      const wr = cos[(j * n) / (2 * half)] as number
-      const wi = -(sin[(j * n) / (2 * half)] as number)
-      const end = (row + 1) * n
-      for (let a = row * n, b = a + half * n; a < end; a++, b++) {
-        const ar = re[a] as number
-        const ai = im[a] as number
-        const br = (re[b] as number) * wr - (im[b] as number) * wi
-        const bi = (re[b] as number) * wi + (im[b] as number) * wr
-        re[a] = ar + br
-        im[a] = ai + bi
-        re[b] = ar - br
-        im[b] = ai - bi
-      }
-    }
+/** One step of radix 4 on the rows row, row + q, row + 2q, row + 3q. */
+function splitRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
+  const j = ((row & (q - 1)) * n) / (4 * q)
+  const w1r = cos[j] as number
+  const w1i = sin[j] as number
+  const w2r = cos[2 * j] as number
+  const w2i = sin[2 * j] as number
+  const w3r = cos[3 * j] as number
+  const w3i = sin[3 * j] as number
+  const end = (row + 1) * n
+  for (let a = row * n; a < end; a++) {
+    const b = a + q * n
+    const c = b + q * n
+    const d = c + q * n
+    const sr = (re[a] as number) + (re[c] as number)
+    const si = (im[a] as number) + (im[c] as number)
+    const tr = (re[a] as number) - (re[c] as number)
+    const ti = (im[a] as number) - (im[c] as number)
+    const ur = (re[b] as number) + (re[d] as number)
+    const ui = (im[b] as number) + (im[d] as number)
+    const vr = (im[b] as number) - (im[d] as number)
+    const vi = (re[d] as number) - (re[b] as number)
+    re[a] = sr + ur
+    im[a] = si + ui
+    re[b] = (sr - ur) * w2r - (si - ui) * w2i
+    im[b] = (sr - ur) * w2i + (si - ui) * w2r
+    re[c] = (tr + vr) * w1r - (ti + vi) * w1i
+    im[c] = (tr + vr) * w1i + (ti + vi) * w1r
+    re[d] = (tr - vr) * w3r - (ti - vi) * w3i
+    im[d] = (tr - vr) * w3i + (ti - vi) * w3r
   }
+}
+
+/** Undoes {@link splitRows}, but for a factor 4. */
+function joinRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
+  const j = ((row & (q - 1)) * n) / (4 * q)
+  const w1r = cos[j] as number
+  const w1i = sin[j] as number
+  const w2r = cos[2 * j] as number
+  const w2i = sin[2 * j] as number
+  const w3r = cos[3 * j] as number
+  const w3i = sin[3 * j] as number
+  const end = (row + 1) * n
+  for (let a = row * n; a < end; a++) {
+    const b = a + q * n
+    const c = b + q * n
+    const d = c + q * n
+    const br = (re[b] as number) * w2r + (im[b] as number) * w2i
+    const bi = (im[b] as number) * w2r - (re[b] as number) * w2i
+    const cr = (re[c] as number) * w1r + (im[c] as number) * w1i
+    const ci = (im[c] as number) * w1r - (re[c] as number) * w1i
+    const dr = (re[d] as number) * w3r + (im[d] as number) * w3i
+    const di = (im[d] as number) * w3r - (re[d] as number) * w3i
+    const sr = (re[a] as number) + br
+    const si = (im[a] as number) + bi
+    const ur = (re[a] as number) - br
+    const ui = (im[a] as number) - bi
+    re[a] = sr + cr + dr
+    im[a] = si + ci + di
+    re[b] = ur - ci + di
+    im[b] = ui + cr - dr
+    re[c] = sr - cr - dr
+    im[c] = si - ci - di
+    re[d] = ur + ci - di
+    im[d] = ui - cr + dr
+  }
+}
+
+/** Transforms every column in place; frequencies come in an order that only {@link restoreColumns} knows. */
+function transformColumns(square: Square, roots: Roots): void {
+  const { n } = square
+  let q = n / 4
+  for (; q >= 1; q /= 4)
+    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) splitRows(square, roots, row, q)
+  if (q === 0.5) halve(square)
+}
+
+/** Undoes {@link transformColumns}, but for a factor n. */
+function restoreColumns(square: Square, roots: Roots): void {
+  const { n } = square
+  const isOdd = Math.clz32(n) % 2 === 0
+  if (isOdd) halve(square)
+  for (let q = isOdd ? 2 : 1; q < n; q *= 4)
+    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) joinRows(square, roots, row, q)
 }
 
 function transpose(values: Float64Array, n: number): void {
@@ -115,8 +170,10 @@ export function correlator(size: number, weights: Float64Array): Correlator {
     const { re, im } = work
     transform(work)
     for (let i = 0; i < re.length; i++) {
-      const [a, b] = [re[i] as number, im[i] as number]
-      const [c, d] = [spectrum.re[i] as number, spectrum.im[i] as number]
+      const a = re[i] as number
+      const b = im[i] as number
+      const c = spectrum.re[i] as number
+      const d = spectrum.im[i] as number
       re[i] = a * c - b * d
       im[i] = a * d + b * c
     }

@@ -80,17 +80,17 @@ export function resample(
   // Whole numbers, so that halves are exact.
   const source = isRounded ? image.data.map((value) => roundHalfUp(255 * value)) : image.data
   const data = new Float32Array(image.channels * height * width)
-  const grouped = groupTaps(rows)
-  const line = paddedLine(columns)
+  const [down, along] = [groupTaps(rows), groupTaps(columns)]
+  const line = paddedLine(along)
   const pixels = image.height * image.width
   for (let c = 0; c < image.channels; c++) {
     const plane = source.subarray(c * pixels, (c + 1) * pixels)
     for (let y = 0; y < height; y++) {
-      sumRows(plane, grouped, y, line.middle)
+      sumRows(plane, down, y, line.middle)
       if (isRounded) saturate(line.middle)
-      fillBorders(line, columns)
+      fillBorders(line, along)
       const out = data.subarray((c * height + y) * width, (c * height + y + 1) * width)
-      sumAlong(line, columns, out)
+      sumAlong(line, along, out)
       if (isRounded) saturate(out)
     }
   }
@@ -102,36 +102,26 @@ export function resample(
   }
 }
 
-/** Taps in groups of four, the last filled up with weights of 0, and every index inside the image. */
-interface GroupedTaps {
-  readonly count: number
-  readonly indices: Int32Array
-  readonly weights: Float64Array
-}
-
-function groupTaps({ inputSize, count, starts, weights, border }: Taps): GroupedTaps {
-  const grouped = 4 * Math.ceil(count / 4)
-  const indices = new Int32Array(starts.length * grouped)
-  const filled = new Float64Array(starts.length * grouped)
-  starts.forEach((start, j) => {
-    for (let t = 0; t < grouped; t++) {
-      indices[j * grouped + t] = borderIndex(start + Math.min(t, count - 1), inputSize, border)
-      filled[j * grouped + t] = t < count ? (weights[j * count + t] as number) : 0
-    }
-  })
-  return { count: grouped, indices, weights: filled }
+/** The same taps in groups of four, the last filled up with weights of 0. */
+function groupTaps(taps: Taps): Taps {
+  const count = 4 * Math.ceil(taps.count / 4)
+  const weights = new Float64Array(taps.starts.length * count)
+  for (let j = 0; j < taps.starts.length; j++)
+    weights.set(taps.weights.subarray(j * taps.count, (j + 1) * taps.count), j * count)
+  return { ...taps, count, weights }
 }
 
 /** out[x] = sum of weighted rows; four rows at a time, so that each sum is stored once for four products. */
-function sumRows(plane: Float32Array, taps: GroupedTaps, y: number, out: Float64Array): void {
-  const { count, indices, weights } = taps
+function sumRows(plane: Float32Array, taps: Taps, y: number, out: Float64Array): void {
+  const { inputSize, count, starts, weights, border } = taps
   const width = out.length
+  const rowOf = (t: number) => borderIndex((starts[y] as number) + t - y * count, inputSize, border) * width
   out.fill(0)
   for (let t = y * count; t < (y + 1) * count; t += 4) {
-    const a = (indices[t] as number) * width
-    const b = (indices[t + 1] as number) * width
-    const c = (indices[t + 2] as number) * width
-    const d = (indices[t + 3] as number) * width
+    const a = rowOf(t)
+    const b = rowOf(t + 1)
+    const c = rowOf(t + 2)
+    const d = rowOf(t + 3)
     const wa = weights[t] as number
     const wb = weights[t + 1] as number
     const wc = weights[t + 2] as number
@@ -169,10 +159,18 @@ function fillBorders({ before, all, middle }: PaddedLine, { inputSize, border }:
 
 function sumAlong({ before, all }: PaddedLine, { count, starts, weights }: Taps, out: Float32Array): void {
   for (let x = 0; x < out.length; x++) {
-    const from = (starts[x] as number) + before
-    let sum = 0
-    for (let t = 0; t < count; t++) sum += (weights[x * count + t] as number) * (all[from + t] as number)
-    out[x] = sum
+    let from = (starts[x] as number) + before
+    let a = 0
+    let b = 0
+    let c = 0
+    let d = 0
+    for (let t = x * count; t < (x + 1) * count; t += 4, from += 4) {
+      a += (weights[t] as number) * (all[from] as number)
+      b += (weights[t + 1] as number) * (all[from + 1] as number)
+      c += (weights[t + 2] as number) * (all[from + 2] as number)
+      d += (weights[t + 3] as number) * (all[from + 3] as number)
+    }
+    out[x] = a + b + (c + d)
   }
 }
 
