@@ -10,6 +10,8 @@ export type ModelId =
   | 'conditional-unet'
   | 'conditional-nafnet'
   | 'latent-unet'
+  | 'clip'
+  | 'daclip'
 
 const signatures: Readonly<Record<ModelId, readonly string[]>> = {
   restormer: [
@@ -32,6 +34,8 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
     'mid_block1.block1.proj.weight',
   ],
   'conditional-nafnet': ['intro.weight', 'time_mlp.1.weight', 'encoders.0.0.mlp.1.weight', 'ending.weight'],
+  daclip: ['clip.visual.conv1.weight', 'visual_control.conv1.weight', 'logit_scale'],
+  clip: ['visual.conv1.weight', 'visual.positional_embedding', 'visual.proj', 'logit_scale'],
   'latent-unet': ['init_conv.weight', 'encoder.0.0.block1.proj.weight', 'latent_conv.weight'],
   light: ['intro.weight', 'encoders.0.0.norm1.body.weight', 'middle.0.beta', 'ending.weight'],
 }

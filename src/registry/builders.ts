@@ -1,5 +1,6 @@
 // From a checkpoint to a network: which one it is, with which options, filled with its weights.
 
+import { clipTensors, fitPositions, openAiExtras } from '../checkpoints/clipLayouts.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { detectModel, type ModelId } from '../checkpoints/detect.ts'
 import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/stored.ts'
@@ -7,6 +8,13 @@ import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { stepUpdate } from '../diffusion/samplers.ts'
+import {
+  Clip,
+  type ClipOptions,
+  CustomTextClip,
+  clipDefaults,
+  clipOptionsFromWeights,
+} from '../models/clip.ts'
 import {
   ConditionalNafnet,
   conditionalNafnetDefaults,
@@ -19,6 +27,7 @@ import {
   conditionalUnetOptionsFromWeights,
   type UnetInputs,
 } from '../models/conditionalUnet.ts'
+import { DaClip, daClipOptionsFromWeights } from '../models/daclip.ts'
 import { Dasr, dasrDefaults, dasrOptionsFromWeights } from '../models/dasr.ts'
 import { Ipt, type IptOptions, iptDefaults, iptOptionsFromWeights, iptTaskIndex } from '../models/ipt.ts'
 import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../models/latentUnet.ts'
@@ -52,6 +61,8 @@ export interface Builder {
   scale(options: Options): number
   /** Keys of a checkpoint that say nothing. */
   readonly ignoredKeys?: readonly string[]
+  /** Fits weights to options that are given and change a shape. */
+  fitWeights?(tensors: Checkpoint['tensors'], options: Options): Checkpoint['tensors']
   /** Estimated peak of a run at float32 on ONNX Runtime's CPU kernels. */
   readonly memory: { readonly fixedBytes: number; readonly bytesPerPixel: number }
   channels(options: Options): { readonly input: number; readonly output: number }
@@ -77,11 +88,12 @@ function builder<O extends object, N extends object>(entry: {
   readonly window?: (options: O) => number
   readonly scale: (options: O) => number
   readonly ignoredKeys?: readonly string[]
+  readonly fitWeights?: (tensors: Checkpoint['tensors'], options: O) => Checkpoint['tensors']
   readonly memory: Builder['memory']
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
-  const { window, takes, parts = {}, ...rest } = entry
+  const { window, takes, fitWeights, parts = {}, ...rest } = entry
   const complete = (options: Options): O => ({ ...entry.defaults, ...options })
   return {
     ...rest,
@@ -91,6 +103,12 @@ function builder<O extends object, N extends object>(entry: {
     channels: (options) => entry.channels(complete(options)),
     scale: (options) => entry.scale(complete(options)),
     ...(window ? { window: (options: Options) => window(complete(options)) } : {}),
+    ...(fitWeights
+      ? {
+          fitWeights: (tensors: Checkpoint['tensors'], options: Options) =>
+            fitWeights(tensors, complete(options)),
+        }
+      : {}),
     ...(takes ? { takes: (options: Options) => takes(complete(options)) } : {}),
     parts: Object.fromEntries(
       Object.entries(parts).map(([name, part]) => [
@@ -248,6 +266,49 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     channels: ({ channels }) => ({ input: channels, output: channels }),
     license: 'mit',
   }),
+  clip: builder<ClipOptions, Clip | CustomTextClip>({
+    optionsFromWeights: clipOptionsFromWeights,
+    defaults: clipDefaults,
+    create: (init, options) =>
+      options.hasTextPrefix ? new CustomTextClip(init, options) : new Clip(init, options),
+    inputs: { image: 'b 3 p p', ids: 'b n' },
+    outputs: ['imageFeatures', 'textFeatures'],
+    forward: (network, inputs, { tap }) => ({
+      imageFeatures: network.encodeImage(input(inputs, 'image'), tap),
+      textFeatures: network.encodeText(input(inputs, 'ids'), tap),
+    }),
+    parts: {
+      image: (network, inputs) => ({ imageFeatures: network.encodeImage(input(inputs, 'image')) }),
+      text: (network, inputs) => ({ textFeatures: network.encodeText(input(inputs, 'ids')) }),
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    window: ({ imageSide }) => imageSide,
+    scale: () => 1,
+    ignoredKeys: openAiExtras,
+    fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
+    memory: { fixedBytes: 1.5e9, bytesPerPixel: 0 },
+    channels: () => ({ input: 3, output: 3 }),
+    license: 'mit',
+  }),
+  daclip: builder({
+    optionsFromWeights: daClipOptionsFromWeights,
+    defaults: clipDefaults,
+    create: (init, options) => new DaClip(init, options),
+    inputs: { image: 'b 3 p p' },
+    outputs: ['content', 'degradation'],
+    forward: (network, inputs, { tap }) => ({ ...network.encodeImage(input(inputs, 'image'), tap) }),
+    parts: {
+      image: (network, inputs) => ({ imageFeatures: network.clip.encodeImage(input(inputs, 'image')) }),
+      text: (network, inputs) => ({ textFeatures: network.clip.encodeText(input(inputs, 'ids')) }),
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    window: ({ imageSide }) => imageSide,
+    scale: () => 1,
+    fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
+    memory: { fixedBytes: 2e9, bytesPerPixel: 0 },
+    channels: () => ({ input: 3, output: 3 }),
+    license: 'mit',
+  }),
   'latent-unet': builder({
     optionsFromWeights: latentUnetOptionsFromWeights,
     defaults: latentUnetDefaults,
@@ -294,7 +355,8 @@ export function recognize(
   checkpoint: Checkpoint,
   given: Options = {},
 ): { id: ModelId; options: Options; builder: Builder } {
-  const id = detectModel(checkpoint.tensors.keys())
+  const tensors = clipTensors(checkpoint)
+  const id = detectModel(tensors.keys())
   const entry = builders[id]
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(entry.defaults, name))
   if (unknown.length > 0) {
@@ -307,7 +369,7 @@ export function recognize(
     const [wanted, got] = [JSON.stringify(usual), JSON.stringify(value)]
     throw new RestoreError('usage', `options: expected ${name} of the kind ${wanted}, got ${got}`)
   }
-  const shapes = new Map([...checkpoint.tensors].map(([key, { shape }]) => [key, shape]))
+  const shapes = new Map([...tensors].map(([key, { shape }]) => [key, shape]))
   return { id, options: { ...entry.optionsFromWeights(shapes), ...given }, builder: entry }
 }
 
@@ -325,7 +387,9 @@ function isLike(value: unknown, usual: unknown): boolean {
 export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedModel {
   const { id, options, builder: entry } = recognize(checkpoint, given)
   const network = entry.create(emptyInit(), options)
-  const said = [...checkpoint.tensors].filter(([key]) => !entry.ignoredKeys?.includes(key))
+  const tensors = clipTensors(checkpoint)
+  const fitted = entry.fitWeights?.(tensors, options) ?? tensors
+  const said = [...fitted].filter(([key]) => !entry.ignoredKeys?.includes(key))
   loadWeights(network, new Map(said.map(([key, stored]) => [key, weightSource(stored)])))
   const taken = entry.takes?.(options) ?? Object.keys(entry.inputs)
   const layouts = Object.fromEntries(taken.map((name) => [name, entry.inputs[name] ?? '']))

@@ -1,0 +1,149 @@
+// CLIP's checkpoints in the layout of OpenAI and OpenCLIP, whichever they come in: Hugging Face's transformers names and splits tensors
+// otherwise, and OpenAI's TorchScript files hold more than weights.
+
+import { dtypeBytes, float32Data } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
+import { antialiasedTaps } from '../core/resample.ts'
+import { toFloat32 } from './convert.ts'
+import { type Checkpoint, loadTensor, type StoredTensor } from './stored.ts'
+
+type Tensors = ReadonlyMap<string, StoredTensor>
+
+/** What OpenAI's files hold beside the weights; the first marks them, as their networks have another activation. */
+export const openAiExtras = ['input_resolution', 'context_length', 'vocab_size'] as const
+
+const scalar: StoredTensor = { dtype: 'int64', shape: [], read: () => new Uint8Array(8) }
+
+/** The tensors under OpenCLIP's keys; those of other networks are returned as they are. */
+export function clipTensors({ tensors, container }: Checkpoint): Tensors {
+  if (tensors.has('vision_model.embeddings.patch_embedding.weight')) return fromHuggingFace(tensors)
+  if (container !== 'torchscript' || !tensors.has('visual.conv1.weight')) return tensors
+  // A mask is an attribute of every block there, not a weight.
+  const weights = [...tensors].filter(([key]) => !key.endsWith('.attn_mask'))
+  return new Map([...weights, [openAiExtras[0], tensors.get(openAiExtras[0]) ?? scalar]])
+}
+
+/** transformers' CLIPModel. Its files do not tell the activation; by its default it is OpenAI's, so they are marked as such. */
+function fromHuggingFace(tensors: Tensors): Tensors {
+  const found = new Map<string, StoredTensor>([[openAiExtras[0], scalar]])
+  const take = (key: string): StoredTensor => {
+    const tensor = tensors.get(key)
+    if (tensor) return tensor
+    throw new RestoreError('checkpoint', `CLIP of transformers: expected a key ${key}, which is missing`)
+  }
+  const copy = (to: string, from: string) => found.set(to, take(from))
+  const copyBoth = (to: string, from: string) => {
+    for (const part of ['weight', 'bias']) copy(`${to}.${part}`, `${from}.${part}`)
+  }
+  const copyBlocks = (to: string, from: string) => {
+    for (let i = 0; tensors.has(`${from}.${i}.layer_norm1.weight`); i++) {
+      const [block, layer] = [`${to}.${i}`, `${from}.${i}`]
+      copyBoth(`${block}.ln_1`, `${layer}.layer_norm1`)
+      for (const part of ['weight', 'bias']) {
+        const rows = ['q', 'k', 'v'].map((name) => take(`${layer}.self_attn.${name}_proj.${part}`))
+        found.set(`${block}.attn.in_proj_${part}`, joinRows(rows))
+      }
+      copyBoth(`${block}.attn.out_proj`, `${layer}.self_attn.out_proj`)
+      copyBoth(`${block}.ln_2`, `${layer}.layer_norm2`)
+      copyBoth(`${block}.mlp.c_fc`, `${layer}.mlp.fc1`)
+      copyBoth(`${block}.mlp.c_proj`, `${layer}.mlp.fc2`)
+    }
+  }
+  copy('logit_scale', 'logit_scale')
+  copy('positional_embedding', 'text_model.embeddings.position_embedding.weight')
+  copy('token_embedding.weight', 'text_model.embeddings.token_embedding.weight')
+  copyBlocks('transformer.resblocks', 'text_model.encoder.layers')
+  copyBoth('ln_final', 'text_model.final_layer_norm')
+  found.set('text_projection', transposed(take('text_projection.weight')))
+  copy('visual.class_embedding', 'vision_model.embeddings.class_embedding')
+  copy('visual.positional_embedding', 'vision_model.embeddings.position_embedding.weight')
+  copy('visual.conv1.weight', 'vision_model.embeddings.patch_embedding.weight')
+  copyBoth('visual.ln_pre', 'vision_model.pre_layrnorm')
+  copyBlocks('visual.transformer.resblocks', 'vision_model.encoder.layers')
+  copyBoth('visual.ln_post', 'vision_model.post_layernorm')
+  found.set('visual.proj', transposed(take('visual_projection.weight')))
+  return found
+}
+
+function joinRows(parts: readonly StoredTensor[]): StoredTensor {
+  const [first] = parts
+  const [, ...rest] = first?.shape ?? []
+  const rows = parts.reduce((total, { shape }) => total + (shape[0] ?? 0), 0)
+  return {
+    dtype: first?.dtype ?? 'float32',
+    shape: [rows, ...rest],
+    read: () => {
+      const pieces = parts.map((part) => part.read())
+      const joined = new Uint8Array(pieces.reduce((total, { length }) => total + length, 0))
+      let at = 0
+      for (const piece of pieces) {
+        joined.set(piece, at)
+        at += piece.length
+      }
+      return joined
+    },
+  }
+}
+
+function transposed({ dtype, shape, read }: StoredTensor): StoredTensor {
+  const [rows = 0, columns = 0] = shape
+  const size = dtypeBytes[dtype]
+  return {
+    dtype,
+    shape: [columns, rows],
+    read: () => {
+      const bytes = read()
+      const out = new Uint8Array(bytes.length)
+      for (let i = 0; i < rows; i++)
+        for (let j = 0; j < columns; j++) {
+          const from = (i * columns + j) * size
+          out.set(bytes.subarray(from, from + size), (j * rows + i) * size)
+        }
+      return out
+    },
+  }
+}
+
+/** Tensors whose vision towers fit a network for images of another side: position embeddings are resized. */
+export function fitPositions(tensors: Tensors, imageSide: number): Tensors {
+  const fitted = [...tensors].map(([key, stored]) => {
+    const tower = /^(.*visual|visual_control)\.positional_embedding$/.exec(key)?.[1]
+    const patch = tensors.get(`${tower}.conv1.weight`)?.shape[2]
+    if (tower === undefined || patch === undefined) return [key, stored] as const
+    return [key, resizePositions(stored, Math.floor(imageSide / patch))] as const
+  })
+  return new Map(fitted)
+}
+
+/** Position embeddings [1 + grid², width] for another grid: bicubic with antialiasing, the class token as it is. */
+export function resizePositions(stored: StoredTensor, grid: number): StoredTensor {
+  const [rows = 0, width = 0] = stored.shape
+  const from = Math.round(Math.sqrt(rows - 1))
+  if (from === grid) return stored
+  return {
+    dtype: 'float32',
+    shape: [1 + grid * grid, width],
+    read: () => {
+      const values = toFloat32(loadTensor(stored))
+      const taps = antialiasedTaps(from, grid)
+      const wide = new Float64Array(from * grid * width)
+      const out = new Float32Array((1 + grid * grid) * width)
+      out.set(values.subarray(0, width))
+      const at = (table: ArrayLike<number>, index: number) => table[index] as number
+      for (let y = 0; y < from; y++)
+        for (const [x, { first, weights }] of taps.entries())
+          for (const [k, weight] of weights.entries())
+            for (let c = 0; c < width; c++) {
+              const to = (y * grid + x) * width + c
+              wide[to] = at(wide, to) + weight * at(values, (1 + y * from + first + k) * width + c)
+            }
+      for (const [y, { first, weights }] of taps.entries())
+        for (const [k, weight] of weights.entries())
+          for (let i = 0; i < grid * width; i++) {
+            const to = width + y * grid * width + i
+            out[to] = at(out, to) + weight * at(wide, (first + k) * grid * width + i)
+          }
+      return float32Data(out, [1 + grid * grid, width]).bytes
+    },
+  }
+}

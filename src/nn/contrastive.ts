@@ -1,0 +1,62 @@
+// CLIP's contrastive loss (arXiv:2103.00020, figure 3), and a form of it for texts that repeat.
+
+import { RestoreError } from '../core/errors.ts'
+import { inverseNorm } from '../core/functional.ts'
+import { constant } from '../core/host.ts'
+import type { Tensor } from '../core/tensor.ts'
+
+/** Features [b d] of length 1. */
+export function normalized(features: Tensor): Tensor {
+  return features.mul(inverseNorm(features, -1))
+}
+
+/** log Σ exp over a dimension, kept as size 1. */
+function logSumExp(x: Tensor, dim: number): Tensor {
+  const largest = x.amax([dim], { keepDim: true })
+  return x.sub(largest).exp().sum([dim], { keepDim: true }).log().add(largest)
+}
+
+/** Similarities [b k] of normalised features [b d] and [k d], times exp(logit scale). */
+export function similarities(images: Tensor, texts: Tensor, scale: Tensor): Tensor {
+  return images.matmul(texts.transpose(0, 1)).mul(scale)
+}
+
+/**
+ * Mean cross entropy of images to texts and of texts to images, where image i belongs to text i: normalised features [b d] each and
+ * exp(logit scale). Equal texts count as wrong for one another's images.
+ */
+export function contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor): Tensor {
+  const logits = similarities(images, texts, scale)
+  const right = images.mul(texts).sum([1], { keepDim: true }).mul(scale) // [b 1]
+  return logSumExp(logits, 1).add(logSumExp(logits, 0).transpose(0, 1)).mul(0.5).sub(right).mean()
+}
+
+/**
+ * The same for texts [k d] that are all different, where image i belongs to text labels[i]: a text is right for all of its images
+ * alike. Equal to `contrastiveLoss` where every text has one image.
+ */
+export function sharedTextLoss(
+  images: Tensor,
+  texts: Tensor,
+  { labels, scale }: { readonly labels: readonly number[]; readonly scale: Tensor },
+): Tensor {
+  const [b, k] = [images.size(0), texts.size(0)]
+  if (labels.length !== b || labels.some((label) => !Number.isInteger(label) || label < 0 || label >= k)) {
+    throw new RestoreError(
+      'usage',
+      `shared text loss: expected for each of ${b} images a label of 0 to ${k - 1}, got ${labels.join(', ')}`,
+    )
+  }
+  const belongs = new Float32Array(b * k)
+  const imagesOf = new Float32Array(k)
+  for (const [i, label] of labels.entries()) {
+    belongs[i * k + label] = 1
+    imagesOf[label] = (imagesOf[label] ?? 0) + 1
+  }
+  const logits = similarities(images, texts, scale)
+  const right = logits.mul(constant(belongs, [b, k])).sum()
+  const ofTexts = logSumExp(logits, 0)
+    .mul(constant(imagesOf, [1, k]))
+    .sum()
+  return logSumExp(logits, 1).sum().add(ofTexts).mul(0.5).sub(right).div(b)
+}
