@@ -20,8 +20,7 @@ const program = new Command('limpid')
 const backend = () =>
   new Option('--backend <name>', 'what computes').choices(['auto', 'onnx', 'torch']).default('auto')
 const collect = (value: string, before: string[]) => [...before, value]
-const device = () =>
-  new Option('--device <name>', 'auto, cpu, or cuda[:N] with --backend torch').default('auto')
+const device = () => new Option('--device <name>', 'auto, cpu, webgpu or cuda[:N]').default('auto')
 
 program
   .command('restore')

@@ -134,8 +134,17 @@ export class ComputeSession implements Session {
     return this.#compute?.isAlive ? this.#compute.pid : undefined
   }
 
-  run(inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
-    const result = this.#turn.then(() => this.#run(inputs, signal))
+  /** A part of the network as a session; it ends with this one. */
+  part(name: string): Pick<Session, 'run'> {
+    return { run: (inputs, options) => this.#inTurn({ type: 'run', part: name }, inputs, options) }
+  }
+
+  run(inputs: NamedData, options?: RunOptions): Promise<NamedData> {
+    return this.#inTurn({ type: 'run' }, inputs, options)
+  }
+
+  #inTurn(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
+    const result = this.#turn.then(() => this.#run(request, inputs, signal))
     this.#turn = result.catch(() => {})
     return untilAborted(result, signal)
   }
@@ -146,11 +155,11 @@ export class ComputeSession implements Session {
     await this.#turn
   }
 
-  async #run(inputs: NamedData, signal: AbortSignal | undefined): Promise<NamedData> {
+  async #run(request: Request, inputs: NamedData, signal: AbortSignal | undefined): Promise<NamedData> {
     if (signal?.aborted) throw aborted()
     if (this.#isClosed) throw new RestoreError('usage', 'restore: expected an open session, got a closed one')
     if (!this.#compute?.isAlive) this.#compute = (await start(this.#setup, signal)).compute
-    const { message, tensors } = await ask(this.#compute, { type: 'run' }, { signal, tensors: inputs })
+    const { message, tensors } = await ask(this.#compute, request, { signal, tensors: inputs })
     if (message.type === 'result') return tensors
     throw unexpected(message)
   }

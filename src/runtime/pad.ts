@@ -4,7 +4,7 @@ import { roundUp } from '../core/functional.ts'
 import { crop, type Image } from '../data/image.ts'
 
 /** Index into a line of `size` pixels that is continued to `padded`: mirrored, the edge not repeated. */
-function continued(index: number, size: number, padded: number): number {
+export function continued(index: number, size: number, padded: number): number {
   if (index < size) return index
   // A mirror needs more pixels than it adds; a shorter line repeats its edge.
   return padded - size < size ? 2 * (size - 1) - index : size - 1

@@ -26,7 +26,10 @@ export interface Opened {
   readonly sha256: string
 }
 
-export type Request = { readonly type: 'open'; readonly setup: Setup } | { readonly type: 'run' }
+export type Request =
+  | { readonly type: 'open'; readonly setup: Setup }
+  /** A part of the network by its name, or all of it. */
+  | { readonly type: 'run'; readonly part?: string | undefined }
 
 export type Reply =
   | { readonly type: 'opened'; readonly opened: Opened }

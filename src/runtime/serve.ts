@@ -13,16 +13,18 @@ export type OpenSession = (model: LoadedModel, setup: Setup) => Promise<Session>
 
 /** Answers requests on a socket, in their order. */
 export function serve(socket: Socket, openSession: OpenSession): void {
-  let session: Session | undefined
+  let opened: OpenModel | undefined
   let turn: Promise<void> = Promise.resolve()
 
   const answer = async ({ message, tensors }: Frame<Request>): Promise<[Reply, NamedData]> => {
     if (message.type === 'open') {
-      const opened = await open(message.setup, openSession)
-      session = opened.session
+      opened = new OpenModel(message.setup, openSession)
+      // Devices that do not work fail here, before any picture.
+      await opened.session(undefined)
       return [{ type: 'opened', opened: opened.description }, {}]
     }
-    if (!session) throw new RestoreError('crash', 'compute: expected to be opened before it is run')
+    if (!opened) throw new RestoreError('crash', 'compute: expected to be opened before it is run')
+    const session = await opened.session(message.part)
     return [{ type: 'result' }, await session.run(tensors)]
   }
   receiveFrames<Request>(socket, (frame) => {
@@ -33,13 +35,28 @@ export function serve(socket: Socket, openSession: OpenSession): void {
   })
 }
 
-async function open(
-  setup: Setup,
-  openSession: OpenSession,
-): Promise<{ readonly session: Session; readonly description: Opened }> {
-  const model = loadModel(readCheckpoint(setup.weights), setup.options)
-  const session = await openSession(model, setup)
-  return { session, description: { model: model.id, options: model.options, sha256: hashOf(setup.weights) } }
+/** A network with a session for each of its parts that is asked for. */
+class OpenModel {
+  readonly #setup: Setup
+  readonly #model: LoadedModel
+  readonly #openSession: OpenSession
+  readonly #sessions = new Map<string | undefined, Session>()
+  readonly description: Opened
+
+  constructor(setup: Setup, openSession: OpenSession) {
+    this.#setup = setup
+    this.#openSession = openSession
+    this.#model = loadModel(readCheckpoint(setup.weights), setup.options)
+    const { id, options } = this.#model
+    this.description = { model: id, options, sha256: hashOf(setup.weights) }
+  }
+
+  async session(part: string | undefined): Promise<Session> {
+    const model = part === undefined ? this.#model : this.#model.part(part)
+    const session = this.#sessions.get(part) ?? (await this.#openSession(model, this.#setup))
+    this.#sessions.set(part, session)
+    return session
+  }
 }
 
 function hashOf(path: string): string {

@@ -14,10 +14,18 @@ const watcher = `
 const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/session.ts')
-    return torchSession(model.network, model.forward, device === 'cuda' ? `cuda:${deviceIndex}` : 'cpu')
+    const place = device === 'cuda' ? (`cuda:${deviceIndex}` as const) : 'cpu'
+    const { probe } = await import('./probe.ts')
+    if (place !== 'cpu') await probe(place, async (network, forward) => torchSession(network, forward, place))
+    return torchSession(model.network, model.forward, place)
   }
   const { nodeSession } = await import('../runtime/sessionNode.ts')
-  return nodeSession(model, { provider: device, deviceIndex, threads })
+  const options = { provider: device, deviceIndex, threads }
+  if (device !== 'cpu') {
+    const { probe } = await import('./probe.ts')
+    await probe(device, async (_, forward) => nodeSession({ forward }, options))
+  }
+  return nodeSession(model, options)
 }
 
 new Worker(watcher, { eval: true, execArgv: [] })

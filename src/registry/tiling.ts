@@ -1,0 +1,31 @@
+// How a picture is best cut for each network: pure data, safe in a browser.
+
+import type { ModelId } from '../checkpoints/detect.ts'
+
+export interface Tiling {
+  /**
+   * 'preferred': what a pixel becomes depends on the whole picture, so that it is cut only for want of memory.
+   * 'needless': a tile sees what the whole picture would, and small maps stay in the processor's caches.
+   */
+  readonly whole: 'preferred' | 'needless'
+  readonly tilePx: number
+  readonly overlapPx: number
+  /** Tiles in one run of the network. */
+  readonly batch: number
+}
+
+/** For networks of which nothing is said below. */
+const usual: Tiling = { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 }
+
+const tilings: Readonly<Partial<Record<ModelId, Tiling>>> = {
+  // Attention across channels sums over all pixels: tiles differ a little in tone, which a broad overlap hides.
+  restormer: usual,
+  light: { ...usual, whole: 'needless' },
+  // The side is the window of the network itself.
+  ipt: { whole: 'preferred', tilePx: 48, overlapPx: 16, batch: 8 },
+  dasr: { whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 },
+}
+
+export function tilingOf(model: ModelId): Tiling {
+  return tilings[model] ?? usual
+}

@@ -1,0 +1,20 @@
+// How far a restoration is: one kind of event for all that takes time.
+
+export interface ProgressEvent {
+  readonly phase: 'read' | 'open' | 'restore' | 'write'
+  readonly done: number
+  readonly total: number
+  /** Until the end of the phase, where it can be told. */
+  readonly secondsLeft?: number | undefined
+}
+
+export type OnProgress = (event: ProgressEvent) => void
+
+/** Counts the steps of a phase from now on; the time left is taken from those that are done. */
+export function progressOf(phase: ProgressEvent['phase'], onProgress: OnProgress | undefined) {
+  const started = performance.now()
+  return (done: number, total: number): void => {
+    const secondsLeft = ((performance.now() - started) / 1000 / done) * (total - done)
+    onProgress?.({ phase, done, total, secondsLeft })
+  }
+}

@@ -1,0 +1,49 @@
+// Whether a device computes what the processor does, asked of a tiny network before a picture is trusted to it.
+
+import { float32Data, viewAs } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
+import type { Tensor } from '../core/tensor.ts'
+import { Conv2d } from '../nn/conv.ts'
+import { randomInit } from '../nn/init.ts'
+import { nodeSession } from '../runtime/sessionNode.ts'
+
+/** float32 with other orders of summation differs by some 1e-6 here; TF32 by 1e-3, and a broken kernel by far more. */
+const tolerance = 5e-3
+
+type Forward = (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>
+
+/** Throws where the session that `open` gives fails or computes something else than the processor. */
+export async function probe(
+  name: string,
+  open: (network: object, forward: Forward) => Promise<Session>,
+): Promise<void> {
+  let at = 0
+  const init = randomInit(() => (++at * 0.618) % 1)
+  const [first, second] = [
+    new Conv2d(init, 3, 16, { kernel: 3, bias: true }),
+    new Conv2d(init, 16, 3, { kernel: 1, bias: true }),
+  ]
+  const forward: Forward = ({ x }) => ({ y: second.forward(first.forward(x as Tensor).gelu()).softmax(1) })
+  const input = {
+    x: float32Data(
+      Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => (i % 7) / 7),
+      [1, 3, 32, 32],
+    ),
+  }
+  const outputOf = async (session: Session) => {
+    const { y } = await session.run(input)
+    await session.close()
+    return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
+  }
+  // The processor first: another backend may move the weights to its device.
+  const expected = await outputOf(nodeSession({ forward }, { threads: 1 }))
+  const got = await outputOf(await open({ first, second }, forward))
+  const isSame = expected.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance)
+  if (!isSame) {
+    throw new RestoreError(
+      'environment',
+      `${name}: expected the results of the processor, got others; update its driver`,
+    )
+  }
+}
