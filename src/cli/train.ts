@@ -8,11 +8,12 @@ import { loadAddon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Device } from '../torch/backend.ts'
 import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
+import { takeFolder } from '../train/folder.ts'
 import { identify } from '../train/identity.ts'
 import { Loader } from '../train/loader/loader.ts'
 import { train } from '../train/loop.ts'
 import { overfit } from '../train/overfit.ts'
-import { compileRecipe } from '../train/recipeFile.ts'
+import { type CompiledRecipe, compileRecipe } from '../train/recipeFile.ts'
 import { importRecipe } from '../train/recipeModule.ts'
 import { createRun } from '../train/run.ts'
 import { files } from '../train/state.ts'
@@ -31,50 +32,77 @@ export interface TrainCommandOptions extends GlobalOptions {
   readonly overfit?: boolean
 }
 
+interface Result {
+  readonly document: object
+  readonly text: string
+}
+
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
   // Threads of libtorch that wait for work must not spin, since data workers and other programs need the cores. Its OpenMP
   // reads this once, when it is loaded.
   process.env.OMP_WAIT_POLICY ??= 'passive'
-  const device = parseDevice(options.device)
   const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
-  const isTrial = options.dryRun === true || options.overfit === true
-  if (!isTrial) checkFolder(folder, options.resume === true)
+  if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
+  const device = parseDevice(options.device)
   const news = reporter(options)
   news.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
   try {
-    const module = { url: compiled.url, settings: settingsOf(options) }
-    const recipe = await importRecipe(module)
-    checkRecipe(recipe)
-    const onProgress = paced((text) => news.show(text))
-    const { images, validation } = await openTrainingImages(recipe, onProgress)
-    const workers = startThreads(options)
-    const cacheBytes = process.availableMemory() / 3
-    const openLoader = (fromStep: number) =>
-      new Loader({ recipe, images, fromStep, module, workers, cacheBytes })
-    const run = createRun(recipe, device, validation)
-    if (options.dryRun) {
-      const phases = await tryPhases(run, openLoader, (text) => news.show(text))
-      news.done()
-      const text = [`${images.names.length} images`, ...phases.map((phase) => phase.text)].join('\n')
-      return printResult(options, { images: images.names.length, phases }, text)
-    }
-    if (options.overfit) {
-      const steps = parseWhole('--steps', options.steps ?? '200', 1)
-      const result = await overfit(run, openLoader, { steps, onProgress })
-      news.done()
-      const text = `loss ${result.first.toPrecision(4)} at first, ${result.last.toPrecision(4)} after ${steps} steps`
-      return printResult(options, result, text)
-    }
-    const identity = identify(recipe, images, { code: compiled.code, version: version() })
-    const isResumed = options.resume === true && existsSync(join(folder, files.state))
-    const signal = stopSignal((text) => news.show(text))
-    const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })
+    const context = { options, device, folder, show: (text: string) => news.show(text) }
+    const { document, text } = await followRecipe(compiled, context)
     news.done()
-    const weights = join(folder, files.weights)
-    printResult(options, { folder, weights, steps: step, best }, weights)
+    printResult(options, document, text)
+  } catch (error) {
+    news.done()
+    throw error
   } finally {
     compiled.dispose()
+  }
+}
+
+interface Context {
+  readonly options: TrainCommandOptions
+  readonly device: Device
+  readonly folder: string
+  readonly show: (text: string) => void
+}
+
+async function followRecipe(
+  { url, code }: CompiledRecipe,
+  { options, device, folder, show }: Context,
+): Promise<Result> {
+  const module = { url, settings: settingsOf(options) }
+  const recipe = await importRecipe(module)
+  checkRecipe(recipe)
+  const onProgress = paced(show)
+  const { images, validation } = await openTrainingImages(recipe, onProgress)
+  const workers = startThreads(options)
+  const cacheBytes = process.availableMemory() / 3
+  const openLoader = (fromStep: number) =>
+    new Loader({ recipe, images, fromStep, module, workers, cacheBytes })
+  const run = createRun(recipe, device, validation)
+  if (options.dryRun) {
+    const phases = await tryPhases(run, openLoader, show)
+    const count = images.names.length
+    const text = [`${count} images`, ...phases.map((phase) => phase.text)].join('\n')
+    return { document: { images: count, phases }, text }
+  }
+  if (options.overfit) {
+    const steps = parseWhole('--steps', options.steps ?? '200', 1)
+    const document = await overfit(run, openLoader, { steps, onProgress })
+    const [first, last] = [document.first, document.last].map((loss) => loss.toPrecision(4))
+    return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
+  }
+  const identity = identify(recipe, images, { code, version: version() })
+  const isResumed = options.resume === true && existsSync(join(folder, files.state))
+  const release = takeFolder(folder)
+  try {
+    const signal = stopSignal(show)
+    const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })
+    const weights = join(folder, files.weights)
+    return { document: { folder, weights, steps: step, best }, text: weights }
+  } finally {
+    release()
   }
 }
 

@@ -1,6 +1,5 @@
 // The training loop.
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAddon as addon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -33,7 +32,6 @@ export interface TrainOptions {
 export async function train(run: Run, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
-  mkdirSync(folder, { recursive: true })
   const begun: Progress = options.isResumed ? loadState(run, folder, identity) : { step: 0, best: undefined }
   let { best } = begun
   const journal = openJournal(folder, recipe.name, begun.step)

@@ -83,9 +83,15 @@ export class Loader {
       this.#waiting.get(answer.number)?.resolve(answer)
       this.#waiting.delete(answer.number)
     })
-    worker.on('error', (error) => {
+    const fail = (reason: string) => {
+      const error = new RestoreError(
+        'environment',
+        `data worker: ended before its batches were made (${reason})`,
+      )
       for (const { reject } of this.#waiting.values()) reject(error)
-    })
+    }
+    worker.on('error', (error) => fail(error.message))
+    worker.on('exit', (code) => fail(`exit code ${code}`))
     return worker
   }
 
