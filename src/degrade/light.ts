@@ -186,7 +186,7 @@ export const shadow = defineDegradation({
     const data = image.data.map((value, i) => {
       const share = Math.min(keep[Math.floor(i / pixels)]!, 1)
       // No shadow falls on the sky.
-      const shade = mask[i % pixels]! * smoothstep(0.92, 0.72, depth[i % pixels]!)
+      const shade = mask[i % pixels]! * smoothstep(0.82, 0.62, depth[i % pixels]!)
       return encode(decode(value) * (1 - shade * (1 - share)))
     })
     return { ...image, data }

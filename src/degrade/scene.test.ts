@@ -72,7 +72,7 @@ const digests: Readonly<Record<string, string>> = {
   'low-light': '224074deee70',
   rain: '2a549172b5fe',
   raindrops: '9d79defba0cb',
-  shadow: 'a84d9d3c88c8',
+  shadow: 'e8fcc70b8a56',
   wild: '4e5e10f4adbf',
   snow: '65abed13c7a4',
 }
