@@ -297,6 +297,9 @@ describe('a check before the start', () => {
     const [gt, lq] = [await folder('train', 'GT'), await folder('train', 'LQ')]
     const [target, input] = pairSources(gt, [lq], { match: '{name}x2' }) as [ImageSource, ImageSource]
     expect((await checkSources([target, input], { scale: 2 })).rejected).toEqual([])
+    await save(8, 5, 'flat', 'B.png')
+    const flat = await folder('flat')
+    await expect(checkSources([subset(target, [0]), flat])).rejects.toThrow('its partner 8 × 5, not the same')
     await expect(checkSources([target, input])).rejects.toThrow(
       'B.PNG (8 × 6, its partner 4 × 3, not the same)',
     )

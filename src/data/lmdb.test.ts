@@ -122,9 +122,14 @@ describe('a database that is refused', () => {
     ],
     ['with a database inside', () => changed((view) => nodeFlag(view, leaf, 2)), 'is a database of its own'],
     [
-      'with a huge value',
-      () => changed((view) => hugeValue(view, leaf)),
-      /ends beyond the file|points outside/,
+      'with a huge value in its page',
+      () => changed((view) => hugeValue(view, leaf, 0)),
+      'points outside itself',
+    ],
+    [
+      'with a huge value on pages',
+      () => changed((view) => hugeValue(view, leaf, 1)),
+      'large ends beyond the file',
     ],
   ])('%s', (_, make, reason) => {
     expect(() => new Lmdb(make())).toThrow(reason)
@@ -177,6 +182,7 @@ function nodeFlag(view: DataView, leaf: number, flags: number): void {
   view.setUint16(leaf + view.getUint16(leaf + 16, true) + 4, flags, true)
 }
 
-function hugeValue(view: DataView, leaf: number): void {
-  for (const at of [16, 18]) view.setUint32(leaf + view.getUint16(leaf + at, true), 0xffff_ffff, true)
+/** The second node's value is the one on overflow pages. */
+function hugeValue(view: DataView, leaf: number, index: 0 | 1): void {
+  view.setUint32(leaf + view.getUint16(leaf + 16 + index * 2, true), 0xffff_ffff, true)
 }

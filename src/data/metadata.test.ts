@@ -78,6 +78,12 @@ describe('what a file says besides its pixels', () => {
     if (format === 'png' || format === 'tiff') expect(Math.max(...apart.map(Math.abs))).toBeLessThan(0.01)
   })
 
+  test('is EXIF even where nothing tells the resolution', async () => {
+    const metadata = { icc: undefined, xmp: undefined, density: undefined, exif: exifBlock(1) }
+    const file = await encodeImage({ ...(await decodeImage(await photo(undefined))), metadata })
+    expect((await sharp(file).metadata()).exif?.toString('latin1')).toContain('Canon')
+  })
+
   test('is left out when the caller leaves it out', async () => {
     const decoded = await decodeImage(await photo(await iccOf('p3')))
     const written = await sharp(await encodeImage({ ...decoded, metadata: undefined })).metadata()
