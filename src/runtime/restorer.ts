@@ -79,6 +79,11 @@ export class Restorer implements AsyncDisposable {
     return nameOf(this.#open.placement)
   }
 
+  /** The process that computes, while it runs. */
+  get pid(): number | undefined {
+    return this.#open.session.pid
+  }
+
   get card(): ModelCard | undefined {
     return this.#open.card
   }

@@ -1,0 +1,239 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
+import { decodeImage } from '../data/codec.ts'
+import { quantize } from '../data/image.ts'
+import { Dasr, dasrDefaults } from '../models/dasr.ts'
+import { Restormer, restormerDefaults } from '../models/restormer.ts'
+import { randomInit } from '../nn/init.ts'
+import { stateDict } from '../nn/module.ts'
+import { loadModel } from '../registry/builders.ts'
+import { placementsFor } from './devices.ts'
+import type { ProgressEvent } from './progress.ts'
+import { restoreImage } from './restore.ts'
+import { createRestorer, type Restorer, restore } from './restorer.ts'
+import { nodeSession } from './sessionNode.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-restorer-'))
+const at = (name: string) => join(dir, name)
+const weights = at('tiny.safetensors')
+const raw = { width: 37, height: 22, channels: 3 } as const
+const rgb = Uint8Array.from({ length: raw.width * raw.height * 3 }, (_, i) => (i * 37) % 256)
+
+function save(path: string, network: object): void {
+  writeSafetensors(path, new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
+}
+
+function sequence(): () => number {
+  let count = 0
+  return () => (++count * 0.618034) % 1
+}
+
+let restorer: Restorer
+
+beforeAll(async () => {
+  const options = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
+  save(weights, new Restormer(randomInit(sequence()), options))
+  writeFileSync(at('photo.png'), await sharp(rgb, { raw }).png().toBuffer())
+  restorer = await createRestorer({ weights, device: 'cpu', threads: 1 })
+})
+afterAll(async () => {
+  await restorer.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+describe('a restorer', () => {
+  test('gives what the network gives in this process, for every kind of input', async () => {
+    const model = loadModel(readCheckpoint(weights))
+    const { image } = await decodeImage(at('photo.png'))
+    const expected = quantize(
+      await restoreImage(image, model, nodeSession(model)),
+      255,
+      new Uint8Array(rgb.length),
+    )
+    const file = readFileSync(at('photo.png'))
+    const rgba = Uint8ClampedArray.from({ length: raw.width * raw.height * 4 }, (_, i) =>
+      i % 4 === 3 ? 255 : (rgb[(i >> 2) * 3 + (i % 4)] as number),
+    )
+    const inputs = [
+      at('photo.png'),
+      file,
+      new Uint8Array(file),
+      new Blob([new Uint8Array(file)]),
+      { ...raw, data: rgb },
+    ]
+    for (const input of inputs) expect((await restorer.run(input)).raw().data).toEqual(expected)
+    const result = await restorer.run({ data: rgba, width: raw.width, height: raw.height })
+    expect(result.raw().channels).toBe(4)
+    const { data, width, height } = result.toImageData()
+    expect([width, height, data.length]).toEqual([37, 22, rgba.length])
+    expect([data[0], data[1], data[2], data[3]]).toEqual([...expected.subarray(0, 3), 255])
+  })
+
+  test('tells what it used and how far it is', async () => {
+    const events: ProgressEvent[] = []
+    const result = await restorer.run(at('photo.png'), {
+      tile: 16,
+      overlap: 8,
+      onProgress: (event) => events.push(event),
+    })
+    expect(result.info).toMatchObject({
+      model: 'restormer',
+      network: 'restormer',
+      device: 'cpu',
+      backend: 'onnx',
+    })
+    expect(result.info).toMatchObject({ width: 37, height: 22, tiles: { count: 8, px: 16 } })
+    expect(result.info.sha256).toMatch(/^[0-9a-f]{64}$/)
+    expect(events[0]).toEqual({ phase: 'read', done: 0, total: 1 })
+    expect(events.slice(1).map(({ phase, done, total }) => [phase, done, total])).toEqual(
+      Array.from({ length: 8 }, (_, i) => ['restore', i + 1, 8]),
+    )
+    expect(events.at(-1)?.secondsLeft).toBe(0)
+  })
+
+  test('keeps opacity, 16 bits and grey', async () => {
+    const clear = Uint8Array.from({ length: 16 * 16 * 4 }, (_, i) => (i * 31) % 256)
+    const restored = (await restorer.run({ data: clear, width: 16, height: 16, channels: 4 })).raw()
+    expect(restored.data.filter((_, i) => i % 4 === 3)).toEqual(clear.filter((_, i) => i % 4 === 3))
+    const deep = Uint16Array.from({ length: 16 * 16 }, (_, i) => i * 257)
+    const grey = await restorer.run({ data: deep, width: 16, height: 16, channels: 1 })
+    expect([grey.raw().channels, grey.raw().depth]).toEqual([1, 16])
+    const { depth, space } = await sharp(await grey.toBuffer({ format: 'png' })).metadata()
+    expect([depth, space]).toEqual(['ushort', 'grey16'])
+  })
+
+  test('writes whole files, by the name or the format, and none that exists', async () => {
+    const result = await restorer.run(at('photo.png'))
+    await result.toFile(at('clean.webp'))
+    expect((await sharp(at('clean.webp')).metadata()).format).toBe('webp')
+    await expect(result.toFile(at('photo.png'))).rejects.toMatchObject({ code: 'output' })
+    await expect(result.toFile(at('none/x.png'))).rejects.toThrow('cannot be written')
+    await result.toFile(at('clean.webp'), { format: 'jpg', overwrite: true })
+    expect((await sharp(at('clean.webp')).metadata()).format).toBe('jpeg')
+    expect(readdirSync(dir).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('restores pictures in turn; one that fails leaves the others alone', async () => {
+    const outcomes = await Promise.allSettled([
+      restorer.run(at('photo.png')),
+      restorer.run(Uint8Array.of(1, 2, 3), { name: 'third' }),
+      restorer.run({ ...raw, data: rgb.subarray(1) }),
+      restorer.run(at('photo.png')),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+    expect(outcomes[1]).toMatchObject({
+      reason: { code: 'input', message: expect.stringContaining('third: ') },
+    })
+    expect(outcomes[2]).toMatchObject({
+      reason: { message: 'image: expected 37 × 22 × 3 samples of 8 bits, got 2441 of 8 bits' },
+    })
+  })
+
+  test('is cancelled at once', async () => {
+    const controller = new AbortController()
+    const running = restorer.run(
+      { data: new Uint8Array(3 * 1024 ** 2), width: 1024, height: 1024, channels: 3 },
+      controller,
+    )
+    const outcome = expect(running).rejects.toMatchObject({ code: 'aborted' })
+    setTimeout(() => controller.abort(), 100)
+    await outcome
+    expect((await restorer.run(at('photo.png'))).info.width).toBe(37)
+  })
+
+  test('refuses a format that cannot hold the picture before it restores', async () => {
+    const clear = { data: new Uint8Array(256), width: 8, height: 8, channels: 4 } as const
+    const events: ProgressEvent[] = []
+    const running = restorer.run(clear, { format: 'jpg', onProgress: (event) => events.push(event) })
+    await expect(running).rejects.toThrow('jpg has no transparency')
+    expect(events.map(({ phase }) => phase)).toEqual(['read'])
+  })
+
+  test('goes on with smaller tiles after its process was killed for want of memory, and remembers', async () => {
+    const own = await createRestorer({ weights, device: 'cpu', threads: 1 })
+    const side = 512
+    const picture = {
+      data: new Uint8Array(3 * side * side).fill(99),
+      width: side,
+      height: side,
+      channels: 3,
+    } as const
+    const kill = (event: ProgressEvent) => {
+      if (event.phase === 'read') setTimeout(() => process.kill(own.pid ?? 0, 'SIGKILL'), 150)
+    }
+    const { info } = await own.run(picture, { onProgress: kill })
+    expect(info.tiles).toEqual({ count: 9, px: 256 })
+    expect((await own.run(picture)).info.tiles.px).toBe(256)
+    await expect(own.run(picture, { tile: 'none', onProgress: kill })).rejects.toMatchObject({
+      code: 'memory',
+    })
+    await own.close()
+  })
+})
+
+test('DASR enlarges in tiles by what it found in the photo, grey and opacity included', async () => {
+  const options = { ...dasrDefaults, scale: 2 }
+  save(at('dasr.safetensors'), new Dasr(randomInit(sequence()), options))
+  const clear = Uint8Array.from({ length: 24 * 16 * 2 }, (_, i) => (i % 2 === 1 ? 200 : i % 256))
+  const result = await restore(
+    { data: clear, width: 24, height: 16, channels: 2 },
+    { weights: at('dasr.safetensors'), device: 'cpu', tile: 12, overlap: 4 },
+  )
+  expect(result.raw()).toMatchObject({ width: 48, height: 32, channels: 2 })
+  expect(result.info.tiles.count).toBe(6)
+  expect([...result.raw().data].filter((_, i) => i % 2 === 1).every((value) => value === 200)).toBe(true)
+})
+
+describe('opening', () => {
+  test('a device that is named is that device or an error', async () => {
+    await expect(createRestorer({ weights, device: 'gpu' })).rejects.toThrow(
+      'device: expected auto, cpu, webgpu, cuda or cuda:N, got gpu',
+    )
+    await expect(createRestorer({ weights, device: 'webgpu', backend: 'torch' })).rejects.toThrow('no webgpu')
+    await expect(createRestorer({ weights, backend: 'tf' })).rejects.toThrow(
+      'backend: expected auto, onnx or torch',
+    )
+  })
+
+  test.skipIf(existsSync('/dev/nvidia0'))('a machine without CUDA says so, whichever backend', async () => {
+    for (const backend of ['auto', 'onnx', 'torch']) {
+      const opening = createRestorer({ weights, device: 'cuda:1', backend })
+      await expect(opening).rejects.toMatchObject({
+        code: 'environment',
+        message: expect.stringContaining('cuda'),
+      })
+    }
+  })
+
+  test.skipIf(existsSync('/dev/dri'))('a machine without graphics says so for webgpu', async () => {
+    await expect(createRestorer({ weights, device: 'webgpu' })).rejects.toMatchObject({ code: 'environment' })
+  })
+
+  test('the processor is the last of the devices that are tried, and the only one of its name', () => {
+    expect(placementsFor({}).at(-1)).toEqual({ backend: 'onnx', device: 'cpu', deviceIndex: 0 })
+    expect(placementsFor({ device: 'cpu', backend: 'torch' })).toEqual([
+      { backend: 'torch', device: 'cpu', deviceIndex: 0 },
+    ])
+    expect(
+      placementsFor({ device: 'cuda:2' }).map(({ backend, deviceIndex }) => [backend, deviceIndex]),
+    ).toEqual([
+      ['onnx', 2],
+      ['torch', 2],
+    ])
+  })
+
+  test.each([
+    [{}, 'expected --model ID or --weights FILE, got neither'],
+    [{ model: 'nothing' }, 'model: expected one of restormer-derain'],
+    [{ model: 'restormer-derain' }, 'expected --weights FILE with the official file deraining.pth'],
+    [{ model: 'restormer-derain', weights }, 'expected weights of restormer-derain with dim 48, got 8'],
+    [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
+    [{ weights, options: { heads: 1 } }, 'options: expected heads of the kind'],
+  ])('%j is refused', async (options, message) => {
+    await expect(createRestorer(options)).rejects.toThrow(message)
+  })
+})
