@@ -5,7 +5,7 @@ import { hostTensor } from '../core/host.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { parameters } from '../nn/module.ts'
 import { backward, grad, moveToTorch, scalar, toTorch } from './backend.ts'
-import { adamW, clipGradNorm } from './optim.ts'
+import { adam, adamW, assign, clipEachGradNorm, clipGradNorm, lion, type Optimizer, sgd } from './optim.ts'
 
 interface Pair {
   readonly a: Tensor
@@ -102,5 +102,92 @@ describe.skipIf(libtorchMissing !== undefined)('clipGradNorm', () => {
     backward(module.a.sum().mul(0.01))
     clipGradNorm(parameters(module), 1)
     expect(valuesOf(grad(module.a))).toEqual([Math.fround(0.01), Math.fround(0.01)])
+  })
+})
+
+/** Ten steps for the loss x² / 2 from x = 1, at rate 0.1. */
+function descend(optimizerOf: (weights: ReadonlyMap<string, Tensor>) => Optimizer): number {
+  const module = pair([1], [0])
+  const optimizer = optimizerOf(parameters(module))
+  for (let step = 0; step < 10; step++) {
+    optimizer.zeroGrad()
+    backward(module.a.mul(module.a).sum().mul(0.5))
+    optimizer.step(0.1)
+  }
+  return valuesOf(module.a)[0] ?? Number.NaN
+}
+
+describe.skipIf(libtorchMissing !== undefined)('the other optimisers', () => {
+  test('adam takes weight decay into the gradient', () => {
+    let [x, m, v] = [1, 0, 0]
+    for (let t = 1; t <= 10; t++) {
+      const g = x + 0.1 * x
+      m = 0.9 * m + 0.1 * g
+      v = 0.999 * v + 0.001 * g * g
+      x -= (0.1 * (m / (1 - 0.9 ** t))) / (Math.sqrt(v / (1 - 0.999 ** t)) + 1e-8)
+    }
+    expect(descend((weights) => adam(weights, { weightDecay: 0.1 }))).toBeCloseTo(x, 5)
+  })
+
+  test('sgd follows its formula with and without momentum', () => {
+    let [x, m] = [1, 0]
+    for (let t = 0; t < 10; t++) {
+      m = 0.9 * m + x
+      x -= 0.1 * m
+    }
+    expect(descend((weights) => sgd(weights, { momentum: 0.9 }))).toBeCloseTo(x, 5)
+    expect(descend((weights) => sgd(weights))).toBeCloseTo(0.9 ** 10, 5)
+  })
+
+  test('lion moves by the sign of its mixed momentum', () => {
+    let [x, m] = [1, 0]
+    for (let t = 0; t < 10; t++) {
+      const update = Math.sign(0.9 * m + 0.1 * x)
+      x = x * (1 - 0.1 * 0.5) - 0.1 * update
+      m = 0.99 * m + (0.01 * (x + 0.1 * update)) / (1 - 0.05)
+    }
+    expect(descend((weights) => lion(weights, { weightDecay: 0.5 }))).toBeCloseTo(x, 4)
+  })
+
+  test('adamW decays only the parameters it is told to', () => {
+    const module = pair([1], [1])
+    const optimizer = adamW(parameters(module), { weightDecay: 1, decays: (key) => key === 'a' })
+    backward(module.a.sum().mul(0).add(module.b.sum().mul(0)))
+    optimizer.step(0.5)
+    expect([...valuesOf(module.a), ...valuesOf(module.b)]).toEqual([0.5, 1])
+    expect([...optimizer.state().keys()].filter((key) => key.endsWith('.step'))).toEqual(['a.step', 'b.step'])
+  })
+
+  test('an optimiser whose state is put back goes on as if it had not stopped', () => {
+    const run = (optimizer: Optimizer, module: Pair, count: number) => {
+      for (let step = 0; step < count; step++) {
+        optimizer.zeroGrad()
+        backward(module.a.mul(module.a).sum())
+        optimizer.step(0.1)
+      }
+    }
+    const whole = pair([1, 2], [0])
+    const first = adamW(parameters(whole))
+    run(first, whole, 3)
+    const later = pair(valuesOf(whole.a), [0])
+    const second = adamW(parameters(later))
+    for (const [key, tensor] of second.state()) assign(tensor, first.state().get(key) as Tensor)
+    run(first, whole, 3)
+    run(second, later, 3)
+    expect(valuesOf(later.a)).toEqual(valuesOf(whole.a))
+  })
+})
+
+describe.skipIf(libtorchMissing !== undefined)('clipEachGradNorm', () => {
+  test('scales only the gradients that are too long, each by itself', () => {
+    const module = pair([3, 4], [0.5])
+    backward(module.a.mul(module.a).sum().add(module.b.mul(module.b).sum()).mul(0.5))
+    expect(scalar(clipEachGradNorm(parameters(module), 1))).toBeCloseTo(Math.hypot(3, 4, 0.5), 5)
+    expect(valuesOf(grad(module.a))[0]).toBeCloseTo(0.6, 5)
+    expect(valuesOf(grad(module.b))).toEqual([0.5])
+  })
+
+  test('without any gradient there is nothing to clip, which is an error', () => {
+    expect(() => clipGradNorm(parameters(pair([1], [1])), 1)).toThrow('depends on no trainable tensor')
   })
 })

@@ -1,0 +1,187 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writePictures } from '../../../test/recipes/images.ts'
+import { viewAs } from '../../core/data.ts'
+import { counterRandom } from '../../core/random.ts'
+import type { Recipe } from '../recipe.ts'
+import { type CompiledRecipe, compileRecipe } from '../recipeFile.ts'
+import { importRecipe, type RecipeModule } from '../recipeModule.ts'
+import { folder, openImages, pairFolders } from './images.ts'
+import { Loader } from './loader.ts'
+import { planBatches } from './plan.ts'
+import { type HostBatch, mix, permutation, stackSamples } from './samples.ts'
+
+const data = mkdtempSync(join(tmpdir(), 'limpid-loader-'))
+let compiled: CompiledRecipe
+let recipe: Recipe
+let module: RecipeModule
+
+beforeAll(async () => {
+  await writePictures(join(data, 'images'), 5)
+  compiled = compileRecipe('test/recipes/tiny.ts')
+  module = { url: compiled.url, settings: [['data.images.root', join(data, 'images')]] }
+  recipe = await importRecipe(module)
+})
+
+afterAll(() => {
+  compiled.dispose()
+  rmSync(data, { recursive: true, force: true })
+})
+
+/** Batches `from` to `to` as text, so that they can be compared. */
+async function batches(
+  workers: number,
+  { from = 0, count = 12, cacheBytes = 1e9 }: { from?: number; count?: number; cacheBytes?: number } = {},
+): Promise<readonly string[]> {
+  const images = await openImages(recipe.data.images)
+  const loader = new Loader({ recipe, images, fromStep: from, module, workers, cacheBytes })
+  const made: string[] = []
+  try {
+    for (let i = 0; i < count; i++) {
+      const { batch, names } = await loader.next()
+      made.push(`${names} ${Object.entries(batch).map(describeValue)}`)
+    }
+  } finally {
+    loader.close()
+  }
+  return made
+}
+
+function describeValue([name, value]: [string, HostBatch[string]]): string {
+  if (!('bytes' in value)) return `${name} ${value}`
+  return `${name} [${value.shape}] ${viewAs(value.bytes, Int32Array).reduce((sum, bits) => (sum * 31 + bits) | 0, 7)}`
+}
+
+describe('the loader', () => {
+  test('makes the same batches on no, one and three threads, whatever it may keep', {
+    timeout: 60_000,
+  }, async () => {
+    const alone = await batches(0)
+    expect(new Set(alone).size).toBe(alone.length)
+    expect(await batches(1)).toEqual(alone)
+    expect(await batches(3, { cacheBytes: 5000 })).toEqual(alone)
+  })
+
+  test('goes on in the middle of an epoch as if it had not stopped', async () => {
+    expect(await batches(0, { from: 3, count: 4 })).toEqual((await batches(0)).slice(6, 10))
+  })
+
+  test('tells the error of a sample where its batch is asked for', async () => {
+    const images = await openImages(recipe.data.images)
+    const failing = {
+      ...recipe,
+      data: {
+        ...recipe.data,
+        sample: () => {
+          throw new Error('no sample today')
+        },
+      },
+    }
+    const loader = new Loader({ recipe: failing, images, fromStep: 0, module, workers: 0, cacheBytes: 0 })
+    await expect(loader.next()).rejects.toThrow('no sample today')
+  })
+})
+
+describe('the plan', () => {
+  const names = ['a', 'b', 'c', 'd', 'e']
+  const planned = (batch: number, count: number) => {
+    const data = { ...recipe.data, phases: [{ steps: 100, crop: 8, batch }] }
+    const plan = planBatches({ data, seed: 3 }, names, 0)
+    return Array.from({ length: count }, () => plan.next().value)
+  }
+
+  test('visits every image once an epoch in an order of its own and drops what does not fill a batch', () => {
+    const all = planned(2, 6)
+    const epochs = [0, 2, 4].map((i) => [...(all[i]?.items ?? []), ...(all[i + 1]?.items ?? [])])
+    for (const epoch of epochs) expect(new Set(epoch).size).toBe(4)
+    expect(epochs[0]).not.toEqual(epochs[1])
+    expect(all.map(({ firstSample }) => firstSample)).toEqual([0, 2, 5, 7, 10, 12])
+  })
+
+  test('fills a batch from several epochs where it takes more than all images', () => {
+    const all = planned(8, 5)
+    const counts = names.map((_, i) => all.flatMap(({ items }) => items).filter((item) => item === i).length)
+    expect(counts).toEqual([8, 8, 8, 8, 8])
+  })
+
+  test('counts batches on within a step that takes several', () => {
+    const plan = planBatches(recipe, names, 1)
+    expect([plan.next().value, plan.next().value].map(({ step, number }) => [step, number])).toEqual([
+      [1, 2],
+      [1, 3],
+    ])
+  })
+})
+
+describe('samples', () => {
+  test('numbers and texts are stacked as lists, tensors along a new dimension', () => {
+    const tokens = (id: number) => ({
+      dtype: 'int32' as const,
+      shape: [2],
+      bytes: new Uint8Array(Int32Array.of(id, 7).buffer),
+    })
+    const batch = stackSamples([
+      { caption: 'a', task: 1, tokens: tokens(3) },
+      { caption: 'b', task: 1, tokens: tokens(4) },
+    ])
+    expect(batch.caption).toEqual(['a', 'b'])
+    expect(batch.task).toEqual([1, 1])
+    expect(batch.tokens).toMatchObject({ shape: [2, 2] })
+  })
+
+  test('samples of different shapes cannot be stacked', () => {
+    const square = (side: number) => ({
+      x: { width: side, height: side, channels: 1, data: new Float32Array(side * side) },
+    })
+    expect(() => stackSamples([square(2), square(3)])).toThrow(
+      'expected x float32 [1 2 2] as the first of the batch, got float32 [1 3 3]',
+    )
+  })
+
+  test('mixup blends input and target with the same partner and share', () => {
+    const values = () => new Uint8Array(Float32Array.of(1, 2, 4, 8).buffer)
+    const batch = {
+      input: { dtype: 'float32', shape: [4, 1], bytes: values() },
+      target: { dtype: 'float32', shape: [4, 1], bytes: values() },
+    } as const
+    mix(batch, { alpha: 1.2, probability: 1 }, counterRandom(5))
+    const [input, target] = [batch.input, batch.target].map(({ bytes }) => [...viewAs(bytes, Float32Array)])
+    expect(input).toEqual(target)
+    expect(input).not.toEqual([1, 2, 4, 8])
+    // A permutation keeps the sum.
+    expect(input?.reduce((sum, value) => sum + value, 0)).toBeCloseTo(15, 5)
+    const before = values()
+    const same = { input: { dtype: 'float32', shape: [4, 1], bytes: before } } as const
+    mix(same, { alpha: 1.2, probability: 0 }, counterRandom(5))
+    expect([...viewAs(before, Float32Array)]).toEqual([1, 2, 4, 8])
+  })
+
+  test('a permutation holds every number once', () => {
+    expect(permutation(50, counterRandom(1)).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i),
+    )
+  })
+})
+
+describe('wrong data', () => {
+  test('an empty folder, a folder of other files and one that is missing are refused by name', async () => {
+    await writePictures(join(data, 'empty'), 0)
+    await expect(openImages(folder(join(data, 'empty')))).rejects.toThrow(
+      /empty: expected images .*found none/,
+    )
+    await expect(openImages(folder(join(data, 'missing')))).rejects.toThrow(/missing/)
+    await expect(openImages(folder('test/recipes'))).rejects.toThrow(/found none/)
+  })
+
+  test('pairs of different sizes and pictures below the crop are refused by name', async () => {
+    await writePictures(join(data, 'pairs', 'sharp'), 2)
+    await writePictures(join(data, 'pairs', 'blurred'), 2, { width: 24 })
+    const pairs = pairFolders(join(data, 'pairs'), { input: 'blurred', target: 'sharp' })
+    await expect(openImages(pairs)).rejects.toThrow(/0\.png \(32 × 40, its partner 24 × 40/)
+    await expect(openImages(folder(join(data, 'images')), { minimumPx: 36 })).rejects.toThrow(
+      /32 × 40, below 36 pixels/,
+    )
+  })
+})
