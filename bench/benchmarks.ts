@@ -189,4 +189,28 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     },
     findings: largestDifference,
   },
+  ipt: {
+    unit: 's for a picture of 256 × 256, ×2, in windows every 12 pixels',
+    python: 'torch',
+    cases: async (setting) => [
+      {
+        title: 'float32',
+        ours: ours('ipt', join(setting.scratch, 'ours.f32'), '256'),
+        reference: reference(setting, 'ipt', join(setting.scratch, 'reference.f32'), '256'),
+      },
+    ],
+    findings: largestDifference,
+  },
+  dasr: {
+    unit: 's for a picture of 120 × 120, ×4',
+    python: 'torch',
+    cases: async (setting) => [
+      {
+        title: 'float32',
+        ours: ours('dasr', join(setting.scratch, 'ours.f32')),
+        reference: reference(setting, 'dasr', join(setting.scratch, 'reference.f32')),
+      },
+    ],
+    findings: largestDifference,
+  },
 }
