@@ -120,7 +120,10 @@ function queryKeyValue(x: Tensor, norm: ChannelGainNorm, toQkv: Conv2d) {
   ]
 }
 
-/** Attention whose cost is linear in pixels (arXiv:1812.01243): keys and values meet in a matrix of channels. */
+/**
+ * Attention whose cost is linear in pixels (arXiv:1812.01243): out = W_o · (v · softmax(k)ᵀ) · softmax(q). With v = W_v · x, that is
+ * (W_o · W_v · (x · softmax(k)ᵀ)) · softmax(q): v is never made, and what stands in brackets is a matrix of channels.
+ */
 export class LinearAttention implements MapAttention {
   to_qkv: Conv2d
   to_out: readonly [Conv2d, ChannelGainNorm]
@@ -135,14 +138,19 @@ export class LinearAttention implements MapAttention {
   forward(x: Tensor, norm: ChannelGainNorm): Tensor {
     const { h, w } = x.axes('b c h w')
     const c = x.size(1)
-    const [q, k, v] = queryKeyValue(x, norm, this.to_qkv)
-    const context = v.matmul(k.softmax(-1).transpose(-2, -1)) // [b heads e d]
+    const pixels = rearrange(norm.normalize(x), 'b c h w -> b c (h w)')
+    const [toQ, toK, toV] = norm.foldInto(this.to_qkv).weight.reshape([-1, c]).chunk(3, 0)
+    const k = toK.matmul(pixels).softmax(-1) // [b (heads d) n]
+    const gathered = rearrange(pixels.matmul(k.transpose(-2, -1)), 'b c (heads d) -> b heads c d', { heads })
+    const context = toV.reshape([heads, headFeatures, c]).matmul(gathered) // [b heads e d]
     const [project, normOut] = this.to_out
-    // to_out · contextᵀ first, [b c (heads d)]: one pass over the pixels, not two.
-    const weight = project.weight.reshape([c, heads, headFeatures]).transpose(0, 1)
+    const toOut = rearrange(project.weight.reshape([c, -1]), 'c (heads e) -> heads c e', { heads })
     const scale = headFeatures ** -0.5 / (x.size(2) * x.size(3))
-    const mixed = rearrange(weight.matmul(context).mul(scale), 'b heads c d -> b c (heads d)')
-    const out = mixed.matmul(rearrange(q.softmax(2), 'b heads d n -> b (heads d) n'))
+    const mixed = rearrange(toOut.matmul(context).mul(scale), 'b heads c d -> b c (heads d)')
+    // Features last, where a softmax needs no copy.
+    const q = pixels.transpose(-2, -1).matmul(toQ.transpose(0, 1))
+    const weights = rearrange(q, 'b n (heads d) -> b n heads d', { heads }).softmax(-1)
+    const out = mixed.matmul(rearrange(weights, 'b n heads d -> b n (heads d)').transpose(-2, -1))
     return normOut.forward(toImage(out, h, w).add(project.bias?.reshape([1, c, 1, 1]) ?? 0))
   }
 }
