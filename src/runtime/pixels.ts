@@ -49,7 +49,7 @@ function checkChannels(given: number, wanted: number): void {
   )
 }
 
-/** Takes finished rows of planes into samples: clamped, rounded half to even; grey pictures stay grey. */
+/** Takes finished rows of planes into samples: clamped, rounded half to even; grey pictures stay grey, opacity as it was. */
 export function sampleWriter(
   pixels: Pixels,
   scale: number,
@@ -61,46 +61,56 @@ export function sampleWriter(
   const size = width * height * step
   const data = isDeep ? new Uint16Array(size) : new Uint8Array(size)
   const peak = peakOf(data)
-  if (hasAlpha) copyAlpha(pixels, data, scale)
+  const out = { width, height, channels, hasAlpha, data }
   const emit = (top: number, rows: Image) => {
-    const plane = rows.width * rows.height
-    // A colour network's three planes of a grey picture are averaged.
-    const averaged = channels === 1 ? rows.channels : 1
     const count = Math.min(rows.height, height - top)
-    for (let y = 0; y < count; y++) {
-      for (let x = 0; x < width; x++) {
-        const from = y * rows.width + x
-        const to = ((top + y) * width + x) * step
-        for (let c = 0; c < channels; c++) {
-          let value = rows.data[c * plane + from] as number
-          for (let more = 1; more < averaged; more++) value += rows.data[more * plane + from] as number
-          value = Math.min(Math.max(value / averaged, 0), 1)
-          data[to + c] = roundHalfEven(Math.fround(value * peak))
+    // A colour network's three planes of a grey picture are averaged.
+    const planes = rows.channels > channels ? [meanPlane(rows)] : planesOf(rows)
+    for (const [c, plane] of planes.entries()) {
+      for (let y = 0; y < count; y++) {
+        const [from, to] = [y * rows.width, (top + y) * width * step + c]
+        for (let x = 0; x < width; x++) {
+          const value = Math.min(Math.max(plane[from + x] as number, 0), 1)
+          data[to + x * step] = roundHalfEven(Math.fround(value * peak))
         }
       }
     }
+    if (hasAlpha) for (let y = top; y < top + count; y++) copyAlpha(pixels, out, scale, y)
   }
-  return { pixels: { width, height, channels, hasAlpha, data }, emit }
+  return { pixels: out, emit }
 }
 
-/** The opacity as it was, enlarged bilinearly where the picture is. */
-function copyAlpha(pixels: Pixels, out: Uint8Array | Uint16Array, scale: number): void {
-  const { width, height, channels, data } = pixels
-  const step = channels + 1
-  const gain = peakOf(out) / peakOf(data)
-  const at = (y: number, x: number) => data[(y * width + x) * step + channels] as number
+function planesOf({ channels, data }: Image): readonly Float32Array[] {
+  const size = data.length / channels
+  return Array.from({ length: channels }, (_, c) => data.subarray(c * size, (c + 1) * size))
+}
+
+function meanPlane(image: Image): Float32Array {
+  const mean = new Float32Array(image.width * image.height)
+  for (const plane of planesOf(image))
+    for (let i = 0; i < mean.length; i++)
+      mean[i] = (mean[i] as number) + (plane[i] as number) / image.channels
+  return mean
+}
+
+/** Row y of the opacity, enlarged bilinearly where the picture is. */
+function copyAlpha(pixels: Pixels, out: Pixels, scale: number, y: number): void {
+  const step = pixels.channels + 1
+  const gain = peakOf(out.data) / peakOf(pixels.data)
+  const at = (row: number, x: number) =>
+    pixels.data[(row * pixels.width + x) * step + pixels.channels] as number
   const line = (index: number, size: number) => {
     const place = Math.min(Math.max((index + 0.5) / scale - 0.5, 0), size - 1)
     const first = Math.floor(place)
     return [first, Math.min(first + 1, size - 1), place - first] as const
   }
-  for (let y = 0; y < height * scale; y++) {
-    const [top, bottom, down] = line(y, height)
-    for (let x = 0; x < width * scale; x++) {
-      const [left, right, across] = line(x, width)
-      const above = at(top, left) * (1 - across) + at(top, right) * across
-      const below = at(bottom, left) * (1 - across) + at(bottom, right) * across
-      out[(y * width * scale + x) * step + channels] = Math.round((above * (1 - down) + below * down) * gain)
-    }
+  const [top, bottom, down] = line(y, pixels.height)
+  for (let x = 0; x < out.width; x++) {
+    const [left, right, across] = line(x, pixels.width)
+    const above = at(top, left) * (1 - across) + at(top, right) * across
+    const below = at(bottom, left) * (1 - across) + at(bottom, right) * across
+    out.data[(y * out.width + x) * step + pixels.channels] = Math.round(
+      (above * (1 - down) + below * down) * gain,
+    )
   }
 }

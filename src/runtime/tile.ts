@@ -63,6 +63,13 @@ export function blendedAxis(length: number, tile: number, overlap: number, scale
   return { length, tile, starts, weights }
 }
 
+/** Finished rows are handed on in bands of this size, between which others have their turn. */
+const bandPixels = 2 ** 18
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
+}
+
 /** Restores tile by tile. */
 export async function restoreInTiles(job: TileJob): Promise<void> {
   const { rows, columns, scale, batch } = job
@@ -86,11 +93,15 @@ export async function restoreInTiles(job: TileJob): Promise<void> {
       job.onTile?.(done, total)
     }
     if (!strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
-    const next = rows.starts[row + 1] ?? rows.length
-    const finished = crop(strip, 0, 0, (next - top) * scale, width)
-    divide(finished, rowTotals.subarray(top * scale), columnTotals)
-    job.emit(top * scale, finished)
-    shiftUp(strip, (next - top) * scale)
+    const finished = ((rows.starts[row + 1] ?? rows.length) - top) * scale
+    const step = Math.max(1, Math.floor(bandPixels / width))
+    for (let y = 0; y < finished; y += step) {
+      const band = crop(strip, y, 0, Math.min(step, finished - y), width)
+      divide(band, rowTotals.subarray(top * scale + y), columnTotals)
+      job.emit(top * scale + y, band)
+      await nextTurn()
+    }
+    shiftUp(strip, finished)
   }
 }
 
