@@ -213,4 +213,28 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     ],
     findings: largestDifference,
   },
+  'irsde-unet': {
+    unit: 's per call of the universal U-Net at 256×256',
+    python: 'torch',
+    cases: async (setting) => [
+      {
+        title: 'float32',
+        ours: ours('irsdeUnet', join(setting.scratch, 'ours.f32')),
+        reference: reference(setting, 'irsde_unet', join(setting.scratch, 'reference.f32')),
+      },
+    ],
+    findings: largestDifference,
+  },
+  daclip: {
+    unit: 's per picture through DA-CLIP ViT-B/32',
+    python: 'torch',
+    cases: async (setting) => [
+      {
+        title: 'float32',
+        ours: ours('daclip', join(setting.scratch, 'ours.f32')),
+        reference: reference(setting, 'daclip', join(setting.scratch, 'reference.f32')),
+      },
+    ],
+    findings: largestDifference,
+  },
 }

@@ -1,0 +1,33 @@
+// daclip: seconds for one picture through DA-CLIP's image encoder and controller, ViT-B/32.
+// usage: daclip THREADS OUTPUT.f32
+
+import { writeFileSync } from 'node:fs'
+import { elementCount } from '../../src/core/data.ts'
+import { clipDefaults } from '../../src/models/clip.ts'
+import { DaClip } from '../../src/models/daclip.ts'
+import { emptyInit } from '../../src/nn/init.ts'
+import { toOnnx } from '../../src/onnx/compile.ts'
+import { trace } from '../../src/onnx/tracer.ts'
+import { onnxSession } from '../../src/runtime/sessionNode.ts'
+import { medianSeconds, report } from '../measure.ts'
+import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+
+const scaleOf: ScaleOf = (key, shape) => {
+  if (/\.ln_\w+\.weight$/.test(key)) return [0.1, 1]
+  return shape.length > 1 ? [1 / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
+}
+
+const [, , , output = ''] = process.argv
+const start = performance.now()
+const model = new DaClip(emptyInit(), clipDefaults)
+fillByFormula(model, scaleOf, (key) => !/^(clip\.)?visual/.test(key))
+const image = formulaImage([1, 3, clipDefaults.imageSide, clipDefaults.imageSide])
+const session = await onnxSession(
+  toOnnx(trace([{ name: 'image', shape: image.shape }], ({ image: x }) => ({ ...model.encodeImage(x!) }))),
+)
+const prepareSeconds = (performance.now() - start) / 1000
+
+const run = () => session.run({ image })
+report({ value: await medianSeconds(run, { warmups: 3, runs: 15 }), prepareSeconds })
+const { content, degradation } = await run()
+writeFileSync(output, Buffer.concat([content!.bytes, degradation!.bytes]))

@@ -1,0 +1,63 @@
+// irsde-unet: seconds for one call of DA-CLIP's universal U-Net on a picture of 256×256, with its conditioning computed before.
+// usage: irsdeUnet THREADS OUTPUT.f32
+
+import { writeFileSync } from 'node:fs'
+import { elementCount, float32Data, viewAs } from '../../src/core/data.ts'
+import {
+  ConditionalUnet,
+  type Conditioning,
+  conditionalUnetDefaults,
+  universalUnet,
+} from '../../src/models/conditionalUnet.ts'
+import { emptyInit } from '../../src/nn/init.ts'
+import { toOnnx } from '../../src/onnx/compile.ts'
+import { trace } from '../../src/onnx/tracer.ts'
+import { onnxSession } from '../../src/runtime/sessionNode.ts'
+import { medianSeconds, report } from '../measure.ts'
+import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+
+const scaleOf: ScaleOf = (key, shape) => {
+  if (key.endsWith('.g') || (shape.length === 1 && /norm.*weight$/.test(key))) return [0.1, 1]
+  return shape.length > 1 ? [0.5 / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
+}
+
+const [, , , output = ''] = process.argv
+const start = performance.now()
+const shape = [1, 3, 256, 256]
+const model = new ConditionalUnet(emptyInit(), { ...conditionalUnetDefaults, ...universalUnet })
+fillByFormula(model, scaleOf)
+
+const embedding = formulaImage([1, universalUnet.contextWidth])
+const conditioner = await onnxSession(
+  toOnnx(
+    trace([{ name: 'embedding', shape: embedding.shape }], ({ embedding: both }) => {
+      const { prompt, content } = model.condition({ content: both, degradation: both })
+      const [down, middle, up] = content!
+      return { prompt: prompt!, down, middle, up }
+    }),
+  ),
+)
+const conditioning = await conditioner.run({ embedding })
+const degraded = formulaImage(shape)
+const values = viewAs(degraded.bytes, Float32Array)
+const mirrored = values.map((_, i) => values[i - (i % 256) + 255 - (i % 256)] as number)
+const inputs = {
+  state: float32Data(mirrored, shape),
+  degraded,
+  time: float32Data(Float32Array.of(50), [1]),
+  ...conditioning,
+}
+const traced = Object.entries(inputs).map(([name, { shape: sizes }]) => ({ name, shape: sizes }))
+const session = await onnxSession(
+  toOnnx(
+    trace(traced, ({ state, degraded: seen, time, prompt, down, middle, up }) => {
+      const given: Conditioning = { prompt: prompt!, content: [down!, middle!, up!] }
+      return { prediction: model.forward({ state: state!, degraded: seen!, time: time! }, given) }
+    }),
+  ),
+)
+const prepareSeconds = (performance.now() - start) / 1000
+
+const run = () => session.run(inputs)
+report({ value: await medianSeconds(run, { warmups: 1, runs: 3 }), prepareSeconds })
+writeFileSync(output, (await run()).prediction?.bytes ?? '')
