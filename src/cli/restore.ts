@@ -42,16 +42,16 @@ export async function restoreCommand(input: string, options: RestoreCommandOptio
   process.once('SIGINT', onInterrupt)
   const { signal } = interrupt
   try {
-    news.show('opening the network')
+    const onProgress = (event: ProgressEvent) => news.show(describe(input, event))
     await using restorer = await createRestorer({
       model,
       weights,
       device,
       backend,
       signal,
+      onProgress,
       ...tilesOf(options),
     })
-    const onProgress = (event: ProgressEvent) => news.show(`restoring ${input}${describe(event)}`)
     const source = input === '-' ? readInput(input) : input
     const result = await restorer.run(source, { signal, onProgress, format, name: input })
     writeResult(output, await result.toBuffer({ format }))
@@ -66,9 +66,10 @@ export async function restoreCommand(input: string, options: RestoreCommandOptio
   }
 }
 
-function describe({ phase, done, total, secondsLeft }: ProgressEvent): string {
-  if (phase !== 'restore') return ''
-  return `, tile ${done}/${total}, ${formatSeconds(secondsLeft ?? 0)} left`
+function describe(input: string, { phase, done, total, secondsLeft }: ProgressEvent): string {
+  if (phase === 'open') return 'opening the network'
+  if (phase === 'read') return `reading ${input}`
+  return `restoring ${input}, tile ${done}/${total}, ${formatSeconds(secondsLeft ?? 0)} left`
 }
 
 /** The file to write and its format: the file named, or a name of its own in the folder named or beside the input. */

@@ -1,7 +1,7 @@
 // How far a restoration is: one kind of event for all that takes time.
 
 export interface ProgressEvent {
-  readonly phase: 'read' | 'open' | 'restore' | 'write'
+  readonly phase: 'open' | 'read' | 'restore'
   readonly done: number
   readonly total: number
   /** Until the end of the phase, where it can be told. */

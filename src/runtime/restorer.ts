@@ -25,6 +25,7 @@ export interface RestorerOptions extends ModelRequest, DeviceRequest, TileReques
   /** Threads on the processor; one for each core unless given. */
   readonly threads?: number | undefined
   readonly signal?: AbortSignal | undefined
+  readonly onProgress?: OnProgress | undefined
 }
 
 export interface RunPictureOptions extends TileRequest {
@@ -43,6 +44,8 @@ interface Open {
   readonly session: ComputeSession
   readonly placement: Placement
   readonly card: ModelCard | undefined
+  /** Before the network took its part: one measure for all pictures, so that equal ones are cut alike. */
+  readonly freeBytes: number
 }
 
 /** A network, open until it is closed; pictures may be given at once and are restored in turn. */
@@ -64,10 +67,12 @@ export class Restorer implements AsyncDisposable {
       options: options.options ?? {},
       threads: options.threads ?? availableParallelism(),
     }
+    const freeBytes = process.availableMemory()
+    options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const { session, placement } = await openAt(placementsFor(options), setup, { signal: options.signal })
     try {
       if (card) checkVariant(weights, card, session.opened)
-      return new Restorer({ session, placement, card }, options)
+      return new Restorer({ session, placement, card, freeBytes }, options)
     } catch (error) {
       await session.close()
       throw error
@@ -147,7 +152,7 @@ export class Restorer implements AsyncDisposable {
     const planned = {
       ...{ width: pixels.width, height: pixels.height, builder, tiling: tilingOf(model) },
       ...{ window: builder.window?.(network), scale: builder.scale(network) },
-      ...{ freeBytes: process.availableMemory(), limitPx: this.#limitPx },
+      ...{ freeBytes: this.#open.freeBytes, limitPx: this.#limitPx },
     }
     return planTiles(planned, {
       tile: options.tile ?? this.#request.tile,
