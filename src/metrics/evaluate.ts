@@ -12,6 +12,7 @@ import {
   type MetricFacts,
   type MetricName,
   type MetricOptions,
+  measurePair,
   metrics,
 } from './metrics.ts'
 
@@ -97,8 +98,7 @@ export interface EvaluateOptions {
 }
 
 /** Computes metrics in the calling thread. */
-export const computeMetrics: ComputeMetrics = (reference, output, names, options) =>
-  names.map((name) => metrics[name].compute(reference, output, options))
+export const computeMetrics: ComputeMetrics = measurePair
 
 /** Facts of any metric by name; an unknown one lists all. */
 export function factsOf(name: string): MetricFacts {

@@ -42,44 +42,56 @@ export const dasrLuma: Luma = {
   isRounded: false,
 }
 
+/** From here to its double, float64 holds whole numbers alone: adding it rounds, half to even. */
+const wholeAbove = 1.5 * 2 ** 52
+
 /** Half to even, of 0..255; NaN stays. */
 function roundLevel(level: number): number {
-  const up = Math.floor(level + 0.5)
-  return up - level === 0.5 && up % 2 === 1 ? up - 1 : up
+  return level + wholeAbove - wholeAbove
 }
 
 /** Every channel without a border of `cropPx`. */
 export function channelLevels(image: Image, depth: Depth, cropPx: number): Levels {
   const [width, height] = [image.width - 2 * cropPx, image.height - 2 * cropPx]
+  const fill = depth === 'uint8' ? fillRounded : fillClamped
   const planes = Array.from({ length: image.channels }, (_, c) => {
     const plane = new Float64Array(width * height)
     for (let y = 0; y < height; y++) {
       const from = (c * image.height + y + cropPx) * image.width + cropPx
-      fillLevels(image.data, from, plane, y * width, width)
+      fill(image.data, from, plane, y * width, width)
     }
-    if (depth === 'uint8') for (let i = 0; i < plane.length; i++) plane[i] = roundLevel(plane[i]!)
     return plane
   })
   return { width, height, planes }
 }
 
 /** Clamped and times 255, in float32 as NumPy has it. A value that is no number stays so: a broken output must not look like a dark one. */
-function fillLevels(data: Float32Array, from: number, plane: Float64Array, to: number, count: number): void {
+function fillClamped(data: Float32Array, from: number, plane: Float64Array, to: number, count: number): void {
   for (let x = 0; x < count; x++) {
     const level = Math.fround(data[from + x]! * 255)
     plane[to + x] = level < 0 ? 0 : level > 255 ? 255 : level
   }
 }
 
-/** Brightness of whole levels as one plane; a gray image counts as RGB with three equal channels. */
-export function lumaLevels(image: Image, { weights, offset, isRounded }: Luma, cropPx: number): Levels {
-  const { width, height, planes } = channelLevels(image, 'uint8', cropPx)
-  const [r, g = r, b = r] = planes
-  const plane = new Float64Array(width * height)
-  for (let i = 0; i < plane.length; i++) {
-    const value = weights[0] * r![i]! + weights[1] * g![i]! + weights[2] * b![i]! + offset
-    plane[i] = isRounded ? roundLevel(value) : value
+function fillRounded(data: Float32Array, from: number, plane: Float64Array, to: number, count: number): void {
+  for (let x = 0; x < count; x++) {
+    const level = Math.fround(data[from + x]! * 255)
+    plane[to + x] = level < 0 ? 0 : level > 255 ? 255 : roundLevel(level)
   }
+}
+
+/** Brightness of whole levels as one plane; a gray image counts as RGB with three equal channels. */
+export function lumaLevels(image: Image, luma: Luma, cropPx: number): Levels {
+  return lumaOf(channelLevels(image, 'uint8', cropPx), luma)
+}
+
+/** Brightness of channels as one plane. */
+export function lumaOf({ width, height, planes }: Levels, { weights, offset, isRounded }: Luma): Levels {
+  const [r, g = r, b = r] = planes as [Float64Array, Float64Array?, Float64Array?]
+  const [forR, forG, forB] = weights
+  const plane = new Float64Array(width * height)
+  for (let i = 0; i < plane.length; i++) plane[i] = forR * r[i]! + forG * g[i]! + forB * b[i]! + offset
+  if (isRounded) for (let i = 0; i < plane.length; i++) plane[i] = roundLevel(plane[i]!)
   return { width, height, planes: [plane] }
 }
 

@@ -10,7 +10,8 @@ import {
   differenceLuma,
   floatLuma,
   type Levels,
-  lumaLevels,
+  type Luma,
+  lumaOf,
   matlabLuma,
 } from './levels.ts'
 import { niqe } from './niqe.ts'
@@ -33,21 +34,55 @@ export interface MetricFacts {
 export interface Metric extends MetricFacts {
   /** Of two images [c h w] in [0, 1]; without a reference only where none is needed. */
   compute(reference: Image | undefined, output: Image, options: MetricOptions): number
+  /** The same of images whose levels other metrics may have asked for. */
+  measure(reference: Viewed | undefined, output: Viewed): number
 }
 
-/** Levels of one image, cropped. */
-type View = (image: Image, cropPx: number) => Levels
+/** An image without its border as metrics look at it; each look is computed once, however many metrics share it. */
+class Viewed {
+  readonly image: Image
+  readonly cropPx: number
+  readonly #levels = new Map<View, Levels>()
 
-const rounded: View = (image, cropPx) => channelLevels(image, 'uint8', cropPx)
-const clamped: View = (image, cropPx) => channelLevels(image, 'float', cropPx)
-const matlabY: View = (image, cropPx) => lumaLevels(image, matlabLuma, cropPx)
-const floatY: View = (image, cropPx) => lumaLevels(image, floatLuma, cropPx)
-const differenceY: View = (image, cropPx) => lumaLevels(image, differenceLuma, cropPx)
-const dasrY: View = (image, cropPx) => lumaLevels(image, dasrLuma, cropPx)
+  constructor(image: Image, cropPx: number) {
+    this.image = image
+    this.cropPx = cropPx
+  }
+
+  as(view: View): Levels {
+    const known = this.#levels.get(view)
+    if (known) return known
+    const levels = view(this)
+    this.#levels.set(view, levels)
+    return levels
+  }
+}
+
+type View = (viewed: Viewed) => Levels
+
+const rounded: View = ({ image, cropPx }) => channelLevels(image, 'uint8', cropPx)
+const clamped: View = ({ image, cropPx }) => channelLevels(image, 'float', cropPx)
+const brightness =
+  (luma: Luma): View =>
+  (viewed) =>
+    lumaOf(viewed.as(rounded), luma)
+const matlabY = brightness(matlabLuma)
+const floatY = brightness(floatLuma)
+const differenceY = brightness(differenceLuma)
+const dasrY = brightness(dasrLuma)
 
 const valid: SsimOptions = { window: gaussianWindow, border: 'valid' }
 const replicated: SsimOptions = { window: gaussianWindow, border: 'replicate' }
 const volume: SsimOptions = { ...replicated, isVolume: true }
+
+function defineMetric(facts: MetricFacts, measure: Metric['measure']): Metric {
+  return {
+    ...facts,
+    measure,
+    compute: (reference, output, { cropPx }) =>
+      measure(reference && new Viewed(reference, cropPx), new Viewed(output, cropPx)),
+  }
+}
 
 function compared(
   convention: string,
@@ -55,16 +90,11 @@ function compared(
   of: (reference: Levels, output: Levels) => number,
   { lowerIsBetter = false } = {},
 ): Metric {
-  return {
-    convention,
-    needsReference: true,
-    lowerIsBetter,
-    compute: (reference, output, { cropPx }) => {
-      if (!reference) throw new RestoreError('usage', `metrics: expected a reference for ${convention}`)
-      checkPair('metrics', reference, output, cropPx)
-      return of(view(reference, cropPx), view(output, cropPx))
-    },
-  }
+  return defineMetric({ convention, needsReference: true, lowerIsBetter }, (reference, output) => {
+    if (!reference) throw new RestoreError('usage', `metrics: expected a reference for ${convention}`)
+    checkPair('metrics', reference.image, output.image, output.cropPx)
+    return of(reference.as(view), output.as(view))
+  })
 }
 
 const ssimWith = (options: SsimOptions) => (reference: Levels, output: Levels) =>
@@ -128,19 +158,32 @@ export const metrics = {
   mae: compared('mean absolute difference in 0..1, RGB clamped but not rounded', clamped, meanAbsoluteError, {
     lowerIsBetter: true,
   }),
-  niqe: {
-    convention:
-      'NIQE of BasicSR: Y of the 8-bit image, not rounded, blocks of 96×96, published pristine model',
-    needsReference: false,
-    lowerIsBetter: true,
-    compute: (_, output, { cropPx }) => {
-      checkCrop('niqe', output, cropPx)
-      return niqe(lumaLevels(output, floatLuma, cropPx))
+  niqe: defineMetric(
+    {
+      convention:
+        'NIQE of BasicSR: Y of the 8-bit image, not rounded, blocks of 96×96, published pristine model',
+      needsReference: false,
+      lowerIsBetter: true,
     },
-  },
+    (_, output) => {
+      checkCrop('niqe', output.image, output.cropPx)
+      return niqe(output.as(floatY))
+    },
+  ),
 } as const satisfies Readonly<Record<string, Metric>>
 
 export type MetricName = keyof typeof metrics
+
+/** Figures of one pair, in the order of the names. */
+export function measurePair(
+  reference: Image | undefined,
+  output: Image,
+  names: readonly MetricName[],
+  { cropPx }: MetricOptions,
+): readonly number[] {
+  const [truth, seen] = [reference && new Viewed(reference, cropPx), new Viewed(output, cropPx)]
+  return names.map((name) => metrics[name].measure(truth, seen))
+}
 
 /** The metric of a name; an unknown one lists those that exist. */
 export function findMetric(name: string): Metric {

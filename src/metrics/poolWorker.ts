@@ -2,16 +2,14 @@
 
 import { parentPort } from 'node:worker_threads'
 import { RestoreError } from '../core/errors.ts'
-import { metrics } from './metrics.ts'
+import { measurePair } from './metrics.ts'
 import type { MetricAnswer, MetricTask } from './pool.ts'
 
 parentPort?.on('message', ({ reference, output, names, options }: MetricTask) => {
-  parentPort?.postMessage(
-    answer(() => names.map((name) => metrics[name].compute(reference, output, options))),
-  )
+  parentPort?.postMessage(answer(() => measurePair(reference, output, names, options)))
 })
 
-function answer(compute: () => number[]): MetricAnswer {
+function answer(compute: () => readonly number[]): MetricAnswer {
   try {
     return { values: compute() }
   } catch (error) {

@@ -1,6 +1,7 @@
 // Structural similarity (Wang et al. 2004) with the windows and borders that papers use.
 
 import { RestoreError } from '../core/errors.ts'
+import { roundUp } from '../core/functional.ts'
 import type { Levels } from './levels.ts'
 
 /** A symmetric window as the product of the same weights down and across; `covarianceScale` makes sample covariances of means. */
@@ -34,105 +35,171 @@ export function gaussianTaps(count: number, deviation: number): Float64Array {
   return taps.map((tap) => tap / sum)
 }
 
-/** What SSIM needs of two images at one line: windowed means of x, y, x² + y² and xy. */
+/** What SSIM needs of two images: windowed means of x, y, x² + y² (the variances' sum is enough) and xy. */
 type Moments = readonly [Float64Array, Float64Array, Float64Array, Float64Array]
+
+/** Results that are computed together, down or across: neighbours share most of the values they need. */
+const group = 4
 
 /** Mean SSIM over every place and channel of two images of one size; levels 0..255. */
 export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }: SsimOptions): number {
-  const radius = window.taps.length >> 1
+  const { taps, covarianceScale } = window
+  const radius = taps.length >> 1
   const pad = border === 'replicate' ? radius : 0
   const [width, height] = [x.width + 2 * pad, x.height + 2 * pad]
   const [columns, rows] = [width - 2 * radius, height - 2 * radius]
   if (columns < 1 || rows < 1) {
-    const size = window.taps.length
     throw new RestoreError(
       'shape',
-      `ssim: expected at least ${size}×${size} pixels for its window, got ${x.height}×${x.width}`,
+      `ssim: expected at least ${taps.length}×${taps.length} pixels for its window, got ${x.height}×${x.width}`,
     )
   }
   const padded = (levels: Levels) => levels.planes.map((plane) => replicate(plane, levels, pad))
   const ys = padded(y)
-  const sources = padded(x).map((plane, c) => sourcesOf(plane, ys[c]!))
-  const lines = (length: number): Moments => [
+  const bands = padded(x).map((plane, c) => new Band(plane, ys[c]!, width, taps))
+  const moments = bands.map((band) => band.moments)
+  const mixed = isVolume && bands.length > 1 ? mixer(moments, taps) : () => moments
+  const stride = roundUp(columns, group)
+  let total = 0
+  for (let row = 0; row < rows; row += group) {
+    for (const band of bands) band.moveTo(row)
+    const lines = Math.min(group, rows - row)
+    for (const maps of mixed()) {
+      for (let line = 0; line < lines; line++)
+        total += sumOfLine(maps, line * stride, columns, covarianceScale)
+    }
+  }
+  return total / (bands.length * columns * rows)
+}
+
+/** The moments of `group` lines of one channel; it holds the lines that those need, and no more. */
+class Band {
+  /** [group columns], columns rounded up to whole groups. */
+  readonly moments: Moments
+  readonly #sources: Moments
+  readonly #x: Float64Array
+  readonly #y: Float64Array
+  readonly #keptRows: number
+  readonly #width: number
+  readonly #passes: readonly Pass[]
+  readonly #taps: Float64Array
+
+  constructor(x: Float64Array, y: Float64Array, width: number, taps: Float64Array) {
+    this.#x = x
+    this.#y = y
+    this.#taps = taps
+    this.#width = width
+    this.#keptRows = taps.length - 1
+    const stride = roundUp(width - this.#keptRows, group)
+    const wide = stride + this.#keptRows
+    this.#sources = fourMaps((this.#keptRows + group) * width)
+    const down = fourMaps(group * wide)
+    this.moments = fourMaps(group * stride)
+    this.#passes = [0, 1, 2, 3].flatMap((m): Pass[] => [
+      {
+        ...{ source: this.#sources[m]!, from: 0, step: width, next: 1 },
+        ...{ out: down[m]!, to: 0, outStep: wide, outNext: 1, count: width },
+      },
+      ...Array.from({ length: group }, (_, line) => ({
+        ...{ source: down[m]!, from: line * wide, step: 1, next: group },
+        ...{ out: this.moments[m]!, to: line * stride, outStep: 1, outNext: group, count: stride / group },
+      })),
+    ])
+  }
+
+  /** Computes the moments of the lines from `row` on; called for every group from the first down. */
+  moveTo(row: number): void {
+    const kept = row === 0 ? 0 : this.#keptRows * this.#width
+    const [xs, ys, squares, products] = this.#sources
+    for (const map of this.#sources) map.copyWithin(0, map.length - kept)
+    const offset = row * this.#width
+    const end = Math.min(xs.length, this.#x.length - offset)
+    for (let i = kept; i < end; i++) {
+      const [a, b] = [this.#x[offset + i]!, this.#y[offset + i]!]
+      xs[i] = a
+      ys[i] = b
+      squares[i] = a * a + b * b
+      products[i] = a * b
+    }
+    const correlate = this.#taps.length === 11 ? correlate11 : correlateAny
+    for (const pass of this.#passes) correlate(pass, this.#taps)
+  }
+}
+
+function fourMaps(length: number): Moments {
+  return [
     new Float64Array(length),
     new Float64Array(length),
     new Float64Array(length),
     new Float64Array(length),
   ]
-  const down = lines(width)
-  const moments = sources.map(() => lines(columns))
-  const mixed = isVolume && sources.length > 1 ? mixer(moments, window.taps) : () => moments
-  let total = 0
-  for (let row = 0; row < rows; row++) {
-    sources.forEach((maps, c) => {
-      for (let m = 0; m < 4; m++) {
-        correlate(maps[m]!, row * width, width, window.taps, down[m]!)
-        correlate(down[m]!, 0, 1, window.taps, moments[c]![m]!)
-      }
-    })
-    for (const line of mixed()) total += sumOfLine(line, window.covarianceScale)
-  }
-  return total / (sources.length * columns * rows)
 }
 
-/** x, y, x² + y² (SSIM needs the variances' sum alone) and xy. */
-function sourcesOf(x: Float64Array, y: Float64Array): Moments {
-  const [squares, products] = [new Float64Array(x.length), new Float64Array(x.length)]
-  for (let i = 0; i < x.length; i++) {
-    const [a, b] = [x[i]!, y[i]!]
-    squares[i] = a * a + b * b
-    products[i] = a * b
-  }
-  return [x, y, squares, products]
+/** `count` times `group` neighbouring results: where their values begin and how far apart they lie, from tap to tap and group to group. */
+interface Pass {
+  readonly source: Float64Array
+  readonly from: number
+  readonly step: number
+  readonly next: number
+  readonly out: Float64Array
+  readonly to: number
+  readonly outStep: number
+  readonly outNext: number
+  readonly count: number
 }
 
-/** out[i] = Σ taps[t] · source[start + i + t·step], the taps symmetric. */
-function correlate(
-  source: Float64Array,
-  start: number,
-  step: number,
-  taps: Float64Array,
-  out: Float64Array,
-): void {
+/** out = Σ taps[t] · source[t·step …], the taps symmetric. */
+function correlateAny(pass: Pass, taps: Float64Array): void {
+  const { source, step, next, out, outStep, outNext, count } = pass
   const radius = taps.length >> 1
-  if (radius === 5) {
-    correlate11(source, start, step, taps, out)
-    return
-  }
-  const middle = start + radius * step
-  for (let i = 0; i < out.length; i++) out[i] = taps[radius]! * source[middle + i]!
-  for (let t = 1; t <= radius; t++) {
-    const tap = taps[radius + t]!
-    const [before, after] = [middle - t * step, middle + t * step]
-    for (let i = 0; i < out.length; i++) out[i]! += tap * (source[before + i]! + source[after + i]!)
+  for (let g = 0; g < group; g++) {
+    const [middle, to] = [pass.from + (radius + g) * step, pass.to + g * outStep]
+    for (let i = 0; i < count; i++) {
+      const at = middle + i * next
+      let sum = taps[radius]! * source[at]!
+      for (let t = 1; t <= radius; t++)
+        sum += taps[radius + t]! * (source[at - t * step]! + source[at + t * step]!)
+      out[to + i * outNext] = sum
+    }
   }
 }
 
-/** The same for 11 taps in one pass, which takes a third of the time. */
-function correlate11(
-  source: Float64Array,
-  start: number,
-  step: number,
-  taps: Float64Array,
-  out: Float64Array,
-): void {
+/** The same for 11 taps; each value is loaded once for the four results around it, which halves the time. */
+function correlate11(pass: Pass, taps: Float64Array): void {
+  const { source, step, next, out, outStep, outNext, count } = pass
   const [t5, t4, t3, t2, t1, t0] = [taps[0]!, taps[1]!, taps[2]!, taps[3]!, taps[4]!, taps[5]!]
-  const count = out.length
-  const [s2, s3, s4, s5] = [2 * step, 3 * step, 4 * step, 5 * step]
-  for (let i = 0, at = start + s5; i < count; i++, at++) {
-    out[i] =
-      t0 * source[at]! +
-      t1 * (source[at - step]! + source[at + step]!) +
-      t2 * (source[at - s2]! + source[at + s2]!) +
-      t3 * (source[at - s3]! + source[at + s3]!) +
-      t4 * (source[at - s4]! + source[at + s4]!) +
-      t5 * (source[at - s5]! + source[at + s5]!)
+  let [from, to] = [pass.from, pass.to]
+  for (let i = 0; i < count; i++) {
+    const v0 = source[from]!
+    const v1 = source[from + step]!
+    const v2 = source[from + 2 * step]!
+    const v3 = source[from + 3 * step]!
+    const v4 = source[from + 4 * step]!
+    const v5 = source[from + 5 * step]!
+    const v6 = source[from + 6 * step]!
+    const v7 = source[from + 7 * step]!
+    const v8 = source[from + 8 * step]!
+    const v9 = source[from + 9 * step]!
+    const v10 = source[from + 10 * step]!
+    const v11 = source[from + 11 * step]!
+    const v12 = source[from + 12 * step]!
+    const v13 = source[from + 13 * step]!
+    out[to] = t0 * v5 + t1 * (v4 + v6) + t2 * (v3 + v7) + t3 * (v2 + v8) + t4 * (v1 + v9) + t5 * (v0 + v10)
+    out[to + outStep] =
+      t0 * v6 + t1 * (v5 + v7) + t2 * (v4 + v8) + t3 * (v3 + v9) + t4 * (v2 + v10) + t5 * (v1 + v11)
+    out[to + 2 * outStep] =
+      t0 * v7 + t1 * (v6 + v8) + t2 * (v5 + v9) + t3 * (v4 + v10) + t4 * (v3 + v11) + t5 * (v2 + v12)
+    out[to + 3 * outStep] =
+      t0 * v8 + t1 * (v7 + v9) + t2 * (v6 + v10) + t3 * (v5 + v11) + t4 * (v4 + v12) + t5 * (v3 + v13)
+    from += next
+    to += outNext
   }
 }
 
-function sumOfLine([meanX, meanY, squares, products]: Moments, covarianceScale: number): number {
+function sumOfLine(maps: Moments, from: number, count: number, covarianceScale: number): number {
+  const [meanX, meanY, squares, products] = maps
   let total = 0
-  for (let i = 0; i < meanX.length; i++) {
+  for (let i = from; i < from + count; i++) {
     const product = meanX[i]! * meanY[i]!
     const square = meanX[i]! * meanX[i]! + meanY[i]! * meanY[i]!
     const covariance = covarianceScale * (products[i]! - product)
