@@ -68,6 +68,18 @@ export const wildUnet = {
   halvesInput: true,
 } as const satisfies Partial<ConditionalUnetOptions>
 
+/** Which of the published networks these options are: for messages, and for whoever needs a certain one. */
+export function unetVariant({
+  isConditional,
+  usesContent,
+  usesDegradation,
+  halvesInput,
+}: ConditionalUnetOptions): 'IR-SDE' | 'denoising SDE' | 'DA-CLIP universal' | 'DA-CLIP wild' {
+  if (halvesInput) return 'DA-CLIP wild'
+  if (usesContent || usesDegradation) return 'DA-CLIP universal'
+  return isConditional ? 'IR-SDE' : 'denoising SDE'
+}
+
 /** What stays the same over all steps of an image: computed once by `condition`. */
 export interface Conditioning {
   /** Added to the time embedding [b 4·width]. */
@@ -221,7 +233,11 @@ export class ConditionalUnet {
     const { multipliers, usesContent, isConditional } = this.options
     if (isConditional !== (degraded !== undefined)) {
       const [wanted, got] = isConditional ? ['a degraded image', 'none'] : ['none', 'one']
-      throw new RestoreError('usage', `U-Net: expected ${wanted} beside the state, got ${got}`)
+      const variant = unetVariant(this.options)
+      throw new RestoreError(
+        'usage',
+        `U-Net: these weights are of the variant '${variant}'; expected ${wanted} beside the state, got ${got}`,
+      )
     }
     if (usesContent && !given.content)
       throw new RestoreError(

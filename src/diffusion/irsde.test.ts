@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest'
+import { float32Data, viewAs } from '../core/data.ts'
+import { hostTensor } from '../core/host.ts'
+import {
+  cleanEstimate,
+  createSde,
+  denoisingSde,
+  evaluate,
+  evaluateEach,
+  type LinearForm,
+  marginal,
+  optimum,
+  optimumDeviation,
+  restoringSde,
+  reverseStep,
+  samplers,
+  startStep,
+  trueNoise,
+} from './irsde.ts'
+
+const sde = createSde(restoringSde)
+const image = (...values: number[]) =>
+  hostTensor(float32Data(Float32Array.from(values), [values.length, 1, 1, 1]))
+const valuesOf = (tensor: ReturnType<typeof image>) => Array.from(viewAs(tensor.read().bytes, Float32Array))
+
+describe('the tables', () => {
+  test('hold the published numbers for the cosine schedule', () => {
+    for (const [t, theta] of [
+      [0, 0.00061429],
+      [1, 0.00169456],
+      [2, 0.00324011],
+      [50, 0.50615633],
+      [100, 0.99976659],
+    ] as const)
+      expect(sde.theta[t]).toBeCloseTo(theta, 7)
+    expect(sde.cumulative[0]).toBe(0)
+    expect(sde.cumulative[100]).toBeCloseTo(50.8994484, 4)
+    expect(sde.dt).toBeCloseTo(0.1040938, 6)
+    expect([1, 50, 100].map((t) => sde.sigmaBar[t]?.toFixed(6))).toEqual(['0.003683', '0.182870', '0.196076'])
+    expect([1, 50, 100].map((t) => sde.sigma[t]?.toFixed(6))).toEqual(['0.011415', '0.197282', '0.277264'])
+  })
+
+  test.each([
+    ['linear', [0.0029604, 0.09950496, 0.1980198], 10.0490103, 0.5272477],
+    ['constant', [1, 1, 1], 100, 0.0529832],
+  ] as const)('hold them for the %s schedule', (schedule, theta, cumulative, dt) => {
+    const tables = createSde({ ...restoringSde, schedule })
+    for (const [i, t] of [1, 50, 100].entries()) expect(tables.theta[t]).toBeCloseTo(theta[i] as number, 6)
+    expect(tables.cumulative[100]).toBeCloseTo(cumulative, 4)
+    expect(tables.dt).toBeCloseTo(dt, 6)
+  })
+
+  test('hold them for the denoising SDE', () => {
+    const tables = createSde(denoisingSde)
+    expect(tables.cumulative[1000]).toBeCloseTo(504.4303, 2)
+    expect(tables.dt).toBeCloseTo(0.00638121, 7)
+  })
+
+  test('take a deviation of 1 or more as one of 255', () => {
+    expect(createSde({ ...restoringSde, maxSigma: 0.2 }).maxSigma).toBe(0.2)
+    expect(createSde({ ...restoringSde, maxSigma: 1 }).maxSigma).toBe(1 / 255)
+    expect(createSde({ ...denoisingSde, maxSigma: 1 }).maxSigma).toBe(1)
+  })
+
+  test('have as many steps as are sampled, with times on the scale of training', () => {
+    const fewer = createSde({ ...restoringSde, sampleSteps: 8 })
+    expect([fewer.steps, fewer.timeScale, fewer.theta.length]).toEqual([8, 12.5, 9])
+  })
+
+  test.each([{ steps: 0 }, { sampleSteps: 2.5 }, { maxSigma: 0 }, { eps: 1 }, { maxSigma: Number.NaN }])(
+    'are refused for %j',
+    (wrong) => {
+      expect(() => createSde({ ...restoringSde, ...wrong })).toThrow('SDE: expected whole numbers of steps')
+    },
+  )
+})
+
+describe('the steps', () => {
+  test('have the published coefficients and deviations', () => {
+    for (const [t, ofState, ofClean, deviation] of [
+      [1, 0, 1, 0],
+      [2, 0.3433367, 0.6566058, 0.00298409],
+      [50, 0.9328964, 0.043733, 0.06149173],
+      [100, 0.9011574, 0.0010426, 0.08499606],
+    ] as const) {
+      const form = optimum(sde, t)
+      expect(form.state).toBeCloseTo(ofState, 4)
+      expect(form.clean).toBeCloseTo(ofClean, 4)
+      expect(optimumDeviation(sde, t)).toBeCloseTo(deviation, 6)
+    }
+  })
+
+  test('find the clean image again from the noise that is in a state', () => {
+    for (const t of [1, 30, 100]) {
+      const [clean, degraded, noise] = [image(0.2), image(0.7), image(1.3)]
+      const state = evaluate(marginal(sde, t), { clean, degraded, noise })
+      const prediction = evaluate(trueNoise(sde, t), { state, clean, degraded })
+      expect(valuesOf(prediction)[0]).toBeCloseTo(1.3, 2)
+      const found = evaluate(cleanEstimate(sde, t), { state, degraded, prediction })
+      expect(valuesOf(found)[0]).toBeCloseTo(0.2, 3)
+    }
+  })
+
+  test('keep an image that is neither degraded nor noisy', () => {
+    for (const sampler of samplers)
+      for (const t of [1, 2, 57, 100]) {
+        const { state = 0, degraded = 0 } = reverseStep(sde, t, sampler)
+        expect(state + degraded).toBeCloseTo(1, 6)
+      }
+  })
+
+  test('draw noise but for the mean and the ODE', () => {
+    const noisy = samplers.filter((sampler) => (reverseStep(sde, 50, sampler).noise ?? 0) !== 0)
+    expect(noisy).toEqual(['posterior', 'sde'])
+  })
+
+  test('end without noise where they are drawn from the posterior', () => {
+    expect(reverseStep(sde, 1, 'posterior').noise).toBeLessThan(1e-10)
+  })
+
+  test('of the denoising SDE know no posterior sampling', () => {
+    expect(() => reverseStep(createSde(denoisingSde), 5, 'posterior')).toThrow('expected sde, mean or ode')
+  })
+
+  test('are there for times 0 to the last', () => {
+    expect(() => reverseStep(sde, 101, 'sde')).toThrow('SDE: expected a time of 0 to 100, got 101')
+    expect(() => reverseStep(sde, 1.5, 'sde')).toThrow('got 1.5')
+  })
+})
+
+describe('the start of denoising', () => {
+  const tables = createSde({ ...denoisingSde, steps: 100, maxSigma: 75 })
+
+  test('is where the SDE has the level of the noise', () => {
+    expect([15, 25, 50].map((level) => startStep(tables, level / 255))).toEqual([14, 21, 38])
+    const t = startStep(tables, 25 / 255)
+    expect(Math.abs((tables.sigmaBar[t] ?? 0) * 255 - 25)).toBeLessThan(2)
+  })
+
+  test('is refused above the largest level, and for an SDE that restores', () => {
+    expect(() => startStep(tables, 0.5)).toThrow(
+      'start step: expected a denoising SDE and a noise level up to',
+    )
+    expect(() => startStep(sde, 0.1)).toThrow('got restoring')
+  })
+})
+
+describe('forms', () => {
+  const [state, noise] = [image(1, 2), image(10, 20)]
+
+  test('weigh images, each of a batch by its own', () => {
+    expect(valuesOf(evaluate({ state: 2, noise: -1 }, { state, noise }))).toEqual([-8, -16])
+    const forms: LinearForm[] = [{ state: 1 }, { state: 2, noise: 0.5 }]
+    expect(valuesOf(evaluateEach(forms, { state, noise }))).toEqual([1, 14])
+  })
+
+  test('ask for images that are not given', () => {
+    expect(() => evaluate({ clean: 1 }, { state })).toThrow("SDE: expected an image 'clean', got none")
+    expect(() => evaluate({}, { state })).toThrow('got an empty one')
+  })
+})
