@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { viewAs } from '../core/data.ts'
+import { clipImage, resizeAndCrop, toBytes } from './clipImage.ts'
+import type { Image } from './image.ts'
+
+interface Golden {
+  readonly pictures: readonly {
+    readonly size: readonly [number, number]
+    readonly side: number
+    readonly first: readonly (readonly number[])[]
+    readonly sha256: string
+  }[]
+}
+
+const { pictures } = JSON.parse(
+  readFileSync(new URL('../../test/golden/clip/clip.json', import.meta.url), 'utf8'),
+) as Golden
+
+/** The picture of test/golden/clip/clip.py. */
+function picture(height: number, width: number): Image {
+  const size = height * width
+  const data = new Float32Array(3 * size)
+  for (let i = 0; i < data.length; i++)
+    data[(i % 3) * size + Math.floor(i / 3)] = Number(((BigInt(i) * 2654435761n) >> 7n) % 251n) / 255
+  return { width, height, channels: 3, data }
+}
+
+describe('a picture for CLIP', () => {
+  test.each(pictures)('of $size comes out as Pillow makes it at $side, bit for bit', (golden) => {
+    const { planes } = resizeAndCrop(toBytes(picture(...golden.size)), golden.side)
+    const bytes = new Uint8Array(3 * golden.side ** 2)
+    for (const [c, plane] of planes.entries())
+      for (let i = 0; i < plane.length; i++) bytes[3 * i + c] = plane[i] as number
+    expect([...bytes.subarray(0, 12)]).toEqual(golden.first.flat())
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(golden.sha256)
+  })
+
+  test('keeps bytes as they are, and cuts off what lies between', () => {
+    const data = Float32Array.from({ length: 256 }, (_, i) => i / 255)
+    const [plane] = toBytes({ width: 16, height: 16, channels: 1, data }).planes
+    expect([...(plane as Uint8Array)]).toEqual(Array.from({ length: 256 }, (_, i) => i))
+    const between = Float32Array.of(0.999, 1.5, -0.2, 0.5)
+    expect([...(toBytes({ width: 4, height: 1, channels: 1, data: between }).planes[0] ?? [])]).toEqual([
+      254, 255, 0, 127,
+    ])
+  })
+
+  test('is normalised by channel, grey in three equal ones', () => {
+    const grey = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, 2)
+    expect(grey.shape).toEqual([1, 3, 2, 2])
+    const values = viewAs(grey.bytes, Float32Array)
+    expect(values[0]).toBeCloseTo((153 / 255 - 0.48145466) / 0.26862954, 6)
+    expect(values[11]).toBeCloseTo((153 / 255 - 0.40821073) / 0.27577711, 6)
+  })
+
+  test('with opacity is refused', () => {
+    const image = { width: 1, height: 1, channels: 4, data: new Float32Array(4) }
+    expect(() => clipImage(image, 2)).toThrow('CLIP: expected an image with 1 or 3 channels, got 4')
+  })
+})
