@@ -242,7 +242,7 @@ export class ConditionalUnet {
     if (usesContent && !given.content)
       throw new RestoreError(
         'usage',
-        'U-Net: expected a content embedding, got none; compute it with DA-CLIP',
+        `U-Net: these weights are of the variant '${unetVariant(this.options)}'; expected a content embedding, got none; compute it with DA-CLIP`,
       )
     const seen = degraded ? cat([state.sub(degraded), degraded], 1) : state
     const embedded = this.init_conv.forward(padTo(seen, 2 ** (multipliers.length - 1), 'reflect'))

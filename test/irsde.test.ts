@@ -1,0 +1,200 @@
+// The networks of IR-SDE, Refusion and DA-CLIP's restoration: sizes of the published ones, options, graphs and wrong inputs.
+
+import { describe, expect, test } from 'vitest'
+import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
+import type { Tensor } from '../src/core/tensor.ts'
+import { createSde, matchingLoss, restoringSde } from '../src/diffusion/irsde.ts'
+import {
+  ConditionalNafnet,
+  conditionalNafnetDefaults,
+  conditionalNafnetOptionsFromWeights,
+} from '../src/models/conditionalNafnet.ts'
+import {
+  ConditionalUnet,
+  type ConditionalUnetOptions,
+  conditionalUnetDefaults,
+  conditionalUnetOptionsFromWeights,
+  unetVariant,
+  universalUnet,
+  wildUnet,
+} from '../src/models/conditionalUnet.ts'
+import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../src/models/latentUnet.ts'
+import { emptyInit, randomInit } from '../src/nn/init.ts'
+import { parameterCount, parameters, stateDict } from '../src/nn/module.ts'
+import { toOnnx } from '../src/onnx/compile.ts'
+import { trace } from '../src/onnx/tracer.ts'
+import { onnxSession } from '../src/runtime/sessionNode.ts'
+import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../src/torch/backend.ts'
+import { adamW } from '../src/torch/optim.ts'
+import { libtorchMissing } from './libtorch.ts'
+import { difference, numbersOf } from './values.ts'
+
+const tolerance = { absolute: 1e-5, relative: 1e-4 }
+const denoisingUnet = { isConditional: false, middleAttention: 'full' } as const
+
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
+}
+
+function data(shape: readonly number[], seed: number): TensorData {
+  const next = random(seed)
+  return float32Data(Float32Array.from({ length: elementCount(shape) }, next), shape)
+}
+
+const shapesOf = (network: object) =>
+  new Map([...stateDict(network)].map(([key, { shape }]) => [key, shape as number[]]))
+
+describe('the published networks', () => {
+  test.each([
+    ['IR-SDE', {}, 137_147_523, 151, 'IR-SDE'],
+    ['denoising', denoisingUnet, 137_137_091, 150, 'denoising SDE'],
+    ['universal', universalUnet, 48_975_747, 224, 'DA-CLIP universal'],
+    [
+      'universal, one task',
+      { ...universalUnet, usesDegradation: false },
+      48_712_579,
+      217,
+      'DA-CLIP universal',
+    ],
+    ['wild', wildUnet, 49_470_467, 221, 'DA-CLIP wild'],
+    ['universal, without embeddings', { multipliers: [1, 1, 2, 4, 8] }, 36_236_419, 151, 'IR-SDE'],
+  ] as const)('%s has the official number of parameters and keys', (_, changed, count, keys, variant) => {
+    const options: ConditionalUnetOptions = { ...conditionalUnetDefaults, ...changed }
+    const network = new ConditionalUnet(emptyInit(), options)
+    expect([parameterCount(network), stateDict(network).size]).toEqual([count, keys])
+    expect(conditionalUnetOptionsFromWeights(shapesOf(network))).toEqual(options)
+    expect(unetVariant(options)).toBe(variant)
+  })
+
+  test('Refusion’s NAFNet too', () => {
+    const network = new ConditionalNafnet(emptyInit(), conditionalNafnetDefaults)
+    expect([parameterCount(network), stateDict(network).size]).toEqual([76_608_387, 668])
+    expect(conditionalNafnetOptionsFromWeights(shapesOf(network))).toEqual(conditionalNafnetDefaults)
+    const latent = { ...conditionalNafnetDefaults, channels: 8, addsFirstFeatures: true }
+    const shapes = shapesOf(new ConditionalNafnet(emptyInit(), latent))
+    expect(conditionalNafnetOptionsFromWeights(shapes)).toEqual(latent)
+  })
+
+  test('and the latent U-Net tells its options', () => {
+    const shapes = shapesOf(new LatentUnet(emptyInit(), latentUnetDefaults))
+    expect(latentUnetOptionsFromWeights(shapes)).toEqual(latentUnetDefaults)
+  })
+})
+
+const small = { ...conditionalUnetDefaults, width: 32, multipliers: [1, 1, 1] } as const
+const guided: ConditionalUnetOptions = {
+  ...small,
+  contextWidth: 6,
+  usesContent: true,
+  usesDegradation: true,
+}
+const [state, degraded] = [data([1, 3, 9, 13], 3), data([1, 3, 9, 13], 4)]
+const [content, degradation] = [data([1, 6], 5), data([1, 6], 6)]
+
+test.skipIf(libtorchMissing !== undefined).each([
+  ['guided', guided],
+  ['wild', { ...guided, usesDegradation: false, halvesInput: true }],
+] as const)('one graph of the %s network serves all times, and agrees with libtorch', async (_, options) => {
+  const network = new ConditionalUnet(randomInit(random(1)), options)
+  const named = { state, degraded, content, degradation, time: data([1], 1) }
+  const forward = (inputs: Readonly<Record<string, Tensor>>) => {
+    const { state: x, degraded: mu, time } = inputs as Record<'state' | 'degraded' | 'time', Tensor>
+    return { y: network.forward({ state: x, degraded: mu, time }, network.condition(inputs)) }
+  }
+  const traced = Object.entries(named).map(([name, { shape }]) => ({ name, shape }))
+  const session = await onnxSession(toOnnx(trace(traced, forward)))
+  const at = (t: number) => ({ ...named, time: float32Data(Float32Array.of(t), [1]) })
+  const found = await Promise.all([1, 62.5].map((t) => session.run(at(t))))
+  await session.close()
+  expect(difference(found[0]!.y!, found[1]!.y!, tolerance)).toBeDefined()
+  moveToTorch(network)
+  for (const [i, t] of [1, 62.5].entries()) {
+    const moved = Object.fromEntries(Object.entries(at(t)).map(([name, value]) => [name, toTorch(value)]))
+    const wanted = noGrad(() => forward(moved).y.read())
+    expect(difference(found[i]!.y!, wanted, tolerance)).toBeUndefined()
+  }
+})
+
+describe('a graph', () => {
+  const traced = (options: ConditionalUnetOptions, inputs: Readonly<Record<string, readonly number[]>>) =>
+    trace(
+      Object.entries(inputs).map(([name, shape]) => ({ name, shape })),
+      (named) => {
+        const network = new ConditionalUnet(randomInit(random(2)), options)
+        const { state: x, time } = named as Record<'state' | 'time', Tensor>
+        const given = network.condition({ content: named.content, degradation: named.degradation })
+        return { y: network.forward({ state: x, degraded: named.degraded, time }, given) }
+      },
+    )
+  const images = { state: [1, 3, 8, 8], degraded: [1, 3, 8, 8], time: [1] }
+
+  test.each([
+    [
+      'a context of another width',
+      { ...images, content: [1, 8] },
+      'expected a content embedding [b 6], got [1 8]',
+    ],
+    [
+      'a degradation of another width',
+      { ...images, content: [1, 6], degradation: [1, 512] },
+      'expected a degradation embedding [b 6], got [1 512]; ViT-B/32 gives 512 features',
+    ],
+    ['no content', images, "the variant 'DA-CLIP universal'; expected a content embedding, got none"],
+    [
+      'no degraded image',
+      { state: [1, 3, 8, 8], time: [1], content: [1, 6] },
+      'expected a degraded image beside the state, got none',
+    ],
+    [
+      'sides that reflection cannot fill',
+      { ...images, state: [1, 3, 2, 8], degraded: [1, 3, 2, 8], content: [1, 6] },
+      'expected sides larger than what reflection adds up to a multiple of 4, got [1 6 2 8]',
+    ],
+  ] as const)('is refused for %s', (_, inputs, message) => {
+    expect(() => traced(guided, inputs)).toThrow(message)
+  })
+
+  test('of the denoising SDE is refused with a degraded image, by its name', () => {
+    expect(() => traced({ ...small, ...denoisingUnet }, images)).toThrow(
+      "the variant 'denoising SDE'; expected none beside the state, got one",
+    )
+  })
+})
+
+describe.skipIf(libtorchMissing !== undefined)('training', () => {
+  test('reaches every parameter, and learns a batch', () => {
+    const network = new ConditionalUnet(randomInit(random(7)), { ...small, width: 8, multipliers: [1, 2] })
+    moveToTorch(network)
+    const shape = [2, 3, 8, 8]
+    const batch = {
+      clean: toTorch(data(shape, 8)),
+      degraded: toTorch(data(shape, 9)),
+      noise: toTorch(data(shape, 10)),
+      times: [3, 70],
+    }
+    const time = toTorch(float32Data(Float32Array.from(batch.times), [2]))
+    const sde = createSde(restoringSde)
+    const lossOf = () =>
+      matchingLoss(sde, batch, (x) => network.forward({ state: x, degraded: batch.degraded, time })).loss
+    const optimizer = adamW(parameters(network), { weightDecay: 0 })
+    const step = () =>
+      scope(() => {
+        optimizer.zeroGrad()
+        const loss = lossOf()
+        backward(loss)
+        optimizer.step(2e-3)
+        return loss
+      })
+    const first = scalar(step())
+    for (const [key, tensor] of parameters(network)) {
+      const gradient = grad(tensor)
+      expect(gradient && Array.from(numbersOf(gradient.read())).every(Number.isFinite), key).toBe(true)
+    }
+    for (let i = 0; i < 40; i++) step()
+    expect(scalar(noGrad(lossOf))).toBeLessThan(first / 1.5)
+  })
+})
