@@ -6,6 +6,7 @@ import type { Tensor } from '../core/tensor.ts'
 import type { Degrade } from '../degrade/degradation.ts'
 import type { MetricName } from '../metrics/metrics.ts'
 import type { Init } from '../nn/init.ts'
+import type { WeightSource } from '../nn/module.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import type { RandomGenerator } from '../torch/rng.ts'
 import type { EmaDecay } from './ema.ts'
@@ -48,12 +49,25 @@ export interface RecipeNetwork<N extends object, O extends object> {
   readonly multipleOf?: number
   /** Checkpoint to start from instead of random weights. */
   readonly weights?: string
+  /** Makes of the checkpoint's weights, and of random ones, all that this network starts from; the checkpoint's by default. */
+  adapt?(checkpoint: Weights, random: Weights): Weights
+  /** Finishes the network on its device, before the first step of a training. */
+  start?(network: N): void
   /** Which parameters learn, by key; all by default. */
   learns?(key: string): boolean
+  /** What is written for others, where some of the network serves its training alone. */
+  readonly published?: { holds(key: string): boolean; readonly options: O }
 }
 
-export interface LossContext<N extends object, S extends Sample> {
+/** Weights by checkpoint key. */
+export type Weights = ReadonlyMap<string, WeightSource>
+
+/** Numbers and words that a loss reads. */
+export type Constants = Readonly<Record<string, number | string>>
+
+export interface LossContext<N extends object, S extends Sample, C extends Constants = Constants> {
   readonly model: N
+  readonly constants: C
   /** What `data.sample` made, stacked: images as [b c h w], numbers and texts as lists. */
   readonly batch: Batch<S>
   readonly step: number
@@ -79,14 +93,21 @@ export interface Validation<N extends object> {
   readonly pictures?: number
 }
 
-export interface Recipe<N extends object = object, O extends object = object, S extends Sample = Sample> {
+export interface Recipe<
+  N extends object = object,
+  O extends object = object,
+  S extends Sample = Sample,
+  C extends Constants = Constants,
+> {
   readonly name: string
   /** Facts about the trained model for its file: title, task, licence. */
   readonly card?: Readonly<Record<string, string>>
   readonly network: RecipeNetwork<N, O>
   readonly data: RecipeData<S>
+  /** What the loss reads and `--set constants.NAME=VALUE` changes. */
+  readonly constants?: C
   /** A scalar, or several named ones that are added up and logged apart. */
-  loss(context: LossContext<N, S>): Tensor | Readonly<Record<string, Tensor>>
+  loss(context: LossContext<N, S, C>): Tensor | Readonly<Record<string, Tensor>>
   optimizer(parameters: ReadonlyMap<string, Tensor>): Optimizer
   readonly learningRate: number | Schedule
   /** Updates of the weights. */
@@ -109,9 +130,12 @@ export interface Recipe<N extends object = object, O extends object = object, S 
 }
 
 /** The recipe itself, its parts checked against one another by the compiler. */
-export function defineRecipe<N extends object, const O extends object, S extends Sample>(
-  recipe: Recipe<N, O, S>,
-): Recipe<N, O, S> {
+export function defineRecipe<
+  N extends object,
+  const O extends object,
+  S extends Sample,
+  C extends Constants = Constants,
+>(recipe: Recipe<N, O, S, C>): Recipe<N, O, S, C> {
   return recipe
 }
 

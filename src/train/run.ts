@@ -6,7 +6,7 @@ import { loadTensor } from '../checkpoints/stored.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { emptyInit, randomInit } from '../nn/init.ts'
-import { loadWeights, parameters } from '../nn/module.ts'
+import { loadWeights, parameters, stateDict } from '../nn/module.ts'
 import { autocast, type Device, moveToTorch, scope, toTorch } from '../torch/backend.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import { RandomGenerator } from '../torch/rng.ts'
@@ -14,7 +14,7 @@ import { Ema } from './ema.ts'
 import type { OpenImages } from './loader/images.ts'
 import { streamOf } from './loader/plan.ts'
 import type { Batch, HostBatch, Sample } from './loader/samples.ts'
-import type { Recipe } from './recipe.ts'
+import type { Recipe, Weights } from './recipe.ts'
 import type { Losses } from './step.ts'
 
 export interface Run {
@@ -32,14 +32,13 @@ export interface Run {
 export function createRun(recipe: Recipe, device: Device, validation?: OpenImages): Run {
   const { options, weights } = recipe.network
   const random = streamOf(recipe.seed, 'weights')
-  const network = recipe.network.create(
-    weights === undefined ? randomInit(() => random.uniform()) : emptyInit(),
-    options,
-  )
-  if (weights !== undefined) startFrom(network, weights)
+  const isRandom = weights === undefined || recipe.network.adapt !== undefined
+  const network = recipe.network.create(isRandom ? randomInit(() => random.uniform()) : emptyInit(), options)
+  if (weights !== undefined) startFrom(network, weights, recipe.network)
   // What does not learn needs no gradient either.
   for (const [key, tensor] of parameters(network)) tensor.isTrainable = recipe.network.learns?.(key) ?? true
   moveToTorch(network, device)
+  recipe.network.start?.(network)
   const trained = parameters(network)
   if (trained.size === 0) {
     throw new RestoreError('usage', 'network.learns: expected at least one parameter that learns, got none')
@@ -49,12 +48,23 @@ export function createRun(recipe: Recipe, device: Device, validation?: OpenImage
   return { recipe, device, network, trained, optimizer, ema, validation }
 }
 
-function startFrom(network: object, file: string): void {
+function startFrom(network: object, file: string, { adapt }: Recipe['network']): void {
   const { tensors } = readCheckpoint(file)
   const sources = [...tensors].map(
     ([key, stored]) => [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const,
   )
-  loadWeights(network, new Map(sources))
+  const checkpoint: Weights = new Map(sources)
+  loadWeights(network, adapt ? adapt(checkpoint, weightsOf(network)) : checkpoint)
+}
+
+/** The weights that a network in host memory has. */
+function weightsOf(network: object): Weights {
+  return new Map(
+    [...stateDict(network)].map(([key, tensor]) => {
+      const data = tensor.read()
+      return [key, { shape: data.shape, floats: () => toFloat32(data) }]
+    }),
+  )
 }
 
 /** The losses of one batch; `number` counts batches and gives them their chance. */
@@ -65,7 +75,10 @@ export function lossesOf(
   const random = streamOf(recipe.seed, 'loss').fork(number)
   const generator = new RandomGenerator(random.fork(0).integer(2 ** 32), device)
   const compute = () =>
-    recipe.loss({ model: network, batch: toDevice(batch, device), step, random: random.fork(1), generator })
+    recipe.loss({
+      ...{ model: network, constants: recipe.constants ?? {}, batch: toDevice(batch, device), step },
+      ...{ random: random.fork(1), generator },
+    })
   if (recipe.precision !== 'bfloat16') return compute()
   return autocast(device === 'cpu' ? 'cpu' : 'cuda', 'bfloat16', () => scope(compute))
 }

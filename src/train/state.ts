@@ -82,11 +82,13 @@ export function saveWeights(run: Run, path: string, identity: Identity, { step, 
   const metadata = new Map([
     ['format', 'pt'],
     ['model', network.model],
-    ['options', JSON.stringify(network.options)],
+    ['options', JSON.stringify(network.published?.options ?? network.options)],
     ['provenance', JSON.stringify(provenance)],
     ...(card ? ([['card', JSON.stringify(card)]] as const) : []),
   ])
-  writeSafetensors(path, readAll(stateDict(publishedNetwork(run))), metadata)
+  const tensors = [...stateDict(publishedNetwork(run))]
+  const held = tensors.filter(([key]) => network.published?.holds(key) ?? true)
+  writeSafetensors(path, readAll(new Map(held)), metadata)
 }
 
 /** Puts a run where its folder's state was; refuses a state of another recipe, code or data, saying what differs. */
