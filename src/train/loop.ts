@@ -1,7 +1,6 @@
 // The training loop.
 
 import { join } from 'node:path'
-import { loadAddon as addon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
 import { scalar, scope } from '../torch/backend.ts'
 import { clipEachGradNorm, clipGradNorm } from '../torch/optim.ts'
@@ -84,7 +83,6 @@ export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Read
     const values = addGradients(() => lossesOf(run, { batch, step: plan.step, number: plan.number }), share)
     for (const [name, value] of Object.entries(values)) means[name] = (means[name] ?? 0) + value * share
   }
-  addon().clearAutocastCache()
   return means
 }
 
