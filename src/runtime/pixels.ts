@@ -9,32 +9,76 @@ export interface Extent {
   readonly width: number
 }
 
+/** Gives parts of a picture as planes. */
+export type ReadPart = (top: number, left: number, height: number, width: number) => Image
+
 /** Parts of a picture, continued by reflection to `padded`, in as many planes as a network takes. */
-export function planeReader(
-  pixels: Pixels,
-  wanted: number,
-  padded: Extent,
-): (top: number, left: number, height: number, width: number) => Image {
-  checkChannels(pixels.channels, wanted)
-  const { data, channels, hasAlpha } = pixels
-  const step = channels + (hasAlpha ? 1 : 0)
-  const peak = peakOf(data)
+export function planeReader(pixels: Pixels, wanted: number, padded: Extent): ReadPart {
+  const step = pixels.channels + (pixels.hasAlpha ? 1 : 0)
+  const layout = { pixelStep: step, channelStep: 1, peak: peakOf(pixels.data) }
+  return partReader({ ...pixels, ...layout }, wanted, padded)
+}
+
+/** The same of planes. */
+export function imageReader(image: Image, wanted: number, padded: Extent): ReadPart {
+  const layout = { pixelStep: 1, channelStep: image.width * image.height, peak: 1 }
+  return partReader({ ...image, ...layout }, wanted, padded)
+}
+
+interface Layout extends Extent {
+  readonly channels: number
+  readonly data: Uint8Array | Uint16Array | Float32Array
+  /** From a value to that of the next pixel, and to that of the next channel. */
+  readonly pixelStep: number
+  readonly channelStep: number
+  /** The value of white. */
+  readonly peak: number
+}
+
+function partReader(layout: Layout, wanted: number, padded: Extent): ReadPart {
+  const { data, channels, pixelStep, channelStep, peak } = layout
+  checkChannels(channels, wanted)
   return (top, left, height, width) => {
     const planes = new Float32Array(wanted * height * width)
     const columns = Int32Array.from({ length: width }, (_, x) =>
-      continued(left + x, pixels.width, padded.width),
+      continued(left + x, layout.width, padded.width),
     )
     for (let y = 0; y < height; y++) {
-      const row = continued(top + y, pixels.height, padded.height) * pixels.width
+      const row = continued(top + y, layout.height, padded.height) * layout.width
       for (let c = 0; c < wanted; c++) {
-        const from = channels === 1 ? 0 : c
+        const from = channels === 1 ? 0 : c * channelStep
         const to = (c * height + y) * width
         for (let x = 0; x < width; x++)
-          planes[to + x] = (data[(row + (columns[x] as number)) * step + from] as number) / peak
+          planes[to + x] = (data[(row + (columns[x] as number)) * pixelStep + from] as number) / peak
       }
     }
     return { width, height, channels: wanted, data: planes }
   }
+}
+
+/** Takes finished rows of planes as they are, neither clamped nor rounded; grey pictures stay grey. */
+export function imageWriter(
+  { width, height, channels }: Omit<Image, 'data'>,
+  scale: number,
+): { readonly image: Image; emit(top: number, rows: Image): void } {
+  const size = { width: width * scale, height: height * scale }
+  const data = new Float32Array(channels * size.width * size.height)
+  const emit = (top: number, rows: Image) => {
+    const plane = rows.width * rows.height
+    const averaged = channels === 1 ? rows.channels : 1
+    const count = Math.min(rows.height, size.height - top)
+    for (let c = 0; c < channels; c++) {
+      for (let y = 0; y < count; y++) {
+        const [from, to] = [c * plane + y * rows.width, (c * size.height + top + y) * size.width]
+        for (let x = 0; x < size.width; x++) {
+          let value = rows.data[from + x] as number
+          for (let more = 1; more < averaged; more++) value += rows.data[more * plane + from + x] as number
+          data[to + x] = value / averaged
+        }
+      }
+    }
+  }
+  return { image: { ...size, channels, data }, emit }
 }
 
 function checkChannels(given: number, wanted: number): void {

@@ -73,6 +73,22 @@ describe('a restorer', () => {
     expect([data[0], data[1], data[2], data[3]]).toEqual([...expected.subarray(0, 3), 255])
   })
 
+  test('gives planes neither clamped nor rounded, also of values outside 0..1 and of grey', async () => {
+    const model = loadModel(readCheckpoint(weights))
+    const { image } = await decodeImage(at('photo.png'))
+    const wild = { ...image, data: image.data.map((value) => 3 * value - 1) }
+    const pixels = image.width * image.height
+    for (const input of [wild, { ...wild, channels: 1, data: wild.data.subarray(0, pixels) }]) {
+      const expected = await restoreImage(input, model, nodeSession(model))
+      expect(expected.data.some((value) => value < 0 || value > 1)).toBe(true)
+      const restored = await restorer.runPlanes(input)
+      expect({ ...restored, data: [...restored.data] }).toEqual({
+        ...expected,
+        data: Array.from(expected.data, (value) => expect.closeTo(value, 5)),
+      })
+    }
+  })
+
   test('tells what it used and how far it is', async () => {
     const events: ProgressEvent[] = []
     const result = await restorer.run(at('photo.png'), {

@@ -3,21 +3,22 @@
 import { availableParallelism } from 'node:os'
 import { RestoreError } from '../core/errors.ts'
 import { checkFormat } from '../data/codec.ts'
+import type { Image } from '../data/image.ts'
 import { foreignProfile } from '../data/raster.ts'
 import { builders } from '../registry/builders.ts'
 import type { ModelCard } from '../registry/cards.ts'
 import { tilingOf } from '../registry/tiling.ts'
 import type { ComputeSession } from './compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './devices.ts'
-import { type ReadInput, type RestoreInput, readInput } from './input.ts'
+import { type RestoreInput, readInput } from './input.ts'
 import { findModel, type ModelRequest } from './models.ts'
 import { prepareNetwork } from './networks.ts'
-import { planeReader, sampleWriter } from './pixels.ts'
+import { type Extent, imageReader, imageWriter, planeReader, type ReadPart, sampleWriter } from './pixels.ts'
 import { planTiles, smallerSide, type TilePlan, type TileRequest } from './plan.ts'
 import { type OnProgress, progressOf } from './progress.ts'
 import type { Opened, Placement } from './protocol.ts'
 import { RestoreResult } from './result.ts'
-import { restoreInTiles } from './tile.ts'
+import { restoreInTiles, type TileJob } from './tile.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest {
   /** Options of the network that its weights do not tell. */
@@ -38,6 +39,12 @@ export interface RunPictureOptions extends TileRequest {
   readonly name?: string | undefined
   /** Most pixels that are decoded; 268 million by default. */
   readonly pixelLimit?: number | undefined
+}
+
+/** Reads a picture and keeps its result, for one try. */
+interface Attempt {
+  readonly read: ReadPart
+  readonly emit: TileJob['emit']
 }
 
 interface Open {
@@ -106,7 +113,13 @@ export class Restorer implements AsyncDisposable {
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
     if (options.signal?.aborted) throw new RestoreError('aborted', 'restore: cancelled')
     const restoring = performance.now()
-    const { pixels, plan } = await this.#restore(read, options)
+    // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
+    const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
+    const { attempt, plan } = await this.#restore(read.pixels, options, (padded, wanted, scale) => {
+      const writer = sampleWriter(read.pixels, scale, isDeep)
+      return { read: planeReader(read.pixels, wanted, padded), ...writer }
+    })
+    const { pixels } = attempt
     const seconds = { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 }
     const { placement, session, card } = this.#open
     const { model, sha256 } = session.opened
@@ -121,6 +134,20 @@ export class Restorer implements AsyncDisposable {
     return new RestoreResult({ pixels, depth, format, metadata, info })
   }
 
+  /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
+  async runPlanes(image: Image, options: Omit<RunPictureOptions, 'format' | 'name' | 'pixelLimit'> = {}) {
+    const { attempt } = await this.#restore(image, options, (padded, wanted, scale) => {
+      return { read: imageReader(image, wanted, padded), ...imageWriter(image, scale) }
+    })
+    return attempt.image
+  }
+
+  /** Side of a result over that of its picture. */
+  get scale(): number {
+    const { model, options } = this.opened
+    return builders[model].scale(options)
+  }
+
   async close(): Promise<void> {
     await this.#open.session.close()
   }
@@ -130,12 +157,19 @@ export class Restorer implements AsyncDisposable {
   }
 
   /** Tries again from the start with smaller tiles where memory did not suffice, so that no seam tells where. */
-  async #restore(read: ReadInput, options: RunPictureOptions) {
-    const { model } = this.#open.session.opened
+  async #restore<T extends Attempt>(
+    picture: Extent,
+    options: RunPictureOptions,
+    begin: (padded: Extent, channels: number, scale: number) => T,
+  ): Promise<{ readonly attempt: T; readonly plan: TilePlan }> {
+    const { model, options: network } = this.opened
     for (;;) {
-      const plan = this.#plan(read, options)
+      const plan = this.#plan(picture, options)
       try {
-        return { plan, pixels: await this.#restoreBy(plan, read, options) }
+        const padded = { height: plan.rows.length, width: plan.columns.length }
+        const attempt = begin(padded, builders[model].channels(network).input, this.scale)
+        await this.#restoreBy(plan, { ...padded, ...attempt }, options)
+        return { attempt, plan }
       } catch (error) {
         const isAuto = (options.tile ?? this.#request.tile ?? 'auto') === 'auto'
         const smaller = smallerSide(plan, builders[model].size.multipleOf)
@@ -146,12 +180,12 @@ export class Restorer implements AsyncDisposable {
     }
   }
 
-  #plan({ pixels }: ReadInput, options: RunPictureOptions): TilePlan {
-    const { model, options: network } = this.#open.session.opened
+  #plan({ width, height }: Extent, options: RunPictureOptions): TilePlan {
+    const { model, options: network } = this.opened
     const builder = builders[model]
     const planned = {
-      ...{ width: pixels.width, height: pixels.height, builder, tiling: tilingOf(model) },
-      ...{ window: builder.window?.(network), scale: builder.scale(network) },
+      ...{ width, height, builder, tiling: tilingOf(model) },
+      ...{ window: builder.window?.(network), scale: this.scale },
       ...{ freeBytes: this.#open.freeBytes, limitPx: this.#limitPx },
     }
     return planTiles(planned, {
@@ -161,22 +195,13 @@ export class Restorer implements AsyncDisposable {
     })
   }
 
-  async #restoreBy(plan: TilePlan, { pixels, depth, metadata }: ReadInput, options: RunPictureOptions) {
-    const { session } = this.#open
-    const { model, options: network } = session.opened
-    const { channels, scale } = builders[model]
-    const padded = { height: plan.rows.length, width: plan.columns.length }
-    const picture = { ...padded, read: planeReader(pixels, channels(network).input, padded) }
-    // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
-    const isDeep = depth === 16 || foreignProfile(metadata?.icc, pixels.channels) !== undefined
-    const writer = sampleWriter(pixels, scale(network), isDeep)
-    const run = await prepareNetwork(model)(session, picture, options)
+  async #restoreBy(plan: TilePlan, attempt: Extent & Attempt, options: RunPictureOptions): Promise<void> {
+    const run = await prepareNetwork(this.opened.model)(this.#open.session, attempt, options)
     const onTile = progressOf('restore', options.onProgress)
     await restoreInTiles({
-      ...{ rows: plan.rows, columns: plan.columns, batch: plan.batch, scale: scale(network) },
-      ...{ read: picture.read, run, emit: writer.emit, onTile },
+      ...{ rows: plan.rows, columns: plan.columns, batch: plan.batch, scale: this.scale },
+      ...{ read: attempt.read, run, emit: attempt.emit, onTile },
     })
-    return writer.pixels
   }
 }
 
