@@ -18,6 +18,10 @@ export { chain, maybe, oneOf, shuffled } from './degrade/chain.ts'
 export type { Degrade } from './degrade/degradation.ts'
 export { jpeg } from './degrade/jpeg.ts'
 export { noise, poisson, saltAndPepper, speckle } from './degrade/noise.ts'
+export { rain } from './degrade/rainAndSnow.ts'
+export { srmd } from './degrade/srmd.ts'
+export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr.ts'
+export { Ipt, type IptOptions, iptDefaults } from './models/ipt.ts'
 export { Light, type LightOptions, lightDefaults } from './models/light.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
@@ -51,10 +55,27 @@ export {
   sgd,
 } from './torch/optim.ts'
 export { RandomGenerator } from './torch/rng.ts'
+export { iptContrast, someTokens, supervisedContrast } from './train/contrastive.ts'
+export {
+  type BlindDegradation,
+  dasrLosses,
+  isForContrastAlone,
+  twoViews,
+  withContrast,
+} from './train/dasr.ts'
 export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
+export {
+  type IptTask,
+  inWindows,
+  iptLosses,
+  iptPretraining,
+  oneTaskPerBatch,
+  tasksFrom,
+} from './train/ipt.ts'
 export { folder, type Images, pairFolders } from './train/loader/images.ts'
 export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
 export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
+export { contrastStep, startContrast } from './train/moco.ts'
 export { defineRecipe, type LossContext, type Phase, type Recipe, type Validation } from './train/recipe.ts'
 export {
   constant,
