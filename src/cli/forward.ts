@@ -23,7 +23,7 @@ export async function forwardCommand(options: ForwardOptions): Promise<void> {
   const extra = Object.keys(parseObject('--call', options.call))
   if (extra.length > 0)
     throw new RestoreError('usage', `--call: ${model.id} takes no call arguments, got ${extra.join(', ')}`)
-  const inputs = readInputs(options.inputs, Object.keys(model.builder.inputs))
+  const inputs = readInputs(options.inputs, Object.keys(model.inputs))
   const session = await openSession(model, options)
   try {
     const outputs = await session.run(inputs)

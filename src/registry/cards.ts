@@ -1,6 +1,7 @@
 // The model cards: what each published set of weights is, what it expects and what its paper reports. Pure data, safe in a browser.
 
 import type { ModelId } from '../checkpoints/detect.ts'
+import { restoringSde, type Sampler, type SdeOptions } from '../diffusion/irsde.ts'
 import type { TaskId } from './tasks.ts'
 
 export const licenses = {
@@ -38,6 +39,10 @@ export interface ModelCard {
   readonly paper: string
   /** PSNR in dB that the paper reports, with the protocol it is measured by. */
   readonly reference: { readonly set: string; readonly protocol: string; readonly psnr: number }
+  /** How the picture is sampled, for networks that restore in steps. */
+  readonly sampling?: { readonly sde: SdeOptions; readonly sampler: Sampler }
+  /** Official file of the DA-CLIP whose embeddings the network takes. */
+  readonly guide?: string
 }
 
 const restormer = { model: 'restormer', scale: 1, license: 'academic', paper: 'arXiv:2111.09881' } as const
@@ -50,6 +55,14 @@ const gaussianGray = {
 
 const ipt = { model: 'ipt', license: 'apache', paper: 'arXiv:2012.00364' } as const
 const iptOnly = (scale: number) => ({ ...ipt, scale, options: { scales: [scale], queries: 1 } })
+const irsde = {
+  model: 'conditional-unet',
+  scale: 1,
+  options: {},
+  license: 'mit',
+  paper: 'arXiv:2301.11699',
+  sampling: { sde: { ...restoringSde, maxSigma: 10 }, sampler: 'posterior' },
+} as const
 const dasr = { model: 'dasr', task: 'upscale', license: 'mit', paper: 'arXiv:2104.00416' } as const
 
 export const cards = [
@@ -237,5 +250,33 @@ export const cards = [
     options: { scale: 4 },
     checkpoint: 'blindsr_x4_bicubic_aniso/model/model_600.pt',
     reference: { set: 'Set14', protocol: 'Y channel, 8-bit, first kernel of table 3, no noise', psnr: 27.99 },
+  },
+  {
+    ...irsde,
+    id: 'irsde-derain-heavy',
+    task: 'derain',
+    title: 'IR-SDE, heavy rain (Rain100H)',
+    checkpoint: 'ir-sde-derainH100.pth',
+    reference: { set: 'Rain100H', protocol: 'RGB, 8-bit, 4 pixels cropped', psnr: 31.65 },
+  },
+  {
+    ...irsde,
+    id: 'irsde-derain-light',
+    task: 'derain',
+    title: 'IR-SDE, light rain (Rain100L)',
+    checkpoint: 'ir-sde-derainL100.pth',
+    reference: { set: 'Rain100L', protocol: 'RGB, 8-bit, 4 pixels cropped', psnr: 38.3 },
+  },
+  {
+    ...irsde,
+    id: 'daclip-universal',
+    task: 'universal',
+    title: 'DA-CLIP, ten degradations with one network',
+    options: { multipliers: [1, 1, 2, 4, 8], contextWidth: 512, usesContent: true, usesDegradation: true },
+    checkpoint: 'universal-ir.pth',
+    paper: 'arXiv:2310.01018',
+    reference: { set: 'ten degradations', protocol: 'RGB, 8-bit, mean of ten tasks', psnr: 27.01 },
+    sampling: { sde: restoringSde, sampler: 'posterior' },
+    guide: 'daclip_ViT-B-32.pt',
   },
 ] as const satisfies readonly ModelCard[]
