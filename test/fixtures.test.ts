@@ -21,8 +21,8 @@ test('the official numbers kept here agree on every backend', { timeout: 120_000
   expect(stdout.split('\n').filter((line) => /^(FAIL|skip)/.test(line))).toEqual([])
   expect(stdout).toMatch(
     libtorchMissing === undefined
-      ? /\n20 passed, 0 failed, 0 skipped\n$/
-      : /\n11 passed, 0 failed, 0 skipped\n$/,
+      ? /\n35 passed, 0 failed, 0 skipped\n$/
+      : /\n19 passed, 0 failed, 0 skipped\n$/,
   )
   expect(code).toBe(0)
 })
