@@ -1,10 +1,9 @@
 // Contrastive losses over the tokens of images, as IPT is pre-trained with: tokens of one image belong together.
 // Both are quadratic in b·n: draw some tokens first (`someTokens`).
 
-import { float32Data, int64Data } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { inverseNorm } from '../core/functional.ts'
-import { hostTensor } from '../core/host.ts'
+import { constant } from '../core/host.ts'
 import type { Random } from '../core/random.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { noGrad } from '../torch/backend.ts'
@@ -16,8 +15,8 @@ export function someTokens(features: Tensor, count: number, random: Random): Ten
   if (count >= n) return features
   const chosen = permutation(n, random).slice(0, count)
   const table = features.transpose(0, 1).reshape([n, b * d])
-  return table
-    .embedding(hostTensor(int64Data(chosen, [count])))
+  return matrix([count, n], (i, j) => (chosen[i] === j ? 1 : 0))
+    .matmul(table)
     .reshape([count, b, d])
     .transpose(0, 1)
 }
@@ -31,7 +30,7 @@ export function iptContrast(features: Tensor): Tensor {
   const { flat, unit } = normalized(features)
   const together = unit.matmul(unit.transpose(1, 2)).mean()
   const all = flat.matmul(flat.transpose(0, 1)).exp().reshape([b, n, b, n])
-  const others = all.mul(mask([b, 1, b, 1], (j, k) => (j === k ? 0 : 1))).sum([2])
+  const others = all.mul(matrix([b, b], (j, k) => (j === k ? 0 : 1), [b, 1, b, 1])).sum([2])
   return others.log().mean().sub(together)
 }
 
@@ -45,8 +44,8 @@ export function supervisedContrast(features: Tensor, temperature = 0.07): Tensor
   const logits = flat.matmul(flat.transpose(0, 1)).mul(1 / temperature)
   const shifted = logits.sub(noGrad(() => logits.amax([1], { keepDim: true })))
   const size = b * n
-  const others = mask([size, size], (i, p) => (i === p ? 0 : 1))
-  const positives = mask([size, size], (i, p) =>
+  const others = matrix([size, size], (i, p) => (i === p ? 0 : 1))
+  const positives = matrix([size, size], (i, p) =>
     i !== p && Math.floor(i / n) === Math.floor(p / n) ? 1 / (n - 1) : 0,
   )
   const denominators = shifted
@@ -71,10 +70,13 @@ function normalized(features: Tensor): { readonly unit: Tensor; readonly flat: T
   return { unit, flat: unit.reshape([features.size(0) * features.size(1), features.size(2)]) }
 }
 
-/** Constants that go by rows and columns: those of a shape such as [rows columns] or [rows 1 columns 1]. */
-function mask(shape: readonly number[], value: (row: number, column: number) => number): Tensor {
-  const [rows = 1, columns = 1] = shape.filter((size) => size > 1)
+/** A constant [rows columns], or with its values in another shape. */
+function matrix(
+  [rows, columns]: readonly [number, number],
+  value: (row: number, column: number) => number,
+  shape: readonly number[] = [rows, columns],
+): Tensor {
   const values = new Float32Array(rows * columns)
   for (let i = 0; i < values.length; i++) values[i] = value(Math.floor(i / columns), i % columns)
-  return hostTensor(float32Data(values, shape))
+  return constant(values, shape)
 }
