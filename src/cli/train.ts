@@ -74,8 +74,8 @@ async function followRecipe(
   const module = { url, settings: settingsOf(options) }
   const recipe = await importRecipe(module)
   checkRecipe(recipe)
+  const { images, validation } = await openTrainingImages(recipe, paced(show))
   const onProgress = paced(show)
-  const { images, validation } = await openTrainingImages(recipe, onProgress)
   const workers = startThreads(options)
   const cacheBytes = process.availableMemory() / 3
   const openLoader = (fromStep: number) =>

@@ -5,7 +5,7 @@ import type { OpenImages } from './loader/images.ts'
 import { type Recipe, rateAt } from './recipe.ts'
 
 export interface Identity {
-  /** The recipe's plain values; functions by their text. */
+  /** The recipe's plain values; its functions are in the code. */
   readonly recipe: unknown
   /** Learning rates at some steps. */
   readonly rates: Readonly<Record<string, number>>
@@ -37,14 +37,13 @@ export function steadyPart({ recipe, rates, code, data }: Identity): unknown {
   return { recipe: Object.fromEntries(kept), rates, code, data }
 }
 
-function plain(value: unknown, name = ''): unknown {
-  if (typeof value === 'function')
-    return name === 'learningRate' ? 'schedule' : `function ${short(String(value))}`
+function plain(value: unknown): unknown {
+  if (typeof value === 'function') return 'function'
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((item) => plain(item))
   // Where the pictures are is told by their hash.
   const entries = Object.entries(value).filter(([key]) => key !== 'root')
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item, key)]))
+  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item)]))
 }
 
 function short(text: string): string {

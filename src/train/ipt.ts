@@ -5,7 +5,7 @@ import { RestoreError } from '../core/errors.ts'
 import { l1Loss } from '../core/functional.ts'
 import { rearrange } from '../core/rearrange.ts'
 import type { Tensor } from '../core/tensor.ts'
-import type { Image } from '../data/image.ts'
+import { crop, type Image } from '../data/image.ts'
 import type { Degrade } from '../degrade/degradation.ts'
 import { noise } from '../degrade/noise.ts'
 import { rain } from '../degrade/rainAndSnow.ts'
@@ -21,6 +21,8 @@ export interface IptTask {
   /** Side of the output over that of the input. */
   readonly scale: number
   readonly degrade: Degrade
+  /** Pixels by which what is degraded is larger than the crop taken from it anywhere: for damage that follows a grid. */
+  readonly slack?: number
 }
 
 const superResolution = (scale: number): IptTask => ({
@@ -53,12 +55,20 @@ export interface IptSample extends Readonly<Record<string, Image | number>> {
 export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptSample {
   return (draw) => {
     const task = draw.shared.fork(taskStream).integer(tasks.length)
-    const { scale, degrade } = tasks[task] as IptTask
-    const images = { ...draw.data.images, scale }
-    const { target } = cropViews({ ...draw, data: { ...draw.data, images } })
-    if (!target)
-      throw new RestoreError('usage', `IPT: expected a view target, got ${Object.keys(draw.views)}`)
-    return { input: degrade(target, draw.random.fork(1)), target, task }
+    const { scale, degrade, slack = 0 } = tasks[task] as IptTask
+    const side = draw.phase.crop
+    const { target: large } = cropViews({
+      ...draw,
+      data: { ...draw.data, images: { ...draw.data.images, scale } },
+      phase: { ...draw.phase, crop: side + slack },
+    })
+    if (!large) throw new RestoreError('usage', `IPT: expected a view target, got ${Object.keys(draw.views)}`)
+    const place = draw.random.fork(2)
+    const [top, left] = [place.integer(slack + 1), place.integer(slack + 1)]
+    const cut = (image: Image, times: number) =>
+      slack === 0 ? image : crop(image, top * times, left * times, side * times, side * times)
+    const input = degrade(large, draw.random.fork(1))
+    return { input: cut(input, 1), target: cut(large, scale), task }
   }
 }
 

@@ -114,8 +114,9 @@ function describeProblem({ file, start = 0, code, messageText }: ts.Diagnostic):
 }
 
 function commonFolder(names: readonly string[]): string {
+  const isIn = (folder: string) => names.every((name) => !relative(folder, name).startsWith('..'))
   let folder = dirname(names[0] ?? '.')
-  while (!names.every((name) => name.startsWith(`${folder}/`))) folder = dirname(folder)
+  while (!isIn(folder) && dirname(folder) !== folder) folder = dirname(folder)
   return folder
 }
 

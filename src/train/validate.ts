@@ -6,7 +6,7 @@ import type { ImageSource } from '../data/datasets.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '../data/image.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
-import { checkChannels, decodeShared, type OpenImages } from './loader/images.ts'
+import { decodeShared, type OpenImages } from './loader/images.ts'
 import { streamOf } from './loader/plan.ts'
 import type { Recipe, Validation } from './recipe.ts'
 import type { Picture } from './report/html.ts'
@@ -83,8 +83,7 @@ async function openPair(
 ): Promise<Pair> {
   const { channels, scale } = images
   const open = async (source: ImageSource) => {
-    const pixels = await decodeShared(source, index)
-    checkChannels(pixels, channels, source.name(index))
+    const pixels = await decodeShared(source, index, channels)
     return withChannels(pixelsToPlanes(pixels).image, channels)
   }
   const { input: damaged, target } = sources

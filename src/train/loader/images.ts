@@ -1,7 +1,6 @@
 // The images of a recipe: where they are, opened the same way in the main thread and on every worker.
 
 import { join } from 'node:path'
-import { RestoreError } from '../../core/errors.ts'
 import { checkSources } from '../../data/check.ts'
 import { decodeBytes } from '../../data/codec.ts'
 import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/datasets.ts'
@@ -15,7 +14,7 @@ export interface Images {
   /** Path of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
   readonly match: Match
-  /** What the network takes; grey pictures fill three channels, coloured ones are refused for one. */
+  /** What the network takes: grey pictures fill three channels, coloured ones become grey for one. */
   readonly channels: 1 | 3
   /** How many times as large a target is as its input. */
   readonly scale: number
@@ -30,11 +29,7 @@ export function folder(root: string, choices: Choices = {}): Images {
 }
 
 /** Pictures that come with their damaged versions. */
-export function pairFolders(
-  root: string,
-  views: { readonly input: string; readonly target: string } & Readonly<Record<string, string>>,
-  choices: Choices = {},
-): Images {
+export function pairFolders(root: string, views: Images['views'], choices: Choices = {}): Images {
   return { ...usual, ...choices, root, views }
 }
 
@@ -87,26 +82,26 @@ export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<s
   return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes a picture into memory that threads share, without its opacity. */
-export async function decodeShared(source: ImageSource, index: number): Promise<Pixels> {
+/** Decodes a picture into memory that threads share, without its opacity; for one channel colour becomes grey. */
+export async function decodeShared(source: ImageSource, index: number, channels: 1 | 3): Promise<Pixels> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
-  const { width, height, channels, hasAlpha, data } = pixels
-  const [count, step] = [width * height, channels + (hasAlpha ? 1 : 0)]
-  const bytes = count * channels * data.BYTES_PER_ELEMENT
-  const memory = new SharedArrayBuffer(bytes)
+  const { width, height, hasAlpha, data } = pixels
+  const [count, step] = [width * height, pixels.channels + (hasAlpha ? 1 : 0)]
+  const kept = Math.min(pixels.channels, channels)
+  const memory = new SharedArrayBuffer(count * kept * data.BYTES_PER_ELEMENT)
   const samples = data instanceof Uint16Array ? new Uint16Array(memory) : new Uint8Array(memory)
-  if (step === channels) samples.set(data)
-  else
-    for (let i = 0; i < samples.length; i++)
-      samples[i] = data[Math.floor(i / channels) * step + (i % channels)] ?? 0
-  return { width, height, channels, hasAlpha: false, data: samples }
+  if (kept < pixels.channels) {
+    for (let i = 0; i < count; i++) samples[i] = grayOf(data, i * step)
+  } else if (step === kept) samples.set(data)
+  else {
+    for (let i = 0; i < count; i++)
+      for (let c = 0; c < kept; c++) samples[i * kept + c] = data[i * step + c] ?? 0
+  }
+  return { width, height, channels: kept, hasAlpha: false, data: samples }
 }
 
-/** Refuses what a crop would stumble over later. */
-export function checkChannels(pixels: Pixels, channels: 1 | 3, name: string): void {
-  if (channels >= pixels.channels) return
-  throw new RestoreError(
-    'input',
-    `${name}: expected a grey image, got a coloured one; convert it, or train on colour`,
-  )
+/** As OpenCV reads a coloured file in grey, which is how the papers made their grey training images. */
+function grayOf(data: Uint8Array | Uint16Array, at: number): number {
+  const [r = 0, g = 0, b = 0] = [data[at], data[at + 1], data[at + 2]]
+  return Math.floor((4899 * r + 9617 * g + 1868 * b + 8192) / 16384)
 }

@@ -25,7 +25,8 @@ export async function makeBatch(
   const decoded = new Map<string, Pixels>()
   const open = async (view: string, source: ImageSource, index: number) => {
     const key = decodedKey(view, index)
-    const pixels = known.get(key) ?? decoded.get(key) ?? (await decodeShared(source, index))
+    const pixels =
+      known.get(key) ?? decoded.get(key) ?? (await decodeShared(source, index, data.images.channels))
     if (!known.has(key)) decoded.set(key, pixels)
     return [view, pixels] as const
   }

@@ -8,7 +8,6 @@ import type { Image, Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
 import type { Phase, RecipeData } from '../recipe.ts'
-import { checkChannels } from './images.ts'
 
 /** Values of one sample by name: a picture, a tensor, a number or a text. */
 export type SampleValue = Image | TensorData | number | string
@@ -62,7 +61,7 @@ export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; targ
 
 /** One random crop of all views of a picture, at the same place and in the same orientation; targets `scale` times as large. */
 export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
-  const { views, data, phase, random, shared, name } = draw
+  const { views, data, phase, random, shared } = draw
   const { scale, channels } = data.images
   const { frame = phase.crop } = data
   const { width = 0, height = 0 } = views.target ?? {}
@@ -81,7 +80,6 @@ export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
   }
   return Object.fromEntries(
     Object.entries(views).map(([view, pixels]) => {
-      checkChannels(pixels, channels, name)
       return [view, cutPatch(pixels, scalePlace(place, view === 'target' ? scale : 1), channels)]
     }),
   )

@@ -1,0 +1,61 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+import { compileRecipe } from './recipeFile.ts'
+import { importRecipe } from './recipeModule.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-recipes-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+function write(name: string, text: string): string {
+  writeFileSync(join(dir, name), text)
+  return join(dir, name)
+}
+
+test('a recipe outside of the package imports limpid/train and its own neighbours', {
+  timeout: 60_000,
+}, async () => {
+  mkdirSync(join(dir, 'shared'))
+  write('shared/rate.ts', 'export const rate: number = 2e-4 // the usual one\n')
+  const file = write(
+    'good.ts',
+    `import { constant } from 'limpid/train'
+     import { join } from 'node:path'
+     import { rate } from './shared/rate.ts'
+     export const recipe = { name: join('a', 'b'), learningRate: constant(rate) }`,
+  )
+  const compiled = compileRecipe(file)
+  const recipe = await importRecipe({ url: compiled.url, settings: [] })
+  expect(recipe.name).toBe('a/b')
+  expect(typeof recipe.learningRate === 'function' && recipe.learningRate(0)).toBe(2e-4)
+  const again = compileRecipe(write('shared/../good.ts', `// Said otherwise.\n${readFileSync(file, 'utf8')}`))
+  expect(again.code).toBe(compiled.code)
+  compiled.dispose()
+  again.dispose()
+  expect(existsSync(fileURLToPath(compiled.url))).toBe(false)
+})
+
+test('a recipe that does not type-check is refused with file, line and what is wrong', {
+  timeout: 60_000,
+}, () => {
+  const file = write(
+    'bad.ts',
+    `import { constant } from 'limpid/train'\n\nexport const recipe = constant('fast')\n`,
+  )
+  expect(() => compileRecipe(file)).toThrow(
+    /bad\.ts:3:32 Argument of type 'string' is not assignable to parameter of type 'number'/,
+  )
+})
+
+test('a file that exports no recipe, and one that does not exist, are refused', {
+  timeout: 60_000,
+}, async () => {
+  const compiled = compileRecipe(write('none.ts', 'export const other = 1\n'))
+  await expect(importRecipe({ url: compiled.url, settings: [] })).rejects.toThrow(
+    'expected an export named recipe',
+  )
+  compiled.dispose()
+  expect(() => compileRecipe(join(dir, 'missing.ts'))).toThrow('which does not exist')
+})

@@ -1,0 +1,50 @@
+// Kills a training with SIGKILL at random moments, 50 times or as often as told, in rounds of ten to the end of one training,
+// and compares each round's weights and state with those of a training that was let alone.
+// usage: npx tsx test/killTrainings.ts [KILLS]
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readCheckpoint } from '../src/checkpoints/files.ts'
+import { counterRandom } from '../src/core/random.ts'
+import { compileRecipe } from '../src/train/recipeFile.ts'
+import { writePictures } from './recipes/images.ts'
+import { onPictures, trainKilled } from './training.ts'
+
+const kills = Number(process.argv[2] ?? 50)
+const dir = mkdtempSync(join(tmpdir(), 'limpid-kills-'))
+const compiled = compileRecipe('test/recipes/tiny.ts')
+const random = counterRandom(2)
+
+/** Every tensor of a training's files, as text. */
+function tensorsIn(folder: string): string {
+  const names = ['state', 'weights', 'best'].map((name) => join(folder, `${name}.safetensors`))
+  return JSON.stringify(
+    names.map((name) =>
+      [...readCheckpoint(name).tensors].map(([key, tensor]) => [
+        key,
+        Buffer.from(tensor.read()).toString('base64'),
+      ]),
+    ),
+  )
+}
+
+try {
+  await writePictures(join(dir, 'images'), 5)
+  const module = onPictures(compiled.url, join(dir, 'images'), { steps: '60', saveEvery: '2' })
+  await trainKilled({ module, out: join(dir, 'whole'), kills: 0 }, () => 0)
+  const wanted = tensorsIn(join(dir, 'whole'))
+  let done = 0
+  for (let round = 1; done < kills; round++) {
+    const out = join(dir, `round${round}`)
+    const hits = await trainKilled({ module, out, kills: Math.min(10, kills - done) }, () => {
+      return random.uniform() * 1500
+    })
+    if (tensorsIn(out) !== wanted) throw new Error(`round ${round}: other weights than of a training let alone`)
+    done += Math.max(hits, 1)
+    console.log(`round ${round}: ${hits} kills, the same weights; ${done} of ${kills}`)
+  }
+} finally {
+  compiled.dispose()
+  rmSync(dir, { recursive: true, force: true })
+}

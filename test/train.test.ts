@@ -1,0 +1,180 @@
+// Trainings: to the end, cut off and gone on with, refused, and what they leave.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readCheckpoint } from '../src/checkpoints/files.ts'
+import { counterRandom } from '../src/core/random.ts'
+import { loadModel } from '../src/registry/builders.ts'
+import { checkRecipe, tryPhases } from '../src/train/checks.ts'
+import { takeFolder } from '../src/train/folder.ts'
+import { train } from '../src/train/loop.ts'
+import { overfit } from '../src/train/overfit.ts'
+import { type CompiledRecipe, compileRecipe } from '../src/train/recipeFile.ts'
+import { importRecipe } from '../src/train/recipeModule.ts'
+import { libtorchMissing } from './libtorch.ts'
+import { writePictures } from './recipes/images.ts'
+import { onPictures, prepareTraining, startOnSmallDisk, startTraining, trainKilled } from './training.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-train-'))
+const at = (...names: string[]) => join(dir, ...names)
+const data = at('images')
+const limit = { timeout: 120_000 }
+
+const tensorsIn = (folder: string) => {
+  const names = ['state', 'weights', 'best'].map((name) => join(folder, `${name}.safetensors`))
+  return names.map((name) => {
+    const { tensors } = readCheckpoint(name)
+    return [...tensors].map(([key, stored]) => [key, Buffer.from(stored.read()).toString('base64')])
+  })
+}
+
+const rowsIn = (folder: string): { kind: string; step: number; values: object }[] =>
+  readFileSync(join(folder, 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+let compiled: CompiledRecipe
+
+/** A training in this process. */
+async function trainHere(out: string, settings: Readonly<Record<string, string>> = {}, isResumed = false) {
+  const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, data, settings))
+  mkdirSync(out, { recursive: true })
+  return await train(run, { folder: out, identity, isResumed, openLoader })
+}
+
+describe.skipIf(libtorchMissing !== undefined)('a training', () => {
+  beforeAll(async () => {
+    await writePictures(data, 5)
+    compiled = compileRecipe('test/recipes/tiny.ts')
+    const { code, stdout, stderr } = await startTraining(data, at('whole')).ended
+    expect(stderr).toMatch(/step 1\/20 {2}loss 0\.\d+ {2}lr 0\.00100 {2}.* left/)
+    expect([code, stdout.trim()]).toEqual([0, at('whole', 'weights.safetensors')])
+  }, 120_000)
+
+  afterAll(() => {
+    compiled.dispose()
+    rmSync(dir, { recursive: true, force: true })
+  })
+
+  test('leaves weights under official keys that load, with options, card and where they come from', () => {
+    const checkpoint = readCheckpoint(at('whole', 'weights.safetensors'))
+    expect(loadModel(checkpoint).id).toBe('restormer')
+    expect(checkpoint.tensors.has('encoder_level1.0.attn.qkv.weight')).toBe(true)
+    const metadata = Object.fromEntries(checkpoint.metadata)
+    expect(JSON.parse(metadata.options ?? '')).toMatchObject({ dim: 4 })
+    expect(JSON.parse(metadata.card ?? '')).toEqual({ title: 'Tiny', task: 'denoise', license: 'academic' })
+    const provenance = { recipe: 'tiny', steps: 20, seed: 1, averaged: true, data: { images: 5 } }
+    expect(JSON.parse(metadata.provenance ?? '')).toMatchObject(provenance)
+  })
+
+  test('leaves a log, TensorBoard events and a report with curves and pictures', () => {
+    const rows = rowsIn(at('whole'))
+    expect(rows.map(({ kind, step }) => `${kind} ${step}`)).toEqual([
+      ...['train 5', 'train 10', 'validate 10', 'train 15', 'train 20', 'validate 20'],
+    ])
+    const wanted = ['loss', 'learningRate', 'gradNorm', 'secondsPerStep', 'imagesPerSecond', 'dataWait']
+    expect(Object.keys(rows[0]?.values ?? {})).toEqual(expect.arrayContaining(wanted))
+    const report = readFileSync(at('whole', 'report.html'), 'utf8')
+    expect(report.match(/<polyline/g)?.length).toBeGreaterThan(4)
+    expect(report.match(/data:image\/webp/g)).toHaveLength(3)
+    expect(report).not.toMatch(/(src|href)="http/)
+    const events = readdirSync(at('whole')).filter((name) => name.startsWith('events.out.tfevents.'))
+    expect(events).toHaveLength(1)
+  })
+
+  test('killed three times at random moments ends with the weights of one that was not', limit, async () => {
+    const random = counterRandom(1)
+    const module = onPictures(compiled.url, data)
+    const hits = await trainKilled({ module, out: at('killed'), kills: 3 }, () => random.uniform() * 1000)
+    expect(hits).toBeGreaterThan(0)
+    expect(tensorsIn(at('killed'))).toEqual(tensorsIn(at('whole')))
+    expect(rowsIn(at('killed')).map(({ step }) => step)).toEqual([5, 10, 10, 15, 20, 20])
+    expect(readdirSync(at('killed')).filter((name) => name.startsWith('.'))).toEqual([])
+  })
+
+  test('interrupted saves, leaves with 130 and goes on to the same end', limit, async () => {
+    const { child, ended } = startTraining(data, at('stopped'))
+    child.stderr?.on('data', (text) => {
+      if (String(text).includes('step ')) child.kill('SIGINT')
+    })
+    const { code, stderr } = await ended
+    expect(stderr).toMatch(/interrupted after \d+ steps; .*state\.safetensors is saved, go on with --resume/)
+    expect(code).toBe(130)
+    expect(await startTraining(data, at('stopped'), '--resume').ended).toMatchObject({ code: 0 })
+    expect(tensorsIn(at('stopped'))).toEqual(tensorsIn(at('whole')))
+  })
+
+  test('whose loss is not finite stops, names step and images and keeps the last good state', async () => {
+    const loss = /step \d+: expected a finite loss, got .* on \d\.png.*go on from it with --resume/
+    await expect(trainHere(at('nan'), { learningRate: '1e15', saveEvery: '1' })).rejects.toThrow(loss)
+    const { tensors } = readCheckpoint(at('nan', 'state.safetensors'))
+    expect(tensors.size).toBeGreaterThan(100)
+    // Strict about finite values.
+    expect(loadModel(readCheckpoint(at('nan', 'weights.safetensors'))).id).toBe('restormer')
+  })
+
+  test('on a disk that is full ends with the last state whole', limit, async () => {
+    await trainHere(at('full'), { steps: '3' })
+    const before = readFileSync(at('full', 'state.safetensors'))
+    const { code, stderr } = await startOnSmallDisk(onPictures(compiled.url, data), at('full')).ended
+    expect(stderr).toMatch(/state\.safetensors: cannot be written \(EFBIG/)
+    expect(code).toBe(1)
+    expect(readFileSync(at('full', 'state.safetensors'))).toEqual(before)
+    expect(readdirSync(at('full')).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('with another recipe or other data is not resumed, and says what differs', async () => {
+    const changes = { seed: '2', maxGradNorm: '0.2', learningRate: '1e-4' }
+    const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, data, changes))
+    const options = { folder: at('whole'), isResumed: true, openLoader }
+    const wanted =
+      /recipe\.maxGradNorm was 0\.1, is 0\.2; .*recipe\.seed was 1, is 2; rates\.0 was 0\.001, is 0\.0001/
+    await expect(train(run, { ...options, identity })).rejects.toThrow(wanted)
+    const other = { ...identity, data: { images: 4, hash: 'other' } }
+    await expect(train(run, { ...options, identity: other })).rejects.toThrow('data.images was 5, is 4')
+  })
+
+  test('can be made longer and validated otherwise', async () => {
+    await trainHere(at('longer'), { steps: '3' })
+    expect((await trainHere(at('longer'), { steps: '5', 'validate.every': '2' }, true)).step).toBe(5)
+  })
+
+  test('is refused where another is, and where one was', limit, async () => {
+    const release = takeFolder(at('taken'))
+    expect(() => takeFolder(at('taken'))).not.toThrow()
+    release()
+    const { code, stderr } = await startTraining(data, at('whole')).ended
+    expect(stderr).toContain('holds a training already; go on with it by --resume')
+    expect(code).toBe(1)
+  })
+
+  test('is tried before it begins: phases, and one batch learned by heart', async () => {
+    const settings = { learningRate: '3e-3' }
+    const { run, openLoader } = await prepareTraining(onPictures(compiled.url, data, settings))
+    const phases = await tryPhases(run, openLoader, () => {})
+    expect(phases.map(({ batch, crop }) => [batch, crop])).toEqual([
+      [2, 8],
+      [1, 16],
+    ])
+    const { first, last } = await overfit(run, openLoader, { steps: 60, onProgress: () => {} })
+    expect(last).toBeLessThan(first / 2)
+    const hopeless = overfit(run, openLoader, { steps: 1, onProgress: () => {} })
+    await expect(hopeless).rejects.toThrow('expected the loss of one batch to fall by half in 1 steps')
+    expect(existsSync(at('tried'))).toBe(false)
+  })
+
+  test('is refused for numbers that make no sense', async () => {
+    const check = async (key: string, value: string) =>
+      checkRecipe(await importRecipe(onPictures(compiled.url, data, { [key]: value })))
+    await expect(check('data.phases.0.crop', '12')).rejects.toThrow('a multiple of 8, got 12; 16 would do')
+    await expect(check('steps', '0')).rejects.toThrow('expected steps to be a whole number from 1, got 0')
+    await expect(check('data.phases', '[]')).rejects.toThrow('expected at least one phase')
+    await expect(check('learningRate', '-1')).rejects.toThrow(
+      'expected a learning rate from 0 at step 0, got -1',
+    )
+    await expect(check('data.phases.1.batch', '0.5')).rejects.toThrow('to be whole numbers from 1')
+  })
+})

@@ -1,0 +1,123 @@
+// Trainings of the tiny recipe for tests: prepared here, or in processes of their own that can be killed.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openTrainingImages } from '../src/train/checks.ts'
+import { takeFolder } from '../src/train/folder.ts'
+import { type Identity, identify } from '../src/train/identity.ts'
+import { Loader } from '../src/train/loader/loader.ts'
+import { train } from '../src/train/loop.ts'
+import { importRecipe, type RecipeModule } from '../src/train/recipeModule.ts'
+import { createRun, type Run } from '../src/train/run.ts'
+
+export interface Prepared {
+  readonly run: Run
+  readonly identity: Identity
+  readonly openLoader: (fromStep: number) => Loader
+}
+
+/** What a training of a compiled recipe on the CPU needs. */
+export async function prepareTraining(module: RecipeModule, { workers = 0 } = {}): Promise<Prepared> {
+  const recipe = await importRecipe(module)
+  const { images, validation } = await openTrainingImages(recipe, () => {})
+  return {
+    run: createRun(recipe, 'cpu', validation),
+    identity: identify(recipe, images, { code: 'test', version: 'test' }),
+    openLoader: (fromStep) => new Loader({ recipe, images, fromStep, module, workers, cacheBytes: 1e8 }),
+  }
+}
+
+/** The module of a compiled recipe with its images in a folder. */
+export function onPictures(
+  url: string,
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+): RecipeModule {
+  const roots = { 'data.images.root': folder, 'validate.images.root': folder }
+  return { url, settings: Object.entries({ ...roots, ...settings }) }
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Training {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ended>
+}
+
+/** Starts `limpid train test/recipes/tiny.ts` on the pictures of a folder. */
+export function startTraining(data: string, out: string, ...more: readonly string[]): Training {
+  return start(
+    ...[join('src', 'cli', 'main.ts'), 'train', join('test', 'recipes', 'tiny.ts'), '--data', data],
+    ...['--set', `validate.images.root=${data}`, '--out', out, '--device', 'cpu', '--threads', '1', ...more],
+  )
+}
+
+/** Trains where no file may grow beyond 100 KB, which acts as a full disk does. */
+export function startOnSmallDisk(module: RecipeModule, out: string): Training {
+  const node = [process.execPath, '--import', 'tsx', fileURLToPath(import.meta.url)]
+  return spawned('bash', ['-c', 'ulimit -f 100; exec "$@"', 'bash', ...node, JSON.stringify(module), out])
+}
+
+function start(...args: readonly string[]): Training {
+  return spawned(process.execPath, ['--import', 'tsx', ...args])
+}
+
+function spawned(program: string, args: readonly string[]): Training {
+  // One thread: the networks are too small for more, and sums are the same wherever a training runs.
+  const env = { ...process.env, OMP_NUM_THREADS: '1' }
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+  let [stdout, stderr] = ['', '']
+  child.stdout?.on('data', (text) => {
+    stdout += text
+  })
+  child.stderr?.on('data', (text) => {
+    stderr += text
+  })
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  return { child, ended }
+}
+
+/** Trains to the end in a process of its own, resuming where it can; without the command line's compiler, for speed. */
+export async function runToEnd(module: RecipeModule, out: string): Promise<void> {
+  const { run, identity, openLoader } = await prepareTraining(module, { workers: 1 })
+  const release = takeFolder(out)
+  const isResumed = existsSync(join(out, 'state.safetensors'))
+  // Tells the other process that from here on steps are made.
+  console.log('training')
+  await train(run, { folder: out, identity, isResumed, openLoader })
+  release()
+}
+
+/**
+ * Trains to the end, killing it `kills` times on the way, each as many milliseconds after its first step could come as
+ * `delayMs` says; returns how many kills hit a process that was still training.
+ */
+export async function trainKilled(
+  { module, out, kills }: { readonly module: RecipeModule; readonly out: string; readonly kills: number },
+  delayMs: () => number,
+): Promise<number> {
+  let hits = 0
+  for (let i = 0; i <= kills; i++) {
+    const { child, ended } = start(fileURLToPath(import.meta.url), JSON.stringify(module), out)
+    child.stdout?.once('data', () => {
+      if (i < kills) setTimeout(() => child.kill('SIGKILL'), delayMs())
+    })
+    const { code, signal, stderr } = await ended
+    if (signal === 'SIGKILL') hits++
+    else if (code !== 0) throw new Error(stderr)
+  }
+  return hits
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await runToEnd(JSON.parse(process.argv[2] ?? '{}') as RecipeModule, process.argv[3] ?? '')
+}
