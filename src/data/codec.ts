@@ -25,6 +25,8 @@ export interface DecodedImage {
 
 export interface DecodedPixels {
   readonly pixels: Pixels
+  /** Of the file; the samples are wider where a profile was converted and they were to stay wide. */
+  readonly depth: 8 | 16
   readonly format: string
   readonly metadata: ImageMetadata | undefined
 }
@@ -34,6 +36,8 @@ export interface DecodeOptions {
   readonly pixelLimit?: number
   /** What errors call bytes; a file goes by its path. */
   readonly name?: string
+  /** Whether samples stay in the 16 bits in which a profile is converted, to be rounded once when they are written. */
+  readonly keepsWide?: boolean
 }
 
 export interface ImageSize {
@@ -63,8 +67,8 @@ export async function decodeBytes(
   options: DecodeOptions = {},
 ): Promise<DecodedPixels> {
   const { pixels, depth, format, metadata } = await decode(input, options)
-  const isWider = depth === 8 && pixels.data instanceof Uint16Array
-  return { pixels: isWider ? { ...pixels, data: narrowed(pixels.data) } : pixels, format, metadata }
+  const isWider = depth === 8 && pixels.data instanceof Uint16Array && !options.keepsWide
+  return { pixels: isWider ? { ...pixels, data: narrowed(pixels.data) } : pixels, depth, format, metadata }
 }
 
 function narrowed(samples: Uint8Array | Uint16Array): Uint8Array {
@@ -86,15 +90,10 @@ export async function imageSize(
   })
 }
 
-interface Decoded extends DecodedPixels {
-  /** Of the file; the samples are wider where a profile was converted. */
-  readonly depth: 8 | 16
-}
-
 function decode(
   input: string | Uint8Array,
   { pixelLimit = usualPixelLimit, name }: DecodeOptions,
-): Promise<Decoded> {
+): Promise<DecodedPixels> {
   return orExplained(input, name, async () => {
     const bitmap = await openBitmap(input)
     if (bitmap) {
@@ -219,14 +218,9 @@ export async function encodeImage(
   })
 }
 
-export interface EncodablePixels extends DecodedPixels {
-  /** Of the file; the samples may be deeper. */
-  readonly depth: 8 | 16
-}
-
 /** Encodes samples as {@link encodeImage} does planes, without ever holding the picture as planes. */
 export async function encodeBytes(
-  { pixels, depth, format, metadata }: EncodablePixels,
+  { pixels, depth, format, metadata }: DecodedPixels,
   { quality }: EncodeOptions = {},
 ): Promise<Uint8Array> {
   const { width, height, channels, hasAlpha } = pixels
@@ -347,7 +341,7 @@ function checkPixels(width: number, height: number, limit: number): void {
   if (width * height <= limit) return
   const megapixels = (count: number) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} megapixels`
   throw new Error(
-    `${width} × ${height} = ${megapixels(width * height)}, above the limit of ${megapixels(limit)}; raise pixelLimit if you trust the file`,
+    `${width} × ${height} = ${megapixels(width * height)}, above the limit of ${megapixels(limit)}; raise pixelLimit (--pixel-limit) if you trust the file`,
   )
 }
 

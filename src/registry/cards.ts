@@ -33,12 +33,14 @@ export interface ModelCard {
   readonly scale: number
   /** Options that differ from the network's defaults: the number of channels, for instance. */
   readonly options: Readonly<Record<string, unknown>>
-  /** Name of the official file. */
+  /** Name of the official file, or of that in the package. */
   readonly checkpoint: string
+  /** Of the file in the package, where it is there. */
+  readonly sha256?: string
   readonly license: LicenseId
   readonly paper: string
   /** PSNR in dB that the paper reports, with the protocol it is measured by. */
-  readonly reference: { readonly set: string; readonly protocol: string; readonly psnr: number }
+  readonly reference?: { readonly set: string; readonly protocol: string; readonly psnr: number }
   /** How the picture is sampled, for networks that restore in steps. */
   readonly sampling?: { readonly sde: SdeOptions; readonly sampler: Sampler }
   /** Official file of the DA-CLIP whose embeddings the network takes. */
@@ -66,6 +68,17 @@ const irsde = {
 const dasr = { model: 'dasr', task: 'upscale', license: 'mit', paper: 'arXiv:2104.00416' } as const
 
 export const cards = [
+  {
+    id: 'light-photo',
+    model: 'light',
+    task: 'denoise',
+    title: 'Light, noise of any strength up to 50 in colour photos; small and fast',
+    scale: 1,
+    options: {},
+    checkpoint: 'light-photo.safetensors',
+    license: 'apache',
+    paper: 'arXiv:2204.04676',
+  },
   {
     ...restormer,
     id: 'restormer-derain',

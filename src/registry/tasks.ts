@@ -1,4 +1,6 @@
-// What can be done to a picture: pure data, safe in a browser.
+// What can be done to a picture, and by which model unless another is named: safe in a browser.
+
+import { RestoreError } from '../core/errors.ts'
 
 export const tasks = [
   { id: 'denoise', title: 'Remove noise' },
@@ -13,3 +15,23 @@ export const tasks = [
 ] as const
 
 export type TaskId = (typeof tasks)[number]['id']
+
+/** For each task the models that do it unless another is named; several where they differ in scale, the usual one first. */
+export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
+  denoise: ['light-photo'],
+  derain: ['restormer-derain'],
+  deblur: ['restormer-motion-deblur'],
+  'defocus-deblur': ['restormer-defocus-single'],
+  upscale: ['dasr-x4-aniso', 'dasr-x2-iso', 'dasr-x3-iso'],
+  universal: ['daclip-universal'],
+}
+
+/** The task of this name; an unknown one lists those that exist. */
+export function findTask(name: string): TaskId {
+  const task = tasks.find(({ id }) => id === name)
+  if (task) return task.id
+  throw new RestoreError(
+    'usage',
+    `task: expected one of ${tasks.map(({ id }) => id).join(', ')}, got ${name}`,
+  )
+}

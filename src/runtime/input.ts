@@ -38,11 +38,11 @@ export async function readInput(input: RestoreInput, { name, pixelLimit }: ReadO
   if (typeof input === 'object' && 'width' in input) return fromRaw(input, name ?? 'image')
   const source = input instanceof Blob ? new Uint8Array(await input.arrayBuffer()) : input
   const called = name ?? (typeof source === 'string' ? source : 'image')
-  const { pixels, format, metadata } = await decodeBytes(source, {
-    name: called,
+  const { pixels, depth, format, metadata } = await decodeBytes(source, {
+    ...{ name: called, keepsWide: true },
     ...(pixelLimit === undefined ? {} : { pixelLimit }),
   })
-  return { name: called, pixels, depth: depthOf(pixels.data), format, metadata }
+  return { name: called, pixels, depth, format, metadata }
 }
 
 function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {

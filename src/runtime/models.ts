@@ -1,22 +1,35 @@
-// Weights by the id of a model: files of the package, or the caller's own.
+// Weights by the id of a model or by a task: files of the package, or the caller's own.
 
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
-import { findCard } from '../registry/builders.ts'
-import type { ModelCard } from '../registry/cards.ts'
+import { builders, findCard, recognize } from '../registry/builders.ts'
+import { cards, type ModelCard } from '../registry/cards.ts'
+import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
 
 export interface ModelRequest {
   /** Id of a card. */
   readonly model?: string | undefined
   /** A checkpoint in place of the package's own. */
   readonly weights?: string | undefined
+  /** Picks the default model of a task, 'denoise' unless given; with weights of several tasks, which of theirs. */
+  readonly task?: string | undefined
+  /** Side of the result over that of the picture, where a task has models of several. */
+  readonly scale?: number | undefined
 }
 
 export interface FoundModel {
   readonly card: ModelCard | undefined
   readonly weights: string
+  /** Options of the network that its weights do not tell. */
+  readonly options: object
+}
+
+/** Options that no shape tells, by network: those of a card are given to the network. */
+const untold: Readonly<Record<string, readonly string[]>> = {
+  ipt: ['heads', 'positionEvery', 'patchSize', 'task'],
 }
 
 /** The folder of the package, from the sources and from the build. */
@@ -32,16 +45,57 @@ export function packagedWeights(id: string): string {
 }
 
 /** The card and the weights to open; without weights of its own, a model needs the caller's. */
-export function findModel({ model, weights }: ModelRequest): FoundModel {
-  if (model === undefined && weights === undefined) {
-    throw new RestoreError('usage', 'restore: expected --model ID or --weights FILE, got neither')
+export function findModel(request: ModelRequest): FoundModel {
+  const { model, weights, task, scale } = request
+  if (model === undefined && weights !== undefined) {
+    return { card: undefined, weights, options: task === undefined ? {} : taskOf(weights, task) }
   }
-  const card = model === undefined ? undefined : findCard(model)
-  if (weights !== undefined) return { card, weights }
-  const packaged = packagedWeights(model ?? '')
-  if (existsSync(packaged)) return { card, weights: packaged }
+  const card = model === undefined ? defaultFor(task, scale) : findCard(model)
+  checkRequest(card, request)
+  const names = untold[card.model] ?? []
+  const options = Object.fromEntries(Object.entries(card.options).filter(([name]) => names.includes(name)))
+  const packaged = packagedWeights(card.id)
+  if (weights !== undefined) return { card, weights, options }
+  if (existsSync(packaged)) return { card, weights: packaged, options }
+  throw new RestoreError('usage', missing(card))
+}
+
+/** The task that is asked of weights that can do several. */
+function taskOf(weights: string, task: string): object {
+  const { id } = recognize(readCheckpoint(weights))
+  if (Object.hasOwn(builders[id].defaults, 'task')) return { task }
   throw new RestoreError(
     'usage',
-    `${model}: expected --weights FILE with the official file ${card?.checkpoint}; the package has no weights of this model`,
+    `task: expected weights that can do several, got ${weights} of ${id}, which does one; leave --task out`,
   )
+}
+
+function defaultFor(name: string | undefined, scale: number | undefined): ModelCard {
+  const task: TaskId = name === undefined ? ((scale ?? 1) > 1 ? 'upscale' : 'denoise') : findTask(name)
+  const ids = defaultModels[task]
+  const found = ids.map(findCard).find((card) => scale === undefined || card.scale === scale)
+  if (found) return found
+  const scales = ids.map((id) => findCard(id).scale).join(', ')
+  throw new RestoreError('usage', `scale: expected one of ${scales} for the task ${task}, got ${scale}`)
+}
+
+/** A task or a scale beside a model must be its own. */
+function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): void {
+  if (model === undefined) return
+  if (task !== undefined && findTask(task) !== card.task) {
+    throw new RestoreError('usage', `task: expected ${card.task}, which ${card.id} is for, got ${task}`)
+  }
+  if (scale !== undefined && scale !== card.scale) {
+    throw new RestoreError('usage', `scale: expected ${card.scale}, which ${card.id} is for, got ${scale}`)
+  }
+}
+
+function missing({ id, model, checkpoint }: ModelCard): string {
+  if (model === 'light') {
+    const others = 'or another model with --weights FILE (limpid models)'
+    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/light-denoise.ts and give --weights FILE, ${others}`
+  }
+  const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
+  const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''
+  return `${id}: expected --weights FILE with the official file ${checkpoint}; the package has no weights of this model${inside}`
 }

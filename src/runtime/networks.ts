@@ -4,7 +4,10 @@ import type { ModelId } from '../checkpoints/detect.ts'
 import { float32Data, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../core/session.ts'
-import { type Image, imageToTensor } from '../data/image.ts'
+import type { Image } from '../data/image.ts'
+import type { RunWindows } from './chop.ts'
+import type { Picture } from './pixels.ts'
+import { encodePhoto } from './representation.ts'
 
 /** A session that also runs parts of its network by name. */
 export interface PartedSession extends Session {
@@ -14,25 +17,17 @@ export interface PartedSession extends Session {
 /** Tiles of one size to their restored ones. */
 export type RunTiles = (tiles: readonly Image[]) => Promise<readonly Image[]>
 
-export interface Picture {
-  readonly width: number
-  readonly height: number
-  read(top: number, left: number, height: number, width: number): Image
-}
-
 type Prepare = (session: PartedSession, picture: Picture, options: RunOptions) => Promise<RunTiles>
-
-/** DASR's encoder sees no more of a photo than this: its representation is a mean over pixels. */
-const encodedPx = 512
 
 const plain: Prepare = async (session, _, options) => (tiles) => runBatch(session, tiles, {}, options)
 
-/** The degradation is that of the photo: found once, in its middle, and the same for all tiles. */
-const dasr: Prepare = async (session, { width, height, read }, options) => {
-  const [h, w] = [Math.min(height, encodedPx), Math.min(width, encodedPx)]
-  const middle = read((height - h) >> 1, (width - w) >> 1, h, w)
-  const { fea } = await session.part('encode').run({ x: imageToTensor(middle) }, options)
-  if (!fea) throw new RestoreError('numeric', 'dasr: expected a representation of the photo, got none')
+/** The degradation is that of the photo: found once, and the same for all tiles. */
+const dasr: Prepare = async (session, picture, options) => {
+  const fea = await encodePhoto(picture, async (x) => {
+    const { fea: found } = await session.part('encode').run({ x }, options)
+    if (found) return found
+    throw new RestoreError('numeric', 'dasr: expected a representation of the photo, got none')
+  })
   return (tiles) => runBatch(session.part('restore'), tiles, { fea }, options)
 }
 
@@ -82,4 +77,21 @@ async function runBatch(
   return tiles.map((_, i) => {
     return { width: w, height: h, channels: c, data: restored.subarray(i * c * h * w, (i + 1) * c * h * w) }
   })
+}
+
+/** The same for windows in one tensor [b c p p], which all have one size. */
+export function windowRunner(run: RunTiles): RunWindows {
+  return async ({ shape, bytes }) => {
+    const [, channels = 0, height = 0, width = 0] = shape
+    const [values, size] = [viewAs(bytes, Float32Array), channels * height * width]
+    const windows = Array.from({ length: values.length / size }, (_, i) => {
+      return { channels, height, width, data: values.subarray(i * size, (i + 1) * size) }
+    })
+    const outputs = await run(windows)
+    const [first] = outputs
+    if (!first) throw new RestoreError('numeric', 'restore: expected a result of every window, got none')
+    const all = new Float32Array(outputs.length * first.data.length)
+    for (const [i, { data }] of outputs.entries()) all.set(data, i * first.data.length)
+    return float32Data(all, [outputs.length, first.channels, first.height, first.width])
+  }
 }

@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../data/image.ts'
+import { opacityCopier } from './opacity.ts'
 import { continued } from './pad.ts'
 
 export interface Extent {
@@ -11,6 +12,11 @@ export interface Extent {
 
 /** Gives parts of a picture as planes. */
 export type ReadPart = (top: number, left: number, height: number, width: number) => Image
+
+/** A picture of which parts are read. */
+export interface Picture extends Extent {
+  readonly read: ReadPart
+}
 
 /** Parts of a picture, continued by reflection to `padded`, in as many planes as a network takes. */
 export function planeReader(pixels: Pixels, wanted: number, padded: Extent): ReadPart {
@@ -106,6 +112,7 @@ export function sampleWriter(
   const data = isDeep ? new Uint16Array(size) : new Uint8Array(size)
   const peak = peakOf(data)
   const out = { width, height, channels, hasAlpha, data }
+  const copyOpacity = opacityCopier(pixels, out, scale)
   const emit = (top: number, rows: Image) => {
     const count = Math.min(rows.height, height - top)
     // A colour network's three planes of a grey picture are averaged.
@@ -119,7 +126,7 @@ export function sampleWriter(
         }
       }
     }
-    if (hasAlpha) for (let y = top; y < top + count; y++) copyAlpha(pixels, out, scale, y)
+    if (hasAlpha) for (let y = top; y < top + count; y++) copyOpacity(y)
   }
   return { pixels: out, emit }
 }
@@ -135,26 +142,4 @@ function meanPlane(image: Image): Float32Array {
     for (let i = 0; i < mean.length; i++)
       mean[i] = (mean[i] as number) + (plane[i] as number) / image.channels
   return mean
-}
-
-/** Row y of the opacity, enlarged bilinearly where the picture is. */
-function copyAlpha(pixels: Pixels, out: Pixels, scale: number, y: number): void {
-  const step = pixels.channels + 1
-  const gain = peakOf(out.data) / peakOf(pixels.data)
-  const at = (row: number, x: number) =>
-    pixels.data[(row * pixels.width + x) * step + pixels.channels] as number
-  const line = (index: number, size: number) => {
-    const place = Math.min(Math.max((index + 0.5) / scale - 0.5, 0), size - 1)
-    const first = Math.floor(place)
-    return [first, Math.min(first + 1, size - 1), place - first] as const
-  }
-  const [top, bottom, down] = line(y, pixels.height)
-  for (let x = 0; x < out.width; x++) {
-    const [left, right, across] = line(x, pixels.width)
-    const above = at(top, left) * (1 - across) + at(top, right) * across
-    const below = at(bottom, left) * (1 - across) + at(bottom, right) * across
-    out.data[(y * out.width + x) * step + pixels.channels] = Math.round(
-      (above * (1 - down) + below * down) * gain,
-    )
-  }
 }

@@ -11,8 +11,8 @@ export interface TileRequest {
   readonly tile?: 'auto' | 'none' | number | undefined
   /** Pixels that neighbours share, at least. */
   readonly overlap?: number | undefined
-  /** 'smooth': tiles fade into one another. 'average': Restormer's official tiles, for parity. */
-  readonly blend?: 'smooth' | 'average' | undefined
+  /** 'smooth': tiles fade into one another. 'official': as the authors of the network do it, for parity. */
+  readonly blend?: 'smooth' | 'official' | undefined
 }
 
 export interface TilePlan {
@@ -51,12 +51,11 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
     const whole = (length: number) => blendedAxis(length, length, 0, scale)
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
   }
-  const isAverage = request.blend === 'average'
   const shorter = Math.min(tilePx, width, height)
   const overlapPx = request.overlap ?? (window ? tiling.overlapPx : usualOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
   const axis = (length: number) =>
-    isAverage
+    request.blend === 'official'
       ? averagedAxis(length, shorter, overlapPx, scale)
       : blendedAxis(length, Math.min(tilePx, length), overlapPx, scale)
   return { rows: axis(height), columns: axis(width), batch: tiling.batch, tilePx }

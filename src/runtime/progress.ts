@@ -6,15 +6,21 @@ export interface ProgressEvent {
   readonly total: number
   /** Until the end of the phase, where it can be told. */
   readonly secondsLeft?: number | undefined
+  /** Of the picture, while it is restored. */
+  readonly pixels?: number | undefined
 }
 
 export type OnProgress = (event: ProgressEvent) => void
 
 /** Counts the steps of a phase from now on; the time left is taken from those that are done. */
-export function progressOf(phase: ProgressEvent['phase'], onProgress: OnProgress | undefined) {
+export function progressOf(
+  phase: ProgressEvent['phase'],
+  onProgress: OnProgress | undefined,
+  pixels?: number,
+) {
   const started = performance.now()
   return (done: number, total: number): void => {
     const secondsLeft = ((performance.now() - started) / 1000 / done) * (total - done)
-    onProgress?.({ phase, done, total, secondsLeft })
+    onProgress?.({ phase, done, total, secondsLeft, pixels })
   }
 }

@@ -2,24 +2,25 @@
 
 import { type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import { crop, type Image, imageToTensor } from '../data/image.ts'
+import { type Image, imageToTensor } from '../data/image.ts'
+import type { Picture } from './pixels.ts'
 
-/** Side up to which a photo is encoded whole; beyond it the encoder's maps would take gigabytes. */
-const usualSide = 1024
+/** Side up to which a photo is encoded whole: the encoder's maps take some 200 MB there. */
+const usualSide = 512
 
 /**
  * The representation [1 d] of a photo. A large one is encoded in equal parts that cover it, whose mean is that of the whole but for
  * the borders between them: the encoder ends with a mean over all pixels.
  */
 export async function encodePhoto(
-  photo: Image,
+  photo: Picture,
   encode: (part: TensorData) => Promise<TensorData>,
   { sidePx = usualSide }: { readonly sidePx?: number } = {},
 ): Promise<TensorData> {
   const parts = partsOf(photo, sidePx)
   let mean: Float32Array | undefined
-  for (const part of parts) {
-    const { bytes, shape } = await encode(imageToTensor(part))
+  for (const read of parts) {
+    const { bytes, shape } = await encode(imageToTensor(read()))
     if (shape.length !== 2 || shape[0] !== 1) {
       throw new RestoreError('shape', `representation: expected [1 d], got [${shape.join(' ')}]`)
     }
@@ -33,7 +34,7 @@ export async function encodePhoto(
 }
 
 /** Parts of one size, as few as cover the photo; neighbours share a pixel where it does not come out even. */
-function partsOf(photo: Image, sidePx: number): readonly Image[] {
+function partsOf(photo: Picture, sidePx: number): readonly (() => Image)[] {
   const divide = (size: number) => {
     const count = Math.ceil(size / sidePx)
     const length = Math.ceil(size / count)
@@ -41,8 +42,7 @@ function partsOf(photo: Image, sidePx: number): readonly Image[] {
     return { length, starts: Array.from({ length: count }, (_, i) => Math.round(i * step)) }
   }
   const [rows, columns] = [divide(photo.height), divide(photo.width)]
-  if (rows.starts.length === 1 && columns.starts.length === 1) return [photo]
   return rows.starts.flatMap((top) =>
-    columns.starts.map((left) => crop(photo, top, left, rows.length, columns.length)),
+    columns.starts.map((left) => () => photo.read(top, left, rows.length, columns.length)),
   )
 }

@@ -3,33 +3,53 @@
 import { availableParallelism } from 'node:os'
 import { RestoreError } from '../core/errors.ts'
 import { checkFormat } from '../data/codec.ts'
-import type { Image } from '../data/image.ts'
+import type { Image, Pixels } from '../data/image.ts'
 import { foreignProfile } from '../data/raster.ts'
 import { builders } from '../registry/builders.ts'
 import type { ModelCard } from '../registry/cards.ts'
 import { tilingOf } from '../registry/tiling.ts'
+import { chop } from './chop.ts'
 import type { ComputeSession } from './compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './devices.ts'
+import { mixed } from './enlarge.ts'
 import { type RestoreInput, readInput } from './input.ts'
 import { findModel, type ModelRequest } from './models.ts'
-import { prepareNetwork } from './networks.ts'
-import { type Extent, imageReader, imageWriter, planeReader, type ReadPart, sampleWriter } from './pixels.ts'
+import { prepareNetwork, windowRunner } from './networks.ts'
+import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
+import {
+  type Extent,
+  imageReader,
+  imageWriter,
+  type Picture,
+  planeReader,
+  type ReadPart,
+  sampleWriter,
+} from './pixels.ts'
 import { planTiles, smallerSide, type TilePlan, type TileRequest } from './plan.ts'
 import { type OnProgress, progressOf } from './progress.ts'
 import type { Opened, Placement } from './protocol.ts'
-import { RestoreResult } from './result.ts'
+import { type RestoreInfo, RestoreResult } from './result.ts'
+import { prepareEnsemble } from './selfEnsemble.ts'
 import { restoreInTiles, type TileJob } from './tile.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest {
   /** Options of the network that its weights do not tell. */
   readonly options?: object | undefined
-  /** Threads on the processor; one for each core unless given. */
+  /** Threads on the processor; its part of the cores unless given. */
   readonly threads?: number | undefined
+  /** Restorers that will be open beside one another, this one included: each takes its part of cores and memory. */
+  readonly shares?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
 export interface RunPictureOptions extends TileRequest {
+  /** Mean over all flips and transposes of the picture: a little better, eight times as long. */
+  readonly selfEnsemble?: boolean | undefined
+  /** Part of the restoration in the result, 0 to 1; the rest is the picture as it was. */
+  readonly strength?: number | undefined
+  /** Opacity as it was (enlarged where the picture is), or restored as a grey picture; 'keep' by default. */
+  readonly opacity?: 'keep' | 'restore' | undefined
   /** Cancels at once, in the middle of a tile too. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
@@ -68,17 +88,16 @@ export class Restorer implements AsyncDisposable {
 
   /** Finds the weights, then starts a process that opens the network on the device. */
   static async open(options: RestorerOptions): Promise<Restorer> {
-    const { card, weights } = findModel(options)
-    const setup = {
-      weights,
-      options: options.options ?? {},
-      threads: options.threads ?? availableParallelism(),
-    }
-    const freeBytes = process.availableMemory()
+    const { card, weights, options: told } = findModel(options)
+    const { shares = 1 } = options
+    const given = { ...told, ...options.options }
+    const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
+    const setup = { weights, options: given, threads }
+    const freeBytes = process.availableMemory() / shares
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const { session, placement } = await openAt(placementsFor(options), setup, { signal: options.signal })
     try {
-      if (card) checkVariant(weights, card, session.opened)
+      if (card) checkVariant({ weights, card, given }, session.opened)
       return new Restorer({ session, placement, card, freeBytes }, options)
     } catch (error) {
       await session.close()
@@ -108,6 +127,7 @@ export class Restorer implements AsyncDisposable {
   /** Restores a picture of any size; a failure concerns this picture alone. */
   async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
     const started = performance.now()
+    checkStrength(options.strength)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
     const read = await readInput(input, options)
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
@@ -115,19 +135,16 @@ export class Restorer implements AsyncDisposable {
     const restoring = performance.now()
     // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
     const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
-    const { attempt, plan } = await this.#restore(read.pixels, options, (padded, wanted, scale) => {
-      const writer = sampleWriter(read.pixels, scale, isDeep)
-      return { read: planeReader(read.pixels, wanted, padded), ...writer }
-    })
-    const { pixels } = attempt
+    const { pixels, tiles } = await this.#restorePixels(read.pixels, isDeep, options)
+    const opacity = options.opacity === 'restore' ? opacityOf(read.pixels) : undefined
+    if (opacity) setOpacity(pixels, (await this.#restorePixels(opacity, isDeep, options)).pixels)
     const seconds = { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 }
     const { placement, session, card } = this.#open
     const { model, sha256 } = session.opened
     const info = {
       ...{ model: card?.id ?? model, network: model, sha256 },
       ...{ device: nameOf(placement), backend: placement.backend },
-      ...{ width: pixels.width, height: pixels.height, seconds },
-      tiles: { count: plan.rows.starts.length * plan.columns.starts.length, px: plan.tilePx },
+      ...{ width: pixels.width, height: pixels.height, scale: this.scale, seconds, tiles },
     }
     const { depth, metadata } = read
     const format = options.format ?? read.format
@@ -156,20 +173,28 @@ export class Restorer implements AsyncDisposable {
     await this.close()
   }
 
+  async #restorePixels(picture: Pixels, isDeep: boolean, options: RunPictureOptions) {
+    const seen = visibleColors(picture)
+    const { attempt, tiles } = await this.#restore(picture, options, (padded, wanted, scale) => {
+      return { read: planeReader(seen, wanted, padded), ...sampleWriter(picture, scale, isDeep) }
+    })
+    return { pixels: attempt.pixels, tiles }
+  }
+
   /** Tries again from the start with smaller tiles where memory did not suffice, so that no seam tells where. */
   async #restore<T extends Attempt>(
     picture: Extent,
     options: RunPictureOptions,
     begin: (padded: Extent, channels: number, scale: number) => T,
-  ): Promise<{ readonly attempt: T; readonly plan: TilePlan }> {
+  ): Promise<{ readonly attempt: T; readonly tiles: RestoreInfo['tiles'] }> {
     const { model, options: network } = this.opened
     for (;;) {
       const plan = this.#plan(picture, options)
       try {
         const padded = { height: plan.rows.length, width: plan.columns.length }
         const attempt = begin(padded, builders[model].channels(network).input, this.scale)
-        await this.#restoreBy(plan, { ...padded, ...attempt }, options)
-        return { attempt, plan }
+        const tiles = await this.#restoreBy(plan, { ...padded, ...attempt }, options)
+        return { attempt, tiles: { count: tiles, px: plan.tilePx } }
       } catch (error) {
         const isAuto = (options.tile ?? this.#request.tile ?? 'auto') === 'auto'
         const smaller = smallerSide(plan, builders[model].size.multipleOf)
@@ -195,13 +220,33 @@ export class Restorer implements AsyncDisposable {
     })
   }
 
-  async #restoreBy(plan: TilePlan, attempt: Extent & Attempt, options: RunPictureOptions): Promise<void> {
-    const run = await prepareNetwork(this.opened.model)(this.#open.session, attempt, options)
-    const onTile = progressOf('restore', options.onProgress)
+  /** How many tiles it took. */
+  async #restoreBy(plan: TilePlan, attempt: Picture & Attempt, options: RunPictureOptions): Promise<number> {
+    const { model, options: network } = this.opened
+    const { session } = this.#open
+    const { scale } = this
+    const { strength = 1 } = options
+    const prepare = (picture: Picture) => prepareNetwork(model)(session, picture, options)
+    const restored = await (options.selfEnsemble ? prepareEnsemble(prepare, attempt) : prepare(attempt))
+    const run = mixed(restored, strength, scale)
+    const tell = progressOf('restore', options.onProgress, attempt.width * attempt.height)
+    let count = 0
+    const onTile = (done: number, total: number) => {
+      count = total
+      tell(done, total)
+    }
+    const windowPx = builders[model].window?.(network)
+    if (windowPx !== undefined && (options.blend ?? this.#request.blend) === 'official') {
+      const whole = attempt.read(0, 0, attempt.height, attempt.width)
+      const inWindows = { windowPx, scale, batch: plan.batch, onWindow: onTile }
+      attempt.emit(0, await chop(whole, windowRunner(run), inWindows))
+      return count
+    }
     await restoreInTiles({
-      ...{ rows: plan.rows, columns: plan.columns, batch: plan.batch, scale: this.scale },
+      ...{ rows: plan.rows, columns: plan.columns, batch: plan.batch, scale },
       ...{ read: attempt.read, run, emit: attempt.emit, onTile },
     })
+    return count
   }
 }
 
@@ -223,11 +268,21 @@ export async function restore(
   }
 }
 
+function checkStrength(strength: number | undefined): void {
+  if (strength === undefined || (strength >= 0 && strength <= 1)) return
+  throw new RestoreError('usage', `strength: expected a number from 0 to 1, got ${strength}`)
+}
+
 /** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
-function checkVariant(weights: string, card: ModelCard, { model, options }: Opened): void {
+function checkVariant(
+  { weights, card, given }: { weights: string; card: ModelCard; given: object },
+  { model, options }: Opened,
+): void {
   const wanted = { ...builders[card.model].defaults, ...card.options }
+  // A task is what is asked of the weights; what was given was not found in them.
   const differing = Object.entries(wanted).filter(([name, value]) => {
-    return JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
+    const isAsked = name === 'task' || Object.hasOwn(given, name)
+    return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
   })
   if (model === card.model && differing.length === 0) return
   const difference = differing

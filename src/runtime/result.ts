@@ -20,6 +20,8 @@ export interface RestoreInfo {
   readonly backend: 'onnx' | 'torch'
   readonly width: number
   readonly height: number
+  /** Side of the result over that of the input. */
+  readonly scale: number
   /** How many, and their side; one without a side is the whole picture. */
   readonly tiles: { readonly count: number; readonly px: number | undefined }
   /** In seconds. */
