@@ -9,10 +9,12 @@ export { hostTensor } from './core/host.ts'
 export { counterRandom, type Random } from './core/random.ts'
 export { rearrange } from './core/rearrange.ts'
 export { cat, Tensor } from './core/tensor.ts'
+export { clipImage } from './data/clipImage.ts'
 export { openSource, type SourceSpec, specOf, subset } from './data/datasets.ts'
 export type { Image, Pixels } from './data/image.ts'
 export { findPairs, pairSources } from './data/pairs.ts'
 export { cutPatch, drawPlace, type Place, scalePlace } from './data/patches.ts'
+export { clipTokenizer } from './data/vocabulary.ts'
 export { camera } from './degrade/camera.ts'
 export { chain, maybe, oneOf, shuffled } from './degrade/chain.ts'
 export type { Degrade } from './degrade/degradation.ts'
@@ -20,6 +22,15 @@ export { jpeg } from './degrade/jpeg.ts'
 export { noise, poisson, saltAndPepper, speckle } from './degrade/noise.ts'
 export { rain } from './degrade/rainAndSnow.ts'
 export { srmd } from './degrade/srmd.ts'
+export { createSde, denoisingSde, matchingLoss, restoringSde, type SdeOptions } from './diffusion/irsde.ts'
+export { sample, seededNoise } from './diffusion/samplers.ts'
+export {
+  ConditionalUnet,
+  type ConditionalUnetOptions,
+  conditionalUnetDefaults,
+  universalUnet,
+} from './models/conditionalUnet.ts'
+export { DaClip, daClipLosses, degradationWords, maxLogitScale, startController } from './models/daclip.ts'
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr.ts'
 export { Ipt, type IptOptions, iptDefaults } from './models/ipt.ts'
 export { Light, type LightOptions, lightDefaults } from './models/light.ts'
