@@ -18,19 +18,35 @@ export function printResult({ json }: GlobalOptions, document: object, text: str
 }
 
 /** One line of news on stderr, rewritten in place on a terminal. */
-export function reporter({ quiet }: GlobalOptions): { show(line: string): void; done(): void } {
+export function reporter({ quiet }: GlobalOptions): {
+  show(line: string): void
+  /** Takes the line off a terminal, for a result to be printed. */
+  clear(): void
+  /** Lets the line stay. */
+  done(): void
+} {
   const isTerminal = process.stderr.isTTY === true
   let shown = ''
   return {
     show(line) {
       if (quiet || line === shown) return
       shown = line
-      process.stderr.write(isTerminal ? `\r\u001b[2K${line}` : `${line}\n`)
+      process.stderr.write(isTerminal ? `\r\u001b[2K${cut(line)}` : `${line}\n`)
+    },
+    clear() {
+      if (!quiet && isTerminal && shown !== '') process.stderr.write('\r\u001b[2K')
+      shown = ''
     },
     done() {
       if (!quiet && isTerminal && shown !== '') process.stderr.write('\n')
     },
   }
+}
+
+/** What fits on one line of the terminal: a longer one could not be rewritten. */
+function cut(line: string): string {
+  const columns = process.stderr.columns || 80
+  return line.length < columns ? line : `${line.slice(0, columns - 2)}…`
 }
 
 /** Seconds as '4.2 s' or '3 min 05 s'. */
@@ -45,6 +61,18 @@ export function formatProgress(done: number, total: number, startedMs: number): 
   const elapsed = (performance.now() - startedMs) / 1000
   const left = done === 0 ? '' : `, ${formatSeconds((elapsed / done) * (total - done))} left`
   return `${done}/${total}, ${formatSeconds(elapsed)}${left}`
+}
+
+/** Tells how far a set is: from two seconds on, twice a second at most. */
+export function countImages(news: ReturnType<typeof reporter>, verb: string, total: number): () => void {
+  const started = performance.now()
+  let [done, shownMs] = [0, started + 1500]
+  return () => {
+    done++
+    if (performance.now() - shownMs < 500) return
+    shownMs = performance.now()
+    news.show(`${verb} ${formatProgress(done, total, started)}`)
+  }
 }
 
 export function red(text: string): string {
@@ -123,4 +151,12 @@ export function parseWhole(option: string, text: string, minimum: number): numbe
   const value = Number(text)
   if (Number.isInteger(value) && value >= minimum) return value
   throw new RestoreError('usage', `${option}: expected a whole number of at least ${minimum}, got ${text}`)
+}
+
+/** Most pixels to decode, from megapixels on the command line; the codec's own limit unless given. */
+export function parsePixelLimit(text: string | undefined): { readonly pixelLimit?: number } {
+  if (text === undefined) return {}
+  const megapixels = Number(text)
+  if (megapixels > 0 && Number.isFinite(megapixels)) return { pixelLimit: megapixels * 1e6 }
+  throw new RestoreError('usage', `--pixel-limit: expected megapixels above 0, got ${text}`)
 }
