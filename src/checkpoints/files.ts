@@ -1,6 +1,6 @@
 // Checkpoints in files, for Node: reading by path, and writing safetensors whole or not at all.
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
@@ -41,6 +41,15 @@ export function fileSource(path: string): ByteSource {
       })
     },
   }
+}
+
+/** SHA-256 of a file of any size, in hexadecimal. */
+export function hashFile(path: string): string {
+  const file = fileSource(path)
+  const hash = createHash('sha256')
+  const step = 2 ** 24
+  for (let at = 0; at < file.size; at += step) hash.update(file.read(at, Math.min(step, file.size - at)))
+  return hash.digest('hex')
 }
 
 function withFile<T>(path: string, action: (file: number, stat: Stats) => T): T {

@@ -8,6 +8,7 @@ import { RestoreError } from '../core/errors.ts'
 import { builders, findCard, recognize } from '../registry/builders.ts'
 import { cards, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
+import type { Opened } from './protocol.ts'
 
 export interface ModelRequest {
   /** Id of a card. */
@@ -98,4 +99,25 @@ function missing({ id, model, checkpoint }: ModelCard): string {
   const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
   const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''
   return `${id}: expected --weights FILE with the official file ${checkpoint}; the package has no weights of this model${inside}`
+}
+
+/** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
+export function checkVariant(
+  { weights, card, given }: { weights: string; card: ModelCard; given: object },
+  { model, options }: Pick<Opened, 'model' | 'options'>,
+): void {
+  const wanted = { ...builders[card.model].defaults, ...card.options }
+  // A task is what is asked of the weights; what was given was not found in them.
+  const differing = Object.entries(wanted).filter(([name, value]) => {
+    const isAsked = name === 'task' || Object.hasOwn(given, name)
+    return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
+  })
+  if (model === card.model && differing.length === 0) return
+  const difference = differing
+    .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
+    .join('; ')
+  throw new RestoreError(
+    'checkpoint',
+    `${weights}: expected weights of ${card.id} with ${difference}; try another --model, or none`,
+  )
 }

@@ -13,7 +13,7 @@ import type { ComputeSession } from './compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './devices.ts'
 import { mixed } from './enlarge.ts'
 import { type RestoreInput, readInput } from './input.ts'
-import { findModel, type ModelRequest } from './models.ts'
+import { checkVariant, findModel, type ModelRequest } from './models.ts'
 import { prepareNetwork, windowRunner } from './networks.ts'
 import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
 import {
@@ -271,25 +271,4 @@ export async function restore(
 function checkStrength(strength: number | undefined): void {
   if (strength === undefined || (strength >= 0 && strength <= 1)) return
   throw new RestoreError('usage', `strength: expected a number from 0 to 1, got ${strength}`)
-}
-
-/** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
-function checkVariant(
-  { weights, card, given }: { weights: string; card: ModelCard; given: object },
-  { model, options }: Opened,
-): void {
-  const wanted = { ...builders[card.model].defaults, ...card.options }
-  // A task is what is asked of the weights; what was given was not found in them.
-  const differing = Object.entries(wanted).filter(([name, value]) => {
-    const isAsked = name === 'task' || Object.hasOwn(given, name)
-    return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
-  })
-  if (model === card.model && differing.length === 0) return
-  const difference = differing
-    .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
-    .join('; ')
-  throw new RestoreError(
-    'checkpoint',
-    `${weights}: expected weights of ${card.id} with ${difference}; try another --model, or none`,
-  )
 }

@@ -31,7 +31,10 @@ export interface RestoreInfo {
 export interface WriteOptions {
   /** By the name's extension, else that of the input. */
   readonly format?: string | undefined
+  /** 1..100 of JPEG, WebP and AVIF; 95, and 80 of AVIF, unless given. */
   readonly quality?: number | undefined
+  /** Leaves out profile, EXIF, XMP and resolution; the samples are then sRGB. */
+  readonly strip?: boolean | undefined
 }
 
 /** Samples [h w c], opacity last where there is some. */
@@ -63,9 +66,11 @@ export class RestoreResult {
   }
 
   /** The bytes of a file. */
-  async toBuffer({ format, quality }: WriteOptions = {}): Promise<Uint8Array> {
+  async toBuffer({ format, quality, strip }: WriteOptions = {}): Promise<Uint8Array> {
     const chosen = format ?? this.#options.format
-    return encodeBytes({ ...this.#options, format: chosen }, quality === undefined ? {} : { quality })
+    const metadata = strip ? undefined : this.#options.metadata
+    const picture = { ...this.#options, metadata, format: chosen }
+    return encodeBytes(picture, quality === undefined ? {} : { quality })
   }
 
   /** Writes a file that appears whole or not at all; one that exists stays unless told to overwrite it. */

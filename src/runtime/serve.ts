@@ -1,8 +1,7 @@
 // The side that computes: answers the requests of the process that started it.
 
-import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { fileSource, readCheckpoint } from '../checkpoints/files.ts'
+import { hashFile, readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { NamedData, Session } from '../core/session.ts'
 import { type LoadedModel, loadModel } from '../registry/builders.ts'
@@ -48,7 +47,7 @@ class OpenModel {
     this.#openSession = openSession
     this.#model = loadModel(readCheckpoint(setup.weights), setup.options)
     const { id, options } = this.#model
-    this.description = { model: id, options, sha256: hashOf(setup.weights) }
+    this.description = { model: id, options, sha256: hashFile(setup.weights) }
   }
 
   async session(part: string | undefined): Promise<Session> {
@@ -57,14 +56,6 @@ class OpenModel {
     this.#sessions.set(part, session)
     return session
   }
-}
-
-function hashOf(path: string): string {
-  const file = fileSource(path)
-  const hash = createHash('sha256')
-  const step = 2 ** 24
-  for (let at = 0; at < file.size; at += step) hash.update(file.read(at, Math.min(step, file.size - at)))
-  return hash.digest('hex')
 }
 
 function describe(error: unknown): Reply {

@@ -1,0 +1,136 @@
+// Which files a command is given: files, folders, patterns and stdin, each with the name that it keeps in another folder.
+
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { basename, extname, join, resolve, sep } from 'node:path'
+import { RestoreError } from '../core/errors.ts'
+
+export interface InputFile {
+  /** As it was given or found; '-' for stdin. */
+  readonly path: string
+  /** Relative to the folder or pattern it was found by. */
+  readonly name: string
+}
+
+export interface InputList {
+  readonly files: readonly InputFile[]
+  /** Whether there may be more than one: the results then need a folder. */
+  readonly isMany: boolean
+}
+
+const extensions = new Set(
+  'png jpg jpeg jpe jfif webp tif tiff avif heic heif gif bmp pbm pgm ppm pnm'.split(' '),
+)
+
+const { compare } = new Intl.Collator('en', { numeric: true })
+
+export interface ListOptions {
+  readonly recursive?: boolean | undefined
+  /** A folder whose content is no input: that of the results. */
+  readonly except?: string | undefined
+}
+
+/** The files that the arguments stand for, each once, in the order of their names within an argument. */
+export function listInputs(given: readonly string[], options: ListOptions): InputList {
+  const found = given.flatMap((path) => filesOf(path, options))
+  const seen = new Set<string>()
+  const files = found.filter(({ path }) => {
+    const key = path === '-' ? path : resolve(path)
+    return !seen.has(key) && seen.add(key)
+  })
+  const [first] = given
+  const isMany = given.length > 1 || files.length > 1 || (first !== undefined && files[0]?.path !== first)
+  return { files, isMany }
+}
+
+function filesOf(path: string, options: ListOptions): readonly InputFile[] {
+  if (path === '-') return [{ path, name: 'stdin' }]
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) return [{ path, name: basename(path) }]
+    return imagesIn(path, options)
+  }
+  // A name that is no pattern is an input that fails when its turn comes.
+  if (!/[*?[{]/.test(path)) return [{ path, name: basename(path) }]
+  const start = path.slice(0, path.search(/[*?[{]/))
+  const base = start.includes('/') ? start.slice(0, start.lastIndexOf('/') + 1) : ''
+  const pattern = patternOf(path.slice(base.length))
+  const matching = existsSync(base || '.')
+    ? [...walk(base || '.', { ...options, recursive: path.slice(base.length).includes('/') })].filter(
+        (name) => pattern.test(name),
+      )
+    : []
+  if (matching.length > 0)
+    return matching.sort(compare).map((name) => ({ path: join(base, name), name: native(name) }))
+  throw new RestoreError(
+    'input',
+    `${path}: expected a pattern that some file matches, got one that none does`,
+  )
+}
+
+function imagesIn(folder: string, options: ListOptions): readonly InputFile[] {
+  const names = [...walk(folder, options)].filter((name) =>
+    extensions.has(extname(name).slice(1).toLowerCase()),
+  )
+  if (names.length > 0)
+    return names.sort(compare).map((name) => ({ path: join(folder, name), name: native(name) }))
+  const advice = options.recursive ? '' : '; --recursive looks into the folders inside'
+  throw new RestoreError(
+    'input',
+    `${folder}: expected a folder with images (png, jpg, webp, tiff, avif, …), got none${advice}`,
+  )
+}
+
+function native(name: string): string {
+  return name.split('/').join(sep)
+}
+
+/** Names of the files in a folder, relative to it, with '/'; hidden ones and folders that were seen already are left out. */
+function* walk(
+  root: string,
+  { recursive, except }: ListOptions,
+  inside = '',
+  seen = new Set<string>(),
+): Generator<string> {
+  const folder = join(root, inside)
+  const real = realpathSync(folder)
+  if (seen.has(real) || (except !== undefined && real === resolve(except) && inside !== '')) return
+  seen.add(real)
+  for (const entry of readdirSync(folder)) {
+    if (entry.startsWith('.') || entry === '__MACOSX') continue
+    const name = inside === '' ? entry : `${inside}/${entry}`
+    const stat = statSync(join(root, name), { throwIfNoEntry: false })
+    if (stat?.isFile()) yield name
+    else if (stat?.isDirectory() && recursive) yield* walk(root, { recursive, except }, name, seen)
+  }
+}
+
+/** A pattern as shells know it: * and ? within a folder, ** across folders, [a-z] and {a,b}. */
+export function patternOf(glob: string): RegExp {
+  let depth = 0
+  const source = glob.replace(/\*\*\/|\*\*|\*|\?|\[!?[^\]]+\]|[{},]|[.+^$()|\\\]]/g, (token) => {
+    if (token === '**/') return '(?:.*/)?'
+    if (token === '**') return '.*'
+    if (token === '*') return '[^/]*'
+    if (token === '?') return '[^/]'
+    if (token.startsWith('[') && token.length > 1) return token.replace('[!', '[^')
+    if (token === '{') return ++depth > 0 ? '(?:' : ''
+    if (token === '}') return depth-- > 0 ? ')' : '\\}'
+    if (token === ',') return depth > 0 ? '|' : ','
+    return `\\${token}`
+  })
+  try {
+    return new RegExp(`^${source}$`)
+  } catch {
+    throw new RestoreError(
+      'usage',
+      `${glob}: expected a pattern such as photos/*.jpg or photos/**/*.{jpg,png}`,
+    )
+  }
+}
+
+/** The name of a folder for results beside one of inputs. */
+export function folderBeside(folder: string): string {
+  const name = basename(folder)
+  return name === '' || name === '.' || name === '..'
+    ? join(folder, 'restored')
+    : join(folder, '..', `${name}_restored`)
+}
