@@ -32,7 +32,7 @@ const options: DasrOptions = {
   queueSize: 1024,
 }
 const encoderSteps = 2000
-const total = 20_000
+const total = 14_000
 
 export const recipe = defineRecipe({
   name: 'dasr-light-x2',
