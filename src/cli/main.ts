@@ -20,6 +20,13 @@ const program = new Command('limpid')
 const backend = () =>
   new Option('--backend <name>', 'what computes').choices(['auto', 'onnx', 'torch']).default('auto')
 const collect = (value: string, before: string[]) => [...before, value]
+const pixelLimit = () =>
+  new Option(
+    '--pixel-limit <megapixels>',
+    'most that an image may have (default: 268); raise it for files you trust',
+  )
+const metricsHelp = 'names apart by commas; an unknown one lists all'
+const metricWeightsHelp = 'weights of LPIPS or FID; may be repeated'
 const device = () => new Option('--device <name>', 'auto, cpu, webgpu or cuda[:N]').default('auto')
 
 program
@@ -45,6 +52,77 @@ program
   .action(async (input: string, _, command: Command) => {
     const { restoreCommand } = await import('./restore.ts')
     await restoreCommand(input, command.optsWithGlobals())
+  })
+
+program
+  .command('degrade')
+  .description('damage images by a chain of degradations, such as noise:sigma=25 jpeg:quality=40')
+  .argument('[input...]', "image files or folders, whose tree is kept, or '-' for stdin")
+  .option('-o, --output <path>', "a file for one image, else a folder; '-' for stdout")
+  .option('--with <spec>', 'degradations in order, each with its settings; see --list')
+  .option('--list', 'tell every degradation with its parameters')
+  .option('--seed <n>', 'chance: same seed and same name, same damage', '0')
+  .option(
+    '--format <name>',
+    'png, jpg, webp, tiff or avif (default: that of the output file; in folders TIFF stays and all else is PNG, which adds no damage)',
+  )
+  .option('--quality <n>', '1 to 100, of JPEG, WebP and AVIF')
+  .addOption(pixelLimit())
+  .option('--overwrite', 'replace existing outputs')
+  .action(async (inputs: string[], _, command: Command) => {
+    const { degradeCommand } = await import('./degrade.ts')
+    await degradeCommand(inputs, command.optsWithGlobals())
+  })
+
+program
+  .command('compare')
+  .description('measure an image against another, or a folder against a folder')
+  .argument('<reference>', 'image or folder that is right')
+  .argument('<output>', 'image or folder to judge; pairs have the same path, extensions apart')
+  .option('--metrics <names>', metricsHelp, 'psnr,ssim,psnr-y,ssim-y,mae')
+  .option('--crop <px>', 'border to leave out on every side', '0')
+  .option('--map <path>', 'write where they differ: an image, or a folder for folders')
+  .option('--gain <n>', 'how many times the map amplifies (default: 4)')
+  .option('--metric-weights <file>', metricWeightsHelp, collect, [])
+  .addOption(pixelLimit())
+  .option('--overwrite', 'replace existing maps')
+  .action(async (reference: string, output: string, _, command: Command) => {
+    const { compareCommand } = await import('./compare.ts')
+    await compareCommand(reference, output, command.optsWithGlobals())
+  })
+
+program
+  .command('eval')
+  .description('measure a model over a test set, by the protocol of a published table if asked')
+  // The program's own --json takes no value, so that a file after it comes as an argument.
+  .argument('[json-file]', 'after --json: file for the JSON document')
+  .option('--model <id>', 'which published model (see `limpid models`)')
+  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .option('--none', 'measure the inputs themselves, enlarged by bicubic interpolation: the baseline')
+  .requiredOption(
+    '--data <dir>',
+    'inputs; the clean images where they are degraded; or pairs such as LQ and GT',
+  )
+  .option('--truth <dir>', 'clean images to compare with')
+  .option('--match <rule>', 'partners of the truth: path, name, order, or a template such as {name}x4.png')
+  .option('--degrade <spec>', 'damage the clean images of --data by a chain (see `limpid degrade --list`)')
+  .option('--seed <n>', 'chance of --degrade', '0')
+  .option(
+    '--protocol <name>',
+    'how a published table was measured, such as restormer-gaussian-color or dasr-iso',
+  )
+  .option('--metrics <names>', `${metricsHelp} (default: those of the protocol, else psnr,ssim)`)
+  .option('--crop <px>', 'border to leave out on every side (default: that of the protocol, else 0)')
+  .option('--metric-weights <file>', metricWeightsHelp, collect, [])
+  .option('--html <file>', 'report with the worst cases, crops side by side and difference maps')
+  .option('--threads <n>', 'threads (default: one for each core)')
+  .addOption(pixelLimit())
+  .option('--overwrite', 'replace existing reports')
+  .addOption(backend())
+  .addOption(device())
+  .action(async (jsonFile: string | undefined, _, command: Command) => {
+    const { evalCommand } = await import('./eval.ts')
+    await evalCommand(jsonFile, command.optsWithGlobals())
   })
 
 program

@@ -217,7 +217,7 @@ function measurer(
 function missing(name: NetworkMetricName): never {
   throw new RestoreError(
     'usage',
-    `${name}: expected the weights of its network, got none; download ${networkMetrics[name].weights} and give the files with --metric-weights`,
+    `${name}: expected the weights of its network, got none; download ${networkMetrics[name].weights} and give the files with --metric-weights, or leave ${name} out of --metrics`,
   )
 }
 

@@ -1,5 +1,6 @@
 // How published tables were measured: what is done to the truth, what is compared, what is cropped and what is rounded.
 
+import { RestoreError } from '../core/errors.ts'
 import { counterRandom, type Random } from '../core/random.ts'
 import { crop, type Image } from '../data/image.ts'
 import type { Degrade } from '../degrade/degradation.ts'
@@ -231,7 +232,22 @@ export async function* degradedSamples(
   }
 }
 
-function cutToMultiple(image: Image, scale: number): Image {
+/** Without the rows and columns at the bottom and right that are left over from multiples of the scale. */
+export function cutToMultiple(image: Image, scale: number): Image {
   const [height, width] = [image.height, image.width].map((side) => side - (side % scale)) as [number, number]
   return height === image.height && width === image.width ? image : crop(image, 0, 0, height, width)
+}
+
+/** The protocol of a name; of one that stands for several, such as dasr-iso, the one of the scale. */
+export function findProtocol(
+  name: string,
+  scale: number | undefined,
+): { readonly name: ProtocolName; readonly protocol: Protocol } {
+  const names = Object.keys(protocols) as ProtocolName[]
+  const family = names.filter((known) => known.startsWith(`${name}-`))
+  const ofScale = family.filter((known) => scale === undefined || protocols[known].scale === scale)
+  const found = names.find((known) => known === name) ?? (ofScale.length === 1 ? ofScale[0] : undefined)
+  if (found) return { name: found, protocol: protocols[found] }
+  const choices = ofScale.length > 0 ? ofScale : family.length > 0 ? family : names
+  throw new RestoreError('usage', `protocol: expected one of ${choices.join(', ')}, got ${name}`)
 }

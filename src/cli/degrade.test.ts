@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decodeImage, encodeImage } from '../data/codec.ts'
+import { parseChain } from '../degrade/chain.ts'
+import { degradations } from '../degrade/degradations.ts'
+import { randomFor } from '../degrade/named.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-degrade-'))
+const at = (...names: string[]) => join(dir, ...names)
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function degrade(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const command = ['--import', 'tsx', 'src/cli/main.ts', 'degrade', ...args]
+    execFile(process.execPath, command, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+  })
+}
+
+const raw = { width: 40, height: 24, channels: 3 } as const
+const wave = (key: number) =>
+  Uint8Array.from({ length: 40 * 24 * 3 }, (_, i) => 128 + 100 * Math.sin(i / (7 + key)))
+
+beforeAll(async () => {
+  mkdirSync(at('in', 'sub'), { recursive: true })
+  await sharp(wave(0), { raw }).png().toFile(at('in', 'a.png'))
+  await sharp(wave(1), { raw })
+    .jpeg({ quality: 95 })
+    .withExif({ IFD0: { Copyright: 'Ada' } })
+    .toFile(at('in', 'sub', 'b.jpg'))
+  const { image } = await decodeImage(at('in', 'a.png'))
+  writeFileSync(at('in', 'c.tif'), await encodeImage({ image, alpha: undefined, depth: 16, format: 'tif' }))
+  await sharp(wave(3), { raw }).ensureAlpha(0.5).png().toFile(at('alpha.png'))
+  writeFileSync(at('cut.png'), readFileSync(at('in', 'a.png')).subarray(0, 200))
+  await sharp(Uint8Array.of(9, 9, 9), { raw: { width: 1, height: 1, channels: 3 } })
+    .png()
+    .toFile(at('dot.png'))
+  const frames = { width: 8, height: 16, channels: 3, pageHeight: 8 } as const
+  await sharp(wave(4).subarray(0, 8 * 16 * 3), { raw: frames })
+    .gif({ loop: 0 })
+    .toFile(at('moving.gif'))
+})
+
+describe('limpid degrade', { timeout: 120_000 }, () => {
+  test('keeps the tree, depth, metadata and formats without loss; a JPEG becomes PNG', async () => {
+    const { code, stdout } = await degrade(at('in'), '-o', at('tree'), '--with', 'noise:sigma=10,clip=on')
+    expect(code).toBe(0)
+    expect(stdout.trim().split('\n')).toEqual([
+      at('tree', 'a.png'),
+      at('tree', 'c.tif'),
+      at('tree', 'sub', 'b.png'),
+    ])
+    expect((await decodeImage(at('tree', 'c.tif'))).depth).toBe(16)
+    expect((await sharp(at('tree', 'sub', 'b.png')).metadata()).exif?.includes('Ada')).toBe(true)
+    const before = await decodeImage(at('in', 'a.png'))
+    const chain = parseChain('noise:sigma=10,clip=on')
+    const expected = chain(before.image, randomFor(0, 'a'))
+    const { image } = await decodeImage(at('tree', 'a.png'))
+    for (let i = 0; i < 200; i++) expect(image.data[i]).toBeCloseTo(expected.data[i]!, 2)
+  })
+
+  test('gives an image the same damage alone and among others, and other damage by another seed', async () => {
+    const spec = ['--with', 'noise:sigma=10,clip=on', '--seed', '5']
+    const runs = [
+      degrade(at('in'), '-o', at('five'), ...spec),
+      degrade(at('in', 'a.png'), '-o', at('one.png'), ...spec),
+      degrade(at('in', 'a.png'), '-o', at('six.png'), '--with', 'noise:sigma=10,clip=on', '--seed', '6'),
+    ]
+    for (const { code } of await Promise.all(runs)) expect(code).toBe(0)
+    expect(readFileSync(at('one.png'))).toEqual(readFileSync(at('five', 'a.png')))
+    expect(readFileSync(at('one.png'))).not.toEqual(readFileSync(at('six.png')))
+  })
+
+  test('shrinks opacity with the image, and a single pixel is an image too', async () => {
+    const spec = ['-o', at('small'), '--with', 'resize:scale=0.5']
+    const { code } = await degrade(at('alpha.png'), at('dot.png'), ...spec)
+    expect(code).toBe(0)
+    const { alpha, image } = await decodeImage(at('small', 'alpha.png'))
+    expect([image.width, image.height, alpha?.length]).toEqual([20, 12, 240])
+    expect(alpha?.[7]).toBeCloseTo(0.5, 2)
+    expect((await decodeImage(at('small', 'dot.png'))).image.width).toBe(1)
+  })
+
+  test('goes on after images that fail, lists them and exits with 1', async () => {
+    const inputs = [at('cut.png'), at('moving.gif'), at('in', 'a.png'), at('absent.png')]
+    const { code, stderr, stdout } = await degrade(...inputs, '-o', at('some'), '--with', 'noise')
+    expect(code).toBe(1)
+    expect(stdout.trim()).toBe(at('some', 'a.png'))
+    expect(stderr).toMatch(/failed: .*cut\.png: expected a readable still image/)
+    expect(stderr).toMatch(/failed: .*moving\.gif: .*animation or document of 2 pages/)
+    expect(stderr).toMatch(/failed: .*absent\.png/)
+    expect(stderr).toContain('3 of 4 images failed')
+    expect(readdirSync(at('some'))).toEqual(['a.png'])
+  })
+
+  test('lists every degradation with its parameters, and reports as JSON', async () => {
+    const [{ stdout }, asJson] = await Promise.all([degrade('--list'), degrade('--list', '--json')])
+    for (const { name, parameters } of Object.values(degradations)) {
+      expect(stdout).toContain(`\n${name}: `.slice(name === 'blur' ? 1 : 0))
+      for (const key of Object.keys(parameters)) expect(stdout).toMatch(new RegExp(`^  ${key} `, 'm'))
+    }
+    const document = JSON.parse(asJson.stdout) as { degradations: { name: string }[] }
+    expect(document.degradations.map(({ name }) => name)).toEqual(Object.keys(degradations))
+  })
+
+  const a = at('in', 'a.png')
+  const spec = ['--with', 'noise']
+  test.each([
+    [
+      [a, '-o', at('x.png'), '--with', 'noice'],
+      2,
+      /unknown degradation 'noice': expected one of blur, .*did you mean noise/,
+    ],
+    [
+      [a, '-o', at('x.png'), '--with', 'noise:strength=3'],
+      2,
+      /unknown parameter of noise 'strength': expected one of sigma/,
+    ],
+    [[a, '-o', at('x.png'), '--with', 'noise:sigma=900'], 2, /noise: sigma: expected a number from 0 to 255/],
+    [[a, '-o', at('x.png')], 2, /expected degradations .*--with/],
+    [[a, ...spec], 2, /--output/],
+    [[...spec, '-o', at('x.png')], 2, /expected images or folders/],
+    [[a, a, '-o', at('y'), ...spec], 2, /y\/a\.png: both .* would be written there/],
+    [[a, at('alpha.png'), '-o', at('y.png'), ...spec], 2, /expected a folder for several images/],
+    [[a, '-o', at('x.bmp'), ...spec], 2, /expected a format among png/],
+    [
+      [a, '-o', at('x.png'), ...spec, '--pixel-limit', '0.0005'],
+      1,
+      /40 × 24 = 0\.00 megapixels, above the limit .*--pixel-limit/,
+    ],
+    [[a, '-o', at('in', 'c.tif'), ...spec], 1, /exists already; .*--overwrite/],
+  ] as const)('%j is refused with exit code %i', async (args, expected, message) => {
+    const { code, stderr } = await degrade(...args)
+    expect(stderr).toMatch(message)
+    expect(code).toBe(expected)
+    expect(existsSync(at('x.png')) || existsSync(at('y'))).toBe(false)
+  })
+})

@@ -1,0 +1,55 @@
+// Where two images differ, as a picture.
+
+import type { Image } from '../data/image.ts'
+import { checkPair } from './levels.ts'
+
+/** What one level of difference becomes: all is seen from one level on, and ±32 levels fill the range. */
+export const usualGain = 4
+
+/** 0.5 + gain·(output − reference) [c h w]: mid-grey where they are equal, brighter where the output is. */
+export function differenceMap(reference: Image, output: Image, gain = usualGain): Image {
+  checkPair('difference map', reference, output, 0)
+  const data = output.data.map((value, i) => 0.5 + gain * (value - reference.data[i]!))
+  return { ...output, data }
+}
+
+/** What the colours of a map mean. */
+export function describeMap(gain = usualGain): string {
+  const range = (127.5 / gain).toFixed(Number.isInteger(127.5 / gain) ? 0 : 1)
+  return `output − reference, ${gain} times amplified: mid-grey is equal, black and white are ${range} of 255 levels or more`
+}
+
+/** Top and left of the square whose mean squared difference is largest, on a grid of half its side. */
+export function worstSquare(
+  reference: Image,
+  output: Image,
+  sidePx: number,
+): { readonly top: number; readonly left: number } {
+  let [worst, place] = [-1, { top: 0, left: 0 }]
+  const step = Math.max(1, sidePx >> 1)
+  for (const top of starts(reference.height, sidePx, step)) {
+    for (const left of starts(reference.width, sidePx, step)) {
+      const error = errorOf(reference, output, top, left, sidePx)
+      if (error > worst) [worst, place] = [error, { top, left }]
+    }
+  }
+  return place
+}
+
+function starts(size: number, side: number, step: number): readonly number[] {
+  const last = Math.max(0, size - side)
+  return [...Array.from({ length: Math.ceil(last / step) }, (_, i) => i * step), last]
+}
+
+function errorOf(reference: Image, output: Image, top: number, left: number, side: number): number {
+  const { width, height, channels } = reference
+  const [bottom, right] = [Math.min(top + side, height), Math.min(left + side, width)]
+  let sum = 0
+  for (let c = 0; c < channels; c++) {
+    for (let y = top; y < bottom; y++) {
+      const row = (c * height + y) * width
+      for (let i = row + left; i < row + right; i++) sum += (output.data[i]! - reference.data[i]!) ** 2
+    }
+  }
+  return sum
+}

@@ -1,0 +1,115 @@
+// The HTML report of an evaluation: one file that needs nothing else. Pictures come as data URLs.
+
+import { factsOf, type Row } from './evaluate.ts'
+
+/** A case worth looking at: crops of one place. */
+export interface ReportCase {
+  readonly name: string
+  /** Figures of the whole image. */
+  readonly values: Readonly<Record<string, number>>
+  /** Where the crops are from. */
+  readonly place: string
+  /** Input, output, truth and difference map, each with its caption. */
+  readonly pictures: readonly { readonly caption: string; readonly url: string }[]
+}
+
+/** One column of a table: the rows of one degradation. */
+export interface ReportBlock {
+  readonly name: string
+  readonly rows: readonly Row[]
+  readonly mean: Readonly<Record<string, number>>
+  readonly deviation: Readonly<Record<string, number>>
+  readonly worst: readonly ReportCase[]
+}
+
+export interface Report {
+  readonly title: string
+  /** What was measured and how, by name. */
+  readonly facts: Readonly<Record<string, string>>
+  readonly conventions: Readonly<Record<string, string>>
+  readonly blocks: readonly ReportBlock[]
+}
+
+const style = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;color:#1a1a1a;background:#fff}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}
+table{border-collapse:collapse}th,td{padding:.15rem .8rem .15rem 0;text-align:right;font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}
+tr+tr>*{border-top:1px solid #8884}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}dt{color:#666}dd{margin:0;overflow-wrap:anywhere}
+.case{display:flex;flex-wrap:wrap;gap:6px;margin:0}figure{margin:0;flex:1 1 200px;max-width:264px}img{width:100%;display:block;image-rendering:pixelated}
+figcaption,.figures{color:#666}.failed{color:#b3261e}.scroll{overflow-x:auto}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}dt,figcaption,.figures{color:#aaa}.failed{color:#f2b8b5}}`
+
+/** The whole page; what is in the report is escaped. */
+export function reportHtml({ title, facts, conventions, blocks }: Report): string {
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style>
+<h1>${escaped(title)}</h1>
+${list(facts)}
+<h2>Means and standard deviations</h2>
+${summary(blocks, Object.keys(conventions))}
+<h2>What the figures are</h2>
+${list(conventions)}
+${blocks.map((block) => section(block, Object.keys(conventions))).join('\n')}
+</html>
+`
+}
+
+function list(entries: Readonly<Record<string, string>>): string {
+  const items = Object.entries(entries).map(([name, text]) => `<dt>${escaped(name)}<dd>${escaped(text)}`)
+  return `<dl>${items.join('\n')}</dl>`
+}
+
+function summary(blocks: readonly ReportBlock[], names: readonly string[]): string {
+  const rows = blocks.map(({ name, rows, mean, deviation }) => {
+    const good = rows.filter(({ error }) => error === undefined).length
+    const cells = names.map((metric) => {
+      const spread = deviation[metric] === undefined ? '' : ` ± ${figure(deviation[metric])}`
+      return `${figure(mean[metric])}${spread}`
+    })
+    return [name, `${good} of ${rows.length}`, ...cells]
+  })
+  return table(['', 'images', ...names.map(arrowed)], rows)
+}
+
+function section({ name, rows, worst }: ReportBlock, names: readonly string[]): string {
+  const good = rows.filter(({ error }) => error === undefined)
+  const failed = rows.filter(({ error }) => error !== undefined)
+  const figures = good.map((row) => [row.name, ...names.map((metric) => figure(row.values[metric]))])
+  const failures = failed.map((row) => `<p class="failed">${escaped(`${row.name}: ${row.error}`)}</p>`)
+  return `<h2>${escaped(name)}: worst cases</h2>
+${worst.map(caseHtml).join('\n') || '<p>None to show.</p>'}
+${failures.join('\n')}
+<details><summary>${escaped(name)}: all ${good.length} images</summary>${table(['image', ...names.map(arrowed)], figures)}</details>`
+}
+
+function caseHtml({ name, values, place, pictures }: ReportCase): string {
+  const figures = Object.entries(values).map(([metric, value]) => `${metric} ${figure(value)}`)
+  const shown = pictures.map(
+    ({ caption, url }) =>
+      `<figure><img src="${escaped(url)}" alt="${escaped(`${name}, ${caption}`)}"><figcaption>${escaped(caption)}</figcaption></figure>`,
+  )
+  return `<h3>${escaped(name)}</h3><p class="figures">${escaped(`${figures.join(', ')}; ${place}`)}</p><div class="case">${shown.join('')}</div>`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (tag: 'th' | 'td', cells: readonly string[]) =>
+    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}`).join('')}`
+  return `<div class="scroll"><table>${[line('th', head), ...rows.map((row) => line('td', row))].join('\n')}</table></div>`
+}
+
+function arrowed(name: string): string {
+  return `${name} ${factsOf(name).lowerIsBetter ? '↓' : '↑'}`
+}
+
+/** A figure with the digits that tables have. */
+export function figure(value: number | undefined): string {
+  if (value === undefined) return '–'
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'
+  return value.toFixed(Math.abs(value) >= 10 ? 3 : 4)
+}
+
+function escaped(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+}
