@@ -31,27 +31,51 @@ const device = () => new Option('--device <name>', 'auto, cpu, webgpu or cuda[:N
 
 program
   .command('restore')
-  .description('restore a photo')
-  .argument('<input>', "image file, or '-' for stdin")
+  .description('restore photos: noise out, and with other models rain, blur, low resolution')
+  .argument('<input...>', "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin")
   .option(
-    '-o, --output <file>',
-    "where the result goes, '-' for stdout (default: <name>_restored beside the input)",
+    '-o, --output <path>',
+    "file, or folder that keeps names and tree, '-' for stdout (default: <name>_restored beside the input)",
   )
-  .option('--model <id>', 'which published model the weights are of (see `limpid models`)')
-  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .option('--recursive', 'take the folders inside folders too')
+  .option('--task <name>', 'denoise (default), derain, deblur, defocus-deblur, upscale or universal')
+  .option('--model <id>', 'which published model (see `limpid models`)')
+  .option('--weights <file>', 'checkpoint of any supported network: .safetensors, .pth, .pt or .ckpt')
+  .option('--scale <n>', 'how much larger, where a task has models for several')
+  .option('--options <json>', 'options of the network that its weights do not tell')
   .option(
     '--tile <px>',
-    "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by its size",
+    "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by memory",
     'auto',
   )
-  .option('--overlap <px>', 'pixels that tiles share (default: a quarter of the tile, at most 32)')
+  .option('--overlap <px>', 'pixels that tiles share at least (default: what suits the network)')
+  .addOption(
+    new Option('--blend <name>', 'how tiles are joined; official is for parity with published numbers')
+      .choices(['smooth', 'official'])
+      .default('smooth'),
+  )
+  .option('--self-ensemble', 'mean over eight turns: a little better, eight times as long')
+  .option('--strength <n>', '0 to 1: how much of the restoration, the rest being the input', '1')
+  .addOption(
+    new Option('--alpha <name>', 'opacity as it is, or restored too')
+      .choices(['keep', 'restore'])
+      .default('keep'),
+  )
   .option('--format <name>', 'png, jpg, webp, tiff or avif (default: that of the output or input name)')
-  .option('--overwrite', 'replace an existing output')
+  .option('--quality <n>', '1 to 100 of jpg, webp (default 95) and avif (default 80)')
+  .option('--strip', 'leave out profile, EXIF, XMP and resolution')
+  .option('--compare', 'write a page beside each result that shows before and after')
+  .option('--report <file>', "write what was done as JSON; 'json' prints it in place of the paths")
+  .option('--resume', 'go on in a folder where a run was stopped, or begin there')
+  .option('--jobs <n>', 'pictures computed side by side, which share cores and memory', '1')
+  .option('--threads <n>', 'threads of each job (default: its part of the cores)')
+  .option('--pixel-limit <megapixels>', 'refuse larger images (default: 268)')
+  .option('--overwrite', 'replace existing outputs')
   .addOption(backend())
   .addOption(device())
-  .action(async (input: string, _, command: Command) => {
+  .action(async (inputs: string[], _, command: Command) => {
     const { restoreCommand } = await import('./restore.ts')
-    await restoreCommand(input, command.optsWithGlobals())
+    await restoreCommand(inputs, command.optsWithGlobals())
   })
 
 program
@@ -180,6 +204,7 @@ const models = program.command('models').description('published models that Limp
 models
   .command('list', { isDefault: true })
   .description('all of them')
+  .option('--task <name>', 'those for a task')
   .action(async (_, command: Command) => {
     const { listModels } = await import('./models.ts')
     listModels(command.optsWithGlobals())
@@ -191,6 +216,15 @@ models
   .action(async (id: string, _, command: Command) => {
     const { showModel } = await import('./models.ts')
     showModel(id, command.optsWithGlobals())
+  })
+models
+  .command('verify')
+  .description('check the hash of weights and load them, those of the package or a file')
+  .argument('[id]')
+  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .action(async (id: string | undefined, _, command: Command) => {
+    const { verifyModels } = await import('./models.ts')
+    verifyModels(id, command.optsWithGlobals())
   })
 
 program
@@ -210,6 +244,22 @@ program
   .action(async (recipe: string, _, command: Command) => {
     const { trainCommand } = await import('./train.ts')
     await trainCommand(recipe, command.optsWithGlobals())
+  })
+
+program
+  .command('representations')
+  .description(
+    'show how a DASR encoder tells degradations apart, on a page, and how well width can be read from it',
+  )
+  .requiredOption('--weights <file>', 'checkpoint of a DASR: .safetensors, .pth, .pt or .ckpt')
+  .requiredOption('--data <dir>', 'clean images to degrade')
+  .requiredOption('-o, --output <file>', 'page to write, *.html')
+  .option('--images <n>', 'how many images at most', '40')
+  .option('--noise <levels>', 'deviations of noise, each with every width, such as 0,10,20', '0')
+  .option('--overwrite', 'replace an existing page')
+  .action(async (_, command: Command) => {
+    const { representationsCommand } = await import('./representations.ts')
+    await representationsCommand(command.optsWithGlobals())
   })
 
 program
