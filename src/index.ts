@@ -3,6 +3,7 @@
 export { readCheckpoint, writeSafetensors } from './checkpoints/files.ts'
 export type { Checkpoint, StoredTensor } from './checkpoints/stored.ts'
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
+export { counterRandom, type Random } from './core/random.ts'
 export type { Session } from './core/session.ts'
 export {
   type DecodedImage,
@@ -13,8 +14,33 @@ export {
   imageSize,
 } from './data/codec.ts'
 export type { Image } from './data/image.ts'
+export { chain, maybe, oneOf, parseChain, shuffled } from './degrade/chain.ts'
+export type { Degradation, Degrade } from './degrade/degradation.ts'
+export { degradations } from './degrade/degradations.ts'
+export { randomFor } from './degrade/named.ts'
+export { differenceMap } from './metrics/differenceMap.ts'
+export {
+  computeMetrics,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  networkMetrics,
+  type Row,
+  type Sample,
+  type Unreadable,
+} from './metrics/evaluate.ts'
+export { type MetricName, metrics } from './metrics/metrics.ts'
+export { type MetricPool, metricPool } from './metrics/pool.ts'
+export {
+  degradedSamples,
+  findProtocol,
+  type Protocol,
+  type ProtocolName,
+  protocols,
+} from './metrics/presets.ts'
 export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
 export { cards, licenses, type ModelCard } from './registry/cards.ts'
+export { metricNetworks } from './registry/metricNetworks.ts'
 export { tasks } from './registry/tasks.ts'
 export { ComputeSession } from './runtime/compute.ts'
 export type { RawInput, RestoreInput } from './runtime/input.ts'
