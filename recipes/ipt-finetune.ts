@@ -51,7 +51,7 @@ export const recipe = defineRecipe({
     images: folder('data/Set5', { scale }),
     degrade,
     crop: 2 * patchSize,
-    restore: (model, input) => inWindows(patchSize, input, (windows) => model.forward(windows, 0)),
+    restore: (model, input) => inWindows(model, input, 0),
     metrics: ['psnr-y-diff'],
   },
   saveEvery: 1000,

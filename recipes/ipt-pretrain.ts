@@ -51,8 +51,7 @@ export const recipe = defineRecipe({
     images: folder('data/CBSD68'),
     degrade: noise({ sigma: 50, clip: 'on' }),
     crop: 5 * iptDefaults.patchSize,
-    restore: (model, input) =>
-      inWindows(iptDefaults.patchSize, input, (windows) => model.forward(windows, noise50)),
+    restore: (model, input) => inWindows(model, input, noise50),
     metrics: ['psnr-y-diff'],
   },
   saveEvery: 1000,

@@ -20,7 +20,7 @@ import {
 } from 'limpid/train'
 
 const patchSize = 24
-const steps = 24_000
+const steps = 16_000
 const noise50 = Object.keys(iptPretraining).indexOf('denoise-50')
 
 export const recipe = defineRecipe({
@@ -50,7 +50,7 @@ export const recipe = defineRecipe({
     images: folder('data/CBSD68'),
     degrade: noise({ sigma: 50, clip: 'on' }),
     crop: 10 * patchSize,
-    restore: (model, input) => inWindows(patchSize, input, (x) => model.forward(x, noise50)),
+    restore: (model, input) => inWindows(model, input, noise50),
     metrics: ['psnr-y-diff'],
   },
   saveEvery: 500,

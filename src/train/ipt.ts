@@ -107,10 +107,14 @@ function contrastOf(form: string): (features: Tensor) => Tensor {
 }
 
 /** A picture [1 3 h w], sides multiples of the patch size, in windows beside one another: for validation; the restorer overlaps them. */
-export function inWindows(patchSize: number, picture: Tensor, forward: (windows: Tensor) => Tensor): Tensor {
-  const rows = picture.size(2) / patchSize
-  const windows = rearrange(picture, 'b c (i y) (j x) -> (b i j) c y x', { y: patchSize, x: patchSize })
-  return rearrange(forward(windows), '(b i j) c y x -> b c (i y) (j x)', { b: 1, i: rows })
+export function inWindows(model: Ipt, picture: Tensor, task: number): Tensor {
+  const tokens = model.body.position_encoding?.pe.weight.size(0)
+  // Without positions windows may have any size.
+  if (tokens === undefined) return model.forward(picture, task)
+  const side = Math.round(Math.sqrt(tokens)) * model.body.tokenSize
+  const windows = rearrange(picture, 'b c (i y) (j x) -> (b i j) c y x', { y: side, x: side })
+  const shape = { b: 1, i: picture.size(2) / side }
+  return rearrange(model.forward(windows, task), '(b i j) c y x -> b c (i y) (j x)', shape)
 }
 
 /**
