@@ -1,0 +1,169 @@
+// Image files with bits flipped, ends cut, headers that lie and bombs, through the restorer in this process: each gives a picture
+// or an error that names it, and memory stays bounded. The last line is a JSON document; exit code 1 where one does neither.
+// usage: npx tsx test/mutatedImages.ts [FILES] [SEED]
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32, deflateSync } from 'node:zlib'
+import sharp from 'sharp'
+import { RestoreError } from '../src/core/errors.ts'
+import { counterRandom, type Random } from '../src/core/random.ts'
+import { createRestorer, type Restorer } from '../src/runtime/restorer.ts'
+import { writeTinyWeights } from './batches.ts'
+
+const [count = 2000, seed = 11] = process.argv.slice(2).map(Number)
+const pixelLimit = 2e6
+
+/** One small file of every kind that is read. */
+async function samples(random: Random): Promise<readonly Buffer[]> {
+  const [width, height] = [40, 28]
+  const raw = (channels: 1 | 3 | 4) => {
+    const values = Uint8Array.from({ length: width * height * channels }, () => random.integer(256))
+    return sharp(values, { raw: { width, height, channels } })
+  }
+  const photo = raw(3).withExif({ IFD0: { Orientation: '6', Make: 'Canon' } })
+  const pnm = [Buffer.from(`P6 ${width} ${height} 255\n`), await raw(3).raw().toBuffer()]
+  return Promise.all(
+    [
+      ...[
+        raw(3).png(),
+        raw(4).png(),
+        raw(1).png(),
+        raw(3).png({ palette: true }),
+        raw(3).toColourspace('rgb16').png(),
+      ],
+      ...[
+        photo.clone().withIccProfile('p3').jpeg(),
+        photo.clone().jpeg({ progressive: true }),
+        raw(1).jpeg(),
+      ],
+      ...[raw(3).webp(), raw(4).webp({ lossless: true }), raw(3).tiff({ compression: 'lzw' }), raw(3).avif()],
+      ...[raw(3).toColourspace('rgb16').tiff({ tile: true, tileWidth: 16, tileHeight: 16 }), raw(3).gif()],
+    ].map((pipeline) => pipeline.toBuffer()),
+  ).then((files) => [...files, Buffer.concat(pnm), bitmap(width, height)])
+}
+
+function bitmap(width: number, height: number): Buffer {
+  const file = Buffer.alloc(54 + width * height * 3, 77)
+  file.write('BM')
+  for (const [at, value] of [
+    [2, file.length],
+    [6, 0],
+    [10, 54],
+    [14, 40],
+    [18, width],
+    [22, height],
+  ] as const)
+    file.writeUInt32LE(value, at)
+  file.writeUInt32LE(0x180001, 26)
+  file.fill(0, 30, 54)
+  return file
+}
+
+function pngChunk(type: string, body: Uint8Array): Buffer {
+  const framed = Buffer.concat([Buffer.alloc(4), Buffer.from(type), body, Buffer.alloc(4)])
+  framed.writeUInt32BE(body.length)
+  framed.writeUInt32BE(crc32(framed.subarray(4, -4)), framed.length - 4)
+  return framed
+}
+
+/** Little files that claim, or are, a great deal. */
+function bomb(random: Random): Buffer {
+  const [width, height] = [1 << (8 + random.integer(9)), 1 << (8 + random.integer(9))]
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width)
+  header.writeUInt32BE(height, 4)
+  header.set([8, random.integer(2) * 2, 0, 0, 0], 8)
+  const whole = (1 + width * (header[9] === 2 ? 3 : 1)) * height
+  const zeros = new Uint8Array(whole < 1e8 && random.integer(2) === 0 ? whole : 2 ** (10 + random.integer(16)))
+  const profile = [Buffer.from('icc\0\0'), deflateSync(zeros)]
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    ...(random.integer(2) === 0 ? [pngChunk('iCCP', Buffer.concat(profile))] : []),
+    pngChunk('IDAT', deflateSync(zeros)),
+    pngChunk('IEND', new Uint8Array()),
+  ])
+}
+
+const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: Buffer) => Buffer>> = {
+  bits: (file, random) => {
+    const changed = Buffer.from(file)
+    for (let i = random.integer(20); i >= 0; i--) {
+      const at = random.integer(file.length)
+      changed[at] = (changed[at] as number) ^ (1 << random.integer(8))
+    }
+    return changed
+  },
+  truncation: (file, random) => file.subarray(0, random.integer(file.length)),
+  header: (file, random) => {
+    const changed = Buffer.from(file)
+    const lies = [0, 1, 0x7fffffff, 0xffffffff, 0x10000, 0xffff, random.integer(2 ** 32)]
+    const at = random.integer(Math.min(file.length - 4, 200))
+    const lie = lies[random.integer(lies.length)] as number
+    if (random.integer(2) === 0) changed.writeUInt32BE(lie, at)
+    else changed.writeUInt32LE(lie, at)
+    // A checksum that agrees lets the lie through.
+    if (file.toString('latin1', 12, 16) === 'IHDR') changed.writeUInt32BE(crc32(changed.subarray(12, 29)), 29)
+    return changed
+  },
+  splice: (file, random, other) => {
+    const at = random.integer(file.length)
+    return Buffer.concat([file.subarray(0, at), other.subarray(random.integer(other.length))])
+  },
+  repeat: (file, random) => {
+    const [from, length] = [random.integer(file.length), random.integer(file.length)]
+    return Buffer.concat([file.subarray(0, from + length), file.subarray(from)])
+  },
+  bomb: (_, random) => bomb(random),
+}
+
+/** 'picture', the code of an error that names the file, or what is wrong. */
+async function outcomeOf(restorer: Restorer, file: Buffer, name: string): Promise<string> {
+  try {
+    const result = await restorer.run(file, { name, pixelLimit })
+    const { width, height, channels, data } = result.raw()
+    return data.length === width * height * channels && width > 0 ? 'picture' : `wrong: ${width} × ${height}`
+  } catch (error) {
+    const isClear = error instanceof RestoreError && error.code === 'input' && error.message.includes(name)
+    return isClear ? 'input' : `wrong: ${error instanceof Error ? (error.stack ?? error.message) : error}`
+  }
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-mutated-'))
+const weights = join(dir, 'tiny.safetensors')
+writeTinyWeights(weights)
+const random = counterRandom(seed)
+const restorer = await createRestorer({ weights, device: 'cpu', threads: 1 })
+const outcomes: Record<string, number> = {}
+const wrong: string[] = []
+let longest = 0
+try {
+  const files = await samples(random)
+  const names = Object.keys(mutations)
+  for (const [i, file] of files.entries()) {
+    if ((await outcomeOf(restorer, file, `sample ${i}`)) !== 'picture') wrong.push(`sample ${i} is not read`)
+  }
+  const { pid } = restorer
+  for (let i = 0; i < count; i++) {
+    const kind = names[i % names.length] as string
+    const [file, other] = [random.integer(files.length), random.integer(files.length)].map((at) => files[at])
+    const mutated = mutations[kind]?.(file as Buffer, random, other as Buffer) as Buffer
+    const started = performance.now()
+    const outcome = await outcomeOf(restorer, mutated, `${kind} ${i}`)
+    longest = Math.max(longest, performance.now() - started)
+    const label = outcome.startsWith('wrong') ? 'wrong' : outcome
+    if (label === 'wrong') wrong.push(`${kind} ${i}: ${outcome}`)
+    outcomes[`${kind} ${label}`] = (outcomes[`${kind} ${label}`] ?? 0) + 1
+    if ((i + 1) % 200 === 0) console.error(`${i + 1} of ${count}`)
+  }
+  if (restorer.pid !== pid) wrong.push('the computing process was started again')
+} finally {
+  await restorer.close()
+  rmSync(dir, { recursive: true, force: true })
+}
+const peakMb = Math.round(process.resourceUsage().maxRSS / 1024)
+for (const line of wrong.slice(0, 20)) console.error(line)
+console.log(JSON.stringify({ count, wrong: wrong.length, longestMs: Math.round(longest), peakMb, outcomes }))
+process.exitCode = wrong.length > 0 ? 1 : 0
