@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
+import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
 import { writeRestormer } from './restormerWeights.ts'
@@ -92,6 +93,12 @@ function largestDifference({ scratch }: Setting): Readonly<Record<string, number
   return { max_difference: largest }
 }
 
+/** The share of a training's time that data was waited for, by each side. */
+function waitingShares({ scratch }: Setting): Readonly<Record<string, number>> {
+  const share = (side: string) => Number(readFileSync(join(scratch, `step-${side}.txt`), 'utf8'))
+  return { waiting_share: share('ours'), reference_waiting_share: share('reference') }
+}
+
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'op-overhead': {
     unit: 'µs per op',
@@ -119,6 +126,26 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
         reference: reference(setting, 'restormer', setting.dtype),
       },
     ],
+  },
+  loader: {
+    unit: 's per batch, one worker',
+    python: 'torch',
+    cases: async (setting) => {
+      const folder = await writeLoaderImages(setting.scratch)
+      const against = (title: string, crop: string, batch: string, mode: 'step' | 'alone') => {
+        const args = [folder, crop, batch, mode] as const
+        return {
+          title,
+          ours: ours('loader', ...args, join(setting.scratch, `${mode}-ours.txt`)),
+          reference: reference(setting, 'loader', ...args, join(setting.scratch, `${mode}-reference.txt`)),
+        }
+      }
+      return [
+        against('with a training step, 4 crops of 64 × 64', '64', '4', 'step'),
+        against('alone, 8 crops of 128 × 128', '128', '8', 'alone'),
+      ]
+    },
+    findings: waitingShares,
   },
   'train-memory': {
     unit: 'MiB after 1,500 steps (reference: after 500)',

@@ -1,0 +1,53 @@
+// Our side of loader: seconds for a batch, alone or with a training step on it, from one worker; writes the share of the time that
+// data was waited for.
+// usage: loader THREADS FOLDER CROP BATCH alone|step OUT
+
+import { writeFileSync } from 'node:fs'
+import { extname } from 'node:path'
+
+process.env.OMP_WAIT_POLICY ??= 'passive'
+const { loadAddon } = await import('../../native/load.ts')
+const { scope } = await import('../../src/torch/backend.ts')
+const { clipGradNorm } = await import('../../src/torch/optim.ts')
+const { openImages } = await import('../../src/train/loader/images.ts')
+const { Loader } = await import('../../src/train/loader/loader.ts')
+const { addAllGradients } = await import('../../src/train/loop.ts')
+const { importRecipe } = await import('../../src/train/recipeModule.ts')
+const { createRun } = await import('../../src/train/run.ts')
+const { report } = await import('../measure.ts')
+
+const [, , threads, folder = '', crop = '', batch = '', mode, out = ''] = process.argv
+loadAddon().setThreads(Number(threads))
+const module = {
+  url: new URL(`./loaderRecipe${extname(import.meta.url)}`, import.meta.url).href,
+  settings: [
+    ['data.images.root', folder],
+    ['data.phases.0.crop', crop],
+    ['data.phases.0.batch', batch],
+  ],
+} as const
+const recipe = await importRecipe(module)
+const images = await openImages(recipe.data.images)
+const run = mode === 'step' ? createRun(recipe, 'cpu') : undefined
+const loader = new Loader({ recipe, images, fromStep: 0, module, workers: 1, cacheBytes: 1e9 })
+
+async function once(): Promise<void> {
+  const loaded = await loader.next()
+  if (!run) return
+  run.optimizer.zeroGrad()
+  addAllGradients(run, [loaded])
+  scope(() => {
+    clipGradNorm(run.trained, 0.01)
+    run.optimizer.step(3e-4)
+  })
+}
+
+const [warmups, runs] = run ? [3, 10] : [100, 200]
+for (let i = 0; i < warmups; i++) await once()
+const waited = loader.waitedSeconds
+const started = performance.now()
+for (let i = 0; i < runs; i++) await once()
+const seconds = (performance.now() - started) / 1000
+writeFileSync(out, String((loader.waitedSeconds - waited) / seconds))
+loader.close()
+report({ value: seconds / runs })

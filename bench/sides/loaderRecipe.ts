@@ -1,0 +1,31 @@
+// The data that the loader is timed with, imported by its workers: noisy crops of photos, as a denoiser is trained on.
+
+import { l1Loss } from '../../src/core/functional.ts'
+import { noise } from '../../src/degrade/noise.ts'
+import { Restormer, restormerDefaults } from '../../src/models/restormer.ts'
+import { adamW } from '../../src/torch/optim.ts'
+import { folder } from '../../src/train/loader/images.ts'
+import { degraded } from '../../src/train/loader/samples.ts'
+import { defineRecipe } from '../../src/train/recipe.ts'
+
+export const recipe = defineRecipe({
+  name: 'loader',
+  network: {
+    model: 'restormer',
+    options: { ...restormerDefaults, dim: 24, numBlocks: [2, 3, 3, 4], numRefinementBlocks: 2 },
+    create: (init, options) => new Restormer(init, options),
+  },
+  data: {
+    images: folder('images'),
+    phases: [{ steps: 1, crop: 64, batch: 4 }],
+    sample: degraded(noise({ sigma: [0, 50] })),
+  },
+  loss: ({ model, batch }) => l1Loss(model.forward(batch.input), batch.target),
+  optimizer: (parameters) => adamW(parameters, { weightDecay: 1e-4 }),
+  learningRate: 3e-4,
+  maxGradNorm: 0.01,
+  steps: 1,
+  seed: 1,
+  saveEvery: 1,
+  logEvery: 1,
+})
