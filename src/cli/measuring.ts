@@ -3,8 +3,8 @@
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { decodeImage } from '../data/codec.ts'
-import { type ImageSource, openSource, specOf } from '../data/datasets.ts'
 import type { Image } from '../data/image.ts'
+import { type ImageSource, openSource, specOf } from '../data/sources/datasets.ts'
 import {
   type EvaluateOptions,
   type Evaluation,

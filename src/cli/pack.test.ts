@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeBytes } from '../data/codec.ts'
-import { openSource } from '../data/datasets.ts'
+import { openSource } from '../data/sources/datasets.ts'
 import { packCommand } from './pack.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-pack-'))

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fr
 import { basename, join, resolve } from 'node:path'
 import { writeWhole } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
-import { imageExtensions, imagesBelow } from '../data/datasets.ts'
+import { imageExtensions, imagesBelow } from '../data/sources/datasets.ts'
 import {
   indexName,
   indexText,
@@ -13,8 +13,8 @@ import {
   planShards,
   type Shard,
   splitMember,
-} from '../data/shards.ts'
-import { listTar, type TarInput, tarParts } from '../data/tar.ts'
+} from '../data/sources/shards.ts'
+import { listTar, type TarInput, tarParts } from '../data/sources/tar.ts'
 import { formatProgress, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
 
 export interface PackOptions extends GlobalOptions {

@@ -2,9 +2,9 @@
 
 import { basename } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
-import type { ImageSource } from '../data/datasets.ts'
 import { crop, type Image, roundHalfEven } from '../data/image.ts'
-import { findPairs, type Match, pairSources } from '../data/pairs.ts'
+import type { ImageSource } from '../data/sources/datasets.ts'
+import { findPairs, type Match, pairSources } from '../data/sources/pairs.ts'
 import { parseChain } from '../degrade/chain.ts'
 import { randomFor } from '../degrade/named.ts'
 import type { Sample, Unreadable } from '../metrics/evaluate.ts'

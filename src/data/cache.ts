@@ -1,8 +1,8 @@
 // Decoded images kept within a budget of memory, as the bytes they have in files: a quarter of their float planes.
 
 import { decodeBytes } from './codec.ts'
-import type { ImageSource } from './datasets.ts'
 import { type Pixels, withoutAlpha } from './image.ts'
+import type { ImageSource } from './sources/datasets.ts'
 
 export interface PixelSource {
   readonly length: number

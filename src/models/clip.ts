@@ -1,6 +1,6 @@
 // CLIP: Learning Transferable Visual Models From Natural Language Supervision, arXiv:2103.00020, with vision transformers.
 // Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip), which are OpenAI's too.
-// Images [b 3 s s] as data/clipImage.ts prepares them; tokens int64 [b n] as data/tokenizer.ts does.
+// Images [b 3 s s] as data/clip/clipImage.ts prepares them; tokens int64 [b n] as data/clip/tokenizer.ts does.
 
 import { RestoreError } from '../core/errors.ts'
 import { constant } from '../core/host.ts'

@@ -2,8 +2,8 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { encodeImage } from '../data/codec.ts'
-import type { ImageSource } from '../data/datasets.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '../data/image.ts'
+import type { ImageSource } from '../data/sources/datasets.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
 import { decodeShared, type OpenImages } from './loader/images.ts'

@@ -1,11 +1,11 @@
 // The images of a recipe: where they are, opened the same way in the main thread and on every worker.
 
 import { join } from 'node:path'
-import { checkSources } from '../../data/check.ts'
+import { checkSources } from '../../data/sources/check.ts'
 import { decodeBytes } from '../../data/codec.ts'
-import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/datasets.ts'
+import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/sources/datasets.ts'
 import type { Pixels } from '../../data/image.ts'
-import { type Match, pairSources } from '../../data/pairs.ts'
+import { type Match, pairSources } from '../../data/sources/pairs.ts'
 
 /** Pictures in one or several versions below a root: folders, lists, LMDB databases or tar shards. */
 export interface Images {

@@ -1,7 +1,7 @@
 // One batch from its plan, the same wherever it is made: on a worker or in the main thread.
 
-import type { ImageSource } from '../../data/datasets.ts'
 import type { Pixels } from '../../data/image.ts'
+import type { ImageSource } from '../../data/sources/datasets.ts'
 import { phaseAt, type Recipe } from '../recipe.ts'
 import { decodeShared } from './images.ts'
 import { type PlannedBatch, streamOf } from './plan.ts'

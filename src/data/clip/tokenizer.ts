@@ -1,8 +1,8 @@
 // CLIP's byte-pair tokenizer (arXiv:2103.00020 §2.4). The vocabulary is OpenAI's bpe_simple_vocab_16e6.txt.gz (MIT), in assets/clip/.
 
 import { gunzipSync } from 'fflate'
-import { int64Data, type TensorData } from '../core/data.ts'
-import { RestoreError } from '../core/errors.ts'
+import { int64Data, type TensorData } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
 import { unescapeHtml } from './htmlEntities.ts'
 import { fixText } from './mojibake.ts'
 

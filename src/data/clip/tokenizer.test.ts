@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { viewAs } from '../core/data.ts'
+import { viewAs } from '../../core/data.ts'
 import { unescapeHtml } from './htmlEntities.ts'
 import { fixText } from './mojibake.ts'
 import { createTokenizer } from './tokenizer.ts'

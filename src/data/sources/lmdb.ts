@@ -4,7 +4,7 @@
 
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 
 /** Where a value lies in the file. */
 interface Place {

@@ -4,8 +4,8 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
-import { type ImageSize, imageSize } from './codec.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { type ImageSize, imageSize } from '../codec.ts'
 import { Lmdb } from './lmdb.ts'
 import { openShards, splitMember } from './shards.ts'
 

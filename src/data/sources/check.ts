@@ -1,7 +1,7 @@
 // Looks at the header of every image before a training or evaluation starts, so that what cannot be used is known by name.
 
-import { RestoreError } from '../core/errors.ts'
-import type { ImageSize } from './codec.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { ImageSize } from '../codec.ts'
 import { type ImageSource, some, subset } from './datasets.ts'
 
 export interface CheckOptions {

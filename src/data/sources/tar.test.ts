@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 import { listTar, type TarInput, tarParts, tarSize } from './tar.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-tar-'))

@@ -4,7 +4,7 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 import { listTar, type TarMember, tarSize } from './tar.ts'
 
 export const indexName = 'index.json'

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cachePixels } from './cache.ts'
+import { cachePixels } from '../cache.ts'
 import { checkSources } from './check.ts'
 import { type ImageSource, openSource, type SourceSpec, specOf, subset } from './datasets.ts'
 import { findPairs, pairSources } from './pairs.ts'
@@ -22,7 +22,7 @@ const loaderUrl = pathToFileURL(
     .resolve('tsx/esm/api')
     .replace(/cjs$/, 'mjs'),
 ).href
-const lmdb = fileURLToPath(new URL('../../test/golden/lmdb/images.lmdb', import.meta.url))
+const lmdb = fileURLToPath(new URL('../../../test/golden/lmdb/images.lmdb', import.meta.url))
 
 function png(width: number, height: number, channels: 3 | 4 = 3): Promise<Buffer> {
   const pixels = Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 7) % 256)

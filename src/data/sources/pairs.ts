@@ -2,7 +2,7 @@
 
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 import { type ImageSource, some, subset } from './datasets.ts'
 
 /**

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
-import { RestoreError } from '../core/errors.ts'
-import { imageSize } from './codec.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { imageSize } from '../codec.ts'
 import { Lmdb } from './lmdb.ts'
 
-const golden = fileURLToPath(new URL('../../test/golden/lmdb/', import.meta.url))
+const golden = fileURLToPath(new URL('../../../test/golden/lmdb', import.meta.url))
 const images = join(golden, 'images.lmdb')
 const dir = mkdtempSync(join(tmpdir(), 'limpid-lmdb-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

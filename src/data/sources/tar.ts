@@ -2,7 +2,7 @@
 // Format: POSIX.1-2017 pax, ustar; GNU long names are read too.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 
 /** A file to write; its content is read when its turn comes. */
 export interface TarInput {

@@ -1,10 +1,10 @@
 // What CLIP does to a picture before it looks at it: bytes, shorter side resized, centre cut out, normalised. Every bit as Pillow and
 // torchvision have it: bicubic (a = −0.5) with antialiasing, in fixed point, with a rounding to bytes after each pass.
 
-import { float32Data, type TensorData } from '../core/data.ts'
-import { RestoreError } from '../core/errors.ts'
-import { antialiasedTaps } from '../core/resample.ts'
-import { type Image, roundHalfEven } from './image.ts'
+import { float32Data, type TensorData } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { antialiasedTaps } from '../../core/resample.ts'
+import { type Image, roundHalfEven } from '../image.ts'
 
 const mean = [0.48145466, 0.4578275, 0.40821073] as const
 const deviation = [0.26862954, 0.26130258, 0.27577711] as const

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { viewAs } from '../core/data.ts'
+import { viewAs } from '../../core/data.ts'
+import type { Image } from '../image.ts'
 import { clipImage, resizeAndCrop, toBytes } from './clipImage.ts'
-import type { Image } from './image.ts'
 
 interface Golden {
   readonly pictures: readonly {
@@ -15,7 +15,7 @@ interface Golden {
 }
 
 const { pictures } = JSON.parse(
-  readFileSync(new URL('../../test/golden/clip/clip.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../test/golden/clip/clip.json', import.meta.url), 'utf8'),
 ) as Golden
 
 /** The picture of test/golden/clip/clip.py. */
