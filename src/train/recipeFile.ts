@@ -88,10 +88,9 @@ function check(file: string): ts.Program {
   const paths = Object.fromEntries(
     Object.entries(ownModules).map(([name, own]) => [name, [ownFile(own, 'types')]]),
   )
-  const types = existsSync(
-    join(dirname(createRequire(here).resolve('typescript')), '..', '..', '@types', 'node'),
-  )
-  const program = ts.createProgram([file], { ...compilerOptions, paths, types: types ? ['node'] : [] })
+  const typeRoots = [join(dirname(createRequire(here).resolve('typescript/package.json')), '..', '@types')]
+  const types = existsSync(join(typeRoots[0] ?? '', 'node')) ? ['node'] : []
+  const program = ts.createProgram([file], { ...compilerOptions, paths, typeRoots, types })
   const problems = program
     .getSourceFiles()
     .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !isOwn(fileName))
