@@ -91,7 +91,7 @@ export async function representationsCommand(options: RepresentationsOptions): P
   const text = `${options.output}\nlinear probe on images it has not seen: ${Object.entries(r2)
     .map(([name, value]) => `R² of ${name} ${value.toFixed(3)}`)
     .join(', ')}`
-  printResult(options, { output: options.output, images: rows.length, shares, r2 }, text)
+  printResult(options, { output: options.output, dots: rows.length, shares, r2 }, text)
 }
 
 function parseNoise(text: string): readonly number[] {

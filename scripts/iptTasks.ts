@@ -1,0 +1,59 @@
+// What IPT's weights do for each of the six tasks it is pre-trained on, beside the inputs themselves (enlarged by bicubic).
+// npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]
+
+import { readCheckpoint } from '../src/checkpoints/files.ts'
+import { counterRandom } from '../src/core/random.ts'
+import { decodeBytes } from '../src/data/codec.ts'
+import { crop, type Image, pixelsToPlanes, roundHalfEven } from '../src/data/image.ts'
+import { openSource, specOf } from '../src/data/sources/datasets.ts'
+import { resizeTo } from '../src/degrade/resize.ts'
+import { measurePair } from '../src/metrics/metrics.ts'
+import { loadModel } from '../src/registry/builders.ts'
+import { chop } from '../src/runtime/chop.ts'
+import { nodeSession } from '../src/runtime/sessionNode.ts'
+import { iptPretraining } from '../src/train/ipt.ts'
+
+const [weights, folder, most = '20'] = process.argv.slice(2)
+if (!weights || !folder) throw new Error('usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]')
+
+const source = await openSource(await specOf(folder))
+const count = Math.min(source.length, Number(most))
+
+/** Whole pixels of scales 2, 3 and 4, of the middle at most 192 px. */
+async function truth(index: number): Promise<Image> {
+  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+  const { image } = pixelsToPlanes(pixels)
+  const [height, width] = [image.height, image.width].map((side) => Math.min(side - (side % 12), 192)) as [
+    number,
+    number,
+  ]
+  return crop(image, (image.height - height) >> 1, (image.width - width) >> 1, height, width)
+}
+
+const in8Bits = (image: Image): Image => ({
+  ...image,
+  data: image.data.map((value) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255) / 255),
+})
+
+console.log(`${count} images, PSNR on Y in dB: input, output, gain`)
+for (const [task, { scale, degrade }] of Object.entries(iptPretraining)) {
+  const model = loadModel(readCheckpoint(weights), { task })
+  const session = nodeSession(model)
+  const windowPx = model.builder.window?.(model.options) ?? 0
+  const sums = [0, 0]
+  for (let i = 0; i < count; i++) {
+    const reference = await truth(i)
+    const input = degrade(reference, counterRandom(0).fork(i))
+    const run = async (x: Parameters<typeof session.run>[0][string]) => {
+      const { y } = await session.run({ x })
+      if (!y) throw new Error('no output')
+      return y
+    }
+    const output = await chop(input, run, { windowPx, scale, mode: 'blended' })
+    for (const [k, image] of [resizeTo(input, reference), output].entries())
+      sums[k]! += measurePair(reference, in8Bits(image), ['psnr-y-diff'], { cropPx: scale })[0]! / count
+  }
+  await session.close()
+  const [before = 0, after = 0] = sums
+  console.log(`${task.padEnd(12)}${before.toFixed(2)}  ${after.toFixed(2)}  ${(after - before).toFixed(2)}`)
+}
