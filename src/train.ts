@@ -18,21 +18,31 @@ export { findPairs, pairSources } from './data/sources/pairs.ts'
 export { camera } from './degrade/camera.ts'
 export { chain, maybe, oneOf, shuffled } from './degrade/chain.ts'
 export type { Degrade } from './degrade/degradation.ts'
+export { holes } from './degrade/holes.ts'
 export { jpeg } from './degrade/jpeg.ts'
 export { noise, poisson, saltAndPepper, speckle } from './degrade/noise.ts'
 export { rain } from './degrade/rainAndSnow.ts'
 export { srmd } from './degrade/srmd.ts'
+export { wild } from './degrade/wild.ts'
 export { createSde, denoisingSde, matchingLoss, restoringSde, type SdeOptions } from './diffusion/irsde.ts'
 export { sample, seededNoise } from './diffusion/samplers.ts'
+export { type ClipOptions, clipDefaults } from './models/clip.ts'
+export {
+  ConditionalNafnet,
+  type ConditionalNafnetOptions,
+  conditionalNafnetDefaults,
+} from './models/conditionalNafnet.ts'
 export {
   ConditionalUnet,
   type ConditionalUnetOptions,
   conditionalUnetDefaults,
   universalUnet,
+  wildUnet,
 } from './models/conditionalUnet.ts'
 export { DaClip, daClipLosses, degradationWords, maxLogitScale, startController } from './models/daclip.ts'
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr.ts'
 export { Ipt, type IptOptions, iptDefaults } from './models/ipt.ts'
+export { LatentUnet, type LatentUnetOptions, latentUnetDefaults } from './models/latentUnet.ts'
 export { Light, type LightOptions, lightDefaults } from './models/light.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
@@ -68,6 +78,17 @@ export {
 export { RandomGenerator } from './torch/rng.ts'
 export { iptContrast, someTokens, supervisedContrast } from './train/contrastive.ts'
 export {
+  captioned,
+  captionedImages,
+  clampingLogitScale,
+  clipDecays,
+  controllerLosses,
+  fromClip,
+  guideEmbeddings,
+  guideImage,
+  withClip,
+} from './train/daclip.ts'
+export {
   type BlindDegradation,
   dasrLosses,
   isForContrastAlone,
@@ -83,7 +104,17 @@ export {
   oneTaskPerBatch,
   tasksFrom,
 } from './train/ipt.ts'
+export {
+  cleanOnly,
+  latentLosses,
+  latentsOf,
+  lowResolution,
+  restoreBySampling,
+  sdeLoss,
+  throughLatents,
+} from './train/irsde.ts'
 export { folder, type Images, pairFolders } from './train/loader/images.ts'
+export { balancedKinds } from './train/loader/kindFolders.ts'
 export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
 export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
 export { contrastStep, startContrast } from './train/moco.ts'
@@ -98,3 +129,4 @@ export {
   warmup,
 } from './train/schedules.ts'
 export { addGradients, type TrainStep, trainStep } from './train/step.ts'
+export { damaged, tenKinds, tenKindsPaired, tenKindsSeen, wordsLoss, wordsOnly } from './train/tenKinds.ts'

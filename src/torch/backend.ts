@@ -98,6 +98,11 @@ export function toTorch(source: Tensor | TensorData, device: Device = 'cpu'): Te
   )
 }
 
+/** Where a tensor is. */
+export function deviceOf(tensor: Tensor): Device {
+  return addon().device(handleOf(tensor)) as Device
+}
+
 /** Moves a model's tensors to libtorch; trainable ones record gradients. */
 export function moveToTorch(module: object, device: Device = 'cpu'): void {
   checkDevice(device)

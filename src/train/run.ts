@@ -1,5 +1,6 @@
 // What a training works on: the network, its optimiser and average, and how a step's loss is computed from a batch.
 
+import { clipTensors } from '../checkpoints/clipLayouts.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { loadTensor } from '../checkpoints/stored.ts'
@@ -49,8 +50,7 @@ export function createRun(recipe: Recipe, device: Device, validation?: OpenImage
 }
 
 function startFrom(network: object, file: string, { adapt }: Recipe['network']): void {
-  const { tensors } = readCheckpoint(file)
-  const sources = [...tensors].map(
+  const sources = [...clipTensors(readCheckpoint(file))].map(
     ([key, stored]) => [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const,
   )
   const checkpoint: Weights = new Map(sources)

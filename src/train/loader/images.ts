@@ -1,17 +1,22 @@
 // The images of a recipe: where they are, opened the same way in the main thread and on every worker.
 
 import { join } from 'node:path'
-import { checkSources } from '../../data/sources/check.ts'
 import { decodeBytes } from '../../data/codec.ts'
-import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/sources/datasets.ts'
 import type { Pixels } from '../../data/image.ts'
+import { checkSources } from '../../data/sources/check.ts'
+import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/sources/datasets.ts'
 import { type Match, pairSources } from '../../data/sources/pairs.ts'
+import { captionSpec, isCaptionFile } from './captions.ts'
+import { checkCounts, isInEveryFolder, specOfEveryFolder } from './kindFolders.ts'
 
 /** Pictures in one or several versions below a root: folders, lists, LMDB databases or tar shards. */
 export interface Images {
   /** What `--data` replaces. */
   readonly root: string
-  /** Path of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. */
+  /**
+   * Path of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`; a folder in every
+   * folder below the root; or a caption file (captions.ts).
+   */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
   readonly match: Match
   /** What the network takes: grey pictures fill three channels, coloured ones become grey for one. */
@@ -56,11 +61,13 @@ export async function openImages(
   const names = ['target', ...Object.keys(views).filter((view) => view !== 'target')]
   const opened = await Promise.all(
     names.map(async (view) => {
-      const spec = await specOf(join(root, views[view] ?? ''))
+      const spec = await specOfView(root, views[view] ?? '')
       return await openSource(spec.kind === 'shards' && names.length > 1 ? { ...spec, field: view } : spec)
     }),
   )
   const [target, ...others] = opened as [ImageSource, ...ImageSource[]]
+  if (isInEveryFolder(views.target) && match === 'order')
+    for (const other of others) checkCounts(namesOf(target), namesOf(other), root)
   const paired = others.length === 0 ? opened : pairSources(target, others, { match })
   const { sizes } = await checkSources(paired as readonly [ImageSource, ...ImageSource[]], {
     minimumPx,
@@ -71,9 +78,19 @@ export async function openImages(
   return {
     sources,
     specs: Object.fromEntries(Object.entries(sources).map(([view, { spec }]) => [view, spec])),
-    names: Array.from({ length: target.length }, (_, i) => (paired[0] as ImageSource).name(i)),
+    names: namesOf(paired[0] as ImageSource),
     sizes,
   }
+}
+
+async function specOfView(root: string, view: string): Promise<SourceSpec> {
+  const path = join(root, view)
+  if (isCaptionFile(path)) return captionSpec(path)
+  return isInEveryFolder(view) ? await specOfEveryFolder(root, view) : await specOf(path)
+}
+
+function namesOf(source: ImageSource): readonly string[] {
+  return Array.from({ length: source.length }, (_, i) => source.name(i))
 }
 
 /** Opens sources that have been checked. */
