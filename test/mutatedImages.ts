@@ -76,7 +76,9 @@ function bomb(random: Random): Buffer {
   header.writeUInt32BE(height, 4)
   header.set([8, random.integer(2) * 2, 0, 0, 0], 8)
   const whole = (1 + width * (header[9] === 2 ? 3 : 1)) * height
-  const zeros = new Uint8Array(whole < 1e8 && random.integer(2) === 0 ? whole : 2 ** (10 + random.integer(16)))
+  const zeros = new Uint8Array(
+    whole < 1e8 && random.integer(2) === 0 ? whole : 2 ** (10 + random.integer(16)),
+  )
   const profile = [Buffer.from('icc\0\0'), deflateSync(zeros)]
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
@@ -138,7 +140,7 @@ const random = counterRandom(seed)
 const restorer = await createRestorer({ weights, device: 'cpu', threads: 1 })
 const outcomes: Record<string, number> = {}
 const wrong: string[] = []
-let longest = 0
+let slowest = { name: '', ms: 0 }
 try {
   const files = await samples(random)
   const names = Object.keys(mutations)
@@ -152,7 +154,8 @@ try {
     const mutated = mutations[kind]?.(file as Buffer, random, other as Buffer) as Buffer
     const started = performance.now()
     const outcome = await outcomeOf(restorer, mutated, `${kind} ${i}`)
-    longest = Math.max(longest, performance.now() - started)
+    const ms = Math.round(performance.now() - started)
+    if (ms > slowest.ms) slowest = { name: `${kind} ${i}, ${outcome}`, ms }
     const label = outcome.startsWith('wrong') ? 'wrong' : outcome
     if (label === 'wrong') wrong.push(`${kind} ${i}: ${outcome}`)
     outcomes[`${kind} ${label}`] = (outcomes[`${kind} ${label}`] ?? 0) + 1
@@ -165,5 +168,5 @@ try {
 }
 const peakMb = Math.round(process.resourceUsage().maxRSS / 1024)
 for (const line of wrong.slice(0, 20)) console.error(line)
-console.log(JSON.stringify({ count, wrong: wrong.length, longestMs: Math.round(longest), peakMb, outcomes }))
+console.log(JSON.stringify({ count, wrong: wrong.length, slowest, peakMb, outcomes }))
 process.exitCode = wrong.length > 0 ? 1 : 0

@@ -193,7 +193,7 @@ describe('limpid restore refuses before it computes', () => {
     ['a format that every object knows', ['--format', 'constructor'], 'got constructor'],
     [
       'a folder that does not exist',
-      ['-o', at('nowhere/')],
+      ['-o', at('nowhere/x.png')],
       'to write into, which does not exist; create it',
     ],
     [
@@ -240,7 +240,7 @@ describe('limpid restore writes', () => {
     mkdirSync(at('out.v2'))
     const args = ['--weights', at('tiny.safetensors'), '-o', at('out.v2'), '--tile', '16']
     const { code, stdout } = await limpid('restore', at('photo.png'), ...args)
-    expect([code, stdout]).toEqual([0, `${at('out.v2/photo_restored.png')}\n`])
+    expect([code, stdout]).toEqual([0, `${at('out.v2/photo.png')}\n`])
   })
 
   test('to stdout what came on stdin, and nothing else', async () => {
@@ -265,10 +265,10 @@ describe('wrong checkpoints', () => {
 
   test('a checkpoint of another network names the networks that are known', async () => {
     const { code, stderr } = await run('other.safetensors')
-    expect([code, stderr]).toEqual([
-      1,
-      'error: weights: expected a checkpoint of restormer, got keys of another network (conv.weight, …)\n',
-    ])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^error: weights: expected a checkpoint of restormer, .*, got keys of another network \(conv\.weight, …\)\n$/,
+    )
   })
 
   test('missing and unexpected keys are listed at once', async () => {
@@ -366,7 +366,7 @@ describe('the command line itself', () => {
   test.each([
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown option', ['restore', 'x.png', '--frob'], /unknown option '--frob'/],
-    ['an unknown model', ['models', 'show', 'x'], /model: expected one of restormer-derain,/],
+    ['an unknown model', ['models', 'show', 'x'], /model: expected one of light-photo, restormer-derain,/],
     ['an unknown backend', ['restore', 'x.png', '--backend', 'tf'], /Allowed choices are auto, onnx, torch/],
   ])('%s is wrong usage', async (_, args, message) => {
     const { code, stderr, stdout } = await limpid(...args)

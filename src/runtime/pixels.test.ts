@@ -53,11 +53,15 @@ test('values are clamped and rounded half to even', () => {
   expect([...writer.pixels.data]).toEqual([0, 255, 128, 2])
 })
 
-test('opacity is enlarged smoothly with the picture', () => {
-  const data = Uint8Array.of(0, 0, 0, 200)
-  const writer = sampleWriter({ width: 2, height: 1, channels: 1, hasAlpha: true, data }, 2, false)
-  writer.emit(0, { width: 4, height: 2, channels: 1, data: new Float32Array(8) })
-  expect([...writer.pixels.data].filter((_, i) => i % 2 === 1)).toEqual([0, 50, 150, 200, 0, 50, 150, 200])
+test('opacity is enlarged bicubically with the picture, within its range', () => {
+  const data = Uint8Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 0 : i < 8 ? 0 : 200))
+  const writer = sampleWriter({ width: 8, height: 1, channels: 1, hasAlpha: true, data }, 2, false)
+  writer.emit(0, { width: 16, height: 2, channels: 1, data: new Float32Array(32) })
+  const row = [...writer.pixels.data].filter((_, i) => i % 2 === 1).slice(0, 16)
+  expect([row[0], row[15]]).toEqual([0, 200])
+  // The same from both sides, with the overshoot of cubic kernels.
+  expect((row[7] as number) + (row[8] as number)).toBe(200)
+  expect(Math.max(...row)).toBeGreaterThan(200)
 })
 
 test('more channels than the network takes are refused with what to do', () => {

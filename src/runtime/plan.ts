@@ -52,7 +52,9 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
   }
   const shorter = Math.min(tilePx, width, height)
-  const overlapPx = request.overlap ?? (window ? tiling.overlapPx : usualOverlap(shorter, tiling.overlapPx))
+  const overlapPx =
+    request.overlap ??
+    (window ? Math.min(tiling.overlapPx, Math.floor(window / 3)) : usualOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
   const axis = (length: number) =>
     request.blend === 'official'

@@ -97,7 +97,11 @@ export class Restorer implements AsyncDisposable {
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const { session, placement } = await openAt(placementsFor(options), setup, { signal: options.signal })
     try {
-      if (card) checkVariant({ weights, card, given }, session.opened)
+      const { opened } = session
+      if (card) checkVariant({ weights, card, given }, opened)
+      // Refuses a network that does not restore by itself, and a task that its weights lack, before any picture.
+      prepareNetwork(opened.model)
+      builders[opened.model].scale(opened.options)
       return new Restorer({ session, placement, card, freeBytes }, options)
     } catch (error) {
       await session.close()
