@@ -42,7 +42,7 @@ export const recipe = defineRecipe({
   constants: { lambda: 0.1, contrast: 'released', tokens: 16 },
   loss: iptLosses,
   optimizer: (parameters) => adam(parameters),
-  learningRate: warmup(500, cosine(1e-3, 1e-6, steps)),
+  learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),
   maxGradNormEach: 1,
   steps,
   seed: 1,
