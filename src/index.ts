@@ -18,7 +18,6 @@ export { chain, maybe, oneOf, parseChain, shuffled } from './degrade/chain.ts'
 export type { Degradation, Degrade } from './degrade/degradation.ts'
 export { degradations } from './degrade/degradations.ts'
 export { randomFor } from './degrade/named.ts'
-export { differenceMap } from './metrics/differenceMap.ts'
 export {
   computeMetrics,
   type EvaluateOptions,
@@ -38,6 +37,7 @@ export {
   type ProtocolName,
   protocols,
 } from './metrics/presets.ts'
+export { differenceMap } from './metrics/report/differenceMap.ts'
 export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
 export { cards, licenses, type ModelCard } from './registry/cards.ts'
 export { metricNetworks } from './registry/metricNetworks.ts'

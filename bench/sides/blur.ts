@@ -3,7 +3,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { blurImage } from '../../src/degrade/blur.ts'
-import { anisotropicGaussian, covarianceOf, isotropicGaussian } from '../../src/degrade/kernels.ts'
+import { anisotropicGaussian, covarianceOf, isotropicGaussian } from '../../src/degrade/numerics/kernels.ts'
 import { medianSeconds, report, wave } from '../measure.ts'
 
 const [, , , shape, output] = process.argv

@@ -6,9 +6,9 @@ import { RestoreError } from '../core/errors.ts'
 import { decodeImage, encodeImage } from '../data/codec.ts'
 import type { Image } from '../data/image.ts'
 import { pairSources } from '../data/sources/pairs.ts'
-import { describeMap, differenceMap, usualGain } from '../metrics/differenceMap.ts'
 import { type Evaluation, evaluate, type Sample, type Unreadable } from '../metrics/evaluate.ts'
-import { figure } from '../metrics/report.ts'
+import { describeMap, differenceMap, usualGain } from '../metrics/report/differenceMap.ts'
+import { figure } from '../metrics/report/report.ts'
 import {
   decodeFrom,
   describeCrop,

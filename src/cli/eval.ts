@@ -5,7 +5,7 @@ import type { Image } from '../data/image.ts'
 import { resizeTo } from '../degrade/resize.ts'
 import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../metrics/evaluate.ts'
 import { findProtocol, type Protocol } from '../metrics/presets.ts'
-import { type ReportCase, reportHtml } from '../metrics/report.ts'
+import { type ReportCase, reportHtml } from '../metrics/report/report.ts'
 import { createRestorer, type Restorer } from '../runtime/restorer.ts'
 import {
   describeCrop,

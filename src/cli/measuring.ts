@@ -13,7 +13,7 @@ import {
   networkMetrics,
 } from '../metrics/evaluate.ts'
 import { metricPool } from '../metrics/pool.ts'
-import { figure } from '../metrics/report.ts'
+import { figure } from '../metrics/report/report.ts'
 import { metricNetworks } from '../registry/metricNetworks.ts'
 import { nodeSession } from '../runtime/sessionNode.ts'
 

@@ -2,9 +2,9 @@
 
 import { encodeImage } from '../data/codec.ts'
 import { crop, type Image } from '../data/image.ts'
-import { describeMap, differenceMap, worstSquare } from '../metrics/differenceMap.ts'
 import { factsOf, type Row } from '../metrics/evaluate.ts'
-import type { ReportCase } from '../metrics/report.ts'
+import { describeMap, differenceMap, worstSquare } from '../metrics/report/differenceMap.ts'
+import type { ReportCase } from '../metrics/report/report.ts'
 
 /** Side of the crops in pixels of the output. */
 const sidePx = 160

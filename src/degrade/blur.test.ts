@@ -15,8 +15,8 @@ import {
   plateau,
   sincFilter,
   trajectoryMotion,
-} from './kernels.ts'
-import { type Border, borderIndex } from './taps.ts'
+} from './numerics/kernels.ts'
+import { type Border, borderIndex } from './numerics/taps.ts'
 
 function noise(channels: number, height: number, width: number, seed = 1): Image {
   const random = counterRandom(seed)

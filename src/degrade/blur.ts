@@ -3,7 +3,7 @@
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { type Drawn, defineDegradation, type Parameters } from './degradation.ts'
-import { correlator } from './fft.ts'
+import { correlator } from './numerics/fft.ts'
 import {
   anisotropicGaussian,
   box,
@@ -16,9 +16,9 @@ import {
   plateau,
   sincFilter,
   trajectoryMotion,
-} from './kernels.ts'
+} from './numerics/kernels.ts'
+import { type Border, borderIndex, type Taps } from './numerics/taps.ts'
 import { resample } from './resize.ts'
-import { type Border, borderIndex, type Taps } from './taps.ts'
 
 /** The column and the row whose product a kernel is, if it is one. */
 function factorize({ size, weights }: Kernel): readonly [Float64Array, Float64Array] | undefined {

@@ -5,7 +5,7 @@ import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
 import { clamp01 } from './noise.ts'
-import { samplePoisson } from './poisson.ts'
+import { samplePoisson } from './numerics/poisson.ts'
 
 /** sRGB (IEC 61966-2-1) -> linear light. */
 export function toLinear(value: number): number {

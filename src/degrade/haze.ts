@@ -14,7 +14,7 @@ import {
   luminance,
   noiseField,
   smoothstep,
-} from './fields.ts'
+} from './numerics/fields.ts'
 
 /** Depth 0 (near) .. 1 (far) as a plausible guess, not a measurement [h w]. */
 export function guessDepth(image: Image, random: Random): Field {

@@ -6,7 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { between, emptyField, type Field } from './fields.ts'
+import { between, emptyField, type Field } from './numerics/fields.ts'
 
 /** Whitens what a mask [1 h w] below 0.5 covers; masks of another size are taken to that of the image by nearest neighbours. */
 export function cutHoles(image: Image, mask: Image): Image {

@@ -4,8 +4,8 @@ import { power } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
 import { fromLinear, sensorErrors, toLinear } from './camera.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './fields.ts'
 import { guessDepth } from './haze.ts'
+import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './numerics/fields.ts'
 
 const steps = 4096
 

@@ -4,7 +4,7 @@ import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { camera } from './camera.ts'
 import { noise, poisson, publishedGaussianNoise, saltAndPepper, speckle } from './noise.ts'
-import { samplePoisson } from './poisson.ts'
+import { samplePoisson } from './numerics/poisson.ts'
 
 function flat(value: number, channels = 3, height = 120, width = 100): Image {
   return { channels, height, width, data: new Float32Array(channels * height * width).fill(value) }

@@ -4,7 +4,7 @@ import { numpyRandom } from '../core/numpyRandom.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { samplePoisson } from './poisson.ts'
+import { samplePoisson } from './numerics/poisson.ts'
 
 /** Clamps to 0..1. */
 export function clamp01(value: number): number {

@@ -6,7 +6,15 @@ import { sinCos } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { airlight, between, blendTowards, drawStroke, emptyField, type Field, noiseField } from './fields.ts'
+import {
+  airlight,
+  between,
+  blendTowards,
+  drawStroke,
+  emptyField,
+  type Field,
+  noiseField,
+} from './numerics/fields.ts'
 
 /** One distance from the camera; sizes and numbers relative to the middle one. */
 interface Layer {

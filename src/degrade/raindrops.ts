@@ -4,7 +4,7 @@
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { airlight, between, blurField, emptyField, type Field, smoothstep } from './fields.ts'
+import { airlight, between, blurField, emptyField, type Field, smoothstep } from './numerics/fields.ts'
 
 interface Drops {
   /** How much of a pixel drops cover, 0..1. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
+import { borderIndex, cubic } from './numerics/taps.ts'
 import { imresize, resizeMethods, resizeTo } from './resize.ts'
-import { borderIndex, cubic } from './taps.ts'
 
 function noise(channels: number, height: number, width: number, seed = 1): Image {
   const random = counterRandom(seed)

@@ -13,7 +13,7 @@ import {
   nearestTaps,
   scaledSize,
   type Taps,
-} from './taps.ts'
+} from './numerics/taps.ts'
 
 export const resizeMethods = [...kernelNames, 'area', 'nearest'] as const
 export type ResizeMethod = (typeof resizeMethods)[number]

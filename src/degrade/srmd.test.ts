@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { isotropicGaussian } from './kernels.ts'
+import { isotropicGaussian } from './numerics/kernels.ts'
 import { imresize } from './resize.ts'
 import { dasrBicubic, srmd, srmdImage, subsample } from './srmd.ts'
 

@@ -6,10 +6,10 @@ import type { Random } from '../core/random.ts'
 import { type Image, roundHalfEven } from '../data/image.ts'
 import { blurImage } from './blur.ts'
 import { defineDegradation, type Parameters } from './degradation.ts'
-import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } from './kernels.ts'
 import { addGaussianNoise } from './noise.ts'
+import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } from './numerics/kernels.ts'
+import type { Taps } from './numerics/taps.ts'
 import { resample } from './resize.ts'
-import type { Taps } from './taps.ts'
 
 export const downsamplings = ['bicubic', 's-fold'] as const
 export type Downsampling = (typeof downsamplings)[number]

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { blurImage } from './blur.ts'
-import { isotropicGaussian } from './kernels.ts'
+import { isotropicGaussian } from './numerics/kernels.ts'
 import { underDisplayPsf, wienerKernel, wild } from './wild.ts'
 
 /** Stripes and a ramp. */

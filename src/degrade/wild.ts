@@ -7,8 +7,9 @@ import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { blurImage } from './blur.ts'
 import { type Degrade, defineDegradation } from './degradation.ts'
-import { between } from './fields.ts'
 import { compressJpeg } from './jpeg.ts'
+import { noise, poisson } from './noise.ts'
+import { between } from './numerics/fields.ts'
 import {
   anisotropicGaussian,
   box,
@@ -20,8 +21,7 @@ import {
   lineMotion,
   plateau,
   sincFilter,
-} from './kernels.ts'
-import { noise, poisson } from './noise.ts'
+} from './numerics/kernels.ts'
 import { resizeTo } from './resize.ts'
 
 type Range = readonly [low: number, high: number]

@@ -5,8 +5,8 @@ import { readCheckpoint } from '../checkpoints/files.ts'
 import { loadTensor } from '../checkpoints/stored.ts'
 import { viewAs } from '../core/data.ts'
 import { frechetDistance, resizeBilinear } from './fid.ts'
-import { gamma, logGamma } from './gamma.ts'
-import { eigenOfSymmetric } from './symmetric.ts'
+import { gamma, logGamma } from './numerics/gamma.ts'
+import { eigenOfSymmetric } from './numerics/symmetric.ts'
 
 interface Case {
   readonly n: number

@@ -6,7 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import { type Image, quantize } from '../data/image.ts'
 import { signed } from './lpips.ts'
-import { eigenOfSymmetric } from './symmetric.ts'
+import { eigenOfSymmetric } from './numerics/symmetric.ts'
 
 const sidePx = 299
 

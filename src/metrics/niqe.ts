@@ -2,11 +2,11 @@
 // from those of pristine photographs. Needs no reference; lower is better.
 
 import { RestoreError } from '../core/errors.ts'
-import { gamma, logGamma } from './gamma.ts'
 import type { Levels } from './levels.ts'
 import { pristineModel } from './niqeParameters.ts'
+import { gamma, logGamma } from './numerics/gamma.ts'
+import { eigenOfSymmetric } from './numerics/symmetric.ts'
 import { gaussianTaps } from './ssim.ts'
-import { eigenOfSymmetric } from './symmetric.ts'
 
 const blockPx = 96
 const scales = [1, 2] as const

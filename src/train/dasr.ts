@@ -7,7 +7,12 @@ import type { Random } from '../core/random.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Image } from '../data/image.ts'
 import { cutPatch, type Dihedral, drawPlace, scalePlace } from '../data/patches.ts'
-import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } from '../degrade/kernels.ts'
+import {
+  anisotropicGaussian,
+  covarianceOf,
+  isotropicGaussian,
+  type Kernel,
+} from '../degrade/numerics/kernels.ts'
 import { srmdImage } from '../degrade/srmd.ts'
 import { contrastiveLoss, type Dasr } from '../models/dasr.ts'
 import type { Draw } from './loader/samples.ts'

@@ -1,6 +1,6 @@
 // The HTML report of an evaluation: one file that needs nothing else. Pictures come as data URLs.
 
-import { factsOf, type Row } from './evaluate.ts'
+import { factsOf, type Row } from '../evaluate.ts'
 
 /** A case worth looking at: crops of one place. */
 export interface ReportCase {

@@ -1,7 +1,7 @@
 // Poisson numbers: by inversion for few events, by transformed rejection (PTRS of Hörmann, 1993) for many.
 
-import { exp, log } from '../core/elementary.ts'
-import type { Random } from '../core/random.ts'
+import { exp, log } from '../../core/elementary.ts'
+import type { Random } from '../../core/random.ts'
 
 /** log(n!) by its table or by Stirling's series. */
 const logFactorials = (() => {

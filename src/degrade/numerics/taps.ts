@@ -1,7 +1,7 @@
 // Which input samples make each output sample of a resized axis, and with what weights.
 
-import { sinCos } from '../core/elementary.ts'
-import { RestoreError } from '../core/errors.ts'
+import { sinCos } from '../../core/elementary.ts'
+import { RestoreError } from '../../core/errors.ts'
 
 /** Output sample j is the sum over t < count of weights[j·count + t] · input[starts[j] + t]. */
 export interface Taps {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { counterRandom } from '../core/random.ts'
+import { counterRandom } from '../../core/random.ts'
 import { linearProbe, projectRows } from './representations.ts'
 
 /** Rows of 6 features in which a quantity in 0..1 moves along one direction, with noise everywhere. */

@@ -1,7 +1,7 @@
 // Eigenvalues and eigenvectors of real symmetric matrices: Householder's reduction to three diagonals, then QL with
 // implicit shifts (Golub and Van Loan, Matrix Computations, §8.3). Rows of a matrix lie one after the other.
 
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 
 export interface Eigen {
   /** In no order. */

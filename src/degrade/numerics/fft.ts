@@ -1,6 +1,6 @@
 // Correlation of images with kernels by Fourier transforms of tiles (overlap-save): for a kernel of 21 × 21 about ten times faster than its sum.
 
-import { sinCos } from '../core/elementary.ts'
+import { sinCos } from '../../core/elementary.ts'
 
 /** A square of complex numbers, n by n. */
 interface Square {

@@ -1,9 +1,9 @@
 // Blur kernels: the Gaussians of blind super-resolution (DASR; Real-ESRGAN's generalised, plateau and sinc ones, section 3.1),
 // defocus, and motion of the camera along a line or a random trajectory. Evaluated at pixel centres, not integrated, where they are functions.
 
-import { exp, power, sinCos } from '../core/elementary.ts'
-import { RestoreError } from '../core/errors.ts'
-import type { Random } from '../core/random.ts'
+import { exp, power, sinCos } from '../../core/elementary.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { Random } from '../../core/random.ts'
 
 /** A square of weights, row by row; its origin is at (size >> 1, size >> 1). */
 export interface Kernel {

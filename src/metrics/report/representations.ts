@@ -1,7 +1,7 @@
 // What an encoder's representations hold: their two main directions, and how well a linear function of them tells a quantity.
 
-import { RestoreError } from '../core/errors.ts'
-import { eigenOfSymmetric } from './symmetric.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { eigenOfSymmetric } from '../numerics/symmetric.ts'
 
 /** Feature vectors of one length, a row for each picture. */
 export type Rows = readonly Float32Array[]

@@ -1,7 +1,7 @@
 // Fields: one value per pixel, of which rain, haze, shadows and drops are made. Smooth noise, blur, brush strokes, blending.
 
-import type { Random } from '../core/random.ts'
-import type { Image } from '../data/image.ts'
+import type { Random } from '../../core/random.ts'
+import type { Image } from '../../data/image.ts'
 
 export interface Field {
   readonly width: number

@@ -1,7 +1,7 @@
 // Where two images differ, as a picture.
 
-import type { Image } from '../data/image.ts'
-import { checkPair } from './levels.ts'
+import type { Image } from '../../data/image.ts'
+import { checkPair } from '../levels.ts'
 
 /** What one level of difference becomes: all is seen from one level on, and ±32 levels fill the range. */
 export const usualGain = 4

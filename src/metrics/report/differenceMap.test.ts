@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Image } from '../data/image.ts'
+import type { Image } from '../../data/image.ts'
 import { describeMap, differenceMap, worstSquare } from './differenceMap.ts'
 
 const flat = (width: number, height: number): Image => ({
