@@ -77,7 +77,7 @@ export interface LossContext<N extends object, S extends Sample, C extends Const
   readonly generator: RandomGenerator
 }
 
-export interface Validation<N extends object> {
+export interface Validation<N extends object, C extends Constants = Constants> {
   /** Steps between two validations; there is one at the end too. */
   readonly every: number
   readonly images: Images
@@ -86,7 +86,7 @@ export interface Validation<N extends object> {
   /** Side in pixels of the middle part of the inputs that is taken; whole images by default. */
   readonly crop?: number
   /** [1 c h w] -> [1 c h·scale w·scale], with the averaged weights where there are some. */
-  restore(model: N, input: Tensor): Tensor
+  restore(model: N, input: Tensor, constants: C): Tensor
   /** The first decides which weights are the best. */
   readonly metrics: readonly [MetricName, ...MetricName[]]
   /** How many are shown in the report (default 4). */
@@ -122,7 +122,7 @@ export interface Recipe<
   readonly ema?: EmaDecay
   /** Of convolutions and products; weights and optimiser stay float32. */
   readonly precision?: 'float32' | 'bfloat16'
-  readonly validate?: Validation<N>
+  readonly validate?: Validation<N, C>
   /** Steps between two checkpoints. */
   readonly saveEvery: number
   /** Steps between two rows of the log. */

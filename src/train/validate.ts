@@ -121,8 +121,10 @@ function withChannels(image: Image, channels: number): Image {
 }
 
 function restoreImage(run: Run, validation: Validation<object>, input: Image): Image {
-  const compute = () =>
-    validation.restore(publishedNetwork(run), toTorch(imageToTensor(input), run.device)).read()
+  const compute = () => {
+    const x = toTorch(imageToTensor(input), run.device)
+    return validation.restore(publishedNetwork(run), x, run.recipe.constants ?? {}).read()
+  }
   return tensorToImage(scope(() => noGrad(compute)))
 }
 

@@ -1,0 +1,75 @@
+// What the restoring networks of DA-CLIP have in common (arXiv:2310.01018 §4; Algolzw/daclip-uir@c2cc141 options/train.yml): a U-Net in
+// IR-SDE that is told what a frozen DA-CLIP sees in the degraded picture.
+
+import {
+  adamW,
+  ConditionalUnet,
+  type ConditionalUnetOptions,
+  cosine,
+  createSde,
+  emaPytorch,
+  guideEmbeddings,
+  guideImage,
+  type Image,
+  type Init,
+  type LossContext,
+  restoreBySampling,
+  restoringSde,
+  sdeLoss,
+  type Tensor,
+  type TensorData,
+} from 'limpid/train'
+
+const sampling = { sde: restoringSde, sampler: 'posterior' } as const
+const sde = createSde(restoringSde)
+
+export interface Constants extends Readonly<Record<string, string>> {
+  /** File of the DA-CLIP. */
+  readonly guide: string
+}
+
+type Sample = { input: Image; target: Image; clip: TensorData }
+
+export function loss({
+  model,
+  batch,
+  constants,
+  ...chance
+}: LossContext<ConditionalUnet, Sample, Constants>): Tensor {
+  const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
+  return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
+    model.forward(inputs, conditioning),
+  )
+}
+
+export function restore(model: ConditionalUnet, input: Tensor, { guide }: Constants): Tensor {
+  const conditioning = model.condition(guideImage(guide, input))
+  return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
+}
+
+export function network(options: ConditionalUnetOptions) {
+  return {
+    model: 'conditional-unet',
+    options,
+    create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
+  }
+}
+
+export function card(title: string) {
+  return { title, task: 'universal', license: 'mit', sampling: JSON.stringify(sampling) }
+}
+
+/** As the authors trained for a number of steps. */
+export function training(total: number) {
+  return {
+    loss,
+    optimizer: (parameters: ReadonlyMap<string, Tensor>) =>
+      adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
+    learningRate: cosine(2e-4, 1e-6, total),
+    ema: emaPytorch({ beta: 0.995 }),
+    steps: total,
+    seed: 0,
+    saveEvery: 5000,
+    logEvery: 100,
+  }
+}
