@@ -1,6 +1,6 @@
 // Trainings: to the end, cut off and gone on with, refused, and what they leave.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -143,9 +143,13 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
   })
 
   test('is refused where another is, and where one was', limit, async () => {
-    const release = takeFolder(at('taken'))
-    expect(() => takeFolder(at('taken'))).not.toThrow()
-    release()
+    takeFolder(at('taken'))()
+    writeFileSync(at('taken', '.training'), String(process.ppid))
+    expect(() => takeFolder(at('taken'))).toThrow(`process ${process.ppid} is training there`)
+    // No process has this number: the one that had it was killed.
+    writeFileSync(at('taken', '.training'), String(2 ** 30))
+    takeFolder(at('taken'))()
+    expect(readdirSync(at('taken'))).toEqual([])
     const { code, stderr } = await startTraining(data, at('whole')).ended
     expect(stderr).toContain('holds a training already; go on with it by --resume')
     expect(code).toBe(1)

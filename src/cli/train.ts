@@ -163,8 +163,12 @@ function paced(show: (text: string) => void): (text: string) => void {
 /** Aborted by the first Ctrl-C or request to end; the second ends at once. */
 function stopSignal(show: (text: string) => void): AbortSignal {
   const controller = new AbortController()
+  let firstMs = Number.NaN
   const stop = () => {
+    // npm and timeout pass a signal on that the whole group has got already: at once the same is no second wish.
+    if (performance.now() - firstMs < 1000) return
     if (controller.signal.aborted) process.exit(130)
+    firstMs = performance.now()
     controller.abort()
     show('stopping after this step; once more to stop at once')
   }
