@@ -1,16 +1,13 @@
 // What IPT's weights do for each of the six tasks it is pre-trained on, beside the inputs themselves (enlarged by bicubic).
 // npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]
 
-import { readCheckpoint } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
 import { crop, type Image, pixelsToPlanes, roundHalfEven } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { resizeTo } from '../src/degrade/resize.ts'
 import { measurePair } from '../src/metrics/metrics.ts'
-import { loadModel } from '../src/registry/builders.ts'
-import { chop } from '../src/runtime/chop.ts'
-import { nodeSession } from '../src/runtime/sessionNode.ts'
+import { createRestorer } from '../src/runtime/restorer.ts'
 import { iptPretraining } from '../src/train/ipt.ts'
 
 const [weights, folder, most = '20'] = process.argv.slice(2)
@@ -37,23 +34,16 @@ const in8Bits = (image: Image): Image => ({
 
 console.log(`${count} images, PSNR on Y in dB: input, output, gain`)
 for (const [task, { scale, degrade }] of Object.entries(iptPretraining)) {
-  const model = loadModel(readCheckpoint(weights), { task })
-  const session = nodeSession(model)
-  const windowPx = model.builder.window?.(model.options) ?? 0
+  const restorer = await createRestorer({ weights, task, device: 'cpu' })
   const sums = [0, 0]
   for (let i = 0; i < count; i++) {
     const reference = await truth(i)
     const input = degrade(reference, counterRandom(0).fork(i))
-    const run = async (x: Parameters<typeof session.run>[0][string]) => {
-      const { y } = await session.run({ x })
-      if (!y) throw new Error('no output')
-      return y
-    }
-    const output = await chop(input, run, { windowPx, scale, mode: 'blended' })
+    const output = await restorer.runPlanes(input)
     for (const [k, image] of [resizeTo(input, reference), output].entries())
       sums[k]! += measurePair(reference, in8Bits(image), ['psnr-y-diff'], { cropPx: scale })[0]! / count
   }
-  await session.close()
+  await restorer.close()
   const [before = 0, after = 0] = sums
   console.log(`${task.padEnd(12)}${before.toFixed(2)}  ${after.toFixed(2)}  ${(after - before).toFixed(2)}`)
 }

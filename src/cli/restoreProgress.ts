@@ -50,7 +50,8 @@ export class RestoreProgress {
     const fraction = isRestoring ? done / total : 0
     const words = isRestoring ? `tile ${done}/${total}` : 'reading'
     this.#current.set(name, { name, fraction, pixels, words })
-    if (!this.#isTerminal && (!isRestoring || !this.#isTime())) return
+    // Not rewritten, the first lines and the last ones of small pictures would tell nothing.
+    if (!this.#isTerminal && (!isRestoring || done === total || !this.#isTime())) return
     this.#news.show(
       `${this.#place()}${name}, ${words}${isRestoring ? `, ${this.#speed()}, ${left} left` : ''}`,
     )

@@ -1,6 +1,12 @@
-// Why a file is no image that can be read, in words that help.
+// Why a file cannot be read, or is no image that can be, in words that help.
 
 import { RestoreError } from '../core/errors.ts'
+
+/** For a file or folder that the system does not give. */
+export function unreadableFile(path: string, error: unknown): RestoreError {
+  if (error instanceof RestoreError) return error
+  return new RestoreError('input', `${path}: cannot be read (${advised(messageOf(error))})`, { cause: error })
+}
 
 /** Throws where the first bytes tell that this is no image file at all. */
 export function refuseByContent(head: Uint8Array): void {
@@ -20,9 +26,27 @@ const cutShort =
 /** The one sentence for a file that cannot be decoded. */
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error)
-  const reason = cutShort.test(message) ? `a file that was cut short or is damaged (${message})` : message
+  const message = messageOf(error)
+  const reason = cutShort.test(message)
+    ? `a file that was cut short or is damaged (${message}); fetch or export it again`
+    : advised(message)
   return new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
     cause: error,
   })
+}
+
+/** What to do about some messages of the system and of libvips. */
+const advice = [
+  [/ENOENT/, 'check the path'],
+  [/EACCES/, 'allow reading it'],
+  [/unsupported image format/, 'convert it to PNG or JPEG'],
+] as const
+
+function advised(message: string): string {
+  const found = advice.find(([pattern]) => pattern.test(message))
+  return found ? `${message}; ${found[1]}` : message
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error)
 }

@@ -1,4 +1,5 @@
-// Pictures of any size through a network that takes one size only: overlapping windows, each weighted along its two axes.
+// Pictures of any size through a network that takes one size only, as IPT's authors do it (huawei-noah/Pretrained-IPT@675540e,
+// forward_chop): windows every quarter of their side, for parity. Tiles that fade into one another (tile.ts) take a fifth of the work.
 
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -9,11 +10,6 @@ export interface ChopOptions {
   readonly windowPx: number
   /** Side of the network's output over that of its input. */
   readonly scale: number
-  /**
-   * 'official': IPT's own procedure (huawei-noah/Pretrained-IPT@675540e, forward_chop), windows every quarter of their side.
-   * 'blended': windows every two thirds of their side, faded into each other: a fifth of the work, and no seams.
-   */
-  readonly mode?: 'official' | 'blended'
   /** Windows in one run of the network. */
   readonly batch?: number
   readonly onWindow?: ((done: number, total: number) => void) | undefined
@@ -172,35 +168,14 @@ function officialParts({ width, height, channels }: Image, windowPx: number, sca
   ]
 }
 
-/** One layer of windows at even distances that fade out towards their neighbours. */
-function blendedParts({ width, height, channels }: Image, windowPx: number, scale: number): readonly Part[] {
-  const axis = (length: number): Axis => {
-    const gaps = Math.ceil((length - windowPx) / Math.floor((2 * windowPx) / 3))
-    const starts = Array.from({ length: gaps + 1 }, (_, i) =>
-      Math.round((i * (length - windowPx)) / Math.max(gaps, 1)),
-    )
-    const overlap = (i: number) => (windowPx - ((starts[i + 1] ?? 0) - (starts[i] ?? 0))) * scale
-    const weights = starts.map((_, i) =>
-      Float32Array.from({ length: windowPx * scale }, (_, line) => {
-        const rise = i === 0 ? 1 : (line + 0.5) / overlap(i - 1)
-        const fall = i === gaps ? 1 : (windowPx * scale - line - 0.5) / overlap(i)
-        return Math.min(1, rise, fall)
-      }),
-    )
-    return { origin: 0, length, starts, weights }
-  }
-  const layer = new Layer(axis(height), axis(width), channels, scale)
-  return [{ layer, top: 0, left: 0, bottom: height * scale, right: width * scale }]
-}
-
 /**
  * Runs a network that takes windows of one size on a picture of any size: [c h w] -> [c h·scale w·scale], not clamped. A
  * picture smaller than a window is reflected up to its size, and the result cut.
  */
 export async function chop(image: Image, run: RunWindows, options: ChopOptions): Promise<Image> {
-  const { windowPx, scale, mode = 'official', batch = usualBatch, onWindow } = options
+  const { windowPx, scale, batch = usualBatch, onWindow } = options
   const padded = reflectTo(image, windowPx)
-  const parts = (mode === 'official' ? officialParts : blendedParts)(padded, windowPx, scale)
+  const parts = officialParts(padded, windowPx, scale)
   const windows = placesOf(parts)
   const size = evenBatch(windows.length, batch)
   for (let done = 0; done < windows.length; done += size) {

@@ -106,13 +106,19 @@ export function checkVariant(
   { weights, card, given }: { weights: string; card: ModelCard; given: object },
   { model, options }: Pick<Opened, 'model' | 'options'>,
 ): void {
+  if (model !== card.model) {
+    throw new RestoreError(
+      'checkpoint',
+      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${model}; leave --model and --task out, or name another`,
+    )
+  }
   const wanted = { ...builders[card.model].defaults, ...card.options }
   // A task is what is asked of the weights; what was given was not found in them.
   const differing = Object.entries(wanted).filter(([name, value]) => {
     const isAsked = name === 'task' || Object.hasOwn(given, name)
     return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
   })
-  if (model === card.model && differing.length === 0) return
+  if (differing.length === 0) return
   const difference = differing
     .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
     .join('; ')
