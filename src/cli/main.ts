@@ -150,6 +150,23 @@ program
   })
 
 program
+  .command('detect')
+  .description('tell which degradations photos have, and how likely')
+  .argument('<input...>', "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin")
+  .option('--recursive', 'take the folders inside folders too')
+  .option('--model <id>', 'which model (default: light-detect)')
+  .option('--weights <file>', 'checkpoint of a DA-CLIP: .safetensors, .pth, .pt or .ckpt')
+  .option('--prompts <texts>', "texts to compare with, apart by commas (default: DA-CLIP's ten words)")
+  .option('--top <n>', 'how many to tell (default: all)')
+  .addOption(pixelLimit())
+  .addOption(backend())
+  .addOption(device())
+  .action(async (inputs: string[], _, command: Command) => {
+    const { detectCommand } = await import('./detect.ts')
+    await detectCommand(inputs, command.optsWithGlobals())
+  })
+
+program
   .command('inspect')
   .description('tell what a weights file is, without running code from it')
   .argument('<file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
