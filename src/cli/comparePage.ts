@@ -1,5 +1,6 @@
 // A page of one file that shows a picture before and after: slider, difference, zoom. It loads nothing and runs offline.
 
+import { escapeHtml } from '../core/html.ts'
 import { encodeBytes } from '../data/codec.ts'
 import type { Pixels } from '../data/image.ts'
 
@@ -20,8 +21,8 @@ export async function comparePage({ title, caption, before, after }: Compared): 
   const size = `${after.width} × ${after.height}`
   const exactness = isExact(after) ? '' : ', shown as JPEG'
   return template
-    .replaceAll('{title}', () => escaped(title))
-    .replace('{caption}', () => escaped(`${caption}; ${size}${exactness}`))
+    .replaceAll('{title}', () => escapeHtml(title))
+    .replace('{caption}', () => escapeHtml(`${caption}; ${size}${exactness}`))
     .replaceAll('{width}', String(after.width))
     .replaceAll('{height}', String(after.height))
     .replace('{before}', () => first)
@@ -36,10 +37,6 @@ async function dataUrl(pixels: Pixels): Promise<string> {
   const format = isExact(pixels) ? 'png' : 'jpeg'
   const bytes = await encodeBytes({ pixels, depth: 8, format, metadata: undefined })
   return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`)
 }
 
 const template = `<!doctype html>
