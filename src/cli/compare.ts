@@ -155,7 +155,7 @@ function checkSizes(first: string, a: Image, second: string, b: Image): void {
   if (size(a) === size(b)) return
   throw new RestoreError(
     'shape',
-    `compare: expected two images of one size and kind, got ${first} (${size(a)}) and ${second} (${size(b)})`,
+    `compare: expected two images of one size and kind, got ${first} (${size(a)}) and ${second} (${size(b)}); resize or convert one first`,
   )
 }
 

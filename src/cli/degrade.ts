@@ -184,7 +184,7 @@ function facts({ name, summary, source, parameters }: NamedDegradation): object 
 }
 
 /** Every degradation with its parameters, as text. */
-export function listing(): string {
+function listing(): string {
   const blocks = Object.values(table).map(({ name, summary, parameters }) => {
     const entries = Object.entries(parameters)
     const width = Math.max(0, ...entries.map(([key]) => key.length))

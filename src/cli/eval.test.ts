@@ -190,7 +190,7 @@ describe('limpid eval', { timeout: 120_000 }, () => {
     const html = readFileSync(at('report.html'), 'utf8')
     expect(html.match(/<img src="data:image\/png;base64,/g)?.length).toBe(2 * 4)
     for (const caption of ['input', 'output', 'truth', '4 times amplified']) expect(html).toContain(caption)
-    expect(html).toContain('x&lt;b&gt;.png')
+    expect(html).toContain('x&#60;b&#62;.png')
     expect(html).not.toContain('x<b>.png')
     expect(html).not.toMatch(/(src|href)="(?!data:)/)
   })

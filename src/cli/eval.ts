@@ -232,7 +232,7 @@ function finish(
   if (jsonFile !== undefined) writeResult(jsonFile, Buffer.from(`${jsonOf(document)}\n`))
   if (options.html !== undefined) {
     const all = { ...facts, ...(cropPx > 0 ? { crop: describeCrop(cropPx).slice('crop: '.length) } : {}) }
-    const title = `Limpid: ${facts.model} on ${facts.data}`
+    const title = `Limpid: ${options.none ? 'the inputs themselves' : facts.model} on ${facts.data}`
     writeResult(options.html, Buffer.from(reportHtml({ title, facts: all, conventions, blocks: measured })))
   }
   const text = [

@@ -13,7 +13,7 @@ import {
   networkMetrics,
 } from '../metrics/evaluate.ts'
 import { metricPool } from '../metrics/pool.ts'
-import { figure } from '../metrics/report/report.ts'
+import { failureText, figure } from '../metrics/report/report.ts'
 import { metricNetworks } from '../registry/metricNetworks.ts'
 import { nodeSession } from '../runtime/sessionNode.ts'
 
@@ -126,9 +126,7 @@ function spellOut(_: string, value: unknown): unknown {
 export function reportFailures(evaluations: readonly Evaluation[]): void {
   const failed = evaluations.flatMap(({ rows }) => rows.filter(({ error }) => error !== undefined))
   if (failed.length === 0) return
-  for (const { name, error = '' } of failed) {
-    process.stderr.write(`failed: ${error.includes(name) ? error : `${name}: ${error}`}\n`)
-  }
+  for (const row of failed) process.stderr.write(`failed: ${failureText(row)}\n`)
   const total = evaluations.reduce((sum, { rows }) => sum + rows.length, 0)
   process.stderr.write(`${failed.length} of ${total} images failed; they count in no mean\n`)
   process.exitCode = 1

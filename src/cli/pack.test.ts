@@ -119,6 +119,7 @@ describe('limpid pack', () => {
     const cases = [
       ['expected images (jpg, jpeg', at('x'), at('empty')],
       ['cannot be read (ENOENT', at('x'), at('none')],
+      ['file; give its folder', at('x'), at('GT'), at('file')],
       ['expected a folder for the shards, got a file', at('file'), at('GT')],
       ['got two called GT; rename one', at('x'), at('GT'), at('other', 'GT')],
       ['a_b.png is that of', at('x'), at('twins')],

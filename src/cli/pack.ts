@@ -15,6 +15,7 @@ import {
   splitMember,
 } from '../data/sources/shards.ts'
 import { listTar, type TarInput, tarParts } from '../data/sources/tar.ts'
+import { unreadableFile } from '../data/unreadable.ts'
 import { formatProgress, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
 
 export interface PackOptions extends GlobalOptions {
@@ -96,6 +97,9 @@ async function filesOf(folders: readonly string[]): Promise<readonly TarInput[]>
       `pack: expected folders of different names, got two called ${twice}; rename one`,
     )
   }
+  const file = folders.find((path) => existsSync(path) && !isFolder(path))
+  if (file !== undefined)
+    throw new RestoreError('usage', `pack: expected folders of images, got the file ${file}; give its folder`)
   const owners = new Map<string, string>()
   const found: TarInput[] = []
   for (const [i, folder] of folders.entries()) {
@@ -127,7 +131,7 @@ function inputOf(file: string, name: string): TarInput {
     const { size, mtimeMs } = statSync(file)
     return { name, size, modified: Math.floor(mtimeMs / 1000), read: () => readWhole(file) }
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadableFile(file, error)
   }
 }
 
@@ -135,13 +139,8 @@ function readWhole(file: string): Uint8Array {
   try {
     return readFileSync(file)
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadableFile(file, error)
   }
-}
-
-function unreadable(file: string, error: unknown): RestoreError {
-  const reason = error instanceof Error ? error.message : String(error)
-  return new RestoreError('input', `${file}: cannot be read (${reason})`, { cause: error })
 }
 
 /** Whether a shard holds exactly these files, by name, size and time; shards appear whole, so one that is there is complete. */

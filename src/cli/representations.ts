@@ -6,6 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Session } from '../core/session.ts'
 import { decodeBytes } from '../data/codec.ts'
+import { withChannels } from '../data/color.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes } from '../data/image.ts'
 import { openSource, specOf } from '../data/sources/datasets.ts'
 import { isotropicGaussian } from '../degrade/numerics/kernels.ts'
@@ -107,16 +108,14 @@ function degradations(scale: number, noises: readonly number[]) {
 
 /** The middle of an image as three channels. */
 function middleOf(image: Image, side: number, name: string): Image {
-  const { width, height, channels, data } = image
+  const { width, height } = image
   if (Math.min(width, height) < side) {
     throw new RestoreError(
       'input',
       `${name}: expected sides of at least ${side} px, got ${width} × ${height}`,
     )
   }
-  const rgb =
-    channels === 3 ? image : { ...image, channels: 3, data: Float32Array.from([...data, ...data, ...data]) }
-  return crop(rgb, (height - side) >> 1, (width - side) >> 1, side, side)
+  return crop(withChannels(image, 3), (height - side) >> 1, (width - side) >> 1, side, side)
 }
 
 async function encode(session: Session, image: Image): Promise<Float32Array> {

@@ -2,7 +2,8 @@
 
 import { basename } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
-import { crop, type Image, roundHalfEven } from '../data/image.ts'
+import { withChannels } from '../data/color.ts'
+import { crop, type Image } from '../data/image.ts'
 import type { ImageSource } from '../data/sources/datasets.ts'
 import { findPairs, type Match, pairSources } from '../data/sources/pairs.ts'
 import { parseChain } from '../degrade/chain.ts'
@@ -161,23 +162,4 @@ function fitTruth(truth: Image, input: Image, scale: number): Image {
   const [down, across] = [truth.height - height, truth.width - width]
   const isLeftOver = down >= 0 && across >= 0 && down < scale && across < scale && down + across > 0
   return isLeftOver ? crop(truth, 0, 0, height, width) : truth
-}
-
-/** Grey as OpenCV makes it of 8-bit colour, or three equal channels of grey. */
-export function withChannels(image: Image, channels: 1 | 3): Image {
-  if (image.channels === channels) return image
-  const pixels = image.width * image.height
-  const data = new Float32Array(channels * pixels)
-  if (channels === 3) for (let c = 0; c < 3; c++) data.set(image.data, c * pixels)
-  else {
-    for (let i = 0; i < pixels; i++) {
-      const [r, g, b] = [0, 1, 2].map((c) => (image.data[c * pixels + i] as number) * 255) as [
-        number,
-        number,
-        number,
-      ]
-      data[i] = roundHalfEven(0.299 * r + 0.587 * g + 0.114 * b) / 255
-    }
-  }
-  return { ...image, channels, data }
 }

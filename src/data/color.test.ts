@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { luma, rgbToYcbcr, swapRedBlue, ycbcrToRgb } from './color.ts'
+import { luma, rgbToYcbcr, swapRedBlue, withChannels, ycbcrToRgb } from './color.ts'
 import type { Image } from './image.ts'
 
 /** One pixel a column, levels 0..255. */
@@ -49,4 +49,12 @@ test('swapping red and blue twice changes nothing', () => {
 
 test('a gray image is refused by name and count', () => {
   expect(() => luma(pixels([1], [2]))).toThrow(/luma: expected an image of 3 channels, got 1/)
+})
+
+test('a gray image fills three channels, and colour becomes whole levels of gray', () => {
+  const gray = pixels([10], [20])
+  const filled = withChannels(gray, 3)
+  expect(levels(filled).map(Math.round)).toEqual([10, 20, 10, 20, 10, 20])
+  expect(levels(withChannels(filled, 1)).map(Math.round)).toEqual([10, 20])
+  expect(levels(withChannels(pixels([255, 0, 0]), 1))[0]).toBeCloseTo(76, 4)
 })

@@ -49,6 +49,25 @@ export function swapRedBlue(image: Image): Image {
   return { ...image, data }
 }
 
+/** Grey as OpenCV makes it of 8-bit colour, or three equal channels of grey. */
+export function withChannels(image: Image, channels: 1 | 3): Image {
+  if (image.channels === channels) return image
+  const pixels = image.width * image.height
+  const data = new Float32Array(channels * pixels)
+  if (channels === 3) for (let c = 0; c < 3; c++) data.set(image.data, c * pixels)
+  else {
+    for (let i = 0; i < pixels; i++) {
+      const [r, g, b] = [0, 1, 2].map((c) => (image.data[c * pixels + i] as number) * 255) as [
+        number,
+        number,
+        number,
+      ]
+      data[i] = roundHalfEven(0.299 * r + 0.587 * g + 0.114 * b) / 255
+    }
+  }
+  return { ...image, channels, data }
+}
+
 function combineChannels(where: string, image: Image, rows: readonly Row[], levels: Levels): Image {
   requireRgb(where, image)
   const plane = image.width * image.height

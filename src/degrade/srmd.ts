@@ -11,7 +11,7 @@ import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } fro
 import type { Taps } from './numerics/taps.ts'
 import { resample } from './resize.ts'
 
-export const downsamplings = ['bicubic', 's-fold'] as const
+const downsamplings = ['bicubic', 's-fold'] as const
 export type Downsampling = (typeof downsamplings)[number]
 
 const { fround } = Math

@@ -27,7 +27,7 @@ export function niqe(levels: Levels): number {
   if (complete.length < 2) {
     throw new RestoreError(
       'numeric',
-      `niqe: expected at least 2 blocks of ${blockPx}×${blockPx} pixels with texture, got ${complete.length} in ${levels.height}×${levels.width} pixels`,
+      `niqe: expected at least 2 blocks of ${blockPx}×${blockPx} pixels with texture, got ${complete.length} in ${levels.height}×${levels.width} pixels; leave NIQE out`,
     )
   }
   const pristine = pristineModel()

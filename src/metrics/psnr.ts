@@ -3,7 +3,7 @@
 import type { Levels } from './levels.ts'
 
 /** Mean of squared differences, all channels pooled; levels 0..255. */
-export function meanSquaredError(a: Levels, b: Levels): number {
+function meanSquaredError(a: Levels, b: Levels): number {
   let total = 0
   for (const [c, plane] of a.planes.entries()) total += sumOfSquares(plane, b.planes[c]!)
   return total / countOf(a)

@@ -51,7 +51,7 @@ export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }:
   if (columns < 1 || rows < 1) {
     throw new RestoreError(
       'shape',
-      `ssim: expected at least ${taps.length}×${taps.length} pixels for its window, got ${x.height}×${x.width}`,
+      `ssim: expected at least ${taps.length}×${taps.length} pixels for its window, got ${x.height}×${x.width}; leave SSIM out`,
     )
   }
   const padded = (levels: Levels) => levels.planes.map((plane) => replicate(plane, levels, pad))

@@ -49,7 +49,7 @@ export interface Tokenizer {
 }
 
 /** Text as the tokenizer splits it: repaired, references resolved, single spaces, lower case. */
-export function cleanText(text: string): string {
+function cleanText(text: string): string {
   const unescaped = unescapeHtml(unescapeHtml(fixText(text))).trim()
   return unescaped.replace(/\s+/g, ' ').trim().toLowerCase()
 }

@@ -6,7 +6,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cachePixels } from '../cache.ts'
 import { checkSources } from './check.ts'
 import { type ImageSource, openSource, type SourceSpec, specOf, subset } from './datasets.ts'
 import { findPairs, pairSources } from './pairs.ts'
@@ -203,6 +202,8 @@ describe('what a source says of itself', () => {
     const paths = [at('train'), at('tars'), at('tars', 'x.tar'), lmdb, at('train', 'list.txt')]
     const kinds = await Promise.all(paths.map(async (path) => (await specOf(path)).kind))
     expect(kinds).toEqual(['folder', 'shards', 'shards', 'lmdb', 'list'])
+    const one = await openSource(await specOf(at('train', 'GT', 'b.png')))
+    expect(namesOf(one)).toEqual(['b.png'])
     await expect(specOf(at('nothing'))).rejects.toThrow('nothing: cannot be read (ENOENT')
   })
 })
@@ -303,31 +304,5 @@ describe('a check before the start', () => {
     await expect(checkSources([target, input])).rejects.toThrow(
       'B.PNG (8 × 6, its partner 4 × 3, not the same)',
     )
-  })
-})
-
-describe('the cache', () => {
-  test('keeps what fits, decodes once for many who ask, and drops opacity', async () => {
-    const reads: number[] = []
-    const files = await Promise.all([png(4, 4, 4), png(5, 4), png(4, 4)])
-    const source: ImageSource = {
-      ...(await folder('train', 'GT')),
-      read: async (index) => {
-        reads.push(index)
-        return files[index] as Buffer
-      },
-    }
-    const cache = cachePixels(source, 48 + 59)
-    const [first, again] = await Promise.all([cache.pixels(0), cache.pixels(0)])
-    expect(first).toBe(again)
-    expect([first?.hasAlpha, first?.data.length, first?.data[3]]).toEqual([false, 48, 28])
-    expect(first?.data.buffer).toBeInstanceOf(SharedArrayBuffer)
-    for (const index of [1, 1, 2, 2, 0]) await cache.pixels(index)
-    expect([reads, cache.usedBytes]).toEqual([[0, 1, 1, 2], 96])
-  })
-
-  test('names the image that cannot be decoded, and tries again the next time', async () => {
-    const cache = cachePixels(await folder('mixed'), 1000)
-    for (let i = 0; i < 2; i++) await expect(cache.pixels(2)).rejects.toThrow('torn.png: expected a readable')
   })
 })

@@ -3,9 +3,10 @@
 
 import { existsSync } from 'node:fs'
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, extname, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { type ImageSize, imageSize } from '../codec.ts'
+import { unreadableFile } from '../unreadable.ts'
 import { Lmdb } from './lmdb.ts'
 import { openShards, splitMember } from './shards.ts'
 
@@ -57,8 +58,10 @@ export function isImageName(name: string): boolean {
 /** What a path names: a folder of images, of shards or of a database; a shard; or else a list. */
 export async function specOf(path: string): Promise<SourceSpec> {
   const found = await stat(path).catch((error: unknown) => {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   })
+  if (!found.isDirectory() && isImageName(path))
+    return { kind: 'files', root: dirname(resolve(path)), names: [basename(path)] }
   if (!found.isDirectory())
     return { kind: path.endsWith('.tar') ? 'shards' : path.endsWith('.mdb') ? 'lmdb' : 'list', path }
   if (existsSync(join(path, 'data.mdb'))) return { kind: 'lmdb', path }
@@ -121,7 +124,7 @@ function fileSource(root: string, names: readonly string[]): ImageSource {
     read: async (index) => {
       const path = resolve(root, at(names, index))
       return await readFile(path).catch((error: unknown) => {
-        throw unreadable(path, error)
+        throw unreadableFile(path, error)
       })
     },
     size: async (index) => imageSize(resolve(root, at(names, index))),
@@ -147,7 +150,7 @@ export async function imagesBelow(path: string): Promise<readonly string[]> {
     }
   }
   await walk(path, '', []).catch((error: unknown) => {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   })
   return found.sort()
 }
@@ -155,7 +158,7 @@ export async function imagesBelow(path: string): Promise<readonly string[]> {
 /** Lines of a list; what BasicSR writes after a name, `(height,width,channels) level`, is left out, and so are comments (#). */
 async function readList(path: string): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   })
   if (text.includes('\0'))
     throw new RestoreError('input', `${path}: expected a text file with a path a line, got binary data`)
@@ -213,7 +216,7 @@ interface FilePart {
 
 async function readPart({ path, offset, size }: FilePart): Promise<Uint8Array> {
   const file = await open(path).catch((error: unknown) => {
-    throw unreadable(path, error)
+    throw unreadableFile(path, error)
   })
   try {
     const { bytesRead, buffer } = await file.read(new Uint8Array(size), 0, size, offset)
@@ -241,10 +244,4 @@ function at<T>(list: readonly T[], index: number): T {
 
 function outside(index: number, length: number): RestoreError {
   return new RestoreError('usage', `images: expected a position of 0 to ${length - 1}, got ${index}`)
-}
-
-function unreadable(path: string, error: unknown): RestoreError {
-  if (error instanceof RestoreError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new RestoreError('input', `${path}: cannot be read (${reason})`, { cause: error })
 }

@@ -87,7 +87,7 @@ function checkComplete(
   const to = alone.length > 0 ? other : reference
   throw new RestoreError(
     'input',
-    `${placeOf(to)}: expected partners by ${match} of all images of ${placeOf(from)}, none for ${some(names)}; add them, or skip what has none`,
+    `${placeOf(to)}: expected partners by ${match} of all images of ${placeOf(from)}, none for ${some(names)}; add them, or leave out what has none`,
   )
 }
 

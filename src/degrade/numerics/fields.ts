@@ -227,7 +227,7 @@ export function airlight(image: Image, atLeast: number): readonly number[] {
 }
 
 /** The value that a share of all values lies below, to 1/1024 of [0, 1]. */
-export function quantile(values: Float32Array, share: number): number {
+function quantile(values: Float32Array, share: number): number {
   const counts = new Uint32Array(1025)
   for (const value of values) {
     const bin = Math.floor(Math.min(Math.max(value, 0), 1) * 1024)

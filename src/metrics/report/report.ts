@@ -1,5 +1,6 @@
 // The HTML report of an evaluation: one file that needs nothing else. Pictures come as data URLs.
 
+import { escapeHtml } from '../../core/html.ts'
 import { factsOf, type Row } from '../evaluate.ts'
 
 /** A case worth looking at: crops of one place. */
@@ -40,8 +41,8 @@ figcaption,.figures{color:#666}.failed{color:#b3261e}.scroll{overflow-x:auto}@me
 /** The whole page; what is in the report is escaped. */
 export function reportHtml({ title, facts, conventions, blocks }: Report): string {
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>${style}</style>
-<h1>${escaped(title)}</h1>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${style}</style>
+<h1>${escapeHtml(title)}</h1>
 ${list(facts)}
 <h2>Means and standard deviations</h2>
 ${summary(blocks, Object.keys(conventions))}
@@ -53,7 +54,9 @@ ${blocks.map((block) => section(block, Object.keys(conventions))).join('\n')}
 }
 
 function list(entries: Readonly<Record<string, string>>): string {
-  const items = Object.entries(entries).map(([name, text]) => `<dt>${escaped(name)}<dd>${escaped(text)}`)
+  const items = Object.entries(entries).map(
+    ([name, text]) => `<dt>${escapeHtml(name)}<dd>${escapeHtml(text)}`,
+  )
   return `<dl>${items.join('\n')}</dl>`
 }
 
@@ -73,25 +76,30 @@ function section({ name, rows, worst }: ReportBlock, names: readonly string[]): 
   const good = rows.filter(({ error }) => error === undefined)
   const failed = rows.filter(({ error }) => error !== undefined)
   const figures = good.map((row) => [row.name, ...names.map((metric) => figure(row.values[metric]))])
-  const failures = failed.map((row) => `<p class="failed">${escaped(`${row.name}: ${row.error}`)}</p>`)
-  return `<h2>${escaped(name)}: worst cases</h2>
+  const failures = failed.map((row) => `<p class="failed">${escapeHtml(failureText(row))}</p>`)
+  return `<h2>${escapeHtml(name)}: worst cases</h2>
 ${worst.map(caseHtml).join('\n') || '<p>None to show.</p>'}
 ${failures.join('\n')}
-<details><summary>${escaped(name)}: all ${good.length} images</summary>${table(['image', ...names.map(arrowed)], figures)}</details>`
+<details><summary>${escapeHtml(name)}: all ${good.length} images</summary>${table(['image', ...names.map(arrowed)], figures)}</details>`
+}
+
+/** What failed with the image's name before it, where the error does not say it itself. */
+export function failureText({ name, error = '' }: Pick<Row, 'name' | 'error'>): string {
+  return error.includes(name) ? error : `${name}: ${error}`
 }
 
 function caseHtml({ name, values, place, pictures }: ReportCase): string {
   const figures = Object.entries(values).map(([metric, value]) => `${metric} ${figure(value)}`)
   const shown = pictures.map(
     ({ caption, url }) =>
-      `<figure><img src="${escaped(url)}" alt="${escaped(`${name}, ${caption}`)}"><figcaption>${escaped(caption)}</figcaption></figure>`,
+      `<figure><img src="${escapeHtml(url)}" alt="${escapeHtml(`${name}, ${caption}`)}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`,
   )
-  return `<h3>${escaped(name)}</h3><p class="figures">${escaped(`${figures.join(', ')}; ${place}`)}</p><div class="case">${shown.join('')}</div>`
+  return `<h3>${escapeHtml(name)}</h3><p class="figures">${escapeHtml(`${figures.join(', ')}; ${place}`)}</p><div class="case">${shown.join('')}</div>`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (tag: 'th' | 'td', cells: readonly string[]) =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}`).join('')}`
+    `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}`).join('')}`
   return `<div class="scroll"><table>${[line('th', head), ...rows.map((row) => line('td', row))].join('\n')}</table></div>`
 }
 
@@ -104,12 +112,4 @@ export function figure(value: number | undefined): string {
   if (value === undefined) return '–'
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'
   return value.toFixed(Math.abs(value) >= 10 ? 3 : 4)
-}
-
-function escaped(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
 }

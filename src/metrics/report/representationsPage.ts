@@ -1,6 +1,8 @@
 // Representations as a page that needs nothing else: a dot for each degraded picture, its colour the width of the blur, its shape the
 // strength of the noise.
 
+import { escapeHtml } from '../../core/html.ts'
+
 export interface Dot {
   readonly x: number
   readonly y: number
@@ -36,7 +38,7 @@ export function representationsHtml({ dots, shares, r2 }: RepresentationsReport)
   const marks = dots.map((dot) => {
     const text = `${dot.name}, width ${dot.width.toFixed(2)}, noise ${dot.noise}`
     const shape = shapeAt(noises.indexOf(dot.noise), x(dot.x), side - y(dot.y))
-    return `<path d="${shape}" fill="${color(dot.width)}" fill-opacity=".7"><title>${escaped(text)}</title></path>`
+    return `<path d="${shape}" fill="${color(dot.width)}" fill-opacity=".7"><title>${escapeHtml(text)}</title></path>`
   })
   const legend = widths.map((width) => `<i style="background:${color(width)}"></i>${width.toFixed(2)}`)
   const shapes = noises.map(
@@ -69,8 +71,4 @@ function shapeAt(kind: number, x: number, y: number): string {
     return `${(x + 5 * Math.cos(angle)).toFixed(1)} ${(y + 5 * Math.sin(angle)).toFixed(1)}`
   })
   return `M${points.join('L')}Z`
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
