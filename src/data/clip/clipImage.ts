@@ -20,11 +20,14 @@ export interface BytePlanes {
 /** Values of [0, 1] as bytes, cut off and not rounded, as the official code does. */
 export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   const size = width * height
-  const planes = Array.from({ length: channels }, (_, c) =>
-    Uint8Array.from(data.subarray(c * size, (c + 1) * size), (value) =>
-      Math.trunc(Math.fround(Math.min(Math.max(value, 0), 1) * 255)),
-    ),
-  )
+  const planes = Array.from({ length: channels }, (_, c) => {
+    const plane = new Uint8Array(size)
+    for (let i = 0; i < size; i++) {
+      const value = Math.min(Math.max(data[c * size + i] as number, 0), 1)
+      plane[i] = Math.trunc(Math.fround(value * 255))
+    }
+    return plane
+  })
   return { width, height, planes }
 }
 
