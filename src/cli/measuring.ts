@@ -76,16 +76,16 @@ export async function openImages(path: string): Promise<ImageSource> {
 }
 
 /** Rows, mean and deviation as a table; every figure's convention below it. */
-export function formatEvaluation(evaluation: Evaluation, { rows = true } = {}): string {
+export function formatEvaluation(evaluation: Evaluation): string {
   const names = Object.keys(evaluation.conventions)
   const good = evaluation.rows.filter(({ error }) => error === undefined)
-  const labels = [...(rows ? good.map(({ name }) => name) : []), 'deviation']
+  const labels = [...good.map(({ name }) => name), 'deviation']
   const width = Math.max(...labels.map(({ length }) => length))
   const cells = (label: string, values: Readonly<Record<string, number>>) =>
     [label.padEnd(width), ...names.map((name) => figure(values[name]).padStart(columnWidth(name)))].join('  ')
   return [
     [''.padEnd(width), ...names.map((name) => name.padStart(columnWidth(name)))].join('  '),
-    ...(rows ? good.map(({ name, values }) => cells(name, values)) : []),
+    ...good.map(({ name, values }) => cells(name, values)),
     cells('mean', evaluation.mean),
     ...(good.length > 1 ? [cells('deviation', evaluation.deviation)] : []),
   ].join('\n')
