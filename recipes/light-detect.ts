@@ -19,7 +19,7 @@ import {
   wordsOnly,
 } from 'limpid/train'
 
-const steps = 6000
+const steps = 5000
 const options = {
   ...clipDefaults,
   features: 128,
@@ -37,10 +37,10 @@ const options = {
 export const recipe = defineRecipe({
   name: 'light-detect',
   card: { title: 'Light, ten degradations by their names', task: 'universal', license: 'apache' },
-  network: { model: 'daclip', options, create: wordsOnly, learns: (key) => key !== 'logit_scale' },
+  network: { model: 'daclip', options, create: wordsOnly },
   data: {
     images: folder('data/photos'),
-    phases: [{ steps, crop: 112, batch: 32 }],
+    phases: [{ steps, crop: 112, batch: 24 }],
     sample: tenKindsSeen(options.imageSide),
   },
   loss: wordsLoss(options.contextLength),

@@ -21,7 +21,7 @@ import {
 } from 'limpid/train'
 import { card, loss, network, restore } from './daclip/shared.ts'
 
-const steps = 10_000
+const steps = 7000
 
 export const recipe = defineRecipe({
   name: 'light-universal',
@@ -36,7 +36,7 @@ export const recipe = defineRecipe({
   }),
   data: {
     images: folder('data/photos'),
-    phases: [{ steps, crop: 128, batch: 8 }],
+    phases: [{ steps, crop: 96, batch: 8 }],
     sample: withClip(tenKindsPaired(), 224),
   },
   constants: { guide: 'runs/light-detect/weights.safetensors' },
@@ -48,7 +48,7 @@ export const recipe = defineRecipe({
   steps,
   seed: 1,
   validate: {
-    every: 5000,
+    every: 3500,
     images: folder('data/CBSD68'),
     degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
     crop: 128,

@@ -88,6 +88,7 @@ export {
   fromClip,
   guideEmbeddings,
   guideImage,
+  openGuide,
   withClip,
 } from './train/daclip.ts'
 export {
@@ -111,6 +112,7 @@ export {
   latentLosses,
   latentsOf,
   lowResolution,
+  openCompression,
   restoreBySampling,
   sdeLoss,
   throughLatents,

@@ -7,12 +7,14 @@ import {
   type ConditionalUnetOptions,
   cosine,
   createSde,
+  type Device,
   emaPytorch,
   guideEmbeddings,
   guideImage,
   type Image,
   type Init,
   type LossContext,
+  openGuide,
   restoreBySampling,
   restoringSde,
   sdeLoss,
@@ -52,6 +54,8 @@ export function network(options: ConditionalUnetOptions) {
     model: 'conditional-unet',
     options,
     create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
+    start: (_: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) =>
+      openGuide(constants.guide, device),
   }
 }
 

@@ -11,6 +11,7 @@ import {
   createSde,
   defineRecipe,
   latentsOf,
+  openCompression,
   paired,
   pairFolders,
   restoreBySampling,
@@ -38,6 +39,7 @@ export const recipe = defineRecipe({
     options: { ...conditionalNafnetDefaults, channels: 8, addsFirstFeatures: true },
     create: (init, options) => new ConditionalNafnet(init, options),
     multipleOf: 16,
+    start: (_, { constants, device }) => openCompression(String(constants.compression), device),
   },
   data: {
     images: pairs('data/HR-dehazing/train'),

@@ -182,14 +182,17 @@ export function clipDecays(key: string, { shape }: Tensor): boolean {
   return shape.length >= 2 && !/bn|ln|bias|logit_scale/.test(key)
 }
 
-const openGuide = frozen({
+const guides = frozen({
   optionsFromWeights: daClipOptionsFromWeights,
   create: (init, options: ClipOptions) => Object.assign(new DaClip(init, options), { options }),
 })
 
+/** Opens a trained DA-CLIP; for `network.start`. */
+export const openGuide = guides.open
+
 /** What a trained DA-CLIP sees in pictures [b 3 s s] as `withClip` makes them, without gradients. */
 export function guideEmbeddings(file: string, clip: Tensor): Embeddings {
-  const network = openGuide(file, deviceOf(clip))
+  const network = guides.get(file, deviceOf(clip))
   const [side, wanted] = [clip.size(3), network.options.imageSide]
   if (side !== wanted)
     throw new RestoreError(
@@ -202,7 +205,7 @@ export function guideEmbeddings(file: string, clip: Tensor): Embeddings {
 /** The same for an image [1 3 h w] in [0, 1]; for validation. */
 export function guideImage(file: string, image: Tensor): Embeddings {
   const device = deviceOf(image)
-  const { imageSide } = openGuide(file, device).options
+  const { imageSide } = guides.get(file, device).options
   const [channels, height, width] = [image.size(1), image.size(2), image.size(3)]
   const { bytes } = image.read()
   const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)

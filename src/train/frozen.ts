@@ -3,6 +3,7 @@
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { loadTensor } from '../checkpoints/stored.ts'
+import { RestoreError } from '../core/errors.ts'
 import { emptyInit, type Init } from '../nn/init.ts'
 import { loadWeights, mapTensors } from '../nn/module.ts'
 import { type Device, moveToTorch } from '../torch/backend.ts'
@@ -13,14 +14,24 @@ export interface FrozenKind<N extends object, O> {
   create(init: Init, options: O): N
 }
 
-/** Opens a network from a file, without gradients, when it is first asked for: data workers import recipes too. */
-export function frozen<N extends object, O>(kind: FrozenKind<N, O>): (file: string, device: Device) => N {
+export interface Frozen<N extends object> {
+  /** Reads the weights: in `network.start`, as what a step makes is freed at its end. */
+  open(file: string, device: Device): void
+  get(file: string, device: Device): N
+}
+
+/** Networks of a kind by their files, without gradients. */
+export function frozen<N extends object, O>(kind: FrozenKind<N, O>): Frozen<N> {
   const opened = new Map<string, N>()
-  return (file, device) => {
-    const key = `${device} ${file}`
-    const network = opened.get(key) ?? open(kind, file, device)
-    opened.set(key, network)
-    return network
+  return {
+    open: (file, device) => {
+      opened.set(`${device} ${file}`, open(kind, file, device))
+    },
+    get: (file, device) => {
+      const network = opened.get(`${device} ${file}`)
+      if (network) return network
+      throw new RestoreError('usage', `${file}: expected a recipe whose network.start opens it, got none`)
+    },
   }
 }
 

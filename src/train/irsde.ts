@@ -129,16 +129,19 @@ function deviation(x: Tensor): Tensor {
   return centred.mul(centred).mean().sqrt()
 }
 
-const openLatents = frozen({
+const compressions = frozen({
   optionsFromWeights: latentUnetOptionsFromWeights,
   create: (init, options) => new LatentUnet(init, options),
 })
+
+/** Opens a trained compression; for `network.start`. */
+export const openCompression = compressions.open
 
 /** Latents of both images [b c h/s w/s] by a trained compression, which gets no gradients. */
 export function latentsOf(file: string, { clean, degraded }: Required<SdePair>): Required<SdePair> {
   return scope(() =>
     noGrad(() => {
-      const compression = openLatents(file, deviceOf(clean))
+      const compression = compressions.get(file, deviceOf(clean))
       const latent = (image: Tensor) => compression.encode(image).latent
       return { clean: latent(clean), degraded: degraded && latent(degraded) }
     }),
@@ -147,7 +150,7 @@ export function latentsOf(file: string, { clean, degraded }: Required<SdePair>):
 
 /** Restores an image [b c h w] by what `restore` makes of its latent; sides are multiples of the compression's. */
 export function throughLatents(file: string, degraded: Tensor, restore: (latent: Tensor) => Tensor): Tensor {
-  const compression = openLatents(file, deviceOf(degraded))
+  const compression = compressions.get(file, deviceOf(degraded))
   const { latent, hidden } = compression.encode(degraded)
   return compression.decode({ latent: restore(latent), hidden })
 }

@@ -7,6 +7,7 @@ import type { Degrade } from '../degrade/degradation.ts'
 import type { MetricName } from '../metrics/metrics.ts'
 import type { Init } from '../nn/init.ts'
 import type { WeightSource } from '../nn/module.ts'
+import type { Device } from '../torch/backend.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import type { RandomGenerator } from '../torch/rng.ts'
 import type { EmaDecay } from './ema.ts'
@@ -51,8 +52,8 @@ export interface RecipeNetwork<N extends object, O extends object> {
   readonly weights?: string
   /** Makes of the checkpoint's weights, and of random ones, all that this network starts from; the checkpoint's by default. */
   adapt?(checkpoint: Weights, random: Weights): Weights
-  /** Finishes the network on its device, before the first step of a training. */
-  start?(network: N): void
+  /** Finishes the network on its device, before the first step of a training, and opens what stands beside it. */
+  start?(network: N, beside: { readonly constants: Constants; readonly device: Device }): void
   /** Which parameters learn, by key; all by default. */
   learns?(key: string): boolean
   /** What is written for others, where some of the network serves its training alone. */

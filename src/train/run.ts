@@ -39,7 +39,7 @@ export function createRun(recipe: Recipe, device: Device, validation?: OpenImage
   // What does not learn needs no gradient either.
   for (const [key, tensor] of parameters(network)) tensor.isTrainable = recipe.network.learns?.(key) ?? true
   moveToTorch(network, device)
-  recipe.network.start?.(network)
+  recipe.network.start?.(network, { constants: recipe.constants ?? {}, device })
   const trained = parameters(network)
   if (trained.size === 0) {
     throw new RestoreError('usage', 'network.learns: expected at least one parameter that learns, got none')

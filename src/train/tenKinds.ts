@@ -1,10 +1,9 @@
 // The ten degradations that DA-CLIP tells apart, as Limpid draws them on clean photos, in the order of `degradationWords`; and the
 // words by which people call them, for a text tower that is trained on no other texts.
 
-import { float32Data, type TensorData } from '../core/data.ts'
+import type { TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import { hostTensor } from '../core/host.ts'
-import type { Random } from '../core/random.ts'
+import { counterRandom, type Random } from '../core/random.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import type { Image } from '../data/image.ts'
@@ -23,7 +22,7 @@ import type { ClipOptions } from '../models/clip.ts'
 import { DaClip, degradationWords, maxLogitScale } from '../models/daclip.ts'
 import { normalized, sharedTextLoss } from '../nn/contrastive.ts'
 import type { Init } from '../nn/init.ts'
-import { mapTensors } from '../nn/module.ts'
+import { mapTensors, stateDict } from '../nn/module.ts'
 import { deviceOf, toTorch } from '../torch/backend.ts'
 import { clipPlanes } from './daclip.ts'
 import { cropViews, type Draw } from './loader/samples.ts'
@@ -129,38 +128,26 @@ export function tenKindsSeen(side: number): (draw: Draw) => DetectSample {
  */
 export function wordsOnly(init: Init, options: ClipOptions): DaClip {
   const network = new DaClip(init, options)
-  const known = knownTokens()
-  mapTensors(network, (tensor, key) => {
-    const isText = key.startsWith('clip.') && !key.startsWith('clip.visual.') && key !== 'clip.logit_scale'
-    const made =
-      key.startsWith('clip.visual.') || key.startsWith('visual.')
-        ? masked(tensor, () => 0)
-        : key === 'clip.token_embedding.weight'
-          ? masked(tensor, (value, row) => (known.has(row) ? value : 0))
-          : key === 'logit_scale'
-            ? masked(tensor, () => maxLogitScale)
-            : tensor
-    if (isText) tensor.isTrainable = true
-    return made
-  })
+  network.logit_scale = init.weight([], { constant: maxLogitScale })
+  mapTensors(network.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
+  network.clip.token_embedding.weight = init.buffer(
+    [options.vocabulary, options.textWidth],
+    knownRows(options),
+  )
+  for (const [key, tensor] of stateDict(network))
+    tensor.isTrainable = !/logit_scale|^visual\.|^clip\.visual\.|zero_modules/.test(key)
   return network
 }
 
-/** A host tensor of changed values; one that is to be loaded has none yet. */
-function masked(tensor: Tensor, change: (value: number, row: number) => number): Tensor {
-  const { shape, bytes } = tensor.read()
-  if (bytes.byteLength === 0) return tensor
-  const values = new Float32Array(bytes.slice().buffer)
-  const columns = shape.length === 2 ? (shape[1] ?? 1) : 1
-  return hostTensor(
-    float32Data(
-      values.map((value, i) => change(value, Math.floor(i / columns))),
-      shape,
-    ),
-  )
+/** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */
+function knownRows({ vocabulary, textWidth }: ClipOptions): number[] {
+  const random = counterRandom(0)
+  const rows = new Array<number>(vocabulary * textWidth).fill(0)
+  for (const id of knownTokens())
+    for (let i = 0; i < textWidth; i++) rows[id * textWidth + i] = 0.02 * random.normal()
+  return rows
 }
 
-/** Tokens of all texts that `drawTexts` may give. */
 function knownTokens(): ReadonlySet<number> {
   const { encode, startId, endId } = clipTokenizer()
   const texts = templates.flatMap((template) => synonyms.flat().map((name) => template.replace('%', name)))
