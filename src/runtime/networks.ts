@@ -49,7 +49,8 @@ export function prepareNetwork(model: ModelId): Prepare {
   )
 }
 
-async function runBatch(
+/** Restores tiles of one size in one run, with what the network takes besides. */
+export async function runBatch(
   session: Pick<Session, 'run'>,
   tiles: readonly Image[],
   more: NamedData,

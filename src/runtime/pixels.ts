@@ -3,7 +3,6 @@
 import { RestoreError } from '../core/errors.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../data/image.ts'
 import { opacityCopier } from './opacity.ts'
-import { continued } from './pad.ts'
 
 export interface Extent {
   readonly height: number
@@ -29,6 +28,13 @@ export function planeReader(pixels: Pixels, wanted: number, padded: Extent): Rea
 export function imageReader(image: Image, wanted: number, padded: Extent): ReadPart {
   const layout = { pixelStep: 1, channelStep: image.width * image.height, peak: 1 }
   return partReader({ ...image, ...layout }, wanted, padded)
+}
+
+/** Index into a line of `size` pixels that is continued to `padded`: mirrored, the edge not repeated. */
+function continued(index: number, size: number, padded: number): number {
+  if (index < size) return index
+  // A mirror needs more pixels than it adds; a shorter line repeats its edge.
+  return padded - size < size ? 2 * (size - 1) - index : size - 1
 }
 
 interface Layout extends Extent {
@@ -62,11 +68,14 @@ function partReader(layout: Layout, wanted: number, padded: Extent): ReadPart {
   }
 }
 
-/** Takes finished rows of planes as they are, neither clamped nor rounded; grey pictures stay grey. */
+/** Takes finished rows of a network's planes as they are, neither clamped nor rounded; grey pictures stay grey. */
 export function imageWriter(
-  { width, height, channels }: Omit<Image, 'data'>,
+  picture: Omit<Image, 'data'>,
   scale: number,
+  planes: number,
 ): { readonly image: Image; emit(top: number, rows: Image): void } {
+  const { width, height } = picture
+  const channels = picture.channels === 1 ? 1 : planes
   const size = { width: width * scale, height: height * scale }
   const data = new Float32Array(channels * size.width * size.height)
   const emit = (top: number, rows: Image) => {

@@ -4,11 +4,12 @@ import { openCheckpoint } from '../checkpoints/open.ts'
 import { encodeSafetensors } from '../checkpoints/safetensors.ts'
 import { memorySource } from '../checkpoints/stored.ts'
 import { type Image, imageToTensor } from '../data/image.ts'
+import { Dasr, dasrDefaults } from '../models/dasr.ts'
 import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { loadModel, openOnnx, restoreImage, tracedSession } from '../web.ts'
-import { padToMultiple } from './pad.ts'
+import { imageReader } from './pixels.ts'
 import { tileOffsets } from './tile.ts'
 
 const tiny = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
@@ -32,7 +33,10 @@ function picture(width: number, height: number, channels: number): Image {
 }
 
 function open(options = tiny) {
-  const network = new Restormer(randomInit(sequence()), options)
+  return opened(new Restormer(randomInit(sequence()), options))
+}
+
+function opened(network: object) {
   const tensors = new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()]))
   const model = loadModel(openCheckpoint(memorySource(encodeSafetensors(tensors))))
   return {
@@ -97,6 +101,31 @@ describe('restoreImage through the browser entry', () => {
     await session.close()
   })
 
+  test('a network that enlarges gives the whole image enlarged, tiled and not', async () => {
+    const size = { groups: 1, blocks: 1, channels: 8, reduction: 2, encoderChannels: [4, 6, 8] } as const
+    const { model, session } = opened(
+      new Dasr(randomInit(sequence()), { ...dasrDefaults, ...size, scale: 2 }),
+    )
+    const image = picture(21, 16, 3)
+    const whole = await restoreImage(image, model, session)
+    expect([whole.width, whole.height, whole.channels]).toEqual([42, 32, 3])
+    const { y } = await session.run({ x: imageToTensor(image) })
+    expect(imageToTensor(whole)).toEqual(y)
+    const tiles = { tilePx: 16, overlapPx: 4 }
+    const tiled = await restoreImage(image, model, session, { tiles })
+    expect([tiled.width, tiled.height, tiled.data.length]).toEqual([42, 32, whole.data.length])
+    expect(tiled.data.every(Number.isFinite)).toBe(true)
+    await session.close()
+  })
+
+  test('two photos of a scene in six planes come back as one of three', async () => {
+    const { model, session } = open({ ...tiny, channelsIn: 6, dualPixel: true } as typeof tiny)
+    const restored = await restoreImage(picture(16, 8, 6), model, session)
+    expect([restored.channels, restored.data.length]).toEqual([3, 3 * 16 * 8])
+    expect(restored.data.every(Number.isFinite)).toBe(true)
+    await session.close()
+  })
+
   test('a colour image for a grey network is refused with what to do', async () => {
     const { model, session } = open({ ...tiny, channelsIn: 1, channelsOut: 1 } as typeof tiny)
     await expect(restoreImage(picture(16, 16, 3), model, session)).rejects.toThrow(
@@ -116,16 +145,15 @@ describe('restoreImage through the browser entry', () => {
 describe('padding and tiles', () => {
   test('padding reflects without repeating the edge, and leaves a side that fits alone', () => {
     const line: Image = { width: 5, height: 1, channels: 1, data: Float32Array.of(1, 2, 3, 4, 5) }
-    expect([...padToMultiple({ ...line, height: 1 }, 4).data.subarray(0, 8)]).toEqual([
-      1, 2, 3, 4, 5, 4, 3, 2,
-    ])
+    const read = imageReader(line, 1, { width: 8, height: 1 })
+    expect([...read(0, 0, 1, 8).data]).toEqual([1, 2, 3, 4, 5, 4, 3, 2])
   })
 
   test('a side too short to reflect repeats its edge', () => {
     const dot: Image = { width: 2, height: 1, channels: 1, data: Float32Array.of(1, 2) }
-    const padded = padToMultiple(dot, 8)
-    expect([padded.width, padded.height]).toEqual([8, 8])
+    const padded = imageReader(dot, 1, { width: 8, height: 8 })(0, 0, 8, 8)
     expect([...padded.data.subarray(0, 8)]).toEqual([1, 2, 2, 2, 2, 2, 2, 2])
+    expect([...padded.data.subarray(56)]).toEqual([1, 2, 2, 2, 2, 2, 2, 2])
   })
 
   test('tiles start every tile − overlap pixels and the last one ends at the edge', () => {

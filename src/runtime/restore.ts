@@ -1,78 +1,44 @@
-// The one verb: an image in, the restored image out.
+// The one verb on planes: an image in, the restored image out, by a session of the caller's. Nothing of Node, for browsers too.
 
-import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
-import { type Image, imageToTensor, tensorToImage } from '../data/image.ts'
+import type { Image } from '../data/image.ts'
 import type { LoadedModel } from '../registry/builders.ts'
-import { withPadding } from './pad.ts'
-import { restoreTiles, type TileOptions } from './tile.ts'
+import { tilingOf } from '../registry/tiling.ts'
+import { prepareNetwork, runBatch } from './networks.ts'
+import { imageReader, imageWriter } from './pixels.ts'
+import { planTiles } from './plan.ts'
+import { restoreInTiles, type TileOptions } from './tile.ts'
 
 export interface RestoreOptions {
-  /** Restore in overlapping tiles; else the image as a whole. */
+  /** Restore in overlapping tiles, each by itself; else the image as a whole, where the network takes it. */
   readonly tiles?: TileOptions | undefined
   readonly onTile?: ((done: number, total: number) => void) | undefined
 }
 
-/** Restores [c h w] of any size: padded to what the network takes, cut back, not clamped. */
+/** Restores [c h w] of any size: [c h·scale w·scale], neither clamped nor rounded; grey through a colour network stays grey. */
 export async function restoreImage(
   image: Image,
-  { builder, options }: LoadedModel,
+  { id, builder, options }: LoadedModel,
   session: Session,
   { tiles, onTile }: RestoreOptions = {},
 ): Promise<Image> {
-  const { multipleOf } = builder.size
-  if (tiles && tiles.tilePx % multipleOf !== 0) {
-    throw new RestoreError('usage', `tile: expected a multiple of ${multipleOf} pixels, got ${tiles.tilePx}`)
-  }
-  const wanted = builder.channels(options)
-  const fitted = fitChannels(image, wanted.input)
-  const forward = (input: Image) => runImage(input, builder.inputs, session)
-  const restored = await withPadding(fitted, multipleOf, (padded) =>
-    tiles ? restoreTiles(padded, tiles, forward, onTile) : forward(padded),
+  // Refuses a network that does not restore by itself.
+  prepareNetwork(id)
+  const { width, height } = image
+  const [scale, channels] = [builder.scale(options), builder.channels(options)]
+  const { rows, columns, batch } = planTiles(
+    {
+      ...{ width, height, builder, tiling: tilingOf(id), window: builder.window?.(options), scale },
+      freeBytes: Number.POSITIVE_INFINITY,
+    },
+    tiles ? { tile: tiles.tilePx, overlap: tiles.overlapPx, blend: 'official' } : { tile: 'none' },
   )
-  return image.channels === 1 && wanted.output === 3 ? averageChannels(restored) : restored
-}
-
-async function runImage(
-  image: Image,
-  inputs: LoadedModel['builder']['inputs'],
-  session: Session,
-): Promise<Image> {
-  const [name = 'x'] = Object.keys(inputs)
-  const [result] = Object.values(await session.run({ [name]: imageToTensor(image) }))
-  if (!result) throw new RestoreError('numeric', 'restore: expected a result, got none')
-  const restored = tensorToImage(result)
-  if (!restored.data.every(Number.isFinite)) {
-    throw new RestoreError(
-      'numeric',
-      'restore: expected finite values, got NaN or infinity; the weights may be damaged',
-    )
-  }
+  const padded = { height: rows.length, width: columns.length }
+  const { image: restored, emit } = imageWriter(image, scale, channels.output)
+  await restoreInTiles({
+    ...{ rows, columns, scale, batch, emit, onTile },
+    read: imageReader(image, channels.input, padded),
+    run: (parts) => runBatch(session, parts, {}, {}),
+  })
   return restored
-}
-
-/** A grey image for a colour network is shown to it in three equal planes. */
-function fitChannels(image: Image, wanted: number): Image {
-  if (image.channels === wanted) return image
-  if (image.channels === 1 && wanted === 3) {
-    const data = new Float32Array(3 * image.data.length)
-    for (let c = 0; c < 3; c++) data.set(image.data, c * image.data.length)
-    return { ...image, channels: 3, data }
-  }
-  const advice =
-    wanted === 1
-      ? 'use weights for colour, or a grey image'
-      : 'this network takes more than one photo at once: give it tensors with limpid forward'
-  throw new RestoreError(
-    'input',
-    `restore: expected an image with ${wanted} channel(s), got ${image.channels}; ${advice}`,
-  )
-}
-
-function averageChannels({ width, height, channels, data }: Image): Image {
-  const pixels = width * height
-  const mean = new Float32Array(pixels)
-  for (let i = 0; i < data.length; i++)
-    mean[i % pixels] = (mean[i % pixels] as number) + (data[i] as number) / channels
-  return { width, height, channels: 1, data: mean }
 }

@@ -157,8 +157,10 @@ export class Restorer implements AsyncDisposable {
 
   /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
   async runPlanes(image: Image, options: Omit<RunPictureOptions, 'format' | 'name' | 'pixelLimit'> = {}) {
+    const { model, options: network } = this.opened
     const { attempt } = await this.#restore(image, options, (padded, wanted, scale) => {
-      return { read: imageReader(image, wanted, padded), ...imageWriter(image, scale) }
+      const { output } = builders[model].channels(network)
+      return { read: imageReader(image, wanted, padded), ...imageWriter(image, scale, output) }
     })
     return attempt.image
   }

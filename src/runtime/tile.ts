@@ -155,37 +155,6 @@ function shiftUp({ channels, height, width, data }: Image, rows: number): void {
   }
 }
 
-/** Restores in square tiles with the official plain average; `onTile` hears how many are done. */
-export async function restoreTiles(
-  image: Image,
-  { tilePx, overlapPx }: TileOptions,
-  forward: (tile: Image) => Promise<Image>,
-  onTile?: (done: number, total: number) => void,
-): Promise<Image> {
-  const side = Math.min(tilePx, image.height, image.width)
-  checkOverlap({ tilePx, overlapPx }, side)
-  let result: Image | undefined
-  await restoreInTiles({
-    rows: averagedAxis(image.height, side, overlapPx, 1),
-    columns: averagedAxis(image.width, side, overlapPx, 1),
-    scale: 1,
-    batch: 1,
-    read: (top, left, height, width) => crop(image, top, left, height, width),
-    run: async ([tile]) => (tile ? [await forward(tile)] : []),
-    emit: (top, rows) => {
-      const { channels } = rows
-      const size = image.height * image.width
-      result ??= { ...image, channels, data: new Float32Array(channels * size) }
-      for (let c = 0; c < channels; c++) {
-        const plane = rows.data.subarray(c * rows.height * rows.width, (c + 1) * rows.height * rows.width)
-        result.data.set(plane, c * size + top * image.width)
-      }
-    },
-    onTile,
-  })
-  return result ?? image
-}
-
 /** Refuses an overlap that leaves no way forward. */
 export function checkOverlap({ tilePx, overlapPx }: TileOptions, side: number): void {
   if (Number.isInteger(tilePx) && Number.isInteger(overlapPx) && overlapPx >= 0 && overlapPx < side) return
