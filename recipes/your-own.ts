@@ -1,6 +1,6 @@
 // A small Restormer for noise of unknown strength on photos of your own: a start for a recipe of your own.
 //
-//   limpid train recipes/your-own.ts --data PHOTOS --out runs/mine
+//   limpid train recipes/your-own.ts --data PHOTOS --set validate.images.root=OTHER_PHOTOS --out runs/mine
 //
 // 2 CPU cores: about 0.7 s a step. Copy this file anywhere; `--dry-run` checks data and memory, `--overfit` the loss.
 

@@ -179,6 +179,13 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     await expect(check('learningRate', '-1')).rejects.toThrow(
       'expected a learning rate from 0 at step 0, got -1',
     )
-    await expect(check('data.phases.1.batch', '0.5')).rejects.toThrow('to be whole numbers from 1')
+    await expect(check('data.phases.1.batch', '0.5')).rejects.toThrow(
+      'from 1, got crop 16, batch 0.5, steps 10',
+    )
+    await expect(check('data.frame', '8')).rejects.toThrow('crop to be at most data.frame, 8, got 16')
+    const nowhere = prepareTraining(onPictures(compiled.url, data, { 'validate.images.root': at('none') }))
+    await expect(nowhere).rejects.toThrow(
+      'does not exist; give their folder with --set validate.images.root=',
+    )
   })
 })

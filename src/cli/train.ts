@@ -118,7 +118,8 @@ function parseDevice(text: string): Device {
 /** A folder for a new training, or one with a state to go on from. */
 function checkFolder(folder: string, isResumed: boolean): void {
   if (!isFolder(folder)) {
-    if (existsSync(folder)) throw new RestoreError('output', `--out ${folder}: expected a folder, got a file`)
+    if (existsSync(folder))
+      throw new RestoreError('output', `--out ${folder}: expected a folder, got a file; give another`)
     return
   }
   checkOutput(join(folder, files.weights), true)

@@ -1,7 +1,8 @@
 // What can be known before step 0: that the recipe fits together, that its data can be read, what a step takes.
 
+import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
-import { type OpenImages, openImages } from './loader/images.ts'
+import { type Images, type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
 import { type Phase, type Recipe, rateAt } from './recipe.ts'
@@ -29,7 +30,12 @@ export function checkRecipe(recipe: Recipe): void {
   const { multipleOf = 1 } = network
   for (const [i, { crop, batch, steps: length }] of data.phases.entries()) {
     const isWhole = [crop, batch, length].every((value) => Number.isInteger(value) && value >= 1)
-    if (!isWhole) throw wrong(`expected crop, batch and steps of data.phases.${i} to be whole numbers from 1`)
+    if (!isWhole) {
+      const got = `crop ${crop}, batch ${batch}, steps ${length}`
+      throw wrong(`expected crop, batch and steps of data.phases.${i} to be whole numbers from 1, got ${got}`)
+    }
+    if (data.frame !== undefined && crop > data.frame)
+      throw wrong(`expected data.phases.${i}.crop to be at most data.frame, ${data.frame}, got ${crop}`)
     if (crop % multipleOf !== 0) {
       const near = Math.max(Math.round(crop / multipleOf), 1) * multipleOf
       throw wrong(
@@ -53,6 +59,8 @@ export async function openTrainingImages(
   const largest = Math.max(...data.phases.map(({ crop }) => crop)) * data.images.scale
   const look = (what: string) => (done: number, total: number) =>
     onProgress(`looking at ${what} ${done}/${total}`)
+  checkRoot('data.images', data.images, '--data FOLDER')
+  if (validate) checkRoot('validate.images', validate.images, '--set validate.images.root=FOLDER')
   const images = await openImages(data.images, {
     minimumPx: data.frame === undefined ? largest : 1,
     onProgress: look('image'),
@@ -65,6 +73,15 @@ export async function openTrainingImages(
       onProgress: look('validation image'),
     }))
   return { images, validation }
+}
+
+/** Refuses pictures that are not there before others are looked at. */
+function checkRoot(field: string, { root }: Images, option: string): void {
+  if (existsSync(root)) return
+  throw new RestoreError(
+    'input',
+    `${field}: expected pictures in ${root}, which does not exist; give their folder with ${option}`,
+  )
 }
 
 export interface TriedPhase extends Phase {

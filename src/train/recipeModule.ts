@@ -16,7 +16,7 @@ export async function importRecipe({ url, settings }: RecipeModule): Promise<Rec
   if (typeof module.recipe !== 'object') {
     throw new RestoreError(
       'usage',
-      `${url}: expected an export named recipe (export const recipe = defineRecipe({ … })), found none`,
+      'recipe: expected an export named recipe in its file, found none; write export const recipe = defineRecipe({ … })',
     )
   }
   return settings.reduce((recipe, [key, text]) => withSetting(recipe, key, text), module.recipe)

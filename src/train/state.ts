@@ -15,13 +15,11 @@ import { differences, type Identity, steadyPart } from './identity.ts'
 import { rateAt } from './recipe.ts'
 import { publishedNetwork, type Run } from './run.ts'
 
-/** Files of a training, by what they are. */
+/** What a training can be gone on with and gives to others. */
 export const files = {
   state: 'state.safetensors',
   weights: 'weights.safetensors',
   best: 'best.safetensors',
-  log: 'log.jsonl',
-  report: 'report.html',
 } as const
 
 /** The best validation so far. */
@@ -95,7 +93,14 @@ export function saveWeights(run: Run, path: string, identity: Identity, { step, 
 export function loadState(run: Run, folder: string, identity: Identity): Progress {
   const path = join(folder, files.state)
   const checkpoint = readCheckpoint(path)
-  const before = JSON.parse(checkpoint.metadata.get('identity') ?? '{}') as Identity
+  const written = checkpoint.metadata.get('identity')
+  if (written === undefined) {
+    throw new RestoreError(
+      'checkpoint',
+      `${path}: expected the state of a training, got a file without its identity; begin another training with --out`,
+    )
+  }
+  const before = JSON.parse(written) as Identity
   // At the steps that were noted, which another number of steps would choose elsewhere.
   const rates = Object.fromEntries(
     Object.keys(before.rates).map((step) => [step, rateAt(run.recipe, Number(step))]),
@@ -117,7 +122,7 @@ function restore(targets: ReadonlyMap<string, Tensor>, { tensors }: Checkpoint, 
     if (!stored || !sameShape(stored.shape, target.shape)) {
       throw new RestoreError(
         'checkpoint',
-        `${path}: expected ${key} [${target.shape.join(' ')}], got ${stored ? `[${stored.shape.join(' ')}]` : 'none'}`,
+        `${path}: expected ${key} [${target.shape.join(' ')}], got ${stored ? `[${stored.shape.join(' ')}]` : 'none'}; begin another training with --out`,
       )
     }
     scope(() => assign(target, toTorch(loadTensor(stored))))
