@@ -13,7 +13,7 @@ export interface Overfitted {
   readonly last: number
 }
 
-/** Trains on the first batch alone, at the first steps' learning rate; its loss must fall by half. */
+/** Trains on the first batch alone, at a learning rate that warms up as the recipe's but never falls; its loss must fall by half. */
 export async function overfit(
   run: Run,
   openLoader: (fromStep: number) => Loader,
@@ -21,12 +21,14 @@ export async function overfit(
 ): Promise<Overfitted> {
   const loader = openLoader(0)
   const losses: number[] = []
+  let rate = 0
   try {
     const batch = await loader.next()
     for (let step = 0; step < steps; step++) {
       run.optimizer.zeroGrad()
       const values = addAllGradients(run, [batch])
-      scope(() => run.optimizer.step(rateAt(run.recipe, 0)))
+      rate = Math.max(rate, rateAt(run.recipe, step))
+      scope(() => run.optimizer.step(rate))
       losses.push(Object.values(values).reduce((sum, value) => sum + value, 0))
       onProgress(`step ${step + 1}/${steps}  loss ${losses.at(-1)?.toPrecision(4)}`)
     }
@@ -34,7 +36,8 @@ export async function overfit(
     loader.close()
   }
   const [first = Number.NaN, last = Number.NaN] = [losses[0], losses.at(-1)]
-  if (last < first / 2) return { steps, first, last }
+  // Losses such as a PSNR with its sign turned are below 0.
+  if (last < first - Math.abs(first) / 2) return { steps, first, last }
   throw new RestoreError(
     'numeric',
     `overfit: expected the loss of one batch to fall by half in ${steps} steps, got ${last} after ${first}; check the loss, the learning rate and that input and target belong together`,
