@@ -243,11 +243,6 @@ export function clipEachGradNorm(parameters: Parameters, maximum: number): Tenso
   })
 }
 
-/** The joint L2 norm of all gradients, as a scalar tensor. */
-export function gradNorm(parameters: Parameters): Tensor {
-  return noGrad(() => fromHandle(vectorNorm(stack(norms(gradientsOf(parameters), 2)), 2)))
-}
-
 function gradientsOf(parameters: Parameters): readonly Handle[] {
   const gradients = [...parameters.values()].flatMap((parameter) => addon().grad(handleOf(parameter)) ?? [])
   if (gradients.length > 0) return gradients

@@ -14,23 +14,16 @@ export function emaDecay(beta: number): EmaDecay {
   return () => beta
 }
 
-export interface EmaPytorchOptions {
-  readonly beta: number
-  readonly every?: number
-  readonly after?: number
-  readonly power?: number
-}
-
 /**
- * The warm-up of ema_pytorch: every 10th step counts, a plain copy until step 100, then 1 − (1 + n)^−power of the n-th step
+ * The warm-up of ema_pytorch: every 10th step counts, a plain copy until step 100, then 1 − (1 + n)^(−2/3) of the n-th step
  * since, at most beta.
  */
-export function emaPytorch({ beta, every = 10, after = 100, power = 2 / 3 }: EmaPytorchOptions): EmaDecay {
+export function emaPytorch({ beta }: { readonly beta: number }): EmaDecay {
   return (step) => {
-    if (step % every !== 0) return 1
+    if (step % 10 !== 0) return 1
     // NOTE: the first update after the copies is a copy too, as there.
-    if (step <= after + every - (after % every)) return 0
-    return Math.min(beta, 1 - (1 + step - after) ** -power)
+    if (step <= 110) return 0
+    return Math.min(beta, 1 - (1 + step - 100) ** (-2 / 3))
   }
 }
 

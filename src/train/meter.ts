@@ -63,7 +63,7 @@ export class Meter {
 }
 
 /** Seconds as '12 s', '3 min', '5 h 10 min' or '2 d 3 h'. */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   const minutes = Math.round(seconds / 60)
   if (seconds < 90) return `${Math.round(seconds)} s`
   if (minutes < 60) return `${minutes} min`

@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { encodeImage } from '../data/codec.ts'
+import { withChannels } from '../data/color.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '../data/image.ts'
 import type { ImageSource } from '../data/sources/datasets.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
@@ -111,13 +112,6 @@ async function openPair(
 interface Span {
   readonly size: number
   readonly start: number
-}
-
-function withChannels(image: Image, channels: number): Image {
-  if (image.channels === channels) return image
-  const data = new Float32Array(channels * image.data.length)
-  for (let c = 0; c < channels; c++) data.set(image.data, c * image.data.length)
-  return { ...image, channels, data }
 }
 
 function restoreImage(run: Run, validation: Validation<object>, input: Image): Image {

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import type { SourceSpec } from '../../data/sources/datasets.ts'
+import { unreadableFile } from '../../data/unreadable.ts'
 
 export interface Captioned {
   /** As in the file: relative to its folder, or absolute. */
@@ -37,8 +38,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new RestoreError('input', `${file}: cannot be read (${reason})`, { cause: error })
+    throw unreadableFile(file, error)
   }
 }
 

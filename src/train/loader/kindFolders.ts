@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import { imagesBelow, type SourceSpec } from '../../data/sources/datasets.ts'
+import { unreadableFile } from '../../data/unreadable.ts'
 
 const everyFolder = '*/'
 
@@ -17,9 +18,7 @@ export function isInEveryFolder(view: string): boolean {
 export async function specOfEveryFolder(root: string, view: string): Promise<SourceSpec> {
   const inside = view.slice(everyFolder.length)
   const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
-    throw new RestoreError('input', `${root}: expected a folder of folders, which cannot be read`, {
-      cause: error,
-    })
+    throw unreadableFile(root, error)
   })
   const folders = entries
     .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
@@ -35,7 +34,7 @@ export async function specOfEveryFolder(root: string, view: string): Promise<Sou
 }
 
 /** The folder that a picture is in, straight below the root. */
-export function kindOf(name: string): string {
+function kindOf(name: string): string {
   return name.slice(0, Math.max(name.indexOf('/'), 0))
 }
 
@@ -46,13 +45,13 @@ export function checkCounts(target: readonly string[], other: readonly string[],
     if (wanted === got) continue
     throw new RestoreError(
       'input',
-      `${join(root, kind)}: expected as many degraded pictures as clean ones, ${wanted}, got ${got}`,
+      `${join(root, kind)}: expected as many degraded pictures as clean ones, ${wanted}, got ${got}; pairs go by order here, add or remove what is missing or too much`,
     )
   }
 }
 
 /** Position of a picture's kind among `kinds`. */
-export function kindIndex(name: string, kinds: readonly string[]): number {
+function kindIndex(name: string, kinds: readonly string[]): number {
   const index = kinds.indexOf(kindOf(name))
   if (index >= 0) return index
   throw new RestoreError(

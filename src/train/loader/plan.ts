@@ -5,7 +5,7 @@ import { phaseAt, type Recipe } from '../recipe.ts'
 import { permutation } from './samples.ts'
 
 /** Keys of the streams that a recipe's seed is forked into. */
-export const streams = { weights: 0, order: 1, samples: 2, batches: 3, loss: 4, validation: 5 } as const
+const streams = { weights: 0, order: 1, samples: 2, batches: 3, loss: 4, validation: 5 } as const
 
 /** One of the independent streams of a recipe's chance. */
 export function streamOf(seed: number, name: keyof typeof streams): Random {

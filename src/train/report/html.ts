@@ -1,5 +1,6 @@
 // report.html: curves as SVG and the newest validation's pictures, in one file that needs nothing else.
 
+import { escapeHtml } from '../../core/html.ts'
 import type { Row } from './journal.ts'
 
 /** One validation image: input, output and truth as data URLs. */
@@ -27,10 +28,10 @@ export function reportHtml(title: string, rows: readonly Row[], pictures: readon
   })
   const shown = pictures.map(
     ({ name, caption, input, output, truth }) =>
-      `<figure><div>${[input, output, truth].map((url) => `<img src="${url}" alt="">`).join('')}</div><figcaption>${escaped(name)}: input, output, truth; ${escaped(caption)}</figcaption></figure>`,
+      `<figure><div>${[input, output, truth].map((url) => `<img src="${url}" alt="">`).join('')}</div><figcaption>${escapeHtml(name)}: input, output, truth; ${escapeHtml(caption)}</figcaption></figure>`,
   )
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="30"><title>${escaped(title)}</title><style>${style}</style>
-<h1>${escaped(title)}</h1><p>${last ? `Step ${last.step}, ${new Date(last.time * 1000).toISOString()}` : 'Not begun'}</p>
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="30"><title>${escapeHtml(title)}</title><style>${style}</style>
+<h1>${escapeHtml(title)}</h1><p>${last ? `Step ${last.step}, ${new Date(last.time * 1000).toISOString()}` : 'Not begun'}</p>
 ${shown.join('\n')}
 ${curves.join('\n')}
 </html>
@@ -60,12 +61,8 @@ function curve(title: string, points: readonly Point[]): string {
   const y = (value: number) => height - bottom - ((height - bottom - top) * (value - low)) / (high - low || 1)
   const path = points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(' ')
   const label = (value: number) => Number(value.toPrecision(4))
-  return `<h2>${escaped(title)}: ${label(values.at(-1) ?? 0)}</h2><svg viewBox="0 0 ${width} ${height}" role="img">
+  return `<h2>${escapeHtml(title)}: ${label(values.at(-1) ?? 0)}</h2><svg viewBox="0 0 ${width} ${height}" role="img">
 <polyline fill="none" stroke="#2a6fdb" stroke-width="1.5" points="${path}"/>
 <text x="${left - 6}" y="${top + 8}" text-anchor="end">${label(high)}</text><text x="${left - 6}" y="${height - bottom}" text-anchor="end">${label(low)}</text>
 <text x="${left}" y="${height - 6}">${first}</text><text x="${width - 8}" y="${height - 6}" text-anchor="end">${last}</text></svg>`
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
