@@ -37,7 +37,13 @@ const options = {
 export const recipe = defineRecipe({
   name: 'light-detect',
   card: { title: 'Light, ten degradations by their names', task: 'universal', license: 'apache' },
-  network: { model: 'daclip', options, create: wordsOnly },
+  network: {
+    model: 'daclip',
+    options,
+    create: wordsOnly,
+    // Those are clip.visual.* once more.
+    published: { holds: (key) => !key.startsWith('visual.'), options },
+  },
   data: {
     images: folder('data/photos'),
     phases: [{ steps, crop: 112, batch: 24 }],
