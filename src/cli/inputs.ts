@@ -62,7 +62,7 @@ function filesOf(path: string, options: ListOptions): readonly InputFile[] {
     return matching.sort(compare).map((name) => ({ path: join(base, name), name: native(name) }))
   throw new RestoreError(
     'input',
-    `${path}: expected a pattern that some file matches, got one that none does`,
+    `${path}: expected a pattern that some file matches, got one that none does; check its folder and extension`,
   )
 }
 

@@ -94,7 +94,7 @@ function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): vo
 function missing({ id, model, checkpoint }: ModelCard): string {
   if (model === 'light') {
     const others = 'or another model with --weights FILE (limpid models)'
-    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/light-denoise.ts and give --weights FILE, ${others}`
+    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/${id}.ts and give --weights FILE, ${others}`
   }
   const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
   const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''

@@ -250,6 +250,7 @@ describe('opening', () => {
     [{ model: 'restormer-derain', weights }, 'expected weights of restormer-derain with dim 48, got 8'],
     [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
     [{ weights, options: { heads: 1 } }, 'options: expected heads of the kind'],
+    [{ weights, scale: 2 }, 'scale: expected 1, which'],
   ])('%j is refused', async (options, message) => {
     await expect(createRestorer(options)).rejects.toThrow(message)
   })

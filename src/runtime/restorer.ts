@@ -101,7 +101,11 @@ export class Restorer implements AsyncDisposable {
       if (card) checkVariant({ weights, card, given }, opened)
       // Refuses a network that does not restore by itself, and a task that its weights lack, before any picture.
       prepareNetwork(opened.model)
-      builders[opened.model].scale(opened.options)
+      const scale = builders[opened.model].scale(opened.options)
+      if (options.scale !== undefined && options.scale !== scale) {
+        const wanted = `expected ${scale}, which ${weights} is for, got ${options.scale}`
+        throw new RestoreError('usage', `scale: ${wanted}; leave it out, or use other weights`)
+      }
       return new Restorer({ session, placement, card, freeBytes }, options)
     } catch (error) {
       await session.close()
