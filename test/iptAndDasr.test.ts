@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { recipe as dasrAnisoX4 } from '../recipes/dasr-aniso-x4.ts'
-import { recipe as dasrIsoX2 } from '../recipes/dasr-iso-x2.ts'
-import { recipe as dasrIsoX3 } from '../recipes/dasr-iso-x3.ts'
-import { recipe as dasrIsoX4 } from '../recipes/dasr-iso-x4.ts'
-import { recipe as dasrLightX2 } from '../recipes/dasr-light-x2.ts'
+import { recipe as dasrAnisoX4 } from '../recipes/dasr/aniso-x4.ts'
+import { recipe as dasrIsoX2 } from '../recipes/dasr/iso-x2.ts'
+import { recipe as dasrIsoX3 } from '../recipes/dasr/iso-x3.ts'
+import { recipe as dasrIsoX4 } from '../recipes/dasr/iso-x4.ts'
+import { recipe as dasrLightX2 } from '../recipes/dasr/light-x2.ts'
 import { recipe as iptFinetune } from '../recipes/ipt-finetune.ts'
 import { recipe as iptNewTask } from '../recipes/ipt-new-task.ts'
 import { recipe as iptPretrain } from '../recipes/ipt-pretrain.ts'
@@ -203,7 +203,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
   describe('a training in two stages that is killed', () => {
     let compiled: CompiledRecipe
     beforeAll(() => {
-      compiled = compileRecipe('recipes/dasr-light-x2.ts')
+      compiled = compileRecipe('recipes/dasr/light-x2.ts')
     }, 120_000)
     afterAll(() => compiled.dispose())
 

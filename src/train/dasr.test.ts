@@ -1,7 +1,7 @@
 // DASR's samples and its plan of learning rates.
 
 import { describe, expect, test } from 'vitest'
-import { recipe } from '../../recipes/dasr-iso-x2.ts'
+import { recipe } from '../../recipes/dasr/iso-x2.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { type BlindDegradation, isForContrastAlone, twoViews, withContrast } from './dasr.ts'

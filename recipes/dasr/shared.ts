@@ -1,0 +1,58 @@
+// What the four published DASR trainings share (arXiv:2104.00416 §4.1; SYSU-SAIL/DASR@51524af): 100 epochs of the encoder alone,
+// then 500 of both networks.
+
+import {
+  adam,
+  Dasr,
+  type DasrOptions,
+  dasrDefaults,
+  dasrLosses,
+  type Init,
+  isForContrastAlone,
+  type Phase,
+  sequence,
+  startContrast,
+  steps,
+  type Tensor,
+  withContrast,
+} from 'limpid/train'
+
+// The authors count 9 × 3450 pictures in batches of 32 as an epoch.
+const epoch = 970
+const encoderSteps = 100 * epoch
+const total = 600 * epoch
+
+export const phases: readonly Phase[] = [{ steps: total, crop: 48, batch: 32 }]
+
+export function network(scale: number) {
+  const options = { ...dasrDefaults, scale, queueSize: 8192 }
+  return {
+    model: 'dasr',
+    options,
+    create: (init: Init, all: DasrOptions) => new Dasr(init, all),
+    // From a published file: --set network.weights=model_600.pt
+    adapt: withContrast,
+    start: ({ E }: Dasr) => startContrast(E),
+    published: { holds: (key: string) => !isForContrastAlone(key), options: { ...options, queueSize: 0 } },
+  }
+}
+
+export const training = {
+  constants: { encoderSteps },
+  loss: dasrLosses,
+  optimizer: (parameters: ReadonlyMap<string, Tensor>) => adam(parameters),
+  learningRate: sequence([
+    [encoderSteps, steps(1e-3, [59 * epoch], 0.1)],
+    [total - encoderSteps, steps(1e-4, [124 * epoch, 249 * epoch, 374 * epoch, 499 * epoch], 0.5)],
+  ]),
+  steps: total,
+  seed: 1,
+  saveEvery: epoch,
+  logEvery: 100,
+}
+
+export const validation = {
+  every: 10 * epoch,
+  restore: (model: Dasr, input: Tensor): Tensor => model.restore(input, model.encode(input)),
+  metrics: ['psnr-y-diff'],
+} as const
