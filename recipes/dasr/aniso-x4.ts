@@ -14,7 +14,7 @@ const scale = 4
 export const recipe = defineRecipe({
   ...training,
   name: 'dasr-aniso-x4',
-  card: { title: 'DASR ×4, unknown blur and noise', task: 'super-resolution', license: 'mit' },
+  card: { title: 'DASR ×4, unknown blur and noise', task: 'upscale', license: 'mit' },
   network: network(scale),
   data: {
     images: folder('data/DF2K/HR', { scale }),

@@ -14,7 +14,7 @@ const scale = 4
 export const recipe = defineRecipe({
   ...training,
   name: 'dasr-iso-x4',
-  card: { title: 'DASR ×4, unknown isotropic blur', task: 'super-resolution', license: 'mit' },
+  card: { title: 'DASR ×4, unknown isotropic blur', task: 'upscale', license: 'mit' },
   network: network(scale),
   data: {
     images: folder('data/DF2K/HR', { scale }),

@@ -37,7 +37,7 @@ const total = 14_000
 
 export const recipe = defineRecipe({
   name: 'dasr-light-x2',
-  card: { title: 'Light DASR ×2, unknown isotropic blur', task: 'super-resolution', license: 'apache' },
+  card: { title: 'Light DASR ×2, unknown isotropic blur', task: 'upscale', license: 'apache' },
   network: {
     model: 'dasr',
     options,
