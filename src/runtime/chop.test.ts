@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import type { Image } from '../data/image.ts'
 import { type ChopOptions, chop } from './chop.ts'
-import { selfEnsemble } from './selfEnsemble.ts'
 
 function picture(height: number, width: number): Image {
   const data = Float32Array.from({ length: 3 * height * width }, (_, i) => Math.sin(0.7 * i) + (i % 13))
@@ -95,18 +94,4 @@ test('progress is told window by window', async () => {
   await chopped(picture(24, 24), { scale: 1, batch: 10, onWindow: (done, total) => told.push(done, total) })
   expect(told.at(-2)).toBe(25)
   expect(told.at(-1)).toBe(25)
-})
-
-test('the eight turns of a picture are all turned back', async () => {
-  const image = picture(5, 8)
-  const seen = new Set<string>()
-  const result = await selfEnsemble(image, async (turned) => {
-    seen.add(`${turned.height} ${Array.from(turned.data).join()}`)
-    return turned
-  })
-  expect(seen.size).toBe(8)
-  expect([result.height, result.width]).toEqual([5, 8])
-  result.data.forEach((value, i) => {
-    expect(value).toBeCloseTo(image.data[i] as number, 5)
-  })
 })

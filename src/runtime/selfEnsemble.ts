@@ -16,21 +16,6 @@ const turns: readonly Turn[] = either.flatMap((transpose) =>
   either.flatMap((flipRows) => either.map((flipColumns) => ({ transpose, flipRows, flipColumns }))),
 )
 
-/** Mean of `restore` over the eight turns of a picture; takes eight times as long. */
-export async function selfEnsemble(
-  image: Image,
-  restore: (turned: Image, turn: number) => Promise<Image>,
-): Promise<Image> {
-  let mean: Image | undefined
-  for (const [i, turn] of turns.entries()) {
-    const back = turnBack(await restore(turned(image, turn), i), turn)
-    mean ??= { ...back, data: new Float32Array(back.data.length) }
-    for (let j = 0; j < back.data.length; j++)
-      mean.data[j] = (mean.data[j] as number) + (back.data[j] as number) / turns.length
-  }
-  return mean ?? image
-}
-
 /**
  * Tiles by the mean over their eight turns; takes eight times as long. What a network finds in a whole picture, it finds in each
  * of the turned ones: blur has a direction.
