@@ -1,6 +1,15 @@
 // Trainings: to the end, cut off and gone on with, refused, and what they leave.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -133,6 +142,10 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     const wanted =
       /recipe\.maxGradNorm was 0\.1, is 0\.2; .*recipe\.seed was 1, is 2; rates\.0 was 0\.001, is 0\.0001/
     await expect(train(run, { ...options, identity })).rejects.toThrow(wanted)
+    mkdirSync(at('foreign'))
+    copyFileSync(at('whole', 'weights.safetensors'), at('foreign', 'state.safetensors'))
+    const foreign = train(run, { ...options, folder: at('foreign'), identity })
+    await expect(foreign).rejects.toThrow('expected the state of a training, got a file without its identity')
     const other = { ...identity, data: { images: 4, hash: 'other' } }
     await expect(train(run, { ...options, identity: other })).rejects.toThrow('data.images was 5, is 4')
   })

@@ -15,7 +15,7 @@ import { differences, type Identity, steadyPart } from './identity.ts'
 import { rateAt } from './recipe.ts'
 import { publishedNetwork, type Run } from './run.ts'
 
-/** What a training can be gone on with and gives to others. */
+/** What a training goes on from, and the weights it is for: the newest ones and those of the best validation. */
 export const files = {
   state: 'state.safetensors',
   weights: 'weights.safetensors',
