@@ -35,7 +35,7 @@ export function captionedImages(root: string, file: string): Images {
   throw new RestoreError('usage', `captionedImages: expected a file *.csv or *.tsv, got ${file}`)
 }
 
-export interface CaptionedSample extends Readonly<Record<string, TensorData | number>> {
+export type CaptionedSample = {
   /** [3 s s], as CLIP takes it. */
   readonly image: TensorData
   /** Token ids of the caption. */
@@ -152,7 +152,7 @@ export function controllerLosses(
   return ({ model, batch, constants: { equalTexts } }) => {
     if (equalTexts !== 'right' && equalTexts !== 'wrong')
       throw new RestoreError('usage', `constants.equalTexts: expected right or wrong, got ${equalTexts}`)
-    const labels = batch.label as readonly number[]
+    const labels = batch.label
     const isShared = equalTexts === 'right'
     const texts = isShared ? words : labels.map((label) => words[label] as string)
     const { ids } = clipTokenizer().tokenize(texts, { contextLength })

@@ -42,7 +42,7 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
       const { state, time } = inputs
       return model.forward({ state, time, degraded: pair.degraded }).prediction ?? state
     })
-    const [wanted] = numbersOf(tensor(fixture, 'out.loss'))
+    const [wanted] = Array.from(numbersOf(tensor(fixture, 'out.loss')))
     expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 6)
   })
 
@@ -68,7 +68,7 @@ describe.skipIf(libtorchMissing !== undefined)('sampling for validation', () => 
           return state.sub(degraded)
         }),
       )
-      return [seen, [...numbersOf(output.read())]] as const
+      return [seen, Array.from(numbersOf(output.read()))] as const
     }
     const [times, values] = run()
     expect(times).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1])

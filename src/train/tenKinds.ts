@@ -97,7 +97,7 @@ export function drawTexts(random: Random): readonly string[] {
   })
 }
 
-export interface DetectSample extends Readonly<Record<string, TensorData | number>> {
+export type DetectSample = {
   /** [3 s s], as CLIP takes it. */
   readonly image: TensorData
   /** Place of its kind; that of a clean photo comes last. */
@@ -163,7 +163,7 @@ export function wordsLoss(
     const { ids } = clipTokenizer().tokenize(drawTexts(random), { contextLength })
     const texts = model.clip.encodeText(toTorch(ids, deviceOf(batch.image)))
     const { degradation } = model.visual_control.forward(batch.image, () => {})
-    const choice = { labels: batch.kind as readonly number[], scale: model.logit_scale.exp() }
+    const choice = { labels: batch.kind, scale: model.logit_scale.exp() }
     return { degradation: sharedTextLoss(normalized(degradation), normalized(texts), choice) }
   }
 }
