@@ -42,7 +42,7 @@ export const recipe = defineRecipe({
   constants: { guide: 'runs/light-detect/weights.safetensors' },
   loss,
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
-  learningRate: warmup(200, cosine(5e-4, 1e-6, steps)),
+  learningRate: warmup(100, cosine(1e-3, 1e-6, steps)),
   maxGradNorm: 1,
   ema: emaDecay(0.999),
   steps,
