@@ -19,8 +19,6 @@ export interface RawInput {
 export type RestoreInput = string | Uint8Array | Blob | RawInput
 
 export interface ReadInput {
-  /** What errors and results call it. */
-  readonly name: string
   readonly pixels: Pixels
   /** Bits of a sample in the file. */
   readonly depth: 8 | 16
@@ -29,6 +27,7 @@ export interface ReadInput {
 }
 
 export interface ReadOptions {
+  /** What errors call it. */
   readonly name?: string | undefined
   readonly pixelLimit?: number | undefined
 }
@@ -42,7 +41,7 @@ export async function readInput(input: RestoreInput, { name, pixelLimit }: ReadO
     ...{ name: called, keepsWide: true },
     ...(pixelLimit === undefined ? {} : { pixelLimit }),
   })
-  return { name: called, pixels, depth, format, metadata }
+  return { pixels, depth, format, metadata }
 }
 
 function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
@@ -66,5 +65,5 @@ function fromRaw({ data, width, height, channels = 4, depth }: RawInput, name: s
   }
   const hasAlpha = channels % 2 === 0
   const pixels = { width, height, channels: hasAlpha ? channels - 1 : channels, hasAlpha, data: samples }
-  return { name, pixels, depth: depthOf(samples), format: 'png', metadata: undefined }
+  return { pixels, depth: depthOf(samples), format: 'png', metadata: undefined }
 }
