@@ -22,6 +22,7 @@ import { train } from '../src/train/loop.ts'
 import { overfit } from '../src/train/overfit.ts'
 import { type CompiledRecipe, compileRecipe } from '../src/train/recipeFile.ts'
 import { importRecipe } from '../src/train/recipeModule.ts'
+import { constant, warmup } from '../src/train/schedules.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { writePictures } from './recipes/images.ts'
 import { onPictures, prepareTraining, startOnSmallDisk, startTraining, trainKilled } from './training.ts'
@@ -176,7 +177,8 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
       [2, 8],
       [1, 16],
     ])
-    const { first, last } = await overfit(run, openLoader, { steps: 60, onProgress: () => {} })
+    const warmed = { ...run, recipe: { ...run.recipe, learningRate: warmup(30, constant(3e-3)) } }
+    const { first, last } = await overfit(warmed, openLoader, { steps: 60, onProgress: () => {} })
     expect(last).toBeLessThan(first / 2)
     const hopeless = overfit(run, openLoader, { steps: 1, onProgress: () => {} })
     await expect(hopeless).rejects.toThrow('expected the loss of one batch to fall by half in 1 steps')
