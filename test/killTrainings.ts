@@ -40,7 +40,8 @@ try {
     const hits = await trainKilled({ module, out, kills: Math.min(10, kills - done) }, () => {
       return random.uniform() * 1500
     })
-    if (tensorsIn(out) !== wanted) throw new Error(`round ${round}: other weights than of a training let alone`)
+    if (tensorsIn(out) !== wanted)
+      throw new Error(`round ${round}: other weights than of a training let alone`)
     done += Math.max(hits, 1)
     console.log(`round ${round}: ${hits} kills, the same weights; ${done} of ${kills}`)
   }
