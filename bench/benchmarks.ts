@@ -81,9 +81,14 @@ async function exportedRestormer(): Promise<string> {
   return file
 }
 
-function largestDifference({ scratch }: Setting): Readonly<Record<string, number>> {
-  const [a, b] = ['ours', 'reference'].map((side) => {
-    const { buffer, byteOffset, byteLength } = readFileSync(join(scratch, `${side}.f32`))
+/** Where the sides write what they computed. */
+function outputs({ scratch }: Setting): readonly [ours: string, reference: string] {
+  return [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
+}
+
+function largestDifference(setting: Setting): Readonly<Record<string, number>> {
+  const [a, b] = outputs(setting).map((file) => {
+    const { buffer, byteOffset, byteLength } = readFileSync(file)
     return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))
   })
   let largest = a?.length === b?.length ? 0 : Number.NaN
@@ -97,6 +102,33 @@ function largestDifference({ scratch }: Setting): Readonly<Record<string, number
 function waitingShares({ scratch }: Setting): Readonly<Record<string, number>> {
   const share = (side: string) => Number(readFileSync(join(scratch, `step-${side}.txt`), 'utf8'))
   return { waiting_share: share('ours'), reference_waiting_share: share('reference') }
+}
+
+interface Compared {
+  readonly unit: string
+  readonly side: string
+  readonly script: string
+  readonly python: PythonEnvironment
+  readonly args?: readonly string[]
+}
+
+/** One case in float32, whose outputs are compared. */
+function compared({ unit, side, script, python, args = [] }: Compared): Benchmark {
+  return {
+    unit,
+    python,
+    cases: async (setting) => {
+      const [mine, other] = outputs(setting)
+      return [
+        {
+          title: 'float32',
+          ours: ours(side, mine, ...args),
+          reference: reference(setting, script, other, ...args),
+        },
+      ]
+    },
+    findings: largestDifference,
+  }
 }
 
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -153,13 +185,16 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'onnx-restormer': {
     unit: 's per image',
-    cases: async ({ scratch }) => [
-      {
-        title: 'float32, 256×256',
-        ours: ours('onnxRestormer', join(scratch, 'ours.f32'), writeRestormer(scratch)),
-        reference: ours('onnxRestormer', join(scratch, 'reference.f32'), await exportedRestormer()),
-      },
-    ],
+    cases: async (setting) => {
+      const [mine, other] = outputs(setting)
+      return [
+        {
+          title: 'float32, 256×256',
+          ours: ours('onnxRestormer', mine, writeRestormer(setting.scratch)),
+          reference: ours('onnxRestormer', other, await exportedRestormer()),
+        },
+      ]
+    },
     findings: largestDifference,
   },
   metrics: {
@@ -168,7 +203,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     cases: async (setting) => {
       const { scratch } = setting
       await writePairs(join(packageFolder(), '..', 'shared', 'data', 'test'), scratch)
-      const [mine, other] = [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
+      const [mine, other] = outputs(setting)
       return [
         {
           title: 'one thread',
@@ -184,24 +219,17 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     },
     findings: largestDifference,
   },
-  imresize: {
+  imresize: compared({
     unit: 's for 3 × 3000 × 4000 values, bicubic × 1/4',
+    side: 'imresize',
+    script: 'imresize',
     python: 'scikit-image',
-    cases: async (setting) => [
-      {
-        title: 'float32',
-        ours: ours('imresize', join(setting.scratch, 'ours.f32')),
-        reference: reference(setting, 'imresize', join(setting.scratch, 'reference.f32')),
-      },
-    ],
-    findings: largestDifference,
-  },
+  }),
   blur: {
     unit: 's for 21 × 21 taps on 3 × 512 × 512 values',
     python: 'scikit-image',
     cases: async (setting) => {
-      const { scratch } = setting
-      const [mine, other] = [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
+      const [mine, other] = outputs(setting)
       const against = (shape: 'aniso' | 'iso', method: 'direct' | 'fft') => ({
         title: `${shape}, SciPy ${method}`,
         ours: ours('blur', shape, mine),
@@ -216,52 +244,29 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     },
     findings: largestDifference,
   },
-  ipt: {
+  ipt: compared({
     unit: 's for a picture of 256 × 256, ×2, in windows every 12 pixels',
+    side: 'ipt',
+    script: 'ipt',
     python: 'torch',
-    cases: async (setting) => [
-      {
-        title: 'float32',
-        ours: ours('ipt', join(setting.scratch, 'ours.f32'), '256'),
-        reference: reference(setting, 'ipt', join(setting.scratch, 'reference.f32'), '256'),
-      },
-    ],
-    findings: largestDifference,
-  },
-  dasr: {
+    args: ['256'],
+  }),
+  dasr: compared({
     unit: 's for a picture of 120 × 120, ×4',
+    side: 'dasr',
+    script: 'dasr',
     python: 'torch',
-    cases: async (setting) => [
-      {
-        title: 'float32',
-        ours: ours('dasr', join(setting.scratch, 'ours.f32')),
-        reference: reference(setting, 'dasr', join(setting.scratch, 'reference.f32')),
-      },
-    ],
-    findings: largestDifference,
-  },
-  'irsde-unet': {
+  }),
+  'irsde-unet': compared({
     unit: 's per call of the universal U-Net at 256×256',
+    side: 'irsdeUnet',
+    script: 'irsde_unet',
     python: 'torch',
-    cases: async (setting) => [
-      {
-        title: 'float32',
-        ours: ours('irsdeUnet', join(setting.scratch, 'ours.f32')),
-        reference: reference(setting, 'irsde_unet', join(setting.scratch, 'reference.f32')),
-      },
-    ],
-    findings: largestDifference,
-  },
-  daclip: {
+  }),
+  daclip: compared({
     unit: 's per picture through DA-CLIP ViT-B/32',
+    side: 'daclip',
+    script: 'daclip',
     python: 'torch',
-    cases: async (setting) => [
-      {
-        title: 'float32',
-        ours: ours('daclip', join(setting.scratch, 'ours.f32')),
-        reference: reference(setting, 'daclip', join(setting.scratch, 'reference.f32')),
-      },
-    ],
-    findings: largestDifference,
-  },
+  }),
 }

@@ -3,12 +3,11 @@
 The reference of daclip. usage: daclip.py THREADS OUTPUT.f32
 """
 
-import math
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from formula import fill, image, usual_scale
 from measure import median_seconds, report
 from torch import nn
 
@@ -75,35 +74,19 @@ class DaClip(nn.Module):
         return content, degradation
 
 
-def fill(model):
-    """Tensor k of the state dict, element i: s = sin(0.7·(i mod 1024) + 1.3·k), scaled by its kind."""
-    with torch.no_grad():
-        for k, (key, tensor) in enumerate(model.state_dict().items()):
-            i = np.arange(tensor.numel()) % 1024
-            s = torch.from_numpy(np.sin(0.7 * i + 1.3 * k)).float().view_as(tensor)
-            if '.ln_' in key and key.endswith('weight'):
-                tensor.copy_(1 + 0.1 * s)
-            elif tensor.dim() > 1:
-                tensor.copy_(s / math.sqrt(tensor[0].numel()))
-            else:
-                tensor.copy_(0.1 * s)
-
-
-def wave(*shape):
-    i = np.arange(math.prod(shape))
-    values = 0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97))
-    return torch.from_numpy(values).float().reshape(shape)
+def scale_of(key, tensor):
+    return (0.1, 1) if '.ln_' in key and key.endswith('weight') else usual_scale(tensor)
 
 
 def main():
     _, threads, output = sys.argv
     torch.set_num_threads(int(threads))
     model = DaClip().eval()
-    fill(model)
-    image = wave(1, 3, SIDE, SIDE)
+    fill(model, scale_of)
+    x = image(1, 3, SIDE, SIDE)
     with torch.no_grad():
-        report(median_seconds(lambda: model(image), warmups=3, runs=15))
-        torch.cat(model(image)).numpy().tofile(output)
+        report(median_seconds(lambda: model(x), warmups=3, runs=15))
+        torch.cat(model(x)).numpy().tofile(output)
 
 
 if __name__ == '__main__':

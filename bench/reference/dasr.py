@@ -3,12 +3,11 @@
 The reference of dasr. usage: dasr.py THREADS OUTPUT.f32
 """
 
-import math
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from formula import fill, image, usual_scale
 from measure import median_seconds, report
 from torch import nn
 
@@ -123,27 +122,16 @@ class Dasr(nn.Module):
         return self.G(x, fea)
 
 
-def fill(model):
-    """Tensor k of the state dict, element i: s = sin(0.7·(i mod 1024) + 1.3·k), scaled by its kind."""
-    with torch.no_grad():
-        for k, (key, tensor) in enumerate(model.state_dict().items()):
-            if key.endswith('num_batches_tracked'):
-                continue
-            i = np.arange(tensor.numel()) % 1024
-            s = torch.from_numpy(np.sin(0.7 * i + 1.3 * k)).float().view_as(tensor)
-            if tensor.dim() > 1:
-                tensor.copy_(s / math.sqrt(tensor[0].numel()))
-            else:
-                tensor.copy_(1 + 0.1 * s if key.endswith('running_var') else 0.1 * s)
+def scale_of(key, tensor):
+    return (0.1, 1) if key.endswith('running_var') else usual_scale(tensor)
 
 
 def main():
     _, threads, output = sys.argv
     torch.set_num_threads(int(threads))
     model = Dasr().eval()
-    fill(model)
-    i = np.arange(math.prod(SHAPE))
-    x = torch.from_numpy(255 * (0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97)))).float().view(SHAPE)
+    fill(model, scale_of)
+    x = 255 * image(*SHAPE)
     with torch.no_grad():
         report(median_seconds(lambda: model(x), warmups=2, runs=5))
         (model(x) / 255).numpy().tofile(output)

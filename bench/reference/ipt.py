@@ -3,13 +3,12 @@
 The reference of ipt. usage: ipt.py THREADS OUTPUT.f32 SIDE
 """
 
-import math
 import sys
 import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from formula import fill, image, usual_scale
 from measure import report
 from torch import nn
 
@@ -95,18 +94,10 @@ class Ipt(nn.Module):
         return self.tail(body + features) + MEAN
 
 
-def fill(model):
-    """Tensor k of the state dict, element i: s = sin(0.7·(i mod 1024) + 1.3·k), scaled by its kind."""
-    with torch.no_grad():
-        for k, (key, tensor) in enumerate(model.state_dict().items()):
-            i = np.arange(tensor.numel()) % 1024
-            s = torch.from_numpy(np.sin(0.7 * i + 1.3 * k)).float().view_as(tensor)
-            if 'query' in key or 'position' in key:
-                tensor.copy_(0.5 * s)
-            elif tensor.dim() > 1:
-                tensor.copy_(s / math.sqrt(tensor[0].numel()))
-            else:
-                tensor.copy_(1 + 0.1 * s if 'norm' in key and 'weight' in key else 0.1 * s)
+def scale_of(key, tensor):
+    if 'query' in key or 'position' in key:
+        return 0.5, 0
+    return (0.1, 1) if 'norm' in key and 'weight' in key else usual_scale(tensor)
 
 
 def starts(length):
@@ -167,10 +158,8 @@ def main():
     _, threads, output, side = sys.argv
     torch.set_num_threads(int(threads))
     model = Ipt().eval()
-    fill(model)
-    shape = (1, 3, int(side), int(side))
-    i = np.arange(math.prod(shape))
-    x = torch.from_numpy(255 * (0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97)))).float().view(shape)
+    fill(model, scale_of)
+    x = 255 * image(1, 3, int(side), int(side))
     with torch.no_grad():
         run(model, x, [(0, 0)])
         start = time.perf_counter()

@@ -6,9 +6,9 @@ The reference of irsde-unet. usage: irsde_unet.py THREADS OUTPUT.f32
 import math
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from formula import fill, image, usual_scale
 from measure import median_seconds, report
 from torch import nn
 
@@ -218,33 +218,19 @@ class Unet(nn.Module):
         return self.final_conv(self.final_res_block(torch.cat([x, first], dim=1), t))
 
 
-def fill(model):
-    """Tensor k of the state dict, element i: s = sin(0.7·(i mod 1024) + 1.3·k), scaled by its kind."""
-    with torch.no_grad():
-        for k, (key, tensor) in enumerate(model.state_dict().items()):
-            i = np.arange(tensor.numel()) % 1024
-            s = torch.from_numpy(np.sin(0.7 * i + 1.3 * k)).float().view_as(tensor)
-            if key.endswith('.g') or (tensor.dim() == 1 and 'norm' in key and key.endswith('weight')):
-                tensor.copy_(1 + 0.1 * s)
-            elif tensor.dim() > 1:
-                tensor.copy_(0.5 * s / math.sqrt(tensor[0].numel()))
-            else:
-                tensor.copy_(0.1 * s)
-
-
-def wave(*shape):
-    i = np.arange(math.prod(shape))
-    values = 0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97))
-    return torch.from_numpy(values).float().reshape(shape)
+def scale_of(key, tensor):
+    if key.endswith('.g') or (tensor.dim() == 1 and 'norm' in key and key.endswith('weight')):
+        return 0.1, 1
+    return usual_scale(tensor, 0.5)
 
 
 def main():
     _, threads, output = sys.argv
     torch.set_num_threads(int(threads))
     model = Unet().eval()
-    fill(model)
-    degraded = wave(1, 3, SIDE, SIDE)
-    inputs = (degraded.flip(3), degraded, torch.tensor([50.0]), wave(1, CONTEXT), wave(1, CONTEXT))
+    fill(model, scale_of)
+    degraded = image(1, 3, SIDE, SIDE)
+    inputs = (degraded.flip(3), degraded, torch.tensor([50.0]), image(1, CONTEXT), image(1, CONTEXT))
     with torch.no_grad():
         report(median_seconds(lambda: model(*inputs), warmups=1, runs=3))
         model(*inputs).numpy().tofile(output)

@@ -2,7 +2,6 @@
 // usage: daclip THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'
-import { elementCount } from '../../src/core/data.ts'
 import { clipDefaults } from '../../src/models/clip.ts'
 import { DaClip } from '../../src/models/daclip.ts'
 import { emptyInit } from '../../src/nn/init.ts'
@@ -10,12 +9,9 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
 
-const scaleOf: ScaleOf = (key, shape) => {
-  if (/\.ln_\w+\.weight$/.test(key)) return [0.1, 1]
-  return shape.length > 1 ? [1 / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
-}
+const scaleOf: ScaleOf = (key, shape) => (/\.ln_\w+\.weight$/.test(key) ? [0.1, 1] : usualScale(shape))
 
 const [, , , output = ''] = process.argv
 const start = performance.now()

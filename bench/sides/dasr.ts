@@ -2,7 +2,6 @@
 // usage: dasr THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'
-import { elementCount } from '../../src/core/data.ts'
 import type { Tensor } from '../../src/core/tensor.ts'
 import { Dasr, dasrDefaults } from '../../src/models/dasr.ts'
 import { randomInit } from '../../src/nn/init.ts'
@@ -10,12 +9,9 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { type TraceInput, trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
 
-const scaleOf: ScaleOf = (key, shape) => {
-  if (shape.length > 1) return [1 / Math.sqrt(elementCount(shape.slice(1))), 0]
-  return key.endsWith('running_var') ? [0.1, 1] : [0.1, 0]
-}
+const scaleOf: ScaleOf = (key, shape) => (key.endsWith('running_var') ? [0.1, 1] : usualScale(shape))
 
 const [, , , output = ''] = process.argv
 const start = performance.now()

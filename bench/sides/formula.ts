@@ -7,6 +7,11 @@ import { mapTensors } from '../../src/nn/module.ts'
 /** What a tensor's values s are scaled to: offset + scale · s. */
 export type ScaleOf = (key: string, shape: readonly number[]) => readonly [scale: number, offset: number]
 
+/** By fan-in, times a gain; biases and other vectors are small. */
+export function usualScale(shape: readonly number[], gain = 1): ReturnType<ScaleOf> {
+  return shape.length > 1 ? [gain / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
+}
+
 /** Element i of the k-th tensor: s = sin(0.7·(i mod 1024) + 1.3·k), scaled; tensors that `skip` names keep theirs and do not count. */
 export function fillByFormula(
   model: object,

@@ -2,7 +2,6 @@
 // usage: ipt THREADS OUTPUT.f32 SIDE
 
 import { writeFileSync } from 'node:fs'
-import { elementCount } from '../../src/core/data.ts'
 import { tensorToImage } from '../../src/data/image.ts'
 import { Ipt, iptDefaults } from '../../src/models/ipt.ts'
 import { randomInit } from '../../src/nn/init.ts'
@@ -11,12 +10,11 @@ import { trace } from '../../src/onnx/tracer.ts'
 import { chop } from '../../src/runtime/chop.ts'
 import { onnxSession } from '../../src/runtime/sessionNode.ts'
 import { report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
 
 const scaleOf: ScaleOf = (key, shape) => {
   if (/query_embed|\.pe\./.test(key)) return [0.5, 0]
-  if (shape.length > 1) return [1 / Math.sqrt(elementCount(shape.slice(1))), 0]
-  return /norm\d\.weight/.test(key) ? [0.1, 1] : [0.1, 0]
+  return /norm\d\.weight/.test(key) ? [0.1, 1] : usualScale(shape)
 }
 
 const [, , , output = '', side = '256'] = process.argv

@@ -2,7 +2,7 @@
 // usage: irsdeUnet THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'
-import { elementCount, float32Data, viewAs } from '../../src/core/data.ts'
+import { float32Data, viewAs } from '../../src/core/data.ts'
 import {
   ConditionalUnet,
   type Conditioning,
@@ -14,11 +14,11 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf } from './formula.ts'
+import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
 
 const scaleOf: ScaleOf = (key, shape) => {
   if (key.endsWith('.g') || (shape.length === 1 && /norm.*weight$/.test(key))) return [0.1, 1]
-  return shape.length > 1 ? [0.5 / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
+  return usualScale(shape, 0.5)
 }
 
 const [, , , output = ''] = process.argv

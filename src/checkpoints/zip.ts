@@ -1,6 +1,7 @@
 // Zip archives read by random access: stored and deflated records, zip64, CRC-32. Names never touch a file system.
 
 import { inflateSync } from 'fflate'
+import { viewOf } from '../core/data.ts'
 import { crc32 } from './crc32.ts'
 import { allocate, type ByteSource, malformed, within } from './stored.ts'
 
@@ -247,10 +248,6 @@ function decodeName(bytes: Uint8Array): string {
   } catch (error) {
     throw malformed('a record name of its zip directory is not UTF-8: the file is damaged', error)
   }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function toSafe(value: bigint): number {

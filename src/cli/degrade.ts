@@ -18,6 +18,7 @@ import {
   type GlobalOptions,
   isFolder,
   parsePixelLimit,
+  parseQuality,
   parseWhole,
   printResult,
   readInput,
@@ -86,13 +87,6 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
   }
   if (output === '-' || (written.length === 0 && !options.json)) return
   printResult(options, { with: spec, seed, written, failed }, written.map((one) => one.output).join('\n'))
-}
-
-function parseQuality(text: string | undefined): { readonly quality?: number } {
-  if (text === undefined) return {}
-  const quality = parseWhole('--quality', text, 1)
-  if (quality <= 100) return { quality }
-  throw new RestoreError('usage', `--quality: expected 1 to 100, got ${text}`)
 }
 
 function damage(decoded: DecodedImage, degrade: Degrade, seed: number, name: string): DecodedImage {

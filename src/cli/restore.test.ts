@@ -143,7 +143,8 @@ describe('restore refuses, before a network is opened,', () => {
   test.each<[string, string[], Partial<RestoreCommandOptions>, string]>([
     ['strength', ['photo.png'], { strength: '1.5' }, '--strength: expected a number from 0 to 1, got 1.5'],
     ['strength of nothing', ['photo.png'], { strength: '' }, '--strength: expected a number'],
-    ['quality', ['photo.png'], { quality: '0' }, '--quality: expected a number from 1 to 100, got 0'],
+    ['quality', ['photo.png'], { quality: '0' }, '--quality: expected a whole number from 1 to 100, got 0'],
+    ['part of a quality', ['photo.png'], { quality: '92.5' }, '--quality: expected a whole number'],
     ['scale', ['photo.png'], { scale: 'big' }, '--scale: expected a whole number'],
     ['options', ['photo.png'], { options: '[]' }, '--options: expected a JSON object'],
     ['threads', ['photo.png'], { threads: '0' }, '--threads: expected a whole number of at least 1'],

@@ -17,6 +17,7 @@ import {
   type GlobalOptions,
   parseObject,
   parsePixelLimit,
+  parseQuality,
   parseWhole,
   printResult,
 } from './shell.ts'
@@ -206,14 +207,14 @@ function treatmentOf(options: RestoreCommandOptions): Treatment {
     tile: tile === 'auto' || tile === 'none' ? tile : parseWhole('--tile', tile, 8),
     overlap: overlap === undefined ? undefined : parseWhole('--overlap', overlap, 0),
     ...{ blend, selfEnsemble, opacity: alpha, strip, compare, overwrite },
-    strength: parseNumber('--strength', options.strength, 0, 1),
-    quality: quality === undefined ? undefined : parseNumber('--quality', quality, 1, 100),
+    strength: parseStrength(options.strength),
+    ...parseQuality(quality),
     ...parsePixelLimit(options.pixelLimit),
   }
 }
 
-function parseNumber(option: string, text: string, least: number, most: number): number {
+function parseStrength(text: string): number {
   const value = Number(text)
-  if (text.trim() !== '' && value >= least && value <= most) return value
-  throw new RestoreError('usage', `${option}: expected a number from ${least} to ${most}, got ${text}`)
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value
+  throw new RestoreError('usage', `--strength: expected a number from 0 to 1, got ${text}`)
 }

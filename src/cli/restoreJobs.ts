@@ -14,7 +14,7 @@ import type { Job } from './targets.ts'
 
 /** What is done to every picture, and how it is written. */
 export interface Treatment extends Omit<RunPictureOptions, 'signal' | 'onProgress' | 'format' | 'name'> {
-  readonly quality: number | undefined
+  readonly quality?: number
   readonly strip: boolean
   readonly compare: boolean
   readonly overwrite: boolean

@@ -153,6 +153,14 @@ export function parseWhole(option: string, text: string, minimum: number): numbe
   throw new RestoreError('usage', `${option}: expected a whole number of at least ${minimum}, got ${text}`)
 }
 
+/** What JPEG, WebP and AVIF are written with, from the command line; the codec's own unless given. */
+export function parseQuality(text: string | undefined): { readonly quality?: number } {
+  if (text === undefined) return {}
+  const quality = Number(text)
+  if (Number.isInteger(quality) && quality >= 1 && quality <= 100) return { quality }
+  throw new RestoreError('usage', `--quality: expected a whole number from 1 to 100, got ${text}`)
+}
+
 /** Most pixels to decode, from megapixels on the command line; the codec's own limit unless given. */
 export function parsePixelLimit(text: string | undefined): { readonly pixelLimit?: number } {
   if (text === undefined) return {}

@@ -53,6 +53,11 @@ export function viewAs<T>(bytes: Uint8Array, type: ArrayType<T>): T {
   return new type(buffer, byteOffset, byteLength / size)
 }
 
+/** The same bytes, to read numbers of any kind from. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 /** Wraps float32 values, without a copy where alignment allows. */
 export function float32Data(values: Float32Array, shape: readonly number[]): TensorData {
   if (values.length !== elementCount(shape)) {

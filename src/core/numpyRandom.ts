@@ -2,7 +2,7 @@
 
 import { log } from './elementary.ts'
 import { RestoreError } from './errors.ts'
-import type { Random } from './random.ts'
+import { checkBelow, type Random } from './random.ts'
 
 const [words, middle] = [624, 397]
 
@@ -101,12 +101,7 @@ class MersenneTwister implements Random {
   }
 
   integer(below: number): number {
-    if (!Number.isInteger(below) || below < 1 || below > 2 ** 32) {
-      throw new RestoreError(
-        'usage',
-        `random integer: expected a bound from 1 to ${2 ** 32}, a whole number, got ${below}`,
-      )
-    }
+    checkBelow(below)
     if (below === 1) return 0
     const mask = 0xffffffff >>> Math.clz32(below - 1)
     for (;;) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { exp, log, power, sinCos } from './elementary.ts'
 import { RestoreError } from './errors.ts'
 import { numpyRandom } from './numpyRandom.ts'
-import { counterRandom, type Random } from './random.ts'
+import { counterRandom, permutation, type Random } from './random.ts'
 
 function draw<T>(count: number, next: () => T): T[] {
   return Array.from({ length: count }, next)
@@ -152,6 +152,12 @@ describe('numpyRandom', () => {
     const stream = numpyRandom(0)
     expect([...values]).toEqual(draw(9, () => Math.fround(stream.normal())))
   })
+})
+
+test('a permutation holds every number once', () => {
+  expect(permutation(50, counterRandom(1)).sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 50 }, (_, i) => i),
+  )
 })
 
 test('seeds, keys and bounds that cannot be are refused', () => {

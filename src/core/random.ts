@@ -205,7 +205,8 @@ function checkWhole(where: string, value: number, largest: number): void {
   throw new RestoreError('usage', `${where}: expected a whole number from 0 to ${largest}, got ${value}`)
 }
 
-function checkBelow(below: number): void {
+/** Refuses a bound that {@link Random.integer} has no numbers below. */
+export function checkBelow(below: number): void {
   if (Number.isInteger(below) && below >= 1 && below <= 2 ** 32) return
   throw new RestoreError(
     'usage',
@@ -218,4 +219,16 @@ export function counterRandom(seed: number | RandomState): CounterRandom {
   if (typeof seed !== 'number') return new Philox(seed)
   checkWhole('random seed', seed, Number.MAX_SAFE_INTEGER)
   return new Philox({ key: [seed >>> 0, Math.floor(seed / 4294967296)], stream: [0, 0], taken: 0 })
+}
+
+/** A random order of 0 … count − 1. */
+export function permutation(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i)
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i + 1)
+    const moved = order[i] as number
+    order[i] = order[j] as number
+    order[j] = moved
+  }
+  return order
 }

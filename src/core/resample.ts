@@ -7,7 +7,8 @@ export interface Taps {
   readonly weights: readonly number[]
 }
 
-function cubic(distance: number): number {
+/** Keys' cubic with a = −1/2. */
+export function cubic(distance: number): number {
   const x = Math.abs(distance)
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0

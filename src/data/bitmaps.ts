@@ -1,5 +1,6 @@
 // The formats of old test sets that libvips is built without: BMP (uncompressed) and PNM (P5 and P6, 8 and 16 bits).
 
+import { viewOf } from '../core/data.ts'
 import type { Pixels } from './image.ts'
 
 /** 'bmp' or 'pnm' by the first bytes; undefined for anything else. */
@@ -116,8 +117,4 @@ function checkSides(width: number, height: number): void {
 
 function cutShort(): Error {
   return new Error('a file that was cut short')
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

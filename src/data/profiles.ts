@@ -1,6 +1,8 @@
 // ICC profiles as far as images need them: whether one is sRGB in all but name, and the curve of a grey one.
 // ICC.1:2022 (profile version 4.4), sections 7, 10.6 (curv) and 10.18 (para). Conversions of colour are libvips's: raster.ts.
 
+import { viewOf } from '../core/data.ts'
+
 /** What a profile describes: sRGB itself, another RGB, a grey with another curve, or something this file leaves to others. */
 export type ProfileKind = 'srgb' | 'rgb' | 'grey' | 'other'
 
@@ -128,8 +130,4 @@ function srgbEncode(linear: number): number {
 
 function latin1(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + 4))
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,7 +1,7 @@
 // Chains of degradations: `blur:sigma=2.4 resize:scale=0.25 noise:sigma=0..50 jpeg:quality=40`, or in code chain, oneOf, maybe, shuffled.
 
 import { RestoreError } from '../core/errors.ts'
-import type { Random } from '../core/random.ts'
+import { permutation, type Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { type Amount, type Degrade, type NamedDegradation, unknownName } from './degradation.ts'
 import { degradations } from './degradations.ts'
@@ -19,16 +19,7 @@ export function chain(steps: readonly Degrade[]): Degrade {
 
 /** All, in an order drawn for each image. */
 export function shuffled(steps: readonly Degrade[]): Degrade {
-  return (image, random) => {
-    const order = [...steps.keys()]
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = random.integer(i + 1)
-      const [a, b] = [order[i] as number, order[j] as number]
-      order[i] = b
-      order[j] = a
-    }
-    return apply(image, random, steps, order)
-  }
+  return (image, random) => apply(image, random, steps, permutation(steps.length, random))
 }
 
 /** The degradation with a probability, else the image as it is. */

@@ -65,6 +65,11 @@ function mist(width: number, height: number, strength: number, random: Random): 
   return field
 }
 
+/** The image behind mist of a strength and a colour. */
+function veiled(image: Image, strength: number, colour: readonly number[], random: Random): Image {
+  return blendTowards(image, mist(image.width, image.height, strength, random), colour)
+}
+
 interface RainShape {
   readonly amount: number
   readonly length: number
@@ -164,13 +169,14 @@ export const rain = defineDegradation({
   apply(image, drawn, random) {
     const { width, height } = image
     const light = airlight(image, 0.55)
-    const veiled = blendTowards(
+    const misty = veiled(
       image,
-      mist(width, height, drawn.veil, random.fork(0)),
+      drawn.veil,
       light.map((value) => 0.92 * value),
+      random.fork(0),
     )
     const streaks = rainStreaks(width, height, drawn, random.fork(1))
-    return drawn.blend === 'additive' ? addField(veiled, streaks) : blendTowards(veiled, streaks, light)
+    return drawn.blend === 'additive' ? addField(misty, streaks) : blendTowards(misty, streaks, light)
   },
 })
 
@@ -276,11 +282,12 @@ export const snow = defineDegradation({
   apply(image, drawn, random) {
     const { width, height } = image
     const light = airlight(image, 0.8)
-    const veiled = blendTowards(
+    const misty = veiled(
       image,
-      mist(width, height, drawn.veil, random.fork(0)),
+      drawn.veil,
       light.map((value) => 0.93 * value),
+      random.fork(0),
     )
-    return blendTowards(veiled, snowFlakes(width, height, drawn, random.fork(1)), light)
+    return blendTowards(misty, snowFlakes(width, height, drawn, random.fork(1)), light)
   },
 })

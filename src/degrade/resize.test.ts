@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
+import { cubic } from '../core/resample.ts'
 import type { Image } from '../data/image.ts'
-import { borderIndex, cubic } from './numerics/taps.ts'
+import { borderIndex } from './numerics/taps.ts'
 import { imresize, resizeMethods, resizeTo } from './resize.ts'
 
 function noise(channels: number, height: number, width: number, seed = 1): Image {

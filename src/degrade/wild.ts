@@ -19,6 +19,7 @@ import {
   isotropicGaussian,
   type Kernel,
   lineMotion,
+  normalize,
   plateau,
   sincFilter,
 } from './numerics/kernels.ts'
@@ -84,9 +85,10 @@ function drawKernel(kind: KernelKind, size: number, sigmas: Range, random: Rando
 
 /** Weights times 0.9..1.1 each, of sum 1 again. */
 function roughen({ size, weights }: Kernel, random: Random): Kernel {
-  const rough = weights.map((weight) => weight * between(random, 0.9, 1.1))
-  const sum = rough.reduce((total, weight) => total + weight, 0)
-  return { size, weights: rough.map((weight) => weight / sum) }
+  return normalize(
+    size,
+    weights.map((weight) => weight * between(random, 0.9, 1.1)),
+  )
 }
 
 /** What a camera under a display sees of a point: a sharp core, weaker copies where the grid of pixels diffracts it, and a veil. */
@@ -109,8 +111,7 @@ export function underDisplayPsf(random: Random): Kernel {
     }
     return sum
   })
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  return { size, weights: weights.map((weight) => weight / total) }
+  return normalize(size, weights)
 }
 
 /** The kernel that undoes another one by Wiener's filter conj(H) / (|H|² + ratio), as far as 31 px [63 63]. */

@@ -7,7 +7,6 @@ import type { Image } from '../data/image.ts'
 import { frechetDistance, inceptionFeatures } from './fid.ts'
 import { lpips } from './lpips.ts'
 import {
-  findMetric,
   isMetricName,
   type MetricFacts,
   type MetricName,
@@ -103,7 +102,7 @@ export const computeMetrics: ComputeMetrics = measurePair
 /** Facts of any metric by name; an unknown one lists all. */
 export function factsOf(name: string): MetricFacts {
   if (Object.hasOwn(networkMetrics, name)) return networkMetrics[name as NetworkMetricName]
-  if (isMetricName(name)) return findMetric(name)
+  if (isMetricName(name)) return metrics[name]
   const known = [...Object.keys(metrics), ...Object.keys(networkMetrics)].join(', ')
   throw new RestoreError('usage', `metrics: expected names among ${known}, got '${name}'`)
 }

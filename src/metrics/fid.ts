@@ -4,7 +4,7 @@
 import { viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
-import { type Image, quantize } from '../data/image.ts'
+import { type Image, pixelsToPlanes, quantize } from '../data/image.ts'
 import { signed } from './lpips.ts'
 import { eigenOfSymmetric } from './numerics/symmetric.ts'
 
@@ -18,13 +18,8 @@ export async function inceptionFeatures(session: Session, image: Image): Promise
 }
 
 function asSaved(image: Image): Image {
-  const rows = quantize(image, 255, new Uint8Array(image.data.length))
-  const plane = image.width * image.height
-  const data = new Float32Array(rows.length)
-  for (let i = 0; i < rows.length; i++) {
-    data[(i % image.channels) * plane + Math.floor(i / image.channels)] = rows[i]! / 255
-  }
-  return { ...image, data }
+  const data = quantize(image, 255, new Uint8Array(image.data.length))
+  return pixelsToPlanes({ ...image, hasAlpha: false, data }).image
 }
 
 /** Bilinear, corners not aligned, no antialiasing: torch's interpolate. */

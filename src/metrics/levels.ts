@@ -80,12 +80,7 @@ function fillRounded(data: Float32Array, from: number, plane: Float64Array, to: 
   }
 }
 
-/** Brightness of whole levels as one plane; a gray image counts as RGB with three equal channels. */
-export function lumaLevels(image: Image, luma: Luma, cropPx: number): Levels {
-  return lumaOf(channelLevels(image, 'uint8', cropPx), luma)
-}
-
-/** Brightness of channels as one plane. */
+/** Brightness of channels as one plane; gray counts as RGB with three equal channels. */
 export function lumaOf({ width, height, planes }: Levels, { weights, offset, isRounded }: Luma): Levels {
   const [r, g = r, b = r] = planes as [Float64Array, Float64Array?, Float64Array?]
   const [forR, forG, forB] = weights

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { hashed } from '../../test/hashed.ts'
 import type { Image } from '../data/image.ts'
-import { findMetric, type MetricName, metrics } from './metrics.ts'
+import { factsOf } from './evaluate.ts'
+import { type MetricName, metrics } from './metrics.ts'
 
 function picture(key: string, width: number, height: number, channels = 3): Image {
   return { width, height, channels, data: hashed(key, [channels, height, width]) }
@@ -109,8 +110,8 @@ test('what cannot be compared is refused: sizes, crops, windows, names, a missin
   expect(() => figure('psnr', a, a, 9)).toThrow(/more than 18 pixels a side/)
   expect(() => figure('psnr', a, a, 0.5)).toThrow(/whole pixels, got 0\.5/)
   expect(() => figure('ssim', a, a, 4)).toThrow(/at least 11×11 pixels for its window, got 10×12/)
-  expect(() => findMetric('pnsr')).toThrow(/among psnr, .*, got 'pnsr'/)
-  expect(() => findMetric('toString')).toThrow(/got 'toString'/)
+  expect(() => factsOf('pnsr')).toThrow(/among psnr, .*, got 'pnsr'/)
+  expect(() => factsOf('toString')).toThrow(/got 'toString'/)
   expect(() => metrics.ssim.compute(undefined, a, { cropPx: 0 })).toThrow(/expected a reference/)
 })
 

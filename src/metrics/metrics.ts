@@ -185,15 +185,6 @@ export function measurePair(
   return names.map((name) => metrics[name].measure(truth, seen))
 }
 
-/** The metric of a name; an unknown one lists those that exist. */
-export function findMetric(name: string): Metric {
-  if (isMetricName(name)) return metrics[name]
-  throw new RestoreError(
-    'usage',
-    `metrics: expected names among ${Object.keys(metrics).join(', ')}, got '${name}'`,
-  )
-}
-
 export function isMetricName(name: string): name is MetricName {
   return Object.hasOwn(metrics, name)
 }

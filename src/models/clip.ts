@@ -9,6 +9,7 @@ import { cat, scoped, type Tensor } from '../core/tensor.ts'
 import { MultiheadAttention } from '../nn/attention.ts'
 import { Conv2d } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { LayerNorm } from '../nn/norm.ts'
 
@@ -310,18 +311,9 @@ export class CustomTextClip implements ClipNetwork {
 }
 
 /** Options as the shapes of a checkpoint tell them: heads of 64 features, and QuickGELU in OpenAI's own files. */
-export function clipOptionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): ClipOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `CLIP: expected a key ${key}, which is missing`)
-    return found
-  }
-  const layers = (tower: string): number => {
-    let count = 0
-    while (shapes.has(`${tower}transformer.resblocks.${count}.ln_1.weight`)) count++
-    return count
-  }
+export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
+  const { size, count } = shapeReader('CLIP', shapes)
+  const layers = (tower: string) => count(`${tower}transformer.resblocks`, 'ln_1.weight')
   const hasTextPrefix = shapes.has('text.token_embedding.weight')
   const text = hasTextPrefix ? 'text.' : ''
   const patch = size('visual.conv1.weight', 2)

@@ -6,6 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'
 import { Conv2d, convInParts } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { ChannelGainNorm, cropLike, padTo, sinusoid } from '../nn/unetBlocks.ts'
 import type { Tap, UnetInputs } from './conditionalUnet.ts'
@@ -179,20 +180,8 @@ export class ConditionalNafnet {
 }
 
 /** Options as the shapes of a checkpoint tell them; a network over more channels than an image's is one over latents. */
-export function conditionalNafnetOptionsFromWeights(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): ConditionalNafnetOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `NAFNet: expected a key ${key}, which is missing`)
-    return found
-  }
-  const count = (list: string, suffix: string): number => {
-    let items = 0
-    while (shapes.has(`${list}.${items}.${suffix}`)) items++
-    return items
-  }
+export function conditionalNafnetOptionsFromWeights(shapes: KeyShapes): ConditionalNafnetOptions {
+  const { size, count } = shapeReader('NAFNet', shapes)
   const levels = count('downs', 'weight')
   const blocks = (stage: string) => Array.from({ length: levels }, (_, i) => count(`${stage}.${i}`, 'beta'))
   const channels = size('ending.weight', 0)

@@ -6,6 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import { cat, type Tensor } from '../core/tensor.ts'
 import { Conv2d } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { SpatialTransformer } from '../nn/spatialTransformer.ts'
 import {
@@ -294,19 +295,10 @@ export class ConditionalUnet {
 }
 
 /** Options as the shapes of a checkpoint tell them. */
-export function conditionalUnetOptionsFromWeights(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): ConditionalUnetOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `U-Net: expected a key ${key}, which is missing`)
-    return found
-  }
+export function conditionalUnetOptionsFromWeights(shapes: KeyShapes): ConditionalUnetOptions {
+  const { size, count } = shapeReader('U-Net', shapes)
   const width = size('init_conv.weight', 0)
-  const multipliers = [1]
-  for (let i = 0; shapes.has(`downs.${i}.3.weight`); i++)
-    multipliers.push(size(`downs.${i}.3.weight`, 0) / width)
+  const levels = Array.from({ length: count('downs', '3.weight') }, (_, i) => size(`downs.${i}.3.weight`, 0))
   const channelsOut = size('final_conv.weight', 0)
   const isConditional = size('init_conv.weight', 1) === 2 * channelsOut
   const crossKey = 'mid_attn.fn.fn.transformer_blocks.0.attn2.to_v.weight'
@@ -316,7 +308,7 @@ export function conditionalUnetOptionsFromWeights(
     channelsIn: size('init_conv.weight', 1) / (isConditional ? 2 : 1),
     channelsOut,
     width,
-    multipliers,
+    multipliers: [1, ...levels.map((channels) => channels / width)],
     isConditional,
     middleAttention: shapes.has('mid_attn.fn.fn.to_out.weight') ? 'full' : 'linear',
     contextWidth: usesContent ? size(crossKey, 1) : usesDegradation ? size('text_mlp.0.weight', 1) : 0,

@@ -9,6 +9,7 @@ import type { Tensor } from '../core/tensor.ts'
 import { contrastiveLoss, normalized, sharedTextLoss } from '../nn/contrastive.ts'
 import type { Conv2d } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { mapTensors, stateDict } from '../nn/module.ts'
 import type { LayerNorm } from '../nn/norm.ts'
@@ -204,7 +205,7 @@ function filled({ shape }: Tensor, row: Tensor | undefined, value = 0): Tensor {
 }
 
 /** Options as the shapes of a checkpoint tell them: those of the CLIP in it. */
-export function daClipOptionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): ClipOptions {
+export function daClipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const prefix = 'clip.'
   const inner = [...shapes].flatMap(([key, shape]) =>
     key.startsWith(prefix) ? [[key.slice(prefix.length), shape] as const] : [],

@@ -2,12 +2,12 @@
 // Checkpoint keys: SYSU-SAIL/DASR@51524af model/blindsr.py and moco/builder.py. Input [b 3 h w] in 0..1 of any size.
 // How the encoder is trained (momentum, queue) is in train/moco.ts.
 
-import { RestoreError } from '../core/errors.ts'
 import { inverseNorm } from '../core/functional.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'
 import { BatchNorm2d, type BatchStatistics } from '../nn/batchNorm.ts'
 import { Conv2d } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { MeanShift } from '../nn/meanShift.ts'
 import { runSteps, type Step, scaleOfUpsampler, upsampler } from '../nn/upsampler.ts'
@@ -282,24 +282,14 @@ export class Dasr {
 }
 
 /** Options as the shapes of a checkpoint tell them. */
-export function dasrOptionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): DasrOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `DASR: expected a key ${key}, which is missing`)
-    return found
-  }
-  const count = (key: (i: number) => string): number => {
-    let i = 0
-    while (shapes.has(key(i))) i++
-    return i
-  }
+export function dasrOptionsFromWeights(shapes: KeyShapes): DasrOptions {
+  const { size, count } = shapeReader('DASR', shapes)
   const channels = size('G.head.0.weight', 0)
   const width = (layer: number) => size(`E.encoder_q.E.${layer}.weight`, 0)
   return {
     scale: scaleOfUpsampler(shapes, 'G.tail.0.', channels),
-    groups: count((i) => `G.body.${i}.body.0.conv1.weight`),
-    blocks: count((i) => `G.body.0.body.${i}.conv1.weight`),
+    groups: count('G.body', 'body.0.conv1.weight'),
+    blocks: count('G.body.0.body', 'conv1.weight'),
     channels,
     reduction: Math.floor(channels / size('G.body.0.body.0.da_conv1.ca.conv_du.0.weight', 0)),
     encoderChannels: [width(0), width(6), width(12)],

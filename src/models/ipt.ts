@@ -9,6 +9,7 @@ import { scoped, type Tensor } from '../core/tensor.ts'
 import { MultiheadAttention } from '../nn/attention.ts'
 import { Conv2d } from '../nn/conv.ts'
 import { type Distribution, type Init, uniformByFanIn } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { MeanShift } from '../nn/meanShift.ts'
 import { LayerNorm } from '../nn/norm.ts'
@@ -313,31 +314,21 @@ export class Ipt {
  * Options as the shapes of a checkpoint tell them. They do not tell the number of heads, nor whether positions join every
  * layer; and the patch size only where there are positions or task embeddings. Those are the published ones.
  */
-export function iptOptionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): IptOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `IPT: expected a key ${key}, which is missing`)
-    return found
-  }
-  const count = (key: (i: number) => string): number => {
-    let i = 0
-    while (shapes.has(key(i))) i++
-    return i
-  }
+export function iptOptionsFromWeights(shapes: KeyShapes): IptOptions {
+  const { size, count } = shapeReader('IPT', shapes)
   const channels = size('head.0.0.weight', 0)
   const features = size('body.encoder.layers.0.linear1.weight', 1)
   const tokenSize = Math.round(Math.sqrt(features / channels))
   const position = shapes.get('body.position_encoding.pe.weight')
   const embedding = shapes.get('body.query_embed.weight')
   const tokens = position?.[0] ?? (embedding ? (embedding[1] ?? 0) / features : undefined)
-  const tasks = count((i) => `head.${i}.0.weight`)
+  const tasks = count('head', '0.weight')
   return {
     scales: Array.from({ length: tasks }, (_, i) => scaleOfUpsampler(shapes, `tail.${i}.0.`, channels)),
     channels,
     patchSize: tokens === undefined ? iptDefaults.patchSize : Math.round(Math.sqrt(tokens)) * tokenSize,
     tokenSize,
-    layers: count((i) => `body.encoder.layers.${i}.linear1.weight`),
+    layers: count('body.encoder.layers', 'linear1.weight'),
     heads: iptDefaults.heads,
     hidden: size('body.encoder.layers.0.linear1.weight', 0),
     queries: embedding?.[0] ?? iptDefaults.queries,

@@ -6,6 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import { cat, type Tensor } from '../core/tensor.ts'
 import { Conv2d } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import {
   cropLike,
   downsample,
@@ -134,24 +135,17 @@ export class LatentUnet {
 }
 
 /** Options as the shapes of a checkpoint tell them. */
-export function latentUnetOptionsFromWeights(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): LatentUnetOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `latent U-Net: expected a key ${key}, which is missing`)
-    return found
-  }
+export function latentUnetOptionsFromWeights(shapes: KeyShapes): LatentUnetOptions {
+  const { size, count } = shapeReader('latent U-Net', shapes)
   const width = size('init_conv.weight', 0)
-  const multipliers: number[] = []
-  for (let i = 0; shapes.has(`encoder.${i}.3.weight`); i++)
-    multipliers.push(size(`encoder.${i}.3.weight`, 0) / width)
+  const levels = Array.from({ length: count('encoder', '3.weight') }, (_, i) =>
+    size(`encoder.${i}.3.weight`, 0),
+  )
   return {
     channelsIn: size('init_conv.weight', 1),
     channelsOut: size('final_conv.weight', 0),
     width,
-    multipliers,
+    multipliers: levels.map((channels) => channels / width),
     latentChannels: size('latent_conv.weight', 0),
   }
 }

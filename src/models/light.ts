@@ -2,11 +2,11 @@
 // works at half resolution, without that paper's global pooling, so that a tile sees what the whole picture would.
 // Input [b 3 h w] in 0..1, h and w multiples of 8.
 
-import { RestoreError } from '../core/errors.ts'
 import { pixelUnshuffle } from '../core/functional.ts'
 import { scoped, type Tensor } from '../core/tensor.ts'
 import { Conv2d, convInParts } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { ChannelLayerNorm } from '../nn/norm.ts'
 
 export interface LightOptions {
@@ -117,24 +117,14 @@ export class Light {
 }
 
 /** Options as the shapes of a checkpoint tell them. */
-export function lightOptionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): LightOptions {
-  const [width, unshuffled] = shapes.get('intro.weight') ?? []
-  if (width === undefined || unshuffled === undefined) {
-    throw new RestoreError(
-      'checkpoint',
-      'Light: expected a key intro.weight [width 4·channels 3 3], which is missing',
-    )
-  }
-  const count = (stage: string): number => {
-    let blocks = 0
-    while (shapes.has(`${stage}.${blocks}.beta`)) blocks++
-    return blocks
-  }
+export function lightOptionsFromWeights(shapes: KeyShapes): LightOptions {
+  const { size, count } = shapeReader('Light', shapes)
+  const blocks = (stage: string) => count(stage, 'beta')
   return {
-    channels: unshuffled / 4,
-    width,
-    encoderBlocks: [count('encoders.0'), count('encoders.1')],
-    middleBlocks: count('middle'),
-    decoderBlocks: [count('decoders.0'), count('decoders.1')],
+    channels: size('intro.weight', 1) / 4,
+    width: size('intro.weight', 0),
+    encoderBlocks: [blocks('encoders.0'), blocks('encoders.1')],
+    middleBlocks: blocks('middle'),
+    decoderBlocks: [blocks('decoders.0'), blocks('decoders.1')],
   }
 }

@@ -6,6 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import { hostTensor } from '../core/host.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { type Init, uniformByFanIn } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 
 export type LpipsBackbone = 'alexnet' | 'vgg16'
 
@@ -140,7 +141,7 @@ export class Lpips {
 }
 
 /** Which backbone the key shapes tell. */
-export function lpipsBackbone(shapes: ReadonlyMap<string, readonly number[]>): LpipsBackbone {
+export function lpipsBackbone(shapes: KeyShapes): LpipsBackbone {
   const kernel = shapes.get('features.0.weight')?.[2]
   if (kernel === 11) return 'alexnet'
   if (kernel === 3) return 'vgg16'

@@ -7,6 +7,7 @@ import { rearrange } from '../core/rearrange.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'
 import { Conv2d, convInParts } from '../nn/conv.ts'
 import type { Init } from '../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { ChannelLayerNorm } from '../nn/norm.ts'
 
 export interface RestormerOptions {
@@ -245,23 +246,12 @@ function expansionFactor(widths: readonly (readonly [width: number, hidden: numb
 }
 
 /** Options as the shapes of a checkpoint tell them. */
-export function restormerOptionsFromWeights(
-  shapes: ReadonlyMap<string, readonly number[]>,
-): RestormerOptions {
-  const size = (key: string, dim: number): number => {
-    const found = shapes.get(key)?.[dim]
-    if (found === undefined)
-      throw new RestoreError('checkpoint', `Restormer: expected a key ${key}, which is missing`)
-    return found
-  }
-  const count = (stage: string): number => {
-    let blocks = 0
-    while (shapes.has(`${stage}.${blocks}.attn.temperature`)) blocks++
-    return blocks
-  }
+export function restormerOptionsFromWeights(shapes: KeyShapes): RestormerOptions {
+  const { size, count } = shapeReader('Restormer', shapes)
+  const blocks = (stage: string) => count(stage, 'attn.temperature')
   const dim = size('patch_embed.proj.weight', 0)
   const stages = ['encoder_level1', 'encoder_level2', 'encoder_level3', 'latent'] as const
-  const [n1, n2, n3, n4] = stages.map(count)
+  const [n1, n2, n3, n4] = stages.map(blocks)
   const [h1, h2, h3, h4] = stages.map((stage) => size(`${stage}.0.attn.temperature`, 0))
   const widths = stages.map(
     (stage, level) => [dim * 2 ** level, size(`${stage}.0.ffn.project_out.weight`, 1)] as const,
@@ -271,7 +261,7 @@ export function restormerOptionsFromWeights(
     channelsOut: size('output.weight', 0),
     dim,
     numBlocks: [n1 ?? 0, n2 ?? 0, n3 ?? 0, n4 ?? 0],
-    numRefinementBlocks: count('refinement'),
+    numRefinementBlocks: blocks('refinement'),
     heads: [h1 ?? 1, h2 ?? 1, h3 ?? 1, h4 ?? 1],
     ffnExpansion: expansionFactor(widths),
     bias: shapes.has('encoder_level1.0.attn.qkv.bias'),

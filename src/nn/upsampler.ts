@@ -2,6 +2,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Conv2d } from './conv.ts'
 import type { Init } from './init.ts'
+import type { KeyShapes } from './keyShapes.ts'
 
 /** One of a list of layers, as nn.Sequential has them. */
 export type Step = { forward(x: Tensor): Tensor } | ((x: Tensor) => Tensor)
@@ -22,11 +23,7 @@ function factorsOf(scale: number): readonly number[] {
 }
 
 /** The scale that the shapes of an upsampler's convolutions tell; `prefix` ends with a dot. */
-export function scaleOfUpsampler(
-  shapes: ReadonlyMap<string, readonly number[]>,
-  prefix: string,
-  channels: number,
-): number {
+export function scaleOfUpsampler(shapes: KeyShapes, prefix: string, channels: number): number {
   let scale = 1
   for (let step = 0; ; step += 2) {
     const shape = shapes.get(`${prefix}${step}.weight`)

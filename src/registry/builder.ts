@@ -4,6 +4,7 @@ import type { Checkpoint } from '../checkpoints/stored.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Init } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 import type { LicenseId } from './cards.ts'
 
 export type Options = object
@@ -11,7 +12,7 @@ export type Tensors = Readonly<Record<string, Tensor>>
 
 export interface Builder {
   /** Options that the key shapes of a checkpoint imply. */
-  optionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): Options
+  optionsFromWeights(shapes: KeyShapes): Options
   readonly defaults: Options
   create(init: Init, options: Options): object
   /** Named inputs of `forward`, each with its layout: letters for sizes that are free, names of options for others. */
@@ -48,7 +49,7 @@ interface Call<O = Options> {
 
 /** One network's builder, typed where it is written and the same for all where it is used. */
 export function builder<O extends object, N extends object>(entry: {
-  readonly optionsFromWeights: (shapes: ReadonlyMap<string, readonly number[]>) => O
+  readonly optionsFromWeights: (shapes: KeyShapes) => O
   readonly defaults: O
   readonly create: (init: Init, options: O) => N
   readonly inputs: Readonly<Record<string, string>>

@@ -7,6 +7,7 @@ import type { Tensor } from '../core/tensor.ts'
 import { Inception } from '../models/inception.ts'
 import { Lpips, lpipsBackbone } from '../models/lpips.ts'
 import { emptyInit } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 import { loadWeights } from '../nn/module.ts'
 
 type Tensors = Readonly<Record<string, Tensor>>
@@ -75,6 +76,6 @@ function load(network: object, tensors: Stored, kept: RegExp): void {
   loadWeights(network, new Map(sources))
 }
 
-function shapesOf(tensors: Stored): ReadonlyMap<string, readonly number[]> {
+function shapesOf(tensors: Stored): KeyShapes {
   return new Map([...tensors].map(([key, { shape }]) => [key, shape]))
 }

@@ -4,10 +4,9 @@
 import { RestoreError } from '../core/errors.ts'
 import { inverseNorm } from '../core/functional.ts'
 import { constant } from '../core/host.ts'
-import type { Random } from '../core/random.ts'
+import { permutation, type Random } from '../core/random.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { noGrad } from '../torch/backend.ts'
-import { permutation } from './loader/samples.ts'
 
 /** `count` of the tokens of every image, the same ones of each: [b n d] -> [b count d]. */
 export function someTokens(features: Tensor, count: number, random: Random): Tensor {

@@ -5,12 +5,13 @@ import { readCheckpoint } from '../checkpoints/files.ts'
 import { loadTensor } from '../checkpoints/stored.ts'
 import { RestoreError } from '../core/errors.ts'
 import { emptyInit, type Init } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 import { loadWeights, mapTensors } from '../nn/module.ts'
 import { type Device, moveToTorch } from '../torch/backend.ts'
 
 /** How a network is built from what its weights tell. */
 export interface FrozenKind<N extends object, O> {
-  optionsFromWeights(shapes: ReadonlyMap<string, readonly number[]>): O
+  optionsFromWeights(shapes: KeyShapes): O
   create(init: Init, options: O): N
 }
 

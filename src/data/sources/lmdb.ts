@@ -4,6 +4,7 @@
 
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { viewOf } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 
 /** Where a value lies in the file. */
@@ -235,10 +236,6 @@ function readAt(file: number, { offset, length }: Place): Uint8Array {
     at += count
   }
   return bytes
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function refused(path: string, reason: string, cause: unknown): RestoreError {

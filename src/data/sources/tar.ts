@@ -3,6 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { RestoreError } from '../../core/errors.ts'
+import { roundUp } from '../../core/functional.ts'
 
 /** A file to write; its content is read when its turn comes. */
 export interface TarInput {
@@ -53,8 +54,8 @@ export function* tarParts(files: Iterable<TarInput>): Generator<Uint8Array> {
 
 /** Size in the archive, header included. */
 export function tarSize({ name, size }: Pick<TarInput, 'name' | 'size'>): number {
-  const extended = shortName(name) ? 0 : block + roundUp(paxRecord('path', name).length)
-  return extended + block + roundUp(size)
+  const extended = shortName(name) ? 0 : block + roundUp(paxRecord('path', name).length, block)
+  return extended + block + roundUp(size, block)
 }
 
 /** Name in 100 ASCII bytes and prefix in 155, split at a slash; undefined where it does not fit. */
@@ -95,7 +96,7 @@ function header({ name, prefix, size, modified, type }: Header): Buffer {
 }
 
 function padded(content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(roundUp(content.length))
+  const bytes = new Uint8Array(roundUp(content.length, block))
   bytes.set(content)
   return bytes
 }
@@ -135,14 +136,12 @@ function members(file: number, size: number): readonly TarMember[] {
       if (type === '0' || type === '\0')
         found.push({ name, offset, size: length, modified: numberAt(head, 136, 12) })
     }
-    at = offset + roundUp(length)
+    at = offset + roundUp(length, block)
   }
   throw new Error('an archive that was cut short: it has no end')
 }
 
 function checkSum(head: Buffer, at: number): void {
-  if (at === 0 && head[0] === 0x1f && head[1] === 0x8b)
-    throw new Error('a compressed archive; unpack it (gunzip)')
   const stored = numberAt(head, 148, 8)
   head.fill(0x20, 148, 156)
   if (sumOf(head) !== stored) throw new Error(`no tar header at byte ${at}`)
@@ -191,8 +190,4 @@ function readAt(file: number, offset: number, length: number): Buffer {
     at += count
   }
   return bytes
-}
-
-function roundUp(size: number): number {
-  return Math.ceil(size / block) * block
 }

@@ -29,7 +29,8 @@ function checkPositive(what: string, value: number): void {
   throw new RestoreError('usage', `blur kernel: expected a ${what} above 0, got ${value}`)
 }
 
-function normalize(size: number, weights: Float64Array): Kernel {
+/** The weights over their sum. */
+export function normalize(size: number, weights: Float64Array): Kernel {
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return { size, weights: weights.map((weight) => weight / sum) }
 }

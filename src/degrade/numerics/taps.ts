@@ -2,6 +2,7 @@
 
 import { sinCos } from '../../core/elementary.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { cubic } from '../../core/resample.ts'
 
 /** Output sample j is the sum over t < count of weights[j·count + t] · input[starts[j] + t]. */
 export interface Taps {
@@ -23,13 +24,6 @@ interface Kernel {
   /** Half the width beyond which the kernel is 0. */
   readonly radius: number
   readonly at: (x: number) => number
-}
-
-/** Keys' cubic with a = −1/2. */
-export function cubic(x: number): number {
-  const d = Math.abs(x)
-  if (d <= 1) return (1.5 * d - 2.5) * d * d + 1
-  return d <= 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0
 }
 
 function sinc(x: number): number {

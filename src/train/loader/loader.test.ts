@@ -11,7 +11,7 @@ import { importRecipe, type RecipeModule } from '../recipeModule.ts'
 import { folder, openImages, pairFolders } from './images.ts'
 import { Loader } from './loader.ts'
 import { planBatches } from './plan.ts'
-import { type HostBatch, mix, permutation, stackSamples } from './samples.ts'
+import { type HostBatch, mix, stackSamples } from './samples.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'limpid-loader-'))
 let compiled: CompiledRecipe
@@ -156,12 +156,6 @@ describe('samples', () => {
     const same = { input: { dtype: 'float32', shape: [4, 1], bytes: before } } as const
     mix(same, { alpha: 1.2, probability: 0 }, counterRandom(5))
     expect([...viewAs(before, Float32Array)]).toEqual([1, 2, 4, 8])
-  })
-
-  test('a permutation holds every number once', () => {
-    expect(permutation(50, counterRandom(1)).sort((a, b) => a - b)).toEqual(
-      Array.from({ length: 50 }, (_, i) => i),
-    )
   })
 })
 

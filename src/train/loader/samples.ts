@@ -2,7 +2,7 @@
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
-import type { Random } from '../../core/random.ts'
+import { permutation, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Image, Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
@@ -156,16 +156,4 @@ function beta(alpha: number, random: Random): number {
     const [x, y] = [random.uniform() ** (1 / alpha), random.uniform() ** (1 / alpha)]
     if (x + y > 0 && x + y <= 1) return x / (x + y)
   }
-}
-
-/** A random order of 0 … count − 1. */
-export function permutation(count: number, random: Random): number[] {
-  const order = Array.from({ length: count }, (_, i) => i)
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.integer(i + 1)
-    const moved = order[i] as number
-    order[i] = order[j] as number
-    order[j] = moved
-  }
-  return order
 }

@@ -1,0 +1,29 @@
+"""Weights and pictures by formula, which both sides of a benchmark make for themselves; as ../sides/formula.ts."""
+
+import math
+
+import numpy as np
+import torch
+
+
+def usual_scale(tensor, gain=1):
+    """By fan-in, times a gain; biases and other vectors are small."""
+    return (gain / math.sqrt(tensor[0].numel()), 0) if tensor.dim() > 1 else (0.1, 0)
+
+
+def fill(model, scale_of):
+    """Element i of the k-th tensor: s = sin(0.7·(i mod 1024) + 1.3·k), to offset + scale · s by its key; counters keep theirs."""
+    with torch.no_grad():
+        for k, (key, tensor) in enumerate(model.state_dict().items()):
+            if key.endswith('num_batches_tracked'):
+                continue
+            scale, offset = scale_of(key, tensor)
+            s = np.sin(0.7 * (np.arange(tensor.numel()) % 1024) + 1.3 * k)
+            tensor.copy_(torch.from_numpy(offset + scale * s).view_as(tensor))
+
+
+def image(*shape):
+    """Element i is 0.5 + 0.5·sin(0.37·i + 0.011·(i mod 97))."""
+    i = np.arange(math.prod(shape))
+    values = 0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97))
+    return torch.from_numpy(values).float().reshape(shape)
