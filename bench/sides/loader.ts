@@ -4,17 +4,15 @@
 
 import { writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
-
-process.env.OMP_WAIT_POLICY ??= 'passive'
-const { loadAddon } = await import('../../native/load.ts')
-const { scope } = await import('../../src/torch/backend.ts')
-const { clipGradNorm } = await import('../../src/torch/optim.ts')
-const { openImages } = await import('../../src/train/loader/images.ts')
-const { Loader } = await import('../../src/train/loader/loader.ts')
-const { addAllGradients } = await import('../../src/train/loop.ts')
-const { importRecipe } = await import('../../src/train/recipeModule.ts')
-const { createRun } = await import('../../src/train/run.ts')
-const { report } = await import('../measure.ts')
+import { loadAddon } from '../../native/load.ts'
+import { scope } from '../../src/torch/backend.ts'
+import { clipGradNorm } from '../../src/torch/optim.ts'
+import { openImages } from '../../src/train/loader/images.ts'
+import { Loader } from '../../src/train/loader/loader.ts'
+import { addAllGradients } from '../../src/train/loop.ts'
+import { importRecipe } from '../../src/train/recipeModule.ts'
+import { createRun } from '../../src/train/run.ts'
+import { report } from '../measure.ts'
 
 const [, , threads, folder = '', crop = '', batch = '', mode, out = ''] = process.argv
 loadAddon().setThreads(Number(threads))

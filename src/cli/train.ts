@@ -38,9 +38,6 @@ interface Result {
 }
 
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
-  // Threads of libtorch that wait for work must not spin, since data workers and other programs need the cores. Its OpenMP
-  // reads this once, when it is loaded.
-  process.env.OMP_WAIT_POLICY ??= 'passive'
   const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
   if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
   const device = parseDevice(options.device)
