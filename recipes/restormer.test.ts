@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { builders } from '../src/registry/builders.ts'
 import { cards } from '../src/registry/cards.ts'
 import { checkRecipe } from '../src/train/checks.ts'
-import { phaseAt, type Recipe, rateAt } from '../src/train/recipe.ts'
-import { compileRecipe } from '../src/train/recipeFile.ts'
+import { phaseAt, type Recipe, rateAt } from '../src/train/recipe/recipe.ts'
+import { compileRecipe } from '../src/train/recipe/recipeFile.ts'
 
 const published = cards.filter(({ model }) => model === 'restormer')
 

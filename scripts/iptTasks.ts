@@ -8,7 +8,7 @@ import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { resizeTo } from '../src/degrade/resize.ts'
 import { measurePair } from '../src/metrics/metrics.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
-import { iptPretraining } from '../src/train/ipt.ts'
+import { iptPretraining } from '../src/train/networks/ipt.ts'
 
 const [weights, folder, most = '20'] = process.argv.slice(2)
 if (!weights || !folder) throw new Error('usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]')

@@ -78,7 +78,12 @@ export {
   sgd,
 } from './torch/optim.ts'
 export { RandomGenerator } from './torch/rng.ts'
-export { iptContrast, someTokens, supervisedContrast } from './train/contrastive.ts'
+export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
+export { folder, type Images, pairFolders } from './train/loader/images.ts'
+export { balancedKinds } from './train/loader/kindFolders.ts'
+export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
+export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
+export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastive.ts'
 export {
   captioned,
   captionedImages,
@@ -90,15 +95,14 @@ export {
   guideImage,
   openGuide,
   withClip,
-} from './train/daclip.ts'
+} from './train/networks/daclip.ts'
 export {
   type BlindDegradation,
   dasrLosses,
   isForContrastAlone,
   twoViews,
   withContrast,
-} from './train/dasr.ts'
-export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
+} from './train/networks/dasr.ts'
 export {
   type IptTask,
   inWindows,
@@ -106,7 +110,7 @@ export {
   iptPretraining,
   oneTaskPerBatch,
   tasksFrom,
-} from './train/ipt.ts'
+} from './train/networks/ipt.ts'
 export {
   cleanOnly,
   latentLosses,
@@ -116,13 +120,23 @@ export {
   restoreBySampling,
   sdeLoss,
   throughLatents,
-} from './train/irsde.ts'
-export { folder, type Images, pairFolders } from './train/loader/images.ts'
-export { balancedKinds } from './train/loader/kindFolders.ts'
-export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
-export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
-export { contrastStep, startContrast } from './train/moco.ts'
-export { defineRecipe, type LossContext, type Phase, type Recipe, type Validation } from './train/recipe.ts'
+} from './train/networks/irsde.ts'
+export { contrastStep, startContrast } from './train/networks/moco.ts'
+export {
+  damaged,
+  tenKinds,
+  tenKindsPaired,
+  tenKindsSeen,
+  wordsLoss,
+  wordsOnly,
+} from './train/networks/tenKinds.ts'
+export {
+  defineRecipe,
+  type LossContext,
+  type Phase,
+  type Recipe,
+  type Validation,
+} from './train/recipe/recipe.ts'
 export {
   constant,
   cosine,
@@ -133,4 +147,3 @@ export {
   warmup,
 } from './train/schedules.ts'
 export { addGradients, type TrainStep, trainStep } from './train/step.ts'
-export { damaged, tenKinds, tenKindsPaired, tenKindsSeen, wordsLoss, wordsOnly } from './train/tenKinds.ts'

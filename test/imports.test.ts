@@ -95,7 +95,9 @@ test('the walk sees static, type and dynamic imports', () => {
   const seen = edges.map(describeEdge)
   expect(seen).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
   expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
-  expect(seen).toContain(`${join('src', 'cli', 'main.ts')} imports ${join('src', 'cli', 'restore.ts')}`)
+  expect(seen).toContain(
+    `${join('src', 'cli', 'main.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
+  )
 })
 
 test('every relative import names a file that exists', () => {

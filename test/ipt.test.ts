@@ -20,7 +20,7 @@ import { mapTensors, parameterCount, parameters, stateDict } from '../src/nn/mod
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
 import { loadModel, recognize } from '../src/registry/builders.ts'
-import { onnxSession } from '../src/runtime/sessionNode.ts'
+import { onnxSession } from '../src/runtime/session/sessionNode.ts'
 import { moveToTorch, noGrad, scope, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { difference, numbersOf, type Tolerance } from './values.ts'

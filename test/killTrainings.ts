@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readCheckpoint } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
-import { compileRecipe } from '../src/train/recipeFile.ts'
+import { compileRecipe } from '../src/train/recipe/recipeFile.ts'
 import { writePictures } from './recipes/images.ts'
 import { onPictures, trainKilled } from './training.ts'
 

@@ -8,7 +8,7 @@ import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { onnxSession } from '../src/runtime/sessionNode.ts'
+import { onnxSession } from '../src/runtime/session/sessionNode.ts'
 import { moveToTorch, noGrad, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
 

@@ -9,7 +9,7 @@ import { takeFolder } from '../src/train/folder.ts'
 import { type Identity, identify } from '../src/train/identity.ts'
 import { Loader } from '../src/train/loader/loader.ts'
 import { train } from '../src/train/loop.ts'
-import { importRecipe, type RecipeModule } from '../src/train/recipeModule.ts'
+import { importRecipe, type RecipeModule } from '../src/train/recipe/recipeModule.ts'
 import { createRun, type Run } from '../src/train/run.ts'
 
 export interface Prepared {

@@ -7,7 +7,7 @@ import { DaClip } from '../../src/models/daclip.ts'
 import { emptyInit } from '../../src/nn/init.ts'
 import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
-import { onnxSession } from '../../src/runtime/sessionNode.ts'
+import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
 import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
 

@@ -10,7 +10,7 @@ import { clipGradNorm } from '../../src/torch/optim.ts'
 import { openImages } from '../../src/train/loader/images.ts'
 import { Loader } from '../../src/train/loader/loader.ts'
 import { addAllGradients } from '../../src/train/loop.ts'
-import { importRecipe } from '../../src/train/recipeModule.ts'
+import { importRecipe } from '../../src/train/recipe/recipeModule.ts'
 import { createRun } from '../../src/train/run.ts'
 import { report } from '../measure.ts'
 

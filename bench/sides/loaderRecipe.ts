@@ -6,7 +6,7 @@ import { Restormer, restormerDefaults } from '../../src/models/restormer.ts'
 import { adamW } from '../../src/torch/optim.ts'
 import { folder } from '../../src/train/loader/images.ts'
 import { degraded } from '../../src/train/loader/samples.ts'
-import { defineRecipe } from '../../src/train/recipe.ts'
+import { defineRecipe } from '../../src/train/recipe/recipe.ts'
 
 export const recipe = defineRecipe({
   name: 'loader',

@@ -4,8 +4,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as runtime from 'onnxruntime-node'
-import { ComputeSession } from '../../src/runtime/compute.ts'
-import { openOnnx } from '../../src/runtime/session.ts'
+import { ComputeSession } from '../../src/runtime/session/compute.ts'
+import { openOnnx } from '../../src/runtime/session/session.ts'
 import { medianSeconds, memoryBytes, report } from '../measure.ts'
 import { formulaImage } from './formula.ts'
 

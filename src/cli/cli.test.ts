@@ -19,7 +19,7 @@ import { float32Data, type TensorData } from '../core/data.ts'
 import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { onnxSession } from '../runtime/sessionNode.ts'
+import { onnxSession } from '../runtime/session/sessionNode.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cli-'))
 const at = (name: string) => join(dir, name)

@@ -12,7 +12,7 @@ import { clipDefaults } from '../models/clip.ts'
 import { DaClip, degradationWords } from '../models/daclip.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { wordsOnly } from '../train/tenKinds.ts'
+import { wordsOnly } from '../train/networks/tenKinds.ts'
 import { parsePrompts, rank, tokenize } from './detect.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detect-'))

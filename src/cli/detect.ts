@@ -13,11 +13,11 @@ import { decodeImage } from '../data/codec.ts'
 import { type ClipOptions, clipDefaults } from '../models/clip.ts'
 import { degradationWords } from '../models/daclip.ts'
 import { recognize } from '../registry/builders.ts'
-import type { ComputeSession } from '../runtime/compute.ts'
-import { openAt, placementsFor } from '../runtime/devices.ts'
 import { packagedWeights } from '../runtime/models.ts'
-import type { BackendOptions } from './backends.ts'
+import type { ComputeSession } from '../runtime/session/compute.ts'
+import { openAt, placementsFor } from '../runtime/session/devices.ts'
 import { type InputFile, listInputs } from './inputs.ts'
+import type { BackendOptions } from './networks/backends.ts'
 import {
   countImages,
   type GlobalOptions,

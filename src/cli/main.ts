@@ -74,7 +74,7 @@ program
   .addOption(backend())
   .addOption(device())
   .action(async (inputs: string[], _, command: Command) => {
-    const { restoreCommand } = await import('./restore.ts')
+    const { restoreCommand } = await import('./restore/restore.ts')
     await restoreCommand(inputs, command.optsWithGlobals())
   })
 
@@ -111,7 +111,7 @@ program
   .addOption(pixelLimit())
   .option('--overwrite', 'replace existing maps')
   .action(async (reference: string, output: string, _, command: Command) => {
-    const { compareCommand } = await import('./compare.ts')
+    const { compareCommand } = await import('./measure/compare.ts')
     await compareCommand(reference, output, command.optsWithGlobals())
   })
 
@@ -145,7 +145,7 @@ program
   .addOption(backend())
   .addOption(device())
   .action(async (jsonFile: string | undefined, _, command: Command) => {
-    const { evalCommand } = await import('./eval.ts')
+    const { evalCommand } = await import('./measure/eval.ts')
     await evalCommand(jsonFile, command.optsWithGlobals())
   })
 
@@ -172,7 +172,7 @@ program
   .argument('<file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
   .option('--keys', 'list every tensor')
   .action(async (file: string, _, command: Command) => {
-    const { inspectCommand } = await import('./checkpoints.ts')
+    const { inspectCommand } = await import('./networks/checkpoints.ts')
     inspectCommand(file, command.optsWithGlobals())
   })
 
@@ -184,7 +184,7 @@ program
   .addOption(new Option('--dtype <name>', 'convert floats').choices(['float32', 'float16', 'bfloat16']))
   .option('--overwrite', 'replace an existing output')
   .action(async (input: string, output: string, _, command: Command) => {
-    const { convertCommand } = await import('./checkpoints.ts')
+    const { convertCommand } = await import('./networks/checkpoints.ts')
     convertCommand(input, output, command.optsWithGlobals())
   })
 
@@ -197,7 +197,7 @@ program
   .option('--dynamic', 'any batch, height and width')
   .option('--overwrite', 'replace an existing output')
   .action(async (output: string, _, command: Command) => {
-    const { exportCommand } = await import('./export.ts')
+    const { exportCommand } = await import('./networks/export.ts')
     await exportCommand(output, command.optsWithGlobals())
   })
 
@@ -213,7 +213,7 @@ program
   .addOption(backend())
   .addOption(device())
   .action(async (_, command: Command) => {
-    const { forwardCommand } = await import('./forward.ts')
+    const { forwardCommand } = await import('./networks/forward.ts')
     await forwardCommand(command.optsWithGlobals())
   })
 
@@ -223,7 +223,7 @@ models
   .description('all of them')
   .option('--task <name>', 'those for a task')
   .action(async (_, command: Command) => {
-    const { listModels } = await import('./models.ts')
+    const { listModels } = await import('./networks/models.ts')
     listModels(command.optsWithGlobals())
   })
 models
@@ -231,7 +231,7 @@ models
   .description('one of them')
   .argument('<id>')
   .action(async (id: string, _, command: Command) => {
-    const { showModel } = await import('./models.ts')
+    const { showModel } = await import('./networks/models.ts')
     showModel(id, command.optsWithGlobals())
   })
 models
@@ -240,7 +240,7 @@ models
   .argument('[id]')
   .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
   .action(async (id: string | undefined, _, command: Command) => {
-    const { verifyModels } = await import('./models.ts')
+    const { verifyModels } = await import('./networks/models.ts')
     verifyModels(id, command.optsWithGlobals())
   })
 
@@ -275,7 +275,7 @@ program
   .option('--noise <levels>', 'deviations of noise, each with every width, such as 0,10,20', '0')
   .option('--overwrite', 'replace an existing page')
   .action(async (_, command: Command) => {
-    const { representationsCommand } = await import('./representations.ts')
+    const { representationsCommand } = await import('./measure/representations.ts')
     await representationsCommand(command.optsWithGlobals())
   })
 

@@ -8,7 +8,7 @@ import { Inception } from '../models/inception.ts'
 import { Lpips } from '../models/lpips.ts'
 import { emptyInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { nodeSession } from '../runtime/sessionNode.ts'
+import { nodeSession } from '../runtime/session/sessionNode.ts'
 import { type MetricNetwork, metricNetworks } from './metricNetworks.ts'
 
 const golden = readCheckpoint('test/golden/metrics/networks.safetensors').tensors

@@ -2,7 +2,7 @@
 
 import { antialiasedTaps, type Taps } from '../core/resample.ts'
 import type { Image } from '../data/image.ts'
-import type { RunTiles } from './networks.ts'
+import type { RunTiles } from './tiles/networks.ts'
 
 /** Bicubic: [c h w] -> [c h·scale w·scale], not clamped. */
 export function enlarge(image: Image, scale: number): Image {

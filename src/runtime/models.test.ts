@@ -9,10 +9,10 @@ import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { builders, findCard } from '../registry/builders.ts'
 import { defaultModels, tasks } from '../registry/tasks.ts'
-import { chop } from './chop.ts'
 import { checkVariant, findModel, packagedWeights } from './models.ts'
-import { windowRunner } from './networks.ts'
 import { createRestorer } from './restorer.ts'
+import { chop } from './tiles/chop.ts'
+import { windowRunner } from './tiles/networks.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-models-'))
 const weights = join(dir, 'ipt.safetensors')

@@ -8,7 +8,7 @@ import { RestoreError } from '../core/errors.ts'
 import { builders, findCard, recognize } from '../registry/builders.ts'
 import { cards, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
-import type { Opened } from './protocol.ts'
+import type { Opened } from './session/protocol.ts'
 
 export interface ModelRequest {
   /** Id of a card. */

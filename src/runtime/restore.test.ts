@@ -10,7 +10,7 @@ import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { loadModel, openOnnx, restoreImage, tracedSession } from '../web.ts'
 import { imageReader } from './pixels.ts'
-import { tileOffsets } from './tile.ts'
+import { tileOffsets } from './tiles/tile.ts'
 
 const tiny = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
 

@@ -4,10 +4,10 @@ import type { Session } from '../core/session.ts'
 import type { Image } from '../data/image.ts'
 import type { LoadedModel } from '../registry/builders.ts'
 import { tilingOf } from '../registry/tiling.ts'
-import { prepareNetwork, runBatch } from './networks.ts'
 import { imageReader, imageWriter } from './pixels.ts'
-import { planTiles } from './plan.ts'
-import { restoreInTiles, type TileOptions } from './tile.ts'
+import { prepareNetwork, runBatch } from './tiles/networks.ts'
+import { planTiles } from './tiles/plan.ts'
+import { restoreInTiles, type TileOptions } from './tiles/tile.ts'
 
 export interface RestoreOptions {
   /** Restore in overlapping tiles, each by itself; else the image as a whole, where the network takes it. */

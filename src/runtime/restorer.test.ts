@@ -11,11 +11,11 @@ import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { loadModel } from '../registry/builders.ts'
-import { placementsFor } from './devices.ts'
 import type { ProgressEvent } from './progress.ts'
 import { restoreImage } from './restore.ts'
 import { createRestorer, type Restorer, restore } from './restorer.ts'
-import { nodeSession } from './sessionNode.ts'
+import { placementsFor } from './session/devices.ts'
+import { nodeSession } from './session/sessionNode.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-restorer-'))
 const at = (name: string) => join(dir, name)

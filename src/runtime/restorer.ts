@@ -8,13 +8,9 @@ import { foreignProfile } from '../data/raster.ts'
 import { builders } from '../registry/builders.ts'
 import type { ModelCard } from '../registry/cards.ts'
 import { tilingOf } from '../registry/tiling.ts'
-import { chop } from './chop.ts'
-import type { ComputeSession } from './compute.ts'
-import { type DeviceRequest, nameOf, openAt, placementsFor } from './devices.ts'
 import { mixed } from './enlarge.ts'
 import { type RestoreInput, readInput } from './input.ts'
 import { checkVariant, findModel, type ModelRequest } from './models.ts'
-import { prepareNetwork, windowRunner } from './networks.ts'
 import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
 import {
   type Extent,
@@ -25,12 +21,16 @@ import {
   type ReadPart,
   sampleWriter,
 } from './pixels.ts'
-import { planTiles, smallerSide, type TilePlan, type TileRequest } from './plan.ts'
 import { type OnProgress, progressOf } from './progress.ts'
-import type { Opened, Placement } from './protocol.ts'
 import { type RestoreInfo, RestoreResult } from './result.ts'
-import { prepareEnsemble } from './selfEnsemble.ts'
-import { restoreInTiles, type TileJob } from './tile.ts'
+import type { ComputeSession } from './session/compute.ts'
+import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
+import type { Opened, Placement } from './session/protocol.ts'
+import { chop } from './tiles/chop.ts'
+import { prepareNetwork, windowRunner } from './tiles/networks.ts'
+import { planTiles, smallerSide, type TilePlan, type TileRequest } from './tiles/plan.ts'
+import { prepareEnsemble } from './tiles/selfEnsemble.ts'
+import { restoreInTiles, type TileJob } from './tiles/tile.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest {
   /** Options of the network that its weights do not tell. */

@@ -5,7 +5,7 @@ import { RestoreError } from '../core/errors.ts'
 import { type Images, type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
-import { type Phase, type Recipe, rateAt } from './recipe.ts'
+import { type Phase, type Recipe, rateAt } from './recipe/recipe.ts'
 import type { Run } from './run.ts'
 
 function wrong(message: string): RestoreError {

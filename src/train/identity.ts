@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { OpenImages } from './loader/images.ts'
-import { type Recipe, rateAt } from './recipe.ts'
+import { type Recipe, rateAt } from './recipe/recipe.ts'
 
 export interface Identity {
   /** The recipe's plain values; its functions are in the code. */

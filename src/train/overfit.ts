@@ -4,7 +4,7 @@ import { RestoreError } from '../core/errors.ts'
 import { scope } from '../torch/backend.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
-import { rateAt } from './recipe.ts'
+import { rateAt } from './recipe/recipe.ts'
 import type { Run } from './run.ts'
 
 export interface Overfitted {

@@ -15,7 +15,7 @@ import { Ema } from './ema.ts'
 import type { OpenImages } from './loader/images.ts'
 import { streamOf } from './loader/plan.ts'
 import type { Batch, HostBatch, Sample } from './loader/samples.ts'
-import type { Recipe, Weights } from './recipe.ts'
+import type { Recipe, Weights } from './recipe/recipe.ts'
 import type { Losses } from './step.ts'
 
 export interface Run {

@@ -12,7 +12,7 @@ import { stateDict } from '../nn/module.ts'
 import { scope, toTorch } from '../torch/backend.ts'
 import { assign } from '../torch/optim.ts'
 import { differences, type Identity, steadyPart } from './identity.ts'
-import { rateAt } from './recipe.ts'
+import { rateAt } from './recipe/recipe.ts'
 import { publishedNetwork, type Run } from './run.ts'
 
 /** What a training goes on from, and the weights it is for: the newest ones and those of the best validation. */

@@ -9,7 +9,7 @@ import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
 import { decodeShared, type OpenImages } from './loader/images.ts'
 import { streamOf } from './loader/plan.ts'
-import type { Recipe, Validation } from './recipe.ts'
+import type { Recipe, Validation } from './recipe/recipe.ts'
 import type { Picture } from './report/html.ts'
 import { publishedNetwork, type Run } from './run.ts'
 

@@ -1,9 +1,9 @@
-// The process that computes, started by src/runtime/compute.ts: descriptor 3 carries requests and answers, and descriptor 0 ends
+// The process that computes, started by src/runtime/session/compute.ts: descriptor 3 carries requests and answers, and descriptor 0 ends
 // when the process that started this one does, however it ends.
 
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
-import { type OpenSession, serve } from '../runtime/serve.ts'
+import { type OpenSession, serve } from '../runtime/session/serve.ts'
 
 /** A run blocks this thread, so another watches; it ends the process at once, as nothing here is worth finishing. */
 const watcher = `
@@ -19,7 +19,7 @@ const openSession: OpenSession = async (model, { backend, device, deviceIndex, t
     if (place !== 'cpu') await probe(place, async (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
-  const { nodeSession } = await import('../runtime/sessionNode.ts')
+  const { nodeSession } = await import('../runtime/session/sessionNode.ts')
   const options = { provider: device, deviceIndex, threads }
   if (device !== 'cpu') {
     const { probe } = await import('./probe.ts')

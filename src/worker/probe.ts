@@ -6,7 +6,7 @@ import type { Session } from '../core/session.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Conv2d } from '../nn/conv.ts'
 import { randomInit } from '../nn/init.ts'
-import { nodeSession } from '../runtime/sessionNode.ts'
+import { nodeSession } from '../runtime/session/sessionNode.ts'
 
 /** float32 with other orders of summation differs by some 1e-6 here; TF32 by 1e-3, and a broken kernel by far more. */
 const tolerance = 5e-3

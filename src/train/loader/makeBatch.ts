@@ -2,7 +2,7 @@
 
 import type { Pixels } from '../../data/image.ts'
 import type { ImageSource } from '../../data/sources/datasets.ts'
-import { phaseAt, type Recipe } from '../recipe.ts'
+import { phaseAt, type Recipe } from '../recipe/recipe.ts'
 import { decodeShared } from './images.ts'
 import { type PlannedBatch, streamOf } from './plan.ts'
 import { type HostBatch, mix, stackSamples } from './samples.ts'

@@ -1,7 +1,7 @@
 // Which pictures make up which batch: a function of the seed alone, so that nothing of it needs to be saved.
 
 import { counterRandom, permutation, type Random } from '../../core/random.ts'
-import { phaseAt, type Recipe } from '../recipe.ts'
+import { phaseAt, type Recipe } from '../recipe/recipe.ts'
 
 /** Keys of the streams that a recipe's seed is forked into. */
 const streams = { weights: 0, order: 1, samples: 2, batches: 3, loss: 4, validation: 5 } as const

@@ -7,7 +7,7 @@ import type { Tensor } from '../../core/tensor.ts'
 import type { Image, Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
-import type { Phase, RecipeData } from '../recipe.ts'
+import type { Phase, RecipeData } from '../recipe/recipe.ts'
 
 /** Values of one sample by name: a picture, a tensor, a number or a text. */
 export type SampleValue = Image | TensorData | number | string

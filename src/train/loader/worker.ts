@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
-import { importRecipe, type RecipeModule } from '../recipeModule.ts'
+import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
 import { type ImageSpecs, reopenImages } from './images.ts'
 import { type Decoded, type MadeBatch, makeBatch } from './makeBatch.ts'
 import type { PlannedBatch } from './plan.ts'

@@ -1,0 +1,165 @@
+// limpid compare: figures of one image against another, or of a folder against a folder, and maps of what differs.
+
+import { mkdirSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
+import { RestoreError } from '../../core/errors.ts'
+import { decodeImage, encodeImage } from '../../data/codec.ts'
+import type { Image } from '../../data/image.ts'
+import { pairSources } from '../../data/sources/pairs.ts'
+import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../metrics/evaluate.ts'
+import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
+import { figure } from '../../metrics/report/report.ts'
+import { writeResult } from '../result.ts'
+import {
+  checkOutput,
+  countImages,
+  type GlobalOptions,
+  isFolder,
+  parsePixelLimit,
+  parseWhole,
+  printResult,
+  reporter,
+} from '../shell.ts'
+import {
+  decodeFrom,
+  describeCrop,
+  formatConventions,
+  formatEvaluation,
+  jsonReady,
+  openImages,
+  openMeasuring,
+  parseMetrics,
+  reportFailures,
+} from './measuring.ts'
+
+export interface CompareOptions extends GlobalOptions {
+  readonly metrics: string
+  readonly crop: string
+  readonly map?: string
+  readonly gain?: string
+  readonly metricWeights: readonly string[]
+  readonly pixelLimit?: string
+  readonly overwrite?: boolean
+}
+
+interface Request {
+  readonly names: readonly string[]
+  readonly cropPx: number
+  readonly gain: number
+  readonly limits: { readonly pixelLimit?: number }
+}
+
+export async function compareCommand(
+  reference: string,
+  output: string,
+  options: CompareOptions,
+): Promise<void> {
+  const request: Request = {
+    names: parseMetrics(options.metrics),
+    cropPx: parseWhole('--crop', options.crop, 0),
+    gain: options.gain === undefined ? usualGain : parseWhole('--gain', options.gain, 1),
+    limits: parsePixelLimit(options.pixelLimit),
+  }
+  if (isFolder(reference) !== isFolder(output)) {
+    const kinds = [reference, output].map((path) => (isFolder(path) ? 'a folder' : 'a file'))
+    throw new RestoreError('usage', `compare: expected two images or two folders, got ${kinds.join(' and ')}`)
+  }
+  if (isFolder(reference)) await compareFolders(reference, output, request, options)
+  else await compareImages(reference, output, request, options)
+}
+
+async function compareImages(
+  reference: string,
+  output: string,
+  { names, cropPx, gain, limits }: Request,
+  options: CompareOptions,
+): Promise<void> {
+  const { map } = options
+  if (map !== undefined) checkOutput(map, options.overwrite)
+  const [truth, image] = (await Promise.all(
+    [reference, output].map(async (path) => (await decodeImage(path, limits)).image),
+  )) as [Image, Image]
+  checkSizes(reference, truth, output, image)
+  const measuring = openMeasuring({ names, weights: options.metricWeights, pictures: 1 })
+  const sample = { name: output, input: image, reference: truth }
+  const evaluation = await evaluate([sample], (input) => input, names, { cropPx, ...measuring })
+  await measuring.close()
+  const [row] = evaluation.rows
+  if (row?.error !== undefined) throw new RestoreError('input', row.error)
+  if (map !== undefined) await writeMap(map, differenceMap(truth, image, gain))
+  const values = { ...row?.values, ...evaluation.mean }
+  const width = Math.max(...names.map(({ length }) => length))
+  const lines = names.map((name) => {
+    const shown = figure(values[name]).padStart(8)
+    return `${name.padEnd(width)}  ${shown}  ${evaluation.conventions[name]}`
+  })
+  if (cropPx > 0) lines.push(describeCrop(cropPx))
+  if (map !== undefined) lines.push(`${map}: ${describeMap(gain)}`)
+  const { conventions } = evaluation
+  const document = { reference, output, values, cropPx, conventions, ...mapFacts(map, gain) }
+  printResult(options, jsonReady(document), lines.join('\n'))
+}
+
+async function compareFolders(
+  reference: string,
+  output: string,
+  { names, cropPx, gain, limits }: Request,
+  options: CompareOptions,
+): Promise<void> {
+  const [truths, images] = pairSources(await openImages(reference), [await openImages(output)])
+  if (!truths || !images) throw new TypeError('expected two sources')
+  const measuring = openMeasuring({ names, weights: options.metricWeights, pictures: truths.length })
+  const news = reporter(options)
+  async function* samples(): AsyncGenerator<Sample | Unreadable> {
+    for (let i = 0; i < (truths?.length ?? 0); i++) {
+      const name = images!.name(i)
+      try {
+        const [truth, image] = [await decodeFrom(truths!, i, limits), await decodeFrom(images!, i, limits)]
+        checkSizes(`${reference}/${truths!.name(i)}`, truth, `${output}/${name}`, image)
+        if (options.map !== undefined) {
+          const path = join(options.map, `${name.slice(0, name.length - extname(name).length)}.png`)
+          mkdirSync(dirname(path), { recursive: true })
+          checkOutput(path, options.overwrite)
+          await writeMap(path, differenceMap(truth, image, gain))
+        }
+        yield { name, input: image, reference: truth }
+      } catch (error) {
+        yield { name, error }
+      }
+    }
+  }
+  const onRow = countImages(news, 'comparing', truths.length)
+  let evaluation: Evaluation
+  try {
+    evaluation = await evaluate(samples(), (input) => input, names, { cropPx, onRow, ...measuring })
+  } finally {
+    news.done()
+    await measuring.close()
+  }
+  const hasFigures = evaluation.failed < evaluation.rows.length
+  const lines = hasFigures ? [formatEvaluation(evaluation), formatConventions(evaluation)] : []
+  if (options.map !== undefined) lines.push(`${options.map}: ${describeMap(gain)}`)
+  const document = { reference, output, ...evaluation, ...mapFacts(options.map, gain) }
+  if (hasFigures || options.json) printResult(options, jsonReady(document), lines.join('\n\n'))
+  reportFailures([evaluation])
+}
+
+function mapFacts(map: string | undefined, gain: number): object {
+  return map === undefined ? {} : { map, mapScale: describeMap(gain) }
+}
+
+/** Named by their files, which an error about tensors could not tell. */
+function checkSizes(first: string, a: Image, second: string, b: Image): void {
+  const size = ({ width, height, channels }: Image) =>
+    `${width} × ${height}, ${channels === 1 ? 'grey' : 'colour'}`
+  if (size(a) === size(b)) return
+  throw new RestoreError(
+    'shape',
+    `compare: expected two images of one size and kind, got ${first} (${size(a)}) and ${second} (${size(b)}); resize or convert one first`,
+  )
+}
+
+async function writeMap(path: string, image: Image): Promise<void> {
+  const format = extname(path).slice(1).toLowerCase() || 'png'
+  writeResult(path, await encodeImage({ image, alpha: undefined, depth: 8, format }))
+}

@@ -1,0 +1,252 @@
+// limpid eval: a model over a test set, or none for the baseline: rows, means and deviations, by the protocols of published tables.
+
+import { RestoreError } from '../../core/errors.ts'
+import type { Image } from '../../data/image.ts'
+import { resizeTo } from '../../degrade/resize.ts'
+import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../../metrics/evaluate.ts'
+import { findProtocol, type Protocol } from '../../metrics/presets.ts'
+import { type ReportCase, reportHtml } from '../../metrics/report/report.ts'
+import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
+import { writeResult } from '../result.ts'
+import {
+  checkOutput,
+  countImages,
+  type GlobalOptions,
+  parsePixelLimit,
+  parseWhole,
+  printResult,
+  reporter,
+} from '../shell.ts'
+import {
+  describeCrop,
+  formatConventions,
+  formatEvaluation,
+  jsonOf,
+  jsonReady,
+  type Measuring,
+  openMeasuring,
+  parseMetrics,
+  reportFailures,
+} from './measuring.ts'
+import { type Column, openColumns } from './testSets.ts'
+import { type Restored, WorstCases } from './worstCases.ts'
+
+export interface EvalOptions extends GlobalOptions {
+  readonly model?: string
+  readonly weights?: string
+  readonly none?: boolean
+  readonly data: string
+  readonly truth?: string
+  readonly match?: string
+  readonly degrade?: string
+  readonly seed: string
+  readonly protocol?: string
+  readonly metrics?: string
+  readonly metricWeights: readonly string[]
+  readonly crop?: string
+  readonly html?: string
+  readonly threads?: string
+  readonly pixelLimit?: string
+  readonly device: string
+  readonly backend: string
+  readonly overwrite?: boolean
+}
+
+/** Cases that the report shows, over all its columns. */
+const shownCases = 12
+
+interface Measured extends Evaluation {
+  readonly name: string
+  readonly worst: readonly ReportCase[]
+}
+
+/** `jsonFile` is what follows --json. */
+export async function evalCommand(jsonFile: string | undefined, options: EvalOptions): Promise<void> {
+  checkRequest(jsonFile, options)
+  const threads = options.threads === undefined ? undefined : parseWhole('--threads', options.threads, 1)
+  const news = reporter(options)
+  const interrupt = new AbortController()
+  const onInterrupt = () => interrupt.abort()
+  process.once('SIGINT', onInterrupt)
+  const { signal } = interrupt
+  try {
+    const { model, weights, device, backend } = options
+    await using restorer = options.none
+      ? undefined
+      : await createRestorer({ model, weights, device, backend, threads, signal })
+    const { names, columns, cropPx, facts } = await prepare(restorer, options)
+    const pictures = columns.reduce((sum, { count }) => sum + count, 0)
+    const measuring = openMeasuring({
+      ...{ names, weights: options.metricWeights, pictures },
+      ...(threads === undefined ? {} : { threads }),
+    })
+    try {
+      const run = { restorer, names, cropPx, measuring, signal, news }
+      const cases = options.html === undefined ? 0 : Math.ceil(shownCases / columns.length)
+      const measured: Measured[] = []
+      for (const column of columns) measured.push(await measureColumn(column, run, cases))
+      news.done()
+      finish(measured, facts, jsonFile, options)
+    } finally {
+      await measuring.close()
+    }
+  } finally {
+    process.off('SIGINT', onInterrupt)
+  }
+}
+
+function checkRequest(jsonFile: string | undefined, options: EvalOptions): void {
+  const { json, html, none, model, weights } = options
+  if (jsonFile !== undefined && !json) {
+    throw new RestoreError('usage', `eval: expected options only, got '${jsonFile}'; a file follows --json`)
+  }
+  if (none ? model !== undefined || weights !== undefined : model === undefined && weights === undefined) {
+    const got = none ? '--none beside a model' : 'none of them'
+    throw new RestoreError(
+      'usage',
+      `eval: expected --model ID, --weights FILE, or --none for the inputs themselves, got ${got}`,
+    )
+  }
+  for (const file of [jsonFile, html]) if (file !== undefined) checkOutput(file, options.overwrite)
+}
+
+/** What is measured on what, and the facts that make the figures comparable. */
+async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
+  const found = options.protocol === undefined ? undefined : findProtocol(options.protocol, restorer?.scale)
+  const protocol: Protocol | undefined = found?.protocol
+  const names =
+    options.metrics === undefined ? (protocol?.metrics ?? ['psnr', 'ssim']) : parseMetrics(options.metrics)
+  const cropPx = options.crop === undefined ? (protocol?.cropPx ?? 0) : parseWhole('--crop', options.crop, 0)
+  const { data, truth, match, degrade } = options
+  const seed = parseWhole('--seed', options.seed, 0)
+  const scale = restorer?.scale ?? protocol?.scale ?? 1
+  if (protocol && restorer && protocol.scale !== restorer.scale) {
+    throw new RestoreError(
+      'usage',
+      `${found?.name}: expected a model that enlarges ${protocol.scale} times, got one of ${restorer.scale}`,
+    )
+  }
+  const columns = await openColumns({
+    ...{ data, truth, match, degrade, seed, protocol, scale },
+    needsReference: names.some((name) => factsOf(name).needsReference),
+    limits: parsePixelLimit(options.pixelLimit),
+  })
+  const facts = {
+    ...modelFacts(restorer, options),
+    data,
+    ...(truth === undefined ? {} : { truth }),
+    ...(degrade === undefined ? {} : { degrade: `${degrade}, seed ${seed}, neither clipped nor rounded` }),
+    ...(found && protocol ? protocolFacts(found.name, protocol) : {}),
+  }
+  return { names, columns, cropPx, facts }
+}
+
+function modelFacts(
+  restorer: Restorer | undefined,
+  { weights }: EvalOptions,
+): Readonly<Record<string, string>> {
+  if (!restorer)
+    return { model: 'none: the inputs, enlarged by bicubic interpolation where they are smaller' }
+  const { model, sha256 } = restorer.opened
+  return {
+    model: restorer.card?.id ?? model,
+    ...(weights === undefined ? {} : { weights }),
+    sha256,
+    device: restorer.device,
+  }
+}
+
+function protocolFacts(
+  name: string,
+  { mirrors, sets, output, caveat }: Protocol,
+): Readonly<Record<string, string>> {
+  return {
+    protocol: `${name}: ${mirrors}`,
+    sets: sets.join(', '),
+    compared: output === 'uint8' ? 'outputs rounded to 8 bits' : 'outputs as the network gives them',
+    ...(caveat === undefined ? {} : { caveat }),
+  }
+}
+
+interface Run {
+  readonly restorer: Restorer | undefined
+  readonly names: readonly string[]
+  readonly cropPx: number
+  readonly measuring: Measuring
+  readonly signal: AbortSignal
+  readonly news: ReturnType<typeof reporter>
+}
+
+async function measureColumn(column: Column, run: Run, shown: number): Promise<Measured> {
+  const { restorer, names, cropPx, measuring, signal, news } = run
+  const worst = new WorstCases(names, shown)
+  // Restored images whose figures are not there yet.
+  const inWork = new Map<string, Restored>()
+  let current: Sample | undefined
+  async function* samples() {
+    for await (const sample of column.samples()) {
+      current = 'error' in sample ? undefined : sample
+      yield sample
+    }
+  }
+  const restore = async (input: Image, name: string): Promise<Image> => {
+    const reference = current?.reference
+    const output = restorer ? await restorer.runPlanes(input, { signal }) : enlarged(input, reference)
+    if (shown > 0) inWork.set(name, { input, output, reference })
+    return output
+  }
+  const count = countImages(news, `evaluating ${column.name}:`, column.count)
+  const onRow = (row: Row) => {
+    count()
+    const restored = inWork.get(row.name)
+    inWork.delete(row.name)
+    if (restored && row.error === undefined) worst.offer(row, restored)
+  }
+  const evaluation = await evaluate(samples(), restore, names, { cropPx, onRow, signal, ...measuring })
+  return { name: column.name, ...evaluation, worst: await worst.finish() }
+}
+
+/** The baseline of tables: the input, enlarged by MATLAB's bicubic interpolation where it is smaller than the truth. */
+function enlarged(input: Image, reference: Image | undefined): Image {
+  const isSmaller = reference && input.width < reference.width && input.height < reference.height
+  return isSmaller ? resizeTo(input, reference, { rounding: 'uint8' }) : input
+}
+
+function finish(
+  measured: readonly Measured[],
+  facts: Readonly<Record<string, string>>,
+  jsonFile: string | undefined,
+  options: EvalOptions,
+): void {
+  const [first] = measured
+  if (!first) throw new TypeError('expected a column')
+  const { conventions, cropPx } = first
+  const blocks = measured.map(({ name, rows, mean, deviation, failed }) => ({
+    name,
+    mean,
+    deviation,
+    failed,
+    rows,
+  }))
+  const document = { ...facts, cropPx, conventions, blocks }
+  if (jsonFile !== undefined) writeResult(jsonFile, Buffer.from(`${jsonOf(document)}\n`))
+  if (options.html !== undefined) {
+    const all = { ...facts, ...(cropPx > 0 ? { crop: describeCrop(cropPx).slice('crop: '.length) } : {}) }
+    const title = `Limpid: ${options.none ? 'the inputs themselves' : facts.model} on ${facts.data}`
+    writeResult(options.html, Buffer.from(reportHtml({ title, facts: all, conventions, blocks: measured })))
+  }
+  const text = [
+    Object.entries(facts)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\n'),
+    ...measured.map((block) => `${block.name}\n${formatEvaluation(block)}`),
+    formatConventions(first),
+    ...[jsonFile, options.html].filter((file) => file !== undefined),
+  ]
+  printResult(
+    { json: options.json === true && jsonFile === undefined },
+    jsonReady(document),
+    text.join('\n\n'),
+  )
+  reportFailures(measured)
+}

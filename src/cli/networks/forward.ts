@@ -1,0 +1,54 @@
+// limpid forward: raw tensors through a network.
+
+import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
+import { loadTensor } from '../../checkpoints/stored.ts'
+import type { TensorData } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { loadModel } from '../../registry/builders.ts'
+import { checkOutput, type GlobalOptions, parseObject, printResult } from '../shell.ts'
+import { type BackendOptions, openSession } from './backends.ts'
+
+export interface ForwardOptions extends GlobalOptions, BackendOptions {
+  readonly weights: string
+  readonly inputs: string
+  readonly output: string
+  readonly options?: string
+  readonly call?: string
+  readonly overwrite?: boolean
+}
+
+export async function forwardCommand(options: ForwardOptions): Promise<void> {
+  checkOutput(options.output, options.overwrite)
+  const model = loadModel(readCheckpoint(options.weights), parseObject('--options', options.options))
+  const extra = Object.keys(parseObject('--call', options.call))
+  if (extra.length > 0)
+    throw new RestoreError('usage', `--call: ${model.id} takes no call arguments, got ${extra.join(', ')}`)
+  const inputs = readInputs(options.inputs, Object.keys(model.inputs))
+  const session = await openSession(model, options)
+  try {
+    const outputs = await session.run(inputs)
+    writeSafetensors(options.output, new Map(Object.entries(outputs)))
+    const shapes = Object.fromEntries(Object.entries(outputs).map(([name, { shape }]) => [name, shape]))
+    printResult(options, { output: options.output, model: model.id, shapes }, options.output)
+  } finally {
+    await session.close()
+  }
+}
+
+/** The network's inputs from a file, by name ('x', or 'in.x' where the file holds results too). */
+function readInputs(file: string, names: readonly string[]): Record<string, TensorData> {
+  const { tensors } = readCheckpoint(file)
+  const found: Record<string, TensorData> = {}
+  for (const name of names) {
+    const stored = tensors.get(name) ?? tensors.get(`in.${name}`)
+    if (!stored) {
+      const got = [...tensors.keys()].slice(0, 8).join(', ')
+      throw new RestoreError(
+        'input',
+        `${file}: expected a tensor '${name}' for the network's input, got ${got}`,
+      )
+    }
+    found[name] = loadTensor(stored)
+  }
+  return found
+}

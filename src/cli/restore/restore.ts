@@ -1,0 +1,220 @@
+// limpid restore: the main job. What the options say, which files go where, and what is told in the end.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { RestoreError } from '../../core/errors.ts'
+import { builders } from '../../registry/builders.ts'
+import { licenses } from '../../registry/cards.ts'
+import { createRestorer, type Restorer, type RestorerOptions } from '../../runtime/restorer.ts'
+import type { BackendOptions } from '../networks/backends.ts'
+import { writeResult } from '../result.ts'
+import {
+  checkOutput,
+  formatSeconds,
+  type GlobalOptions,
+  parseObject,
+  parsePixelLimit,
+  parseQuality,
+  parseWhole,
+  printResult,
+} from '../shell.ts'
+import { type Job, type Plan, planJobs, type TargetOptions } from '../targets.ts'
+import { Manifest, manifestName, removeLeftovers } from './manifest.ts'
+import { type Outcome, pageOf, restoreJobs, type Treatment } from './restoreJobs.ts'
+import { RestoreProgress } from './restoreProgress.ts'
+
+export interface RestoreCommandOptions extends GlobalOptions, BackendOptions, TargetOptions {
+  readonly model?: string
+  readonly weights?: string
+  readonly task?: string
+  readonly scale?: string
+  readonly options?: string
+  readonly tile: string
+  readonly overlap?: string
+  readonly blend: 'smooth' | 'official'
+  readonly selfEnsemble?: boolean
+  readonly strength: string
+  readonly alpha: 'keep' | 'restore'
+  readonly quality?: string
+  readonly strip?: boolean
+  readonly compare?: boolean
+  readonly report?: string
+  readonly resume?: boolean
+  readonly jobs: string
+  readonly threads?: string
+  readonly pixelLimit?: string
+  readonly overwrite?: boolean
+}
+
+export async function restoreCommand(
+  inputs: readonly string[],
+  options: RestoreCommandOptions,
+): Promise<void> {
+  const treatment = treatmentOf(options)
+  const request = requestOf(options)
+  const plan = planJobs(inputs, options)
+  checkPlan(plan, options)
+  const interrupt = new AbortController()
+  const onInterrupt = () => interrupt.abort()
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt)
+  const progress = new RestoreProgress(options)
+  const restorers: Restorer[] = []
+  try {
+    progress.opening()
+    const shares = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
+    for (let i = 0; i < shares; i++)
+      restorers.push(await createRestorer({ ...request, shares, signal: interrupt.signal }))
+    const { todo, manifest } = remaining(plan, restorers[0] as Restorer, treatment, options)
+    const skipped = plan.jobs.length - todo.length
+    progress.begin(todo.length)
+    const outcome = await restoreJobs(todo, {
+      ...{ restorers, treatment, manifest, progress, signal: interrupt.signal },
+      onWritten: ({ output }) => {
+        progress.clear()
+        if (output !== '-' && !isDocument(options)) process.stdout.write(`${output}\n`)
+      },
+    })
+    manifest?.close()
+    conclude(options, { ...outcome, skipped, isMany: plan.isMany, progress, restorers })
+    if (interrupt.signal.aborted) {
+      const done = `${outcome.results.length + skipped} of ${plan.jobs.length} pictures are done`
+      const advice = plan.folder ? '; --resume goes on' : ''
+      throw new RestoreError('aborted', `restore: interrupted, ${done}${advice}`)
+    }
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt)
+    await Promise.all(restorers.map((restorer) => restorer.close()))
+  }
+}
+
+/** Whether stdout carries one document in place of paths. */
+function isDocument({ json, report }: RestoreCommandOptions): boolean {
+  return json === true || report === 'json'
+}
+
+interface Conclusion extends Outcome {
+  /** Done by a run before. */
+  readonly skipped: number
+  readonly isMany: boolean
+  readonly progress: RestoreProgress
+  readonly restorers: readonly Restorer[]
+}
+
+/** The report, what failed, and the exit code of it. */
+function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void {
+  const { results, failures, skipped, isMany, progress, restorers } = conclusion
+  const { seconds, megapixels } = progress
+  const { report } = options
+  const told = failures.map(({ job, error }) => {
+    const code = error instanceof RestoreError ? error.code : 'crash'
+    return { input: job.path, code, message: error instanceof Error ? error.message : String(error) }
+  })
+  const document = { results, failures: told, skipped, seconds }
+  if (isDocument(options)) printResult({ ...options, json: true }, document, '')
+  if (report !== undefined && report !== 'json')
+    writeResult(report, Buffer.from(`${JSON.stringify(document, null, 2)}\n`))
+  const [restorer] = restorers
+  const license = restorer && licenses[builders[restorer.opened.model].license]
+  const note = license && !license.isCommercial ? `; ${license.note}` : ''
+  const already = skipped > 0 ? `, ${skipped} were done before` : ''
+  const count = isMany ? `${results.length} pictures, ${megapixels.toFixed(1)} MP ` : ''
+  if (results.length > 0 || skipped > 0)
+    progress.end(`restored ${count}in ${formatSeconds(seconds)} on ${restorer?.device}${already}${note}`)
+  const [first] = failures
+  if (!first) return
+  if (!isMany) throw first.error
+  progress.say(`${failures.length} of ${results.length + skipped + failures.length} pictures failed:`)
+  for (const { message } of told) progress.say(`  ${message}`)
+  process.exitCode = 1
+}
+
+/** Refuses what would be found out too late. */
+function checkPlan({ jobs, folder, isMany }: Plan, options: RestoreCommandOptions): void {
+  const { overwrite, resume, compare, report, output } = options
+  const isPiped = jobs.some((job) => job.output === '-')
+  if (isPiped && compare) throw new RestoreError('usage', '--compare: expected results in files, got stdout')
+  if (isPiped && isDocument(options))
+    throw new RestoreError('usage', '--json: expected results in files, got stdout, which would hold both')
+  if (isPiped && process.stdout.isTTY)
+    throw new RestoreError('usage', '--output: expected a file, got a terminal; give -o FILE, or a pipe')
+  if (report !== undefined && report !== 'json') checkOutput(report, overwrite)
+  if (resume && folder === undefined)
+    throw new RestoreError(
+      'usage',
+      `--resume: expected results in a folder, got ${output ?? 'none'}; give -o DIR`,
+    )
+  if (folder === undefined) {
+    for (const job of jobs) checkOutput(job.output, overwrite)
+    if (compare) for (const job of jobs) checkOutput(pageOf(job), overwrite)
+    return
+  }
+  const wanted = jobs.flatMap((job) => (compare ? [job.output, pageOf(job)] : [job.output]))
+  if (!overwrite && !resume) refuseExisting(wanted, { folder, isMany })
+}
+
+function refuseExisting(wanted: readonly string[], { folder, isMany }: Omit<Plan, 'jobs'>): void {
+  const existing = wanted.filter((path) => existsSync(path))
+  if (existing.length === 0) return
+  const [first] = existing
+  if (!isMany) throw new RestoreError('output', `${first}: exists already; give another name, or --overwrite`)
+  const advice = existsSync(join(folder ?? '.', manifestName)) ? '--resume to go on, ' : ''
+  throw new RestoreError(
+    'output',
+    `${folder}: ${existing.length} of ${wanted.length} results exist already (${first}, …); give ${advice}another folder, or --overwrite`,
+  )
+}
+
+/** What is left to do in a folder, and the manifest that tells it; a result of someone else is not replaced. */
+function remaining(
+  { jobs, folder, isMany }: Plan,
+  restorer: Restorer,
+  treatment: Treatment,
+  { resume = false, overwrite, format }: RestoreCommandOptions,
+): { readonly todo: readonly Job[]; readonly manifest: Manifest | undefined } {
+  if (folder === undefined || !(isMany || resume)) return { todo: jobs, manifest: undefined }
+  const { sha256, options: network } = restorer.opened
+  const { pixelLimit, overwrite: _, ...kept } = treatment
+  const manifest = Manifest.open(folder, { sha256, network, format, ...kept }, { resume })
+  removeLeftovers(jobs)
+  const todo = jobs.filter((job) => !manifest.isDone(job))
+  const foreign = todo
+    .filter((job) => existsSync(job.output) && !manifest.isOwn(job))
+    .map(({ output }) => output)
+  if (!overwrite && foreign.length > 0) {
+    manifest.close()
+    throw new RestoreError(
+      'output',
+      `${foreign[0]}: exists already and was not written by the run before; move it away, or --overwrite`,
+    )
+  }
+  return { todo, manifest }
+}
+
+function requestOf(options: RestoreCommandOptions): RestorerOptions {
+  const { model, weights, task, scale, device, backend, threads } = options
+  return {
+    ...{ model, weights, task, device, backend },
+    scale: scale === undefined ? undefined : parseWhole('--scale', scale, 1),
+    options: parseObject('--options', options.options),
+    threads: threads === undefined ? undefined : parseWhole('--threads', threads, 1),
+  }
+}
+
+function treatmentOf(options: RestoreCommandOptions): Treatment {
+  const { tile, overlap, blend, selfEnsemble = false, alpha, quality, strip = false } = options
+  const { compare = false, overwrite = false } = options
+  return {
+    tile: tile === 'auto' || tile === 'none' ? tile : parseWhole('--tile', tile, 8),
+    overlap: overlap === undefined ? undefined : parseWhole('--overlap', overlap, 0),
+    ...{ blend, selfEnsemble, opacity: alpha, strip, compare, overwrite },
+    strength: parseStrength(options.strength),
+    ...parseQuality(quality),
+    ...parsePixelLimit(options.pixelLimit),
+  }
+}
+
+function parseStrength(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value
+  throw new RestoreError('usage', `--strength: expected a number from 0 to 1, got ${text}`)
+}

@@ -1,0 +1,76 @@
+// What two processes say to each other over a socket: frames of a JSON message and the bytes of tensors as they are in memory.
+
+import type { Socket } from 'node:net'
+import type { TensorData } from '../../core/data.ts'
+import type { NamedData } from '../../core/session.ts'
+
+export interface Frame<M> {
+  readonly message: M
+  readonly tensors: NamedData
+}
+
+type Part = Omit<TensorData, 'bytes'> & { readonly name: string; readonly byteLength: number }
+
+interface Header<M> {
+  readonly message: M
+  readonly parts: readonly Part[]
+}
+
+/** Sends a frame; its tensors are not copied, so they may not change before it is answered. */
+export function sendFrame(socket: Socket, message: object, tensors: NamedData = {}): void {
+  const named = Object.entries(tensors)
+  const parts = named.map(([name, { dtype, shape, bytes }]): Part => {
+    return { name, dtype, shape, byteLength: bytes.length }
+  })
+  const header = Buffer.from(JSON.stringify({ message, parts } satisfies Header<object>))
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(header.length)
+  socket.cork()
+  socket.write(size)
+  socket.write(header)
+  for (const [, { bytes }] of named) if (bytes.length > 0) socket.write(bytes)
+  socket.uncork()
+}
+
+/** Calls `onFrame` for every frame that arrives; the bytes of a tensor are copied once, to where they stay. */
+export function receiveFrames<M>(socket: Socket, onFrame: (frame: Frame<M>) => void): void {
+  let target = Buffer.alloc(4)
+  let filled = 0
+  let next: (bytes: Buffer) => void
+
+  const expect = (length: number, then: (bytes: Buffer) => void) => {
+    // Slow = memory of its own, aligned for views of any dtype.
+    target = Buffer.allocUnsafeSlow(length)
+    filled = 0
+    next = then
+    if (length === 0) then(target)
+  }
+  const expectFrame = () => expect(4, (size) => expect(size.readUInt32LE(), expectParts))
+  const expectParts = (header: Buffer) => {
+    const { message, parts } = JSON.parse(header.toString()) as Header<M>
+    const tensors: Record<string, TensorData> = {}
+    const takePart = (index: number) => {
+      const part = parts[index]
+      if (!part) {
+        expectFrame()
+        onFrame({ message, tensors })
+        return
+      }
+      const { name, dtype, shape, byteLength } = part
+      expect(byteLength, (bytes) => {
+        tensors[name] = { dtype, shape, bytes }
+        takePart(index + 1)
+      })
+    }
+    takePart(0)
+  }
+  expectFrame()
+  socket.on('data', (chunk: Buffer) => {
+    for (let at = 0; at < chunk.length; ) {
+      const count = chunk.copy(target, filled, at)
+      at += count
+      filled += count
+      if (filled === target.length) next(target)
+    }
+  })
+}

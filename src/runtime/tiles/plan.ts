@@ -1,0 +1,95 @@
+// How a picture is cut: whole where it fits and the network gains from it, else in tiles that fit.
+
+import { RestoreError } from '../../core/errors.ts'
+import { roundUp } from '../../core/functional.ts'
+import type { Builder } from '../../registry/builders.ts'
+import type { Tiling } from '../../registry/tiling.ts'
+import { type Axis, averagedAxis, blendedAxis, checkOverlap } from './tile.ts'
+
+export interface TileRequest {
+  /** Side of a tile in pixels; 'none' for the whole picture, 'auto' by the memory that is free. */
+  readonly tile?: 'auto' | 'none' | number | undefined
+  /** Pixels that neighbours share, at least. */
+  readonly overlap?: number | undefined
+  /** 'smooth': tiles fade into one another. 'official': as the authors of the network do it, for parity. */
+  readonly blend?: 'smooth' | 'official' | undefined
+}
+
+export interface TilePlan {
+  readonly rows: Axis
+  readonly columns: Axis
+  readonly batch: number
+  /** Side of the tiles; undefined for the whole picture. */
+  readonly tilePx: number | undefined
+}
+
+export interface Planned {
+  readonly width: number
+  readonly height: number
+  readonly builder: Pick<Builder, 'size' | 'memory'>
+  readonly tiling: Tiling
+  /** The only side that the network takes, where there is one. */
+  readonly window: number | undefined
+  readonly scale: number
+  readonly freeBytes: number
+  /** The largest side that memory turned out to suffice for. */
+  readonly limitPx?: number | undefined
+}
+
+/** Tiles below this are mostly overlap. */
+const smallestPx = 64
+
+/** Lays out the tiles for a picture; the axes are those of the picture padded to what the network takes. */
+export function planTiles(planned: Planned, request: TileRequest): TilePlan {
+  const { builder, tiling, window, scale } = planned
+  const { multipleOf, minimum } = builder.size
+  const [height, width] = [planned.height, planned.width].map((side) =>
+    Math.max(roundUp(side, multipleOf), window ?? minimum),
+  ) as [number, number]
+  const tilePx = window ?? sideOf(request, { ...planned, width, height })
+  if (tilePx === undefined) {
+    const whole = (length: number) => blendedAxis(length, length, 0, scale)
+    return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
+  }
+  const shorter = Math.min(tilePx, width, height)
+  const overlapPx =
+    request.overlap ??
+    (window ? Math.min(tiling.overlapPx, Math.floor(window / 3)) : usualOverlap(shorter, tiling.overlapPx))
+  checkOverlap({ tilePx, overlapPx }, shorter)
+  const axis = (length: number) =>
+    request.blend === 'official'
+      ? averagedAxis(length, shorter, overlapPx, scale)
+      : blendedAxis(length, Math.min(tilePx, length), overlapPx, scale)
+  return { rows: axis(height), columns: axis(width), batch: tiling.batch, tilePx }
+}
+
+/** A side for what is left of the memory, or none for the whole picture. */
+function sideOf({ tile = 'auto' }: TileRequest, planned: Planned): number | undefined {
+  const { width, height, builder, tiling, freeBytes, limitPx = Number.POSITIVE_INFINITY } = planned
+  const { multipleOf } = builder.size
+  if (tile === 'none') return undefined
+  if (tile !== 'auto') {
+    if (Number.isInteger(tile) && tile > 0 && tile % multipleOf === 0) return tile
+    throw new RestoreError('usage', `tile: expected a multiple of ${multipleOf} pixels, got ${tile}`)
+  }
+  // Half: the estimate is one, and others need memory too.
+  const { fixedBytes, bytesPerPixel } = builder.memory
+  const pixels = Math.max(0, freeBytes / 2 - fixedBytes) / bytesPerPixel
+  const fitting = Math.max(smallestPx, Math.floor(Math.min(Math.sqrt(pixels), tiling.tilePx, limitPx)))
+  const side = Math.max(multipleOf, fitting - (fitting % multipleOf))
+  const isSmall = width <= side && height <= side
+  const isWhole = tiling.whole === 'preferred' && width * height <= Math.min(pixels, limitPx ** 2)
+  return isSmall || isWhole ? undefined : side
+}
+
+/** The side to try where one took more memory than there is; undefined where it cannot get smaller. */
+export function smallerSide({ rows, columns }: TilePlan, multipleOf: number): number | undefined {
+  const side = Math.max(rows.tile, columns.tile) / 2
+  const smaller = Math.floor(side / multipleOf) * multipleOf
+  return smaller < Math.max(smallestPx, multipleOf) ? undefined : smaller
+}
+
+/** Pixels that neighbours share where nobody says: a quarter of the tile in steps of 8, at most what the network gains from. */
+export function usualOverlap(tilePx: number, mostPx = 32): number {
+  return Math.min(mostPx, 8 * Math.round(tilePx / 32), tilePx - 1)
+}

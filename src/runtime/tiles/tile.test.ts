@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest'
+import { crop, type Image } from '../../data/image.ts'
+import { type Planned, planTiles, smallerSide, usualOverlap } from './plan.ts'
+import { type Axis, blendedAxis, restoreInTiles } from './tile.ts'
+
+const planned: Planned = {
+  ...{ width: 1000, height: 1000, scale: 1, window: undefined, freeBytes: 12.1e9 },
+  builder: {
+    size: { multipleOf: 8, minimum: 8 },
+    memory: { fixedBytes: 1e9, bytesPerPixel: 5000 },
+  },
+  tiling: { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 },
+}
+
+function picture(width: number, height: number): Image {
+  const data = Float32Array.from({ length: 3 * width * height }, (_, i) => Math.abs(Math.sin(i * 12.9898)))
+  return { width, height, channels: 3, data }
+}
+
+/** Restores a picture in tiles by a function of a tile. */
+async function inTiles(
+  image: Image,
+  axes: { rows: Axis; columns: Axis },
+  run: (tile: Image) => Image,
+  { scale = 1, batch = 1 } = {},
+) {
+  const [width, height] = [image.width * scale, image.height * scale]
+  const data = new Float32Array(3 * width * height)
+  const tops: number[] = []
+  await restoreInTiles({
+    ...{ ...axes, scale, batch },
+    read: (top, left, h, w) => crop(image, top, left, h, w),
+    run: async (tiles) => tiles.map(run),
+    emit: (top, rows) => {
+      tops.push(top)
+      for (let c = 0; c < 3; c++) {
+        const plane = rows.data.subarray(c * rows.height * width, (c + 1) * rows.height * width)
+        data.set(plane, (c * height + top) * width)
+      }
+    },
+  })
+  return { data, tops }
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
+}
+
+describe('tiles that fade into one another', () => {
+  test('cover a line at even distances with at least the overlap', () => {
+    expect(blendedAxis(100, 40, 10, 1).starts).toEqual([0, 30, 60])
+    expect(blendedAxis(40, 40, 10, 1).starts).toEqual([0])
+    for (let length = 40; length < 300; length++) {
+      const { starts } = blendedAxis(length, 40, 13, 1)
+      expect([starts[0], starts.at(-1)]).toEqual([0, length - 40])
+      for (const [i, start] of starts.entries())
+        if (i > 0) expect(start - (starts[i - 1] ?? 0)).toBeLessThanOrEqual(27)
+    }
+  })
+
+  test('weigh almost nothing at their borders and all in their middles', () => {
+    const [first, second] = blendedAxis(96, 64, 32, 2).weights
+    expect([first?.[0], second?.[127]]).toEqual([1, 1])
+    expect(first?.[127]).toBeLessThan(1e-3)
+    expect(second?.[0]).toBeLessThan(1e-3)
+  })
+
+  test.each([
+    [1, 1],
+    [1, 3],
+    [2, 2],
+  ])('give back the picture at scale %i in batches of %i', async (scale, batch) => {
+    const image = picture(70, 53)
+    const axes = { rows: blendedAxis(53, 24, 8, scale), columns: blendedAxis(70, 24, 8, scale) }
+    const enlarge = (tile: Image): Image => {
+      const [width, height] = [tile.width * scale, tile.height * scale]
+      const data = Float32Array.from({ length: 3 * width * height }, (_, i) => {
+        const [c, y, x] = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width]
+        return tile.data[
+          (c * tile.height + Math.floor(y / scale)) * tile.width + Math.floor(x / scale)
+        ] as number
+      })
+      return { width, height, channels: 3, data }
+    }
+    const { data, tops } = await inTiles(image, axes, enlarge, { scale, batch })
+    expect(largestDifference(data, enlarge(image).data)).toBeLessThan(1e-6)
+    expect(tops).toEqual(axes.rows.starts.map((start) => start * scale))
+  })
+
+  test('leave no step where neighbours disagree', async () => {
+    let count = 0
+    const flat = (tile: Image): Image => {
+      const level = count++ % 2
+      return { ...tile, data: new Float32Array(tile.data.length).fill(level) }
+    }
+    const rows = blendedAxis(24, 24, 8, 1)
+    const { data } = await inTiles(picture(200, 24), { rows, columns: blendedAxis(200, 64, 32, 1) }, flat)
+    const steps = Array.from(data.subarray(1, 200), (value, i) => Math.abs(value - (data[i] as number)))
+    expect(Math.max(...steps)).toBeLessThan(0.08)
+    expect(Math.max(...data)).toBe(1)
+  })
+})
+
+describe('the plan', () => {
+  test('keeps a picture whole that fits half of the free memory, and cuts one that does not', () => {
+    expect(planTiles(planned, {}).tilePx).toBeUndefined()
+    const cut = planTiles({ ...planned, freeBytes: 11.9e9 }, {})
+    expect([cut.tilePx, cut.rows.tile, cut.rows.starts.length]).toEqual([512, 512, 3])
+  })
+
+  test('cuts for a network to which the whole picture says no more', () => {
+    const tiling = { ...planned.tiling, whole: 'needless' } as const
+    expect(planTiles({ ...planned, tiling }, {}).tilePx).toBe(512)
+    expect(planTiles({ ...planned, tiling, width: 500, height: 100 }, {}).tilePx).toBeUndefined()
+  })
+
+  test('takes smaller tiles the less memory there is, in multiples, down to a floor', () => {
+    const sides = [4e9, 3e9, 2.2e9, 1e9].map((freeBytes) => planTiles({ ...planned, freeBytes }, {}).tilePx)
+    expect(sides).toEqual([440, 312, 136, 64])
+  })
+
+  test('remembers what did not fit, and halves until nothing is left to halve', () => {
+    const whole = planTiles(planned, {})
+    expect(smallerSide(whole, 8)).toBe(496)
+    expect(planTiles({ ...planned, limitPx: 496 }, {}).tilePx).toBe(496)
+    const small = planTiles({ ...planned, limitPx: 100 }, {})
+    expect([small.tilePx, smallerSide(small, 8)]).toEqual([96, undefined])
+  })
+
+  test('pads to multiples, and lets a tile be no larger than the picture', () => {
+    const { rows, columns } = planTiles({ ...planned, width: 1001, height: 20 }, { tile: 64, overlap: 16 })
+    expect([rows.length, rows.tile, columns.length, columns.tile]).toEqual([24, 24, 1008, 64])
+  })
+
+  test('takes the window of a network that has one', () => {
+    const { rows, batch } = planTiles(
+      { ...planned, width: 30, window: 48, scale: 2, tiling: { ...planned.tiling, overlapPx: 16, batch: 8 } },
+      {},
+    )
+    expect([rows.tile, rows.weights[0]?.length, batch]).toEqual([48, 96, 8])
+  })
+
+  test.each([
+    [{ tile: 20 }, 'tile: expected a multiple of 8 pixels, got 20'],
+    [{ tile: 64, overlap: 64 }, 'from 0 to below the tile 64, got 64'],
+    [{ tile: 64, overlap: 1.5 }, 'got 1.5'],
+  ])('refuses %j', (request, message) => {
+    expect(() => planTiles(planned, request)).toThrow(message)
+  })
+
+  test('the usual overlap is a quarter of the tile in steps of 8, and below the tile', () => {
+    expect([8, 16, 24, 32, 64, 96, 128, 512].map((side) => usualOverlap(side))).toEqual([
+      0, 8, 8, 8, 16, 24, 32, 32,
+    ])
+    for (let side = 1; side < 600; side++) expect(usualOverlap(side, 64)).toBeLessThan(side)
+  })
+})

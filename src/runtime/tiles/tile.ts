@@ -1,0 +1,166 @@
+// Pictures in overlapping tiles, from the top down: rows that no further tile touches are handed on at once, so that what is held
+// of the result is one row of tiles, however large the picture.
+
+import { RestoreError } from '../../core/errors.ts'
+import { crop, type Image } from '../../data/image.ts'
+
+export interface TileOptions {
+  /** Side of a tile in pixels; the image's shorter side where that is less. */
+  readonly tilePx: number
+  /** Pixels that neighbours share. */
+  readonly overlapPx: number
+}
+
+/** Tiles along one axis: their side and starts in pixels of the input, and what every line of their outputs weighs. */
+export interface Axis {
+  readonly length: number
+  readonly tile: number
+  readonly starts: readonly number[]
+  /** For each tile [tile·scale]. */
+  readonly weights: readonly Float32Array[]
+}
+
+export interface TileJob {
+  readonly rows: Axis
+  readonly columns: Axis
+  /** Side of the network's output over that of its input. */
+  readonly scale: number
+  /** Tiles in one run of the network, all of one row. */
+  readonly batch: number
+  /** Part of the input [c h w]. */
+  read(top: number, left: number, height: number, width: number): Image
+  run(tiles: readonly Image[]): Promise<readonly Image[]>
+  /** Takes finished rows of the output, in their order. */
+  emit(top: number, rows: Image): void
+  readonly onTile?: ((done: number, total: number) => void) | undefined
+}
+
+/** Starts of tiles that cover a line: every tile − overlap pixels, the last one at the end. */
+export function tileOffsets(size: number, tile: number, overlap: number): number[] {
+  const offsets: number[] = []
+  for (let at = 0; at < size - tile; at += tile - overlap) offsets.push(at)
+  return [...offsets, size - tile]
+}
+
+/** Restormer's official tiling (swz30/Restormer@df766d5 demo.py): a plain average where tiles overlap. */
+export function averagedAxis(length: number, tile: number, overlap: number, scale: number): Axis {
+  const starts = tileOffsets(length, tile, overlap)
+  return { length, tile, starts, weights: starts.map(() => new Float32Array(tile * scale).fill(1)) }
+}
+
+/** Tiles at even distances that overlap by at least `overlap` and fade into one another: a border weighs nothing, so none is seen. */
+export function blendedAxis(length: number, tile: number, overlap: number, scale: number): Axis {
+  const gaps = Math.ceil((length - tile) / (tile - overlap))
+  const starts = Array.from({ length: gaps + 1 }, (_, i) => Math.round((i * (length - tile)) / (gaps || 1)))
+  const shared = (i: number) => (tile - ((starts[i + 1] ?? 0) - (starts[i] ?? 0))) * scale
+  const weights = starts.map((_, i) =>
+    Float32Array.from({ length: tile * scale }, (_, line) => {
+      const rise = i === 0 ? 1 : (line + 0.5) / shared(i - 1)
+      const fall = i === gaps ? 1 : (tile * scale - line - 0.5) / shared(i)
+      return Math.sin((Math.PI / 2) * Math.min(1, rise, fall)) ** 2
+    }),
+  )
+  return { length, tile, starts, weights }
+}
+
+/** Finished rows are handed on in bands of this size, between which others have their turn. */
+const bandPixels = 2 ** 18
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
+}
+
+/** Restores tile by tile. */
+export async function restoreInTiles(job: TileJob): Promise<void> {
+  const { rows, columns, scale, batch } = job
+  const total = rows.starts.length * columns.starts.length
+  const width = columns.length * scale
+  const rowTotals = totals(rows, scale)
+  const columnTotals = totals(columns, scale)
+  let done = 0
+  let strip: Image | undefined
+  for (const [row, top] of rows.starts.entries()) {
+    for (let first = 0; first < columns.starts.length; first += batch) {
+      const lefts = columns.starts.slice(first, first + batch)
+      const outputs = await job.run(lefts.map((left) => job.read(top, left, rows.tile, columns.tile)))
+      for (const [i, output] of outputs.entries()) {
+        const [height, { channels }] = [rows.tile * scale, output]
+        strip ??= { width, height, channels, data: new Float32Array(channels * height * width) }
+        const weights = [rows.weights[row], columns.weights[first + i]] as const
+        accumulate(strip, output, (lefts[i] ?? 0) * scale, weights)
+      }
+      done += lefts.length
+      job.onTile?.(done, total)
+    }
+    if (!strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
+    const finished = ((rows.starts[row + 1] ?? rows.length) - top) * scale
+    const step = Math.max(1, Math.floor(bandPixels / width))
+    for (let y = 0; y < finished; y += step) {
+      const band = crop(strip, y, 0, Math.min(step, finished - y), width)
+      divide(band, rowTotals.subarray(top * scale + y), columnTotals)
+      job.emit(top * scale + y, band)
+      await nextTurn()
+    }
+    shiftUp(strip, finished)
+  }
+}
+
+/** What all tiles of an axis weigh on each line of the output. */
+function totals({ length, starts, weights }: Axis, scale: number): Float32Array {
+  const total = new Float32Array(length * scale)
+  starts.forEach((start, i) => {
+    weights[i]?.forEach((weight, line) => {
+      const at = start * scale + line
+      total[at] = (total[at] as number) + weight
+    })
+  })
+  return total
+}
+
+function accumulate(
+  strip: Image,
+  tile: Image,
+  left: number,
+  [rowWeights, columnWeights]: readonly [Float32Array | undefined, Float32Array | undefined],
+): void {
+  for (let c = 0; c < tile.channels; c++) {
+    for (let y = 0; y < tile.height; y++) {
+      const weight = rowWeights?.[y] as number
+      const from = (c * tile.height + y) * tile.width
+      const to = (c * strip.height + y) * strip.width + left
+      for (let x = 0; x < tile.width; x++) {
+        const value = weight * (columnWeights?.[x] as number) * (tile.data[from + x] as number)
+        strip.data[to + x] = (strip.data[to + x] as number) + value
+      }
+    }
+  }
+}
+
+function divide({ channels, height, width, data }: Image, rows: Float32Array, columns: Float32Array): void {
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < height; y++) {
+      const at = (c * height + y) * width
+      for (let x = 0; x < width; x++)
+        data[at + x] = (data[at + x] as number) / ((rows[y] as number) * (columns[x] as number))
+    }
+  }
+}
+
+/** Moves every plane up by some rows and clears what comes in. */
+function shiftUp({ channels, height, width, data }: Image, rows: number): void {
+  const plane = height * width
+  for (let c = 0; c < channels; c++) {
+    data.copyWithin(c * plane, c * plane + Math.min(rows, height) * width, (c + 1) * plane)
+    data.fill(0, c * plane + Math.max(0, height - rows) * width, (c + 1) * plane)
+  }
+}
+
+/** Refuses an overlap that leaves no way forward. */
+export function checkOverlap({ tilePx, overlapPx }: TileOptions, side: number): void {
+  if (Number.isInteger(tilePx) && Number.isInteger(overlapPx) && overlapPx >= 0 && overlapPx < side) return
+  const limit = side < tilePx ? `the image's shorter side ${side}` : `the tile ${tilePx}`
+  throw new RestoreError(
+    'usage',
+    `tile: expected an overlap of whole pixels from 0 to below ${limit}, got ${overlapPx}`,
+  )
+}

@@ -1,0 +1,294 @@
+// Samples and losses of DA-CLIP: captions, folders of kinds, the controller's start, what is frozen, and wrong data.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readCase, tensor } from '../../../test/fixtures/cases.ts'
+import { libtorchMissing } from '../../../test/libtorch.ts'
+import { writePictures } from '../../../test/recipes/images.ts'
+import { numbersOf } from '../../../test/values.ts'
+import { writeSafetensors } from '../../checkpoints/files.ts'
+import { float32Data } from '../../core/data.ts'
+import { counterRandom } from '../../core/random.ts'
+import type { Pixels } from '../../data/image.ts'
+import { type ClipOptions, clipDefaults } from '../../models/clip.ts'
+import { DaClip, daClipLosses, degradationWords, maxLogitScale } from '../../models/daclip.ts'
+import { randomInit } from '../../nn/init.ts'
+import { parameters, stateDict } from '../../nn/module.ts'
+import { loadModel } from '../../registry/builders.ts'
+import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../../torch/backend.ts'
+import { adamW, assign } from '../../torch/optim.ts'
+import { RandomGenerator } from '../../torch/rng.ts'
+import { readCaptions } from '../loader/captions.ts'
+import { folder, openImages, pairFolders } from '../loader/images.ts'
+import { balancedKinds } from '../loader/kindFolders.ts'
+import type { Draw } from '../loader/samples.ts'
+import type { Weights } from '../recipe/recipe.ts'
+import {
+  captioned,
+  captionedImages,
+  clampingLogitScale,
+  clipDecays,
+  controllerLosses,
+  fromClip,
+  guideEmbeddings,
+  openGuide,
+} from './daclip.ts'
+import {
+  damaged,
+  drawTexts,
+  tenKinds,
+  tenKindsPaired,
+  tenKindsSeen,
+  wordsLoss,
+  wordsOnly,
+} from './tenKinds.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-daclip-'))
+const tiny: ClipOptions = {
+  ...clipDefaults,
+  ...{ features: 8, imageSide: 16, patch: 8, visionWidth: 8, visionLayers: 2, visionHeads: 1 },
+  ...{ contextLength: 20, textWidth: 8, textLayers: 1, textHeads: 1 },
+}
+const picture: Pixels = {
+  ...{ width: 60, height: 48, channels: 3, hasAlpha: false },
+  data: Uint8Array.from({ length: 60 * 48 * 3 }, (_, i) => (i * 37) % 251),
+}
+const init = (seed: number) => {
+  const random = counterRandom(seed)
+  return randomInit(() => random.uniform())
+}
+
+function draw(root: string, seed: number, changes: Partial<Draw> = {}): Draw {
+  return {
+    ...{ index: 0, name: 'a.png', views: { target: picture }, data: { images: folder(root) } },
+    ...{ phase: { steps: 1, crop: 24, batch: 2 }, step: 0 },
+    ...{ random: counterRandom(seed), shared: counterRandom(0), ...changes },
+  }
+}
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+describe('a caption file', () => {
+  const file = join(dir, 'captions.csv')
+  const write = (...lines: readonly string[]) => writeFileSync(file, `${lines.join('\n')}\n`)
+
+  beforeAll(() => writePictures(join(dir, 'LQ'), 2))
+
+  test('gives pictures in its order with caption and degradation, whatever else the caption holds', async () => {
+    write('filepath\ttitle', 'LQ/1.png\ta sign: a cat: hazy', 'LQ/0.png\ta dog: noisy')
+    expect(readCaptions(file).map(({ caption, degradation }) => [caption, degradation])).toEqual([
+      ['a sign: a cat', 'hazy'],
+      ['a dog', 'noisy'],
+    ])
+    const images = captionedImages(dir, 'captions.csv')
+    expect((await openImages(images)).names).toEqual(['LQ/1.png', 'LQ/0.png'])
+    const sample = captioned(degradationWords, { side: 16, contextLength: 20 })
+    const first = sample(draw(dir, 1, { data: { images } }))
+    expect([first.label, first.image.shape, first.caption.shape]).toEqual([1, [3, 16, 16], [20]])
+    expect(sample(draw(dir, 1, { data: { images } }))).toEqual(first)
+    expect(sample(draw(dir, 2, { data: { images } })).image).not.toEqual(first.image)
+  })
+
+  test('is refused by file and line without a separator or with a caption too long', async () => {
+    write('filepath\ttitle', 'LQ/0.png a dog: noisy')
+    expect(() => readCaptions(file)).toThrow(/captions\.csv:2: expected a path, one tab and a title, got/)
+    write('LQ/0.png\ta dog: noisy', 'LQ/1.png\ta noisy dog')
+    expect(() => readCaptions(file)).toThrow(/captions\.csv:2: expected a title .* without a separator/)
+    write(`LQ/0.png\t${'dog '.repeat(80)}: noisy`)
+    const images = captionedImages(dir, 'captions.csv')
+    await expect(openImages(images)).rejects.toThrow(/captions\.csv:1: expected .* at most 75 tokens, got 80/)
+    write('filepath\ttitle')
+    expect(() => readCaptions(file)).toThrow('found none')
+    expect(() => captionedImages(dir, 'captions.txt')).toThrow('expected a file *.csv')
+  })
+
+  test('is refused with a degradation that is no word of the recipe', () => {
+    write('LQ/0.png\ta dog: wet')
+    const sample = captioned(degradationWords, { side: 16, contextLength: 20 })
+    const images = captionedImages(dir, 'captions.csv')
+    expect(() => sample(draw(dir, 1, { data: { images } }))).toThrow(/captions\.csv:1: .*, got 'wet'/)
+  })
+})
+
+describe('folders of kinds', () => {
+  const root = join(dir, 'universal')
+  const images = pairFolders(root, { input: '*/LQ', target: '*/GT' }, { match: 'order' })
+
+  test('are paired within each kind and take turns however many pictures they have', async () => {
+    for (const [kind, count] of [
+      ['hazy', 4],
+      ['noisy', 1],
+    ] as const)
+      for (const view of ['LQ', 'GT']) await writePictures(join(root, kind, view), count)
+    const { names, sources } = await openImages(images)
+    expect(names).toHaveLength(5)
+    expect(sources.input?.name(4)).toBe('noisy/LQ/0.png')
+    const order = balancedKinds(degradationWords)(names, counterRandom(1))
+    expect(order.map((i) => i === 4)).toEqual([false, true, false, true, false])
+  })
+
+  test('are refused with unknown names and with unequal counts', async () => {
+    const unknown = /wet\/GT\/0\.png: expected a folder named by a degradation .*got 'wet'/
+    expect(() => balancedKinds(degradationWords)(['wet/GT/0.png'], counterRandom(1))).toThrow(unknown)
+    mkdirSync(join(root, 'snowy'), { recursive: true })
+    await writePictures(join(root, 'snowy', 'LQ'), 2)
+    await writePictures(join(root, 'snowy', 'GT'), 3)
+    await expect(openImages(images)).rejects.toThrow(/snowy: expected as many .* 3, got 2/)
+  })
+})
+
+describe('ten kinds on clean photos', () => {
+  test('each change a picture, in 8 bits, the same by the same chance', () => {
+    const image = { width: 64, height: 64, channels: 3, data: new Float32Array(3 * 4096) }
+    image.data.forEach((_, i) => {
+      image.data[i] = Math.round(127 + 100 * Math.sin(i / 9) * Math.cos(i / 640)) / 255
+    })
+    for (const kind of tenKinds.keys()) {
+      const [a, b] = [1, 1].map((seed) => damaged(image, kind, counterRandom(seed)).data)
+      expect(a).toEqual(b)
+      expect(a).not.toEqual(image.data)
+      expect(a?.every((value) => Math.abs(value * 255 - Math.round(value * 255)) < 1e-4)).toBe(true)
+    }
+    expect(damaged(image, tenKinds.length, counterRandom(1)).data).toEqual(image.data)
+  })
+
+  test('come as often as one another, a clean photo too where words are learned', () => {
+    const kinds = Array.from({ length: 330 }, (_, seed) => tenKindsSeen(16)(draw(dir, seed)).kind)
+    const counts = Array.from({ length: 11 }, (_, kind) => kinds.filter((found) => found === kind).length)
+    expect(Math.min(...counts)).toBeGreaterThan(15)
+    const { input, target } = tenKindsPaired()(draw(dir, 3))
+    expect([input.width, target.width]).toEqual([24, 24])
+  })
+
+  test('are called by words that are all different', () => {
+    for (let seed = 0; seed < 50; seed++) expect(new Set(drawTexts(counterRandom(seed))).size).toBe(11)
+  })
+})
+
+describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
+  const pictures = (count: number) =>
+    float32Data(
+      Float32Array.from({ length: count * 768 }, (_, i) => Math.sin(i * i)),
+      [count, 3, 16, 16],
+    )
+
+  test('has the official losses for texts that count as wrong for one another', () => {
+    const fixture = readCase(join('test', 'golden', 'fixtures', 'clip', 'daclip_tiny.json'))
+    const { network } = loadModel(fixture.weights(), { visionHeads: 2, textHeads: 4 })
+    if (!(network instanceof DaClip)) throw new Error('expected a DA-CLIP')
+    moveToTorch(network)
+    const [captions, degradations] = toTorch(tensor(fixture, 'in.text')).chunk(2, 1)
+    const batch = { image: toTorch(tensor(fixture, 'in.image')), captions, degradations }
+    const losses = daClipLosses(network, batch)
+    for (const [name, loss] of [
+      ['contrastive', losses.content],
+      ['degra', losses.degradation],
+    ] as const) {
+      const [wanted] = Array.from(numbersOf(tensor(fixture, `out.${name}_loss`)))
+      expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 4)
+    }
+  })
+
+  test('starts from a CLIP, or goes on with a DA-CLIP', () => {
+    const sources = (network: object): Weights =>
+      new Map(
+        [...stateDict(network)].map(([key, weight]) => [
+          key,
+          { shape: weight.shape as number[], floats: () => numbersOf(weight.read()) as Float32Array },
+        ]),
+      )
+    const [whole, random] = [sources(new DaClip(init(1), tiny)), sources(new DaClip(init(2), tiny))]
+    const inner = [...whole].flatMap(([key, value]) =>
+      key.startsWith('clip.') ? [[key.slice(5), value] as const] : [],
+    )
+    const adapt = fromClip(tiny, { asPublished: false })
+    const started = adapt(new Map(inner), random)
+    const values = (from: Weights, key: string) => [...(from.get(key)?.floats() ?? [])]
+    expect(values(started, 'visual_control.proj')).toEqual(values(whole, 'clip.visual.proj'))
+    expect(values(started, 'visual_control.transformer.zero_modules.0.weight')).toEqual(new Array(64).fill(0))
+    expect(adapt(whole, random)).toBe(whole)
+  })
+
+  test('learns in the controller alone, whose scale stays below 100; the rest has no gradient and no memory', () => {
+    const network = new DaClip(init(1), tiny)
+    moveToTorch(network)
+    const trained = parameters(network)
+    const optimizer = clampingLogitScale(adamW(trained, { weightDecay: 0.05, decays: clipDecays }), trained)
+    const batch = {
+      image: toTorch(pictures(4)),
+      caption: toTorch({
+        dtype: 'int64',
+        shape: [4, 20],
+        bytes: new Uint8Array(BigInt64Array.from({ length: 80 }, (_, i) => BigInt(i + 1)).buffer),
+      }),
+      label: [0, 1, 1, 2],
+    }
+    const chance = { random: counterRandom(1), generator: new RandomGenerator(1), step: 0 }
+    const losses = (equalTexts: string) => {
+      const context = { model: network, batch, constants: { equalTexts }, ...chance }
+      const { content, degradation } = controllerLosses(degradationWords, 20)(context)
+      if (!content || !degradation) throw new Error('expected two losses')
+      return { content, degradation }
+    }
+    const [right, wrong] = [losses('right'), losses('wrong')]
+    expect(() => losses('maybe')).toThrow('expected right or wrong, got maybe')
+    expect(scalar(right.content)).toBeCloseTo(scalar(wrong.content), 5)
+    expect(Math.abs(scalar(right.degradation) - scalar(wrong.degradation))).toBeGreaterThan(1e-3)
+    backward(right.content.add(right.degradation))
+    expect([...stateDict(network.clip)].filter(([, weight]) => grad(weight)).map(([key]) => key)).toEqual([])
+    expect([...optimizer.state().keys()].filter((key) => key.startsWith('clip.'))).toEqual([])
+    noGrad(() => assign(network.logit_scale, network.logit_scale.mul(0).add(9)))
+    optimizer.step(1e-3)
+    expect(scalar(network.logit_scale)).toBeCloseTo(maxLogitScale, 5)
+  })
+
+  test('of words alone learns them, and leaves what it never sees at zero', () => {
+    const network = wordsOnly(init(3), tiny)
+    moveToTorch(network)
+    const trained = parameters(network)
+    expect(
+      [...trained.keys()].filter((key) => /^visual\.|clip\.visual|zero_modules|logit_scale/.test(key)),
+    ).toEqual([])
+    expect(trained.has('clip.token_embedding.weight')).toBe(true)
+    const optimizer = adamW(trained, { weightDecay: 0.05, decays: clipDecays })
+    const batch = { image: toTorch(pictures(4)), kind: [0, 3, 3, 10] }
+    const found: number[] = []
+    for (let step = 0; step < 30; step++) {
+      optimizer.zeroGrad()
+      scope(() => {
+        const chance = { random: counterRandom(step), generator: new RandomGenerator(1), step }
+        const { degradation } = wordsLoss(20)({ model: network, batch, constants: {}, ...chance })
+        if (!degradation) throw new Error('expected a loss')
+        backward(degradation)
+        found.push(scalar(degradation))
+      })
+      optimizer.step(3e-3)
+    }
+    expect(found.at(-1)).toBeLessThan(0.7 * (found[0] ?? 0))
+    const rows = Array.from(numbersOf(network.clip.token_embedding.weight.read()))
+    const isZero = (id: number) => rows.slice(id * 8, id * 8 + 8).every((value) => value === 0)
+    expect([isZero(2368), isZero(33495)]).toEqual([true, false])
+  })
+
+  test('stands beside another network without gradients, once it is opened', () => {
+    const file = join(dir, 'guide.safetensors')
+    const tensors = [...stateDict(new DaClip(init(4), tiny))].map(
+      ([key, weight]) => [key, weight.read()] as const,
+    )
+    writeSafetensors(file, new Map(tensors))
+    const clip = toTorch(pictures(2))
+    expect(() => guideEmbeddings(file, clip)).toThrow('whose network.start opens it')
+    openGuide(file, 'cpu')
+    const { content, degradation } = scope(() => guideEmbeddings(file, clip))
+    expect([content.shape, degradation.shape]).toEqual([
+      [2, 8],
+      [2, 8],
+    ])
+    // Still there after a step.
+    expect(scope(() => guideEmbeddings(file, clip)).content.read()).toEqual(content.read())
+    const other = toTorch(float32Data(new Float32Array(3 * 64), [1, 3, 8, 8]))
+    expect(() => guideEmbeddings(file, other)).toThrow('expected the recipe to make pictures of 16 pixels')
+  })
+})

@@ -1,0 +1,100 @@
+// How DASR is trained (arXiv:2104.00416 §3 and §4.1; SYSU-SAIL/DASR@51524af): an encoder that tells degradations apart by contrast,
+// then both networks together.
+
+import { RestoreError } from '../../core/errors.ts'
+import { l1Loss } from '../../core/functional.ts'
+import type { Random } from '../../core/random.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import type { Image } from '../../data/image.ts'
+import { cutPatch, type Dihedral, drawPlace, scalePlace } from '../../data/patches.ts'
+import {
+  anisotropicGaussian,
+  covarianceOf,
+  isotropicGaussian,
+  type Kernel,
+} from '../../degrade/numerics/kernels.ts'
+import { srmdImage } from '../../degrade/srmd.ts'
+import { contrastiveLoss, type Dasr } from '../../models/dasr.ts'
+import type { Draw } from '../loader/samples.ts'
+import type { LossContext, Weights } from '../recipe/recipe.ts'
+import { contrastStep } from './moco.ts'
+
+type Range = readonly [low: number, high: number]
+
+export interface BlindDegradation {
+  readonly kernel: 'iso' | 'aniso'
+  /** Deviation of the blur in pixels of the large image; of an anisotropic one along either axis. */
+  readonly sigma: Range
+  /** Deviation of the noise in 0..255. */
+  readonly noise?: Range
+}
+
+export interface TwoViews extends Readonly<Record<string, Image>> {
+  /** First crop, degraded: what is restored and encoded as a query. */
+  readonly input: Image
+  readonly target: Image
+  /** Second crop of the same picture under the same blur and strength of noise: what is encoded as its key. */
+  readonly key: Image
+}
+
+const kernelPx = 21
+
+function between(random: Random, [low, high]: Range): number {
+  return low + (high - low) * random.uniform()
+}
+
+function drawKernel({ kernel, sigma }: BlindDegradation, random: Random): Kernel {
+  if (kernel === 'iso') return isotropicGaussian(kernelPx, between(random, sigma))
+  const axes = [between(random, sigma), between(random, sigma)] as const
+  return anisotropicGaussian(kernelPx, covarianceOf(...axes, Math.PI * random.uniform()))
+}
+
+/** Two crops of a picture, in one orientation, that a single draw of blur and noise level degrades. */
+export function twoViews(degradation: BlindDegradation): (draw: Draw) => TwoViews {
+  return ({ views, data, phase, random }) => {
+    const pixels = views.target
+    if (!pixels)
+      throw new RestoreError('usage', `twoViews: expected a view target, got ${Object.keys(views)}`)
+    const { scale, channels } = data.images
+    const mode = random.integer(8) as Dihedral
+    const [kernel, noise] = [drawKernel(degradation, random), between(random, degradation.noise ?? [0, 0])]
+    const view = (number: number) => {
+      const size = { width: Math.floor(pixels.width / scale), height: Math.floor(pixels.height / scale) }
+      const place = { ...drawPlace(size, phase.crop, random, { isUpright: true }), mode }
+      const target = cutPatch(pixels, scalePlace(place, scale), channels)
+      const options = { kernel, scale, downsampling: 'bicubic', noise } as const
+      return { target, input: srmdImage(target, options, random.fork(number)) }
+    }
+    const { input, target } = view(0)
+    return { input, target, key: view(1).input }
+  }
+}
+
+export interface DasrConstants extends Readonly<Record<string, number>> {
+  /** Steps at the beginning in which the encoder learns alone. */
+  readonly encoderSteps: number
+}
+
+/** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
+export function dasrLosses({
+  model,
+  batch,
+  step,
+  constants,
+}: LossContext<Dasr, TwoViews, DasrConstants>): Readonly<Record<string, Tensor>> {
+  const { representation, logits } = contrastStep(model.E, { queries: batch.input, keys: batch.key })
+  const contrast = contrastiveLoss(logits)
+  if (step < constants.encoderSteps) return { contrast }
+  return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
+}
+
+/** Whether a tensor serves only the contrast: published files have neither queue nor key encoder. */
+export function isForContrastAlone(key: string): boolean {
+  return /^E\.(queue|queue_ptr|encoder_k\..*)$/.test(key)
+}
+
+/** Starts from a published file: what the contrast needs besides is made anew. */
+export function withContrast(checkpoint: Weights, random: Weights): Weights {
+  const made = [...random].filter(([key]) => isForContrastAlone(key))
+  return new Map([...made, ...checkpoint])
+}

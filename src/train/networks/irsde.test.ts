@@ -1,0 +1,114 @@
+// IR-SDE's and Refusion's losses against the official figures, and sampling for validation.
+
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readCase, tensor } from '../../../test/fixtures/cases.ts'
+import { libtorchMissing } from '../../../test/libtorch.ts'
+import { numbersOf } from '../../../test/values.ts'
+import { float32Data } from '../../core/data.ts'
+import { counterRandom } from '../../core/random.ts'
+import { createSde, denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
+import { LatentUnet } from '../../models/latentUnet.ts'
+import { randomInit } from '../../nn/init.ts'
+import { parameters } from '../../nn/module.ts'
+import { loadModel } from '../../registry/builders.ts'
+import { backward, grad, moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
+import { RandomGenerator } from '../../torch/rng.ts'
+import { latentLosses, lowResolution, restoreBySampling, sdeLoss } from './irsde.ts'
+
+const fixtures = join('test', 'golden', 'fixtures', 'irsde')
+const ramp = (shape: readonly number[], scale = 1) =>
+  float32Data(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => scale * ((i * 0.37) % 1)),
+    shape,
+  )
+
+describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', () => {
+  const fixture = readCase(join(fixtures, 'train_loss.json'))
+  const { sde: given, timesteps } = fixture.call as { sde: { max_sigma: number }; timesteps: number[] }
+
+  test('is the official one for the same times and noise', () => {
+    const model = loadModel(fixture.weights())
+    moveToTorch(model.network)
+    const times = timesteps.slice()
+    const generator = new RandomGenerator(0)
+    generator.randn = () => toTorch(tensor(fixture, 'in.eps'))
+    const random = counterRandom(0)
+    random.integer = () => (times.shift() ?? 0) - 1
+    const chance = { random, generator }
+    const sde = createSde({ ...restoringSde, maxSigma: given.max_sigma })
+    const pair = { clean: toTorch(tensor(fixture, 'in.GT')), degraded: toTorch(tensor(fixture, 'in.LQ')) }
+    const loss = sdeLoss(sde, pair, chance, (inputs) => {
+      const { state, time } = inputs
+      return model.forward({ state, time, degraded: pair.degraded }).prediction ?? state
+    })
+    const [wanted] = Array.from(numbersOf(tensor(fixture, 'out.loss')))
+    expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 6)
+  })
+
+  test('tells the network of no degraded image where the SDE denoises', () => {
+    const chance = { random: counterRandom(1), generator: new RandomGenerator(1) }
+    const clean = toTorch(ramp([2, 3, 8, 8]))
+    sdeLoss(createSde(denoisingSde), { clean }, chance, ({ state, degraded, time }) => {
+      expect([degraded, time.shape]).toEqual([undefined, [2]])
+      return state
+    })
+  })
+})
+
+describe.skipIf(libtorchMissing !== undefined)('sampling for validation', () => {
+  test('goes through all times and draws the same noise every time', () => {
+    const sde = createSde({ ...restoringSde, steps: 10 })
+    const degraded = toTorch(ramp([1, 3, 8, 8]))
+    const run = () => {
+      const seen: number[] = []
+      const output = noGrad(() =>
+        restoreBySampling(sde, degraded, { sampler: 'posterior' }, ({ state, time }) => {
+          seen.push(scalar(time.mean()))
+          return state.sub(degraded)
+        }),
+      )
+      return [seen, Array.from(numbersOf(output.read()))] as const
+    }
+    const [times, values] = run()
+    expect(times).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+    expect(run()[1]).toEqual(values)
+  })
+
+  test('starts where the denoising SDE has the noise of the picture', () => {
+    const first: number[] = []
+    const picture = toTorch(ramp([1, 3, 8, 8]))
+    const sde = createSde({ ...denoisingSde, steps: 100, maxSigma: 75 })
+    noGrad(() =>
+      restoreBySampling(sde, picture, { sampler: 'ode', noise255: 25 }, ({ state, degraded, time }) => {
+        expect(degraded).toBeUndefined()
+        first.push(scalar(time.mean()))
+        return state.mul(0)
+      }),
+    )
+    expect([first[0], first.length]).toEqual([21, 21])
+  })
+})
+
+test.skipIf(libtorchMissing !== undefined)('the compression is trained in all of its parts', () => {
+  const random = counterRandom(1)
+  const options = { channelsIn: 3, channelsOut: 3, width: 4, multipliers: [1, 2], latentChannels: 2 }
+  const model = new LatentUnet(
+    randomInit(() => random.uniform()),
+    options,
+  )
+  moveToTorch(model)
+  const [clean, degraded] = [toTorch(ramp([1, 3, 8, 8])), toTorch(ramp([1, 3, 8, 8], 0.5))]
+  const losses = latentLosses(model, { clean, degraded })
+  expect(Object.keys(losses)).toEqual(['degraded', 'clean', 'scale'])
+  backward(losses.degraded.add(losses.clean).add(losses.scale))
+  const without = [...parameters(model)].filter(([, weight]) => grad(weight) === undefined)
+  expect(without.map(([key]) => key)).toEqual([])
+})
+
+test('a picture to enlarge keeps its size and loses its detail', () => {
+  const image = { width: 16, height: 16, channels: 1, data: new Float32Array(256).map((_, i) => i % 2) }
+  const small = lowResolution(4)(image, counterRandom(1))
+  expect([small.width, small.height]).toEqual([16, 16])
+  expect(Math.max(...small.data) - Math.min(...small.data)).toBeLessThan(0.2)
+})

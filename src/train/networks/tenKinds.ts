@@ -1,0 +1,169 @@
+// The ten degradations that DA-CLIP tells apart, as Limpid draws them on clean photos, in the order of `degradationWords`; and the
+// words by which people call them, for a text tower that is trained on no other texts.
+
+import type { TensorData } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { counterRandom, type Random } from '../../core/random.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { clipTokenizer } from '../../data/clip/vocabulary.ts'
+import type { Image } from '../../data/image.ts'
+import { cutPatch, drawPlace } from '../../data/patches.ts'
+import { blur } from '../../degrade/blur.ts'
+import { oneOf } from '../../degrade/chain.ts'
+import type { Degrade } from '../../degrade/degradation.ts'
+import { haze } from '../../degrade/haze.ts'
+import { holes } from '../../degrade/holes.ts'
+import { jpeg } from '../../degrade/jpeg.ts'
+import { lowLight, shadow } from '../../degrade/light.ts'
+import { noise } from '../../degrade/noise.ts'
+import { rain, snow } from '../../degrade/rainAndSnow.ts'
+import { raindrops } from '../../degrade/raindrops.ts'
+import type { ClipOptions } from '../../models/clip.ts'
+import { DaClip, degradationWords, maxLogitScale } from '../../models/daclip.ts'
+import { normalized, sharedTextLoss } from '../../nn/contrastive.ts'
+import type { Init } from '../../nn/init.ts'
+import { mapTensors, stateDict } from '../../nn/module.ts'
+import { deviceOf, toTorch } from '../../torch/backend.ts'
+import { cropViews, type Draw } from '../loader/samples.ts'
+import type { LossContext } from '../recipe/recipe.ts'
+import { clipPlanes } from './daclip.ts'
+
+type Word = (typeof degradationWords)[number]
+
+const damage: Readonly<Record<Word, Degrade>> = {
+  'motion-blurry': oneOf([
+    blur({ kernel: 'line', length: [5, 22] }),
+    blur({ kernel: 'shake', length: [8, 28] }),
+  ]),
+  hazy: haze(),
+  'jpeg-compressed': jpeg({ quality: [5, 40] }),
+  'low-light': lowLight(),
+  noisy: noise({ sigma: [12, 60], clip: 'on' }),
+  raindrop: raindrops(),
+  rainy: rain(),
+  shadowed: shadow(),
+  snowy: snow(),
+  uncompleted: holes(),
+}
+
+/** The ten kinds, each of varied strength, in the order of `degradationWords`. */
+export const tenKinds: readonly Degrade[] = degradationWords.map((word) => damage[word])
+
+/** An image with a kind of damage, or none after the last, rounded to 8 bits as files are. */
+export function damaged(image: Image, kind: number, random: Random): Image {
+  const degrade = tenKinds[kind]
+  const { data, ...rest } = degrade ? degrade(image, random) : image
+  return { ...rest, data: data.map((value) => Math.round(Math.min(Math.max(value, 0), 1) * 255) / 255) }
+}
+
+/** Crops with one of the ten kinds, each as likely. */
+export function tenKindsPaired(): (draw: Draw) => { input: Image; target: Image; kind: number } {
+  return (draw) => {
+    const { target } = cropViews(draw)
+    if (!target)
+      throw new RestoreError('usage', `tenKinds: expected a view target, got ${Object.keys(draw.views)}`)
+    const kind = draw.random.fork(2).integer(tenKinds.length)
+    return { input: damaged(target, kind, draw.random.fork(1)), target, kind }
+  }
+}
+
+/** What each kind is called, and a photo without any: the word of DA-CLIP first. */
+const names: Readonly<Record<Word | 'clean', string>> = {
+  'motion-blurry':
+    'motion-blurry, motion blur, blurry, blurred, blur, camera shake, shaky, out of focus, unsharp',
+  hazy: 'hazy, haze, fog, foggy, mist, misty, smog, smoke',
+  'jpeg-compressed':
+    'jpeg-compressed, jpeg, jpeg compression, jpeg artifacts, compressed, compression artifacts, blocky, blocking',
+  'low-light': 'low-light, low light, dark, underexposed, too dark, dim, night, badly lit',
+  noisy: 'noisy, noise, grainy, grain, gaussian noise, sensor noise, high iso',
+  raindrop: 'raindrop, raindrops, water drops, drops on the lens, droplets, wet lens, wet window',
+  rainy: 'rainy, rain, raining, rain streaks, heavy rain, downpour',
+  shadowed: 'shadowed, shadow, shadows, in shadow, shade, cast shadow',
+  snowy: 'snowy, snow, snowing, snowfall, snowflakes, falling snow',
+  uncompleted:
+    'uncompleted, incomplete, inpainting, holes, missing parts, masked, scribbled over, covered by text',
+  clean: 'clean, sharp, undamaged, good, high quality, no degradation, pristine, clear',
+}
+
+const synonyms = Object.values(names).map((list) => list.split(', '))
+const templates = ['%', '%', '%', 'a % photo', 'a photo with %', 'a % picture', 'photo, %', 'the image is %']
+
+/** A text for each kind and for a clean photo: DA-CLIP's own word every other time, else another, in a phrase or not. */
+export function drawTexts(random: Random): readonly string[] {
+  return synonyms.map((list) => {
+    if (random.uniform() < 0.5) return list[0] as string
+    const template = templates[random.integer(templates.length)] as string
+    return template.replace('%', list[random.integer(list.length)] as string)
+  })
+}
+
+export type DetectSample = {
+  /** [3 s s], as CLIP takes it. */
+  readonly image: TensorData
+  /** Place of its kind; that of a clean photo comes last. */
+  readonly kind: number
+}
+
+/** Upright squares of a photo, of sides from the phase's crop to three times that, damaged and then made small as CLIP does. */
+export function tenKindsSeen(side: number): (draw: Draw) => DetectSample {
+  return ({ views, phase, random, data: { images } }) => {
+    const pixels = views.target
+    if (!pixels)
+      throw new RestoreError('usage', `tenKinds: expected a view target, got ${Object.keys(views)}`)
+    const chance = random.fork(2)
+    const kind = chance.integer(tenKinds.length + 1)
+    const most = Math.min(pixels.width, pixels.height, 3 * phase.crop)
+    const sidePx = phase.crop + chance.integer(Math.max(most - phase.crop, 0) + 1)
+    // Mirrored every other time: rain falls, and shadows lie, as they do.
+    const mode = chance.integer(2) === 0 ? 0 : 5
+    const place = { ...drawPlace(pixels, sidePx, chance, { isUpright: true }), mode } as const
+    const image = damaged(cutPatch(pixels, place, images.channels), kind, random.fork(1))
+    return { image: clipPlanes(image, side), kind }
+  }
+}
+
+/**
+ * A DA-CLIP without captions: what pictures show is not learned, and its encoder is all zeros, and so are its embeddings of content.
+ * The text tower learns the words above; those of the vocabulary that it never sees are zeros too, by which they can be told.
+ */
+export function wordsOnly(init: Init, options: ClipOptions): DaClip {
+  const network = new DaClip(init, options)
+  network.logit_scale = init.weight([], { constant: maxLogitScale })
+  mapTensors(network.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
+  network.clip.token_embedding.weight = init.buffer(
+    [options.vocabulary, options.textWidth],
+    knownRows(options),
+  )
+  for (const [key, tensor] of stateDict(network))
+    tensor.isTrainable = !/logit_scale|^visual\.|^clip\.visual\.|zero_modules/.test(key)
+  return network
+}
+
+/** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */
+function knownRows({ vocabulary, textWidth }: ClipOptions): number[] {
+  const random = counterRandom(0)
+  const rows = new Array<number>(vocabulary * textWidth).fill(0)
+  for (const id of knownTokens())
+    for (let i = 0; i < textWidth; i++) rows[id * textWidth + i] = 0.02 * random.normal()
+  return rows
+}
+
+function knownTokens(): ReadonlySet<number> {
+  const { encode, startId, endId } = clipTokenizer()
+  const texts = templates.flatMap((template) => synonyms.flat().map((name) => template.replace('%', name)))
+  // 0 fills the rest of a row.
+  return new Set([0, startId, endId, ...texts.flatMap((text) => encode(text))])
+}
+
+/** The contrast of degradations and words, at the scale at which `limpid detect` compares them. */
+export function wordsLoss(
+  contextLength: number,
+): (context: LossContext<DaClip, DetectSample>) => Readonly<Record<string, Tensor>> {
+  return ({ model, batch, random }) => {
+    const { ids } = clipTokenizer().tokenize(drawTexts(random), { contextLength })
+    const texts = model.clip.encodeText(toTorch(ids, deviceOf(batch.image)))
+    const { degradation } = model.visual_control.forward(batch.image, () => {})
+    const choice = { labels: batch.kind, scale: model.logit_scale.exp() }
+    return { degradation: sharedTextLoss(normalized(degradation), normalized(texts), choice) }
+  }
+}

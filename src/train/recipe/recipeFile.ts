@@ -1,0 +1,170 @@
+// A recipe file on its way to a value: checked by the TypeScript compiler against Limpid's own types, compiled, imported.
+// Nothing of it runs before it type-checks.
+
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import ts from 'typescript'
+import { RestoreError } from '../../core/errors.ts'
+
+export interface CompiledRecipe {
+  /** To import the recipe from, on any thread. */
+  readonly url: string
+  /** Hash of the compiled code, comments apart. */
+  readonly code: string
+  /** Removes the compiled files. */
+  dispose(): void
+}
+
+const here = fileURLToPath(import.meta.url)
+const isBuilt = here.endsWith('.js')
+const sources = resolve(dirname(here), '..', '..')
+
+/** The file behind an import of this package: `limpid/train` and `limpid`. */
+function ownFile(name: string, kind: 'types' | 'code'): string {
+  const extension = isBuilt ? (kind === 'types' ? '.d.ts' : '.js') : '.ts'
+  return join(sources, `${name}${extension}`)
+}
+
+const ownModules: Readonly<Record<string, string>> = { 'limpid/train': 'train', limpid: 'index' }
+
+const compilerOptions: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2023,
+  lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  allowImportingTsExtensions: true,
+  resolveJsonModule: true,
+  isolatedModules: true,
+  skipLibCheck: true,
+  noEmit: true,
+  removeComments: true,
+}
+
+/** Type-checks and compiles a recipe with the files that it imports by a relative path. */
+export function compileRecipe(path: string): CompiledRecipe {
+  if (!existsSync(path)) {
+    throw new RestoreError('input', `${path}: expected a recipe file, which does not exist; see recipes/`)
+  }
+  const file = realpathSync(path)
+  const program = check(file)
+  const sources = program
+    .getSourceFiles()
+    .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !isOwn(fileName))
+    .map(({ fileName }) => fileName)
+    .filter((name) => !name.includes('/node_modules/'))
+  const folder = mkdtempSync(join(tmpdir(), 'limpid-recipe-'))
+  const dispose = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    const root = commonFolder(sources)
+    const target = (source: string) =>
+      join(folder, `${relative(root, source).replace(/\.[cm]?tsx?$/, '')}.mjs`)
+    const hash = createHash('sha256')
+    for (const source of [...sources].sort()) {
+      const code = transpile(program, source, target)
+      hash.update(relative(root, source)).update(transpile(program, source, (name) => relative(root, name)))
+      mkdirSync(dirname(target(source)), { recursive: true })
+      writeFileSync(target(source), code)
+    }
+    return { url: pathToFileURL(target(file)).href, code: hash.digest('hex').slice(0, 16), dispose }
+  } catch (error) {
+    dispose()
+    throw error
+  }
+}
+
+/** Files of Limpid itself, where it runs from its sources. */
+function isOwn(file: string): boolean {
+  return file.startsWith(`${sources}/`) || file.startsWith(`${resolve(sources, '..', 'native')}/`)
+}
+
+function check(file: string): ts.Program {
+  const paths = Object.fromEntries(
+    Object.entries(ownModules).map(([name, own]) => [name, [ownFile(own, 'types')]]),
+  )
+  const typeRoots = [join(dirname(createRequire(here).resolve('typescript/package.json')), '..', '@types')]
+  const types = existsSync(join(typeRoots[0] ?? '', 'node')) ? ['node'] : []
+  const program = ts.createProgram([file], { ...compilerOptions, paths, typeRoots, types })
+  const problems = program
+    .getSourceFiles()
+    .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !isOwn(fileName))
+    .flatMap((source) => [
+      ...program.getSyntacticDiagnostics(source),
+      ...program.getSemanticDiagnostics(source),
+    ])
+  if (problems.length === 0) return program
+  throw new RestoreError(
+    'usage',
+    `${file}: expected a recipe that type-checks, found ${problems.length === 1 ? 'an error' : `${problems.length} errors`}; correct:\n${problems.map(describeProblem).join('\n')}`,
+  )
+}
+
+function describeProblem({ file, start = 0, code, messageText }: ts.Diagnostic): string {
+  const text = ts.flattenDiagnosticMessageText(messageText, '\n')
+  if (!file) return `TS${code}: ${text}`
+  const { line, character } = file.getLineAndCharacterOfPosition(start)
+  return `${relative(process.cwd(), file.fileName) || file.fileName}:${line + 1}:${character + 1} ${text} (TS${code})`
+}
+
+function commonFolder(names: readonly string[]): string {
+  const isIn = (folder: string) => names.every((name) => !relative(folder, name).startsWith('..'))
+  let folder = dirname(names[0] ?? '.')
+  while (!isIn(folder) && dirname(folder) !== folder) folder = dirname(folder)
+  return folder
+}
+
+/** JavaScript of one file, its imports pointing at files: compiled neighbours, Limpid's modules, installed packages. */
+function transpile(program: ts.Program, file: string, target: (source: string) => string): string {
+  const source = program.getSourceFile(file)?.text ?? ''
+  const rewrite = (specifier: string): string => {
+    const own = ownModules[specifier]
+    if (own !== undefined)
+      return isAbsolute(target(file)) ? pathToFileURL(ownFile(own, 'code')).href : specifier
+    if (specifier.startsWith('node:')) return specifier
+    const { resolvedModule } = ts.resolveModuleName(specifier, file, program.getCompilerOptions(), ts.sys)
+    if (specifier.startsWith('.') && resolvedModule)
+      return asUrl(target(realpathSync(resolvedModule.resolvedFileName)))
+    return asUrl(createRequire(file).resolve(specifier))
+  }
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: { ...compilerOptions, verbatimModuleSyntax: false },
+    fileName: file,
+    transformers: { before: [(context) => (node) => rewriteImports(node, context, rewrite)] },
+  })
+  return outputText
+}
+
+const isAbsolute = (path: string) => path.startsWith('/') || /^[A-Za-z]:/.test(path)
+const asUrl = (path: string) => (isAbsolute(path) ? pathToFileURL(path).href : path)
+
+function rewriteImports(
+  file: ts.SourceFile,
+  { factory }: ts.TransformationContext,
+  rewrite: (specifier: string) => string,
+): ts.SourceFile {
+  const statements = file.statements.map((node) => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const to = factory.createStringLiteral(rewrite(node.moduleSpecifier.text))
+      return factory.updateImportDeclaration(node, node.modifiers, node.importClause, to, node.attributes)
+    }
+    if (ts.isExportDeclaration(node) && node.moduleSpecifier && ts.isStringLiteral(node.moduleSpecifier)) {
+      const to = factory.createStringLiteral(rewrite(node.moduleSpecifier.text))
+      return factory.updateExportDeclaration(
+        node,
+        node.modifiers,
+        node.isTypeOnly,
+        node.exportClause,
+        to,
+        node.attributes,
+      )
+    }
+    return node
+  })
+  return factory.updateSourceFile(file, statements)
+}
