@@ -1,16 +1,18 @@
 // limpid degrade: damages images by a chain of degradations, to train or to test with.
 
 import { mkdirSync } from 'node:fs'
-import { basename, dirname, extname, join } from 'node:path'
+import { dirname, extname, join, sep } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
+import type { Random } from '../core/random.ts'
 import { checkFormat, type DecodedImage, decodeImage, encodeImage } from '../data/codec.ts'
 import type { Image } from '../data/image.ts'
-import { imageExtensions, imagesBelow, isImageName } from '../data/sources/datasets.ts'
+import { isImageName } from '../data/sources/datasets.ts'
 import { parseChain } from '../degrade/chain.ts'
 import type { Degrade, NamedDegradation, Parameter } from '../degrade/degradation.ts'
 import { degradations } from '../degrade/degradations.ts'
 import { randomFor } from '../degrade/named.ts'
 import { resizeTo } from '../degrade/resize.ts'
+import { listInputs } from './inputs.ts'
 import { writeResult } from './result.ts'
 import {
   checkOutput,
@@ -24,6 +26,7 @@ import {
   readInput,
   reporter,
 } from './shell.ts'
+import { type Job, refuseMeeting } from './targets.ts'
 
 export interface DegradeOptions extends GlobalOptions {
   readonly output?: string
@@ -34,15 +37,6 @@ export interface DegradeOptions extends GlobalOptions {
   readonly pixelLimit?: string
   readonly list?: boolean
   readonly overwrite?: boolean
-}
-
-/** An image and where its damaged copy goes. */
-interface Task {
-  readonly input: string
-  /** Path within the folder given, or the file's own name: what chance goes by. */
-  readonly name: string
-  readonly output: string
-  readonly format: string
 }
 
 export async function degradeCommand(inputs: readonly string[], options: DegradeOptions): Promise<void> {
@@ -56,41 +50,42 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
   if (spec === undefined) throw usage('--with', "degradations such as --with 'noise:sigma=25'")
   const degrade = parseChain(spec)
   const seed = parseWhole('--seed', options.seed, 0)
-  const tasks = await plan(inputs, output, options)
+  const jobs = plan(inputs, output, options)
   const limits = parsePixelLimit(options.pixelLimit)
   const quality = parseQuality(options.quality)
   const news = reporter(options)
-  const count = countImages(news, 'degrading', tasks.length)
+  const count = countImages(news, 'degrading', jobs.length)
   const failed: { readonly input: string; readonly error: string }[] = []
   const written: { readonly input: string; readonly output: string }[] = []
-  for (const task of tasks) {
+  for (const { path, name, output: target, format } of jobs) {
     try {
-      const { input, name, format } = task
-      checkTarget(task.output, options)
-      const decoded = await decodeImage(input === '-' ? readInput(input) : input, { ...limits, name: input })
-      const damaged = { ...damage(decoded, degrade, seed, name), format }
-      writeResult(task.output, await encodeImage(damaged, quality))
-      written.push({ input, output: task.output })
+      checkTarget(target, options)
+      const decoded = await decodeImage(path === '-' ? readInput(path) : path, { ...limits, name: path })
+      // What chance goes by is the same on every system.
+      const random = randomFor(seed, name.split(sep).join('/'))
+      const damaged = { ...damage(decoded, degrade, random), format }
+      writeResult(target, await encodeImage(damaged, quality))
+      written.push({ input: path, output: target })
     } catch (error) {
       if (!(error instanceof RestoreError)) throw error
       // A single image fails as its error does.
-      if (tasks.length === 1) throw error
-      failed.push({ input: task.input, error: error.message })
+      if (jobs.length === 1) throw error
+      failed.push({ input: path, error: error.message })
     }
     count()
   }
   news.done()
   for (const { error } of failed) process.stderr.write(`failed: ${error}\n`)
   if (failed.length > 0) {
-    process.stderr.write(`${failed.length} of ${tasks.length} images failed\n`)
+    process.stderr.write(`${failed.length} of ${jobs.length} images failed\n`)
     process.exitCode = 1
   }
   if (output === '-' || (written.length === 0 && !options.json)) return
   printResult(options, { with: spec, seed, written, failed }, written.map((one) => one.output).join('\n'))
 }
 
-function damage(decoded: DecodedImage, degrade: Degrade, seed: number, name: string): DecodedImage {
-  const image = degrade(decoded.image, randomFor(seed, name))
+function damage(decoded: DecodedImage, degrade: Degrade, random: Random): DecodedImage {
+  const image = degrade(decoded.image, random)
   return { ...decoded, image, alpha: decoded.alpha && fitAlpha(decoded.alpha, decoded.image, image) }
 }
 
@@ -101,44 +96,25 @@ function fitAlpha(alpha: Float32Array, { width, height }: Image, to: Image): Flo
 }
 
 /** What to write for every image: the tree of a folder is kept; two images never share a name. */
-async function plan(
-  inputs: readonly string[],
-  output: string,
-  { format }: DegradeOptions,
-): Promise<readonly Task[]> {
-  const [first = ''] = inputs
-  if (inputs.length === 1 && !isFolder(first) && !isFolderName(output)) {
-    const chosen = format ?? (output === '-' ? losslessOf(first) : extensionOf(output))
+function plan(inputs: readonly string[], output: string, { format }: DegradeOptions): readonly Job[] {
+  const { files, isMany } = listInputs(inputs, { recursive: true, except: output })
+  if (format !== undefined) checkFormat(format, false)
+  const [first] = files
+  if (first && !isMany && !isFolderName(output)) {
+    const chosen = format ?? (output === '-' ? losslessOf(first.path) : extensionOf(output))
     checkFormat(chosen, false)
-    return [{ input: first, name: first === '-' ? 'stdin' : basename(first), output, format: chosen }]
+    return [{ ...first, output, format: chosen }]
   }
   if (isImageName(output)) {
     throw new RestoreError('usage', `${output}: expected a folder for several images, got the name of one`)
   }
-  if (format !== undefined) checkFormat(format, false)
-  const owners = new Map<string, string>()
-  const tasks: Task[] = []
-  for (const input of inputs) {
-    const names = isFolder(input) ? await imagesBelow(input) : [basename(input)]
-    if (names.length === 0) {
-      throw new RestoreError('input', `${input}: expected images (${imageExtensions.join(', ')}), found none`)
-    }
-    for (const name of names) {
-      const file = isFolder(input) ? join(input, name) : input
-      const chosen = format ?? losslessOf(name)
-      const target = join(output, `${name.slice(0, name.length - extname(name).length)}.${chosen}`)
-      const other = owners.get(target)
-      if (other !== undefined) {
-        throw new RestoreError(
-          'usage',
-          `${target}: both ${other} and ${file} would be written there; degrade them apart`,
-        )
-      }
-      owners.set(target, file)
-      tasks.push({ input: file, name, output: target, format: chosen })
-    }
-  }
-  return tasks
+  const jobs = files.map((file): Job => {
+    const chosen = format ?? losslessOf(file.name)
+    const bare = file.name.slice(0, file.name.length - extname(file.name).length)
+    return { ...file, output: join(output, `${bare}.${chosen}`), format: chosen }
+  })
+  refuseMeeting(jobs)
+  return jobs
 }
 
 function isFolderName(path: string): boolean {

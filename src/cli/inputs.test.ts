@@ -58,7 +58,7 @@ describe('inputs', () => {
   })
 
   test.each([
-    ['empty', 'expected a folder with images (png, jpg, webp, tiff, avif, …), got none; --recursive'],
+    ['empty', 'pnm), found none; --recursive'],
     ['photos/*.gif', 'expected a pattern that some file matches, got one that none does'],
     ['nowhere/*.gif', 'expected a pattern that some file matches'],
   ])('%s is refused', (path, message) => {

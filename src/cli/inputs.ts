@@ -1,8 +1,9 @@
 // Which files a command is given: files, folders, patterns and stdin, each with the name that it keeps in another folder.
 
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { basename, extname, join, resolve, sep } from 'node:path'
+import { basename, join, resolve, sep } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
+import { imageExtensions, isImageName } from '../data/sources/datasets.ts'
 
 export interface InputFile {
   /** As it was given or found; '-' for stdin. */
@@ -17,9 +18,8 @@ export interface InputList {
   readonly isMany: boolean
 }
 
-const extensions = new Set(
-  'png jpg jpeg jpe jfif webp tif tiff avif heic heif gif bmp pbm pgm ppm pnm'.split(' '),
-)
+/** Also those that are refused by name, since a person takes them for pictures. */
+const extensions = [...imageExtensions, 'heic', 'heif', 'gif']
 
 const { compare } = new Intl.Collator('en', { numeric: true })
 
@@ -67,15 +67,13 @@ function filesOf(path: string, options: ListOptions): readonly InputFile[] {
 }
 
 function imagesIn(folder: string, options: ListOptions): readonly InputFile[] {
-  const names = [...walk(folder, options)].filter((name) =>
-    extensions.has(extname(name).slice(1).toLowerCase()),
-  )
+  const names = [...walk(folder, options)].filter((name) => isImageName(name, extensions))
   if (names.length > 0)
     return names.sort(compare).map((name) => ({ path: join(folder, name), name: native(name) }))
   const advice = options.recursive ? '' : '; --recursive looks into the folders inside'
   throw new RestoreError(
     'input',
-    `${folder}: expected a folder with images (png, jpg, webp, tiff, avif, …), got none${advice}`,
+    `${folder}: expected a folder with images (${imageExtensions.join(', ')}), found none${advice}`,
   )
 }
 

@@ -84,14 +84,15 @@ function checkFolder(output: string | undefined, count: number): void {
   throw new RestoreError('usage', `--output: expected a folder for ${count} pictures, got ${output}`)
 }
 
-function refuseMeeting(jobs: readonly Job[]): void {
+/** Refuses jobs that would write the same file. */
+export function refuseMeeting(jobs: readonly Job[]): void {
   const taken = new Map<string, Job>()
   for (const job of jobs) {
     const other = taken.get(resolve(job.output))
     if (other) {
       throw new RestoreError(
         'usage',
-        `${job.output}: expected a result of its own for each input, got ${other.path} and ${job.path}; restore them into folders of their own`,
+        `${job.output}: expected a result of its own for each input, got ${other.path} and ${job.path}; write them into folders of their own`,
       )
     }
     if (job.output !== '-') taken.set(resolve(job.output), job)

@@ -50,6 +50,12 @@ test('rows, means and deviations are those of each pair, wherever they are compu
   expect(inThreads).toEqual(result)
 })
 
+test('equal images, whose PSNR has no bound, do not deviate', async () => {
+  const equal = samples.map(({ name, reference }) => ({ name, input: reference!, reference: reference! }))
+  const result = await evaluate(equal, same, ['psnr'], {})
+  expect([result.mean.psnr, result.deviation.psnr]).toEqual([Number.POSITIVE_INFINITY, 0])
+})
+
 test('what fails is a row that says why and counts in no mean', async () => {
   const items = [
     samples[0]!,

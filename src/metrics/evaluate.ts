@@ -231,9 +231,9 @@ function summarize(
     const values = good.map((row) => row.values[name]!)
     const average = values.reduce((total, value) => total + value, 0) / values.length
     mean[name] = average
-    deviation[name] = Math.sqrt(
-      values.reduce((total, value) => total + (value - average) ** 2, 0) / values.length,
-    )
+    // Equal images have an infinite PSNR, of which no difference can be taken.
+    const spread = (value: number) => (value === average ? 0 : (value - average) ** 2)
+    deviation[name] = Math.sqrt(values.reduce((total, value) => total + spread(value), 0) / values.length)
   }
   return { mean: { ...mean, ...ofSet }, deviation, failed: rows.length - good.length }
 }

@@ -37,22 +37,10 @@ export interface ImageSource {
 }
 
 /** Of image files that folders are searched for, in lower case. */
-export const imageExtensions = [
-  'jpg',
-  'jpeg',
-  'png',
-  'ppm',
-  'pgm',
-  'bmp',
-  'tif',
-  'tiff',
-  'webp',
-  'avif',
-] as const
+export const imageExtensions = 'jpg jpeg jpe jfif png webp tif tiff avif bmp pbm pgm ppm pnm'.split(' ')
 
-export function isImageName(name: string): boolean {
-  const extension = extname(name).slice(1).toLowerCase()
-  return imageExtensions.some((known) => known === extension)
+export function isImageName(name: string, extensions: readonly string[] = imageExtensions): boolean {
+  return extensions.includes(extname(name).slice(1).toLowerCase())
 }
 
 /** What a path names: a folder of images, of shards or of a database; a shard; or else a list. */
