@@ -1,0 +1,94 @@
+// Writes the page of models from their cards: npm run models (docs/models.md)
+
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { writeWhole } from '../src/checkpoints/files.ts'
+import { emptyInit } from '../src/nn/init.ts'
+import { parameterCount } from '../src/nn/module.ts'
+import { builders } from '../src/registry/builders.ts'
+import { cards, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
+import { defaultModels, tasks } from '../src/registry/tasks.ts'
+import { packagedWeights } from '../src/runtime/models.ts'
+
+export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta.url))
+
+const listed: readonly ModelCard[] = cards
+
+const columns = ['model', 'what it is for', 'network', 'parameters', 'size', 'PSNR', 'licence', 'weights']
+
+function table(rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function row(card: ModelCard): readonly string[] {
+  const { id, model, title, license, options, paper } = card
+  const parameters = parameterCount(builders[model].create(emptyInit(), options))
+  const arxiv = paper.replace('arXiv:', '')
+  return [
+    `\`${id}\`${isDefault(card) ? ' (default)' : ''}`,
+    title,
+    `[${model}](https://arxiv.org/abs/${arxiv})`,
+    `${(parameters / 1e6).toFixed(1)} M`,
+    megabytes(4 * parameters),
+    figureOf(card),
+    licenses[license].isCommercial ? license : `${license}, non-commercial`,
+    weightsOf(card),
+  ]
+}
+
+function isDefault({ id, task }: ModelCard): boolean {
+  return defaultModels[task].includes(id)
+}
+
+function figureOf({ reference }: ModelCard): string {
+  return reference ? `${reference.psnr.toFixed(2)} dB, ${reference.set}, ${reference.protocol}` : 'none yet'
+}
+
+function weightsOf({ id, checkpoint, guide }: ModelCard): string {
+  const packaged = packagedWeights(id)
+  if (existsSync(packaged)) return `in the package, ${megabytes(statSync(packaged).size)}`
+  if (checkpoint === `${id}.safetensors`) return 'none yet'
+  return `\`${checkpoint}\`${guide ? ` and \`${guide}\`` : ''}`
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`
+}
+
+/** The page as it should be in docs/. */
+export function modelsPage(): string {
+  const sections = tasks.map(({ id, title }) => {
+    const rows = listed.filter(({ task }) => task === id).map(row)
+    return `## ${title}: \`${id}\`\n\n${table(rows)}`
+  })
+  const notes = (Object.keys(licenses) as LicenseId[]).map(
+    (id) => `- ${id}: ${licenses[id].title}. ${licenses[id].note}`,
+  )
+  return `<!-- Written by npm run models from src/registry/cards.ts; do not edit. -->
+
+# Models
+
+Every model that \`--model ID\` names, by task. \`(default)\` is what \`--task\` takes where no model is named; where several are marked,
+\`--scale\` chooses among them. \`limpid models show ID\` prints the same facts.
+
+- **parameters** are those of the network that runs, **size** is what they take as float32. An official file may hold more.
+- **PSNR** is the figure that the network's paper reports (of Limpid's own networks: the one measured), with the test set and the convention
+  it was measured by. Figures of different conventions cannot be compared. How to repeat one: [evaluate.md](evaluate.md).
+- **weights**: "in the package", or the name of the official file that you give with \`--weights FILE\`
+  ([official-weights.md](official-weights.md)).
+
+${sections.join('\n\n')}
+
+## Licences of the weights
+
+${notes.join('\n')}
+`
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const page = modelsPage()
+  const isNew = !existsSync(modelsFile) || readFileSync(modelsFile, 'utf8') !== page
+  if (isNew) writeWhole(modelsFile, [new TextEncoder().encode(page)])
+  process.stdout.write(`${modelsFile}${isNew ? '' : ' is up to date'}\n`)
+}
