@@ -1,69 +1,116 @@
 import { expect, test } from 'vitest'
-import { float32Data, type TensorData, viewAs } from '../core/data.ts'
+import { float32Data, viewAs } from '../core/data.ts'
 import { hostTensor } from '../core/host.ts'
-import type { Tensor } from '../core/tensor.ts'
-import { createSde, evaluate, restoringSde, type Sampler, trueNoise } from './irsde.ts'
-import { drawsNoise, type SampleOptions, sample, seededNoise, stepUpdate } from './samplers.ts'
+import {
+  createSde,
+  denoisingSde,
+  evaluate,
+  restoringSde,
+  reverseStep,
+  type Sampler,
+  trueNoise,
+} from './irsde.ts'
+import { drawsNoise, type Planes, type SampleOptions, sample, seededNoise } from './samplers.ts'
 
-const shape = [2, 1, 2, 3]
-const data = (fill: (i: number) => number) =>
-  float32Data(
-    Float32Array.from({ length: 12 }, (_, i) => fill(i)),
-    shape,
-  )
-const valuesOf = ({ bytes }: TensorData) => Array.from(viewAs(bytes, Float32Array))
-const [clean, degraded] = [data((i) => i / 12), data((i) => 1 - i / 24)]
+const size = { channels: 2, height: 5, width: 3 }
+const count = 30
+const image = (fill: (i: number) => number) => Float32Array.from({ length: count }, (_, i) => fill(i))
+const [clean, degraded] = [image((i) => i / 30), image((i) => 1 - i / 60)]
 const sde = createSde({ ...restoringSde, steps: 20 })
+const tensorOf = (values: Float32Array) => hostTensor(float32Data(values.slice(), [1, 2, 5, 3]))
 
-/** A step around a network that knows the noise in a state. */
-function oracle(): { step: SampleOptions['step']; times: number[] } {
-  const times: number[] = []
-  const images = { clean: hostTensor(clean), degraded: hostTensor(degraded) }
-  const step: SampleOptions['step'] = async ({ state: now, time, noise, coefficients }) => {
-    const [t = 0] = viewAs(time.bytes, Float32Array)
-    times.push(t)
-    const state = hostTensor(now)
-    const prediction = evaluate(trueNoise(sde, t), { ...images, state })
-    const fresh: { noise?: Tensor } = noise ? { noise: hostTensor(noise) } : {}
-    return stepUpdate({ ...images, state, prediction, ...fresh }, hostTensor(coefficients)).read()
-  }
-  return { step, times }
+/** Rows of planes. */
+function rowsOf(values: Float32Array, top: number, height: number): Float32Array {
+  const { channels, height: all, width } = size
+  return Float32Array.from({ length: channels * height * width }, (_, i) => {
+    const [c, rest] = [Math.floor(i / (height * width)), i % (height * width)]
+    return values[(c * all + top) * width + rest] as number
+  })
 }
 
-const run = (sampler: Sampler, seeds: readonly number[], more: Partial<SampleOptions> = {}) =>
-  sample({ sde, sampler, degraded, noise: seededNoise(seeds, shape), step: oracle().step, ...more })
+/** A network that knows the noise in a state and hands it on in rows of some height; tells the times it was asked at. */
+function oracle(bandRows = 5): { predict: SampleOptions['predict']; times: number[] } {
+  const times: number[] = []
+  const predict: SampleOptions['predict'] = async ({ data }, time, emit) => {
+    times.push(time)
+    const images = { state: tensorOf(data), clean: tensorOf(clean), degraded: tensorOf(degraded) }
+    const prediction = viewAs(evaluate(trueNoise(sde, time), images).read().bytes, Float32Array)
+    for (let top = 0; top < size.height; top += bandRows) {
+      const height = Math.min(bandRows, size.height - top)
+      emit(top, { ...size, height, data: rowsOf(prediction, top, height) })
+    }
+  }
+  return { predict, times }
+}
+
+const run = (sampler: Sampler, seed: number, more: Partial<SampleOptions> = {}) =>
+  sample({
+    ...{ ...size, sde, sampler, noise: seededNoise(seed, size), predict: oracle().predict },
+    degraded: (top, height) => rowsOf(degraded, top, height),
+    ...more,
+  })
+const largest = (a: Float32Array, b: Float32Array) =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
 
 test.each([
   ['posterior', 1e-4],
   ['mean', 0.03],
   ['sde', 0.15],
 ] as const)('%s sampling with a perfect network ends at the clean image', async (sampler, within) => {
-  const found = valuesOf(await run(sampler, [1, 2]))
-  for (const [i, value] of valuesOf(clean).entries())
-    expect(Math.abs((found[i] as number) - value)).toBeLessThan(within)
+  expect(largest((await run(sampler, 1)).data, clean)).toBeLessThan(within)
 })
 
-test('seeds determine a result, each that of its image alone', async () => {
-  const [first, again, other] = await Promise.all([
-    run('sde', [7, 8]),
-    run('sde', [7, 8]),
-    run('sde', [7, 9]),
-  ])
-  expect(valuesOf(again)).toEqual(valuesOf(first))
-  expect(valuesOf(other).slice(0, 6)).toEqual(valuesOf(first).slice(0, 6))
-  expect(valuesOf(other).slice(6)).not.toEqual(valuesOf(first).slice(6))
+test.each(['posterior', 'sde', 'mean', 'ode'] as const)(
+  '%s sampling takes the steps that the forms give for whole images',
+  async (sampler) => {
+    const noise = seededNoise(4, size)
+    const whole = (use: number) => tensorOf(noise(use, 0, size.height))
+    const mu = tensorOf(degraded)
+    let state = evaluate({ degraded: 1, noise: sde.maxSigma }, { degraded: mu, noise: whole(0) })
+    for (let t = 20; t >= 1; t--) {
+      const prediction = state.mul(0.3).add(t / 100)
+      state = evaluate(reverseStep(sde, t, sampler), {
+        state,
+        prediction,
+        degraded: mu,
+        noise: whole(21 - t),
+      })
+    }
+    const predict: SampleOptions['predict'] = async ({ data }, time, emit) => {
+      const prediction = data.map((value) => 0.3 * value + time / 100)
+      emit(0, { ...size, height: 2, data: rowsOf(prediction, 0, 2) })
+      emit(2, { ...size, height: 3, data: rowsOf(prediction, 2, 3) })
+    }
+    const found = await run(sampler, 4, { predict })
+    const wanted = viewAs(state.read().bytes, Float32Array)
+    // Both round to float32 after every sum, in another order.
+    expect(largest(found.data, wanted)).toBeLessThan(2e-6 * largest(wanted, new Float32Array(count)))
+  },
+)
+
+test('a seed determines a result, in whatever rows the network hands on its predictions', async () => {
+  const first = await run('sde', 7)
+  expect((await run('sde', 7, { predict: oracle(2).predict })).data).toEqual(first.data)
+  expect((await run('sde', 8)).data).not.toEqual(first.data)
 })
 
-test('an image draws the same noise alone as in a batch, other noise at every step', () => {
-  const [alone, pair] = [seededNoise([5], [1, 1, 2, 3]), seededNoise([4, 5], shape)]
-  expect(valuesOf(alone(3))).toEqual(valuesOf(pair(3)).slice(6))
-  expect(valuesOf(alone(3))).not.toEqual(valuesOf(alone(4)))
+test('noise is that of a use and a row, normal, and other for every seed', () => {
+  const noise = seededNoise(5, size)
+  expect(rowsOf(noise(3, 0, 5), 2, 2)).toEqual(noise(3, 2, 2))
+  expect(noise(3, 0, 5)).not.toEqual(noise(4, 0, 5))
+  expect(noise(3, 0, 1)).not.toEqual(noise(3, 1, 1))
+  expect(seededNoise(6, size)(3, 0, 5)).not.toEqual(noise(3, 0, 5))
+  const many = seededNoise(1, { channels: 3, width: 100 })(0, 0, 100)
+  const mean = many.reduce((sum, value) => sum + value, 0) / many.length
+  const variance = many.reduce((sum, value) => sum + value * value, 0) / many.length
+  expect([Math.abs(mean) < 0.02, Math.abs(variance - 1) < 0.03]).toEqual([true, true])
 })
 
 test('times go down from the start to 1, and every step is told of', async () => {
-  const { step, times } = oracle()
+  const { predict, times } = oracle()
   const told: string[] = []
-  await run('ode', [1, 2], { step, startStep: 3, onStep: (done, total) => told.push(`${done}/${total}`) })
+  const onStep = (done: number, total: number) => told.push(`${done}/${total}`)
+  await run('ode', 1, { predict, startStep: 3, onStep })
   expect(times).toEqual([3, 2, 1])
   expect(told).toEqual(['1/3', '2/3', '3/3'])
 })
@@ -71,27 +118,22 @@ test('times go down from the start to 1, and every step is told of', async () =>
 test('the network is told times on the scale of its training', async () => {
   const fewer = createSde({ ...restoringSde, sampleSteps: 4 })
   const times: number[] = []
-  await run('mean', [1, 2], {
-    sde: fewer,
-    step: async ({ state, time }) => {
-      times.push(...viewAs(time.bytes, Float32Array))
-      return state
-    },
-  })
-  expect(times).toEqual([100, 100, 75, 75, 50, 50, 25, 25])
+  await run('mean', 1, { sde: fewer, predict: async (_: Planes, time) => void times.push(time) })
+  expect(times).toEqual([100, 75, 50, 25])
 })
 
-test('samplers without noise are given none', async () => {
-  let given = 0
-  const step: SampleOptions['step'] = async ({ state, noise }) => {
-    if (noise) given++
-    return state
+test('noise is drawn only for samplers and starts that need it', async () => {
+  const uses: number[] = []
+  const noise = (use: number, _: number, height: number) => {
+    uses.push(use)
+    return new Float32Array(size.channels * size.width * height)
   }
-  await run('ode', [1, 2], { step })
-  expect([given, drawsNoise('ode'), drawsNoise('posterior')]).toEqual([0, false, true])
+  await run('ode', 1, { noise, startStep: 2 })
+  expect([uses, drawsNoise('ode'), drawsNoise('posterior')]).toEqual([[0], false, true])
+  await run('ode', 1, { noise, sde: createSde(denoisingSde), startStep: 2, predict: async () => {} })
+  expect(uses).toEqual([0])
 })
 
-test('a start that is no step and a seed too few are refused', async () => {
-  await expect(run('sde', [1, 2], { startStep: 21 })).rejects.toThrow('expected a start of 1 to 20, got 21')
-  expect(() => seededNoise([1], shape)).toThrow('noise: expected a seed for each of 2 images, got 1')
+test('a start that is no step is refused', async () => {
+  await expect(run('sde', 1, { startStep: 21 })).rejects.toThrow('expected a start of 1 to 20, got 21')
 })

@@ -1,79 +1,37 @@
-// Sampling: the loop over an SDE's reverse steps, host code for every backend. A step is one run of a network with the update in it,
-// traced once for all steps. Noise is drawn for whole images, so neither tiles nor batches change a result.
+// Sampling: the loop over an SDE's reverse steps, host code for every backend; the network is the caller's. The state is held once and
+// becomes the next one in place, row by row, so that a picture of any size takes 12 bytes a pixel. Noise belongs to a seed, a step and
+// a pixel, so neither tiles nor batches nor devices change a result.
 
-import { elementCount, float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
-import type { Tensor } from '../core/tensor.ts'
 import { initial, type LinearForm, reverseStep, type Sampler, type Sde } from './irsde.ts'
 
-/** Noise [b c h w] for one use: 0 is the initial state, i the i-th step taken. */
-export type Noise = (index: number) => TensorData
+/** A picture, or rows of one. */
+export interface Planes {
+  readonly channels: number
+  readonly height: number
+  readonly width: number
+  /** [c h w]. */
+  readonly data: Float32Array
+}
 
-/** Standard normal noise that a seed for each image determines, whatever else is in the batch. */
-export function seededNoise(seeds: readonly number[], shape: readonly number[]): Noise {
-  if (seeds.length !== shape[0])
-    throw new RestoreError(
-      'usage',
-      `noise: expected a seed for each of ${shape[0]} images, got ${seeds.length}`,
-    )
-  const streams = seeds.map((seed) => counterRandom(seed))
-  const size = elementCount(shape.slice(1))
-  return (index) => {
-    const values = new Float32Array(seeds.length * size)
-    for (const [i, stream] of streams.entries())
-      stream.fork(index).fillNormal(values.subarray(i * size, (i + 1) * size))
-    return float32Data(values, shape)
+/** Noise [c height width] of rows from `top` for one use: 0 is the initial state, i the i-th step taken. */
+export type Noise = (use: number, top: number, height: number) => Float32Array
+
+/** Standard normal noise that a seed determines for every use and pixel of a picture, in whichever order its rows are asked for. */
+export function seededNoise(seed: number, { channels, width }: Pick<Planes, 'channels' | 'width'>): Noise {
+  const stream = counterRandom(seed)
+  return (use, top, height) => {
+    const ofUse = stream.fork(use)
+    const values = new Float32Array(channels * height * width)
+    const line = new Float32Array(channels * width)
+    for (let y = 0; y < height; y++) {
+      ofUse.fork(top + y).fillNormal(line)
+      for (let c = 0; c < channels; c++)
+        values.set(line.subarray(c * width, (c + 1) * width), (c * height + y) * width)
+    }
+    return values
   }
-}
-
-/** Order of the coefficients that a step is given. */
-const stepTerms = ['state', 'degraded', 'prediction', 'noise'] as const
-
-/** What one step reads, by the names of its graph's inputs. */
-export interface StepInputs {
-  /** x_t [b c h w]. */
-  readonly state: TensorData
-  /** Time as the network is told it [b]. */
-  readonly time: TensorData
-  /** Fresh noise [b c h w]; not there for samplers that need none. */
-  readonly noise?: TensorData
-  /** Weights of state, degraded image, prediction and noise [4]. */
-  readonly coefficients: TensorData
-}
-
-/**
- * x_(t−1) [b c h w], as a graph for all steps: the prediction is the network's at this time; without `degraded` and `noise`
- * their coefficients are not used.
- */
-export function stepUpdate(
-  images: {
-    readonly state: Tensor
-    readonly degraded?: Tensor | undefined
-    readonly prediction: Tensor
-    readonly noise?: Tensor | undefined
-  },
-  coefficients: Tensor,
-): Tensor {
-  let next: Tensor | undefined
-  for (const [i, term] of stepTerms.entries()) {
-    const part = images[term]?.mul(coefficients.slice(0, i, i + 1))
-    next = next && part ? next.add(part) : (next ?? part)
-  }
-  return next as Tensor
-}
-
-export interface SampleOptions {
-  readonly sde: Sde
-  readonly sampler: Sampler
-  /** The image to restore [b c h w]; for the denoising SDE the noisy one. */
-  readonly degraded: TensorData
-  readonly noise: Noise
-  /** Runs the network and the update: a session over `stepUpdate`, which may work in tiles. */
-  readonly step: (inputs: StepInputs) => Promise<TensorData>
-  /** First time; all of them unless given. */
-  readonly startStep?: number
-  readonly onStep?: (done: number, total: number, state: TensorData) => void
 }
 
 /** Whether a sampler draws noise at every step. */
@@ -81,48 +39,79 @@ export function drawsNoise(sampler: Sampler): boolean {
   return sampler === 'sde' || sampler === 'posterior'
 }
 
-/** Goes from the degraded image to the restored one [b c h w], not clamped. */
-export async function sample({
-  sde,
-  sampler,
-  degraded,
-  noise,
-  step,
-  startStep = sde.steps,
-  onStep,
-}: SampleOptions): Promise<TensorData> {
+export interface SampleOptions extends Omit<Planes, 'data'> {
+  readonly sde: Sde
+  readonly sampler: Sampler
+  /** First time; all of them unless given. */
+  readonly startStep?: number | undefined
+  /** Rows [c height width] of the image to restore; for the denoising SDE of the noisy one. */
+  readonly degraded: (top: number, height: number) => Float32Array
+  readonly noise: Noise
+  /**
+   * The network on a state at a time as it is told it, in tiles or whole: hands on its prediction in rows from the top down. They
+   * become the next state at once, so rows that were handed on are not read again.
+   */
+  readonly predict: (state: Planes, time: number, emit: (top: number, rows: Planes) => void) => Promise<void>
+  readonly onStep?: ((done: number, total: number, state: Planes) => void) | undefined
+}
+
+/** Pixels that are begun with at a time, between which others have their turn. */
+const bandPixels = 2 ** 18
+
+/** Goes from the degraded image to the restored one, not clamped. */
+export async function sample(options: SampleOptions): Promise<Planes> {
+  const { sde, sampler, channels, height, width, degraded, noise, predict, onStep } = options
+  const { startStep = sde.steps } = options
   if (!Number.isInteger(startStep) || startStep < 1 || startStep > sde.steps)
     throw new RestoreError('usage', `sampling: expected a start of 1 to ${sde.steps}, got ${startStep}`)
-  const b = degraded.shape[0] ?? 1
-  let state = initialState(sde, degraded, noise)
+  const state = { channels, height, width, data: new Float32Array(channels * height * width) }
+  const rowsOf = (use: number, { top, height: rows }: Part): Sources => ({
+    degraded: () => degraded(top, rows),
+    noise: () => noise(use, top, rows),
+  })
+  const band = Math.max(1, Math.floor(bandPixels / width))
+  for (let top = 0; top < height; top += band) {
+    const part = { top, height: Math.min(band, height - top) }
+    mixRows(state, part, initial(sde), rowsOf(0, part))
+    await new Promise((resolve) => setTimeout(resolve))
+  }
   for (let t = startStep; t >= 1; t--) {
+    const form = reverseStep(sde, t, sampler)
     const done = startStep - t + 1
-    const inputs: StepInputs = {
-      state,
-      time: float32Data(new Float32Array(b).fill(t * sde.timeScale), [b]),
-      coefficients: coefficientsOf(reverseStep(sde, t, sampler)),
-      ...(drawsNoise(sampler) ? { noise: noise(done) } : {}),
-    }
-    state = await step(inputs)
+    await predict(state, t * sde.timeScale, (top, rows) => {
+      const part = { top, height: rows.height }
+      mixRows(state, part, form, { ...rowsOf(done, part), prediction: () => rows.data })
+    })
     onStep?.(done, startStep, state)
   }
   return state
 }
 
-function coefficientsOf(form: LinearForm): TensorData {
-  return float32Data(
-    Float32Array.from(stepTerms, (term) => form[term] ?? 0),
-    [stepTerms.length],
-  )
+interface Part {
+  readonly top: number
+  readonly height: number
 }
 
-/** The state at the start: the degraded image, with noise where the SDE ends in noise. */
-export function initialState(sde: Sde, degraded: TensorData, noise: Noise): TensorData {
-  const scale = initial(sde).noise
-  if (scale === undefined) return degraded
-  const [image, drawn] = [viewAs(degraded.bytes, Float32Array), viewAs(noise(0).bytes, Float32Array)]
-  return float32Data(
-    image.map((value, i) => value + scale * (drawn[i] as number)),
-    degraded.shape,
-  )
+/** Rows [c height width] of what a form mixes into the state, made when they are asked for. */
+type Sources = Readonly<Partial<Record<'degraded' | 'prediction' | 'noise', () => Float32Array>>>
+
+/** Rows of the state become what a form makes of them; of the others, only those that it weighs are asked for. */
+function mixRows(
+  { channels, height, width, data }: Planes,
+  { top, height: rows }: Part,
+  form: LinearForm,
+  sources: Sources,
+): void {
+  const size = rows * width
+  const starts = Array.from({ length: channels }, (_, c) => (c * height + top) * width)
+  const ofState = form.state ?? 0
+  for (const to of starts) for (let i = to; i < to + size; i++) data[i] = ofState * (data[i] as number)
+  for (const term of ['degraded', 'prediction', 'noise'] as const) {
+    const weight = form[term]
+    const values = weight === undefined ? undefined : sources[term]?.()
+    if (weight === undefined || !values) continue
+    for (const [c, to] of starts.entries())
+      for (let i = 0; i < size; i++)
+        data[to + i] = (data[to + i] as number) + weight * (values[c * size + i] as number)
+  }
 }

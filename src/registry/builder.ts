@@ -21,10 +21,12 @@ export interface Builder {
   takes?(options: Options): readonly string[]
   readonly outputs: readonly string[]
   forward(network: object, inputs: Tensors, call: Call): Tensors
-  /** What runs by itself besides `forward`: a tower, or one step of sampling. */
+  /** What runs by itself besides `forward`: a tower, or the guess at one step of sampling. */
   readonly parts?: Readonly<Record<string, (network: object, inputs: Tensors, options: Options) => Tensors>>
   /** Height and width that the network accepts. */
   readonly size: { readonly multipleOf: number; readonly minimum: number }
+  /** What the network itself continues sides to a multiple of, where it does. */
+  padsTo?(options: Options): number
   /** The only side that the network accepts, where there is one: pictures are cut into such windows. */
   window?(options: Options): number
   /** Side of the output over that of the input. */
@@ -58,6 +60,7 @@ export function builder<O extends object, N extends object>(entry: {
   readonly forward: (network: N, inputs: Tensors, call: Call<O>) => Tensors
   readonly parts?: Readonly<Record<string, (network: N, inputs: Tensors, options: O) => Tensors>>
   readonly size: Builder['size']
+  readonly padsTo?: (options: O) => number
   readonly window?: (options: O) => number
   readonly scale: (options: O) => number
   readonly ignoredKeys?: readonly string[]
@@ -66,7 +69,7 @@ export function builder<O extends object, N extends object>(entry: {
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
-  const { window, takes, fitWeights, parts = {}, ...rest } = entry
+  const { window, takes, padsTo, fitWeights, parts = {}, ...rest } = entry
   const complete = (options: Options): O => ({ ...entry.defaults, ...options })
   return {
     ...rest,
@@ -82,6 +85,7 @@ export function builder<O extends object, N extends object>(entry: {
             fitWeights(tensors, complete(options)),
         }
       : {}),
+    ...(padsTo ? { padsTo: (options: Options) => padsTo(complete(options)) } : {}),
     ...(takes ? { takes: (options: Options) => takes(complete(options)) } : {}),
     parts: Object.fromEntries(
       Object.entries(parts).map(([name, part]) => [

@@ -7,7 +7,6 @@ import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/s
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { stepUpdate } from '../diffusion/samplers.ts'
 import {
   Clip,
   type ClipOptions,
@@ -56,13 +55,6 @@ function conditioningOf({ prompt, contentDown, contentMiddle, contentUp }: Tenso
 
 function unetInputs(inputs: Tensors): UnetInputs {
   return { state: input(inputs, 'state'), degraded: inputs.degraded, time: input(inputs, 'time') }
-}
-
-/** x_(t−1) around a network's prediction, with the inputs of `StepInputs`. */
-function stepOf(inputs: Tensors, prediction: Tensor): Tensors {
-  const { state, degraded } = unetInputs(inputs)
-  const images = { state, degraded, prediction, noise: inputs.noise }
-  return { next: stepUpdate(images, input(inputs, 'coefficients')) }
 }
 
 export const builders: Readonly<Record<ModelId, Builder>> = {
@@ -154,10 +146,14 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
       prediction: network.forward(unetInputs(inputs), network.condition(inputs, tap), tap),
     }),
     parts: {
+      // Once for a photo; one graph of `predict` then serves all steps and tiles.
       condition: (network, inputs) => conditioningTensors(network.condition(inputs)),
-      step: (network, inputs) => stepOf(inputs, network.forward(unetInputs(inputs), conditioningOf(inputs))),
+      predict: (network, inputs) => ({
+        prediction: network.forward(unetInputs(inputs), conditioningOf(inputs)),
+      }),
     },
     size: { multipleOf: 1, minimum: 1 },
+    padsTo: ({ multipliers }) => 2 ** (multipliers.length - 1),
     scale: () => 1,
     memory: { fixedBytes: 1e9, bytesPerPixel: 6000 },
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
@@ -171,8 +167,9 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     takes: ({ isConditional }) => ['state', ...(isConditional ? ['degraded'] : []), 'time'],
     outputs: ['prediction'],
     forward: (network, inputs, { tap }) => ({ prediction: network.forward(unetInputs(inputs), tap) }),
-    parts: { step: (network, inputs) => stepOf(inputs, network.forward(unetInputs(inputs))) },
+    parts: { predict: (network, inputs) => ({ prediction: network.forward(unetInputs(inputs)) }) },
     size: { multipleOf: 1, minimum: 1 },
+    padsTo: ({ encoderBlocks }) => 2 ** encoderBlocks.length,
     scale: () => 1,
     memory: { fixedBytes: 1e9, bytesPerPixel: 4000 },
     channels: ({ channels }) => ({ input: channels, output: channels }),
@@ -241,6 +238,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
       },
     },
     size: { multipleOf: 1, minimum: 1 },
+    padsTo: ({ multipliers }) => 2 ** multipliers.length,
     scale: () => 1,
     memory: { fixedBytes: 300e6, bytesPerPixel: 1000 },
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),

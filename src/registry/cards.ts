@@ -43,7 +43,7 @@ export interface ModelCard {
   readonly reference?: { readonly set: string; readonly protocol: string; readonly psnr: number }
   /** How the picture is sampled, for networks that restore in steps. */
   readonly sampling?: { readonly sde: SdeOptions; readonly sampler: Sampler }
-  /** Official file of the DA-CLIP whose embeddings the network takes. */
+  /** The DA-CLIP whose embeddings the network takes: the id of one in the package, else its official file. */
   readonly guide?: string
 }
 
