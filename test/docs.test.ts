@@ -1,0 +1,180 @@
+// What the guides say is true: commands parse, examples type-check, links lead somewhere, tables are up to date.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { Command } from 'commander'
+import ts from 'typescript'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { modelsPage } from '../scripts/modelsTable.ts'
+import { defaultDetector } from '../src/cli/detect.ts'
+import { errorCodes } from '../src/core/errors.ts'
+import { parseChain } from '../src/degrade/chain.ts'
+import { factsOf } from '../src/metrics/evaluate.ts'
+import { findProtocol } from '../src/metrics/presets.ts'
+import { iptDefaults, iptTasks } from '../src/models/ipt.ts'
+import { findCard } from '../src/registry/builders.ts'
+import { findTask } from '../src/registry/tasks.ts'
+
+const pages = [
+  'README.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+
+interface Block {
+  readonly page: string
+  readonly line: number
+  readonly text: string
+}
+
+/** The fenced blocks of a language. */
+function blocksOf(page: string, language: string): readonly Block[] {
+  const text = readFileSync(page, 'utf8')
+  const fence = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms')
+  return [...text.matchAll(fence)].map((match) => ({
+    page,
+    line: text.slice(0, match.index).split('\n').length + 1,
+    text: match[1] ?? '',
+  }))
+}
+
+/** Words of a shell command up to a pipe or redirection; quotes hold them together. */
+function wordsOf(command: string): readonly string[] {
+  const words = [...command.matchAll(/'([^']*)'|"([^"]*)"|([|<>;&])|([^\s'"|<>;&]+)/g)]
+  const end = words.findIndex(([, , , operator]) => operator !== undefined)
+  return words
+    .slice(0, end < 0 ? undefined : end)
+    .map(([, single, double, , bare]) => single ?? double ?? bare ?? '')
+}
+
+/** The calls of limpid in a block, npm start among them. */
+function callsIn({ text }: Block): readonly string[] {
+  return text
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .flatMap((line) => line.split(' && '))
+    .map((command) => command.trim().replace(/^npm start -- /, 'limpid '))
+    .filter((command) => command.startsWith('limpid '))
+}
+
+type Options = Readonly<Record<string, unknown>>
+
+/** Refuses values that commander takes and the command itself would not. */
+function checkValues(options: Options): void {
+  const { model, task, metrics, protocol, recipe } = options
+  const given = (value: unknown, check: (text: string) => unknown) =>
+    typeof value === 'string' ? check(value) : undefined
+  given(model, (id) => id === defaultDetector || findCard(id))
+  given(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
+  given(metrics, (names) => names.split(',').map(factsOf))
+  given(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
+  given(options.with ?? options.degrade, parseChain)
+  given(recipe, (file) => expect(existsSync(file) || !file.startsWith('recipes/'), file).toBe(true))
+}
+
+describe('commands in the guides', () => {
+  let program: Command
+
+  beforeAll(async () => {
+    const parse = vi.spyOn(Command.prototype, 'parseAsync').mockImplementation(async function (
+      this: Command,
+    ) {
+      program = this
+      return this
+    })
+    await import('../src/cli/main.ts')
+    parse.mockRestore()
+    const quiet = (command: Command): void => {
+      command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
+      if (command.commands.length === 0) {
+        command.action(() => {
+          const { processedArgs } = command
+          checkValues({
+            ...command.optsWithGlobals(),
+            ...(command.name() === 'train' ? { recipe: processedArgs[0] } : {}),
+            ...(command.name() === 'show' ? { model: processedArgs[0] } : {}),
+          })
+        })
+      }
+      command.commands.forEach(quiet)
+    }
+    quiet(program)
+  })
+
+  const calls = pages.flatMap((page) =>
+    blocksOf(page, 'sh').flatMap((block) => callsIn(block).map((call) => [block.page, call] as const)),
+  )
+
+  test.each(calls)('%s: %s', async (_, call) => {
+    await program.parseAsync(wordsOf(call).slice(1), { from: 'user' })
+  })
+})
+
+test('examples in TypeScript type-check against the package', { timeout: 120_000 }, () => {
+  const blocks = pages.flatMap((page) => blocksOf(page, 'ts'))
+  const texts = new Map(blocks.map(({ page, line, text }) => [resolve(`${page}.${line}.mts`), text]))
+  const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, process.cwd())
+  const checked = { ...options, noEmit: true, noUnusedLocals: false, noUnusedParameters: false }
+  const host = ts.createCompilerHost(checked)
+  const { getSourceFile, fileExists, readFile } = host
+  host.fileExists = (name) => texts.has(name) || fileExists(name)
+  host.readFile = (name) => texts.get(name) ?? readFile(name)
+  host.getSourceFile = (name, version, ...rest) => {
+    const text = texts.get(name)
+    return text === undefined
+      ? getSourceFile.call(host, name, version, ...rest)
+      : ts.createSourceFile(name, text, version)
+  }
+  const program = ts.createProgram([...texts.keys()], checked, host)
+  const problems = [...texts.keys()].flatMap((name) => {
+    const source = program.getSourceFile(name)
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+  })
+  const told = problems.map(({ file, start = 0, messageText }) => {
+    const line = file?.getLineAndCharacterOfPosition(start).line ?? 0
+    return `${file?.fileName} + ${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
+  })
+  expect(blocks.length).toBeGreaterThan(10)
+  expect(told).toEqual([])
+})
+
+/** The name by which a link reaches a heading, as GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+test.each(pages)('links of %s lead to files and headings that exist', (page) => {
+  const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
+  const broken = links
+    .filter((link) => !/^https?:/.test(link))
+    .filter((link) => {
+      const [path = '', anchor] = link.split('#')
+      const target = path === '' ? page : join(dirname(page), path)
+      if (!existsSync(target)) return true
+      const headings = [...readFileSync(target, 'utf8').matchAll(/^#+ (.*)$/gm)]
+      return anchor !== undefined && !headings.some(([, heading = '']) => anchorOf(heading) === anchor)
+    })
+  expect(broken).toEqual([])
+})
+
+test('every error code has its section', () => {
+  const headings = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^## `(\w+)`/gm)]
+  expect(headings.map(([, code]) => code)).toEqual(Object.keys(errorCodes))
+})
+
+test('the index names every page', () => {
+  const index = readFileSync('docs/README.md', 'utf8')
+  const missing = readdirSync('docs').filter(
+    (name) => /\.(md|html)$/.test(name) && !index.includes(`(${name})`),
+  )
+  expect(missing).toEqual(['README.md'])
+})
+
+test('the page of models is what npm run models writes', () => {
+  expect(readFileSync('docs/models.md', 'utf8')).toBe(modelsPage())
+})
