@@ -1,0 +1,266 @@
+// npm run bench:photos -- [WEIGHTS]
+// How restoring behaves on pictures of real sizes: memory, speed, seams, cancelling, cold start. Weights are those of light-photo unless
+// given. Progress goes to stderr, a table to stdout. Linux only: memory is that of all processes together, read from /proc.
+
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
+import { counterRandom } from '../src/core/random.ts'
+import { createRestorer, type RawInput, type RawPicture, RestoreError, type Restorer } from '../src/index.ts'
+import { usualOverlap } from '../src/runtime/tiles/plan.ts'
+import { blendedAxis } from '../src/runtime/tiles/tile.ts'
+import { median } from './measure.ts'
+
+const folder = fileURLToPath(new URL('../..', import.meta.url))
+const program = join(folder, 'dist', 'src', 'cli', 'main.js')
+const photo = join(folder, 'docs', 'photos', 'lake.webp')
+const [weights] = process.argv.slice(2)
+const network = weights === undefined ? { model: 'light-photo' } : { weights }
+const networkArgs = weights === undefined ? ['--model', 'light-photo'] : ['--weights', weights]
+
+interface Figure {
+  readonly what: string
+  readonly value: number
+  readonly unit: string
+  readonly wanted?: string
+}
+
+interface Ended {
+  readonly seconds: number
+  /** Resident memory of the process and those it started, at its largest. */
+  readonly peakBytes: number
+}
+
+/** Bytes that a process and all below it hold; pages that they share count for each. */
+function treeBytes(root: number): number {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const isBelow = (pid: number | undefined): boolean =>
+    pid !== undefined && pid > 1 && (pid === root || isBelow(parents.get(pid)))
+  let bytes = 0
+  for (const pid of [...parents.keys()].filter(isBelow)) {
+    try {
+      bytes += Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096
+    } catch {
+      // As above.
+    }
+  }
+  return bytes
+}
+
+function run(args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now()
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    let peakBytes = 0
+    const watch = setInterval(() => {
+      peakBytes = Math.max(peakBytes, treeBytes(child.pid ?? -1))
+    }, 50)
+    child.on('close', (code) => {
+      clearInterval(watch)
+      if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, peakBytes })
+      else
+        reject(
+          new RestoreError('environment', `node ${args.join(' ')}: ended with ${code}; its error is above`),
+        )
+    })
+  })
+}
+
+/** `photo` in another size, as JPEG or PNG. */
+async function write(path: string, width: number, height: number): Promise<string> {
+  await sharp(photo).resize(width, height, { fit: 'cover' }).toFile(path)
+  return path
+}
+
+/** Seconds for a megapixel of pictures that are read already. */
+async function secondsPerMegapixel(restorer: Restorer, path: string, runs: number): Promise<number> {
+  const found: number[] = []
+  for (let i = 0; i <= runs; i++) {
+    const { info } = await restorer.run(path)
+    if (i > 0) found.push(info.seconds.restore / ((info.width * info.height) / 1e6))
+  }
+  return median(found)
+}
+
+async function largePhotos(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
+  const small = await secondsPerMegapixel(restorer, await write(join(scratch, 'small.png'), 512, 512), 5)
+  const tiled = await secondsPerMegapixel(restorer, await write(join(scratch, 'tiled.png'), 3000, 2000), 3)
+  const figures: Figure[] = [
+    { what: '512 × 512, whole', value: small, unit: 's per megapixel' },
+    { what: '6 megapixels in tiles', value: tiled, unit: 's per megapixel' },
+    { what: 'tiles over whole', value: tiled / small, unit: '', wanted: '≤ 1.15' },
+  ]
+  for (const [width, height] of [
+    [8000, 6000],
+    [11_600, 8700],
+  ] as const) {
+    const title = `${Math.round((width * height) / 1e6)} megapixels, JPEG to JPEG`
+    console.error(`photos: ${title}`)
+    const input = await write(join(scratch, 'large.jpg'), width, height)
+    const output = join(scratch, 'restored.jpg')
+    const { seconds, peakBytes } = await run([
+      program,
+      'restore',
+      input,
+      ...networkArgs,
+      '-o',
+      output,
+      '--overwrite',
+    ])
+    figures.push(
+      { what: title, value: seconds, unit: 's' },
+      { what: `${title}, memory of all processes`, value: peakBytes / 1e9, unit: 'GB', wanted: '≤ 1.5' },
+    )
+  }
+  return figures
+}
+
+/** A sky that darkens upwards, or lines of text, with noise of sigma 25: what shows seams first. */
+async function noisyScene(kind: 'sky' | 'text', side: number): Promise<RawInput> {
+  const lines = Array.from(
+    { length: side / 32 },
+    (_, i) =>
+      `<text x="8" y="${32 * i + 22}">${'The quick brown fox jumps over the lazy dog. '.repeat(4)}</text>`,
+  )
+  const body =
+    kind === 'sky'
+      ? `<linearGradient id="g" x1="0" y1="0" x2=".2" y2="1"><stop stop-color="#3a6ea5"/><stop offset="1" stop-color="#d8e6f0"/></linearGradient><rect width="100%" height="100%" fill="url(#g)"/>`
+      : `<rect width="100%" height="100%" fill="#f4f1ea"/><g font-family="serif" font-size="20">${lines.join('')}</g>`
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${side}" height="${side}">${body}</svg>`
+  const data = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer()
+  const random = counterRandom(1)
+  const noise = new Float32Array(data.length)
+  random.fillNormal(noise)
+  const noisy = Uint8Array.from(data, (value, i) =>
+    Math.min(255, Math.max(0, Math.round(value + 25 * noise[i]!))),
+  )
+  return { data: noisy, width: side, height: side, channels: 3, depth: 8 }
+}
+
+const [sceneSide, seamTile] = [1024, 256]
+
+async function seams(restorer: Restorer): Promise<readonly Figure[]> {
+  const figures: Figure[] = []
+  for (const kind of ['sky', 'text'] as const) {
+    console.error(`photos: seams, ${kind}`)
+    const scene = await noisyScene(kind, sceneSide)
+    const [whole, tiled] = [
+      await (await restorer.run(scene, { tile: 'none' })).raw(),
+      await (await restorer.run(scene, { tile: seamTile })).raw(),
+    ]
+    figures.push(
+      {
+        what: `${kind}, differences at tiles over those elsewhere`,
+        value: seamRatio(tiled),
+        unit: '',
+        wanted: '≤ 1.05',
+      },
+      { what: `${kind}, in tiles against whole`, value: psnr(tiled.data, whole.data), unit: 'dB' },
+    )
+  }
+  return figures
+}
+
+/** Mean difference of columns (and rows) where a tile starts or ends, over the mean of all. */
+function seamRatio({ data, width, channels }: RawPicture): number {
+  const { starts } = blendedAxis(sceneSide, seamTile, usualOverlap(seamTile), 1)
+  const edges = new Set(starts.flatMap((start) => [start, start + seamTile]))
+  const sums = { edge: [0, 0], other: [0, 0] }
+  for (let y = 1; y < sceneSide; y++) {
+    for (let x = 1; x < sceneSide; x++) {
+      const at = (y * width + x) * channels
+      for (const [position, back] of [
+        [x, channels],
+        [y, width * channels],
+      ] as const) {
+        const sum = edges.has(position) ? sums.edge : sums.other
+        for (let c = 0; c < channels; c++) sum[0]! += Math.abs(data[at + c]! - data[at + c - back]!)
+        sum[1]! += channels
+      }
+    }
+  }
+  const mean = ([total, number]: number[]) => total! / number!
+  return mean(sums.edge) / mean(sums.other)
+}
+
+function psnr(a: RawPicture['data'], b: RawPicture['data']): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2
+  return 10 * Math.log10(255 ** 2 / (sum / a.length))
+}
+
+async function cancelling(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
+  console.error('photos: cancelling')
+  const input = await write(join(scratch, 'cancelled.jpg'), 6000, 4000)
+  const taken: number[] = []
+  for (let i = 0; i < 10; i++) {
+    const controller = new AbortController()
+    let cancelled = 0
+    setTimeout(
+      () => {
+        cancelled = performance.now()
+        controller.abort()
+      },
+      200 + 450 * i,
+    )
+    await restorer.run(input, { signal: controller.signal }).catch((error: unknown) => {
+      if (!(error instanceof RestoreError) || error.code !== 'aborted') throw error
+    })
+    taken.push((performance.now() - cancelled) / 1000)
+  }
+  return [{ what: 'cancelled in, the slowest of ten', value: Math.max(...taken), unit: 's', wanted: '< 1' }]
+}
+
+async function coldStart(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
+  console.error('photos: cold start')
+  const input = await write(join(scratch, 'one.jpg'), 1250, 800)
+  const output = join(scratch, 'one.out.jpg')
+  const [cold, warm, help, empty]: number[][] = [[], [], [], []]
+  for (let i = 0; i < 5; i++) {
+    const args = [program, 'restore', input, ...networkArgs, '-o', output, '--overwrite']
+    cold!.push((await run(args)).seconds)
+    warm!.push((await restorer.run(input)).info.seconds.restore)
+    help!.push((await run([program, '--help'])).seconds)
+    empty!.push((await run(['-e', '0'])).seconds)
+  }
+  const [fromCold, inference] = [median(cold!), median(warm!)]
+  return [
+    { what: '1 megapixel from a cold start', value: fromCold, unit: 's' },
+    { what: 'of which inference', value: inference, unit: 's' },
+    { what: 'cold start over inference', value: fromCold / inference, unit: '', wanted: '≤ 1.3' },
+    {
+      what: '`limpid --help` over `node -e 0`',
+      value: median(help!) / median(empty!),
+      unit: '',
+      wanted: '≤ 2',
+    },
+  ]
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'limpid-photos-'))
+try {
+  await using restorer = await createRestorer(network)
+  const figures = [
+    ...(await coldStart(scratch, restorer)),
+    ...(await cancelling(scratch, restorer)),
+    ...(await seams(restorer)),
+    ...(await largePhotos(scratch, restorer)),
+  ]
+  console.log('| figure | measured | wanted |\n| --- | --- | --- |')
+  for (const { what, value, unit, wanted = '' } of figures)
+    console.log(`| ${what} | ${Number(value.toPrecision(3))} ${unit} | ${wanted} |`)
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
