@@ -9,7 +9,8 @@ import { modelsPage } from '../scripts/modelsTable.ts'
 import { defaultDetector } from '../src/cli/detect.ts'
 import { errorCodes } from '../src/core/errors.ts'
 import { parseChain } from '../src/degrade/chain.ts'
-import { factsOf } from '../src/metrics/evaluate.ts'
+import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
+import { metrics } from '../src/metrics/metrics.ts'
 import { findProtocol } from '../src/metrics/presets.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt.ts'
 import { findCard } from '../src/registry/builders.ts'
@@ -62,12 +63,12 @@ type Options = Readonly<Record<string, unknown>>
 
 /** Refuses values that commander takes and the command itself would not. */
 function checkValues(options: Options): void {
-  const { model, task, metrics, protocol, recipe } = options
+  const { model, task, protocol, recipe } = options
   const given = (value: unknown, check: (text: string) => unknown) =>
     typeof value === 'string' ? check(value) : undefined
   given(model, (id) => id === defaultDetector || findCard(id))
   given(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
-  given(metrics, (names) => names.split(',').map(factsOf))
+  given(options.metrics, (names) => names.split(',').map(factsOf))
   given(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
   given(options.with ?? options.degrade, parseChain)
   given(recipe, (file) => expect(existsSync(file) || !file.startsWith('recipes/'), file).toBe(true))
@@ -165,6 +166,12 @@ test.each(pages)('links of %s lead to files and headings that exist', (page) => 
 test('every error code has its section', () => {
   const headings = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^## `(\w+)`/gm)]
   expect(headings.map(([, code]) => code)).toEqual(Object.keys(errorCodes))
+})
+
+test('every metric is explained', () => {
+  const page = readFileSync('docs/evaluate.md', 'utf8')
+  const names = [...Object.keys(metrics), ...Object.keys(networkMetrics)]
+  expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
 })
 
 test('the index names every page', () => {
