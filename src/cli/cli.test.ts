@@ -16,6 +16,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data, type TensorData } from '../core/data.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet.ts'
+import { Ipt, iptDefaults } from '../models/ipt.ts'
 import { Restormer, restormerDefaults } from '../models/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
@@ -334,8 +336,8 @@ describe('limpid convert, inspect and export', () => {
       const args = ['--weights', at('tiny.safetensors'), '--size', '16x24', '--json']
       const { code, stdout } = await limpid('export', at('tiny.onnx'), ...args)
       expect(code).toBe(0)
-      const { shape, bytes, difference } = JSON.parse(stdout)
-      expect(shape).toEqual([1, 3, 16, 24])
+      const { inputs, bytes, difference } = JSON.parse(stdout)
+      expect(inputs).toEqual({ x: [1, 3, 16, 24] })
       expect(difference).toBeLessThan(1e-4)
       const file = readFileSync(at('tiny.onnx'))
       expect(file.length).toBe(bytes)
@@ -345,6 +347,27 @@ describe('limpid convert, inspect and export', () => {
       await session.close()
     },
   )
+
+  test.skipIf(libtorchMissing)('export takes a task, and a network of several inputs', async () => {
+    const shapes = {
+      ipt: { channels: 4, patchSize: 12, layers: 1, hidden: 72 },
+      unet: { width: 8, multipliers: [1, 2] },
+    }
+    const ipt = new Ipt(randomInit(sequence(2)), { ...iptDefaults, ...shapes.ipt })
+    const unet = new ConditionalUnet(randomInit(sequence(3)), { ...conditionalUnetDefaults, ...shapes.unet })
+    for (const [name, network] of Object.entries({ ipt, unet })) {
+      const tensors = [...stateDict(network)].map(([key, tensor]) => [key, tensor.read()] as const)
+      writeSafetensors(at(`${name}.safetensors`), new Map(tensors))
+    }
+    const args = ['--options', '{"patchSize":12}', '--task', 'sr-x2', '--json']
+    const [windowed, sized] = await Promise.all([
+      limpid('export', at('ipt.onnx'), '--weights', at('ipt.safetensors'), ...args),
+      limpid('export', at('unet.onnx'), '--weights', at('unet.safetensors'), '--size', '16x24', '--json'),
+    ])
+    expect(JSON.parse(windowed.stdout).inputs).toEqual({ x: [1, 3, 12, 12] })
+    const picture = [1, 3, 16, 24]
+    expect(JSON.parse(sized.stdout).inputs).toEqual({ state: picture, degraded: picture, time: [1] })
+  })
 
   test('export wants sizes that the network takes', async () => {
     const { code, stderr } = await limpid(

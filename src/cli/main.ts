@@ -191,9 +191,12 @@ program
 program
   .command('export')
   .description('write a network as ONNX, checked in ONNX Runtime')
-  .requiredOption('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
   .argument('<output>', 'file to write, *.onnx')
-  .option('--size <HxW>', 'input size in pixels, such as 256x256')
+  .option('--model <id>', 'which published model (see `limpid models`)')
+  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+  .option('--task <name>', 'which task of weights for several, such as sr-x2')
+  .option('--options <json>', 'options of the network that its weights do not tell')
+  .option('--size <HxW>', 'input size in pixels, such as 256x256, where the network takes any')
   .option('--dynamic', 'any batch, height and width')
   .option('--overwrite', 'replace an existing output')
   .action(async (output: string, _, command: Command) => {

@@ -2,7 +2,7 @@
 
 import { toFloat32 } from '../../checkpoints/convert.ts'
 import { readCheckpoint } from '../../checkpoints/files.ts'
-import { elementCount, float32Data } from '../../core/data.ts'
+import { elementCount, float32Data, type TensorData } from '../../core/data.ts'
 import type { Dim } from '../../core/dims.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
@@ -11,12 +11,16 @@ import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
 import { type LoadedModel, loadModel } from '../../registry/builders.ts'
 import { licenses } from '../../registry/cards.ts'
+import { findModel } from '../../runtime/models.ts'
 import { onnxSession } from '../../runtime/session/sessionNode.ts'
 import { writeResult } from '../result.ts'
-import { checkOutput, type GlobalOptions, printResult, reporter } from '../shell.ts'
+import { checkOutput, type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
 
 export interface ExportOptions extends GlobalOptions {
-  readonly weights: string
+  readonly model?: string
+  readonly weights?: string
+  readonly task?: string
+  readonly options?: string
   readonly size?: string
   readonly dynamic?: boolean
   readonly overwrite?: boolean
@@ -27,55 +31,89 @@ const tolerance = 1e-4
 
 export async function exportCommand(output: string, options: ExportOptions): Promise<void> {
   checkOutput(output, options.overwrite)
-  const model = loadModel(readCheckpoint(options.weights))
-  const { h, w, checked } = sizeOf(options, model)
+  const model = openModel(options)
+  const { traced, checked } = sizesOf(options, model)
   const news = reporter(options)
   news.show('tracing and optimising')
-  const { builder } = model
-  const batch: Dim = options.dynamic ? 'b' : 1
-  const [name = 'x'] = Object.keys(builder.inputs)
-  const shape = [batch, builder.channels(model.options).input, h, w]
   const metadata = {
     model: model.id,
     options: JSON.stringify(model.options),
-    licence: licenses[builder.license].title,
+    licence: licenses[model.builder.license].title,
   }
-  const graph = trace([{ name, shape }], model.forward)
-  const bytes = toOnnx(graph, { metadata })
+  const inputs = Object.keys(model.inputs).map((name) => inputOf(name, model, traced))
+  const bytes = toOnnx(trace(inputs, model.forward), { metadata })
   news.show('checking against the eager result')
-  const sample = sampleInput(name, [1, builder.channels(model.options).input, ...checked])
-  const difference = await compareWithEager(bytes, model, sample)
+  const samples = Object.keys(model.inputs).map((name) => sampleOf(inputOf(name, model, checked)))
+  const difference = await compareWithEager(bytes, model, Object.fromEntries(samples))
   writeResult(output, bytes)
   news.done()
   const summary = `${output}, largest difference to libtorch ${difference.toExponential(1)}`
-  printResult(options, { output, shape, bytes: bytes.length, difference }, summary)
+  const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]))
+  printResult(options, { output, inputs: shapes, bytes: bytes.length, difference }, summary)
 }
 
-/** Height and width of the graph, and those it is checked at. */
-function sizeOf(
-  { size, dynamic }: ExportOptions,
-  { builder }: LoadedModel,
-): { h: Dim; w: Dim; checked: [number, number] } {
+function openModel({ model, weights, task, options }: ExportOptions): LoadedModel {
+  if (model === undefined && weights === undefined)
+    throw new RestoreError('usage', 'export: expected --model ID or --weights FILE, got neither')
+  const found = findModel({ model, weights, task })
+  return loadModel(readCheckpoint(found.weights), { ...found.options, ...parseObject('--options', options) })
+}
+
+/** Sizes by the letters of a layout. */
+type Sizes<D extends Dim> = Readonly<Record<string, D>>
+
+/** Sizes of the graph, and those it is checked at. */
+function sizesOf(
+  { size, dynamic = false }: ExportOptions,
+  { builder, options, inputs }: LoadedModel,
+): { readonly traced: Sizes<Dim>; readonly checked: Sizes<number> } {
   const { multipleOf, minimum } = builder.size
   if (dynamic && size) throw new RestoreError('usage', 'export: expected --size or --dynamic, got both')
-  if (dynamic) return { h: 'h', w: 'w', checked: [roundUp(40, multipleOf), roundUp(64, multipleOf)] }
-  const match = /^(\d+)x(\d+)$/.exec(size ?? '')
-  const [height, width] = [Number(match?.[1]), Number(match?.[2])]
-  const fits = [height, width].every((side) => side >= minimum && side % multipleOf === 0)
-  if (!match || !fits) {
-    const wanted = `--size HxW with sides of at least ${minimum} and multiples of ${multipleOf}, or --dynamic`
-    throw new RestoreError('usage', `export: expected ${wanted}, got ${size ?? 'neither'}`)
+  const b = dynamic ? 'b' : 1
+  const isSized = Object.values(inputs).some((layout) => layout.endsWith('h w'))
+  if (!isSized) {
+    const p = builder.window?.(options) ?? 1
+    // Texts of CLIP are filled up to their longest.
+    const own = { p, n: Number(Reflect.get(options, 'contextLength')) }
+    if (size === undefined || size === `${p}x${p}`)
+      return { traced: { ...own, b }, checked: { ...own, b: 1 } }
+    throw new RestoreError('usage', `--size: expected ${p}x${p}, the only size of this network, got ${size}`)
   }
-  return { h: height, w: width, checked: [height, width] }
+  const near = (side: number) => roundUp(side, multipleOf)
+  if (dynamic) return { traced: { b, h: 'h', w: 'w' }, checked: { b: 1, h: near(40), w: near(64) } }
+  const match = /^(\d+)x(\d+)$/.exec(size ?? '')
+  const [h, w] = [Number(match?.[1]), Number(match?.[2])]
+  const fits = [h, w].every((side) => side >= minimum && side % multipleOf === 0)
+  if (match && fits) return { traced: { b, h, w }, checked: { b: 1, h, w } }
+  const wanted = `--size HxW with sides of at least ${minimum} and multiples of ${multipleOf}, or --dynamic`
+  throw new RestoreError('usage', `export: expected ${wanted}, got ${size ?? 'neither'}`)
 }
 
-/** A picture with detail everywhere, the same on every machine. */
-function sampleInput(name: string, shape: readonly number[]): NamedData {
+interface Input<D extends Dim> {
+  readonly name: string
+  readonly shape: readonly D[]
+  readonly dtype: 'float32' | 'int64'
+}
+
+/** An input by its layout: numbers, letters and names of options. Words are the only one that is not of floats. */
+function inputOf<D extends Dim>(name: string, { inputs, options }: LoadedModel, sizes: Sizes<D>): Input<D> {
+  const layout = inputs[name]?.split(' ') ?? []
+  const shape = layout.map((letter) => sizes[letter] ?? Reflect.get(options, letter) ?? Number(letter))
+  return { name, shape, dtype: name === 'ids' ? 'int64' : 'float32' }
+}
+
+/** Values with detail everywhere, the same on every machine. */
+function sampleOf({ name, shape, dtype }: Input<number>): readonly [string, TensorData] {
+  const count = elementCount(shape)
+  if (dtype === 'int64') {
+    const ids = BigInt64Array.from({ length: count }, (_, i) => BigInt((7 * i) % 100))
+    return [name, { dtype, shape, bytes: new Uint8Array(ids.buffer) }]
+  }
   const values = Float32Array.from(
-    { length: elementCount(shape) },
+    { length: count },
     (_, i) => 0.5 + 0.5 * Math.sin(0.37 * i + 0.011 * (i % 97)),
   )
-  return { [name]: float32Data(values, shape) }
+  return [name, float32Data(values, shape)]
 }
 
 async function compareWithEager(bytes: Uint8Array, model: LoadedModel, sample: NamedData): Promise<number> {
