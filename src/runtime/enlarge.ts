@@ -33,15 +33,17 @@ function tapped(line: Float32Array, { first, weights }: Taps): number {
   return sum
 }
 
+/** A restoration of which the part is `strength`, and the rest the picture before it. */
+export function mix(output: Image, before: Image, strength: number): Image {
+  const data = output.data.map((value, i) => value * strength + (before.data[i] as number) * (1 - strength))
+  return { ...output, data }
+}
+
 /** Tiles of which the network's part is `strength`, and the rest that of the picture, enlarged where the network enlarges. */
 export function mixed(run: RunTiles, strength: number, scale: number): RunTiles {
   if (strength === 1) return run
   return async (tiles) => {
     const outputs = await run(tiles)
-    return outputs.map((output, i) => {
-      const { data: before } = enlarge(tiles[i] as Image, scale)
-      const data = output.data.map((value, j) => value * strength + (before[j] as number) * (1 - strength))
-      return { ...output, data }
-    })
+    return outputs.map((output, i) => mix(output, enlarge(tiles[i] as Image, scale), strength))
   }
 }

@@ -8,6 +8,18 @@ export interface ProgressEvent {
   readonly secondsLeft?: number | undefined
   /** Of the picture, while it is restored. */
   readonly pixels?: number | undefined
+  /** Where a network that samples is: each step of each sample goes through all tiles. */
+  readonly sampling?: SamplingProgress | undefined
+}
+
+export interface SamplingProgress {
+  readonly step: number
+  readonly steps: number
+  readonly sample: number
+  readonly samples: number
+  /** Of this step. */
+  readonly tile: number
+  readonly tiles: number
 }
 
 export type OnProgress = (event: ProgressEvent) => void
@@ -19,8 +31,8 @@ export function progressOf(
   pixels?: number,
 ) {
   const started = performance.now()
-  return (done: number, total: number): void => {
+  return (done: number, total: number, sampling?: SamplingProgress): void => {
     const secondsLeft = ((performance.now() - started) / 1000 / done) * (total - done)
-    onProgress?.({ phase, done, total, secondsLeft, pixels })
+    onProgress?.({ phase, done, total, secondsLeft, pixels, ...(sampling ? { sampling } : {}) })
   }
 }

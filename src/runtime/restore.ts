@@ -1,10 +1,12 @@
 // The one verb on planes: an image in, the restored image out, by a session of the caller's. Nothing of Node, for browsers too.
 
+import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Image } from '../data/image.ts'
 import type { LoadedModel } from '../registry/builders.ts'
 import { tilingOf } from '../registry/tiling.ts'
 import { imageReader, imageWriter } from './pixels.ts'
+import { isSampling } from './sampling/sampling.ts'
 import { prepareNetwork, runBatch } from './tiles/networks.ts'
 import { planTiles } from './tiles/plan.ts'
 import { restoreInTiles, type TileOptions } from './tiles/tile.ts'
@@ -24,6 +26,11 @@ export async function restoreImage(
 ): Promise<Image> {
   // Refuses a network that does not restore by itself.
   prepareNetwork(id)
+  if (isSampling(id))
+    throw new RestoreError(
+      'usage',
+      `restoreImage: expected a network that restores at once, got ${id}, which samples; use createRestorer in Node`,
+    )
   const { width, height } = image
   const [scale, channels] = [builder.scale(options), builder.channels(options)]
   const { rows, columns, batch } = planTiles(

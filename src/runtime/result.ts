@@ -8,6 +8,7 @@ import { RestoreError } from '../core/errors.ts'
 import { encodeBytes } from '../data/codec.ts'
 import { type Pixels, peakOf } from '../data/image.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
+import type { Sampler } from '../diffusion/irsde.ts'
 
 export interface RestoreInfo {
   /** Id of the model that was asked for, else the name of the network that the weights are of. */
@@ -24,6 +25,15 @@ export interface RestoreInfo {
   readonly scale: number
   /** How many, and their side; one without a side is the whole picture. */
   readonly tiles: { readonly count: number; readonly px: number | undefined }
+  /** Where a network samples: steps taken, and how many restorations the result is the mean of. */
+  readonly sampling?: {
+    readonly sampler: Sampler
+    readonly steps: number
+    readonly seed: number
+    readonly samples: number
+  }
+  /** Deviation of several samples from each other, 0 to 255: the mean over the picture, and what is white in `spread`. */
+  readonly spread?: { readonly mean255: number; readonly white255: number }
   /** In seconds. */
   readonly seconds: { readonly read: number; readonly restore: number }
 }
@@ -52,6 +62,8 @@ interface ResultOptions {
   readonly format: string
   readonly metadata: ImageMetadata | undefined
   readonly info: RestoreInfo
+  readonly samples?: readonly RestoreResult[] | undefined
+  readonly spread?: RestoreResult | undefined
 }
 
 export class RestoreResult {
@@ -63,6 +75,16 @@ export class RestoreResult {
 
   get info(): RestoreInfo {
     return this.#options.info
+  }
+
+  /** The restorations whose mean this is, where several were asked for. */
+  get samples(): readonly RestoreResult[] {
+    return this.#options.samples ?? []
+  }
+
+  /** Where those disagree, as a grey picture; white is told by `info.spread`. */
+  get spread(): RestoreResult | undefined {
+    return this.#options.spread
   }
 
   /** The bytes of a file. */

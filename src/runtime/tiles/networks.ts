@@ -1,11 +1,13 @@
 // How each network is run on the tiles of one picture.
 
 import type { ModelId } from '../../checkpoints/detect.ts'
-import { float32Data, viewAs } from '../../core/data.ts'
+import { float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
+import { builders } from '../../registry/builders.ts'
 import type { Picture } from '../pixels.ts'
+import { seePhoto } from '../sampling/embeddings.ts'
 import type { RunWindows } from './chop.ts'
 import { encodePhoto } from './representation.ts'
 
@@ -14,15 +16,33 @@ export interface PartedSession extends Session {
   part(name: string): Pick<Session, 'run'>
 }
 
-/** Tiles of one size to their restored ones. */
-export type RunTiles = (tiles: readonly Image[]) => Promise<readonly Image[]>
+/** The second network of those that sample: a DA-CLIP, or the compression to the latents that a network restores. */
+export interface Guide {
+  readonly kind: 'daclip' | 'latent-unet'
+  readonly options: object
+  readonly session: PartedSession
+}
 
-type Prepare = (session: PartedSession, picture: Picture, options: RunOptions) => Promise<RunTiles>
+/** A network that is open, and the one beside it where it needs one. */
+export interface OpenNetwork {
+  readonly model: ModelId
+  readonly options: object
+  readonly session: PartedSession
+  readonly guide?: Guide | undefined
+}
 
-const plain: Prepare = async (session, _, options) => (tiles) => runBatch(session, tiles, {}, options)
+/** Tiles of one size to what the network makes of them; `given` is what holds for this run alone, such as the time of a step. */
+export type RunTiles = (tiles: readonly Image[], given?: NamedData) => Promise<readonly Image[]>
+
+type Prepare = (network: OpenNetwork, picture: Picture, options: RunOptions) => Promise<RunTiles>
+
+const plain: Prepare =
+  async ({ session }, _, options) =>
+  (tiles) =>
+    runBatch(session, tiles, {}, options)
 
 /** The degradation is that of the photo: found once, and the same for all tiles. */
-const dasr: Prepare = async (session, picture, options) => {
+const dasr: Prepare = async ({ session }, picture, options) => {
   const fea = await encodePhoto(picture, async (x) => {
     const { fea: found } = await session.part('encode').run({ x }, options)
     if (found) return found
@@ -31,11 +51,38 @@ const dasr: Prepare = async (session, picture, options) => {
   return (tiles) => runBatch(session.part('restore'), tiles, { fea }, options)
 }
 
+/**
+ * Tiles of the state, with the planes of the degraded image behind its own where the network sees it -> the noise in the state. What
+ * the guide sees in the photo is found once, and holds for all tiles and steps.
+ */
+const sampled: Prepare = async ({ session, model, options: network, guide }, picture, options) => {
+  const taken = builders[model].takes?.(network) ?? []
+  const seen = guide?.kind === 'daclip' ? await seePhoto(guide, picture, options) : {}
+  const contexts = Object.fromEntries(Object.entries(seen).filter(([name]) => taken.includes(name)))
+  const conditioning =
+    Object.keys(contexts).length > 0 ? await session.part('condition').run(contexts, options) : {}
+  const names = ['state', 'degraded'].filter((name) => taken.includes(name))
+  return async (tiles, time = {}) => {
+    const images = names.map((name, i) => [name, stack(tiles.map((tile) => share(tile, i, names.length)))])
+    const inputs = { ...Object.fromEntries(images), ...conditioning, ...time }
+    const { prediction } = await session.part('predict').run(inputs, options)
+    return restoredImages(prediction)
+  }
+}
+
+/** The i-th of equal parts of the planes. */
+function share({ channels, data, ...size }: Image, i: number, count: number): Image {
+  const length = data.length / count
+  return { ...size, channels: channels / count, data: data.subarray(i * length, (i + 1) * length) }
+}
+
 const preparations: Readonly<Partial<Record<ModelId, Prepare>>> = {
   restormer: plain,
   light: plain,
   ipt: plain,
   dasr,
+  'conditional-unet': sampled,
+  'conditional-nafnet': sampled,
 }
 
 /** What the network has to know of a whole picture, and then how its tiles are run; not all networks restore by themselves. */
@@ -45,7 +92,7 @@ export function prepareNetwork(model: ModelId): Prepare {
   const able = Object.keys(preparations).join(', ')
   throw new RestoreError(
     'usage',
-    `restore: expected weights of ${able}, got ${model}, which runs by sampling or as a part of another; use limpid forward`,
+    `restore: expected weights of ${able}, got ${model}, which is a part of others; give it as --guide, or use limpid forward`,
   )
 }
 
@@ -56,43 +103,46 @@ export async function runBatch(
   more: NamedData,
   options: RunOptions,
 ): Promise<readonly Image[]> {
-  const [first] = tiles
-  if (!first) return []
+  if (tiles.length === 0) return []
+  const { y } = await session.run({ x: stack(tiles), ...more }, options)
+  return restoredImages(y)
+}
+
+/** Images of one size as [b c h w]. */
+function stack(images: readonly Image[]): TensorData {
+  const [first] = images
+  if (!first) throw new RestoreError('numeric', 'restore: expected tiles to run, got none')
   const { channels, height, width } = first
   const size = first.data.length
-  const values = tiles.length === 1 ? first.data : new Float32Array(tiles.length * size)
-  if (tiles.length > 1) for (const [i, { data }] of tiles.entries()) values.set(data, i * size)
-  const x = float32Data(values, [tiles.length, channels, height, width])
-  const { y } = await session.run({ x, ...more }, options)
-  if (y?.dtype !== 'float32') {
-    throw new RestoreError('numeric', `restore: expected a float32 result, got ${y?.dtype ?? 'none'}`)
+  const values = images.length === 1 ? first.data : new Float32Array(images.length * size)
+  if (images.length > 1) for (const [i, { data }] of images.entries()) values.set(data, i * size)
+  return float32Data(values, [images.length, channels, height, width])
+}
+
+/** What a network gave [b c h w], as images; refuses what is not finite. */
+export function restoredImages(output: TensorData | undefined): readonly Image[] {
+  if (output?.dtype !== 'float32') {
+    throw new RestoreError('numeric', `restore: expected a float32 result, got ${output?.dtype ?? 'none'}`)
   }
-  const restored = viewAs(y.bytes, Float32Array)
-  if (!restored.every(Number.isFinite)) {
+  if (!viewAs(output.bytes, Float32Array).every(Number.isFinite)) {
     throw new RestoreError(
       'numeric',
       'restore: expected finite values, got NaN or infinity; the weights may be damaged',
     )
   }
-  const [, c = 0, h = 0, w = 0] = y.shape
-  return tiles.map((_, i) => {
-    return { width: w, height: h, channels: c, data: restored.subarray(i * c * h * w, (i + 1) * c * h * w) }
+  return imagesOf(output)
+}
+
+/** The images of [b c h w]; not copies. */
+function imagesOf({ bytes, shape }: TensorData): readonly Image[] {
+  const [b = 0, channels = 0, height = 0, width = 0] = shape
+  const [values, size] = [viewAs(bytes, Float32Array), channels * height * width]
+  return Array.from({ length: b }, (_, i) => {
+    return { channels, height, width, data: values.subarray(i * size, (i + 1) * size) }
   })
 }
 
-/** The same for windows in one tensor [b c p p], which all have one size. */
+/** The same as `RunTiles` for windows in one tensor [b c p p], which all have one size. */
 export function windowRunner(run: RunTiles): RunWindows {
-  return async ({ shape, bytes }) => {
-    const [, channels = 0, height = 0, width = 0] = shape
-    const [values, size] = [viewAs(bytes, Float32Array), channels * height * width]
-    const windows = Array.from({ length: values.length / size }, (_, i) => {
-      return { channels, height, width, data: values.subarray(i * size, (i + 1) * size) }
-    })
-    const outputs = await run(windows)
-    const [first] = outputs
-    if (!first) throw new RestoreError('numeric', 'restore: expected a result of every window, got none')
-    const all = new Float32Array(outputs.length * first.data.length)
-    for (const [i, { data }] of outputs.entries()) all.set(data, i * first.data.length)
-    return float32Data(all, [outputs.length, first.channels, first.height, first.width])
-  }
+  return async (windows) => stack(await run(imagesOf(windows)))
 }

@@ -27,6 +27,8 @@ export interface Planned {
   readonly width: number
   readonly height: number
   readonly builder: Pick<Builder, 'size' | 'memory'>
+  /** What sides of tiles are multiples of; what the network takes unless given. */
+  readonly tileMultipleOf?: number | undefined
   readonly tiling: Tiling
   /** The only side that the network takes, where there is one. */
   readonly window: number | undefined
@@ -66,7 +68,7 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
 /** A side for what is left of the memory, or none for the whole picture. */
 function sideOf({ tile = 'auto' }: TileRequest, planned: Planned): number | undefined {
   const { width, height, builder, tiling, freeBytes, limitPx = Number.POSITIVE_INFINITY } = planned
-  const { multipleOf } = builder.size
+  const multipleOf = planned.tileMultipleOf ?? builder.size.multipleOf
   if (tile === 'none') return undefined
   if (tile !== 'auto') {
     if (Number.isInteger(tile) && tile > 0 && tile % multipleOf === 0) return tile

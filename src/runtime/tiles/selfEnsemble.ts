@@ -26,10 +26,14 @@ export async function prepareEnsemble(
 ): Promise<RunTiles> {
   const runs: RunTiles[] = []
   for (const turn of turns) runs.push(await prepare(turnedPicture(picture, turn)))
-  return async (tiles) => {
+  return async (tiles, given) => {
     let means: readonly Image[] = []
     for (const [i, turn] of turns.entries()) {
-      const outputs = (await runs[i]?.(tiles.map((tile) => turned(tile, turn)))) ?? []
+      const outputs =
+        (await runs[i]?.(
+          tiles.map((tile) => turned(tile, turn)),
+          given,
+        )) ?? []
       const back = outputs.map((output) => turnBack(output, turn))
       if (i === 0) means = back.map((image) => ({ ...image, data: new Float32Array(image.data.length) }))
       for (const [t, { data }] of means.entries()) {

@@ -20,7 +20,7 @@ export interface Axis {
   readonly weights: readonly Float32Array[]
 }
 
-export interface TileJob {
+export interface TileJob<T extends Image = Image> {
   readonly rows: Axis
   readonly columns: Axis
   /** Side of the network's output over that of its input. */
@@ -28,9 +28,9 @@ export interface TileJob {
   /** Tiles in one run of the network, all of one row. */
   readonly batch: number
   /** Part of the input [c h w]. */
-  read(top: number, left: number, height: number, width: number): Image
-  run(tiles: readonly Image[]): Promise<readonly Image[]>
-  /** Takes finished rows of the output, in their order. */
+  read(top: number, left: number, height: number, width: number): T
+  run(tiles: readonly T[]): Promise<readonly Image[]>
+  /** Takes finished rows of the output, in their order; those of the input are not read again. */
   emit(top: number, rows: Image): void
   readonly onTile?: ((done: number, total: number) => void) | undefined
 }
@@ -71,7 +71,7 @@ function nextTurn(): Promise<void> {
 }
 
 /** Restores tile by tile. */
-export async function restoreInTiles(job: TileJob): Promise<void> {
+export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<void> {
   const { rows, columns, scale, batch } = job
   const total = rows.starts.length * columns.starts.length
   const width = columns.length * scale

@@ -1,0 +1,109 @@
+// Sampling in latents (Refusion, arXiv:2304.08291 §3.3): a compression makes them of the picture, and a picture of them with features
+// of the degraded one. Those take many times the memory of the picture, so every tile has its own computed when it is decoded.
+
+import type { TensorData } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { roundUp } from '../../core/functional.ts'
+import { crop, type Image, imageToTensor } from '../../data/image.ts'
+import { builders } from '../../registry/builders.ts'
+import { tilingOf } from '../../registry/tiling.ts'
+import { imageWriter, type ReadPart } from '../pixels.ts'
+import type { LayoutRequest } from '../tiles/layout.ts'
+import { type Guide, restoredImages } from '../tiles/networks.ts'
+import { type Planned, planTiles, smallerSide, type TileRequest } from '../tiles/plan.ts'
+import { restoreInTiles, type TileJob } from '../tiles/tile.ts'
+import type { Space } from './layout.ts'
+
+/** Side of the tiles that are compressed, in pixels of the picture, and what they share. */
+const [usualTilePx, overlapPx] = [512, 64]
+
+/** A tile of latents with the part of the picture that it stands for. */
+interface LatentTile extends Image {
+  readonly photo: Image
+}
+
+/** The latents of a picture, whose sides are continued to what the compression takes. */
+export function latentSpace(request: LayoutRequest, guide: Guide): Space {
+  const { network, picture, memory, tiles, run } = request
+  const [builder, compression] = [builders[network.model], builders['latent-unet']]
+  const padsTo = compression.padsTo?.(guide.options) ?? 1
+  // It halves once less than it pads for.
+  const unitPx = padsTo / 2
+  const size = {
+    height: roundUp(picture.height, padsTo) / unitPx,
+    width: roundUp(picture.width, padsTo) / unitPx,
+  }
+  const stateChannels = builder.channels(network.options).input
+  const limitPx = memory.limitPx && memory.limitPx / unitPx
+  const planned = { ...size, freeBytes: memory.freeBytes, limitPx, window: undefined }
+  const asked = inUnits(tiles, padsTo, unitPx)
+  const plan = planTiles({ ...planned, builder, tiling: tilingOf(network.model), scale: 1 }, asked)
+  const cut = (scale: number) => planTiles({ ...planned, ...compressing(unitPx), scale }, asked)
+  const [encoding, decoding] = [cut(1), cut(unitPx)]
+  const encode = (photo: Image) => guide.session.part('encode').run({ x: imageToTensor(photo) }, run)
+  const smaller = smallerSide(plan, 2)
+  return {
+    ...{ plan, stateChannels, channels: compression.channels(guide.options).input },
+    padded: { height: size.height * unitPx, width: size.width * unitPx },
+    tilePx: encoding.tilePx && encoding.tilePx * unitPx,
+    smallerPx: smaller && smaller * unitPx,
+    enter: async (read) => {
+      const { image, emit } = imageWriter({ ...size, channels: stateChannels }, 1, stateChannels)
+      const latentOf = async (photo: Image) => (await encode(photo)).latent
+      const photoAt = inPixels(read, unitPx)
+      await restoreInTiles({ ...encoding, scale: 1, emit, read: photoAt, run: oneByOne(latentOf) })
+      return { ...size, read: (...part) => crop(image, ...part) }
+    },
+    leave: (state, read, emit) => {
+      const photoAt = inPixels(read, unitPx)
+      const pictureOf = async ({ photo, ...latent }: LatentTile) => {
+        const features = { ...(await encode(photo)), latent: imageToTensor(latent) }
+        return (await guide.session.part('decode').run(features, run)).y
+      }
+      return restoreInTiles<LatentTile>({
+        ...{ ...decoding, scale: unitPx, emit, run: oneByOne(pictureOf) },
+        read: (...part) => ({ ...crop(state, ...part), photo: photoAt(...part) }),
+      })
+    },
+  }
+}
+
+/** How the compression is cut, in latents: their sides are even, as it pads pictures to two of them. */
+function compressing(unitPx: number): Pick<Planned, 'builder' | 'tiling'> {
+  const { fixedBytes, bytesPerPixel } = builders['latent-unet'].memory
+  return {
+    builder: {
+      size: { multipleOf: 2, minimum: 2 },
+      memory: { fixedBytes, bytesPerPixel: bytesPerPixel * unitPx ** 2 },
+    },
+    tiling: {
+      ...tilingOf('latent-unet'),
+      ...{ tilePx: usualTilePx / unitPx, overlapPx: overlapPx / unitPx },
+    },
+  }
+}
+
+/** What was asked for in pixels of the picture. */
+function inUnits({ tile, overlap, blend }: TileRequest, padsTo: number, unitPx: number): TileRequest {
+  if (typeof tile === 'number' && tile % padsTo !== 0)
+    throw new RestoreError('usage', `tile: expected a multiple of ${padsTo} pixels, got ${tile}`)
+  return {
+    tile: typeof tile === 'number' ? tile / unitPx : tile,
+    overlap: overlap === undefined ? undefined : Math.ceil(overlap / unitPx),
+    blend,
+  }
+}
+
+/** Parts of a picture by their places among the latents. */
+function inPixels(read: ReadPart, unitPx: number): ReadPart {
+  return (...part) => read(...(part.map((value) => value * unitPx) as typeof part))
+}
+
+/** Tiles each in a run of its own. */
+function oneByOne<T extends Image>(run: (tile: T) => Promise<TensorData | undefined>): TileJob<T>['run'] {
+  return async (tiles) => {
+    const outputs: Image[] = []
+    for (const tile of tiles) outputs.push(...restoredImages(await run(tile)))
+    return outputs
+  }
+}

@@ -1,0 +1,229 @@
+// Restorers of networks that sample, each in a process of its own, and what is refused before any is started.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
+import { float32Data, viewAs } from '../../core/data.ts'
+import { clipImage } from '../../data/clip/clipImage.ts'
+import { type Image, imageToTensor } from '../../data/image.ts'
+import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
+import { seededNoise } from '../../diffusion/samplers.ts'
+import { clipDefaults } from '../../models/clip.ts'
+import { ConditionalNafnet, conditionalNafnetDefaults } from '../../models/conditionalNafnet.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet.ts'
+import { DaClip } from '../../models/daclip.ts'
+import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet.ts'
+import { Light, lightDefaults } from '../../models/light.ts'
+import { randomInit } from '../../nn/init.ts'
+import { stateDict } from '../../nn/module.ts'
+import { loadModel } from '../../registry/builders.ts'
+import type { ProgressEvent } from '../progress.ts'
+import { createRestorer, type Restorer, restore } from '../restorer.ts'
+import { nodeSession } from '../session/sessionNode.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-sampled-'))
+const at = (name: string) => join(dir, `${name}.safetensors`)
+const usual = { device: 'cpu', threads: 1 } as const
+
+function save(name: string, network: object, card?: object): void {
+  const tensors = new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()]))
+  writeSafetensors(at(name), tensors, new Map(card ? [['card', JSON.stringify(card)]] : []))
+}
+
+function init() {
+  let count = 0
+  return randomInit(() => (++count * 0.618034) % 1)
+}
+
+const unet = { ...conditionalUnetDefaults, width: 32, multipliers: [1, 1] }
+const guided = { ...unet, contextWidth: 6, usesContent: true, usesDegradation: true }
+const vision = { features: 6, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 }
+const clip = {
+  ...{ ...clipDefaults, ...vision, contextLength: 5, vocabulary: 11 },
+  ...{ textWidth: 64, textLayers: 1, textHeads: 1 },
+}
+const blocks = [1, 1]
+const nafnet = { ...conditionalNafnetDefaults, width: 8, encoderBlocks: blocks, decoderBlocks: blocks }
+
+beforeAll(() => {
+  save('universal', new ConditionalUnet(init(), guided))
+  save('guide', new DaClip(init(), clip))
+  save('wide-guide', new DaClip(init(), { ...clip, features: 8 }))
+  save('latent', new ConditionalNafnet(init(), { ...nafnet, channels: 5, addsFirstFeatures: true }))
+  save(
+    'compression',
+    new LatentUnet(init(), { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }),
+  )
+  const sampling = JSON.stringify({ sde: { ...restoringSde, maxSigma: 10 }, sampler: 'sde' })
+  save('derain', new ConditionalUnet(init(), unet), { title: 'rain', sampling })
+  save('untold', new ConditionalUnet(init(), unet))
+  save('denoise', new ConditionalNafnet(init(), { ...nafnet, isConditional: false }))
+  save(
+    'light',
+    new Light(init(), { ...lightDefaults, width: 4, encoderBlocks: blocks, decoderBlocks: blocks }),
+  )
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const photo: Image = {
+  ...{ channels: 3, height: 11, width: 14 },
+  data: Float32Array.from(
+    { length: 3 * 11 * 14 },
+    (_, i) => Math.round(255 * Math.abs(Math.sin(i * 12.9898))) / 255,
+  ),
+}
+const bytes = Uint8Array.from({ length: 3 * 11 * 14 }, (_, i) =>
+  Math.round(255 * (photo.data[(i % 3) * 154 + Math.floor(i / 3)] ?? 0)),
+)
+const samples = { width: 14, height: 11, channels: 3, data: bytes } as const
+
+describe('a universal network', () => {
+  let restorer: Restorer
+  beforeAll(async () => {
+    restorer = await createRestorer({ ...usual, weights: at('universal'), guide: at('guide'), steps: 2 })
+  })
+  afterAll(() => restorer.close())
+
+  test('takes the first step as its guide’s embeddings of the whole photo tell', async () => {
+    const [network, guide] = ['universal', 'guide'].map((name) => loadModel(readCheckpoint(at(name))))
+    const seen = nodeSession(guide ?? expect.fail())
+    const embeddings = await seen.run({ image: clipImage(photo, 16) })
+    const drawn = seededNoise(0, photo)(0, 0, 11)
+    const state = float32Data(
+      photo.data.map((value, i) => value + (50 / 255) * (drawn[i] ?? 0)),
+      [1, 3, 11, 14],
+    )
+    const session = nodeSession(network ?? expect.fail())
+    const degraded = imageToTensor(photo)
+    const time = float32Data(Float32Array.of(100), [1])
+    const { prediction } = await session.run({ state, degraded, time, ...embeddings })
+    const guess = viewAs(prediction?.bytes ?? new Uint8Array(), Float32Array)
+    // One step of the posterior from T is the estimate of the clean picture: (x − μ − σ̄ e)/e^(−cs·dt) + μ, where eps is 0.005.
+    const sigmaBar = (50 / 255) * Math.sqrt(1 - 0.005 ** 2)
+    const noisy = viewAs(state.bytes, Float32Array)
+    const wanted = photo.data.map(
+      (mu, i) => ((noisy[i] as number) - mu - sigmaBar * (guess[i] as number)) / 0.005 + mu,
+    )
+    const found = await restorer.runPlanes(photo, { steps: 1 })
+    const largest = Math.max(...wanted.map(Math.abs))
+    for (const [i, value] of wanted.entries())
+      expect(Math.abs(value - (found.data[i] ?? 0))).toBeLessThan(1e-4 * largest)
+    await Promise.all([seen.close(), session.close()])
+  })
+
+  test('gives the same for a seed and another for others; grey, deep and clear pictures stay what they are', async () => {
+    const [first, again, other] = await Promise.all([0, 0, 1].map((seed) => restorer.run(samples, { seed })))
+    expect(again?.raw().data).toEqual(first?.raw().data)
+    expect(other?.raw().data).not.toEqual(first?.raw().data)
+    expect(first?.info.sampling).toEqual({ sampler: 'posterior', steps: 2, seed: 0, samples: 1 })
+    expect([first?.samples, first?.spread]).toEqual([[], undefined])
+    const deep = Uint16Array.from({ length: 8 * 8 * 2 }, (_, i) => i * 500)
+    const grey = (await restorer.run({ data: deep, width: 8, height: 8, channels: 2 })).raw()
+    expect([grey.channels, grey.depth]).toEqual([2, 16])
+    expect(grey.data.filter((_, i) => i % 2 === 1)).toEqual(deep.filter((_, i) => i % 2 === 1))
+  })
+
+  test('gives several samples, their mean and where they disagree', async () => {
+    const events: ProgressEvent[] = []
+    const onProgress = (event: ProgressEvent) => events.push(event)
+    const result = await restorer.run(samples, { samples: 3, seed: 4, onProgress, opacity: 'restore' })
+    expect(result.samples).toHaveLength(3)
+    const alone = await restorer.run(samples, { seed: 5 })
+    expect(result.samples[1]?.raw().data).toEqual(alone.raw().data)
+    const spread = result.spread?.raw()
+    expect([spread?.width, spread?.height, spread?.channels]).toEqual([14, 11, 1])
+    expect(Math.max(...(spread?.data ?? []))).toBe(255)
+    expect(result.info.spread?.white255).toBeGreaterThan(result.info.spread?.mean255 ?? 0)
+    expect(events.at(-1)).toMatchObject({ done: 6, total: 6, sampling: { step: 2, sample: 3, samples: 3 } })
+  })
+
+  test('is cancelled between steps and goes on', async () => {
+    const controller = new AbortController()
+    const onProgress = ({ sampling }: ProgressEvent) => sampling?.step === 3 && controller.abort()
+    const running = restorer.run(samples, { steps: 50, onProgress, signal: controller.signal })
+    await expect(running).rejects.toMatchObject({ code: 'aborted' })
+    expect((await restorer.run(samples)).info.width).toBe(14)
+  })
+
+  test('refuses what is out of range for one picture', async () => {
+    await expect(restorer.run(samples, { steps: 101 })).rejects.toThrow(
+      'steps: expected a whole number from 1 to 100',
+    )
+  })
+})
+
+test('a network over latents restores by its compression, in tiles too', { timeout: 30_000 }, async () => {
+  const options = { ...usual, weights: at('latent'), guide: at('compression'), steps: 2 }
+  await using restorer = await createRestorer(options)
+  expect([restorer.guide?.model, restorer.opened.model]).toEqual(['latent-unet', 'conditional-nafnet'])
+  const whole = await restorer.run(samples)
+  expect([whole.info.width, whole.info.height, whole.info.tiles.count]).toEqual([14, 11, 1])
+  expect((await restorer.run(samples, { tile: 8 })).info.tiles).toEqual({ count: 4, px: 8 })
+  expect((await restorer.runPlanes(photo)).channels).toBe(3)
+})
+
+test('a network of the denoising SDE starts at the noise that it is told', async () => {
+  const result = await restore(samples, { ...usual, weights: at('denoise'), noise255: 10, steps: 50 })
+  expect(result.info.sampling).toMatchObject({ sampler: 'ode', seed: 0 })
+  expect(result.info.sampling?.steps).toBeLessThan(25)
+  expect(denoisingSde.steps).toBe(1000)
+})
+
+test('weights that tell their SDE need nothing more', async () => {
+  const result = await restore(samples, { ...usual, weights: at('derain'), steps: 1 })
+  expect(result.info.sampling).toMatchObject({ sampler: 'sde', steps: 1 })
+})
+
+describe('refused before a process is started is', () => {
+  test.each([
+    [
+      'no guide',
+      { weights: 'universal' },
+      'expected --guide FILE, the DA-CLIP of 6 features that it was trained with, got none',
+    ],
+    ['another kind', { weights: 'universal', guide: 'light' }, 'guide: expected weights of daclip beside'],
+    [
+      'the wrong kind of two',
+      { weights: 'latent', guide: 'guide' },
+      'guide: expected weights of latent-unet beside',
+    ],
+    [
+      'another width',
+      { weights: 'universal', guide: 'wide-guide' },
+      'which has 8; use the file that belongs to these weights',
+    ],
+    [
+      'a guide that is not there',
+      { weights: 'universal', guide: 'none' },
+      'none.safetensors: cannot be read',
+    ],
+    ['a needless guide', { weights: 'derain', guide: 'guide' }, 'guide: expected none, as'],
+    [
+      'a guide of a network that restores at once',
+      { weights: 'light', guide: 'guide' },
+      'guide: expected a network that samples',
+    ],
+    [
+      'a compression without its latents',
+      { weights: 'latent' },
+      'expected --guide FILE, the compression to 5 channels',
+    ],
+    ['a guide by itself', { weights: 'guide' }, 'got daclip, which is a part of others; give it as --guide'],
+    ['an SDE that nothing tells', { weights: 'untold' }, 'expected --max-sigma'],
+    ['noise that is not told', { weights: 'denoise' }, 'noise255: expected the deviation of the noise'],
+    ['steps of a network without', { weights: 'light', steps: 4 }, 'steps: expected a network that samples'],
+    ['too many steps', { weights: 'derain', steps: 101 }, 'steps: expected a whole number from 1 to 100'],
+  ] as const)('%s', async (_, { weights, ...request }, message) => {
+    const guide = 'guide' in request ? { guide: at(request.guide) } : {}
+    const opening = createRestorer({ ...usual, ...request, ...guide, weights: at(weights) })
+    await expect(opening).rejects.toThrow(message)
+  })
+
+  test('the packaged pair of a card without its files', async () => {
+    await expect(
+      createRestorer({ ...usual, model: 'daclip-universal', weights: at('universal') }),
+    ).rejects.toThrow('expected weights of daclip-universal with')
+  })
+})
