@@ -43,6 +43,20 @@ program
   .option('--weights <file>', 'checkpoint of any supported network: .safetensors, .pth, .pt or .ckpt')
   .option('--scale <n>', 'how much larger, where a task has models for several')
   .option('--options <json>', 'options of the network that its weights do not tell')
+  .option('--guide <file>', 'second network of those that sample: a DA-CLIP, or a compression to latents')
+  .option('--steps <n>', 'steps of a network that samples; fewer are faster (default: those of its training)')
+  .addOption(
+    new Option('--sampler <name>', 'how it samples (default: as it was published)').choices([
+      'posterior',
+      'sde',
+      'mean',
+      'ode',
+    ]),
+  )
+  .option('--seed <n>', 'chance of sampling: same seed and photo, same result (default: 0)')
+  .option('--samples <n>', 'sample n times: each result, their mean, and a map of where they disagree')
+  .option('--noise <sigma>', 'noise in the photo, 0 to 255, for networks of the denoising SDE')
+  .option('--max-sigma <n>', 'deviation of the SDE, 1 to 255, where weights do not tell it')
   .option(
     '--tile <px>',
     "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by memory",

@@ -91,14 +91,15 @@ function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): vo
   }
 }
 
-function missing({ id, model, checkpoint }: ModelCard): string {
+function missing({ id, model, checkpoint, guide }: ModelCard): string {
   if (model === 'light') {
     const others = 'or another model with --weights FILE (limpid models)'
     return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/${id}.ts and give --weights FILE, ${others}`
   }
   const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
+  const beside = guide === undefined ? '' : ` and --guide FILE with ${guide}`
   const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''
-  return `${id}: expected --weights FILE with the official file ${checkpoint}; the package has no weights of this model${inside}`
+  return `${id}: expected --weights FILE with the official file ${checkpoint}${beside}; the package has no weights of this model${inside}`
 }
 
 /** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */

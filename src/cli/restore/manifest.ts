@@ -100,14 +100,14 @@ export class Manifest {
   }
 }
 
-/** Removes what a killed process left half written of these results. */
-export function removeLeftovers(jobs: readonly Job[]): void {
-  const outputs = new Set(jobs.map(({ output }) => output))
-  for (const folder of new Set(jobs.map(({ output }) => dirname(output)))) {
+/** Removes what a killed process left half written of these files. */
+export function removeLeftovers(files: readonly string[]): void {
+  const wanted = new Set(files)
+  for (const folder of new Set(files.map((path) => dirname(path)))) {
     if (!existsSync(folder)) continue
     for (const name of readdirSync(folder)) {
       const own = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1]
-      if (own !== undefined && outputs.has(join(folder, own))) rmSync(join(folder, name), { force: true })
+      if (own !== undefined && wanted.has(join(folder, own))) rmSync(join(folder, name), { force: true })
     }
   }
 }

@@ -1,11 +1,13 @@
 // limpid restore: the main job. What the options say, which files go where, and what is told in the end.
 
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
+import type { Sampler } from '../../diffusion/irsde.ts'
 import { builders } from '../../registry/builders.ts'
 import { licenses } from '../../registry/cards.ts'
 import { createRestorer, type Restorer, type RestorerOptions } from '../../runtime/restorer.ts'
+import type { SamplingRequest } from '../../runtime/sampling/sampling.ts'
 import type { BackendOptions } from '../networks/backends.ts'
 import { writeResult } from '../result.ts'
 import {
@@ -20,7 +22,7 @@ import {
 } from '../shell.ts'
 import { type Job, type Plan, planJobs, type TargetOptions } from '../targets.ts'
 import { Manifest, manifestName, removeLeftovers } from './manifest.ts'
-import { type Outcome, pageOf, restoreJobs, type Treatment } from './restoreJobs.ts'
+import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
 import { RestoreProgress } from './restoreProgress.ts'
 
 export interface RestoreCommandOptions extends GlobalOptions, BackendOptions, TargetOptions {
@@ -29,6 +31,13 @@ export interface RestoreCommandOptions extends GlobalOptions, BackendOptions, Ta
   readonly task?: string
   readonly scale?: string
   readonly options?: string
+  readonly guide?: string
+  readonly steps?: string
+  readonly sampler?: Sampler
+  readonly seed?: string
+  readonly samples?: string
+  readonly noise?: string
+  readonly maxSigma?: string
   readonly tile: string
   readonly overlap?: string
   readonly blend: 'smooth' | 'official'
@@ -53,7 +62,7 @@ export async function restoreCommand(
   const treatment = treatmentOf(options)
   const request = requestOf(options)
   const plan = planJobs(inputs, options)
-  checkPlan(plan, options)
+  checkPlan(plan, treatment, options)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt)
@@ -116,10 +125,16 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   const [restorer] = restorers
   const license = restorer && licenses[builders[restorer.opened.model].license]
   const note = license && !license.isCommercial ? `; ${license.note}` : ''
+  const [{ spread } = {}] = isMany ? [] : results
+  const deviating = spread
+    ? `; samples deviate by ${spread.mean255.toFixed(1)} of 255 on average, white in the map is ${spread.white255.toFixed(1)}`
+    : ''
   const already = skipped > 0 ? `, ${skipped} were done before` : ''
   const count = isMany ? `${results.length} pictures, ${megapixels.toFixed(1)} MP ` : ''
   if (results.length > 0 || skipped > 0)
-    progress.end(`restored ${count}in ${formatSeconds(seconds)} on ${restorer?.device}${already}${note}`)
+    progress.end(
+      `restored ${count}in ${formatSeconds(seconds)} on ${restorer?.device}${already}${deviating}${note}`,
+    )
   const [first] = failures
   if (!first) return
   if (!isMany) throw first.error
@@ -129,10 +144,16 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
 }
 
 /** Refuses what would be found out too late. */
-function checkPlan({ jobs, folder, isMany }: Plan, options: RestoreCommandOptions): void {
+function checkPlan(
+  { jobs, folder, isMany }: Plan,
+  treatment: Treatment,
+  options: RestoreCommandOptions,
+): void {
   const { overwrite, resume, compare, report, output } = options
   const isPiped = jobs.some((job) => job.output === '-')
   if (isPiped && compare) throw new RestoreError('usage', '--compare: expected results in files, got stdout')
+  if (isPiped && (treatment.samples ?? 1) > 1)
+    throw new RestoreError('usage', '--samples: expected results in files, got stdout, which would hold one')
   if (isPiped && isDocument(options))
     throw new RestoreError('usage', '--json: expected results in files, got stdout, which would hold both')
   if (isPiped && process.stdout.isTTY)
@@ -143,13 +164,24 @@ function checkPlan({ jobs, folder, isMany }: Plan, options: RestoreCommandOption
       'usage',
       `--resume: expected results in a folder, got ${output ?? 'none'}; give -o DIR`,
     )
-  if (folder === undefined) {
-    for (const job of jobs) checkOutput(job.output, overwrite)
-    if (compare) for (const job of jobs) checkOutput(pageOf(job), overwrite)
-    return
+  const wanted = jobs.flatMap((job) => filesOf(job, treatment))
+  refuseMeeting(wanted)
+  if (folder === undefined) for (const path of wanted) checkOutput(path, overwrite)
+  else if (!overwrite && !resume) refuseExisting(wanted, { folder, isMany })
+}
+
+/** A sample of one picture may have the name of another's result. */
+function refuseMeeting(wanted: readonly string[]): void {
+  const taken = new Set<string>()
+  for (const path of wanted) {
+    const file = resolve(path)
+    if (path !== '-' && taken.has(file))
+      throw new RestoreError(
+        'usage',
+        `${path}: expected a name of its own for each result, got one for those of two inputs; restore them into folders of their own`,
+      )
+    taken.add(file)
   }
-  const wanted = jobs.flatMap((job) => (compare ? [job.output, pageOf(job)] : [job.output]))
-  if (!overwrite && !resume) refuseExisting(wanted, { folder, isMany })
 }
 
 function refuseExisting(wanted: readonly string[], { folder, isMany }: Omit<Plan, 'jobs'>): void {
@@ -174,10 +206,12 @@ function remaining(
   if (folder === undefined || !(isMany || resume)) return { todo: jobs, manifest: undefined }
   const { sha256, options: network } = restorer.opened
   const { pixelLimit, overwrite: _, ...kept } = treatment
-  const manifest = Manifest.open(folder, { sha256, network, format, ...kept }, { resume })
-  removeLeftovers(jobs)
+  const guide = restorer.guide?.sha256
+  const manifest = Manifest.open(folder, { sha256, guide, network, format, ...kept }, { resume })
+  removeLeftovers(jobs.flatMap((job) => filesOf(job, treatment)))
   const todo = jobs.filter((job) => !manifest.isDone(job))
   const foreign = todo
+    .flatMap((job) => resultsOf(job, treatment))
     .filter((job) => existsSync(job.output) && !manifest.isOwn(job))
     .map(({ output }) => output)
   if (!overwrite && foreign.length > 0) {
@@ -191,12 +225,24 @@ function remaining(
 }
 
 function requestOf(options: RestoreCommandOptions): RestorerOptions {
-  const { model, weights, task, scale, device, backend, threads } = options
+  const { model, weights, guide, task, scale, device, backend, threads, maxSigma } = options
   return {
-    ...{ model, weights, task, device, backend },
-    scale: scale === undefined ? undefined : parseWhole('--scale', scale, 1),
+    ...{ model, weights, guide, task, device, backend, ...samplingOf(options) },
+    scale: wholeOf('--scale', scale, 1),
+    maxSigma: maxSigma === undefined ? undefined : parseNumber('--max-sigma', maxSigma, [1, 255]),
     options: parseObject('--options', options.options),
-    threads: threads === undefined ? undefined : parseWhole('--threads', threads, 1),
+    threads: wholeOf('--threads', threads, 1),
+  }
+}
+
+/** What is asked of a network that samples; the same for all pictures, and told by the manifest. */
+function samplingOf({ steps, sampler, seed, samples, noise }: RestoreCommandOptions): SamplingRequest {
+  return {
+    steps: wholeOf('--steps', steps, 1),
+    sampler,
+    seed: wholeOf('--seed', seed, 0),
+    samples: wholeOf('--samples', samples, 1),
+    noise255: noise === undefined ? undefined : parseNumber('--noise', noise, [0, 255]),
   }
 }
 
@@ -205,16 +251,20 @@ function treatmentOf(options: RestoreCommandOptions): Treatment {
   const { compare = false, overwrite = false } = options
   return {
     tile: tile === 'auto' || tile === 'none' ? tile : parseWhole('--tile', tile, 8),
-    overlap: overlap === undefined ? undefined : parseWhole('--overlap', overlap, 0),
-    ...{ blend, selfEnsemble, opacity: alpha, strip, compare, overwrite },
-    strength: parseStrength(options.strength),
+    overlap: wholeOf('--overlap', overlap, 0),
+    ...{ blend, selfEnsemble, opacity: alpha, strip, compare, overwrite, ...samplingOf(options) },
+    strength: parseNumber('--strength', options.strength, [0, 1]),
     ...parseQuality(quality),
     ...parsePixelLimit(options.pixelLimit),
   }
 }
 
-function parseStrength(text: string): number {
+function wholeOf(option: string, text: string | undefined, minimum: number): number | undefined {
+  return text === undefined ? undefined : parseWhole(option, text, minimum)
+}
+
+function parseNumber(option: string, text: string, [least, most]: readonly [number, number]): number {
   const value = Number(text)
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value
-  throw new RestoreError('usage', `--strength: expected a number from 0 to 1, got ${text}`)
+  if (text.trim() !== '' && value >= least && value <= most) return value
+  throw new RestoreError('usage', `${option}: expected a number from ${least} to ${most}, got ${text}`)
 }

@@ -25,6 +25,9 @@ export interface Restored extends Omit<RestoreInfo, 'seconds'> {
   readonly output: string
   /** The page that compares, where one was asked for. */
   readonly compare?: string
+  /** Where several samples were asked for: each of them, and the map of where they disagree. */
+  readonly sampleFiles?: readonly string[]
+  readonly spreadFile?: string
   readonly seconds: number
 }
 
@@ -71,9 +74,9 @@ export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): 
 }
 
 async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): Promise<Restored> {
-  const { treatment, manifest, progress, signal } = options
+  const { treatment, progress, signal } = options
   const started = performance.now()
-  const { quality, strip, compare, overwrite, ...run } = treatment
+  const { quality, strip, compare, overwrite: _, ...run } = treatment
   const { format, output } = job
   const source = job.path === '-' ? readInput('-') : job.path
   const name = job.path === '-' ? 'stdin' : job.path
@@ -81,21 +84,66 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
     ...{ ...run, signal, format, name },
     onProgress: (event) => progress.event(job.name, event),
   })
-  const bytes = await result.toBuffer({ format, quality, strip })
-  if (output !== '-' && existsSync(output) && !overwrite && !manifest?.isOwn(job))
-    throw new RestoreError('output', `${output}: exists already; give another name, or --overwrite`)
+  const writing = { format, quality, strip }
+  const bytes = await result.toBuffer(writing)
   if (output !== '-') makeFolder(dirname(output))
   if (compare) await writePage(job, source, result, treatment)
+  const [samples, map] = [samplesOf(job, result.samples.length), mapOf(job)]
+  for (const [i, sample] of result.samples.entries())
+    write(samples[i] as Job, await sample.toBuffer(writing), options)
+  if (result.spread) write(map, await result.spread.toBuffer(), options)
+  write(job, bytes, options)
+  const seconds = (performance.now() - started) / 1000
+  return {
+    ...{ input: job.path, output, ...result.info },
+    ...(compare ? { compare: pageOf(job) } : {}),
+    ...(result.spread ? { sampleFiles: samples.map((one) => one.output), spreadFile: map.output } : {}),
+    seconds,
+  }
+}
+
+/** Writes a result, announced before; one of someone else is not replaced. */
+function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOptions): void {
+  const { output } = job
+  if (output !== '-' && existsSync(output) && !treatment.overwrite && !manifest?.isOwn(job))
+    throw new RestoreError('output', `${output}: exists already; give another name, or --overwrite`)
   manifest?.announce(job, bytes)
   writeResult(output, bytes)
   manifest?.finish(job)
-  const seconds = (performance.now() - started) / 1000
-  return { input: job.path, output, ...result.info, ...(compare ? { compare: pageOf(job) } : {}), seconds }
+}
+
+/** All that a job writes but its page; where several samples are asked for, each of them and the map of where they disagree. */
+export function resultsOf(job: Job, { samples = 1 }: Pick<Treatment, 'samples'>): readonly Job[] {
+  return samples === 1 ? [job] : [...samplesOf(job, samples), mapOf(job), job]
+}
+
+/** All files that a job writes. */
+export function filesOf(job: Job, treatment: Treatment): readonly string[] {
+  const results = resultsOf(job, treatment).map(({ output }) => output)
+  return treatment.compare ? [...results, pageOf(job)] : results
 }
 
 /** The page that compares a result with its input. */
-export function pageOf({ output }: Job): string {
-  return join(dirname(output), `${basename(output, extname(output))}_compare.html`)
+function pageOf(job: Job): string {
+  return beside(job, '_compare.html').output
+}
+
+function samplesOf(job: Job, count: number): readonly Job[] {
+  return Array.from({ length: count }, (_, i) => beside(job, `-${i + 1}${extname(job.output)}`))
+}
+
+function mapOf(job: Job): Job {
+  return beside(job, '_spread.png')
+}
+
+/** A result beside that of a job, by the same name with another end. */
+function beside(job: Job, end: string): Job {
+  const { output, name } = job
+  return {
+    ...job,
+    name: `${name} ${end}`,
+    output: join(dirname(output), `${basename(output, extname(output))}${end}`),
+  }
 }
 
 async function writePage(
@@ -109,8 +157,9 @@ async function writePage(
   const { channels, ...raw } = result.raw()
   const hasAlpha = channels % 2 === 0
   const after = { ...raw, hasAlpha, channels: hasAlpha ? channels - 1 : channels }
-  const { model, tiles, device } = result.info
-  const caption = `${model}, ${tiles.count === 1 ? 'whole' : `${tiles.count} tiles`}, on ${device}`
+  const { model, tiles, device, sampling } = result.info
+  const steps = sampling ? `, ${sampling.steps} steps` : ''
+  const caption = `${model}${steps}, ${tiles.count === 1 ? 'whole' : `${tiles.count} tiles`}, on ${device}`
   const page = await comparePage({ title: basename(job.output), caption, before, after })
   writeResult(pageOf(job), Buffer.from(page))
 }

@@ -44,11 +44,12 @@ export class RestoreProgress {
     this.#started = performance.now()
   }
 
-  event(name: string, { phase, done, total, pixels = 0, secondsLeft = 0 }: ProgressEvent): void {
+  event(name: string, event: ProgressEvent): void {
+    const { phase, done, total, pixels = 0, secondsLeft = 0 } = event
     const isRestoring = phase === 'restore'
     const left = formatSeconds(this.#total === 1 ? secondsLeft : this.#secondsLeft())
     const fraction = isRestoring ? done / total : 0
-    const words = isRestoring ? `tile ${done}/${total}` : 'reading'
+    const words = isRestoring ? placeOf(event) : 'reading'
     this.#current.set(name, { name, fraction, pixels, words })
     // Not rewritten, the first lines and the last ones of small pictures would tell nothing.
     if (!this.#isTerminal && (!isRestoring || done === total || !this.#isTime())) return
@@ -123,4 +124,15 @@ export class RestoreProgress {
     this.#lastMs = now
     return true
   }
+}
+
+/** Which tile, and of which step of which sample where there are several. */
+function placeOf({ done, total, sampling }: ProgressEvent): string {
+  if (!sampling) return `tile ${done}/${total}`
+  const { step, steps, sample, samples, tile, tiles } = sampling
+  return [
+    ...(samples > 1 ? [`sample ${sample}/${samples}`] : []),
+    `step ${step}/${steps}`,
+    ...(tiles > 1 ? [`tile ${tile}/${tiles}`] : []),
+  ].join(', ')
 }

@@ -44,7 +44,7 @@ const clip = {
   ...{ ...clipDefaults, ...vision, contextLength: 5, vocabulary: 11 },
   ...{ textWidth: 64, textLayers: 1, textHeads: 1 },
 }
-const blocks = [1, 1]
+const blocks = [1, 1] as const
 const nafnet = { ...conditionalNafnetDefaults, width: 8, encoderBlocks: blocks, decoderBlocks: blocks }
 
 beforeAll(() => {
@@ -212,7 +212,11 @@ describe('refused before a process is started is', () => {
     ],
     ['a guide by itself', { weights: 'guide' }, 'got daclip, which is a part of others; give it as --guide'],
     ['an SDE that nothing tells', { weights: 'untold' }, 'expected --max-sigma'],
-    ['noise that is not told', { weights: 'denoise' }, 'noise255: expected the deviation of the noise'],
+    [
+      'noise that is not told',
+      { weights: 'denoise' },
+      'noise255 (--noise): expected the deviation of the noise',
+    ],
     ['steps of a network without', { weights: 'light', steps: 4 }, 'steps: expected a network that samples'],
     ['too many steps', { weights: 'derain', steps: 101 }, 'steps: expected a whole number from 1 to 100'],
   ] as const)('%s', async (_, { weights, ...request }, message) => {

@@ -45,7 +45,7 @@ describe('what a network was trained with', () => {
 
   test.each([0.5, 256, Number.NaN])('cannot be a deviation of %d', (maxSigma) => {
     expect(() => trainedSampling(unet(), facts({ maxSigma }))).toThrow(
-      'maxSigma: expected a deviation from 1',
+      'maxSigma (--max-sigma): expected a deviation from 1',
     )
   })
 
@@ -90,12 +90,12 @@ describe('what is asked for', () => {
     [
       trained,
       { noise255: 25 },
-      'noise255: expected weights of a denoising SDE, got 25 for others; leave it out',
+      'noise255 (--noise): expected weights of a denoising SDE, got 25 for others; leave it out',
     ],
     [
       denoising,
       {},
-      'noise255: expected the deviation of the noise in the picture (--noise), above 0 and up to 70',
+      'noise255 (--noise): expected the deviation of the noise in the picture, above 0 and up to 70',
     ],
     [denoising, { noise255: 71 }, 'got 71'],
     [denoising, { noise255: 0 }, 'got 0'],
@@ -118,8 +118,9 @@ describe('what is asked for', () => {
     { guide: 'x.pt' },
   ])('%j is refused by its name where a network restores at once', (request) => {
     const [[name, value] = []] = Object.entries(request)
+    const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
     expect(() => refuseSampling('restormer', request)).toThrow(
-      `${name}: expected a network that samples (conditional-unet, conditional-nafnet), got ${value} for restormer`,
+      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (conditional-unet, conditional-nafnet), got ${value} for restormer`,
     )
     expect(() => refuseSampling('restormer', {})).not.toThrow()
   })

@@ -50,6 +50,9 @@ export interface Sampling {
   readonly samples: number
 }
 
+/** Of options that the command line calls otherwise. */
+const names = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' } as const
+
 const networks: readonly ModelId[] = ['conditional-unet', 'conditional-nafnet']
 
 /** Whether a network restores in steps. */
@@ -70,7 +73,7 @@ export interface TrainingFacts {
 export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts): TrainedSampling {
   const { weights, metadata, card, maxSigma } = facts
   if (maxSigma !== undefined && !(maxSigma >= 1 && maxSigma <= 255))
-    throw new RestoreError('usage', `maxSigma: expected a deviation from 1 to 255, got ${maxSigma}`)
+    throw new RestoreError('usage', `${names.maxSigma}: expected a deviation from 1 to 255, got ${maxSigma}`)
   const told = toldBy(weights, metadata) ?? card?.sampling ?? usualOf(network)
   if (maxSigma !== undefined) {
     const { sde, sampler } = told ?? { sde: restoringSde, sampler: 'posterior' }
@@ -138,7 +141,8 @@ export function refuseSampling(
   request: SamplingRequest & { readonly maxSigma?: number | undefined; readonly guide?: string | undefined },
 ): void {
   const { steps, sampler, seed, samples, noise255, maxSigma, guide } = request
-  const given = Object.entries({ steps, sampler, seed, samples, noise255, maxSigma, guide })
+  const told = { [names.noise255]: noise255, [names.maxSigma]: maxSigma }
+  const given = Object.entries({ steps, sampler, seed, samples, guide, ...told })
   const [name, value] = given.find(([, one]) => one !== undefined) ?? []
   if (name === undefined) return
   throw new RestoreError(
@@ -169,7 +173,7 @@ function firstStep(sde: Sde, noise255: number | undefined): number {
     if (noise255 === undefined) return sde.steps
     throw new RestoreError(
       'usage',
-      `noise255: expected weights of a denoising SDE, got ${noise255} for others; leave it out`,
+      `${names.noise255}: expected weights of a denoising SDE, got ${noise255} for others; leave it out`,
     )
   }
   const most = Math.round(255 * sde.maxSigma)
@@ -177,7 +181,7 @@ function firstStep(sde: Sde, noise255: number | undefined): number {
     return startStep(sde, Math.min(noise255 / 255, sde.maxSigma))
   throw new RestoreError(
     'usage',
-    `noise255: expected the deviation of the noise in the picture (--noise), above 0 and up to ${most}, as these weights are of a denoising SDE, got ${noise255 ?? 'none'}`,
+    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and up to ${most}, as these weights are of a denoising SDE, got ${noise255 ?? 'none'}`,
   )
 }
 
