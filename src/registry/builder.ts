@@ -10,6 +10,11 @@ import type { LicenseId } from './cards.ts'
 export type Options = object
 export type Tensors = Readonly<Record<string, Tensor>>
 
+export interface Memory {
+  readonly fixedBytes: number
+  readonly bytesPerPixel: number
+}
+
 export interface Builder {
   /** Options that the key shapes of a checkpoint imply. */
   optionsFromWeights(shapes: KeyShapes): Options
@@ -36,7 +41,7 @@ export interface Builder {
   /** Fits weights to options that are given and change a shape. */
   fitWeights?(tensors: Checkpoint['tensors'], options: Options): Checkpoint['tensors']
   /** Estimated peak of a run at float32 on ONNX Runtime's CPU kernels. */
-  readonly memory: { readonly fixedBytes: number; readonly bytesPerPixel: number }
+  memory(options: Options): Memory
   channels(options: Options): { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }
@@ -65,7 +70,7 @@ export function builder<O extends object, N extends object>(entry: {
   readonly scale: (options: O) => number
   readonly ignoredKeys?: readonly string[]
   readonly fitWeights?: (tensors: Checkpoint['tensors'], options: O) => Checkpoint['tensors']
-  readonly memory: Builder['memory']
+  readonly memory: (options: O) => Memory
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   readonly license: LicenseId
 }): Builder {
@@ -77,6 +82,7 @@ export function builder<O extends object, N extends object>(entry: {
     defaults: { ...entry.defaults },
     create: (init, options) => entry.create(init, complete(options)),
     channels: (options) => entry.channels(complete(options)),
+    memory: (options) => entry.memory(complete(options)),
     scale: (options) => entry.scale(complete(options)),
     ...(window ? { window: (options: Options) => window(complete(options)) } : {}),
     ...(fitWeights

@@ -68,7 +68,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 8, minimum: 8 },
     scale: () => 1,
     // The process peaked at 786, 1099 and 2089 MB for 64², 256² and 512² pixels: 766 MB and 5.05 KB a pixel, here with a margin.
-    memory: { fixedBytes: 800e6, bytesPerPixel: 6000 },
+    memory: () => ({ fixedBytes: 800e6, bytesPerPixel: 6000 }),
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
     license: 'academic',
   }),
@@ -81,7 +81,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     forward: (network, inputs) => ({ y: network.forward(input(inputs, 'x')) }),
     size: { multipleOf: 8, minimum: 8 },
     scale: () => 1,
-    memory: { fixedBytes: 150e6, bytesPerPixel: 900 },
+    memory: () => ({ fixedBytes: 150e6, bytesPerPixel: 900 }),
     channels: ({ channels }) => ({ input: channels, output: channels }),
     license: 'apache',
   }),
@@ -100,7 +100,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     scale: (options) => options.scales[iptTaskIndex(options, options.task)] ?? 1,
     ignoredKeys: ['body.position_encoding.position_ids'],
     // The process peaked at 1.89 GB with 8 windows in a run; the sum over windows and the result take 24 bytes a pixel of the output.
-    memory: { fixedBytes: 2e9, bytesPerPixel: 600 },
+    memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 600 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'apache',
   }),
@@ -122,7 +122,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 1, minimum: 1 },
     scale: ({ scale }) => scale,
     // ×4 peaked at 306, 682 and 1312 MB for 64², 192² and 256² pixels of the input: 239 MB and 16.4 KB a pixel.
-    memory: { fixedBytes: 250e6, bytesPerPixel: 17_000 },
+    memory: () => ({ fixedBytes: 250e6, bytesPerPixel: 17_000 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'mit',
   }),
@@ -155,7 +155,12 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 1, minimum: 1 },
     padsTo: ({ multipliers }) => 2 ** (multipliers.length - 1),
     scale: () => 1,
-    memory: { fixedBytes: 1e9, bytesPerPixel: 6000 },
+    // The process peaked at 0.99, 1.33 and 2.24 GB for 128², 256² and 512² pixels with the universal network's 49 million weights, and
+    // at 2.4 GB with the 137 million of IR-SDE's own: 4.6 KB a pixel for a width of 64, and four times the bytes of the weights.
+    memory: ({ width, multipliers, usesContent }) => {
+      const weights = (usesContent ? 140 : 100) * multipliers.reduce((sum, m) => sum + (m * width) ** 2, 0)
+      return { fixedBytes: 200e6 + 17 * weights, bytesPerPixel: 94 * width }
+    },
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
     license: 'mit',
   }),
@@ -171,7 +176,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 1, minimum: 1 },
     padsTo: ({ encoderBlocks }) => 2 ** encoderBlocks.length,
     scale: () => 1,
-    memory: { fixedBytes: 1e9, bytesPerPixel: 4000 },
+    memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 4000 }),
     channels: ({ channels }) => ({ input: channels, output: channels }),
     license: 'mit',
   }),
@@ -195,7 +200,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     scale: () => 1,
     ignoredKeys: openAiExtras,
     fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
-    memory: { fixedBytes: 1.5e9, bytesPerPixel: 0 },
+    memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 0 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'mit',
   }),
@@ -214,7 +219,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     window: ({ imageSide }) => imageSide,
     scale: () => 1,
     fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
-    memory: { fixedBytes: 2e9, bytesPerPixel: 0 },
+    memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 0 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'mit',
   }),
@@ -240,7 +245,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 1, minimum: 1 },
     padsTo: ({ multipliers }) => 2 ** multipliers.length,
     scale: () => 1,
-    memory: { fixedBytes: 300e6, bytesPerPixel: 1000 },
+    memory: () => ({ fixedBytes: 300e6, bytesPerPixel: 1000 }),
     channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
     license: 'mit',
   }),

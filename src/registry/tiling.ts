@@ -6,8 +6,9 @@ export interface Tiling {
   /**
    * 'preferred': what a pixel becomes depends on the whole picture, so that it is cut only for want of memory.
    * 'needless': a tile sees what the whole picture would, and small maps stay in the processor's caches.
+   * 'costly': each pixel is compared with all others, so that a tile's share of the time grows with its size.
    */
-  readonly whole: 'preferred' | 'needless'
+  readonly whole: 'preferred' | 'needless' | 'costly'
   readonly tilePx: number
   readonly overlapPx: number
   /** Tiles in one run of the network. */
@@ -26,6 +27,10 @@ const tilings: Readonly<Partial<Record<ModelId, Tiling>>> = {
   dasr: { whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 },
 }
 
-export function tilingOf(model: ModelId): Tiling {
-  return tilings[model] ?? usual
+/** Options of the network matter where they give it attention between all pixels. */
+export function tilingOf(model: ModelId, options: object = {}): Tiling {
+  const tiling = tilings[model] ?? usual
+  const comparesAll =
+    Reflect.get(options, 'usesContent') === true || Reflect.get(options, 'middleAttention') === 'full'
+  return comparesAll ? { ...tiling, whole: 'costly' } : tiling
 }

@@ -35,7 +35,8 @@ export async function restoreImage(
   const [scale, channels] = [builder.scale(options), builder.channels(options)]
   const { rows, columns, batch } = planTiles(
     {
-      ...{ width, height, builder, tiling: tilingOf(id), window: builder.window?.(options), scale },
+      ...{ width, height, size: builder.size, memory: builder.memory(options) },
+      ...{ tiling: tilingOf(id), window: builder.window?.(options), scale },
       freeBytes: Number.POSITIVE_INFINITY,
     },
     tiles ? { tile: tiles.tilePx, overlap: tiles.overlapPx, blend: 'official' } : { tile: 'none' },

@@ -93,7 +93,8 @@ export class Restorer implements AsyncDisposable {
     const { shares = 1, signal } = options
     const { card, weights, given, trained, guide: guideFile } = findNetworks(options)
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
-    const guideBytes = guideFile === undefined ? 0 : builders.daclip.memory.fixedBytes
+    const guideBytes =
+      guideFile === undefined ? 0 : builders.daclip.memory(builders.daclip.defaults).fixedBytes
     const freeBytes = Math.max(0, process.availableMemory() / shares - guideBytes)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, options: given, threads }
@@ -243,7 +244,7 @@ export class Restorer implements AsyncDisposable {
         overlap: options.overlap ?? overlap,
         blend: options.blend ?? blend,
       },
-      memory: { freeBytes, limitPx: this.#limitPx },
+      budget: { freeBytes, limitPx: this.#limitPx },
       ...{ selfEnsemble: options.selfEnsemble ?? false, strength: options.strength ?? 1 },
       run: { signal: options.signal },
       onTile: progressOf('restore', options.onProgress, width * height),

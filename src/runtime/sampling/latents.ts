@@ -24,35 +24,37 @@ interface LatentTile extends Image {
 
 /** The latents of a picture, whose sides are continued to what the compression takes. */
 export function latentSpace(request: LayoutRequest, guide: Guide): Space {
-  const { network, picture, memory, tiles, run } = request
+  const { network, picture, budget, tiles, run } = request
   const [builder, compression] = [builders[network.model], builders['latent-unet']]
   const padsTo = compression.padsTo?.(guide.options) ?? 1
   // It halves once less than it pads for.
   const unitPx = padsTo / 2
-  const size = {
+  const extent = {
     height: roundUp(picture.height, padsTo) / unitPx,
     width: roundUp(picture.width, padsTo) / unitPx,
   }
   const stateChannels = builder.channels(network.options).input
-  const limitPx = memory.limitPx && memory.limitPx / unitPx
-  const planned = { ...size, freeBytes: memory.freeBytes, limitPx, window: undefined }
+  const limitPx = budget.limitPx && budget.limitPx / unitPx
+  const own = { size: builder.size, memory: builder.memory(network.options) }
+  const planned = { ...extent, freeBytes: budget.freeBytes, limitPx, window: undefined }
   const asked = inUnits(tiles, padsTo, unitPx)
-  const plan = planTiles({ ...planned, builder, tiling: tilingOf(network.model), scale: 1 }, asked)
-  const cut = (scale: number) => planTiles({ ...planned, ...compressing(unitPx), scale }, asked)
+  const plan = planTiles({ ...planned, ...own, tiling: tilingOf(network.model), scale: 1 }, asked)
+  const cut = (scale: number) =>
+    planTiles({ ...planned, ...compressing(guide.options, unitPx), scale }, asked)
   const [encoding, decoding] = [cut(1), cut(unitPx)]
   const encode = (photo: Image) => guide.session.part('encode').run({ x: imageToTensor(photo) }, run)
   const smaller = smallerSide(plan, 2)
   return {
     ...{ plan, stateChannels, channels: compression.channels(guide.options).input },
-    padded: { height: size.height * unitPx, width: size.width * unitPx },
+    padded: { height: extent.height * unitPx, width: extent.width * unitPx },
     tilePx: encoding.tilePx && encoding.tilePx * unitPx,
     smallerPx: smaller && smaller * unitPx,
     enter: async (read) => {
-      const { image, emit } = imageWriter({ ...size, channels: stateChannels }, 1, stateChannels)
+      const { image, emit } = imageWriter({ ...extent, channels: stateChannels }, 1, stateChannels)
       const latentOf = async (photo: Image) => (await encode(photo)).latent
       const photoAt = inPixels(read, unitPx)
       await restoreInTiles({ ...encoding, scale: 1, emit, read: photoAt, run: oneByOne(latentOf) })
-      return { ...size, read: (...part) => crop(image, ...part) }
+      return { ...extent, read: (...part) => crop(image, ...part) }
     },
     leave: (state, read, emit) => {
       const photoAt = inPixels(read, unitPx)
@@ -69,13 +71,11 @@ export function latentSpace(request: LayoutRequest, guide: Guide): Space {
 }
 
 /** How the compression is cut, in latents: their sides are even, as it pads pictures to two of them. */
-function compressing(unitPx: number): Pick<Planned, 'builder' | 'tiling'> {
-  const { fixedBytes, bytesPerPixel } = builders['latent-unet'].memory
+function compressing(options: object, unitPx: number): Pick<Planned, 'size' | 'memory' | 'tiling'> {
+  const { fixedBytes, bytesPerPixel } = builders['latent-unet'].memory(options)
   return {
-    builder: {
-      size: { multipleOf: 2, minimum: 2 },
-      memory: { fixedBytes, bytesPerPixel: bytesPerPixel * unitPx ** 2 },
-    },
+    size: { multipleOf: 2, minimum: 2 },
+    memory: { fixedBytes, bytesPerPixel: bytesPerPixel * unitPx ** 2 },
     tiling: {
       ...tilingOf('latent-unet'),
       ...{ tilePx: usualTilePx / unitPx, overlapPx: overlapPx / unitPx },

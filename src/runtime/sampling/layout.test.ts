@@ -97,7 +97,7 @@ async function sampled(network: Omit<OpenNetwork, 'model'> & Partial<OpenNetwork
   const told: (readonly [number, number, SamplingProgress | undefined])[] = []
   const layout = layOutSampling(
     {
-      ...{ picture: image, tiles, selfEnsemble, strength, run, memory: { freeBytes: 1e12 } },
+      ...{ picture: image, tiles, selfEnsemble, strength, run, budget: { freeBytes: 1e12 } },
       network: { model: 'conditional-unet', ...network },
       onTile: (...progress) => {
         told.push(progress as [number, number, SamplingProgress])
@@ -323,6 +323,14 @@ describe('in latents', () => {
       'cannot be turned',
     )
   })
+})
+
+test('attention between all pixels is cut where others go whole, as memory allows both', async () => {
+  const wide: Image = { channels: 3, height: 4, width: 800, data: new Float32Array(3 * 4 * 800).fill(0.5) }
+  const count = async (options: object) =>
+    (await sampled({ ...pointwise(), options }, { image: wide, steps: 1, tiles: {} })).restored.tiles
+  expect(await count(plain)).toBe(1)
+  expect(await count({ ...plain, contextWidth: 4, usesContent: true })).toBeGreaterThan(1)
 })
 
 test('a picture smaller than the network’s own padding is continued first', async () => {

@@ -38,9 +38,9 @@ export interface Space extends Omit<Layout, 'restore'> {
 
 /** By sampling, in as many steps and as often as asked for. */
 export function layOutSampling(request: LayoutRequest, sampling: Sampling): Layout {
-  const { network, picture, memory, selfEnsemble } = request
+  const { network, picture, budget, selfEnsemble } = request
   const bytes = picture.width * picture.height * (sampling.samples > 1 ? 28 : 12)
-  const left = { ...request, memory: { ...memory, freeBytes: Math.max(0, memory.freeBytes - bytes) } }
+  const left = { ...request, budget: { ...budget, freeBytes: Math.max(0, budget.freeBytes - bytes) } }
   const { guide } = network
   if (guide?.kind !== 'latent-unet') return sampledLayout(pixelSpace(left), request, sampling)
   if (selfEnsemble)
@@ -56,14 +56,21 @@ function sampledLayout(space: Space, request: LayoutRequest, sampling: Sampling)
 }
 
 /** The picture itself, continued only where it is smaller than the network can do itself. */
-function pixelSpace({ network: { model, options }, picture, memory, tiles }: LayoutRequest): Space {
+function pixelSpace({ network: { model, options }, picture, budget, tiles }: LayoutRequest): Space {
   const builder = builders[model]
   const padsTo = builder.padsTo?.(options) ?? 1
   const plan = planTiles(
     {
-      ...{ ...picture, ...memory, tiling: tilingOf(model), window: undefined, scale: 1 },
+      ...{
+        ...picture,
+        ...budget,
+        memory: builder.memory(options),
+        tiling: tilingOf(model, options),
+        window: undefined,
+        scale: 1,
+      },
       // A mirror needs more pixels than it adds.
-      builder: { ...builder, size: { multipleOf: 1, minimum: Math.floor(padsTo / 2) + 1 } },
+      size: { multipleOf: 1, minimum: Math.floor(padsTo / 2) + 1 },
       tileMultipleOf: padsTo,
     },
     tiles,

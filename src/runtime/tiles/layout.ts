@@ -47,7 +47,7 @@ export interface LayoutRequest {
   readonly network: OpenNetwork
   readonly picture: Extent
   readonly tiles: TileRequest
-  readonly memory: Pick<Planned, 'freeBytes' | 'limitPx'>
+  readonly budget: Pick<Planned, 'freeBytes' | 'limitPx'>
   readonly selfEnsemble: boolean
   readonly strength: number
   readonly run: RunOptions
@@ -56,12 +56,13 @@ export interface LayoutRequest {
 
 /** Tile by tile, each restored at once. */
 export function layOutTiles(request: LayoutRequest): Layout {
-  const { network, picture, tiles, memory, onTile } = request
+  const { network, picture, tiles, budget, onTile } = request
   const { model, options } = network
   const builder = builders[model]
   const [scale, windowPx] = [builder.scale(options), builder.window?.(options)]
-  const planned = { ...picture, ...memory, builder, tiling: tilingOf(model), window: windowPx, scale }
-  const plan = planTiles(planned, tiles)
+  const planned = { ...picture, ...budget, size: builder.size, memory: builder.memory(options) }
+  const cut = { tiling: tilingOf(model, options), window: windowPx, scale }
+  const plan = planTiles({ ...planned, ...cut }, tiles)
   const padded = { height: plan.rows.length, width: plan.columns.length }
   return {
     ...{ padded, channels: builder.channels(options).input, tilePx: plan.tilePx },

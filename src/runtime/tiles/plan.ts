@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
-import type { Builder } from '../../registry/builders.ts'
+import type { Builder, Memory } from '../../registry/builder.ts'
 import type { Tiling } from '../../registry/tiling.ts'
 import { type Axis, averagedAxis, blendedAxis, checkOverlap } from './tile.ts'
 
@@ -26,7 +26,8 @@ export interface TilePlan {
 export interface Planned {
   readonly width: number
   readonly height: number
-  readonly builder: Pick<Builder, 'size' | 'memory'>
+  readonly size: Builder['size']
+  readonly memory: Memory
   /** What sides of tiles are multiples of; what the network takes unless given. */
   readonly tileMultipleOf?: number | undefined
   readonly tiling: Tiling
@@ -43,8 +44,8 @@ const smallestPx = 64
 
 /** Lays out the tiles for a picture; the axes are those of the picture padded to what the network takes. */
 export function planTiles(planned: Planned, request: TileRequest): TilePlan {
-  const { builder, tiling, window, scale } = planned
-  const { multipleOf, minimum } = builder.size
+  const { size, tiling, window, scale } = planned
+  const { multipleOf, minimum } = size
   const [height, width] = [planned.height, planned.width].map((side) =>
     Math.max(roundUp(side, multipleOf), window ?? minimum),
   ) as [number, number]
@@ -67,15 +68,15 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
 
 /** A side for what is left of the memory, or none for the whole picture. */
 function sideOf({ tile = 'auto' }: TileRequest, planned: Planned): number | undefined {
-  const { width, height, builder, tiling, freeBytes, limitPx = Number.POSITIVE_INFINITY } = planned
-  const multipleOf = planned.tileMultipleOf ?? builder.size.multipleOf
+  const { width, height, size, memory, tiling, freeBytes, limitPx = Number.POSITIVE_INFINITY } = planned
+  const multipleOf = planned.tileMultipleOf ?? size.multipleOf
   if (tile === 'none') return undefined
   if (tile !== 'auto') {
     if (Number.isInteger(tile) && tile > 0 && tile % multipleOf === 0) return tile
     throw new RestoreError('usage', `tile: expected a multiple of ${multipleOf} pixels, got ${tile}`)
   }
   // Half: the estimate is one, and others need memory too.
-  const { fixedBytes, bytesPerPixel } = builder.memory
+  const { fixedBytes, bytesPerPixel } = memory
   const pixels = Math.max(0, freeBytes / 2 - fixedBytes) / bytesPerPixel
   const fitting = Math.max(smallestPx, Math.floor(Math.min(Math.sqrt(pixels), tiling.tilePx, limitPx)))
   const side = Math.max(multipleOf, fitting - (fitting % multipleOf))

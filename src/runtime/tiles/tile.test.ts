@@ -5,10 +5,8 @@ import { type Axis, blendedAxis, restoreInTiles } from './tile.ts'
 
 const planned: Planned = {
   ...{ width: 1000, height: 1000, scale: 1, window: undefined, freeBytes: 12.1e9 },
-  builder: {
-    size: { multipleOf: 8, minimum: 8 },
-    memory: { fixedBytes: 1e9, bytesPerPixel: 5000 },
-  },
+  size: { multipleOf: 8, minimum: 8 },
+  memory: { fixedBytes: 1e9, bytesPerPixel: 5000 },
   tiling: { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 },
 }
 
