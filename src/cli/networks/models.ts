@@ -46,13 +46,14 @@ export function showModel(id: string, options: GlobalOptions): void {
   const { reference, scale, task } = card
   const { title, note } = licenses[card.license]
   const { isPackaged, isDefault } = described(card)
+  const guide = card.guide === undefined ? '' : ` --guide FILE, which is ${card.guide}`
   const usual = isDefault ? ', the default for it' : ''
   const rows = [
     `${card.id}: ${card.title}`,
     `task      ${task}${scale > 1 ? ` ×${scale}` : ''}${usual}`,
     isPackaged
       ? `weights   in the package: ${packagedWeights(id)}`
-      : `weights   ${card.checkpoint} (not in the package: restore --model ${id} --weights FILE)`,
+      : `weights   ${card.checkpoint} (not in the package: restore --model ${id} --weights FILE${guide})`,
     reference
       ? `published ${reference.psnr} dB on ${reference.set} (${reference.protocol}), ${card.paper}`
       : `paper     ${card.paper}`,
