@@ -43,7 +43,7 @@ export { cards, licenses, type ModelCard } from './registry/cards.ts'
 export { metricNetworks } from './registry/metricNetworks.ts'
 export { tasks } from './registry/tasks.ts'
 export type { RawInput, RestoreInput } from './runtime/input.ts'
-export type { OnProgress, ProgressEvent } from './runtime/progress.ts'
+export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
 export { type RestoreOptions, restoreImage } from './runtime/restore.ts'
 export {
   createRestorer,
@@ -53,5 +53,6 @@ export {
   restore,
 } from './runtime/restorer.ts'
 export type { RawPicture, RestoreInfo, RestoreResult } from './runtime/result.ts'
+export type { SamplingRequest } from './runtime/sampling/sampling.ts'
 export { ComputeSession } from './runtime/session/compute.ts'
 export { nodeSession, onnxSession } from './runtime/session/sessionNode.ts'

@@ -137,6 +137,7 @@ export class Restorer implements AsyncDisposable {
   async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
     const started = performance.now()
     checkStrength(options.strength)
+    const sampling = this.#samplingOf(options)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
     const read = await readInput(input, options)
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
@@ -144,7 +145,6 @@ export class Restorer implements AsyncDisposable {
     const restoring = performance.now()
     // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
     const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
-    const sampling = this.#samplingOf(options)
     const { pixels, samples, restored, tilePx } = await this.#restorePixels(read.pixels, isDeep, options)
     const opacity = options.opacity === 'restore' ? opacityOf(read.pixels) : undefined
     if (opacity) {

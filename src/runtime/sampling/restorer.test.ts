@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { libtorchMissing } from '../../../test/libtorch.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
 import { float32Data, viewAs } from '../../core/data.ts'
 import { clipImage } from '../../data/clip/clipImage.ts'
@@ -152,6 +153,19 @@ describe('a universal network', () => {
       'steps: expected a whole number from 1 to 100',
     )
   })
+})
+
+test.skipIf(libtorchMissing !== undefined)('libtorch gives what ONNX Runtime gives', async () => {
+  const options = { ...usual, weights: at('universal'), guide: at('guide'), steps: 3, seed: 1 }
+  const [onnx, torch] = await Promise.all(
+    ['onnx', 'torch'].map(async (backend) => {
+      await using restorer = await createRestorer({ ...options, backend })
+      return await restorer.runPlanes(photo)
+    }),
+  )
+  const largest = Math.max(...(onnx?.data.map(Math.abs) ?? []))
+  for (const [i, value] of (onnx?.data ?? []).entries())
+    expect(Math.abs(value - (torch?.data[i] ?? 0))).toBeLessThan(1e-4 * largest)
 })
 
 test('a network over latents restores by its compression, in tiles too', { timeout: 30_000 }, async () => {
