@@ -1,5 +1,6 @@
 // The library's main call: a network that is open in a process of its own, and pictures through it.
 
+import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
