@@ -94,8 +94,8 @@ export class Restorer implements AsyncDisposable {
     const { shares = 1, signal } = options
     const { card, weights, given, trained, guide: guideFile } = findNetworks(options)
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
-    const guideBytes =
-      guideFile === undefined ? 0 : builders.daclip.memory(builders.daclip.defaults).fixedBytes
+    // Its weights, as they are read and as they are run.
+    const guideBytes = guideFile === undefined ? 0 : 2 * statSync(guideFile).size
     const freeBytes = Math.max(0, process.availableMemory() / shares - guideBytes)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, options: given, threads }
