@@ -86,16 +86,27 @@ function outputs({ scratch }: Setting): readonly [ours: string, reference: strin
   return [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
 }
 
-function largestDifference(setting: Setting): Readonly<Record<string, number>> {
-  const [a, b] = outputs(setting).map((file) => {
+function readOutputs(setting: Setting): readonly Float32Array[] {
+  return outputs(setting).map((file) => {
     const { buffer, byteOffset, byteLength } = readFileSync(file)
     return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))
   })
+}
+
+function largestDifference(setting: Setting): Readonly<Record<string, number>> {
+  const [a, b] = readOutputs(setting)
   let largest = a?.length === b?.length ? 0 : Number.NaN
   a?.forEach((value, i) => {
     largest = Math.max(largest, Math.abs(value - (b?.[i] ?? Number.NaN)))
   })
   return { max_difference: largest }
+}
+
+/** How far losses are apart, as a share of the reference's. */
+function lossDifference(setting: Setting): Readonly<Record<string, number>> {
+  const [mine = [], other = []] = readOutputs(setting).map((losses) => [...losses])
+  const apart = (loss: number, i: number) => Math.abs(loss / (other[i] ?? Number.NaN) - 1)
+  return { max_difference: mine.length === other.length ? Math.max(...mine.map(apart)) : Number.NaN }
 }
 
 /** The share of a training's time that data was waited for, by each side. */
@@ -110,10 +121,18 @@ interface Compared {
   readonly script: string
   readonly python: PythonEnvironment
   readonly args?: readonly string[]
+  readonly findings?: NonNullable<Benchmark['findings']>
 }
 
 /** One case in float32, whose outputs are compared. */
-function compared({ unit, side, script, python, args = [] }: Compared): Benchmark {
+function compared({
+  unit,
+  side,
+  script,
+  python,
+  args = [],
+  findings = largestDifference,
+}: Compared): Benchmark {
   return {
     unit,
     python,
@@ -127,8 +146,20 @@ function compared({ unit, side, script, python, args = [] }: Compared): Benchmar
         },
       ]
     },
-    findings: largestDifference,
+    findings,
   }
+}
+
+/** A training step of a network, with the losses compared. */
+function training(name: string, batch: string): Benchmark {
+  return compared({
+    unit: `s per step, ${batch}`,
+    side: 'training/network',
+    script: 'train',
+    python: 'torch',
+    args: [name],
+    findings: lossDifference,
+  })
 }
 
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -154,11 +185,15 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     cases: async (setting) => [
       {
         title: setting.dtype,
-        ours: ours('trainRestormer', setting.dtype),
+        ours: ours('training/restormer', setting.dtype),
         reference: reference(setting, 'restormer', setting.dtype),
       },
     ],
   },
+  'train-ipt': training('ipt', 'batch 2 of 48 × 48'),
+  'train-dasr': training('dasr', 'batch 4 of 48 × 48, ×4'),
+  'train-irsde': training('irsde', 'batch 1 of 128 × 128'),
+  'train-daclip': training('daclip', 'batch 8 of 224 × 224'),
   loader: {
     unit: 's per batch, one worker',
     python: 'torch',
@@ -181,7 +216,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'train-memory': {
     unit: 'MiB after 1,500 steps (reference: after 500)',
-    cases: async () => [{ title: 'resident memory', ours: ours('trainMemory') }],
+    cases: async () => [{ title: 'resident memory', ours: ours('training/memory') }],
   },
   'onnx-restormer': {
     unit: 's per image',

@@ -1,8 +1,9 @@
 """DA-CLIP's image encoder and controller (arXiv:2310.01018), ViT-B/32, in plain PyTorch: one picture to both embeddings.
 
-The reference of daclip. usage: daclip.py THREADS OUTPUT.f32
+The reference of daclip; train.py trains it. usage: daclip.py THREADS OUTPUT.f32
 """
 
+import math
 import sys
 
 import torch
@@ -12,26 +13,27 @@ from measure import median_seconds, report
 from torch import nn
 
 WIDTH, LAYERS, HEADS, PATCH, SIDE, FEATURES = 768, 12, 12, 32, 224, 512
+TEXT_WIDTH, TEXT_HEADS, CONTEXT, VOCABULARY = 512, 8, 77, 49_408
 
 
 class Block(nn.Module):
-    def __init__(self):
+    def __init__(self, width, heads):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(WIDTH)
-        self.attn = nn.MultiheadAttention(WIDTH, HEADS)
-        self.ln_2 = nn.LayerNorm(WIDTH)
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = nn.MultiheadAttention(width, heads)
+        self.ln_2 = nn.LayerNorm(width)
         self.mlp = nn.Module()
-        self.mlp.c_fc = nn.Linear(WIDTH, 4 * WIDTH)
-        self.mlp.c_proj = nn.Linear(4 * WIDTH, WIDTH)
+        self.mlp.c_fc = nn.Linear(width, 4 * width)
+        self.mlp.c_proj = nn.Linear(4 * width, width)
 
-    def forward(self, x):
+    def forward(self, x, mask=None):
         u = self.ln_1(x)
-        x = x + self.attn(u, u, u, need_weights=False)[0]
+        x = x + self.attn(u, u, u, need_weights=False, attn_mask=mask)[0]
         return x + self.mlp.c_proj(F.gelu(self.mlp.c_fc(self.ln_2(x))))
 
 
-def blocks():
-    return nn.ModuleList(Block() for _ in range(LAYERS))
+def blocks(width=WIDTH, heads=HEADS):
+    return nn.ModuleList(Block(width, heads) for _ in range(LAYERS))
 
 
 class Tower(nn.Module):
@@ -74,8 +76,27 @@ class DaClip(nn.Module):
         return content, degradation
 
 
+class TextTower(nn.Module):
+    """CLIP's other tower: tokens to the features of the last one."""
+
+    def __init__(self):
+        super().__init__()
+        self.positional_embedding = nn.Parameter(torch.zeros(CONTEXT, TEXT_WIDTH))
+        self.text_projection = nn.Parameter(torch.zeros(TEXT_WIDTH, FEATURES))
+        self.blocks = blocks(TEXT_WIDTH, TEXT_HEADS)
+        self.token_embedding = nn.Embedding(VOCABULARY, TEXT_WIDTH)
+        self.ln_final = nn.LayerNorm(TEXT_WIDTH)
+        self.register_buffer('mask', torch.full((CONTEXT, CONTEXT), -math.inf).triu(1), persistent=False)
+
+    def forward(self, ids):
+        x = (self.token_embedding(ids) + self.positional_embedding).transpose(0, 1)
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return self.ln_final(x[ids.argmax(1), torch.arange(len(ids))]) @ self.text_projection
+
+
 def scale_of(key, tensor):
-    return (0.1, 1) if '.ln_' in key and key.endswith('weight') else usual_scale(tensor)
+    return (0.1, 1) if 'ln_' in key and key.endswith('weight') else usual_scale(tensor)
 
 
 def main():

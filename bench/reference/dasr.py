@@ -1,6 +1,6 @@
 """DASR (arXiv:2104.00416), ×4, in plain PyTorch: encoder and generator on a picture of 120 × 120.
 
-The reference of dasr. usage: dasr.py THREADS OUTPUT.f32
+The reference of dasr; train.py trains it. usage: dasr.py THREADS OUTPUT.f32
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Weights and pictures by formula, which both sides of a benchmark make for themselves; as ../sides/formula.ts."""
+"""Weights and pictures by formula, which both sides of a benchmark make for themselves; as ../sides/formula.ts and ../measure.ts."""
 
 import math
 
@@ -11,14 +11,20 @@ def usual_scale(tensor, gain=1):
     return (gain / math.sqrt(tensor[0].numel()), 0) if tensor.dim() > 1 else (0.1, 0)
 
 
-def fill(model, scale_of):
-    """Element i of the k-th tensor: s = sin(0.7·(i mod 1024) + 1.3·k), to offset + scale · s by its key; counters keep theirs."""
+SMOOTH = 1024, lambda i: 0.7 * i
+# For training: rows of a matrix are independent, where those of a smooth one send all pictures to about the same features.
+ROUGH = 1021, lambda i: 0.7 * i**2
+
+
+def fill(model, scale_of, sine=SMOOTH):
+    """Element i of the k-th tensor: s = sin(phase(i mod period) + 1.3·k), to offset + scale · s by its key; counters keep theirs."""
+    period, phase = sine
     with torch.no_grad():
         for k, (key, tensor) in enumerate(model.state_dict().items()):
             if key.endswith('num_batches_tracked'):
                 continue
             scale, offset = scale_of(key, tensor)
-            s = np.sin(0.7 * (np.arange(tensor.numel()) % 1024) + 1.3 * k)
+            s = np.sin(phase(np.arange(tensor.numel()) % period) + 1.3 * k)
             tensor.copy_(torch.from_numpy(offset + scale * s).view_as(tensor))
 
 
@@ -27,3 +33,9 @@ def image(*shape):
     i = np.arange(math.prod(shape))
     values = 0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97))
     return torch.from_numpy(values).float().reshape(shape)
+
+
+def wave(shape, step):
+    """Element i is 0.5 + 0.5·sin(step·i)."""
+    index = torch.arange(math.prod(shape), dtype=torch.float64)
+    return (0.5 + 0.5 * torch.sin(step * index)).float().reshape(shape)

@@ -1,6 +1,6 @@
 """IPT (arXiv:2012.00364) in plain PyTorch, the way its release describes it: a picture in windows every quarter of their side.
 
-The reference of ipt. usage: ipt.py THREADS OUTPUT.f32 SIDE
+The reference of ipt; train.py trains it. usage: ipt.py THREADS OUTPUT.f32 SIDE
 """
 
 import sys
@@ -67,31 +67,45 @@ class DecoderLayer(nn.Module):
         return z + self.linear2(F.relu(self.linear1(self.norm3(z))))
 
 
+def upsampler(scale):
+    """EDSR's: a convolution and a pixel shuffle for each factor of 2, or for 3."""
+    factors = [3] if scale == 3 else [2] * (scale // 2)
+    return [
+        layer for f in factors for layer in (conv(FEATURES, f**2 * FEATURES), nn.PixelShuffle(f))
+    ]
+
+
 class Ipt(nn.Module):
-    def __init__(self):
+    """A head, a tail and a query for the task of each scale."""
+
+    def __init__(self, scales=(SCALE,)):
         super().__init__()
-        self.head = nn.Sequential(conv(3, FEATURES), ResBlock(), ResBlock())
+        self.head = nn.ModuleList(nn.Sequential(conv(3, FEATURES), ResBlock(), ResBlock()) for _ in scales)
         self.linear_encoding = nn.Linear(DIM, DIM)
         self.mlp_head = nn.Sequential(nn.Linear(DIM, 4 * DIM), nn.ReLU(), nn.Linear(4 * DIM, DIM))
-        self.query_embed = nn.Embedding(1, TOKENS * DIM)
+        self.query_embed = nn.Embedding(len(scales), TOKENS * DIM)
         self.encoder = nn.ModuleList(EncoderLayer() for _ in range(LAYERS))
         self.decoder = nn.ModuleList(DecoderLayer() for _ in range(LAYERS))
         self.position = nn.Embedding(TOKENS, DIM)
-        self.tail = nn.Sequential(conv(FEATURES, SCALE**2 * FEATURES), nn.PixelShuffle(SCALE), conv(FEATURES, 3))
+        self.tail = nn.ModuleList(nn.Sequential(*upsampler(scale), conv(FEATURES, 3)) for scale in scales)
 
-    def forward(self, x):
-        features = self.head(x - MEAN)
+    def forward(self, x, task=0):
+        return self.with_tokens(x, task)[0]
+
+    def with_tokens(self, x, task):
+        """The picture, and the transformer's output tokens [n b d]."""
+        features = self.head[task](x - MEAN)
         z = F.unfold(features, TOKEN, stride=TOKEN).permute(2, 0, 1).contiguous()
         z = z + self.linear_encoding(z)
         z = z + self.position.weight.unsqueeze(1)
         for layer in self.encoder:
             z = layer(z)
-        memory, task = z, self.query_embed.weight.view(TOKENS, 1, DIM)
+        memory, query = z, self.query_embed.weight[task].view(TOKENS, 1, DIM)
         for layer in self.decoder:
-            z = layer(z, memory, task)
+            z = layer(z, memory, query)
         z = z + self.mlp_head(z)
         body = F.fold(z.permute(1, 2, 0).contiguous(), (PATCH, PATCH), TOKEN, stride=TOKEN)
-        return self.tail(body + features) + MEAN
+        return self.tail[task](body + features) + MEAN, z
 
 
 def scale_of(key, tensor):

@@ -1,6 +1,6 @@
 """DA-CLIP's universal U-Net (arXiv:2310.01018, arXiv:2301.11699) in plain PyTorch: one call on a picture of 256x256.
 
-The reference of irsde-unet. usage: irsde_unet.py THREADS OUTPUT.f32
+The reference of irsde-unet; train.py trains it. usage: irsde_unet.py THREADS OUTPUT.f32
 """
 
 import math

@@ -5,11 +5,11 @@ The reference of train-restormer.
 usage: restormer.py THREADS float32|bfloat16
 """
 
-import math
 import sys
 
 import torch
 import torch.nn.functional as F
+from formula import wave
 from measure import median_seconds, report
 from torch import nn
 
@@ -128,11 +128,6 @@ class Restormer(nn.Module):
         x = self.decoder_level2(x)
         x = self.decoder_level1(torch.cat([self.up2_1(x), level1], 1))
         return self.output(self.refinement(x)) + image
-
-
-def wave(shape, step):
-    index = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (0.5 + 0.5 * torch.sin(step * index)).float().reshape(shape)
 
 
 def trainer(dtype):

@@ -9,14 +9,12 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
-
-const scaleOf: ScaleOf = (key, shape) => (/\.ln_\w+\.weight$/.test(key) ? [0.1, 1] : usualScale(shape))
+import { fillByFormula, formulaImage, scales } from './formula.ts'
 
 const [, , , output = ''] = process.argv
 const start = performance.now()
 const model = new DaClip(emptyInit(), clipDefaults)
-fillByFormula(model, scaleOf, (key) => !/^(clip\.)?visual/.test(key))
+fillByFormula(model, scales.daclip, { skip: (key) => !/^(clip\.)?visual/.test(key) })
 const image = formulaImage([1, 3, clipDefaults.imageSide, clipDefaults.imageSide])
 const session = await onnxSession(
   toOnnx(trace([{ name: 'image', shape: image.shape }], ({ image: x }) => ({ ...model.encodeImage(x!) }))),

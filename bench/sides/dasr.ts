@@ -9,9 +9,7 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { type TraceInput, trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
-
-const scaleOf: ScaleOf = (key, shape) => (key.endsWith('running_var') ? [0.1, 1] : usualScale(shape))
+import { fillByFormula, formulaImage, scales } from './formula.ts'
 
 const [, , , output = ''] = process.argv
 const start = performance.now()
@@ -19,7 +17,7 @@ const model = new Dasr(
   randomInit(() => 0.5),
   dasrDefaults,
 )
-fillByFormula(model, scaleOf, (key) => key.includes('_mean') && key.startsWith('G.'))
+fillByFormula(model, scales.dasr, { skip: (key) => key.includes('_mean') && key.startsWith('G.') })
 const image: TraceInput = { name: 'x', shape: [1, 3, 120, 120] }
 const open = (
   inputs: readonly TraceInput[],

@@ -12,11 +12,42 @@ export function usualScale(shape: readonly number[], gain = 1): ReturnType<Scale
   return shape.length > 1 ? [gain / Math.sqrt(elementCount(shape.slice(1))), 0] : [0.1, 0]
 }
 
-/** Element i of the k-th tensor: s = sin(0.7·(i mod 1024) + 1.3·k), scaled; tensors that `skip` names keep theirs and do not count. */
+/** The networks' scales. */
+export const scales = {
+  ipt: (key, shape) => {
+    if (/query_embed|\.pe\./.test(key)) return [0.5, 0]
+    return /norm\d\.weight/.test(key) ? [0.1, 1] : usualScale(shape)
+  },
+  dasr: (key, shape) => (key.endsWith('running_var') ? [0.1, 1] : usualScale(shape)),
+  unet: (key, shape) => {
+    if (key.endsWith('.g') || (shape.length === 1 && /norm.*weight$/.test(key))) return [0.1, 1]
+    return usualScale(shape, 0.5)
+  },
+  daclip: (key, shape) => (/\.ln_\w+\.weight$/.test(key) ? [0.1, 1] : usualScale(shape)),
+} as const satisfies Readonly<Record<string, ScaleOf>>
+
+/** A sine over the elements of a tensor, which begins again after `period` of them. */
+interface Sine {
+  readonly period: number
+  phase(i: number): number
+}
+
+const smooth: Sine = { period: 1024, phase: (i) => 0.7 * i }
+
+/** For training: rows of a matrix are independent, where those of a smooth one send all pictures to about the same features. */
+export const rough: Sine = { period: 1021, phase: (i) => 0.7 * i ** 2 }
+
+interface Filling {
+  /** Tensors that keep their values and do not count. */
+  readonly skip?: (key: string) => boolean
+  readonly sine?: Sine
+}
+
+/** Element i of the k-th tensor: s = sin(phase(i mod period) + 1.3·k), scaled. */
 export function fillByFormula(
   model: object,
   scaleOf: ScaleOf,
-  skip: (key: string) => boolean = () => false,
+  { skip = () => false, sine: { period, phase } = smooth }: Filling = {},
 ): void {
   let k = 0
   mapTensors(model, (tensor, key) => {
@@ -24,9 +55,9 @@ export function fillByFormula(
     const shape = tensor.shape as readonly number[]
     const values = new Float32Array(elementCount(shape))
     const [scale, offset] = scaleOf(key, shape)
-    for (let i = 0; i < Math.min(1024, values.length); i++)
-      values[i] = offset + scale * Math.sin(0.7 * i + 1.3 * k)
-    for (let filled = 1024; filled < values.length; filled *= 2) values.copyWithin(filled, 0, filled)
+    for (let i = 0; i < Math.min(period, values.length); i++)
+      values[i] = offset + scale * Math.sin(phase(i) + 1.3 * k)
+    for (let filled = period; filled < values.length; filled *= 2) values.copyWithin(filled, 0, filled)
     k++
     return hostTensor(float32Data(values, shape))
   })

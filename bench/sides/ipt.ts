@@ -10,12 +10,7 @@ import { trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
 import { chop } from '../../src/runtime/tiles/chop.ts'
 import { report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
-
-const scaleOf: ScaleOf = (key, shape) => {
-  if (/query_embed|\.pe\./.test(key)) return [0.5, 0]
-  return /norm\d\.weight/.test(key) ? [0.1, 1] : usualScale(shape)
-}
+import { fillByFormula, formulaImage, scales } from './formula.ts'
 
 const [, , , output = '', side = '256'] = process.argv
 const batch = 8
@@ -25,7 +20,7 @@ const model = new Ipt(
   randomInit(() => 0.5),
   { ...iptDefaults, scales: [2], queries: 1 },
 )
-fillByFormula(model, scaleOf, (key) => key.includes('_mean'))
+fillByFormula(model, scales.ipt, { skip: (key) => key.includes('_mean') })
 const session = await onnxSession(
   toOnnx(
     trace([{ name: 'x', shape: ['b', 3, patchSize, patchSize] }], ({ x }) => ({ y: model.forward(x!, 0) })),

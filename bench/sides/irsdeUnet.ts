@@ -14,18 +14,13 @@ import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
 import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
 import { medianSeconds, report } from '../measure.ts'
-import { fillByFormula, formulaImage, type ScaleOf, usualScale } from './formula.ts'
-
-const scaleOf: ScaleOf = (key, shape) => {
-  if (key.endsWith('.g') || (shape.length === 1 && /norm.*weight$/.test(key))) return [0.1, 1]
-  return usualScale(shape, 0.5)
-}
+import { fillByFormula, formulaImage, scales } from './formula.ts'
 
 const [, , , output = ''] = process.argv
 const start = performance.now()
 const shape = [1, 3, 256, 256]
 const model = new ConditionalUnet(emptyInit(), { ...conditionalUnetDefaults, ...universalUnet })
-fillByFormula(model, scaleOf)
+fillByFormula(model, scales.unet)
 
 const embedding = formulaImage([1, universalUnet.contextWidth])
 const conditioner = await onnxSession(

@@ -44,7 +44,7 @@ export const iptPretraining = {
 /** Key of the stream that a batch's task is drawn from; cropViews and mixup take 1 and 2. */
 const taskStream = 3
 
-export interface IptSample extends Readonly<Record<string, Image | number>> {
+export type IptSample = {
   readonly input: Image
   readonly target: Image
   /** Its place among the tasks, the same for the whole batch. */

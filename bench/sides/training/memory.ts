@@ -1,9 +1,9 @@
 // train-memory: resident memory of training a tiny network, in MiB: after 1,500 steps and after 500, when the JavaScript
 // heap has its size.
-// usage: trainMemory THREADS
+// usage: memory THREADS
 
-import { loadAddon } from '../../native/load.ts'
-import { memoryBytes, report } from '../measure.ts'
+import { loadAddon } from '../../../native/load.ts'
+import { memoryBytes, report } from '../../measure.ts'
 import { trainer } from './trainer.ts'
 
 loadAddon().setThreads(Number(process.argv[2]))

@@ -1,8 +1,8 @@
 // Our side of train-restormer: seconds of one training step of a half-width Restormer on 4 crops of 64×64.
-// usage: trainRestormer THREADS float32|bfloat16
+// usage: restormer THREADS float32|bfloat16
 
-import { loadAddon } from '../../native/load.ts'
-import { medianSeconds, report } from '../measure.ts'
+import { loadAddon } from '../../../native/load.ts'
+import { medianSeconds, report } from '../../measure.ts'
 import { trainer } from './trainer.ts'
 
 const [, , threads, dtype] = process.argv

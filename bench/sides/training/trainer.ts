@@ -1,14 +1,14 @@
 // A training step of Restormer: forward, L1, backward, clipping, AdamW.
 
-import { elementCount, float32Data } from '../../src/core/data.ts'
-import { l1Loss } from '../../src/core/functional.ts'
-import { Restormer, type RestormerOptions, restormerDefaults } from '../../src/models/restormer.ts'
-import { randomInit } from '../../src/nn/init.ts'
-import { parameters } from '../../src/nn/module.ts'
-import { autocast, moveToTorch, toTorch } from '../../src/torch/backend.ts'
-import { adamW } from '../../src/torch/optim.ts'
-import { type TrainStep, trainStep } from '../../src/train/step.ts'
-import { wave } from '../measure.ts'
+import { elementCount, float32Data } from '../../../src/core/data.ts'
+import { l1Loss } from '../../../src/core/functional.ts'
+import { Restormer, type RestormerOptions, restormerDefaults } from '../../../src/models/restormer.ts'
+import { randomInit } from '../../../src/nn/init.ts'
+import { parameters } from '../../../src/nn/module.ts'
+import { autocast, moveToTorch, toTorch } from '../../../src/torch/backend.ts'
+import { adamW } from '../../../src/torch/optim.ts'
+import { type TrainStep, trainStep } from '../../../src/train/step.ts'
+import { wave } from '../../measure.ts'
 
 export interface TrainerOptions {
   readonly options: Partial<RestormerOptions>

@@ -1,0 +1,25 @@
+// train-ipt, train-dasr, train-irsde, train-daclip: seconds of a training step; writes the losses of the first three.
+// usage: network THREADS OUTPUT.f32 NAME
+
+import { writeFileSync } from 'node:fs'
+import { loadAddon } from '../../../native/load.ts'
+import { scope } from '../../../src/torch/backend.ts'
+import { addGradients } from '../../../src/train/step.ts'
+import { medianSeconds, report } from '../../measure.ts'
+import { isTraining, trainings } from './trainings.ts'
+
+const [, , threads, output = '', name = ''] = process.argv
+if (!isTraining(name))
+  throw new TypeError(`expected one of ${Object.keys(trainings).join(', ')}, got ${name}`)
+loadAddon().setThreads(Number(threads))
+const { optimizer, learningRate, losses } = trainings[name]()
+
+const taken: number[][] = []
+const step = () => {
+  optimizer.zeroGrad()
+  const values = addGradients(() => losses(taken.length))
+  scope(() => optimizer.step(learningRate))
+  taken.push(Object.values(values))
+}
+report({ value: await medianSeconds(step, { warmups: 3, runs: 5 }) })
+writeFileSync(output, Float32Array.from(taken.slice(0, 3).flat()))
