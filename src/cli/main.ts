@@ -29,46 +29,61 @@ const metricsHelp = 'names apart by commas; an unknown one lists all'
 const metricWeightsHelp = 'weights of LPIPS or FID; may be repeated'
 const device = () => new Option('--device <name>', 'auto, cpu, webgpu or cuda[:N]').default('auto')
 
-program
-  .command('restore')
-  .description('restore photos: noise out, and with other models rain, blur, low resolution')
-  .argument('<input...>', "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin")
-  .option(
-    '-o, --output <path>',
-    "file, or folder that keeps names and tree, '-' for stdout (default: <name>_restored beside the input)",
-  )
-  .option('--recursive', 'take the folders inside folders too')
-  .option('--task <name>', 'denoise (default), derain, deblur, defocus-deblur, upscale or universal')
-  .option('--model <id>', 'which published model (see `limpid models`)')
-  .option('--weights <file>', 'checkpoint of any supported network: .safetensors, .pth, .pt or .ckpt')
-  .option('--scale <n>', 'how much larger, where a task has models for several')
-  .option('--options <json>', 'options of the network that its weights do not tell')
-  .option('--guide <file>', 'second network of those that sample: a DA-CLIP, or a compression to latents')
-  .option('--steps <n>', 'steps of a network that samples; fewer are faster (default: those of its training)')
-  .addOption(
-    new Option('--sampler <name>', 'how it samples (default: as it was published)').choices([
-      'posterior',
-      'sde',
-      'mean',
-      'ode',
-    ]),
-  )
+/** Which network is run on pictures, and how. */
+function withNetwork(command: Command): Command {
+  return command
+    .option(
+      '--task <name>',
+      'denoise (default), derain, deblur, defocus-deblur, upscale, universal; or one of those that weights have, such as sr-x2',
+    )
+    .option('--model <id>', 'which published model (see `limpid models`)')
+    .option('--weights <file>', 'checkpoint of any supported network: .safetensors, .pth, .pt or .ckpt')
+    .option('--scale <n>', 'how much larger, where a task has models for several')
+    .option('--options <json>', 'options of the network that its weights do not tell')
+    .option('--guide <file>', 'second network of those that sample: a DA-CLIP, or a compression to latents')
+    .option(
+      '--steps <n>',
+      'steps of a network that samples; fewer are faster (default: those of its training)',
+    )
+    .addOption(
+      new Option('--sampler <name>', 'how it samples (default: as it was published)').choices([
+        'posterior',
+        'sde',
+        'mean',
+        'ode',
+      ]),
+    )
+    .option('--samples <n>', 'sample n times: each result, their mean, and a map of where they disagree')
+    .option('--noise <sigma>', 'noise in the photo, 0 to 255, for networks of the denoising SDE')
+    .option('--max-sigma <n>', 'deviation of the SDE, 1 to 255, where weights do not tell it')
+    .option(
+      '--tile <px>',
+      "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by memory",
+      'auto',
+    )
+    .option('--overlap <px>', 'pixels that tiles share at least (default: what suits the network)')
+    .addOption(
+      new Option('--blend <name>', 'how tiles are joined; official is for parity with published numbers')
+        .choices(['smooth', 'official'])
+        .default('smooth'),
+    )
+    .option('--self-ensemble', 'mean over eight turns: a little better, eight times as long')
+    .addOption(backend())
+    .addOption(device())
+}
+
+withNetwork(
+  program
+    .command('restore')
+    .description('restore photos: noise out, and with other models rain, blur, low resolution')
+    .argument('<input...>', "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin")
+    .option(
+      '-o, --output <path>',
+      "file, or folder that keeps names and tree, '-' for stdout (default: <name>_restored beside the input)",
+    )
+    .option('--recursive', 'take the folders inside folders too'),
+)
   .option('--seed <n>', 'chance of sampling: same seed and photo, same result (default: 0)')
-  .option('--samples <n>', 'sample n times: each result, their mean, and a map of where they disagree')
-  .option('--noise <sigma>', 'noise in the photo, 0 to 255, for networks of the denoising SDE')
-  .option('--max-sigma <n>', 'deviation of the SDE, 1 to 255, where weights do not tell it')
-  .option(
-    '--tile <px>',
-    "side of overlapping tiles, 'none' for the whole image at once, or 'auto' by memory",
-    'auto',
-  )
-  .option('--overlap <px>', 'pixels that tiles share at least (default: what suits the network)')
-  .addOption(
-    new Option('--blend <name>', 'how tiles are joined; official is for parity with published numbers')
-      .choices(['smooth', 'official'])
-      .default('smooth'),
-  )
-  .option('--self-ensemble', 'mean over eight turns: a little better, eight times as long')
   .option('--strength <n>', '0 to 1: how much of the restoration, the rest being the input', '1')
   .addOption(
     new Option('--alpha <name>', 'opacity as it is, or restored too')
@@ -85,8 +100,6 @@ program
   .option('--threads <n>', 'threads of each job (default: its part of the cores)')
   .option('--pixel-limit <megapixels>', 'refuse larger images (default: 268)')
   .option('--overwrite', 'replace existing outputs')
-  .addOption(backend())
-  .addOption(device())
   .action(async (inputs: string[], _, command: Command) => {
     const { restoreCommand } = await import('./restore/restore.ts')
     await restoreCommand(inputs, command.optsWithGlobals())
@@ -129,13 +142,13 @@ program
     await compareCommand(reference, output, command.optsWithGlobals())
   })
 
-program
-  .command('eval')
-  .description('measure a model over a test set, by the protocol of a published table if asked')
-  // The program's own --json takes no value, so that a file after it comes as an argument.
-  .argument('[json-file]', 'after --json: file for the JSON document')
-  .option('--model <id>', 'which published model (see `limpid models`)')
-  .option('--weights <file>', 'checkpoint: .safetensors, .pth, .pt or .ckpt')
+withNetwork(
+  program
+    .command('eval')
+    .description('measure a model over a test set, by the protocol of a published table if asked')
+    // The program's own --json takes no value, so that a file after it comes as an argument.
+    .argument('[json-file]', 'after --json: file for the JSON document'),
+)
   .option('--none', 'measure the inputs themselves, enlarged by bicubic interpolation: the baseline')
   .requiredOption(
     '--data <dir>',
@@ -144,7 +157,7 @@ program
   .option('--truth <dir>', 'clean images to compare with')
   .option('--match <rule>', 'partners of the truth: path, name, order, or a template such as {name}x4.png')
   .option('--degrade <spec>', 'damage the clean images of --data by a chain (see `limpid degrade --list`)')
-  .option('--seed <n>', 'chance of --degrade', '0')
+  .option('--seed <n>', 'chance of --degrade and of sampling', '0')
   .option(
     '--protocol <name>',
     'how a published table was measured, such as restormer-gaussian-color or dasr-iso',
@@ -156,8 +169,6 @@ program
   .option('--threads <n>', 'threads (default: one for each core)')
   .addOption(pixelLimit())
   .option('--overwrite', 'replace existing reports')
-  .addOption(backend())
-  .addOption(device())
   .action(async (jsonFile: string | undefined, _, command: Command) => {
     const { evalCommand } = await import('./measure/eval.ts')
     await evalCommand(jsonFile, command.optsWithGlobals())

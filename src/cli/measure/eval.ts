@@ -6,7 +6,9 @@ import { resizeTo } from '../../degrade/resize.ts'
 import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../../metrics/evaluate.ts'
 import { findProtocol, type Protocol } from '../../metrics/presets.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/report.ts'
-import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
+import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
+import { isSampling } from '../../runtime/sampling/sampling.ts'
+import { type NetworkOptions, requestOf, runOf } from '../networks/request.ts'
 import { writeResult } from '../result.ts'
 import {
   checkOutput,
@@ -31,9 +33,7 @@ import {
 import { type Column, openColumns } from './testSets.ts'
 import { type Restored, WorstCases } from './worstCases.ts'
 
-export interface EvalOptions extends GlobalOptions {
-  readonly model?: string
-  readonly weights?: string
+export interface EvalOptions extends GlobalOptions, NetworkOptions {
   readonly none?: boolean
   readonly data: string
   readonly truth?: string
@@ -45,10 +45,7 @@ export interface EvalOptions extends GlobalOptions {
   readonly metricWeights: readonly string[]
   readonly crop?: string
   readonly html?: string
-  readonly threads?: string
   readonly pixelLimit?: string
-  readonly device: string
-  readonly backend: string
   readonly overwrite?: boolean
 }
 
@@ -70,10 +67,7 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
   process.once('SIGINT', onInterrupt)
   const { signal } = interrupt
   try {
-    const { model, weights, device, backend } = options
-    await using restorer = options.none
-      ? undefined
-      : await createRestorer({ model, weights, device, backend, threads, signal })
+    await using restorer = options.none ? undefined : await createRestorer({ ...requestOf(options), signal })
     const { names, columns, cropPx, facts } = await prepare(restorer, options)
     const pictures = columns.reduce((sum, { count }) => sum + count, 0)
     const measuring = openMeasuring({
@@ -81,7 +75,7 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
       ...(threads === undefined ? {} : { threads }),
     })
     try {
-      const run = { restorer, names, cropPx, measuring, signal, news }
+      const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, news }
       const cases = options.html === undefined ? 0 : Math.ceil(shownCases / columns.length)
       const measured: Measured[] = []
       for (const column of columns) measured.push(await measureColumn(column, run, cases))
@@ -141,19 +135,32 @@ async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
   return { names, columns, cropPx, facts }
 }
 
-function modelFacts(
-  restorer: Restorer | undefined,
-  { weights }: EvalOptions,
-): Readonly<Record<string, string>> {
+function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Readonly<Record<string, string>> {
   if (!restorer)
     return { model: 'none: the inputs, enlarged by bicubic interpolation where they are smaller' }
+  const { weights, task, guide, selfEnsemble, tile, blend } = options
   const { model, sha256 } = restorer.opened
+  const asked = {
+    weights,
+    task,
+    guide,
+    selfEnsemble: selfEnsemble ? 'mean over eight turns' : undefined,
+    tiles: tile === 'auto' && blend === 'smooth' ? undefined : `${tile}, ${blend}`,
+  }
+  const given = Object.entries(asked).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   return {
     model: restorer.card?.id ?? model,
-    ...(weights === undefined ? {} : { weights }),
+    ...Object.fromEntries(given),
     sha256,
+    ...samplingFacts(restorer, options),
     device: restorer.device,
   }
+}
+
+function samplingFacts(restorer: Restorer, options: EvalOptions): Readonly<Record<string, string>> {
+  const { sampler = 'as published', steps = 'as trained', samples = '1', seed } = options
+  if (!isSampling(restorer.opened.model)) return {}
+  return { sampling: `sampler ${sampler}, steps ${steps}, samples ${samples}, seed ${seed}` }
 }
 
 function protocolFacts(
@@ -168,8 +175,15 @@ function protocolFacts(
   }
 }
 
+/** The seed is that of the damage too, so that networks which do not sample are not asked to. */
+function howToRun(restorer: Restorer | undefined, options: EvalOptions): RunPictureOptions {
+  const { seed, ...how } = runOf(options)
+  return restorer && isSampling(restorer.opened.model) ? { ...how, seed } : how
+}
+
 interface Run {
   readonly restorer: Restorer | undefined
+  readonly how: RunPictureOptions
   readonly names: readonly string[]
   readonly cropPx: number
   readonly measuring: Measuring
@@ -178,7 +192,7 @@ interface Run {
 }
 
 async function measureColumn(column: Column, run: Run, shown: number): Promise<Measured> {
-  const { restorer, names, cropPx, measuring, signal, news } = run
+  const { restorer, how, names, cropPx, measuring, signal, news } = run
   const worst = new WorstCases(names, shown)
   // Restored images whose figures are not there yet.
   const inWork = new Map<string, Restored>()
@@ -191,7 +205,7 @@ async function measureColumn(column: Column, run: Run, shown: number): Promise<M
   }
   const restore = async (input: Image, name: string): Promise<Image> => {
     const reference = current?.reference
-    const output = restorer ? await restorer.runPlanes(input, { signal }) : enlarged(input, reference)
+    const output = restorer ? await restorer.runPlanes(input, { ...how, signal }) : enlarged(input, reference)
     if (shown > 0) inWork.set(name, { input, output, reference })
     return output
   }

@@ -3,18 +3,15 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
-import type { Sampler } from '../../diffusion/irsde.ts'
 import { builders } from '../../registry/builders.ts'
 import { licenses } from '../../registry/cards.ts'
-import { createRestorer, type Restorer, type RestorerOptions } from '../../runtime/restorer.ts'
-import type { SamplingRequest } from '../../runtime/sampling/sampling.ts'
-import type { BackendOptions } from '../networks/backends.ts'
+import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
+import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
 import { writeResult } from '../result.ts'
 import {
   checkOutput,
   formatSeconds,
   type GlobalOptions,
-  parseObject,
   parsePixelLimit,
   parseQuality,
   parseWhole,
@@ -25,23 +22,8 @@ import { Manifest, manifestName, removeLeftovers } from './manifest.ts'
 import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
 import { RestoreProgress } from './restoreProgress.ts'
 
-export interface RestoreCommandOptions extends GlobalOptions, BackendOptions, TargetOptions {
-  readonly model?: string
-  readonly weights?: string
-  readonly task?: string
-  readonly scale?: string
-  readonly options?: string
-  readonly guide?: string
-  readonly steps?: string
-  readonly sampler?: Sampler
+export interface RestoreCommandOptions extends GlobalOptions, NetworkOptions, TargetOptions {
   readonly seed?: string
-  readonly samples?: string
-  readonly noise?: string
-  readonly maxSigma?: string
-  readonly tile: string
-  readonly overlap?: string
-  readonly blend: 'smooth' | 'official'
-  readonly selfEnsemble?: boolean
   readonly strength: string
   readonly alpha: 'keep' | 'restore'
   readonly quality?: string
@@ -50,7 +32,6 @@ export interface RestoreCommandOptions extends GlobalOptions, BackendOptions, Ta
   readonly report?: string
   readonly resume?: boolean
   readonly jobs: string
-  readonly threads?: string
   readonly pixelLimit?: string
   readonly overwrite?: boolean
 }
@@ -224,47 +205,12 @@ function remaining(
   return { todo, manifest }
 }
 
-function requestOf(options: RestoreCommandOptions): RestorerOptions {
-  const { model, weights, guide, task, scale, device, backend, threads, maxSigma } = options
-  return {
-    ...{ model, weights, guide, task, device, backend, ...samplingOf(options) },
-    scale: wholeOf('--scale', scale, 1),
-    maxSigma: maxSigma === undefined ? undefined : parseNumber('--max-sigma', maxSigma, [1, 255]),
-    options: parseObject('--options', options.options),
-    threads: wholeOf('--threads', threads, 1),
-  }
-}
-
-/** What is asked of a network that samples; the same for all pictures, and told by the manifest. */
-function samplingOf({ steps, sampler, seed, samples, noise }: RestoreCommandOptions): SamplingRequest {
-  return {
-    steps: wholeOf('--steps', steps, 1),
-    sampler,
-    seed: wholeOf('--seed', seed, 0),
-    samples: wholeOf('--samples', samples, 1),
-    noise255: noise === undefined ? undefined : parseNumber('--noise', noise, [0, 255]),
-  }
-}
-
 function treatmentOf(options: RestoreCommandOptions): Treatment {
-  const { tile, overlap, blend, selfEnsemble = false, alpha, quality, strip = false } = options
-  const { compare = false, overwrite = false } = options
+  const { alpha, quality, strip = false, compare = false, overwrite = false } = options
   return {
-    tile: tile === 'auto' || tile === 'none' ? tile : parseWhole('--tile', tile, 8),
-    overlap: wholeOf('--overlap', overlap, 0),
-    ...{ blend, selfEnsemble, opacity: alpha, strip, compare, overwrite, ...samplingOf(options) },
+    ...{ ...runOf(options), opacity: alpha, strip, compare, overwrite },
     strength: parseNumber('--strength', options.strength, [0, 1]),
     ...parseQuality(quality),
     ...parsePixelLimit(options.pixelLimit),
   }
-}
-
-function wholeOf(option: string, text: string | undefined, minimum: number): number | undefined {
-  return text === undefined ? undefined : parseWhole(option, text, minimum)
-}
-
-function parseNumber(option: string, text: string, [least, most]: readonly [number, number]): number {
-  const value = Number(text)
-  if (text.trim() !== '' && value >= least && value <= most) return value
-  throw new RestoreError('usage', `${option}: expected a number from ${least} to ${most}, got ${text}`)
 }
