@@ -102,6 +102,16 @@ describe('results', () => {
     ])
   })
 
+  test('of a run before, beside their inputs, are no inputs', () => {
+    const [input, result] = [at('photos/10.jpg'), at('photos/10_restored.jpg')]
+    writeFileSync(result, '')
+    const { jobs, earlier } = planJobs([at('photos/10*.jpg')], {})
+    expect([jobs.map(({ path }) => path), earlier]).toEqual([[input], [result]])
+    expect(planJobs([result], {}).jobs).toHaveLength(1)
+    expect(planJobs([input], { output: input }).jobs).toHaveLength(1)
+    rmSync(result)
+  })
+
   test('of a folder keep its tree, in a folder beside it unless told otherwise', () => {
     const options = { recursive: true, output: at('photos/out') }
     expect(outputs([at('photos')], options)).toEqual([

@@ -18,6 +18,8 @@ export interface Plan {
   /** The folder that all results go to, where they do. */
   readonly folder: string | undefined
   readonly isMany: boolean
+  /** Inputs that are results of others among them, by a run before: left out. */
+  readonly earlier: readonly string[]
 }
 
 export interface TargetOptions {
@@ -50,8 +52,12 @@ export function planJobs(inputs: readonly string[], options: TargetOptions): Pla
     if (file.path === '-' && output === undefined) return { ...file, output: '-', format: format ?? 'png' }
     return { ...file, ...inFolder(file, isInto ? output : undefined, format) }
   })
-  refuseMeeting(jobs)
-  return { jobs, folder: isInto ? output : undefined, isMany }
+  const byResult = new Map(jobs.map((job) => [resolve(job.output), job]))
+  const isEarlier = (job: Job) => ![undefined, job].includes(byResult.get(resolve(job.path)))
+  const left = jobs.filter((job) => !isEarlier(job))
+  refuseMeeting(left)
+  const earlier = jobs.filter(isEarlier).map(({ path }) => path)
+  return { jobs: left, folder: isInto ? output : undefined, isMany, earlier }
 }
 
 /** Its own name in another folder, else a name of its own. */

@@ -195,6 +195,27 @@ describe('limpid eval', { timeout: 120_000 }, () => {
     expect(html).not.toMatch(/(src|href)="(?!data:)/)
   })
 
+  test('runs a model as restore is told to, and says so', async () => {
+    const args = ['--weights', at('light.safetensors'), '--data', at('clean'), '--degrade', 'noise:sigma=20']
+    const [once, turned] = await Promise.all(
+      [[], ['--self-ensemble', '--tile', 'none']].map(async (how) => {
+        const { stdout } = await limpid(
+          'eval',
+          ...args,
+          '--threads',
+          '1',
+          '--metrics',
+          'psnr',
+          '--json',
+          ...how,
+        )
+        return JSON.parse(stdout) as Document & Readonly<Record<string, string>>
+      }),
+    )
+    expect([turned?.selfEnsemble, turned?.tiles]).toEqual(['mean over eight turns', 'none, smooth'])
+    expect(turned?.blocks[0]?.mean.psnr).not.toBe(once?.blocks[0]?.mean.psnr)
+  })
+
   const clean = ['--data', at('clean')]
   test.each([
     [['--none', ...clean], 2, /expected --truth DIR .*--degrade SPEC .*--protocol/],

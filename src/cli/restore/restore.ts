@@ -48,6 +48,8 @@ export async function restoreCommand(
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt)
   const progress = new RestoreProgress(options)
+  if (plan.earlier.length > 0)
+    progress.say(`left out ${plan.earlier.length} results of a run before: ${plan.earlier[0]}, …`)
   const restorers: Restorer[] = []
   try {
     progress.opening()
