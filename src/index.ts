@@ -39,7 +39,7 @@ export {
 } from './metrics/presets.ts'
 export { differenceMap } from './metrics/report/differenceMap.ts'
 export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
-export { cards, licenses, type ModelCard } from './registry/cards.ts'
+export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { metricNetworks } from './registry/metricNetworks.ts'
 export { tasks } from './registry/tasks.ts'
 export type { RawInput, RestoreInput } from './runtime/input.ts'

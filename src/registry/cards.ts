@@ -24,6 +24,29 @@ export const licenses = {
 
 export type LicenseId = keyof typeof licenses
 
+export interface License {
+  readonly title: string
+  readonly isCommercial: boolean
+  readonly note: string
+}
+
+/** The licence of weights: what their own card says, as `limpid train` writes it, else that of the network's official ones. */
+export function licenseOf(metadata: ReadonlyMap<string, string>, official: LicenseId): License {
+  const told = toldBy(metadata.get('card'))
+  if (told === undefined) return licenses[official]
+  const known = Object.entries(licenses).find(([id]) => id === told)
+  return known?.[1] ?? { title: told, isCommercial: true, note: `As the card of the weights says: ${told}.` }
+}
+
+function toldBy(card: string | undefined): string | undefined {
+  try {
+    const told: unknown = Reflect.get(Object(JSON.parse(card ?? '{}')), 'license')
+    return typeof told === 'string' ? told : undefined
+  } catch {
+    return undefined
+  }
+}
+
 export interface ModelCard {
   readonly id: string
   readonly model: ModelId

@@ -8,7 +8,7 @@ import { checkFormat } from '../data/codec.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { foreignProfile } from '../data/raster.ts'
 import { builders, recognize } from '../registry/builders.ts'
-import type { ModelCard } from '../registry/cards.ts'
+import { type License, licenseOf, type ModelCard } from '../registry/cards.ts'
 import { type RestoreInput, readInput } from './input.ts'
 import { checkVariant, findModel, type ModelRequest } from './models.ts'
 import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
@@ -72,6 +72,7 @@ interface Open {
   readonly guide: (Guide & { readonly session: ComputeSession }) | undefined
   readonly placement: Placement
   readonly card: ModelCard | undefined
+  readonly license: License
   /** Where the network samples. */
   readonly trained: TrainedSampling | undefined
   /** Before the networks took their part: one measure for all pictures, so that equal ones are cut alike. */
@@ -92,7 +93,7 @@ export class Restorer implements AsyncDisposable {
   /** Finds the weights and refuses what they cannot do, then starts a process that opens the network on the device. */
   static async open(options: RestorerOptions): Promise<Restorer> {
     const { shares = 1, signal } = options
-    const { card, weights, given, trained, guide: guideFile } = findNetworks(options)
+    const { card, license, weights, given, trained, guide: guideFile } = findNetworks(options)
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
     // Its weights, as they are read and as they are run.
     const guideBytes = guideFile === undefined ? 0 : 2 * statSync(guideFile).size
@@ -103,7 +104,7 @@ export class Restorer implements AsyncDisposable {
     try {
       const guide =
         guideFile === undefined ? undefined : await openGuide(guideFile, placement, { threads, signal })
-      return new Restorer({ session, guide, placement, card, trained, freeBytes }, options)
+      return new Restorer({ session, guide, placement, card, license, trained, freeBytes }, options)
     } catch (error) {
       await session.close()
       throw error
@@ -122,6 +123,11 @@ export class Restorer implements AsyncDisposable {
 
   get card(): ModelCard | undefined {
     return this.#open.card
+  }
+
+  /** What the weights may be used for. */
+  get license(): License {
+    return this.#open.license
   }
 
   /** The network that the weights are of, its options and their hash. */
@@ -276,6 +282,7 @@ function findNetworks(options: RestorerOptions) {
   if (card) checkVariant({ weights, card, given }, { model, options: network })
   // Refuses a network that does not restore by itself, and a task that its weights lack.
   prepareNetwork(model)
+  const license = licenseOf(checkpoint.metadata, builders[model].license)
   const scale = builders[model].scale(network)
   if (options.scale !== undefined && options.scale !== scale) {
     const wanted = `expected ${scale}, which ${weights} is for, got ${options.scale}`
@@ -283,7 +290,7 @@ function findNetworks(options: RestorerOptions) {
   }
   if (!isSampling(model)) {
     refuseSampling(model, options)
-    return { card, weights, given, trained: undefined, guide: undefined }
+    return { card, license, weights, given, trained: undefined, guide: undefined }
   }
   const own = { model, options: network }
   const trained = trainedSampling(own, {
@@ -291,7 +298,7 @@ function findNetworks(options: RestorerOptions) {
   })
   planSampling(trained, options)
   const guide = findGuide(own, { weights, card, guide: options.guide })
-  return { card, weights, given, trained, guide }
+  return { card, license, weights, given, trained, guide }
 }
 
 /** Refuses what was asked of a network that restores at once. */

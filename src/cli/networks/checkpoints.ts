@@ -8,7 +8,7 @@ import { type Checkpoint, loadTensor, type StoredTensor } from '../../checkpoint
 import { elementCount } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { recognize } from '../../registry/builders.ts'
-import { licenses } from '../../registry/cards.ts'
+import { licenseOf } from '../../registry/cards.ts'
 import { checkOutput, type GlobalOptions, printResult } from '../shell.ts'
 
 export function inspectCommand(file: string, options: GlobalOptions & { readonly keys?: boolean }): void {
@@ -56,7 +56,7 @@ type NetworkSummary =
 function networkOf(checkpoint: Checkpoint): NetworkSummary {
   try {
     const { id, options, builder } = recognize(checkpoint)
-    return { model: id, options, license: licenses[builder.license].note }
+    return { model: id, options, license: licenseOf(checkpoint.metadata, builder.license).note }
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error
     return { unknown: error.message }

@@ -10,7 +10,7 @@ import type { NamedData } from '../../core/session.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
 import { type LoadedModel, loadModel } from '../../registry/builders.ts'
-import { licenses } from '../../registry/cards.ts'
+import { type License, licenseOf } from '../../registry/cards.ts'
 import { findModel } from '../../runtime/models.ts'
 import { onnxSession } from '../../runtime/session/sessionNode.ts'
 import { writeResult } from '../result.ts'
@@ -31,14 +31,14 @@ const tolerance = 1e-4
 
 export async function exportCommand(output: string, options: ExportOptions): Promise<void> {
   checkOutput(output, options.overwrite)
-  const model = openModel(options)
+  const { model, license } = openModel(options)
   const { traced, checked } = sizesOf(options, model)
   const news = reporter(options)
   news.show('tracing and optimising')
   const metadata = {
     model: model.id,
     options: JSON.stringify(model.options),
-    licence: licenses[model.builder.license].title,
+    licence: license.title,
   }
   const inputs = Object.keys(model.inputs).map((name) => inputOf(name, model, traced))
   const bytes = toOnnx(trace(inputs, model.forward), { metadata })
@@ -52,11 +52,16 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
   printResult(options, { output, inputs: shapes, bytes: bytes.length, difference }, summary)
 }
 
-function openModel({ model, weights, task, options }: ExportOptions): LoadedModel {
+function openModel({ model, weights, task, options }: ExportOptions): {
+  readonly model: LoadedModel
+  readonly license: License
+} {
   if (model === undefined && weights === undefined)
     throw new RestoreError('usage', 'export: expected --model ID or --weights FILE, got neither')
   const found = findModel({ model, weights, task })
-  return loadModel(readCheckpoint(found.weights), { ...found.options, ...parseObject('--options', options) })
+  const checkpoint = readCheckpoint(found.weights)
+  const loaded = loadModel(checkpoint, { ...found.options, ...parseObject('--options', options) })
+  return { model: loaded, license: licenseOf(checkpoint.metadata, loaded.builder.license) }
 }
 
 /** Sizes by the letters of a layout. */

@@ -3,8 +3,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
-import { builders } from '../../registry/builders.ts'
-import { licenses } from '../../registry/cards.ts'
 import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
 import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
 import { writeResult } from '../result.ts'
@@ -106,8 +104,8 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   if (report !== undefined && report !== 'json')
     writeResult(report, Buffer.from(`${JSON.stringify(document, null, 2)}\n`))
   const [restorer] = restorers
-  const license = restorer && licenses[builders[restorer.opened.model].license]
-  const note = license && !license.isCommercial ? `; ${license.note}` : ''
+  const { license } = restorer ?? {}
+  const note = license?.isCommercial === false ? `; ${license.note}` : ''
   const [{ spread } = {}] = isMany ? [] : results
   const deviating = spread
     ? `; samples deviate by ${spread.mean255.toFixed(1)} of 255 on average, white in the map is ${spread.white255.toFixed(1)}`
@@ -167,7 +165,7 @@ function refuseMeeting(wanted: readonly string[]): void {
   }
 }
 
-function refuseExisting(wanted: readonly string[], { folder, isMany }: Omit<Plan, 'jobs'>): void {
+function refuseExisting(wanted: readonly string[], { folder, isMany }: Pick<Plan, 'folder' | 'isMany'>): void {
   const existing = wanted.filter((path) => existsSync(path))
   if (existing.length === 0) return
   const [first] = existing
