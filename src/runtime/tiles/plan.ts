@@ -49,7 +49,7 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
   const [height, width] = [planned.height, planned.width].map((side) =>
     Math.max(roundUp(side, multipleOf), window ?? minimum),
   ) as [number, number]
-  const tilePx = window ?? sideOf(request, { ...planned, width, height })
+  const tilePx = sideOf(request, { ...planned, width, height })
   if (tilePx === undefined) {
     const whole = (length: number) => blendedAxis(length, length, 0, scale)
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
@@ -69,6 +69,11 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
 /** A side for what is left of the memory, or none for the whole picture. */
 function sideOf({ tile = 'auto' }: TileRequest, planned: Planned): number | undefined {
   const { width, height, size, memory, tiling, freeBytes, limitPx = Number.POSITIVE_INFINITY } = planned
+  const { window } = planned
+  if (window !== undefined) {
+    if (typeof tile !== 'number' || tile === window) return window
+    throw new RestoreError('usage', `tile: expected ${window}, the only side of this network, got ${tile}`)
+  }
   const multipleOf = planned.tileMultipleOf ?? size.multipleOf
   if (tile === 'none') return undefined
   if (tile !== 'auto') {

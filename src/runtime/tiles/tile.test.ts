@@ -136,6 +136,7 @@ describe('the plan', () => {
       {},
     )
     expect([rows.tile, rows.weights[0]?.length, batch]).toEqual([48, 96, 8])
+    expect(() => planTiles({ ...planned, window: 48 }, { tile: 64 })).toThrow('tile: expected 48, the only')
   })
 
   test.each([
