@@ -21,5 +21,5 @@ const step = () => {
   scope(() => optimizer.step(learningRate))
   taken.push(Object.values(values))
 }
-report({ value: await medianSeconds(step, { warmups: 3, runs: 5 }) })
+report({ value: await medianSeconds(step, { warmups: 3, runs: 3 }) })
 writeFileSync(output, Float32Array.from(taken.slice(0, 3).flat()))

@@ -26,7 +26,7 @@ import { sdeLoss } from '../../../src/train/networks/irsde.ts'
 import { startContrast } from '../../../src/train/networks/moco.ts'
 import type { Losses } from '../../../src/train/step.ts'
 import { wave } from '../../measure.ts'
-import { fillByFormula, scales, rough as sine } from '../formula.ts'
+import { fillByFormula, type ScaleOf, scales, rough as sine, usualScale } from '../formula.ts'
 
 export interface Training {
   readonly optimizer: Optimizer
@@ -34,9 +34,12 @@ export interface Training {
   losses(step: number): Losses
 }
 
-/** A batch of images, different ones for different frequencies. */
-function images(shape: readonly number[], frequency: number): Tensor {
-  return toTorch(float32Data(wave(elementCount(shape), frequency), shape))
+/** A batch of waves, image n of n + 1 times the frequency. */
+function images([b, ...shape]: readonly [number, ...number[]], frequency: number): Tensor {
+  const size = elementCount(shape)
+  const values = new Float32Array(b * size)
+  for (let n = 0; n < b; n++) values.set(wave(size, frequency * (n + 1)), n * size)
+  return toTorch(float32Data(values, [b, ...shape]))
 }
 
 /** Chance as both sides have it: only whole numbers are drawn. */
@@ -53,7 +56,10 @@ function ipt(): Training {
     randomInit(() => 0.5),
     iptDefaults,
   )
-  fillByFormula(model, scales.ipt, { skip: (key) => key.includes('_mean'), sine })
+  // Features of 0..255 would saturate the attentions, and rounding would grow to a hundredth of a gradient.
+  const tamed: ScaleOf = (key, shape) =>
+    /^head\.\d\.0\./.test(key) ? usualScale(shape, 0.03) : scales.ipt(key, shape)
+  fillByFormula(model, tamed, { skip: (key) => key.includes('_mean'), sine })
   moveToTorch(model)
   const side = iptDefaults.patchSize
   const input = images([2, 3, side, side], 0.37)
@@ -104,7 +110,7 @@ function irsde(): Training {
   fillByFormula(model, scales.unet, { sine })
   moveToTorch(model)
   const sde = createSde(restoringSde)
-  const shape = [1, 3, 128, 128]
+  const shape = [1, 3, 128, 128] as const
   const pair = { clean: images(shape, 0.011), degraded: images(shape, 0.37) }
   const embedding = (frequency: number) => images([1, universalUnet.contextWidth], frequency)
   const seen = { content: embedding(0.23), degradation: embedding(0.71) }
