@@ -6,7 +6,13 @@ import type { Op } from '../core/ops.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Graph } from './graph.ts'
 import { lower } from './lower.ts'
-import { optimize, padHiddenChannels, pushSlicesThroughConvs, splitHiddenChannels } from './optimize.ts'
+import {
+  optimize,
+  padHiddenChannels,
+  pushSlicesThroughConvs,
+  shuffleAfterConvs,
+  splitHiddenChannels,
+} from './optimize.ts'
 import { removeDeadNodes } from './rewrite.ts'
 import { trace } from './tracer.ts'
 import { writeOnnx } from './write.ts'
@@ -142,4 +148,40 @@ test('nodes that no output needs are removed', () => {
 test('all rewrites together keep a graph for any size correct', async () => {
   const graph = gatedFeedForward(29, ['b', 8, 'h', 'w'])
   expect(await difference(graph, optimize(graph), [2, 8, 7, 9])).toBeLessThan(rounding)
+})
+
+describe('a shuffle of pixels', () => {
+  const enlarging = (factor: number, size: number, out: number) => {
+    const [weight, bias] = [weights(out, 2, size, size), weights(out)]
+    return trace([{ name: 'x', shape: [1, 2 * factor ** 2, 5, 6] }], ({ x }) => ({
+      y: x!.pixelShuffle(factor).conv2d(weight, bias, { padding: (size - 1) / 2 }),
+    }))
+  }
+
+  test.each([
+    [2, 3],
+    [3, 3],
+    [2, 5],
+    [4, 9],
+    [2, 1],
+  ])('by %i moves behind a convolution of %i × %i that leaves few channels', async (factor, size) => {
+    const graph = enlarging(factor, size, 2)
+    const moved = shuffleAfterConvs(graph)
+    expect(moved.nodes.map(({ op }) => op)).toEqual(['conv2d', 'pixelShuffle'])
+    expect(await difference(graph, moved, [1, 2 * factor ** 2, 5, 6])).toBeLessThan(rounding)
+  })
+
+  test('stays before one that leaves many, shrinks the picture, or is not all that becomes of it', () => {
+    const order = (graph: Graph) => shuffleAfterConvs(graph).nodes.map(({ op }) => op)
+    expect(order(enlarging(2, 3, 16))).toEqual(['pixelShuffle', 'conv2d'])
+    const shrinking = trace([{ name: 'x', shape: [1, 4, 5, 6] }], ({ x }) => ({
+      y: x!.pixelShuffle(2).conv2d(weights(1, 1, 3, 3), undefined, {}),
+    }))
+    expect(order(shrinking)).toEqual(['pixelShuffle', 'conv2d'])
+    const both = trace([{ name: 'x', shape: [1, 4, 5, 6] }], ({ x }) => {
+      const large = x!.pixelShuffle(2)
+      return { y: large.conv2d(weights(1, 1, 3, 3), undefined, { padding: 1 }), large }
+    })
+    expect(order(both)).toEqual(['pixelShuffle', 'conv2d'])
+  })
 })

@@ -1,6 +1,7 @@
 // Rewrites of a traced graph into one that ONNX Runtime computes in fewer passes over memory. Each is exact algebra on
 // weights; none changes what is computed beyond rounding.
 
+import { elementCount, float32Data, viewAs } from '../core/data.ts'
 import { roundUp } from '../core/functional.ts'
 import type { Graph, GraphNode, NodeOf, Value } from './graph.ts'
 import { findHiddenChannels, type HiddenChannels, isDense, isDepthwise } from './hidden.ts'
@@ -18,7 +19,8 @@ const channelBlock = 16
 
 /** All rewrites, in the order in which one prepares the next. */
 export function optimize(graph: Graph): Graph {
-  return splitHiddenChannels(padHiddenChannels(pushSlicesThroughConvs(removeDeadNodes(graph))))
+  const cut = pushSlicesThroughConvs(removeDeadNodes(graph))
+  return splitHiddenChannels(padHiddenChannels(shuffleAfterConvs(cut)))
 }
 
 function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {
@@ -47,6 +49,68 @@ export function pushSlicesThroughConvs(graph: Graph): Graph {
     return to.emit('conv2d', [part, ...parts], { ...conv.attrs, groups: end - start })
   })
   return isChanged ? pushSlicesThroughConvs(removeDeadNodes(rebuilt)) : graph
+}
+
+/** Channels of a convolution before a shuffle, up to which the zeros among its weights cost less than the pixels moved. */
+const mostShuffled = 32
+
+/**
+ * conv(shuffle(x); W) = shuffle(conv(x; W′)): where few channels are left, as at the end of a network that enlarges, they are
+ * shuffled rather than the many before. W′ has W for each place in a block of the shuffle, and zeros.
+ */
+export function shuffleAfterConvs(graph: Graph): Graph {
+  const index = new GraphIndex(graph)
+  const rebuilt = rebuild(graph, (node, to) => {
+    if (!isDense(node)) return undefined
+    const [large, weight, bias] = node.inputs as [Value, Value, Value | undefined]
+    const shuffle = index.producer(large)
+    if (shuffle?.op !== 'pixelShuffle' || index.users(large).length > 1 || index.isOutput(large))
+      return undefined
+    const { factor } = shuffle.attrs
+    const [out = 0, , height = 0, width = 0] = weight.data?.shape ?? []
+    const { stride, padding } = node.attrs
+    const keepsSize = stride === 1 && height === width && height === 2 * padding + 1
+    if (!keepsSize || out * factor ** 2 > mostShuffled) return undefined
+    const inputs = [to.of(shuffle.inputs[0] as Value), shuffledWeight(weight, factor)]
+    if (bias) inputs.push(repeatConstant(bias, factor ** 2))
+    const attrs = { stride: 1, padding: Math.ceil(padding / factor), groups: 1 }
+    return to.emit('pixelShuffle', [to.emit('conv2d', inputs, attrs)], { factor })
+  })
+  return removeDeadNodes(rebuilt)
+}
+
+/** [o c k k] on shuffled pixels -> [o·f² c·f² k′ k′] before the shuffle: row f·y + i of a picture is row y of channel i. */
+function shuffledWeight(weight: Value, f: number): Value {
+  const [out = 0, into = 0, size = 0] = weight.data?.shape ?? []
+  const from = viewAs(weight.data?.bytes ?? new Uint8Array(), Float32Array)
+  const reach = Math.ceil((size - 1) / 2 / f)
+  const side = 2 * reach + 1
+  const shape = [out * f * f, into * f * f, side, side]
+  const values = new Float32Array(elementCount(shape))
+  /** Where a tap of output row i lies: the row before the shuffle, and the channel. */
+  const place = (i: number, tap: number) => {
+    const row = i + tap - (size - 1) / 2
+    return [Math.floor(row / f) + reach, ((row % f) + f) % f] as const
+  }
+  for (let o = 0; o < out; o++) {
+    for (let at = 0; at < f * f * size * size; at++) {
+      const [i, j] = [Math.floor(at / (f * size * size)), Math.floor(at / (size * size)) % f]
+      const [v, u] = [Math.floor(at / size) % size, at % size]
+      const [[y, p], [x, q]] = [place(i, v), place(j, u)]
+      for (let c = 0; c < into; c++) {
+        const channel = ((o * f + i) * f + j) * shape[1]! + (c * f + p) * f + q
+        values[(channel * side + y) * side + x] = from[((o * into + c) * size + v) * size + u]!
+      }
+    }
+  }
+  return { ...weight, shape, data: float32Data(values, shape) }
+}
+
+/** Every element of a constant [n] times over. */
+function repeatConstant(value: Value, times: number): Value {
+  const from = viewAs(value.data?.bytes ?? new Uint8Array(), Float32Array)
+  const values = Float32Array.from({ length: times * from.length }, (_, i) => from[Math.floor(i / times)]!)
+  return { ...value, shape: [values.length], data: float32Data(values, [values.length]) }
 }
 
 /**
