@@ -81,7 +81,15 @@ export { RandomGenerator } from './torch/rng.ts'
 export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
 export { folder, type Images, pairFolders } from './train/loader/images.ts'
 export { balancedKinds } from './train/loader/kindFolders.ts'
-export { type Batch, cropViews, type Draw, degraded, paired, type Sample } from './train/loader/samples.ts'
+export {
+  type Batch,
+  cropViews,
+  type Draw,
+  degraded,
+  type Phase,
+  paired,
+  type Sample,
+} from './train/loader/samples.ts'
 export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
 export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastive.ts'
 export {
@@ -133,7 +141,6 @@ export {
 export {
   defineRecipe,
   type LossContext,
-  type Phase,
   type Recipe,
   type Validation,
 } from './train/recipe/recipe.ts'

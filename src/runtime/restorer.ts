@@ -15,7 +15,7 @@ import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
 import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pixels.ts'
 import { type OnProgress, progressOf } from './progress.ts'
 import { type RestoreInfo, RestoreResult } from './result.ts'
-import { findGuide } from './sampling/guide.ts'
+import { findGuide, type Guide } from './sampling/guide.ts'
 import { layOutSampling } from './sampling/layout.ts'
 import {
   isSampling,
@@ -31,7 +31,7 @@ import type { ComputeSession } from './session/compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
 import type { Opened, Placement } from './session/protocol.ts'
 import { type Attempt, type Layout, layOutTiles, type Restored } from './tiles/layout.ts'
-import { type Guide, prepareNetwork } from './tiles/networks.ts'
+import { prepareNetwork } from './tiles/networks.ts'
 import type { TileRequest } from './tiles/plan.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, SamplingRequest {

@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
 import { type Images, type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
+import type { Phase } from './loader/samples.ts'
 import { addAllGradients } from './loop.ts'
-import { type Phase, type Recipe, rateAt } from './recipe/recipe.ts'
+import { type Recipe, rateAt } from './recipe/recipe.ts'
 import type { Run } from './run.ts'
 
 function wrong(message: string): RestoreError {

@@ -9,10 +9,11 @@ import { builders } from '../../registry/builders.ts'
 import { tilingOf } from '../../registry/tiling.ts'
 import { imageWriter, type ReadPart } from '../pixels.ts'
 import type { LayoutRequest } from '../tiles/layout.ts'
-import { type Guide, restoredImages } from '../tiles/networks.ts'
+import { restoredImages } from '../tiles/networks.ts'
 import { type Planned, planTiles, smallerSide, type TileRequest } from '../tiles/plan.ts'
 import { restoreInTiles, type TileJob } from '../tiles/tile.ts'
-import type { Space } from './layout.ts'
+import type { Guide } from './guide.ts'
+import type { Space } from './space.ts'
 
 /** Side of the tiles that are compressed, in pixels of the picture, and what they share. */
 const [usualTilePx, overlapPx] = [512, 64]

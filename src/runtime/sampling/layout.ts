@@ -5,36 +5,15 @@ import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
 import { type Planes, sample, seededNoise } from '../../diffusion/samplers.ts'
-import { builders } from '../../registry/builders.ts'
-import { tilingOf } from '../../registry/tiling.ts'
 import { mix } from '../enlarge.ts'
-import type { Extent, Picture, ReadPart } from '../pixels.ts'
-import {
-  type Attempt,
-  type Emit,
-  type Layout,
-  type LayoutRequest,
-  prepareRun,
-  type Restored,
-} from '../tiles/layout.ts'
+import type { Picture, ReadPart } from '../pixels.ts'
+import { type Attempt, type Layout, type LayoutRequest, prepareRun, type Restored } from '../tiles/layout.ts'
 import type { RunTiles } from '../tiles/networks.ts'
-import { planTiles, smallerSide, type TilePlan } from '../tiles/plan.ts'
 import { restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latents.ts'
 import type { Sampling } from './sampling.ts'
+import { inBands, pixelSpace, type Space } from './space.ts'
 import { Spread } from './spread.ts'
-
-/** Where a network samples: in the picture itself, or in latents of it. */
-export interface Space extends Omit<Layout, 'restore'> {
-  /** Tiles of the state. */
-  readonly plan: TilePlan
-  /** Planes of the state. */
-  readonly stateChannels: number
-  /** The degraded picture as the network sees it. */
-  enter(read: ReadPart): Promise<Picture>
-  /** Hands on the picture that a state stands for, in rows from the top down. */
-  leave(state: Planes, read: ReadPart, emit: Emit): Promise<void>
-}
 
 /** By sampling, in as many steps and as often as asked for. */
 export function layOutSampling(request: LayoutRequest, sampling: Sampling): Layout {
@@ -53,37 +32,6 @@ export function layOutSampling(request: LayoutRequest, sampling: Sampling): Layo
 
 function sampledLayout(space: Space, request: LayoutRequest, sampling: Sampling): Layout {
   return { ...space, restore: (attempt) => restoreSampled(space, request, { ...sampling, attempt }) }
-}
-
-/** The picture itself, continued only where it is smaller than the network can do itself. */
-function pixelSpace({ network: { model, options }, picture, budget, tiles }: LayoutRequest): Space {
-  const builder = builders[model]
-  const padsTo = builder.padsTo?.(options) ?? 1
-  const plan = planTiles(
-    {
-      ...{
-        ...picture,
-        ...budget,
-        memory: builder.memory(options),
-        tiling: tilingOf(model, options),
-        window: undefined,
-        scale: 1,
-      },
-      // A mirror needs more pixels than it adds.
-      size: { multipleOf: 1, minimum: Math.floor(padsTo / 2) + 1 },
-      tileMultipleOf: padsTo,
-    },
-    tiles,
-  )
-  const padded = { height: plan.rows.length, width: plan.columns.length }
-  const channels = builder.channels(options).input
-  return {
-    ...{ plan, padded, channels, stateChannels: channels },
-    ...{ tilePx: plan.tilePx, smallerPx: smallerSide(plan, padsTo) },
-    enter: async (read) => ({ ...padded, read }),
-    leave: async (state, _, emit) =>
-      inBands(padded, (top, rows) => emit(top, crop(state, top, 0, rows, padded.width))),
-  }
 }
 
 interface SampledRequest extends Sampling {
@@ -188,15 +136,4 @@ function stacked(first: Image, second: Image): Image {
   data.set(first.data)
   data.set(second.data, first.data.length)
   return { ...first, channels: first.channels + second.channels, data }
-}
-
-const bandPixels = 2 ** 18
-
-/** Rows in bands, between which others have their turn. */
-async function inBands({ width, height }: Extent, use: (top: number, rows: number) => void): Promise<void> {
-  const rows = Math.max(1, Math.floor(bandPixels / width))
-  for (let top = 0; top < height; top += rows) {
-    use(top, Math.min(rows, height - top))
-    await new Promise((resolve) => setTimeout(resolve))
-  }
 }

@@ -8,20 +8,10 @@ import type { Image } from '../../data/image.ts'
 import { builders } from '../../registry/builders.ts'
 import type { Picture } from '../pixels.ts'
 import { seePhoto } from '../sampling/embeddings.ts'
+import type { Guide } from '../sampling/guide.ts'
+import type { PartedSession } from '../session/session.ts'
 import type { RunWindows } from './chop.ts'
 import { encodePhoto } from './representation.ts'
-
-/** A session that also runs parts of its network by name. */
-export interface PartedSession extends Session {
-  part(name: string): Pick<Session, 'run'>
-}
-
-/** The second network of those that sample: a DA-CLIP, or the compression to the latents that a network restores. */
-export interface Guide {
-  readonly kind: 'daclip' | 'latent-unet'
-  readonly options: object
-  readonly session: PartedSession
-}
 
 /** A network that is open, and the one beside it where it needs one. */
 export interface OpenNetwork {

@@ -7,7 +7,7 @@ import type { Tensor } from '../../core/tensor.ts'
 import type { Image, Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
-import type { Phase, RecipeData } from '../recipe/recipe.ts'
+import type { Images } from './images.ts'
 
 /** Values of one sample by name: a picture, a tensor, a number or a text. */
 export type SampleValue = Image | TensorData | number | string
@@ -18,6 +18,15 @@ export type Batch<S extends Sample> = {
   readonly [K in keyof S]: S[K] extends number | string ? readonly S[K][] : Tensor
 }
 
+/** A stretch of the training: size of the crops and how many at once. */
+export interface Phase {
+  /** How many steps it lasts; the last one lasts to the end. */
+  readonly steps: number
+  /** Side of the square crops of the input in pixels. */
+  readonly crop: number
+  readonly batch: number
+}
+
 /** What a sample is made from. */
 export interface Draw {
   /** Of the picture: position and name. */
@@ -25,7 +34,8 @@ export interface Draw {
   readonly name: string
   /** The picture's versions as decoded: `target`, and `input` where it has one. */
   readonly views: Readonly<Record<string, Pixels>>
-  readonly data: Pick<RecipeData<Sample>, 'images' | 'frame'>
+  /** What the recipe says of its pictures. */
+  readonly data: { readonly images: Images; readonly frame?: number }
   readonly phase: Phase
   readonly step: number
   /** Chance of this sample alone. */

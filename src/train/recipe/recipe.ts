@@ -12,17 +12,8 @@ import type { Optimizer } from '../../torch/optim.ts'
 import type { RandomGenerator } from '../../torch/rng.ts'
 import type { EmaDecay } from '../ema.ts'
 import type { Images } from '../loader/images.ts'
-import type { Batch, Draw, Mixup, Sample } from '../loader/samples.ts'
+import type { Batch, Draw, Mixup, Phase, Sample } from '../loader/samples.ts'
 import type { Schedule } from '../schedules.ts'
-
-/** A stretch of the training: size of the crops and how many at once. */
-export interface Phase {
-  /** How many steps it lasts; the last one lasts to the end. */
-  readonly steps: number
-  /** Side of the square crops of the input in pixels. */
-  readonly crop: number
-  readonly batch: number
-}
 
 export interface RecipeData<S extends Sample> {
   /** `--data` replaces its folder. */

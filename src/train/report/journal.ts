@@ -5,18 +5,8 @@ import { join } from 'node:path'
 import { writeWhole } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { type Picture, reportHtml } from './html.ts'
+import type { Row } from './row.ts'
 import { appendScalars } from './tensorboard.ts'
-
-/** One line of the log: a stretch of training, or a validation. */
-export interface Row {
-  /** Steps done. */
-  readonly step: number
-  /** Unix time in seconds. */
-  readonly time: number
-  readonly kind: 'train' | 'validate'
-  /** Loss, learning rate, speed … or metrics. */
-  readonly values: Readonly<Record<string, number>>
-}
 
 export interface Journal {
   readonly rows: readonly Row[]

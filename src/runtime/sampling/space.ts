@@ -1,0 +1,66 @@
+// Where a network samples: in the picture itself, or in latents of it (latents.ts).
+
+import { crop } from '../../data/image.ts'
+import type { Planes } from '../../diffusion/samplers.ts'
+import { builders } from '../../registry/builders.ts'
+import { tilingOf } from '../../registry/tiling.ts'
+import type { Extent, Picture, ReadPart } from '../pixels.ts'
+import type { Emit, Layout, LayoutRequest } from '../tiles/layout.ts'
+import { planTiles, smallerSide, type TilePlan } from '../tiles/plan.ts'
+
+/** Where a network samples: in the picture itself, or in latents of it. */
+export interface Space extends Omit<Layout, 'restore'> {
+  /** Tiles of the state. */
+  readonly plan: TilePlan
+  /** Planes of the state. */
+  readonly stateChannels: number
+  /** The degraded picture as the network sees it. */
+  enter(read: ReadPart): Promise<Picture>
+  /** Hands on the picture that a state stands for, in rows from the top down. */
+  leave(state: Planes, read: ReadPart, emit: Emit): Promise<void>
+}
+
+/** The picture itself, continued only where it is smaller than the network can do itself. */
+export function pixelSpace({ network: { model, options }, picture, budget, tiles }: LayoutRequest): Space {
+  const builder = builders[model]
+  const padsTo = builder.padsTo?.(options) ?? 1
+  const plan = planTiles(
+    {
+      ...{
+        ...picture,
+        ...budget,
+        memory: builder.memory(options),
+        tiling: tilingOf(model, options),
+        window: undefined,
+        scale: 1,
+      },
+      // A mirror needs more pixels than it adds.
+      size: { multipleOf: 1, minimum: Math.floor(padsTo / 2) + 1 },
+      tileMultipleOf: padsTo,
+    },
+    tiles,
+  )
+  const padded = { height: plan.rows.length, width: plan.columns.length }
+  const channels = builder.channels(options).input
+  return {
+    ...{ plan, padded, channels, stateChannels: channels },
+    ...{ tilePx: plan.tilePx, smallerPx: smallerSide(plan, padsTo) },
+    enter: async (read) => ({ ...padded, read }),
+    leave: async (state, _, emit) =>
+      inBands(padded, (top, rows) => emit(top, crop(state, top, 0, rows, padded.width))),
+  }
+}
+
+const bandPixels = 2 ** 18
+
+/** Rows in bands, between which others have their turn. */
+export async function inBands(
+  { width, height }: Extent,
+  use: (top: number, rows: number) => void,
+): Promise<void> {
+  const rows = Math.max(1, Math.floor(bandPixels / width))
+  for (let top = 0; top < height; top += rows) {
+    use(top, Math.min(rows, height - top))
+    await new Promise((resolve) => setTimeout(resolve))
+  }
+}
