@@ -15,7 +15,7 @@ import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
 import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pixels.ts'
 import { type OnProgress, progressOf } from './progress.ts'
 import { type RestoreInfo, RestoreResult } from './result.ts'
-import { findGuide, type Guide } from './sampling/guide.ts'
+import { findGuide } from './sampling/guide.ts'
 import { layOutSampling } from './sampling/layout.ts'
 import {
   isSampling,
@@ -29,6 +29,7 @@ import {
 import { spreadPicture } from './sampling/spread.ts'
 import type { ComputeSession } from './session/compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
+import type { Guide } from './session/openNetwork.ts'
 import type { Opened, Placement } from './session/protocol.ts'
 import { type Attempt, type Layout, layOutTiles, type Restored } from './tiles/layout.ts'
 import { prepareNetwork } from './tiles/networks.ts'

@@ -3,7 +3,7 @@
 import type { NamedData, RunOptions } from '../../core/session.ts'
 import { type BytePlanes, clipBytes, toBytes } from '../../data/clip/clipImage.ts'
 import type { Picture } from '../pixels.ts'
-import type { Guide } from './guide.ts'
+import type { Guide } from '../session/openNetwork.ts'
 
 /** Pixels that are read at a time: a photo is never whole in float. */
 const bandPixels = 2 ** 20

@@ -7,15 +7,8 @@ import { RestoreError } from '../../core/errors.ts'
 import { builders, recognize } from '../../registry/builders.ts'
 import type { ModelCard } from '../../registry/cards.ts'
 import { packagedWeights } from '../models.ts'
-import type { PartedSession } from '../session/session.ts'
+import type { Guide } from '../session/openNetwork.ts'
 import type { SamplingNetwork } from './sampling.ts'
-
-/** The second network of those that sample: a DA-CLIP, or the compression to the latents that a network restores. */
-export interface Guide {
-  readonly kind: 'daclip' | 'latent-unet'
-  readonly options: object
-  readonly session: PartedSession
-}
 
 interface Need {
   readonly kind: Guide['kind']

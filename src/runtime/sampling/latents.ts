@@ -8,11 +8,11 @@ import { crop, type Image, imageToTensor } from '../../data/image.ts'
 import { builders } from '../../registry/builders.ts'
 import { tilingOf } from '../../registry/tiling.ts'
 import { imageWriter, type ReadPart } from '../pixels.ts'
+import type { Guide } from '../session/openNetwork.ts'
 import type { LayoutRequest } from '../tiles/layout.ts'
 import { restoredImages } from '../tiles/networks.ts'
 import { type Planned, planTiles, smallerSide, type TileRequest } from '../tiles/plan.ts'
 import { restoreInTiles, type TileJob } from '../tiles/tile.ts'
-import type { Guide } from './guide.ts'
 import type { Space } from './space.ts'
 
 /** Side of the tiles that are compressed, in pixels of the picture, and what they share. */

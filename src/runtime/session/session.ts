@@ -28,11 +28,6 @@ function isRunnable(dtype: string): dtype is RunnableDType {
   return dtype in arrayTypes
 }
 
-/** A session that also runs parts of its network by name. */
-export interface PartedSession extends Session {
-  part(name: string): Pick<Session, 'run'>
-}
-
 /** Opens an ONNX model. */
 export async function openOnnx(
   runtime: OnnxRuntime,

@@ -8,18 +8,9 @@ import type { Image } from '../../data/image.ts'
 import { builders } from '../../registry/builders.ts'
 import type { Picture } from '../pixels.ts'
 import { seePhoto } from '../sampling/embeddings.ts'
-import type { Guide } from '../sampling/guide.ts'
-import type { PartedSession } from '../session/session.ts'
+import type { OpenNetwork } from '../session/openNetwork.ts'
 import type { RunWindows } from './chop.ts'
 import { encodePhoto } from './representation.ts'
-
-/** A network that is open, and the one beside it where it needs one. */
-export interface OpenNetwork {
-  readonly model: ModelId
-  readonly options: object
-  readonly session: PartedSession
-  readonly guide?: Guide | undefined
-}
 
 /** Tiles of one size to what the network makes of them; `given` is what holds for this run alone, such as the time of a step. */
 export type RunTiles = (tiles: readonly Image[], given?: NamedData) => Promise<readonly Image[]>
