@@ -389,7 +389,11 @@ describe('the command line itself', () => {
   test.each([
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown option', ['restore', 'x.png', '--frob'], /unknown option '--frob'/],
-    ['an unknown model', ['models', 'show', 'x'], /model: expected one of light-photo, restormer-derain,/],
+    [
+      'an unknown model',
+      ['models', 'show', 'x'],
+      /model: expected one of light-photo, light-denoise, restormer-derain,/,
+    ],
     ['an unknown backend', ['restore', 'x.png', '--backend', 'tf'], /Allowed choices are auto, onnx, torch/],
   ])('%s is wrong usage', async (_, args, message) => {
     const { code, stderr, stdout } = await limpid(...args)

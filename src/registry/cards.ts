@@ -62,8 +62,15 @@ export interface ModelCard {
   readonly sha256?: string
   readonly license: LicenseId
   readonly paper: string
-  /** PSNR in dB that the paper reports, with the protocol it is measured by. */
-  readonly reference?: { readonly set: string; readonly protocol: string; readonly psnr: number }
+  /** PSNR in dB that the paper reports, or that was measured here by a command, with its protocol. */
+  readonly reference?: {
+    readonly set: string
+    readonly protocol: string
+    readonly psnr: number
+    readonly command?: string
+  }
+  /** How weights of our own came to be: what they learned from, and the command that trains them. */
+  readonly training?: { readonly data: string; readonly command: string }
   /** How the picture is sampled, for networks that restore in steps. */
   readonly sampling?: { readonly sde: SdeOptions; readonly sampler: Sampler }
   /** The DA-CLIP whose embeddings the network takes: the id of one in the package, else its official file. */
@@ -90,17 +97,40 @@ const irsde = {
 } as const
 const dasr = { model: 'dasr', task: 'upscale', license: 'mit', paper: 'arXiv:2104.00416' } as const
 
+const light = {
+  model: 'light',
+  task: 'denoise',
+  scale: 1,
+  options: {},
+  license: 'apache',
+  paper: 'arXiv:2204.04676',
+} as const
+const freePhotos = '234 free photos, listed with their authors and licences in weights/ATTRIBUTION.tsv'
+
 export const cards = [
   {
+    ...light,
     id: 'light-photo',
-    model: 'light',
-    task: 'denoise',
-    title: 'Light, noise of any strength up to 50 in colour photos; small and fast',
-    scale: 1,
-    options: {},
+    title: 'Light, noise and compression as cameras and the web leave them; small and fast',
     checkpoint: 'light-photo.safetensors',
-    license: 'apache',
-    paper: 'arXiv:2204.04676',
+  },
+  {
+    ...light,
+    id: 'light-denoise',
+    title: 'Light, even noise of any strength up to 50 in colour photos; small and fast',
+    checkpoint: 'light-denoise.safetensors',
+    sha256: 'd92ef6c93ff0ad32ff6e18f14c8bf44ff14c23ee6c7a1c1179a56379206e36da',
+    reference: {
+      set: 'CBSD68',
+      protocol: 'RGB, 8-bit, sigma 25',
+      psnr: 31.09,
+      command: 'limpid eval --model light-denoise --data CBSD68 --protocol restormer-gaussian-color',
+    },
+    training: {
+      data: freePhotos,
+      command:
+        'limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise',
+    },
   },
   {
     ...restormer,

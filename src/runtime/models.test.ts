@@ -2,12 +2,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { writeSafetensors } from '../checkpoints/files.ts'
+import { hashFile, readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { crop } from '../data/image.ts'
 import { Ipt, iptDefaults } from '../models/ipt.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { builders, findCard } from '../registry/builders.ts'
+import { builders, findCard, loadModel } from '../registry/builders.ts'
+import { cards, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, tasks } from '../registry/tasks.ts'
 import { checkVariant, findModel, packagedWeights } from './models.ts'
 import { createRestorer } from './restorer.ts'
@@ -27,6 +28,8 @@ const small = {
   queries: 2,
 }
 
+const packaged = (cards as readonly ModelCard[]).filter(({ sha256 }) => sha256 !== undefined)
+
 beforeAll(() => {
   let count = 0
   const network = new Ipt(
@@ -44,11 +47,26 @@ describe('the model of a request', () => {
     }
   })
 
-  test.skipIf(existsSync(packagedWeights('light-photo')))('without a word is the packaged one', () => {
-    expect(() => findModel({})).toThrow(
+  test('without a word is the packaged one', () => {
+    const { card, weights: file } = findModel({})
+    expect([card?.id, file]).toEqual(['light-denoise', packagedWeights('light-denoise')])
+  })
+
+  test.skipIf(existsSync(packagedWeights('light-photo')))('says how to come by weights of our own', () => {
+    expect(() => findModel({ model: 'light-photo' })).toThrow(
       /light-photo: expected its weights at .*limpid train .* --weights FILE/,
     )
   })
+
+  test.each(packaged)(
+    '$id has the weights in the package that its card tells of',
+    ({ id, sha256, options }) => {
+      const file = packagedWeights(id)
+      expect(hashFile(file)).toBe(sha256)
+      const loaded = loadModel(readCheckpoint(file))
+      expect(loaded.options).toMatchObject(options)
+    },
+  )
 
   test('is that of the task and the scale', () => {
     const { card } = findModel({ model: 'restormer-derain', task: 'derain', weights })

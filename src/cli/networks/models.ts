@@ -43,7 +43,7 @@ function described(card: ModelCard) {
 
 export function showModel(id: string, options: GlobalOptions): void {
   const card = findCard(id)
-  const { reference, scale, task } = card
+  const { reference, training, scale, task } = card
   const { title, note } = licenses[card.license]
   const { isPackaged, isDefault } = described(card)
   const guide = card.guide === undefined ? '' : ` --guide FILE, which is ${card.guide}`
@@ -54,9 +54,14 @@ export function showModel(id: string, options: GlobalOptions): void {
     isPackaged
       ? `weights   in the package: ${packagedWeights(id)}`
       : `weights   ${card.checkpoint} (not in the package: restore --model ${id} --weights FILE${guide})`,
-    reference
-      ? `published ${reference.psnr} dB on ${reference.set} (${reference.protocol}), ${card.paper}`
-      : `paper     ${card.paper}`,
+    ...(reference
+      ? [
+          `${reference.command ? 'measured ' : 'published'} ${reference.psnr} dB on ${reference.set} (${reference.protocol})`,
+        ]
+      : []),
+    ...(reference?.command ? [`          ${reference.command}`] : []),
+    ...(training ? [`data      ${training.data}`, `training  ${training.command}`] : []),
+    `paper     ${card.paper}`,
     `licence   ${title}. ${note}`,
   ]
   printResult(options, described(card), rows.join('\n'))

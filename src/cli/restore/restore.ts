@@ -165,7 +165,10 @@ function refuseMeeting(wanted: readonly string[]): void {
   }
 }
 
-function refuseExisting(wanted: readonly string[], { folder, isMany }: Pick<Plan, 'folder' | 'isMany'>): void {
+function refuseExisting(
+  wanted: readonly string[],
+  { folder, isMany }: Pick<Plan, 'folder' | 'isMany'>,
+): void {
   const existing = wanted.filter((path) => existsSync(path))
   if (existing.length === 0) return
   const [first] = existing

@@ -1,0 +1,23 @@
+// The first command of the README: the example through the weights in the package.
+
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { decodeImage, restore } from '../src/index.ts'
+
+test('the example is restored by the default model: the noise that was put in comes out', async () => {
+  const path = fileURLToPath(new URL('../examples/noisy.jpg', import.meta.url))
+  const result = await restore(path, { device: 'cpu' })
+  const { data } = await result.raw()
+  const { image } = await decodeImage(path)
+  const plane = image.width * image.height
+  let [sum, squares] = [0, 0]
+  for (let i = 0; i < image.data.length; i++) {
+    const difference = 255 * (image.data[(i % 3) * plane + Math.floor(i / 3)] as number) - (data[i] as number)
+    sum += difference
+    squares += difference ** 2
+  }
+  expect(Math.abs(sum / data.length)).toBeLessThan(1)
+  // Of 25, less what clipping took.
+  expect(Math.sqrt(squares / data.length)).toBeGreaterThan(21)
+  expect(Math.sqrt(squares / data.length)).toBeLessThan(26)
+}, 120_000)
