@@ -229,7 +229,7 @@ async function coldStart(scratch: string, restorer: Restorer): Promise<readonly 
   const output = join(scratch, 'one.out.jpg')
   const [cold, warm, help, empty]: number[][] = [[], [], [], []]
   for (let i = 0; i < 5; i++) {
-    const args = [program, 'restore', input, ...networkArgs, '-o', output, '--overwrite']
+    const args = [program, 'restore', input, ...networkArgs, '-o', output, '--overwrite', '--quiet']
     cold!.push((await run(args)).seconds)
     warm!.push((await restorer.run(input)).info.seconds.restore)
     help!.push((await run([program, '--help'])).seconds)
