@@ -2,6 +2,7 @@
 // becomes the next one in place, row by row, so that a picture of any size takes 12 bytes a pixel. Noise belongs to a seed, a step and
 // a pixel, so neither tiles nor batches nor devices change a result.
 
+import { inBands } from '../core/bands.ts'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
 import { initial, type LinearForm, reverseStep, type Sampler, type Sde } from './irsde.ts'
@@ -55,9 +56,6 @@ export interface SampleOptions extends Omit<Planes, 'data'> {
   readonly onStep?: ((done: number, total: number, state: Planes) => void) | undefined
 }
 
-/** Pixels that are begun with at a time, between which others have their turn. */
-const bandPixels = 2 ** 18
-
 /** Goes from the degraded image to the restored one, not clamped. */
 export async function sample(options: SampleOptions): Promise<Planes> {
   const { sde, sampler, channels, height, width, degraded, noise, predict, onStep } = options
@@ -69,12 +67,10 @@ export async function sample(options: SampleOptions): Promise<Planes> {
     degraded: () => degraded(top, rows),
     noise: () => noise(use, top, rows),
   })
-  const band = Math.max(1, Math.floor(bandPixels / width))
-  for (let top = 0; top < height; top += band) {
-    const part = { top, height: Math.min(band, height - top) }
+  await inBands({ width, height }, (top, rows) => {
+    const part = { top, height: rows }
     mixRows(state, part, initial(sde), rowsOf(0, part))
-    await new Promise((resolve) => setTimeout(resolve))
-  }
+  })
   for (let t = startStep; t >= 1; t--) {
     const form = reverseStep(sde, t, sampler)
     const done = startStep - t + 1

@@ -1,6 +1,7 @@
 // How a picture goes through a network that samples: the state of all of it is held as float32 planes (12 bytes a pixel; 16 more for
 // several samples), and tiles meet at every step, so that they leave no seams.
 
+import { inBands } from '../../core/bands.ts'
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
@@ -12,7 +13,7 @@ import type { RunTiles } from '../tiles/networks.ts'
 import { restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latents.ts'
 import type { Sampling } from './sampling.ts'
-import { inBands, pixelSpace, type Space } from './space.ts'
+import { pixelSpace, type Space } from './space.ts'
 import { Spread } from './spread.ts'
 
 /** By sampling, in as many steps and as often as asked for. */

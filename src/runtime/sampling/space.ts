@@ -1,10 +1,11 @@
 // Where a network samples: in the picture itself, or in latents of it (latents.ts).
 
+import { inBands } from '../../core/bands.ts'
 import { crop } from '../../data/image.ts'
 import type { Planes } from '../../diffusion/samplers.ts'
 import { builders } from '../../registry/builders.ts'
 import { tilingOf } from '../../registry/tiling.ts'
-import type { Extent, Picture, ReadPart } from '../pixels.ts'
+import type { Picture, ReadPart } from '../pixels.ts'
 import type { Emit, Layout, LayoutRequest } from '../tiles/layout.ts'
 import { planTiles, smallerSide, type TilePlan } from '../tiles/plan.ts'
 
@@ -48,19 +49,5 @@ export function pixelSpace({ network: { model, options }, picture, budget, tiles
     enter: async (read) => ({ ...padded, read }),
     leave: async (state, _, emit) =>
       inBands(padded, (top, rows) => emit(top, crop(state, top, 0, rows, padded.width))),
-  }
-}
-
-const bandPixels = 2 ** 18
-
-/** Rows in bands, between which others have their turn. */
-export async function inBands(
-  { width, height }: Extent,
-  use: (top: number, rows: number) => void,
-): Promise<void> {
-  const rows = Math.max(1, Math.floor(bandPixels / width))
-  for (let top = 0; top < height; top += rows) {
-    use(top, Math.min(rows, height - top))
-    await new Promise((resolve) => setTimeout(resolve))
   }
 }

@@ -1,6 +1,7 @@
 // Pictures in overlapping tiles, from the top down: rows that no further tile touches are handed on at once, so that what is held
 // of the result is one row of tiles, however large the picture.
 
+import { inBands } from '../../core/bands.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
 
@@ -63,13 +64,6 @@ export function blendedAxis(length: number, tile: number, overlap: number, scale
   return { length, tile, starts, weights }
 }
 
-/** Finished rows are handed on in bands of this size, between which others have their turn. */
-const bandPixels = 2 ** 18
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve))
-}
-
 /** Restores tile by tile. */
 export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<void> {
   const { rows, columns, scale, batch } = job
@@ -93,15 +87,14 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
       job.onTile?.(done, total)
     }
     if (!strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
+    const whole = strip
     const finished = ((rows.starts[row + 1] ?? rows.length) - top) * scale
-    const step = Math.max(1, Math.floor(bandPixels / width))
-    for (let y = 0; y < finished; y += step) {
-      const band = crop(strip, y, 0, Math.min(step, finished - y), width)
+    await inBands({ width, height: finished }, (y, count) => {
+      const band = crop(whole, y, 0, count, width)
       divide(band, rowTotals.subarray(top * scale + y), columnTotals)
       job.emit(top * scale + y, band)
-      await nextTurn()
-    }
-    shiftUp(strip, finished)
+    })
+    shiftUp(whole, finished)
   }
 }
 

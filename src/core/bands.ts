@@ -1,0 +1,16 @@
+// Work on the rows of a picture in bands, so that a long loop does not hold up the process it runs in.
+
+/** Pixels of a band. */
+const bandPixels = 2 ** 18
+
+/** Bands of rows from the top down, between which others have their turn. */
+export async function inBands(
+  { width, height }: { readonly width: number; readonly height: number },
+  use: (top: number, rows: number) => void,
+): Promise<void> {
+  const rows = Math.max(1, Math.floor(bandPixels / width))
+  for (let top = 0; top < height; top += rows) {
+    use(top, Math.min(rows, height - top))
+    await new Promise((resolve) => setTimeout(resolve))
+  }
+}
