@@ -32,18 +32,24 @@ export interface License {
 
 /** The licence of weights: what their own card says, as `limpid train` writes it, else that of the network's official ones. */
 export function licenseOf(metadata: ReadonlyMap<string, string>, official: LicenseId): License {
-  const told = toldBy(metadata.get('card'))
-  if (told === undefined) return licenses[official]
+  const told: unknown = Reflect.get(ownCard(metadata), 'license')
+  if (typeof told !== 'string') return licenses[official]
   const known = Object.entries(licenses).find(([id]) => id === told)
   return known?.[1] ?? { title: told, isCommercial: true, note: `As the card of the weights says: ${told}.` }
 }
 
-function toldBy(card: string | undefined): string | undefined {
+/** The card that `limpid train` wrote into a file of weights; empty where there is none that can be read. */
+export function ownCard(metadata: ReadonlyMap<string, string>): object {
+  return objectOf(metadata.get('card'))
+}
+
+/** A JSON object; empty for any other text. */
+export function objectOf(text: string | undefined): object {
   try {
-    const told: unknown = Reflect.get(Object(JSON.parse(card ?? '{}')), 'license')
-    return typeof told === 'string' ? told : undefined
+    const value: unknown = JSON.parse(text ?? '{}')
+    return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    return undefined
+    return {}
   }
 }
 

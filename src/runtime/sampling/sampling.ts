@@ -14,7 +14,7 @@ import {
   startStep,
 } from '../../diffusion/irsde.ts'
 import { builders } from '../../registry/builders.ts'
-import type { ModelCard } from '../../registry/cards.ts'
+import { type ModelCard, objectOf, ownCard } from '../../registry/cards.ts'
 
 export interface SamplingRequest {
   /** Steps in place of the network's own: fewer are faster. */
@@ -97,10 +97,9 @@ function usualOf({ model, options }: SamplingNetwork): TrainedSampling | undefin
 
 /** What `limpid train` wrote into a file. */
 function toldBy(weights: string, metadata: ReadonlyMap<string, string>): TrainedSampling | undefined {
-  const card = parse(metadata.get('card'))
-  const text = Reflect.get(card, 'sampling')
+  const text = Reflect.get(ownCard(metadata), 'sampling')
   if (text === undefined) return undefined
-  const found = parse(String(text))
+  const found = objectOf(String(text))
   const [sde, sampler] = [
     Reflect.get(found, 'sde'),
     samplers.find((one) => one === Reflect.get(found, 'sampler')),
@@ -110,15 +109,6 @@ function toldBy(weights: string, metadata: ReadonlyMap<string, string>): Trained
     'checkpoint',
     `${weights}: expected the SDE and the sampler in its card, as limpid train writes them, got ${text}`,
   )
-}
-
-function parse(text: string | undefined): object {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}')
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    return {}
-  }
 }
 
 const kinds: readonly unknown[] = ['restoring', 'denoising'] satisfies readonly SdeOptions['kind'][]
