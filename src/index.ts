@@ -42,9 +42,9 @@ export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
 export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { metricNetworks } from './registry/metricNetworks.ts'
 export { tasks } from './registry/tasks.ts'
-export type { RawInput, RestoreInput } from './runtime/input.ts'
+export type { RestoreInput } from './runtime/input.ts'
+export type { RawInput, RawPicture, RestoreInfo } from './runtime/picture.ts'
 export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
-export { type RestoreOptions, restoreImage } from './runtime/restore.ts'
 export {
   createRestorer,
   Restorer,
@@ -52,7 +52,7 @@ export {
   type RunPictureOptions,
   restore,
 } from './runtime/restorer.ts'
-export type { RawPicture, RestoreInfo, RestoreResult } from './runtime/result.ts'
+export type { RestoreResult } from './runtime/result.ts'
 export type { SamplingRequest } from './runtime/sampling/sampling.ts'
 export { ComputeSession } from './runtime/session/compute.ts'
 export { nodeSession, onnxSession } from './runtime/session/sessionNode.ts'

@@ -1,16 +1,27 @@
-// limpid/web: what runs in a browser. The caller brings the runtime, `import * as ort from 'onnxruntime-web'`:
+// limpid/web: restoring in a browser. The caller brings the runtime and the weights:
 //
-//   const model = loadModel(openCheckpoint(memorySource(await (await fetch(url)).arrayBuffer())))
-//   const session = tracedSession(model, (onnx) => openOnnx(ort, onnx, { executionProviders: ['webgpu'] }))
-//   const restored = await restoreImage(image, model, session)
+//   import * as ort from 'onnxruntime-web/webgpu'
+//   import { createRestorer } from 'limpid/web'
+//
+//   const restorer = await createRestorer({ runtime: ort, weights: new URL('light-denoise.safetensors', import.meta.url) })
+//   const result = await restorer.run(file, { onProgress: ({ done, total }) => console.log(done, total) })
+//   image.src = URL.createObjectURL(await result.toBlob())
+//
+// Without WebGPU a page stands still while a tile is computed: call it in a worker.
 
-export { openCheckpoint } from './checkpoints/open.ts'
-export { type Checkpoint, memorySource, type StoredTensor } from './checkpoints/stored.ts'
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
-export type { Session } from './core/session.ts'
 export type { Image } from './data/image.ts'
-export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
-export { cards, licenses, type ModelCard } from './registry/cards.ts'
+export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { tasks } from './registry/tasks.ts'
-export { type RestoreOptions, restoreImage } from './runtime/restore.ts'
-export { type OnnxRuntime, openOnnx, tracedSession } from './runtime/session/session.ts'
+export type { CanvasPicture, RawInput, RawPicture, RestoreInfo } from './runtime/picture.ts'
+export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
+export type { SamplingRequest } from './runtime/sampling/sampling.ts'
+export type { OnnxRuntime } from './runtime/session/session.ts'
+export {
+  createRestorer,
+  type RunOptions,
+  type WebRestorer,
+  type WebRestorerOptions,
+  type WeightsInput,
+} from './web/restorer.ts'
+export type { WebResult } from './web/result.ts'

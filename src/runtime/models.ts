@@ -8,7 +8,8 @@ import { RestoreError } from '../core/errors.ts'
 import { builders, findCard, recognize } from '../registry/builders.ts'
 import { cards, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
-import type { Opened } from './session/protocol.ts'
+import { checkGuide, guideNeed, refuseGuide } from './sampling/guide.ts'
+import type { SamplingNetwork } from './sampling/sampling.ts'
 
 export interface ModelRequest {
   /** Id of a card. */
@@ -102,29 +103,25 @@ function missing({ id, model, checkpoint, guide }: ModelCard): string {
   return `${id}: expected --weights FILE with the official file ${checkpoint}${beside}; the package has no weights of this model${inside}`
 }
 
-/** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
-export function checkVariant(
-  { weights, card, given }: { weights: string; card: ModelCard; given: object },
-  { model, options }: Pick<Opened, 'model' | 'options'>,
-): void {
-  if (model !== card.model) {
-    throw new RestoreError(
-      'checkpoint',
-      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${model}; leave --model and --task out, or name another`,
-    )
+export interface GuideRequest {
+  /** What errors call the network. */
+  readonly weights: string
+  readonly card: ModelCard | undefined
+  /** A file of the caller's. */
+  readonly guide: string | undefined
+}
+
+/** The file of the guide: the caller's, or the package's own; refused where it is missing, needless or another network's. */
+export function findGuide(network: SamplingNetwork, request: GuideRequest): string | undefined {
+  const { weights, card, guide } = request
+  const need = guideNeed(network)
+  if (!need) return guide === undefined ? undefined : refuseGuide(network, { weights, guide })
+  const packaged = card?.guide === undefined ? undefined : packagedWeights(card.guide)
+  const file = guide ?? (packaged !== undefined && existsSync(packaged) ? packaged : undefined)
+  if (file === undefined) {
+    const advice = card?.guide === undefined ? '' : `; give the file ${card.guide}`
+    throw new RestoreError('usage', `${weights}: expected --guide FILE, ${need.words}, got none${advice}`)
   }
-  const wanted = { ...builders[card.model].defaults, ...card.options }
-  // A task is what is asked of the weights; what was given was not found in them.
-  const differing = Object.entries(wanted).filter(([name, value]) => {
-    const isAsked = name === 'task' || Object.hasOwn(given, name)
-    return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
-  })
-  if (differing.length === 0) return
-  const difference = differing
-    .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
-    .join('; ')
-  throw new RestoreError(
-    'checkpoint',
-    `${weights}: expected weights of ${card.id} with ${difference}; try another --model, or none`,
-  )
+  checkGuide(readCheckpoint(file), need, { weights, guide: file })
+  return file
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Pixels } from '../data/image.ts'
-import { planeReader, sampleWriter } from './pixels.ts'
+import type { Image, Pixels } from '../data/image.ts'
+import { imageReader, planeReader, sampleWriter } from './pixels.ts'
 
 const size = { width: 5, height: 4 }
 
@@ -69,4 +69,17 @@ test('more channels than the network takes are refused with what to do', () => {
     'use weights for colour, or a grey image',
   )
   expect(() => planeReader(pixels(3, false, false), 6, size)).toThrow('limpid forward')
+})
+
+test('padding reflects without repeating the edge, and leaves a side that fits alone', () => {
+  const line: Image = { width: 5, height: 1, channels: 1, data: Float32Array.of(1, 2, 3, 4, 5) }
+  const read = imageReader(line, 1, { width: 8, height: 1 })
+  expect([...read(0, 0, 1, 8).data]).toEqual([1, 2, 3, 4, 5, 4, 3, 2])
+})
+
+test('a side too short to reflect repeats its edge', () => {
+  const dot: Image = { width: 2, height: 1, channels: 1, data: Float32Array.of(1, 2) }
+  const padded = imageReader(dot, 1, { width: 8, height: 8 })(0, 0, 8, 8)
+  expect([...padded.data.subarray(0, 8)]).toEqual([1, 2, 2, 2, 2, 2, 2, 2])
+  expect([...padded.data.subarray(56)]).toEqual([1, 2, 2, 2, 2, 2, 2, 2])
 })

@@ -7,39 +7,23 @@ import { RestoreError } from '../core/errors.ts'
 import { checkFormat } from '../data/codec.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { foreignProfile } from '../data/raster.ts'
-import { builders, recognize } from '../registry/builders.ts'
-import { type License, licenseOf, type ModelCard } from '../registry/cards.ts'
+import type { License, ModelCard } from '../registry/cards.ts'
+import { examine, type NetworkRequest } from './asked.ts'
+import { Engine, type PictureOptions } from './engine.ts'
 import { type RestoreInput, readInput } from './input.ts'
-import { checkVariant, findModel, type ModelRequest } from './models.ts'
-import { opacityOf, setOpacity, visibleColors } from './opacity.ts'
-import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pixels.ts'
-import { type OnProgress, progressOf } from './progress.ts'
-import { type RestoreInfo, RestoreResult } from './result.ts'
-import { findGuide } from './sampling/guide.ts'
-import { layOutSampling } from './sampling/layout.ts'
-import {
-  isSampling,
-  planSampling,
-  refuseSampling,
-  type Sampling,
-  type SamplingRequest,
-  type TrainedSampling,
-  trainedSampling,
-} from './sampling/sampling.ts'
-import { spreadPicture } from './sampling/spread.ts'
+import { findGuide, findModel, type ModelRequest } from './models.ts'
+import type { RestoreInfo } from './picture.ts'
+import type { OnProgress } from './progress.ts'
+import { RestoreResult } from './result.ts'
 import type { ComputeSession } from './session/compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
 import type { Guide } from './session/openNetwork.ts'
 import type { Opened, Placement } from './session/protocol.ts'
-import { type Attempt, type Layout, layOutTiles, type Restored } from './tiles/layout.ts'
-import { prepareNetwork } from './tiles/networks.ts'
 import type { TileRequest } from './tiles/plan.ts'
 
-export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, SamplingRequest {
+export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
   /** File of the second network that some need which sample: a DA-CLIP, or the compression to latents. */
   readonly guide?: string | undefined
-  /** Deviation of the SDE that the network was trained with, 1 to 255, where its weights do not tell. */
-  readonly maxSigma?: number | undefined
   /** Options of the network that its weights do not tell. */
   readonly options?: object | undefined
   /** Threads on the processor; its part of the cores unless given. */
@@ -50,16 +34,7 @@ export interface RestorerOptions extends ModelRequest, DeviceRequest, TileReques
   readonly onProgress?: OnProgress | undefined
 }
 
-export interface RunPictureOptions extends TileRequest, SamplingRequest {
-  /** Mean over all flips and transposes of the picture: a little better, eight times as long. */
-  readonly selfEnsemble?: boolean | undefined
-  /** Part of the restoration in the result, 0 to 1; the rest is the picture as it was. */
-  readonly strength?: number | undefined
-  /** Opacity as it was (enlarged where the picture is), or restored as a grey picture; 'keep' by default. */
-  readonly opacity?: 'keep' | 'restore' | undefined
-  /** Cancels at once, in the middle of a tile too. */
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: OnProgress | undefined
+export interface RunPictureOptions extends PictureOptions {
   /** That of the file it will be written to: refused before it is restored where it cannot hold the picture. */
   readonly format?: string | undefined
   /** What errors call an input that is no path. */
@@ -74,21 +49,16 @@ interface Open {
   readonly placement: Placement
   readonly card: ModelCard | undefined
   readonly license: License
-  /** Where the network samples. */
-  readonly trained: TrainedSampling | undefined
-  /** Before the networks took their part: one measure for all pictures, so that equal ones are cut alike. */
-  readonly freeBytes: number
 }
 
 /** A network, open until it is closed; pictures may be given at once and are restored in turn. */
 export class Restorer implements AsyncDisposable {
   readonly #open: Open
-  readonly #request: TileRequest & SamplingRequest
-  #limitPx: number | undefined
+  readonly #engine: Engine
 
-  private constructor(open: Open, request: TileRequest & SamplingRequest) {
+  private constructor(open: Open, engine: Engine) {
     this.#open = open
-    this.#request = request
+    this.#engine = engine
   }
 
   /** Finds the weights and refuses what they cannot do, then starts a process that opens the network on the device. */
@@ -98,6 +68,7 @@ export class Restorer implements AsyncDisposable {
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
     // Its weights, as they are read and as they are run.
     const guideBytes = guideFile === undefined ? 0 : 2 * statSync(guideFile).size
+    // Before the networks take their part.
     const freeBytes = Math.max(0, process.availableMemory() / shares - guideBytes)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, options: given, threads }
@@ -105,7 +76,12 @@ export class Restorer implements AsyncDisposable {
     try {
       const guide =
         guideFile === undefined ? undefined : await openGuide(guideFile, placement, { threads, signal })
-      return new Restorer({ session, guide, placement, card, license, trained, freeBytes }, options)
+      const { model, options: network } = session.opened
+      const engine = new Engine({
+        ...{ network: { model, options: network, session, guide }, trained, freeBytes },
+        request: options,
+      })
+      return new Restorer({ session, guide, placement, card, license }, engine)
     } catch (error) {
       await session.close()
       throw error
@@ -144,8 +120,7 @@ export class Restorer implements AsyncDisposable {
   /** Restores a picture of any size; a failure concerns this picture alone. */
   async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
     const started = performance.now()
-    checkStrength(options.strength)
-    const sampling = this.#samplingOf(options)
+    this.#engine.check(options)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
     const read = await readInput(input, options)
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
@@ -153,24 +128,18 @@ export class Restorer implements AsyncDisposable {
     const restoring = performance.now()
     // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
     const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
-    const { pixels, samples, restored, tilePx } = await this.#restorePixels(read.pixels, isDeep, options)
-    const opacity = options.opacity === 'restore' ? opacityOf(read.pixels) : undefined
-    if (opacity) {
-      const { pixels: shown } = await this.#restorePixels(opacity, isDeep, options)
-      for (const one of [pixels, ...samples]) setOpacity(one, shown)
-    }
+    const {
+      pixels,
+      samples,
+      spread,
+      info: done,
+    } = await this.#engine.restorePixels(read.pixels, isDeep, options)
     const seconds = { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 }
     const { placement, session, card } = this.#open
     const { model, sha256 } = session.opened
-    const { deviation, tiles } = restored
-    const spread = deviation && spreadPicture(deviation, pixels)
     const info: RestoreInfo = {
       ...{ model: card?.id ?? model, network: model, sha256 },
-      ...{ device: nameOf(placement), backend: placement.backend },
-      ...{ width: pixels.width, height: pixels.height, scale: this.scale, seconds },
-      tiles: { count: tiles, px: tilePx },
-      ...(sampling ? { sampling: toldOf(sampling) } : {}),
-      ...(spread ? { spread: { mean255: spread.mean255, white255: spread.white255 } } : {}),
+      ...{ device: nameOf(placement), backend: placement.backend, seconds, ...done },
     }
     const { depth, metadata } = read
     const format = options.format ?? read.format
@@ -178,25 +147,18 @@ export class Restorer implements AsyncDisposable {
     const grey = { depth: 8, format: 'png', metadata: undefined, info } as const
     return new RestoreResult({
       ...{ pixels, depth, format, metadata, info, samples: samples.map(resultOf) },
-      spread: spread && new RestoreResult({ ...grey, pixels: spread.pixels }),
+      spread: spread && new RestoreResult({ ...grey, pixels: spread }),
     })
   }
 
   /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
-  async runPlanes(image: Image, options: Omit<RunPictureOptions, 'format' | 'name' | 'pixelLimit'> = {}) {
-    const { model, options: network } = this.opened
-    const { attempt } = await this.#restore(image, options, ({ padded, channels }) => {
-      const { output } = builders[model].channels(network)
-      const planes = this.#open.guide?.kind === 'latent-unet' ? channels : output
-      return { read: imageReader(image, channels, padded), ...imageWriter(image, this.scale, planes) }
-    })
-    return attempt.image
+  runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
+    return this.#engine.restorePlanes(image, options)
   }
 
   /** Side of a result over that of its picture. */
   get scale(): number {
-    const { model, options } = this.opened
-    return builders[model].scale(options)
+    return this.#engine.scale
   }
 
   async close(): Promise<void> {
@@ -207,110 +169,16 @@ export class Restorer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
-
-  async #restorePixels(picture: Pixels, isDeep: boolean, options: RunPictureOptions) {
-    const seen = visibleColors(picture)
-    const { samples: count = 1 } = this.#samplingOf(options) ?? {}
-    const { attempt, ...rest } = await this.#restore(picture, options, ({ padded, channels }) => {
-      const writer = () => sampleWriter(picture, this.scale, isDeep)
-      const samples = Array.from({ length: count > 1 ? count : 0 }, writer)
-      return { read: planeReader(seen, channels, padded), samples, ...writer() }
-    })
-    return { ...rest, pixels: attempt.pixels, samples: attempt.samples.map(({ pixels }) => pixels) }
-  }
-
-  /** Tries again from the start with smaller tiles where memory did not suffice, so that no seam tells where. */
-  async #restore<T extends Attempt>(
-    picture: Extent,
-    options: RunPictureOptions,
-    begin: (layout: Layout) => T,
-  ): Promise<{ readonly attempt: T; readonly restored: Restored; readonly tilePx: number | undefined }> {
-    for (;;) {
-      const layout = this.#layOut(picture, options)
-      const { tilePx, smallerPx } = layout
-      try {
-        const attempt = begin(layout)
-        return { attempt, restored: await layout.restore(attempt), tilePx }
-      } catch (error) {
-        const isAuto = (options.tile ?? this.#request.tile ?? 'auto') === 'auto'
-        const isMemory = error instanceof RestoreError && error.code === 'memory'
-        if (!isMemory || !isAuto || smallerPx === undefined) throw error
-        this.#limitPx = smallerPx
-      }
-    }
-  }
-
-  #layOut({ width, height }: Extent, options: RunPictureOptions): Layout {
-    const { session, guide, freeBytes } = this.#open
-    const { model, options: network } = session.opened
-    const { tile, overlap, blend } = this.#request
-    const request = {
-      network: { model, options: network, session, guide },
-      picture: { width, height },
-      tiles: {
-        tile: options.tile ?? tile,
-        overlap: options.overlap ?? overlap,
-        blend: options.blend ?? blend,
-      },
-      budget: { freeBytes, limitPx: this.#limitPx },
-      ...{ selfEnsemble: options.selfEnsemble ?? false, strength: options.strength ?? 1 },
-      run: { signal: options.signal },
-      onTile: progressOf('restore', options.onProgress, width * height),
-    }
-    const sampling = this.#samplingOf(options)
-    return sampling ? layOutSampling(request, sampling) : layOutTiles(request)
-  }
-
-  /** What was asked for, of this picture or of all; undefined where the network restores at once. */
-  #samplingOf({ steps, sampler, seed, samples, noise255 }: SamplingRequest): Sampling | undefined {
-    const all = this.#request
-    return samplingFor(this.opened.model, this.#open.trained, {
-      steps: steps ?? all.steps,
-      sampler: sampler ?? all.sampler,
-      seed: seed ?? all.seed,
-      samples: samples ?? all.samples,
-      noise255: noise255 ?? all.noise255,
-    })
-  }
 }
 
-/** The files of a request, and what their networks can do; all that can be refused before they are opened is. */
+/** The files of a request and what their networks can do; all that can be refused before they are opened is. */
 function findNetworks(options: RestorerOptions) {
   const { card, weights, options: told } = findModel(options)
   const given = { ...told, ...options.options }
-  const checkpoint = readCheckpoint(weights)
-  const { id: model, options: network } = recognize(checkpoint, given)
-  if (card) checkVariant({ weights, card, given }, { model, options: network })
-  // Refuses a network that does not restore by itself, and a task that its weights lack.
-  prepareNetwork(model)
-  const license = licenseOf(checkpoint.metadata, builders[model].license)
-  const scale = builders[model].scale(network)
-  if (options.scale !== undefined && options.scale !== scale) {
-    const wanted = `expected ${scale}, which ${weights} is for, got ${options.scale}`
-    throw new RestoreError('usage', `scale: ${wanted}; leave it out, or use other weights`)
-  }
-  if (!isSampling(model)) {
-    refuseSampling(model, options)
-    return { card, license, weights, given, trained: undefined, guide: undefined }
-  }
-  const own = { model, options: network }
-  const trained = trainedSampling(own, {
-    ...{ weights, card, metadata: checkpoint.metadata, maxSigma: options.maxSigma },
-  })
-  planSampling(trained, options)
-  const guide = findGuide(own, { weights, card, guide: options.guide })
+  const asked = { weights, checkpoint: readCheckpoint(weights), card, given }
+  const { license, trained, ...network } = examine(asked, options)
+  const guide = trained && findGuide(network, { weights, card, guide: options.guide })
   return { card, license, weights, given, trained, guide }
-}
-
-/** Refuses what was asked of a network that restores at once. */
-function samplingFor(
-  model: Opened['model'],
-  trained: TrainedSampling | undefined,
-  request: SamplingRequest,
-): Sampling | undefined {
-  if (trained) return planSampling(trained, request)
-  refuseSampling(model, request)
-  return undefined
 }
 
 /** The guide in a process of its own, on the device of the network. */
@@ -322,11 +190,6 @@ async function openGuide(
   const { session } = await openAt([placement], { weights, options: {}, threads }, { signal })
   const { model, options } = session.opened
   return { kind: model === 'daclip' ? 'daclip' : 'latent-unet', options, session } as const
-}
-
-/** What a result tells of how it was sampled. */
-function toldOf({ sampler, startStep, seed, samples }: Sampling): NonNullable<RestoreInfo['sampling']> {
-  return { sampler, steps: startStep, seed, samples }
 }
 
 /** Opens a network, from a model's id or from weights. */
@@ -345,9 +208,4 @@ export async function restore(
   } finally {
     await restorer.close()
   }
-}
-
-function checkStrength(strength: number | undefined): void {
-  if (strength === undefined || (strength >= 0 && strength <= 1)) return
-  throw new RestoreError('usage', `strength: expected a number from 0 to 1, got ${strength}`)
 }

@@ -3,40 +3,17 @@
 import { randomBytes } from 'node:crypto'
 import { access, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
-import type { ModelId } from '../checkpoints/detect.ts'
 import { RestoreError } from '../core/errors.ts'
 import { encodeBytes } from '../data/codec.ts'
-import { type Pixels, peakOf } from '../data/image.ts'
+import type { Pixels } from '../data/image.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
-import type { Sampler } from '../diffusion/irsde.ts'
-
-export interface RestoreInfo {
-  /** Id of the model that was asked for, else the name of the network that the weights are of. */
-  readonly model: string
-  readonly network: ModelId
-  /** Of the weights file. */
-  readonly sha256: string
-  /** What really computed: 'cpu', 'webgpu' or 'cuda:N'. */
-  readonly device: string
-  readonly backend: 'onnx' | 'torch'
-  readonly width: number
-  readonly height: number
-  /** Side of the result over that of the input. */
-  readonly scale: number
-  /** How many, and their side; one without a side is the whole picture. */
-  readonly tiles: { readonly count: number; readonly px: number | undefined }
-  /** Where a network samples: steps taken, and how many restorations the result is the mean of. */
-  readonly sampling?: {
-    readonly sampler: Sampler
-    readonly steps: number
-    readonly seed: number
-    readonly samples: number
-  }
-  /** Deviation of several samples from each other, 0 to 255: the mean over the picture, and what is white in `spread`. */
-  readonly spread?: { readonly mean255: number; readonly white255: number }
-  /** In seconds. */
-  readonly seconds: { readonly read: number; readonly restore: number }
-}
+import {
+  type CanvasPicture,
+  canvasPicture,
+  type RawPicture,
+  type RestoreInfo,
+  rawPicture,
+} from './picture.ts'
 
 export interface WriteOptions {
   /** By the name's extension, else that of the input. */
@@ -45,15 +22,6 @@ export interface WriteOptions {
   readonly quality?: number | undefined
   /** Leaves out profile, EXIF, XMP and resolution; the samples are then sRGB. */
   readonly strip?: boolean | undefined
-}
-
-/** Samples [h w c], opacity last where there is some. */
-export interface RawPicture {
-  readonly data: Uint8Array | Uint16Array
-  readonly width: number
-  readonly height: number
-  readonly channels: number
-  readonly depth: 8 | 16
 }
 
 interface ResultOptions {
@@ -120,22 +88,11 @@ export class RestoreResult {
 
   /** The samples as they are, in sRGB; not a copy. */
   raw(): RawPicture {
-    const { width, height, channels, hasAlpha, data } = this.#options.pixels
-    const depth = data instanceof Uint16Array ? 16 : 8
-    return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth }
+    return rawPicture(this.#options.pixels)
   }
 
   /** RGBA of 8 bits, as a canvas takes it. */
-  toImageData(): { readonly data: Uint8ClampedArray; readonly width: number; readonly height: number } {
-    const { width, height, channels, hasAlpha, data } = this.#options.pixels
-    const step = channels + (hasAlpha ? 1 : 0)
-    const gain = 255 / peakOf(data)
-    const rgba = new Uint8ClampedArray(4 * width * height)
-    for (let i = 0; i < width * height; i++) {
-      for (let c = 0; c < 3; c++)
-        rgba[4 * i + c] = (data[i * step + (channels === 1 ? 0 : c)] as number) * gain
-      rgba[4 * i + 3] = hasAlpha ? (data[i * step + channels] as number) * gain : 255
-    }
-    return { data: rgba, width, height }
+  toImageData(): CanvasPicture {
+    return canvasPicture(this.#options.pixels)
   }
 }

@@ -3,6 +3,7 @@
 
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
+import type { OpenProbe } from '../runtime/session/probe.ts'
 import { type OpenSession, serve } from '../runtime/session/serve.ts'
 
 /** A run blocks this thread, so another watches; it ends the process at once, as nothing here is worth finishing. */
@@ -12,19 +13,19 @@ const watcher = `
 `
 
 const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
+  const { nodeSession } = await import('../runtime/session/sessionNode.ts')
+  const check = async (name: string, open: OpenProbe) => {
+    const { probe } = await import('../runtime/session/probe.ts')
+    await probe(name, open, (_, forward) => nodeSession({ forward }, { threads: 1 }))
+  }
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/session.ts')
     const place = device === 'cuda' ? (`cuda:${deviceIndex}` as const) : 'cpu'
-    const { probe } = await import('./probe.ts')
-    if (place !== 'cpu') await probe(place, async (network, forward) => torchSession(network, forward, place))
+    if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
-  const { nodeSession } = await import('../runtime/session/sessionNode.ts')
   const options = { provider: device, deviceIndex, threads }
-  if (device !== 'cpu') {
-    const { probe } = await import('./probe.ts')
-    await probe(device, async (_, forward) => nodeSession({ forward }, options))
-  }
+  if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
   return nodeSession(model, options)
 }
 

@@ -6,7 +6,8 @@ import { RestoreError } from '../../core/errors.ts'
 import { findCard, loadModel } from '../../registry/builders.ts'
 import { cards, licenses, type ModelCard } from '../../registry/cards.ts'
 import { defaultModels, findTask } from '../../registry/tasks.ts'
-import { checkVariant, findModel, packagedWeights } from '../../runtime/models.ts'
+import { checkVariant } from '../../runtime/asked.ts'
+import { findModel, packagedWeights } from '../../runtime/models.ts'
 import { type GlobalOptions, green, printResult, red } from '../shell.ts'
 
 interface ListOptions extends GlobalOptions {

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { conditionalUnetDefaults, universalUnet } from '../../models/conditionalUnet.ts'
 import { findCard } from '../../registry/builders.ts'
-import { findModel } from '../models.ts'
-import { findGuide } from './guide.ts'
+import { findGuide, findModel } from '../models.ts'
 
 const universal = {
   model: 'conditional-unet',

@@ -9,8 +9,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import { type Frame, receiveFrames, sendFrame } from './channel.ts'
+import { isOutOfMemory } from './failure.ts'
 import type { Opened, Reply, Request, Setup } from './protocol.ts'
-import { isOutOfMemory } from './serve.ts'
 
 /** How long an interrupted run may take to end by itself, which spares opening the network again. */
 const graceMs = 300

@@ -1,7 +1,10 @@
 // Networks that are open: what a session runs, and the parts of it that it runs by name.
 
 import type { ModelId } from '../../checkpoints/detect.ts'
+import { RestoreError } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
+import type { LoadedModel } from '../../registry/builders.ts'
+import { failureOf } from './failure.ts'
 
 /** A session that also runs parts of its network by name. */
 export interface PartedSession extends Session {
@@ -21,4 +24,49 @@ export interface OpenNetwork {
   readonly options: object
   readonly session: PartedSession
   readonly guide?: Guide | undefined
+}
+
+/** A network with a session for each of its parts that is asked for. */
+export class PartSessions {
+  readonly #model: LoadedModel
+  readonly #open: (model: LoadedModel) => Promise<Session>
+  readonly #sessions = new Map<string | undefined, Promise<Session>>()
+
+  constructor(model: LoadedModel, open: (model: LoadedModel) => Promise<Session>) {
+    this.#model = model
+    this.#open = open
+  }
+
+  /** That of a part, or of the whole network. */
+  session(part?: string): Promise<Session> {
+    const known = this.#sessions.get(part)
+    if (known) return known
+    const opened = this.#open(part === undefined ? this.#model : this.#model.part(part))
+    this.#sessions.set(part, opened)
+    // What failed is tried again.
+    opened.catch(() => this.#sessions.delete(part))
+    return opened
+  }
+
+  async close(): Promise<void> {
+    const opened = await Promise.allSettled(this.#sessions.values())
+    await Promise.all(opened.map((one) => one.status === 'fulfilled' && one.value.close()))
+  }
+}
+
+/** Those as one, on the thread that calls: a run ends between tiles where it is cancelled, errors of the runtime come in our words. */
+export function partedSession(sessions: PartSessions): PartedSession {
+  const runner = (part?: string): Pick<Session, 'run'> => ({
+    run: async (inputs, { signal } = {}) => {
+      // Others have their turn, who may cancel.
+      await new Promise((resolve) => setTimeout(resolve))
+      if (signal?.aborted) throw new RestoreError('aborted', 'restore: cancelled')
+      try {
+        return await (await sessions.session(part)).run(inputs)
+      } catch (error) {
+        throw failureOf(error)
+      }
+    },
+  })
+  return { ...runner(), part: runner, close: () => sessions.close() }
 }

@@ -1,6 +1,6 @@
 // Inference on ONNX Runtime, the part that Node and browsers share.
 
-import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-common'
+import type { InferenceSession, TensorConstructor } from 'onnxruntime-common'
 import { type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, Session } from '../../core/session.ts'
@@ -10,7 +10,9 @@ import type { LoadedModel } from '../../registry/builders.ts'
 
 /** What onnxruntime-node and onnxruntime-web both are. */
 export interface OnnxRuntime {
-  readonly InferenceSession: InferenceSessionFactory
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>
+  }
   readonly Tensor: TensorConstructor
 }
 

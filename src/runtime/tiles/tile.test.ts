@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { crop, type Image } from '../../data/image.ts'
 import { type Planned, planTiles, smallerSide, usualOverlap } from './plan.ts'
-import { type Axis, blendedAxis, restoreInTiles } from './tile.ts'
+import { type Axis, blendedAxis, restoreInTiles, tileOffsets } from './tile.ts'
 
 const planned: Planned = {
   ...{ width: 1000, height: 1000, scale: 1, window: undefined, freeBytes: 12.1e9 },
@@ -153,4 +153,9 @@ describe('the plan', () => {
     ])
     for (let side = 1; side < 600; side++) expect(usualOverlap(side, 64)).toBeLessThan(side)
   })
+})
+
+test('official tiles start every tile − overlap pixels and the last one ends at the edge', () => {
+  expect(tileOffsets(48, 16, 4)).toEqual([0, 12, 24, 32])
+  expect(tileOffsets(16, 16, 4)).toEqual([0])
 })

@@ -1,23 +1,22 @@
 // Whether a device computes what the processor does, asked of a tiny network before a picture is trusted to it.
 
-import { float32Data, viewAs } from '../core/data.ts'
-import { RestoreError } from '../core/errors.ts'
-import type { Session } from '../core/session.ts'
-import type { Tensor } from '../core/tensor.ts'
-import { Conv2d } from '../nn/conv.ts'
-import { randomInit } from '../nn/init.ts'
-import { nodeSession } from '../runtime/session/sessionNode.ts'
+import { float32Data, viewAs } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { Session } from '../../core/session.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { Conv2d } from '../../nn/conv.ts'
+import { randomInit } from '../../nn/init.ts'
 
 /** float32 with other orders of summation differs by some 1e-6 here; TF32 by 1e-3, and a broken kernel by far more. */
 const tolerance = 5e-3
 
 type Forward = (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>
 
-/** Throws where the session that `open` gives fails or computes something else than the processor. */
-export async function probe(
-  name: string,
-  open: (network: object, forward: Forward) => Promise<Session>,
-): Promise<void> {
+/** A session of a network that is given with what it computes. */
+export type OpenProbe = (network: object, forward: Forward) => Session | Promise<Session>
+
+/** Throws where the session that `open` gives fails or computes something else than one of the processor. */
+export async function probe(name: string, open: OpenProbe, openOnProcessor: OpenProbe): Promise<void> {
   let at = 0
   const init = randomInit(() => (++at * 0.618) % 1)
   const [first, second] = [
@@ -37,7 +36,7 @@ export async function probe(
     return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
   }
   // The processor first: another backend may move the weights to its device.
-  const expected = await outputOf(nodeSession({ forward }, { threads: 1 }))
+  const expected = await outputOf(await openOnProcessor({ first, second }, forward))
   const got = await outputOf(await open({ first, second }, forward))
   const isSame = expected.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance)
   if (!isSame) {
