@@ -1,0 +1,140 @@
+// limpid/web in a real browser: Debian's Chromium, or the one that CHROMIUM names.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRestorer } from '../src/index.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** WebGPU on the processor, as machines that test have no graphics. */
+const softwareGraphics = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']
+
+/** What a page of the caller's would do; the bytes come back as base64. */
+const page = `
+  import * as ort from 'onnxruntime-web/webgpu'
+  import { createRestorer } from './src/web.ts'
+  ort.env.wasm.wasmPaths = '/ort/'
+  const base64 = async (blob) => new Promise((resolve) => {
+    const reader = new FileReader()
+    reader.onload = () => resolve(reader.result.split(',')[1])
+    reader.readAsDataURL(blob)
+  })
+  globalThis.restorePhoto = async (photo, { device, ...options }) => {
+    const restorer = await createRestorer({ runtime: ort, device, weights: new URL('/light-denoise.safetensors', location.href) })
+    const blob = await (await fetch(photo)).blob()
+    const events = []
+    const result = await restorer.run(blob, { ...options, onProgress: ({ phase, done, total }) => events.push([phase, done, total]) })
+    const { width, height } = result.toImageData()
+    await restorer.close()
+    return { info: result.info, events, extent: [width, height], file: await base64(await result.toBlob()) }
+  }
+`
+
+const types = {
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.html': 'text/html',
+}
+
+async function serve(files: ReadonlyMap<string, Uint8Array>): Promise<{ server: Server; url: string }> {
+  const runtime = join(root, 'node_modules', 'onnxruntime-web', 'dist')
+  const server = createServer(({ url = '' }, response) => {
+    const bytes = url.startsWith('/ort/') ? readFileSync(join(runtime, basename(url))) : files.get(url)
+    const type = Object.entries(types).find(([extension]) => url.endsWith(extension))?.[1]
+    // The runtime's threads need a page that is isolated.
+    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
+    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp')
+    if (type) response.setHeader('Content-Type', type)
+    response.writeHead(bytes ? 200 : 404).end(bytes)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return { server, url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}` }
+}
+
+/** Names, widths and heights of photos; imitated graphics are slow. */
+const sizes = [
+  ['/photo.png', 150, 130],
+  ['/small.png', 37, 40],
+] as const
+
+describe.skipIf(!existsSync(executablePath))('in a browser', () => {
+  let [server, browser, tab]: [Server?, Browser?, Page?] = []
+  const photos: Record<string, Buffer> = {}
+
+  beforeAll(async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: page, resolveDir: root, loader: 'ts' },
+      ...{ bundle: true, format: 'esm', platform: 'browser', write: false },
+    })
+    for (const [name, width, height] of sizes) {
+      const part = { left: 160, top: 200, width, height }
+      photos[name] = await sharp(join(root, 'examples', 'noisy.jpg'))
+        .extract(part)
+        .png()
+        .toBuffer()
+    }
+    const text = (value: string) => new TextEncoder().encode(value)
+    const served = await serve(
+      new Map<string, Uint8Array>([
+        ['/page.html', text('<script type="module" src="/page.js"></script>')],
+        ['/page.js', outputFiles[0]?.contents ?? expect.fail()],
+        ...Object.entries(photos),
+        ['/broken.png', text('not an image')],
+        ['/light-denoise.safetensors', readFileSync(join(root, 'weights', 'light-denoise.safetensors'))],
+      ]),
+    )
+    server = served.server
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', ...softwareGraphics] })
+    tab = await browser.newPage()
+    await tab.goto(`${served.url}/page.html`)
+  })
+  afterAll(async () => {
+    await browser?.close()
+    server?.close()
+  })
+
+  const restorePhoto = (url: string, options: object = {}) =>
+    tab?.evaluate(`restorePhoto('${url}', ${JSON.stringify(options)})`) as Promise<{
+      readonly info: { readonly device: string; readonly sha256: string; readonly tiles: { count: number } }
+      readonly events: readonly (readonly [string, number, number])[]
+      readonly extent: readonly number[]
+      readonly file: string
+    }>
+
+  test.each([
+    ['whole, on the processor', sizes[0], { device: 'cpu' }],
+    ['in tiles, on the processor', sizes[0], { device: 'cpu', tile: 96, overlap: 32 }],
+    ['on WebGPU', sizes[1], { device: 'webgpu' }],
+  ] as const)(
+    'a photo becomes what Node makes of it: %s',
+    async (_, [name, ...extent], { device, ...options }) => {
+      await using restorer = await createRestorer({ model: 'light-denoise', device: 'cpu' })
+      const expected = await restorer.run(photos[name] ?? expect.fail(), options)
+      const { info, events, extent: restored, file } = await restorePhoto(name, { device, ...options })
+      expect(info).toMatchObject({ device, sha256: expected.info.sha256, tiles: expected.info.tiles })
+      expect(events.at(-1)).toEqual(['restore', info.tiles.count, info.tiles.count])
+      expect(restored).toEqual(extent)
+      const data = await sharp(Buffer.from(file, 'base64')).removeAlpha().raw().toBuffer()
+      const wanted = expected.raw().data
+      const differences = data.map((value, i) => Math.abs(value - (wanted[i] ?? 0)))
+      expect(Math.max(...differences)).toBeLessThanOrEqual(1)
+      expect(data.length).toBe(wanted.length)
+    },
+    120_000,
+  )
+
+  test('what is no image is refused by name', async () => {
+    await expect(restorePhoto('/broken.png', { name: 'broken.png' })).rejects.toThrow(
+      'broken.png: expected an image that this browser reads, got 12 bytes',
+    )
+  })
+})
