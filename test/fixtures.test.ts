@@ -1,17 +1,10 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { libtorchMissing } from './libtorch.ts'
+import { runScript } from './limpid.ts'
 
-function fixtures(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const command = ['--import', 'tsx', 'test/fixtures/main.ts', ...args]
-    execFile(process.execPath, command, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
+const fixtures = (...args: string[]) => runScript('test/fixtures/main.ts', ...args)
 
 const shared = join(process.cwd(), '..', 'shared', 'fixtures')
 const backend = libtorchMissing === undefined ? 'all' : 'onnx'

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
+import { limpid, nodeArguments } from '../../test/limpid.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data, type TensorData } from '../core/data.ts'
 import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet.ts'
@@ -26,27 +27,11 @@ import { onnxSession } from '../runtime/session/sessionNode.ts'
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cli-'))
 const at = (name: string) => join(dir, name)
 
-const program = ['--import', 'tsx', 'src/cli/main.ts']
-
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function limpid(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [...program, ...args], (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
-
 /** What it writes to stdout, given bytes on stdin. */
 function piped(input: Uint8Array, ...args: string[]): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, stdout: Buffer) => (error ? reject(error) : resolve(stdout))
-    execFile(process.execPath, [...program, ...args], { encoding: 'buffer' }, done).stdin?.end(input)
+    execFile(process.execPath, [...nodeArguments(), ...args], { encoding: 'buffer' }, done).stdin?.end(input)
   })
 }
 

@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { limpid } from '../../test/limpid.ts'
 import { decodeImage, encodeImage } from '../data/codec.ts'
 import { parseChain } from '../degrade/chain.ts'
 import { degradations } from '../degrade/degradations.ts'
@@ -13,20 +13,7 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-degrade-'))
 const at = (...names: string[]) => join(dir, ...names)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function degrade(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const command = ['--import', 'tsx', 'src/cli/main.ts', 'degrade', ...args]
-    execFile(process.execPath, command, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
+const degrade = (...args: string[]) => limpid('degrade', ...args)
 
 const raw = { width: 40, height: 24, channels: 3 } as const
 const wave = (key: number) =>

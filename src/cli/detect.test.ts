@@ -1,10 +1,10 @@
 // limpid detect: what it tells of photos, by which words, and what it refuses.
 
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { limpid } from '../../test/limpid.ts'
 import { writePictures } from '../../test/recipes/images.ts'
 import { writeSafetensors } from '../checkpoints/files.ts'
 import { counterRandom } from '../core/random.ts'
@@ -23,11 +23,7 @@ const options = {
   ...{ contextLength: 12, textWidth: 8, textLayers: 1, textHeads: 1 },
 }
 
-function detect(...args: readonly string[]) {
-  const command = ['--import', 'tsx', join('src', 'cli', 'main.ts'), 'detect', '--device', 'cpu', ...args]
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
-  return { status, stdout, stderr }
-}
+const detect = (...args: readonly string[]) => limpid('detect', '--device', 'cpu', ...args)
 
 beforeAll(async () => {
   await writePictures(at('photos'), 2)
@@ -74,8 +70,10 @@ describe('prompts', () => {
 })
 
 describe('the command', () => {
-  test('lists every photo of a folder, and those that fail, and exits with 1', { timeout: 60_000 }, () => {
-    const { status, stdout, stderr } = detect(
+  test('lists every photo of a folder, and those that fail, and exits with 1', {
+    timeout: 60_000,
+  }, async () => {
+    const { code, stdout, stderr } = await detect(
       at('photos'),
       '--weights',
       at('weights', 'daclip.safetensors'),
@@ -91,12 +89,14 @@ describe('the command', () => {
     expect(degradations.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5)
     expect(failures).toMatchObject([{ input: at('photos', 'broken.png') }])
     expect(stderr).toContain('1 of 3 pictures failed')
-    expect(status).toBe(1)
+    expect(code).toBe(1)
   })
 
-  test('compares with the words given and tells of those that are not known', { timeout: 60_000 }, () => {
+  test('compares with the words given and tells of those that are not known', {
+    timeout: 60_000,
+  }, async () => {
     const words = ['--weights', at('weights', 'words.safetensors')]
-    const { status, stdout, stderr } = detect(
+    const { code, stdout, stderr } = await detect(
       at('photos', '0.png'),
       ...words,
       '--prompts',
@@ -106,15 +106,15 @@ describe('the command', () => {
     )
     expect(stdout).toMatch(/^ *\d+\.\d % {2}(noisy|hazy zebra)\n$/)
     expect(stderr).toContain("'hazy zebra': these weights have not learned 'zebra'")
-    expect(status).toBe(0)
-    const unknown = detect(at('photos', '0.png'), ...words, '--prompts', 'noisy,zebra')
+    expect(code).toBe(0)
+    const unknown = await detect(at('photos', '0.png'), ...words, '--prompts', 'noisy,zebra')
     expect(unknown.stderr).toMatch(/expected words that these weights have learned, .* got 'zebra'/)
-    expect(unknown.status).toBe(2)
+    expect(unknown.code).toBe(2)
   })
 
-  test('says what to do without weights, or with those of another network', { timeout: 60_000 }, () => {
-    const { status, stderr } = detect(at('photos', '0.png'), '--model', 'none')
+  test('says what to do without weights, or with those of another network', { timeout: 60_000 }, async () => {
+    const { code, stderr } = await detect(at('photos', '0.png'), '--model', 'none')
     expect(stderr).toMatch(/none: expected its weights at .*give --weights FILE with those of a DA-CLIP/)
-    expect(status).toBe(2)
+    expect(code).toBe(2)
   })
 })

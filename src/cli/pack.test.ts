@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { limpid } from '../../test/limpid.ts'
 import { decodeBytes } from '../data/codec.ts'
 import { openSource } from '../data/sources/datasets.ts'
 import { packCommand } from './pack.ts'
@@ -22,20 +23,7 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-pack-'))
 const at = (...names: string[]) => join(dir, ...names)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function pack(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const command = ['--import', 'tsx', 'src/cli/main.ts', 'pack', ...args]
-    execFile(process.execPath, command, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
+const pack = (...args: string[]) => limpid('pack', ...args)
 
 const names = ['a.png', 'b.v2.png', 'sub/a.png', 'sub/Zoë.png']
 

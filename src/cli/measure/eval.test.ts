@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { limpid } from '../../../test/limpid.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
 import { Light, lightDefaults } from '../../models/light.ts'
 import { randomInit } from '../../nn/init.ts'
@@ -12,20 +12,6 @@ import { stateDict } from '../../nn/module.ts'
 const dir = mkdtempSync(join(tmpdir(), 'limpid-eval-'))
 const at = (...names: string[]) => join(dir, ...names)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
-
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function limpid(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
 
 interface Block {
   readonly name: string

@@ -1,10 +1,11 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { killBatch, stateOf, writeBatch, writeTinyWeights } from '../../../test/batches.ts'
+import { limpid, nodeArguments, runScript } from '../../../test/limpid.ts'
 import { counterRandom } from '../../core/random.ts'
 import { manifestName } from './manifest.ts'
 import { type RestoreCommandOptions, restoreCommand } from './restore.ts'
@@ -13,21 +14,6 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-restore-'))
 const at = (...names: string[]) => join(dir, ...names)
 const weights = at('tiny.safetensors')
 
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function run(script: string, ...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', script, ...args], (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
-
-const limpid = (...args: string[]) => run('src/cli/main.ts', ...args)
 const restore = (...args: string[]) => limpid('restore', ...args, '--weights', weights, '--threads', '1')
 
 beforeAll(async () => {
@@ -87,7 +73,7 @@ describe('a folder', { timeout: 120_000 }, () => {
 
   test('is interrupted with exit code 130 and says how to go on', async () => {
     const args = ['restore', at('in'), '-o', at('stopped'), '--recursive', '--weights', weights]
-    const running = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args])
+    const running = spawn(process.execPath, [...nodeArguments(), ...args])
     let stderr = ''
     running.stderr.on('data', (text) => {
       stderr += text
@@ -128,7 +114,7 @@ test('a page that compares holds both pictures and loads nothing', { timeout: 60
 test('120 damaged files, lies and bombs give a picture or a clear error each', {
   timeout: 120_000,
 }, async () => {
-  const { code, stdout } = await run('test/mutatedImages.ts', '120')
+  const { code, stdout } = await runScript('test/mutatedImages.ts', '120')
   const { wrong, peakMb, count } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
   expect([code, wrong, count]).toEqual([0, 0, 120])
   expect(peakMb).toBeLessThan(600)

@@ -1,12 +1,12 @@
 // limpid restore with networks that sample: files, resuming, and options that are another network's.
 
-import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeTinyWeights } from '../../../test/batches.ts'
+import { limpid } from '../../../test/limpid.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
 import { restoringSde } from '../../diffusion/irsde.ts'
 import { ConditionalNafnet, conditionalNafnetDefaults } from '../../models/conditionalNafnet.ts'
@@ -18,20 +18,7 @@ import { type RestoreCommandOptions, restoreCommand } from './restore.ts'
 const dir = mkdtempSync(join(tmpdir(), 'limpid-samples-'))
 const at = (...names: string[]) => join(dir, ...names)
 
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function restore(...args: string[]): Promise<Outcome> {
-  const command = ['--import', 'tsx', 'src/cli/main.ts', 'restore', ...args, '--threads', '1']
-  return new Promise((resolve) => {
-    execFile(process.execPath, command, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-  })
-}
+const restore = (...args: string[]) => limpid('restore', ...args, '--threads', '1')
 
 beforeAll(async () => {
   const blocks = [1, 1] as const
