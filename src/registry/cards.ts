@@ -83,6 +83,11 @@ export interface ModelCard {
   readonly guide?: string
 }
 
+/** Whether weights are Limpid's own, which the package keeps by their id. */
+export function isOwn({ id, checkpoint }: Pick<ModelCard, 'id' | 'checkpoint'>): boolean {
+  return checkpoint === `${id}.safetensors`
+}
+
 const restormer = { model: 'restormer', scale: 1, license: 'academic', paper: 'arXiv:2111.09881' } as const
 const gaussianColor = { ...restormer, task: 'denoise', options: { layerNorm: 'BiasFree' } } as const
 const gaussianGray = {

@@ -33,6 +33,17 @@ export interface AskedWeights {
   readonly given: object
 }
 
+/** Options that no shape tells, by network. */
+const untold: Readonly<Record<string, readonly string[]>> = {
+  ipt: ['heads', 'positionEvery', 'patchSize', 'task'],
+}
+
+/** Those of a card: they are given to the network. */
+export function untoldOptions({ model, options }: ModelCard): object {
+  const names = untold[model] ?? []
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)))
+}
+
 /** What they are. */
 export interface FoundNetwork extends SamplingNetwork {
   readonly license: License

@@ -6,8 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import { builders, findCard, recognize } from '../registry/builders.ts'
-import { cards, type ModelCard } from '../registry/cards.ts'
+import { cards, isOwn, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
+import { untoldOptions } from './asked.ts'
 import { checkGuide, guideNeed, refuseGuide } from './sampling/guide.ts'
 import type { SamplingNetwork } from './sampling/sampling.ts'
 
@@ -27,11 +28,6 @@ export interface FoundModel {
   readonly weights: string
   /** Options of the network that its weights do not tell. */
   readonly options: object
-}
-
-/** Options that no shape tells, by network: those of a card are given to the network. */
-const untold: Readonly<Record<string, readonly string[]>> = {
-  ipt: ['heads', 'positionEvery', 'patchSize', 'task'],
 }
 
 /** The folder of the package, from the sources and from the build. */
@@ -54,8 +50,7 @@ export function findModel(request: ModelRequest): FoundModel {
   }
   const card = model === undefined ? defaultFor(task, scale) : findCard(model)
   checkRequest(card, request)
-  const names = untold[card.model] ?? []
-  const options = Object.fromEntries(Object.entries(card.options).filter(([name]) => names.includes(name)))
+  const options = untoldOptions(card)
   const packaged = packagedWeights(card.id)
   if (weights !== undefined) return { card, weights, options }
   if (existsSync(packaged)) return { card, weights: packaged, options }
@@ -92,8 +87,8 @@ function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): vo
   }
 }
 
-function missing({ id, model, checkpoint, guide }: ModelCard): string {
-  if (model === 'light') {
+function missing({ id, checkpoint, guide }: ModelCard): string {
+  if (isOwn({ id, checkpoint })) {
     const others = 'or another model with --weights FILE (limpid models)'
     return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/${id}.ts and give --weights FILE, ${others}`
   }

@@ -31,7 +31,7 @@ function picture(width: number, height: number, channels: number): Image {
   return { width, height, channels, data }
 }
 
-function bytesOf(network: object): Uint8Array {
+function bytesOf(network: object): Uint8Array<ArrayBuffer> {
   return encodeSafetensors(new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
 }
 
@@ -75,7 +75,7 @@ describe('a restorer of the browser', () => {
 
   test('samples come back with their opacity and what was done to them', async () => {
     await using restorer = await opened(restormer(), {
-      weights: new Blob([new Uint8Array(bytesOf(restormer()))]),
+      weights: new Blob([bytesOf(restormer())]),
     })
     const data = Uint8ClampedArray.from({ length: 4 * 9 * 5 }, (_, i) => (i * 37) % 256)
     const events: string[] = []

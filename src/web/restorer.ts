@@ -6,7 +6,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { findCard, type LoadedModel, loadModel } from '../registry/builders.ts'
 import type { License } from '../registry/cards.ts'
-import { examine, type NetworkRequest } from '../runtime/asked.ts'
+import { examine, type NetworkRequest, untoldOptions } from '../runtime/asked.ts'
 import { Engine, type PictureOptions } from '../runtime/engine.ts'
 import { type RawInput, type RestoreInfo, readRaw } from '../runtime/picture.ts'
 import { checkGuide, guideNeed, refuseGuide } from '../runtime/sampling/guide.ts'
@@ -19,7 +19,7 @@ import { decodeBlob } from './canvas.ts'
 import { WebResult } from './result.ts'
 
 /** The bytes of a checkpoint, or where to fetch them. */
-export type WeightsInput = URL | Blob | ArrayBuffer | Uint8Array
+export type WeightsInput = URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
 export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   /** `import * as ort from 'onnxruntime-web'`. */
@@ -32,7 +32,7 @@ export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   /** Options of the network that its weights do not tell. */
   readonly options?: object | undefined
   /** 'auto' takes WebGPU where it works, else the processor. */
-  readonly device?: 'auto' | 'webgpu' | 'cpu' | undefined
+  readonly device?: 'auto' | Device | undefined
   /** Memory that the tiles of a picture may take; 1 GiB unless given, as WebAssembly has at most 4. */
   readonly memoryBytes?: number | undefined
 }
@@ -42,7 +42,7 @@ export interface RunOptions extends PictureOptions {
   readonly name?: string | undefined
 }
 
-type Device = RestoreInfo['device'] & ('webgpu' | 'cpu')
+type Device = 'webgpu' | 'cpu'
 
 interface Opened {
   readonly model: string
@@ -65,8 +65,9 @@ export class WebRestorer implements AsyncDisposable {
   }
 
   static async open(options: WebRestorerOptions): Promise<WebRestorer> {
-    const { runtime, options: given = {}, memoryBytes = 2 ** 30 } = options
+    const { runtime, memoryBytes = 2 ** 30 } = options
     const card = options.model === undefined ? undefined : findCard(options.model)
+    const given = { ...(card ? untoldOptions(card) : {}), ...options.options }
     const bytes = await bytesOf(options.weights, 'weights')
     const checkpoint = openCheckpoint(memorySource(bytes))
     const asked = { weights: 'weights', checkpoint, card, given }
@@ -157,7 +158,7 @@ export function createRestorer(options: WebRestorerOptions): Promise<WebRestorer
 }
 
 async function bytesOf(input: WeightsInput, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (input instanceof Uint8Array) return new Uint8Array(input)
+  if (input instanceof Uint8Array) return input
   if (input instanceof ArrayBuffer) return new Uint8Array(input)
   if (input instanceof Blob) return new Uint8Array(await input.arrayBuffer())
   const response = await fetch(input).catch((error: unknown) => {
