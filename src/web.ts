@@ -3,7 +3,7 @@
 //   import * as ort from 'onnxruntime-web/webgpu'
 //   import { createRestorer } from 'limpid/web'
 //
-//   const restorer = await createRestorer({ runtime: ort, weights: new URL('light-denoise.safetensors', import.meta.url) })
+//   const restorer = await createRestorer({ runtime: ort, weights: '/light-denoise.safetensors' })
 //   const result = await restorer.run(file, { onProgress: ({ done, total }) => console.log(done, total) })
 //   image.src = URL.createObjectURL(await result.toBlob())
 //
@@ -13,10 +13,11 @@ export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export type { Image } from './data/image.ts'
 export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { tasks } from './registry/tasks.ts'
-export type { CanvasPicture, RawInput, RawPicture, RestoreInfo } from './runtime/picture.ts'
+export type { RawInput, RawPicture } from './runtime/picture.ts'
 export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
 export type { SamplingRequest } from './runtime/sampling/sampling.ts'
 export type { OnnxRuntime } from './runtime/session/session.ts'
+export type { CanvasImageData, EncodeOptions } from './web/canvas.ts'
 export {
   createRestorer,
   type RunOptions,
@@ -24,4 +25,4 @@ export {
   type WebRestorerOptions,
   type WeightsInput,
 } from './web/restorer.ts'
-export type { WebResult } from './web/result.ts'
+export type { WebInfo, WebResult } from './web/result.ts'

@@ -27,13 +27,14 @@ const page = `
     reader.readAsDataURL(blob)
   })
   globalThis.restorePhoto = async (photo, { device, ...options }) => {
-    const restorer = await createRestorer({ runtime: ort, device, weights: new URL('/light-denoise.safetensors', location.href) })
+    const restorer = await createRestorer({ runtime: ort, device, weights: '/light-denoise.safetensors' })
     const blob = await (await fetch(photo)).blob()
     const events = []
     const result = await restorer.run(blob, { ...options, onProgress: ({ phase, done, total }) => events.push([phase, done, total]) })
     const { width, height } = result.toImageData()
     await restorer.close()
-    return { info: result.info, events, extent: [width, height], file: await base64(await result.toBlob()) }
+    const { channels } = result.raw()
+    return { info: result.info, channels, events, extent: [width, height], file: await base64(await result.toBlob()) }
   }
 `
 
@@ -82,6 +83,14 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
         .png()
         .toBuffer()
     }
+    const flat = { width: 16, height: 9, channels: 4 } as const
+    const plain = (r: number, g: number, b: number, alpha: number) =>
+      sharp({ create: { ...flat, background: { r, g, b, alpha } } })
+        .png()
+        .toBuffer()
+    photos['/grey.png'] = await plain(90, 90, 90, 1)
+    photos['/colour.png'] = await plain(90, 80, 90, 1)
+    photos['/grey-with-opacity.png'] = await plain(90, 90, 90, 0.5)
     const text = (value: string) => new TextEncoder().encode(value)
     const served = await serve(
       new Map<string, Uint8Array>([
@@ -106,6 +115,7 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
     tab?.evaluate(`restorePhoto('${url}', ${JSON.stringify(options)})`) as Promise<{
       readonly info: { readonly device: string; readonly sha256: string; readonly tiles: { count: number } }
       readonly events: readonly (readonly [string, number, number])[]
+      readonly channels: number
       readonly extent: readonly number[]
       readonly file: string
     }>
@@ -113,14 +123,15 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
   test.each([
     ['whole, on the processor', sizes[0], { device: 'cpu' }],
     ['in tiles, on the processor', sizes[0], { device: 'cpu', tile: 96, overlap: 32 }],
-    ['on WebGPU', sizes[1], { device: 'webgpu' }],
+    ['on WebGPU, where it is found', sizes[1], { device: 'auto' }],
   ] as const)(
     'a photo becomes what Node makes of it: %s',
     async (_, [name, ...extent], { device, ...options }) => {
       await using restorer = await createRestorer({ model: 'light-denoise', device: 'cpu' })
       const expected = await restorer.run(photos[name] ?? expect.fail(), options)
       const { info, events, extent: restored, file } = await restorePhoto(name, { device, ...options })
-      expect(info).toMatchObject({ device, sha256: expected.info.sha256, tiles: expected.info.tiles })
+      expect(info.device).toBe(device === 'auto' ? 'webgpu' : device)
+      expect(info).toMatchObject({ sha256: expected.info.sha256, tiles: expected.info.tiles })
       expect(events.at(-1)).toEqual(['restore', info.tiles.count, info.tiles.count])
       expect(restored).toEqual(extent)
       const data = await sharp(Buffer.from(file, 'base64')).removeAlpha().raw().toBuffer()
@@ -132,9 +143,18 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
     120_000,
   )
 
+  test.each([
+    ['grey', 1],
+    ['colour', 3],
+    ['grey with opacity', 2],
+  ])('a picture that is %s stays so', async (name, channels) => {
+    const restored = await restorePhoto(`/${name.replaceAll(' ', '-')}.png`, { device: 'cpu' })
+    expect([restored.channels, ...restored.extent]).toEqual([channels, 16, 9])
+  })
+
   test('what is no image is refused by name', async () => {
     await expect(restorePhoto('/broken.png', { name: 'broken.png' })).rejects.toThrow(
-      'broken.png: expected an image that this browser reads, got 12 bytes',
+      'broken.png: expected an image that this browser reads and has memory for, got 12 bytes',
     )
   })
 })

@@ -8,6 +8,7 @@ export function nodeArguments(script = 'src/cli/main.ts'): readonly string[] {
 }
 
 export interface Outcome {
+  /** -1 where a signal ended it. */
   readonly code: number
   readonly stdout: string
   readonly stderr: string
@@ -18,7 +19,8 @@ export function runScript(script: string | undefined, ...args: readonly string[]
   return new Promise((resolve) => {
     const command = [...nodeArguments(script), ...args]
     execFile(process.execPath, command, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+      const code = typeof error?.code === 'number' ? error.code : -1
+      resolve({ code: error ? code : 0, stdout, stderr })
     })
   })
 }

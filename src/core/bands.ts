@@ -11,6 +11,20 @@ export async function inBands(
   const rows = Math.max(1, Math.floor(bandPixels / width))
   for (let top = 0; top < height; top += rows) {
     use(top, Math.min(rows, height - top))
-    await new Promise((resolve) => setTimeout(resolve))
+    await nextTurn()
   }
+}
+
+/** Lets others have their turn. Pages in the background are held up by timers, and not by messages. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    const onMessage = () => {
+      port1.close()
+      resolve()
+    }
+    port1.addEventListener('message', onMessage)
+    port1.start()
+    port2.postMessage(undefined)
+  })
 }

@@ -51,10 +51,14 @@ export interface CanvasPicture {
   readonly height: number
 }
 
+/** Bits of a sample. */
+function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
+  return data instanceof Uint16Array ? 16 : 8
+}
+
 /** The samples as they are, in sRGB; not a copy. */
 export function rawPicture({ width, height, channels, hasAlpha, data }: Pixels): RawPicture {
-  const depth = data instanceof Uint16Array ? 16 : 8
-  return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth }
+  return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth: depthOf(data) }
 }
 
 export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixels): CanvasPicture {
@@ -68,12 +72,13 @@ export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixel
   return { data: rgba, width, height }
 }
 
-function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
-  return data instanceof Uint16Array ? 16 : 8
-}
-
 /** Samples as they are; refuses those that do not fit the size. */
 export function readRaw({ data, width, height, channels = 4, depth }: RawInput, name: string): ReadPicture {
+  if (![Uint8Array, Uint8ClampedArray, Uint16Array].some((kind) => data instanceof kind))
+    throw new RestoreError(
+      'input',
+      `${name}: expected samples in data, as ImageData has them, got ${typeof data}`,
+    )
   const samples =
     data instanceof Uint8ClampedArray ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data
   const wanted = `${width} × ${height} × ${channels} samples of ${depth ?? depthOf(samples)} bits`

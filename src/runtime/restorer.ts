@@ -3,7 +3,6 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../checkpoints/files.ts'
-import { RestoreError } from '../core/errors.ts'
 import { checkFormat } from '../data/codec.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { foreignProfile } from '../data/raster.ts'
@@ -17,9 +16,10 @@ import type { OnProgress } from './progress.ts'
 import { RestoreResult } from './result.ts'
 import type { ComputeSession } from './session/compute.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
-import type { Guide } from './session/openNetwork.ts'
+import { type Guide, guideOf } from './session/openNetwork.ts'
 import type { Opened, Placement } from './session/protocol.ts'
 import type { TileRequest } from './tiles/plan.ts'
+import { checkAborted } from './turns.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
   /** File of the second network that some need which sample: a DA-CLIP, or the compression to latents. */
@@ -124,7 +124,7 @@ export class Restorer implements AsyncDisposable {
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
     const read = await readInput(input, options)
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
-    if (options.signal?.aborted) throw new RestoreError('aborted', 'restore: cancelled')
+    checkAborted(options.signal)
     const restoring = performance.now()
     // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
     const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
@@ -189,7 +189,7 @@ async function openGuide(
 ) {
   const { session } = await openAt([placement], { weights, options: {}, threads }, { signal })
   const { model, options } = session.opened
-  return { kind: model === 'daclip' ? 'daclip' : 'latent-unet', options, session } as const
+  return { ...guideOf(model, options, session), session }
 }
 
 /** Opens a network, from a model's id or from weights. */

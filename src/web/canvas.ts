@@ -2,7 +2,12 @@
 // the browser would hold in all files.
 
 import { RestoreError } from '../core/errors.ts'
-import type { CanvasPicture } from '../runtime/picture.ts'
+import type { CanvasPicture, RawInput } from '../runtime/picture.ts'
+
+/** What a canvas gives and takes, in sRGB. */
+export interface CanvasImageData extends CanvasPicture {
+  readonly colorSpace: 'srgb'
+}
 
 interface Bitmap {
   readonly width: number
@@ -12,18 +17,25 @@ interface Bitmap {
 
 interface Context {
   drawImage(bitmap: Bitmap, x: number, y: number): void
-  getImageData(x: number, y: number, width: number, height: number): CanvasPicture
-  putImageData(image: CanvasPicture, x: number, y: number): void
+  getImageData(x: number, y: number, width: number, height: number): CanvasImageData
+  putImageData(image: CanvasImageData, x: number, y: number): void
 }
 
 interface Canvas {
   getContext(kind: '2d'): Context | null
-  convertToBlob(options: { type?: string; quality?: number }): Promise<Blob>
+  convertToBlob(options: EncodeOptions): Promise<Blob>
 }
 
 declare const OffscreenCanvas: new (width: number, height: number) => Canvas
 declare const createImageBitmap: (blob: Blob, options: { imageOrientation: 'from-image' }) => Promise<Bitmap>
-declare const ImageData: new (data: Uint8ClampedArray, width: number, height: number) => CanvasPicture
+declare const ImageData: new (data: Uint8ClampedArray, width: number, height: number) => CanvasImageData
+
+export interface EncodeOptions {
+  /** 'image/png' unless given; 'image/jpeg', and what else the browser writes. */
+  readonly type?: string | undefined
+  /** 0 to 1, of types that lose something. */
+  readonly quality?: number | undefined
+}
 
 function drawOn({ width, height }: { readonly width: number; readonly height: number }): {
   readonly canvas: Canvas
@@ -32,38 +44,66 @@ function drawOn({ width, height }: { readonly width: number; readonly height: nu
   const canvas = new OffscreenCanvas(width, height)
   const context = canvas.getContext('2d')
   if (context) return { canvas, context }
-  throw new RestoreError('environment', `canvas: expected one of ${width} × ${height} pixels, got none`)
+  throw new Error(`no canvas of ${width} × ${height} pixels`)
 }
 
-/** The picture of a file, upright and in sRGB. */
-export async function decodeBlob(blob: Blob, name: string): Promise<CanvasPicture> {
-  const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' }).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new RestoreError(
-      'input',
-      `${name}: expected an image that this browser reads, got ${blob.size} bytes of ${blob.type || 'an unknown type'} (${reason})`,
-    )
-  })
+/** The picture of a file, upright and in sRGB; as grey or without opacity where nothing is lost by it. */
+export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
   try {
-    const { context } = drawOn(bitmap)
-    context.drawImage(bitmap, 0, 0)
-    return context.getImageData(0, 0, bitmap.width, bitmap.height)
-  } finally {
-    bitmap.close()
+    const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' })
+    try {
+      const { context } = drawOn(bitmap)
+      context.drawImage(bitmap, 0, 0)
+      return fewestChannels(context.getImageData(0, 0, bitmap.width, bitmap.height))
+    } finally {
+      bitmap.close()
+    }
+  } catch (error) {
+    const found = `${blob.size} bytes of ${blob.type || 'an unknown type'}`
+    const wanted = 'expected an image that this browser reads and has memory for'
+    throw new RestoreError('input', `${name}: ${wanted}, got ${found} (${reasonOf(error)})`, { cause: error })
   }
 }
 
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function fewestChannels({ data, width, height }: CanvasPicture): RawInput {
+  let [isOpaque, isGrey] = [true, true]
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] !== 255) isOpaque = false
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) isGrey = false
+  }
+  const kept = [...(isGrey ? [0] : [0, 1, 2]), ...(isOpaque ? [] : [3])]
+  const channels = kept.length as 1 | 2 | 3 | 4
+  const samples = new Uint8Array(width * height * channels)
+  for (let i = 0; i < samples.length; i++)
+    samples[i] = data[4 * Math.floor(i / channels) + (kept[i % channels] as number)] as number
+  return { data: samples, width, height, channels }
+}
+
 /** The browser's own ImageData. */
-export function imageData({ data, width, height }: CanvasPicture): CanvasPicture {
+export function imageData({ data, width, height }: CanvasPicture): CanvasImageData {
   return new ImageData(data, width, height)
 }
 
 /** The bytes of a file. */
-export async function encodeBlob(
-  picture: CanvasPicture,
-  options: { type?: string; quality?: number },
-): Promise<Blob> {
+export async function encodeBlob(picture: CanvasPicture, options: EncodeOptions): Promise<Blob> {
+  const { type = 'image/png', quality } = options
+  if (quality !== undefined && !(quality >= 0 && quality <= 1))
+    throw new RestoreError('usage', `quality: expected a number from 0 to 1, got ${quality}`)
+  if (type === 'image/jpeg' && picture.data.some((value, i) => i % 4 === 3 && value !== 255))
+    throw new RestoreError(
+      'output',
+      'type: expected one that keeps opacity, such as image/png, got image/jpeg',
+    )
   const { canvas, context } = drawOn(picture)
   context.putImageData(imageData(picture), 0, 0)
-  return canvas.convertToBlob(options)
+  const blob = await canvas.convertToBlob(quality === undefined ? { type } : { type, quality })
+  if (blob.type === type) return blob
+  throw new RestoreError(
+    'output',
+    `type: expected one that this browser writes, such as image/png, got ${type}`,
+  )
 }

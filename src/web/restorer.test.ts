@@ -181,6 +181,78 @@ describe('a restorer of the browser', () => {
     expect((await restorer.runPlanes(picture(8, 8, 3))).width).toBe(8)
   })
 
+  test('photos given at once take turns; an abort frees one that waits, and a closed restorer takes none', async () => {
+    const restorer = await opened(restormer())
+    const controller = new AbortController()
+    const small = () => restorer.runPlanes(picture(8, 8, 3))
+    const first = restorer.runPlanes(picture(64, 64, 3), { tile: 32 })
+    const waiting = restorer.runPlanes(picture(8, 8, 3), { signal: controller.signal })
+    const last = small()
+    controller.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'aborted' })
+    expect([(await first).width, (await last).width]).toEqual([64, 8])
+    await restorer.close()
+    await expect(small()).rejects.toThrow('restore: expected an open restorer, got a closed one')
+  })
+
+  test('two restorers share a runtime that runs one graph at a time', async () => {
+    let running = 0
+    const alone = async <T>(action: () => Promise<T>): Promise<T> => {
+      expect(++running).toBe(1)
+      const result = await action()
+      running--
+      return result
+    }
+    const single: OnnxRuntime = {
+      ...runtime,
+      InferenceSession: {
+        create: async (model, options) => {
+          const session = await alone(() => runtime.InferenceSession.create(model, options))
+          const run = session.run.bind(session)
+          return Object.assign(session, {
+            run: (feeds: Parameters<typeof run>[0]) => alone(() => run(feeds)),
+          })
+        },
+      },
+    }
+    const restorers = await Promise.all([1, 2].map(() => opened(restormer(), { runtime: single })))
+    const restored = await Promise.all(restorers.map((one) => one.runPlanes(picture(16, 16, 3))))
+    expect(restored[0]).toEqual(restored[1])
+    await Promise.all(restorers.map((one) => one.close()))
+  })
+
+  test('a tile that needs more memory than there is is cut smaller, and the picture goes on', async () => {
+    const small: OnnxRuntime = {
+      ...runtime,
+      InferenceSession: {
+        create: async (model, options) => {
+          const session = await runtime.InferenceSession.create(model, options)
+          const run = session.run.bind(session)
+          return Object.assign(session, {
+            run: async (feeds: Parameters<typeof run>[0]) => {
+              if ((feeds.x?.dims[3] ?? 0) > 64) throw new Error('std::bad_alloc')
+              return run(feeds)
+            },
+          })
+        },
+      },
+    }
+    await using restorer = await opened(restormer(), { runtime: small })
+    const data = new Uint8Array(3 * 128 * 128).fill(90)
+    const result = await restorer.run({ data, width: 128, height: 128, channels: 3 })
+    expect(result.info.tiles.px).toBe(64)
+  })
+
+  test('each network is cut into tiles that are worth it, by the memory given', async () => {
+    const whole = await opened(restormer())
+    const data = new Uint8Array(3 * 160 * 160).fill(90)
+    const photo = { data, width: 160, height: 160, channels: 3 } as const
+    expect((await whole.run(photo)).info.tiles).toEqual({ count: 1, px: undefined })
+    const little = await opened(restormer(), { memoryBytes: 2e7 })
+    expect((await little.run(photo)).info.tiles.px).toBeGreaterThanOrEqual(64)
+    await Promise.all([whole.close(), little.close()])
+  })
+
   test.each([
     [
       'colour for a grey network',
@@ -209,9 +281,32 @@ describe('a restorer of the browser', () => {
       'steps: expected a network that samples',
     ],
     [
+      'a device of another name',
+      () => Reflect.apply(opened, undefined, [restormer(), { device: 'wasm' }]),
+      'device: expected auto, webgpu or cpu, got wasm',
+    ],
+    [
+      'a runtime without its files',
+      () =>
+        opened(restormer(), {
+          runtime: { ...runtime, InferenceSession: { create: () => Promise.reject(new Error('no wasm')) } },
+        }),
+      'runtime: does not work in this page (no wasm); serve the files of onnxruntime-web',
+    ],
+    [
+      'weights that cannot be fetched',
+      () => opened(restormer(), { weights: 'http://127.0.0.1:9/none.safetensors' }),
+      'weights: http://127.0.0.1:9/none.safetensors cannot be fetched',
+    ],
+    [
+      'bytes of a file in place of samples',
+      () => opened(restormer()).then((one) => Reflect.apply(one.run, one, [new ArrayBuffer(5)])),
+      'image: expected samples in data, as ImageData has them, got undefined',
+    ],
+    [
       'a device that is not there',
       () => opened(restormer(), { device: 'webgpu', runtime: withoutGraphics }),
-      'webgpu: does not work here (compute: the runtime failed: no adapter); use cpu',
+      'webgpu: does not work here (no adapter); use cpu',
     ],
   ])('%s: refused with what to do', async (_, run, message) => {
     await expect(run()).rejects.toThrow(message)

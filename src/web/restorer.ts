@@ -3,26 +3,29 @@
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { memorySource } from '../checkpoints/stored.ts'
 import { RestoreError } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { findCard, type LoadedModel, loadModel } from '../registry/builders.ts'
 import type { License } from '../registry/cards.ts'
-import { examine, type NetworkRequest, untoldOptions } from '../runtime/asked.ts'
+import { examine, type FoundNetwork, type NetworkRequest, untoldOptions } from '../runtime/asked.ts'
 import { Engine, type PictureOptions } from '../runtime/engine.ts'
-import { type RawInput, type RestoreInfo, readRaw } from '../runtime/picture.ts'
+import { type RawInput, readRaw } from '../runtime/picture.ts'
+import type { OnProgress } from '../runtime/progress.ts'
 import { checkGuide, guideNeed, refuseGuide } from '../runtime/sampling/guide.ts'
-import { failureOf } from '../runtime/session/failure.ts'
-import { type Guide, PartSessions, partedSession } from '../runtime/session/openNetwork.ts'
+import { guideOf, PartSessions, partedSession } from '../runtime/session/openNetwork.ts'
 import { probe } from '../runtime/session/probe.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/session.ts'
 import type { TileRequest } from '../runtime/tiles/plan.ts'
+import { checkAborted, Turns } from '../runtime/turns.ts'
 import { decodeBlob } from './canvas.ts'
-import { WebResult } from './result.ts'
+import { fetchBytes } from './fetch.ts'
+import { type WebInfo, WebResult } from './result.ts'
 
 /** The bytes of a checkpoint, or where to fetch them. */
-export type WeightsInput = URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
+export type WeightsInput = string | URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
 export interface WebRestorerOptions extends TileRequest, NetworkRequest {
-  /** `import * as ort from 'onnxruntime-web'`. */
+  /** `import * as ort from 'onnxruntime-web/webgpu'`. */
   readonly runtime: OnnxRuntime
   readonly weights: WeightsInput
   /** Id of the card that the weights are of: other weights are refused. */
@@ -31,10 +34,13 @@ export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   readonly guide?: WeightsInput | undefined
   /** Options of the network that its weights do not tell. */
   readonly options?: object | undefined
-  /** 'auto' takes WebGPU where it works, else the processor. */
+  /** 'auto' takes WebGPU where it computes what the processor does, else the processor. */
   readonly device?: 'auto' | Device | undefined
-  /** Memory that the tiles of a picture may take; 1 GiB unless given, as WebAssembly has at most 4. */
+  /** Memory that a tile may take besides the network itself; 1 GiB unless given, as WebAssembly has at most 4. */
   readonly memoryBytes?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** In bytes of what is fetched. */
+  readonly onProgress?: OnProgress | undefined
 }
 
 export interface RunOptions extends PictureOptions {
@@ -45,11 +51,9 @@ export interface RunOptions extends PictureOptions {
 type Device = 'webgpu' | 'cpu'
 
 interface Opened {
-  readonly model: string
-  readonly network: LoadedModel
-  readonly license: License
-  readonly sha256: string
+  readonly info: Pick<WebInfo, 'model' | 'network' | 'sha256' | 'device' | 'backend'>
   readonly device: Device
+  readonly license: License
   readonly sessions: readonly PartSessions[]
 }
 
@@ -57,7 +61,8 @@ interface Opened {
 export class WebRestorer implements AsyncDisposable {
   readonly #opened: Opened
   readonly #engine: Engine
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
+  #isClosed = false
 
   private constructor(opened: Opened, engine: Engine) {
     this.#opened = opened
@@ -65,27 +70,32 @@ export class WebRestorer implements AsyncDisposable {
   }
 
   static async open(options: WebRestorerOptions): Promise<WebRestorer> {
-    const { runtime, memoryBytes = 2 ** 30 } = options
+    const { runtime, memoryBytes = 2 ** 30, signal } = options
     const card = options.model === undefined ? undefined : findCard(options.model)
     const given = { ...(card ? untoldOptions(card) : {}), ...options.options }
-    const bytes = await bytesOf(options.weights, 'weights')
-    const checkpoint = openCheckpoint(memorySource(bytes))
+    const bytes = await bytesOf(options.weights, 'weights', options)
+    const checkpoint = openCheckpoint(memorySource(bytes, 'weights'))
     const asked = { weights: 'weights', checkpoint, card, given }
     const found = examine(asked, { ...options, guide: options.guide && 'a guide' })
-    const guideModel = found.trained && (await readGuide(found, options.guide))
+    const guideModel = found.trained && (await readGuide(found, options))
     const network = loadModel(checkpoint, given)
     const device = await deviceFor(runtime, options.device ?? 'auto')
-    const open = (model: LoadedModel) => new PartSessions(model, (part) => sessionOn(runtime, part, device))
-    const [sessions, guideSessions] = [open(network), guideModel && open(guideModel)]
-    const guide = guideModel && guideSessions && guideOf(guideModel, guideSessions)
+    const sha256 = await hashOf(bytes)
+    checkAborted(signal)
+    const open = (model: LoadedModel) =>
+      new PartSessions(model, async (part) => sessionOn(runtime, part, device))
+    const sessions = open(network)
+    const guideSessions = guideModel && open(guideModel)
+    const guide = guideSessions && guideOf(guideModel.id, guideModel.options, partedSession(guideSessions))
+    const { model, options: own, license, trained } = found
     const engine = new Engine({
-      network: { model: found.model, options: found.options, session: partedSession(sessions), guide },
-      ...{ trained: found.trained, request: options, freeBytes: memoryBytes },
+      network: { model, options: own, session: partedSession(sessions), guide },
+      // Tiles are planned for half of what is free, less the network.
+      freeBytes: 2 * (memoryBytes + network.builder.memory(own).fixedBytes),
+      ...{ trained, request: options },
     })
-    const opened = {
-      ...{ model: card?.id ?? found.model, network, license: found.license, device },
-      ...{ sha256: await hashOf(bytes), sessions: guideSessions ? [sessions, guideSessions] : [sessions] },
-    }
+    const info = { model: card?.id ?? model, network: model, sha256, device, backend: 'onnx' } as const
+    const opened = { info, device, license, sessions: guideSessions ? [sessions, guideSessions] : [sessions] }
     return new WebRestorer(opened, engine)
   }
 
@@ -107,23 +117,18 @@ export class WebRestorer implements AsyncDisposable {
   /** Restores a file, ImageData or samples of any size. */
   async run(input: Blob | RawInput, options: RunOptions = {}): Promise<WebResult> {
     const { name = 'image', onProgress } = options
-    const started = performance.now()
     this.#engine.check(options)
-    onProgress?.({ phase: 'read', done: 0, total: 1 })
-    const read = readRaw(input instanceof Blob ? await decodeBlob(input, name) : input, name)
-    return this.#inTurn(async () => {
+    return this.#inTurn(options, async () => {
+      const started = performance.now()
+      onProgress?.({ phase: 'read', done: 0, total: 1 })
+      const read = readRaw(input instanceof Blob ? await decodeBlob(input, name) : input, name)
       const restoring = performance.now()
-      const {
-        pixels,
-        samples,
-        spread,
-        info: done,
-      } = await this.#engine.restorePixels(read.pixels, read.depth === 16, options)
-      const { model, network, sha256, device } = this.#opened
-      const info: RestoreInfo = {
-        ...{ model, network: network.id, sha256, device, backend: 'onnx' },
+      const restored = await this.#engine.restorePixels(read.pixels, read.depth === 16, options)
+      const { pixels, samples, spread } = restored
+      const info: WebInfo = {
+        ...this.#opened.info,
         seconds: { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 },
-        ...done,
+        ...restored.info,
       }
       const resultOf = (one: Pixels) => new WebResult({ pixels: one, info })
       return new WebResult({
@@ -134,21 +139,24 @@ export class WebRestorer implements AsyncDisposable {
 
   /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
   runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
-    return this.#inTurn(() => this.#engine.restorePlanes(image, options))
+    return this.#inTurn(options, () => this.#engine.restorePlanes(image, options))
   }
 
+  /** Lets the picture that is being restored end; others are refused. */
   async close(): Promise<void> {
-    await this.#inTurn(() => Promise.all(this.#opened.sessions.map((one) => one.close())))
+    this.#isClosed = true
+    await this.#turns.run(() => Promise.all(this.#opened.sessions.map((one) => one.close())))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(action)
-    this.#turn = result.catch(() => {})
-    return result
+  #inTurn<T>({ signal }: PictureOptions, action: () => Promise<T>): Promise<T> {
+    return this.#turns.run(() => {
+      if (!this.#isClosed) return action()
+      throw new RestoreError('usage', 'restore: expected an open restorer, got a closed one')
+    }, signal)
   }
 }
 
@@ -157,62 +165,86 @@ export function createRestorer(options: WebRestorerOptions): Promise<WebRestorer
   return WebRestorer.open(options)
 }
 
-async function bytesOf(input: WeightsInput, name: string): Promise<Uint8Array<ArrayBuffer>> {
+type Fetching = Pick<WebRestorerOptions, 'signal' | 'onProgress'>
+
+async function bytesOf(
+  input: WeightsInput,
+  name: string,
+  options: Fetching,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (input instanceof Uint8Array) return input
   if (input instanceof ArrayBuffer) return new Uint8Array(input)
   if (input instanceof Blob) return new Uint8Array(await input.arrayBuffer())
-  const response = await fetch(input).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new RestoreError('input', `${name}: ${input} cannot be fetched (${reason})`, { cause: error })
-  })
-  if (response.ok) return new Uint8Array(await response.arrayBuffer())
-  throw new RestoreError('input', `${name}: expected a file at ${input}, got the answer ${response.status}`)
+  return fetchBytes(input, name, options)
 }
 
-async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
+/** Browsers hash nothing in pages that are not served safely. */
+async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
+  const subtle: typeof crypto.subtle | undefined = crypto.subtle
+  if (!subtle) return undefined
+  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes))
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-type Found = ReturnType<typeof examine>
-
-async function readGuide(network: Found, input: WeightsInput | undefined): Promise<LoadedModel | undefined> {
+async function readGuide(
+  network: FoundNetwork,
+  { guide, ...options }: Fetching & Pick<WebRestorerOptions, 'guide'>,
+): Promise<LoadedModel | undefined> {
   const need = guideNeed(network)
   const names = { weights: 'weights', guide: 'a guide' }
-  if (!need) return input && refuseGuide(network, names)
-  if (!input) throw new RestoreError('usage', `guide: expected ${need.words}, beside these weights, got none`)
-  const checkpoint = openCheckpoint(memorySource(await bytesOf(input, 'guide')))
+  if (!need) return guide === undefined ? undefined : refuseGuide(network, names)
+  if (guide === undefined)
+    throw new RestoreError('usage', `guide: expected ${need.words}, beside these weights, got none`)
+  const checkpoint = openCheckpoint(memorySource(await bytesOf(guide, 'guide', options), 'guide'))
   checkGuide(checkpoint, need, names)
   return loadModel(checkpoint)
 }
 
-function guideOf({ id, options }: LoadedModel, sessions: PartSessions): Guide {
-  return { kind: id === 'daclip' ? 'daclip' : 'latent-unet', options, session: partedSession(sessions) }
+/** A runtime opens and runs one graph at a time, whoever asks. */
+const runtimeTurns = new WeakMap<OnnxRuntime, Turns>()
+
+function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward'>, device: Device): Session {
+  const turns = runtimeTurns.get(runtime) ?? new Turns()
+  runtimeTurns.set(runtime, turns)
+  const options = { executionProviders: [device], graphOptimizationLevel: 'all' } as const
+  return tracedSession({ forward }, async (onnx) => {
+    const session = await turns.run(() => openOnnx(runtime, onnx, options))
+    return {
+      run: (inputs) => turns.run(() => session.run(inputs)),
+      close: () => turns.run(() => session.close()),
+    }
+  })
 }
 
-async function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward'>, device: Device) {
-  return tracedSession({ forward }, (onnx) =>
-    openOnnx(runtime, onnx, { executionProviders: [device], graphOptimizationLevel: 'all' }),
-  )
-}
-
-/** WebGPU where it computes what the processor does. */
+/** The processor has to work; WebGPU has to compute what it does. */
 async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise<Device> {
-  if (device === 'cpu') return device
-  if (device === 'auto' && !('gpu' in Object(Reflect.get(globalThis, 'navigator')))) return 'cpu'
-  try {
-    const on = (one: Device) => (_: object, forward: LoadedModel['forward']) =>
-      sessionOn(runtime, { forward }, one)
-    await probe('webgpu', on('webgpu'), on('cpu'))
-    return 'webgpu'
-  } catch (error) {
-    if (device === 'auto') return 'cpu'
+  if (!['auto', 'webgpu', 'cpu'].includes(device))
+    throw new RestoreError('usage', `device: expected auto, webgpu or cpu, got ${device}`)
+  const on = (one: Device) => (_: object, forward: LoadedModel['forward']) =>
+    sessionOn(runtime, { forward }, one)
+  await probe('cpu', on('cpu'), on('cpu')).catch((error: unknown) => {
+    const advice = 'serve the files of onnxruntime-web, and name their folder in ort.env.wasm.wasmPaths'
     throw new RestoreError(
       'environment',
-      `webgpu: does not work here (${failureOf(error).message}); use cpu`,
+      `runtime: does not work in this page (${reasonOf(error)}); ${advice}`,
       {
         cause: error,
       },
     )
+  })
+  if (device === 'cpu') return device
+  if (device === 'auto' && !('gpu' in Object(Reflect.get(globalThis, 'navigator')))) return 'cpu'
+  try {
+    await probe('webgpu', on('webgpu'), on('cpu'))
+    return 'webgpu'
+  } catch (error) {
+    if (device === 'auto') return 'cpu'
+    throw new RestoreError('environment', `webgpu: does not work here (${reasonOf(error)}); use cpu`, {
+      cause: error,
+    })
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

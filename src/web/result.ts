@@ -1,25 +1,24 @@
 // A restored picture in a browser: samples that go onto a canvas or into a file.
 
 import type { Pixels } from '../data/image.ts'
-import {
-  type CanvasPicture,
-  canvasPicture,
-  type RawPicture,
-  type RestoreInfo,
-  rawPicture,
-} from '../runtime/picture.ts'
-import { encodeBlob, imageData } from './canvas.ts'
+import { canvasPicture, type RawPicture, type RestoreInfo, rawPicture } from '../runtime/picture.ts'
+import { type CanvasImageData, type EncodeOptions, encodeBlob, imageData } from './canvas.ts'
 
-export interface WebResultParts {
+export interface WebInfo extends Omit<RestoreInfo, 'sha256'> {
+  /** Of the weights; undefined in pages that are not served safely (https, or the own machine), where browsers compute none. */
+  readonly sha256: string | undefined
+}
+
+interface WebResultParts {
   readonly pixels: Pixels
-  readonly info: RestoreInfo
+  readonly info: WebInfo
   readonly samples?: readonly WebResult[] | undefined
   readonly spread?: WebResult | undefined
 }
 
 export class WebResult {
   readonly #pixels: Pixels
-  readonly info: RestoreInfo
+  readonly info: WebInfo
   /** The restorations whose mean this is, where several were asked for. */
   readonly samples: readonly WebResult[]
   /** Where those disagree, as a grey picture; white is told by `info.spread`. */
@@ -38,12 +37,12 @@ export class WebResult {
   }
 
   /** What `putImageData` of a canvas takes. */
-  toImageData(): CanvasPicture {
+  toImageData(): CanvasImageData {
     return imageData(canvasPicture(this.#pixels))
   }
 
-  /** A file by the browser's codecs: PNG unless another type is named, `quality` 0 to 1 of those that have one. */
-  toBlob(options: { type?: string; quality?: number } = {}): Promise<Blob> {
+  /** A file by the browser's codecs, which keep sRGB of 8 bits. */
+  toBlob(options: EncodeOptions = {}): Promise<Blob> {
     return encodeBlob(canvasPicture(this.#pixels), options)
   }
 }

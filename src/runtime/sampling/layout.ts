@@ -11,6 +11,7 @@ import type { Picture, ReadPart } from '../pixels.ts'
 import { type Attempt, type Layout, type LayoutRequest, prepareRun, type Restored } from '../tiles/layout.ts'
 import type { RunTiles } from '../tiles/networks.ts'
 import { restoreInTiles } from '../tiles/tile.ts'
+import { checkAborted } from '../turns.ts'
 import { latentSpace } from './latents.ts'
 import type { Sampling } from './sampling.ts'
 import { pixelSpace, type Space } from './space.ts'
@@ -125,10 +126,6 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
       step = done + 1
     },
   })
-}
-
-function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new RestoreError('aborted', 'restore: cancelled')
 }
 
 /** Planes of one image, then those of another. */

@@ -8,6 +8,7 @@ import { extname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
+import { aborted, Turns, untilAborted } from '../turns.ts'
 import { type Frame, receiveFrames, sendFrame } from './channel.ts'
 import { isOutOfMemory } from './failure.ts'
 import type { Opened, Reply, Request, Setup } from './protocol.ts'
@@ -112,7 +113,7 @@ class Compute {
 export class ComputeSession implements Session {
   readonly #setup: Setup
   #compute: Compute | undefined
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #isClosed = false
   /** What the weights turned out to be. */
   readonly opened: Opened
@@ -144,19 +145,16 @@ export class ComputeSession implements Session {
   }
 
   #inTurn(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
-    const result = this.#turn.then(() => this.#run(request, inputs, signal))
-    this.#turn = result.catch(() => {})
-    return untilAborted(result, signal)
+    return this.#turns.run(() => this.#run(request, inputs, signal), signal)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.#compute?.kill()
-    await this.#turn
+    await this.#turns.run(async () => {})
   }
 
   async #run(request: Request, inputs: NamedData, signal: AbortSignal | undefined): Promise<NamedData> {
-    if (signal?.aborted) throw aborted()
     if (this.#isClosed) throw new RestoreError('usage', 'restore: expected an open session, got a closed one')
     if (!this.#compute?.isAlive) this.#compute = (await start(this.#setup, signal)).compute
     const { message, tensors } = await ask(this.#compute, request, { signal, tensors: inputs })
@@ -202,21 +200,6 @@ async function ask(
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
   }
-}
-
-/** A promise that an abort rejects at once. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(aborted())
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort)
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
-}
-
-function aborted(): RestoreError {
-  return new RestoreError('aborted', 'restore: cancelled')
 }
 
 function unexpected(reply: Reply): Error {

@@ -1,9 +1,10 @@
 // Networks that are open: what a session runs, and the parts of it that it runs by name.
 
 import type { ModelId } from '../../checkpoints/detect.ts'
-import { RestoreError } from '../../core/errors.ts'
+import { nextTurn } from '../../core/bands.ts'
 import type { Session } from '../../core/session.ts'
 import type { LoadedModel } from '../../registry/builders.ts'
+import { checkAborted } from '../turns.ts'
 import { failureOf } from './failure.ts'
 
 /** A session that also runs parts of its network by name. */
@@ -16,6 +17,11 @@ export interface Guide {
   readonly kind: 'daclip' | 'latent-unet'
   readonly options: object
   readonly session: PartedSession
+}
+
+/** A guide that is open, by what it turned out to be. */
+export function guideOf(model: ModelId, options: object, session: PartedSession): Guide {
+  return { kind: model === 'daclip' ? 'daclip' : 'latent-unet', options, session }
 }
 
 /** A network that is open, and the one beside it where it needs one. */
@@ -59,8 +65,8 @@ export function partedSession(sessions: PartSessions): PartedSession {
   const runner = (part?: string): Pick<Session, 'run'> => ({
     run: async (inputs, { signal } = {}) => {
       // Others have their turn, who may cancel.
-      await new Promise((resolve) => setTimeout(resolve))
-      if (signal?.aborted) throw new RestoreError('aborted', 'restore: cancelled')
+      await nextTurn()
+      checkAborted(signal)
       try {
         return await (await sessions.session(part)).run(inputs)
       } catch (error) {

@@ -31,9 +31,12 @@ export async function probe(name: string, open: OpenProbe, openOnProcessor: Open
     ),
   }
   const outputOf = async (session: Session) => {
-    const { y } = await session.run(input)
-    await session.close()
-    return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
+    try {
+      const { y } = await session.run(input)
+      return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
+    } finally {
+      await session.close()
+    }
   }
   // The processor first: another backend may move the weights to its device.
   const expected = await outputOf(await openOnProcessor({ first, second }, forward))

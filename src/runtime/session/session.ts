@@ -7,6 +7,7 @@ import type { NamedData, Session } from '../../core/session.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
 import type { LoadedModel } from '../../registry/builders.ts'
+import { Turns } from '../turns.ts'
 
 /** What onnxruntime-node and onnxruntime-web both are. */
 export interface OnnxRuntime {
@@ -86,7 +87,7 @@ export function tracedSession(
 ): Session {
   // In the order of their last use.
   const sessions = new Map<string, Session>()
-  let turn: Promise<unknown> = Promise.resolve()
+  const turns = new Turns()
 
   const closeFirst = async () => {
     const [first] = sessions
@@ -104,16 +105,11 @@ export function tracedSession(
     sessions.set(sizes, session)
     return session
   }
-  const inTurn = <T>(action: () => Promise<T>): Promise<T> => {
-    const result = turn.then(action)
-    turn = result.catch(() => {})
-    return result
-  }
   const close = async () => {
     while (sessions.size > 0) await closeFirst()
   }
   return {
-    run: (inputs) => inTurn(async () => (await sessionFor(inputs)).run(inputs)),
-    close: () => inTurn(close),
+    run: (inputs) => turns.run(async () => (await sessionFor(inputs)).run(inputs)),
+    close: () => turns.run(close),
   }
 }
