@@ -2,11 +2,12 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { Machine } from '../bench/machine.ts'
 import { writeWhole } from '../src/checkpoints/files.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { parameterCount } from '../src/nn/module.ts'
 import { builders } from '../src/registry/builders.ts'
-import { cards, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
+import { cards, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
 import { defaultModels, tasks } from '../src/registry/tasks.ts'
 import { packagedWeights } from '../src/runtime/models.ts'
 
@@ -14,7 +15,28 @@ export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta
 
 const listed: readonly ModelCard[] = cards
 
-const columns = ['model', 'what it is for', 'network', 'parameters', 'size', 'PSNR', 'licence', 'weights']
+const columns = [
+  'model',
+  'what it is for',
+  'network',
+  'parameters',
+  'size',
+  'time',
+  'PSNR',
+  'licence',
+  'weights',
+]
+
+interface Times {
+  readonly machine: Machine
+  readonly side: number
+  /** By id of the model. */
+  readonly seconds: Readonly<Record<string, number>>
+}
+
+const times: Times = JSON.parse(
+  readFileSync(fileURLToPath(new URL('../bench/modelTimes.json', import.meta.url)), 'utf8'),
+)
 
 function table(rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -31,6 +53,7 @@ function row(card: ModelCard): readonly string[] {
     `[${model}](https://arxiv.org/abs/${arxiv})`,
     `${(parameters / 1e6).toFixed(1)} M`,
     megabytes(4 * parameters),
+    timeOf(card),
     figureOf(card),
     licenses[license].isCommercial ? license : `${license}, non-commercial`,
     weightsOf(card),
@@ -41,6 +64,12 @@ function isDefault({ id, task }: ModelCard): boolean {
   return defaultModels[task].includes(id)
 }
 
+function timeOf({ id, sampling }: ModelCard): string {
+  const seconds = times.seconds[id]
+  if (seconds === undefined) return 'not measured'
+  return sampling ? `${seconds} s a step` : `${seconds} s`
+}
+
 function figureOf({ reference }: ModelCard): string {
   return reference ? `${reference.psnr.toFixed(2)} dB, ${reference.set}, ${reference.protocol}` : 'none yet'
 }
@@ -48,7 +77,7 @@ function figureOf({ reference }: ModelCard): string {
 function weightsOf({ id, checkpoint, guide }: ModelCard): string {
   const packaged = packagedWeights(id)
   if (existsSync(packaged)) return `in the package, ${megabytes(statSync(packaged).size)}`
-  if (checkpoint === `${id}.safetensors`) return 'none yet'
+  if (isOwn({ id, checkpoint })) return 'none yet'
   return `\`${checkpoint}\`${guide ? ` and \`${guide}\`` : ''}`
 }
 
@@ -73,6 +102,8 @@ Every model that \`--model ID\` names, by task. \`(default)\` is what \`--task\`
 \`--scale\` chooses among them. \`limpid models show ID\` prints the same facts.
 
 - **parameters** are those of the network that runs, **size** is what they take as float32. An official file may hold more.
+- **time** is that of a picture of ${times.side} × ${times.side} on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, once the
+  network is open; networks that sample take 100 steps unless told otherwise. \`npm run bench:models\` measures yours.
 - **PSNR** is the figure that the network's paper reports (of Limpid's own networks: the one measured), with the test set and the convention
   it was measured by. Figures of different conventions cannot be compared. How to repeat one: [evaluate.md](evaluate.md).
 - **weights**: "in the package", or the name of the official file that you give with \`--weights FILE\`
