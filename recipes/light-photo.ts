@@ -29,7 +29,7 @@ import {
   warmup,
 } from 'limpid/train'
 
-const steps = 6_000
+const steps = 5_000
 
 const clean: Degrade = (image) => image
 
@@ -91,7 +91,7 @@ export const recipe = defineRecipe({
   steps,
   seed: 2,
   validate: {
-    every: 2000,
+    every: 2500,
     images: folder('data/CBSD68'),
     degrade: photo,
     crop: 256,

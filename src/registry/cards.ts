@@ -130,11 +130,11 @@ export const cards = [
     id: 'light-denoise',
     title: 'Light, even noise of any strength up to 50 in colour photos; small and fast',
     checkpoint: 'light-denoise.safetensors',
-    sha256: 'd92ef6c93ff0ad32ff6e18f14c8bf44ff14c23ee6c7a1c1179a56379206e36da',
+    sha256: '8e713f99f4cbad650cff9312b0026df8952d720a8bbc37cd906af8ab55fb2157',
     reference: {
       set: 'CBSD68',
       protocol: 'RGB, 8-bit, sigma 25',
-      psnr: 31.09,
+      psnr: 31.14,
       command: 'limpid eval --model light-denoise --data CBSD68 --protocol restormer-gaussian-color',
     },
     training: {
