@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { counterRandom } from '../src/core/random.ts'
 import { createRestorer, type RawInput, type RawPicture, RestoreError, type Restorer } from '../src/index.ts'
-import { usualOverlap } from '../src/runtime/tiles/plan.ts'
-import { blendedAxis } from '../src/runtime/tiles/tile.ts'
+import { builders } from '../src/registry/builders.ts'
+import { tilingOf } from '../src/registry/tiling.ts'
+import { planTiles } from '../src/runtime/tiles/plan.ts'
 import { median } from './measure.ts'
 
 const folder = fileURLToPath(new URL('../..', import.meta.url))
@@ -175,8 +176,15 @@ async function seams(restorer: Restorer): Promise<readonly Figure[]> {
 
 /** Mean difference of columns (and rows) where a tile starts or ends, over the mean of all. */
 function seamRatio({ data, width, channels }: RawPicture): number {
-  const { starts } = blendedAxis(sceneSide, seamTile, usualOverlap(seamTile), 1)
-  const edges = new Set(starts.flatMap((start) => [start, start + seamTile]))
+  const { size, memory, defaults } = builders.light
+  const { starts, tile } = planTiles(
+    {
+      ...{ width: sceneSide, height: sceneSide, size, memory: memory(defaults), tiling: tilingOf('light') },
+      ...{ window: undefined, scale: 1, freeBytes: Number.POSITIVE_INFINITY },
+    },
+    { tile: seamTile },
+  ).columns
+  const edges = new Set(starts.flatMap((start) => [start, start + tile]))
   const sums = { edge: [0, 0], other: [0, 0] }
   for (let y = 1; y < sceneSide; y++) {
     for (let x = 1; x < sceneSide; x++) {

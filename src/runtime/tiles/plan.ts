@@ -4,10 +4,10 @@ import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 import type { Builder, Memory } from '../../registry/builder.ts'
 import type { Tiling } from '../../registry/tiling.ts'
-import { type Axis, averagedAxis, blendedAxis, checkOverlap } from './tile.ts'
+import { type Axis, averagedAxis, blendedAxis, checkOverlap, type TileOptions } from './tile.ts'
 
 export interface TileRequest {
-  /** Side of a tile in pixels; 'none' for the whole picture, 'auto' by the memory that is free. */
+  /** Largest side of a tile in pixels; 'none' for the whole picture, 'auto' by the memory that is free. */
   readonly tile?: 'auto' | 'none' | number | undefined
   /** Pixels that neighbours share, at least. */
   readonly overlap?: number | undefined
@@ -19,7 +19,7 @@ export interface TilePlan {
   readonly rows: Axis
   readonly columns: Axis
   readonly batch: number
-  /** Side of the tiles; undefined for the whole picture. */
+  /** Largest side of the tiles; undefined for the whole picture. */
   readonly tilePx: number | undefined
 }
 
@@ -51,7 +51,7 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
   ) as [number, number]
   const tilePx = sideOf(request, { ...planned, width, height })
   if (tilePx === undefined) {
-    const whole = (length: number) => blendedAxis(length, length, 0, scale)
+    const whole = (length: number) => averagedAxis(length, length, 0, scale)
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
   }
   const shorter = Math.min(tilePx, width, height)
@@ -59,11 +59,23 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
     request.overlap ??
     (window ? Math.min(tiling.overlapPx, Math.floor(window / 3)) : usualOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
-  const axis = (length: number) =>
-    request.blend === 'official'
-      ? averagedAxis(length, shorter, overlapPx, scale)
-      : blendedAxis(length, Math.min(tilePx, length), overlapPx, scale)
+  const unit = window === undefined ? (planned.tileMultipleOf ?? multipleOf) : 1
+  const axis = (length: number) => {
+    if (request.blend === 'official') return averagedAxis(length, shorter, overlapPx, scale)
+    const most = { tilePx: Math.min(tilePx, length), overlapPx }
+    const side = window ?? fittedSide(length, most, unit)
+    return blendedAxis(length, { tilePx: side, overlapPx }, { scale, unit })
+  }
   return { rows: axis(height), columns: axis(width), batch: tiling.batch, tilePx }
+}
+
+/** The smallest side that covers a line with as few tiles as a given one, so that they share little more than the overlap. */
+function fittedSide(length: number, { tilePx, overlapPx }: TileOptions, unit: number): number {
+  const step = (most: number) => Math.ceil((length - overlapPx) / Math.ceil((length - overlapPx) / most))
+  // Tiles that start at multiples of what the network takes see its grid where the whole picture would.
+  const aligned = Math.floor((tilePx - overlapPx) / unit) * unit
+  const side = aligned > 0 ? overlapPx + roundUp(step(aligned), unit) : overlapPx + step(tilePx - overlapPx)
+  return Math.min(tilePx, roundUp(side, unit))
 }
 
 /** A side for what is left of the memory, or none for the whole picture. */

@@ -46,10 +46,10 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 
 describe('tiles that fade into one another', () => {
   test('cover a line at even distances with at least the overlap', () => {
-    expect(blendedAxis(100, 40, 10, 1).starts).toEqual([0, 30, 60])
-    expect(blendedAxis(40, 40, 10, 1).starts).toEqual([0])
+    expect(blendedAxis(100, { tilePx: 40, overlapPx: 10 }, { scale: 1 }).starts).toEqual([0, 30, 60])
+    expect(blendedAxis(40, { tilePx: 40, overlapPx: 10 }, { scale: 1 }).starts).toEqual([0])
     for (let length = 40; length < 300; length++) {
-      const { starts } = blendedAxis(length, 40, 13, 1)
+      const { starts } = blendedAxis(length, { tilePx: 40, overlapPx: 13 }, { scale: 1 })
       expect([starts[0], starts.at(-1)]).toEqual([0, length - 40])
       for (const [i, start] of starts.entries())
         if (i > 0) expect(start - (starts[i - 1] ?? 0)).toBeLessThanOrEqual(27)
@@ -57,7 +57,7 @@ describe('tiles that fade into one another', () => {
   })
 
   test('weigh almost nothing at their borders and all in their middles', () => {
-    const [first, second] = blendedAxis(96, 64, 32, 2).weights
+    const [first, second] = blendedAxis(96, { tilePx: 64, overlapPx: 32 }, { scale: 2 }).weights
     expect([first?.[0], second?.[127]]).toEqual([1, 1])
     expect(first?.[127]).toBeLessThan(1e-3)
     expect(second?.[0]).toBeLessThan(1e-3)
@@ -69,7 +69,10 @@ describe('tiles that fade into one another', () => {
     [2, 2],
   ])('give back the picture at scale %i in batches of %i', async (scale, batch) => {
     const image = picture(70, 53)
-    const axes = { rows: blendedAxis(53, 24, 8, scale), columns: blendedAxis(70, 24, 8, scale) }
+    const axes = {
+      rows: blendedAxis(53, { tilePx: 24, overlapPx: 8 }, { scale }),
+      columns: blendedAxis(70, { tilePx: 24, overlapPx: 8 }, { scale }),
+    }
     const enlarge = (tile: Image): Image => {
       const [width, height] = [tile.width * scale, tile.height * scale]
       const data = Float32Array.from({ length: 3 * width * height }, (_, i) => {
@@ -91,8 +94,12 @@ describe('tiles that fade into one another', () => {
       const level = count++ % 2
       return { ...tile, data: new Float32Array(tile.data.length).fill(level) }
     }
-    const rows = blendedAxis(24, 24, 8, 1)
-    const { data } = await inTiles(picture(200, 24), { rows, columns: blendedAxis(200, 64, 32, 1) }, flat)
+    const rows = blendedAxis(24, { tilePx: 24, overlapPx: 8 }, { scale: 1 })
+    const { data } = await inTiles(
+      picture(200, 24),
+      { rows, columns: blendedAxis(200, { tilePx: 64, overlapPx: 32 }, { scale: 1 }) },
+      flat,
+    )
     const steps = Array.from(data.subarray(1, 200), (value, i) => Math.abs(value - (data[i] as number)))
     expect(Math.max(...steps)).toBeLessThan(0.08)
     expect(Math.max(...data)).toBe(1)
@@ -103,7 +110,26 @@ describe('the plan', () => {
   test('keeps a picture whole that fits half of the free memory, and cuts one that does not', () => {
     expect(planTiles(planned, {}).tilePx).toBeUndefined()
     const cut = planTiles({ ...planned, freeBytes: 11.9e9 }, {})
-    expect([cut.tilePx, cut.rows.tile, cut.rows.starts.length]).toEqual([512, 512, 3])
+    expect([cut.tilePx, cut.rows.tile, cut.rows.starts.length]).toEqual([512, 376, 3])
+  })
+
+  test('tiles share little more than the overlap, and see the grid of the network where the whole picture would', () => {
+    for (const width of [1000, 1192, 3000, 4001]) {
+      const { columns } = planTiles({ ...planned, width, freeBytes: 11.9e9 }, {})
+      const { starts, tile, length } = columns
+      expect([tile % 8, length % 8, ...starts.map((start) => start % 8)]).toEqual([
+        0,
+        0,
+        ...starts.map(() => 0),
+      ])
+      const shared = starts.slice(1).map((start, i) => (starts[i] ?? 0) + tile - start)
+      expect(Math.min(...shared)).toBeGreaterThanOrEqual(64)
+      expect(Math.max(...shared)).toBeLessThan(64 + 16)
+    }
+    const asked = planTiles({ ...planned, width: 1000 }, { tile: 256, overlap: 13 }).columns
+    expect(asked.starts.slice(1).every((start, i) => (asked.starts[i] ?? 0) + asked.tile - start >= 13)).toBe(
+      true,
+    )
   })
 
   test('cuts for a network to which the whole picture says no more', () => {

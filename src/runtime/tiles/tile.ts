@@ -49,10 +49,19 @@ export function averagedAxis(length: number, tile: number, overlap: number, scal
   return { length, tile, starts, weights: starts.map(() => new Float32Array(tile * scale).fill(1)) }
 }
 
-/** Tiles at even distances that overlap by at least `overlap` and fade into one another: a border weighs nothing, so none is seen. */
-export function blendedAxis(length: number, tile: number, overlap: number, scale: number): Axis {
-  const gaps = Math.ceil((length - tile) / (tile - overlap))
-  const starts = Array.from({ length: gaps + 1 }, (_, i) => Math.round((i * (length - tile)) / (gaps || 1)))
+/**
+ * Tiles at about even distances that overlap and fade into one another: a border weighs nothing, so none is seen. All but the last
+ * start at a multiple of `unit`.
+ */
+export function blendedAxis(
+  length: number,
+  { tilePx: tile, overlapPx }: TileOptions,
+  { scale, unit = 1 }: { readonly scale: number; readonly unit?: number },
+): Axis {
+  const gaps = Math.ceil((length - tile) / (tile - overlapPx))
+  const starts = Array.from({ length: gaps + 1 }, (_, i) =>
+    i === gaps ? length - tile : unit * Math.round((i * (length - tile)) / gaps / unit),
+  )
   const shared = (i: number) => (tile - ((starts[i + 1] ?? 0) - (starts[i] ?? 0))) * scale
   const weights = starts.map((_, i) =>
     Float32Array.from({ length: tile * scale }, (_, line) => {
