@@ -101,6 +101,8 @@ withNetwork(
   .option('--pixel-limit <megapixels>', 'refuse larger images (default: 268)')
   .option('--overwrite', 'replace existing outputs')
   .action(async (inputs: string[], _, command: Command) => {
+    const { startAhead } = await import('../runtime/session/compute.ts')
+    startAhead()
     const { restoreCommand } = await import('./restore/restore.ts')
     await restoreCommand(inputs, command.optsWithGlobals())
   })

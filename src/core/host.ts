@@ -137,21 +137,42 @@ function unary<K extends Op>(compute: (x: number, attrs: OpAttrs[K]) => number):
 /** Reads the input in the order given by strides. */
 function strided(x: Values, shape: readonly number[], strides: readonly number[], start = 0): Values {
   const out = new Float32Array(elementCount(shape))
-  const rank = shape.length
+  const [sizes, steps] = merged(shape, strides)
+  const rank = sizes.length
   const index = new Array<number>(rank).fill(0)
-  const inner = shape[rank - 1] ?? 1
-  const step = strides[rank - 1] ?? 0
+  const inner = sizes[rank - 1] ?? 1
+  const step = steps[rank - 1] ?? 1
   for (let at = 0, offset = start; at < out.length; ) {
-    for (let k = 0, from = offset; k < inner; k++, at++, from += step) out[at] = x[from] as number
+    if (step === 1) {
+      out.set(x.subarray(offset, offset + inner), at)
+      at += inner
+    } else for (let k = 0, from = offset; k < inner; k++, at++, from += step) out[at] = x[from] as number
     for (let i = rank - 2; i >= 0; i--) {
       index[i] = (index[i] ?? 0) + 1
-      offset += strides[i] ?? 0
-      if ((index[i] ?? 0) < (shape[i] ?? 1)) break
-      offset -= (index[i] ?? 0) * (strides[i] ?? 0)
+      offset += steps[i] ?? 0
+      if ((index[i] ?? 0) < (sizes[i] ?? 1)) break
+      offset -= (index[i] ?? 0) * (steps[i] ?? 0)
       index[i] = 0
     }
   }
   return out
+}
+
+/** The same order with fewer dimensions: those of size 1 are left out, and those that follow one another without a gap are one. */
+function merged(shape: readonly number[], strides: readonly number[]): readonly [number[], number[]] {
+  const [sizes, steps]: [number[], number[]] = [[], []]
+  for (const [i, size] of shape.entries()) {
+    const [step, last] = [strides[i] ?? 0, sizes.length - 1]
+    if (size === 1) continue
+    if (last >= 0 && steps[last] === step * size) {
+      sizes[last] = (sizes[last] as number) * size
+      steps[last] = step
+    } else {
+      sizes.push(size)
+      steps.push(step)
+    }
+  }
+  return [sizes, steps]
 }
 
 function stridesOf(shape: readonly number[]): number[] {

@@ -1,6 +1,6 @@
 // A module is any object whose fields hold tensors, modules or lists of them: the field names are the checkpoint keys.
 
-import { float32Data } from '../core/data.ts'
+import { allFinite, float32Data } from '../core/data.ts'
 import { formatShape, sameShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import { hostTensor } from '../core/host.ts'
@@ -108,7 +108,7 @@ function keysOf(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<Tensor, reado
 
 function finite(key: string, source: WeightSource): Float32Array {
   const values = source.floats()
-  if (values.every(Number.isFinite)) return values
+  if (allFinite(values)) return values
   throw new RestoreError(
     'numeric',
     `weights: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,

@@ -1,7 +1,7 @@
 // Pictures of any size through a network that takes one size only, as IPT's authors do it (huawei-noah/Pretrained-IPT@675540e,
 // forward_chop): windows every quarter of their side, for parity. Tiles that fade into one another (tile.ts) take a fifth of the work.
 
-import { float32Data, type TensorData, viewAs } from '../../core/data.ts'
+import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
 
@@ -243,7 +243,7 @@ function windowOf(
   }
   const size = channels * side * side
   const data = viewAs(bytes, Float32Array).subarray(i * size, (i + 1) * size)
-  if (data.every(Number.isFinite)) return { width: side, height: side, channels, data }
+  if (allFinite(data)) return { width: side, height: side, channels, data }
   throw new RestoreError(
     'numeric',
     'restore: expected finite values, got NaN or infinity; the weights may be damaged',

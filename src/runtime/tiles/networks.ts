@@ -1,7 +1,7 @@
 // How each network is run on the tiles of one picture.
 
 import type { ModelId } from '../../checkpoints/detect.ts'
-import { float32Data, type TensorData, viewAs } from '../../core/data.ts'
+import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
@@ -105,7 +105,7 @@ export function restoredImages(output: TensorData | undefined): readonly Image[]
   if (output?.dtype !== 'float32') {
     throw new RestoreError('numeric', `restore: expected a float32 result, got ${output?.dtype ?? 'none'}`)
   }
-  if (!viewAs(output.bytes, Float32Array).every(Number.isFinite)) {
+  if (!allFinite(viewAs(output.bytes, Float32Array))) {
     throw new RestoreError(
       'numeric',
       'restore: expected finite values, got NaN or infinity; the weights may be damaged',

@@ -59,23 +59,29 @@ export function planTiles(planned: Planned, request: TileRequest): TilePlan {
     request.overlap ??
     (window ? Math.min(tiling.overlapPx, Math.floor(window / 3)) : usualOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
-  const unit = window === undefined ? (planned.tileMultipleOf ?? multipleOf) : 1
+  const unit = planned.tileMultipleOf ?? multipleOf
   const axis = (length: number) => {
     if (request.blend === 'official') return averagedAxis(length, shorter, overlapPx, scale)
-    const most = { tilePx: Math.min(tilePx, length), overlapPx }
-    const side = window ?? fittedSide(length, most, unit)
-    return blendedAxis(length, { tilePx: side, overlapPx }, { scale, unit })
+    if (window !== undefined) return blendedAxis(length, { tilePx: window, overlapPx }, { scale })
+    return fittedAxis(length, { tilePx: Math.min(tilePx, length), overlapPx }, { scale, unit })
   }
   return { rows: axis(height), columns: axis(width), batch: tiling.batch, tilePx }
 }
 
-/** The smallest side that covers a line with as few tiles as a given one, so that they share little more than the overlap. */
-function fittedSide(length: number, { tilePx, overlapPx }: TileOptions, unit: number): number {
-  const step = (most: number) => Math.ceil((length - overlapPx) / Math.ceil((length - overlapPx) / most))
-  // Tiles that start at multiples of what the network takes see its grid where the whole picture would.
-  const aligned = Math.floor((tilePx - overlapPx) / unit) * unit
-  const side = aligned > 0 ? overlapPx + roundUp(step(aligned), unit) : overlapPx + step(tilePx - overlapPx)
-  return Math.min(tilePx, roundUp(side, unit))
+/**
+ * Tiles that cover a line, as few as of a given side, and no larger than they then have to be: they share little more than the overlap.
+ * Where that leaves room they start at multiples of what the network takes, and see its grid where the whole picture would.
+ */
+function fittedAxis(
+  length: number,
+  { tilePx, overlapPx }: TileOptions,
+  { scale, unit }: { readonly scale: number; readonly unit: number },
+): Axis {
+  const count = Math.max(1, Math.ceil((length - overlapPx) / (tilePx - overlapPx)))
+  const step = Math.ceil((length - overlapPx) / count)
+  const aligned = roundUp(overlapPx + roundUp(step, unit), unit)
+  const side = aligned <= tilePx ? aligned : Math.min(tilePx, roundUp(overlapPx + step, unit))
+  return blendedAxis(length, { tilePx: side, overlapPx }, { scale, unit: aligned <= tilePx ? unit : 1 })
 }
 
 /** A side for what is left of the memory, or none for the whole picture. */

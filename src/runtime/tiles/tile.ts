@@ -1,7 +1,7 @@
 // Pictures in overlapping tiles, from the top down: rows that no further tile touches are handed on at once, so that what is held
 // of the result is one row of tiles, however large the picture.
 
-import { inBands } from '../../core/bands.ts'
+import { inBands, nextTurn } from '../../core/bands.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
 
@@ -73,37 +73,86 @@ export function blendedAxis(
   return { length, tile, starts, weights }
 }
 
-/** Restores tile by tile. */
+/** Tiles of one row that are run at once. */
+interface Batch<T> {
+  readonly row: number
+  /** Of the columns. */
+  readonly first: number
+  readonly tiles: readonly T[]
+}
+
+/** Restores tile by tile: while the network is at some, the ones before are joined and those after read. */
 export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<void> {
-  const { rows, columns, scale, batch } = job
+  const { rows, columns, batch } = job
+  const joined = new Join(job)
+  const firsts = columns.starts.flatMap((_, first) => (first % batch === 0 ? [first] : []))
+  const places = rows.starts.flatMap((_, row) => firsts.map((first) => ({ row, first })))
+  const read = (index: number): Batch<T> | undefined => {
+    const place = places[index]
+    if (!place) return undefined
+    const lefts = columns.starts.slice(place.first, place.first + batch)
+    const top = rows.starts[place.row] as number
+    return { ...place, tiles: lefts.map((left) => job.read(top, left, rows.tile, columns.tile)) }
+  }
   const total = rows.starts.length * columns.starts.length
-  const width = columns.length * scale
-  const rowTotals = totals(rows, scale)
-  const columnTotals = totals(columns, scale)
-  let done = 0
-  let strip: Image | undefined
-  for (const [row, top] of rows.starts.entries()) {
-    for (let first = 0; first < columns.starts.length; first += batch) {
-      const lefts = columns.starts.slice(first, first + batch)
-      const outputs = await job.run(lefts.map((left) => job.read(top, left, rows.tile, columns.tile)))
-      for (const [i, output] of outputs.entries()) {
-        const [height, { channels }] = [rows.tile * scale, output]
-        strip ??= { width, height, channels, data: new Float32Array(channels * height * width) }
-        const weights = [rows.weights[row], columns.weights[first + i]] as const
-        accumulate(strip, output, (lefts[i] ?? 0) * scale, weights)
-      }
-      done += lefts.length
-      job.onTile?.(done, total)
+  let [done, index] = [0, 0]
+  let last: { readonly at: Batch<T>; readonly outputs: readonly Image[] } | undefined
+  for (let now = read(0); now; ) {
+    const running = job.run(now.tiles)
+    // Its error is told where it is awaited.
+    running.catch(() => {})
+    await nextTurn()
+    if (last) await joined.add(last.at, last.outputs)
+    const next = read(++index)
+    last = { at: now, outputs: await running }
+    done += now.tiles.length
+    job.onTile?.(done, total)
+    now = next
+  }
+  if (last) await joined.add(last.at, last.outputs)
+}
+
+/** Outputs of tiles as they come, in rows that fade into one another. */
+class Join<T extends Image> {
+  readonly #job: TileJob<T>
+  readonly #rowTotals: Float32Array
+  readonly #columnTotals: Float32Array
+  #strip: Image | undefined
+
+  constructor(job: TileJob<T>) {
+    this.#job = job
+    this.#rowTotals = totals(job.rows, job.scale)
+    this.#columnTotals = totals(job.columns, job.scale)
+  }
+
+  async add({ row, first, tiles }: Batch<T>, outputs: readonly Image[]): Promise<void> {
+    const { rows, columns, scale } = this.#job
+    for (const [i, output] of outputs.entries()) {
+      this.#strip ??= this.#begin(output)
+      const weights = [rows.weights[row], columns.weights[first + i]] as const
+      accumulate(this.#strip, output, (columns.starts[first + i] as number) * scale, weights)
     }
-    if (!strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
-    const whole = strip
-    const finished = ((rows.starts[row + 1] ?? rows.length) - top) * scale
-    await inBands({ width, height: finished }, (y, count) => {
-      const band = crop(whole, y, 0, count, width)
-      divide(band, rowTotals.subarray(top * scale + y), columnTotals)
-      job.emit(top * scale + y, band)
+    if (!this.#strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
+    if (first + tiles.length === columns.starts.length) await this.#emit(this.#strip, row)
+  }
+
+  #begin({ channels }: Image): Image {
+    const { rows, columns, scale } = this.#job
+    const [height, width] = [rows.tile * scale, columns.length * scale]
+    return { width, height, channels, data: new Float32Array(channels * height * width) }
+  }
+
+  /** Rows that no further tile touches. */
+  async #emit(strip: Image, row: number): Promise<void> {
+    const { rows, scale, emit } = this.#job
+    const top = (rows.starts[row] as number) * scale
+    const finished = (rows.starts[row + 1] ?? rows.length) * scale - top
+    await inBands({ width: strip.width, height: finished }, (y, count) => {
+      const band = crop(strip, y, 0, count, strip.width)
+      divide(band, this.#rowTotals.subarray(top + y), this.#columnTotals)
+      emit(top + y, band)
     })
-    shiftUp(whole, finished)
+    shiftUp(strip, finished)
   }
 }
 
