@@ -3,7 +3,7 @@
 //   import * as ort from 'onnxruntime-web/webgpu'
 //   import { createRestorer } from 'limpid/web'
 //
-//   const restorer = await createRestorer({ runtime: ort, weights: '/light-denoise.safetensors' })
+//   const restorer = await createRestorer({ runtime: ort, weights: '/light-photo.safetensors' })
 //   const result = await restorer.run(file, { onProgress: ({ done, total }) => console.log(done, total) })
 //   image.src = URL.createObjectURL(await result.toBlob())
 //

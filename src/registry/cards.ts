@@ -124,6 +124,12 @@ export const cards = [
     id: 'light-photo',
     title: 'Light, noise and compression as cameras and the web leave them; small and fast',
     checkpoint: 'light-photo.safetensors',
+    sha256: 'e1b3174b7948061a631961f7cb8feef7e9672bc2d36ef32bd102df36d33b6266',
+    training: {
+      data: freePhotos,
+      command:
+        'limpid train recipes/light-photo.ts --data PHOTOS --set network.weights=runs/light-denoise/weights.safetensors --set validate.images.root=CBSD68 --out runs/light-photo',
+    },
   },
   {
     ...light,

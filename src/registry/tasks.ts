@@ -18,7 +18,7 @@ export type TaskId = (typeof tasks)[number]['id']
 
 /** For each task the models that do it unless another is named; several where they differ in scale, the usual one first. */
 export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
-  denoise: ['light-denoise'],
+  denoise: ['light-photo'],
   derain: ['restormer-derain'],
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],

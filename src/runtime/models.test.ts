@@ -50,13 +50,7 @@ describe('the model of a request', () => {
 
   test('without a word is the packaged one', () => {
     const { card, weights: file } = findModel({})
-    expect([card?.id, file]).toEqual(['light-denoise', packagedWeights('light-denoise')])
-  })
-
-  test.skipIf(existsSync(packagedWeights('light-photo')))('says how to come by weights of our own', () => {
-    expect(() => findModel({ model: 'light-photo' })).toThrow(
-      /light-photo: expected its weights at .*limpid train .* --weights FILE/,
-    )
+    expect([card?.id, file]).toEqual(['light-photo', packagedWeights('light-photo')])
   })
 
   test.each(packaged)(

@@ -88,10 +88,8 @@ function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): vo
 }
 
 function missing({ id, checkpoint, guide }: ModelCard): string {
-  if (isOwn({ id, checkpoint })) {
-    const others = 'or another model with --weights FILE (limpid models)'
-    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none yet; train them with limpid train recipes/${id}.ts and give --weights FILE, ${others}`
-  }
+  if (isOwn({ id, checkpoint }))
+    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none; install the package again, or give --weights FILE`
   const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
   const beside = guide === undefined ? '' : ` and --guide FILE with ${guide}`
   const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''

@@ -161,7 +161,7 @@ describe('limpid models', { timeout: 60_000 }, () => {
     expect(stdout).not.toContain('denoise')
     const { models } = JSON.parse((await limpid('models', '--json')).stdout)
     expect(models).toContainEqual(
-      expect.objectContaining({ id: 'light-denoise', isDefault: true, isPackaged: true, license: 'apache' }),
+      expect.objectContaining({ id: 'light-photo', isDefault: true, isPackaged: true, license: 'apache' }),
     )
   })
 
