@@ -163,8 +163,8 @@ async function seams(restorer: Restorer): Promise<readonly Figure[]> {
     ]
     figures.push(
       {
-        what: `${kind}, differences at tiles over those elsewhere`,
-        value: seamRatio(tiled),
+        what: `${kind}, differences at tiles over those elsewhere, by the same of the whole`,
+        value: seamRatio(tiled) / seamRatio(whole),
         unit: '',
         wanted: '≤ 1.05',
       },
