@@ -60,6 +60,7 @@ function treeBytes(root: number): number {
   return bytes
 }
 
+/** Looking at memory takes time of its own, so not too often. */
 function run(args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const started = performance.now()
@@ -67,7 +68,7 @@ function run(args: readonly string[]): Promise<Ended> {
     let peakBytes = 0
     const watch = setInterval(() => {
       peakBytes = Math.max(peakBytes, treeBytes(child.pid ?? -1))
-    }, 50)
+    }, 250)
     child.on('close', (code) => {
       clearInterval(watch)
       if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, peakBytes })
