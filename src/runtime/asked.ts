@@ -83,7 +83,7 @@ export function checkVariant(
   if (model !== card.model) {
     throw new RestoreError(
       'checkpoint',
-      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${model}; leave --model and --task out, or name another`,
+      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${model}; leave model and task out, or name another`,
     )
   }
   const wanted = { ...builders[card.model].defaults, ...card.options }
@@ -98,6 +98,6 @@ export function checkVariant(
     .join('; ')
   throw new RestoreError(
     'checkpoint',
-    `${weights}: expected weights of ${card.id} with ${difference}; try another --model, or none`,
+    `${weights}: expected weights of ${card.id} with ${difference}; try another model, or none`,
   )
 }

@@ -224,8 +224,8 @@ describe('refused before a process is started is', () => {
       { weights: 'latent' },
       'expected --guide FILE, the compression to 5 channels',
     ],
-    ['a guide by itself', { weights: 'guide' }, 'got daclip, which is a part of others; give it as --guide'],
-    ['an SDE that nothing tells', { weights: 'untold' }, 'expected --max-sigma'],
+    ['a guide by itself', { weights: 'guide' }, 'got daclip, which is a part of others; give it as the guide'],
+    ['an SDE that nothing tells', { weights: 'untold' }, 'expected maxSigma (--max-sigma)'],
     [
       'noise that is not told',
       { weights: 'denoise' },

@@ -82,7 +82,7 @@ export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts):
   if (told) return told
   throw new RestoreError(
     'usage',
-    `${weights}: expected --max-sigma, the deviation of the SDE that these weights were trained with, which the file does not tell, got none; the published networks have 10 for rain, blur and shadow, 30 for enlarging and holes`,
+    `${weights}: expected ${names.maxSigma}, the deviation of the SDE that these weights were trained with, which the file does not tell, got none; the published networks have 10 for rain, blur and shadow, 30 for enlarging and holes`,
   )
 }
 

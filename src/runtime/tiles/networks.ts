@@ -73,7 +73,7 @@ export function prepareNetwork(model: ModelId): Prepare {
   const able = Object.keys(preparations).join(', ')
   throw new RestoreError(
     'usage',
-    `restore: expected weights of ${able}, got ${model}, which is a part of others; give it as --guide, or use limpid forward`,
+    `restore: expected weights of ${able}, got ${model}, which is a part of others; give it as the guide of one that samples`,
   )
 }
 
