@@ -224,7 +224,11 @@ describe('refused before a process is started is', () => {
       { weights: 'latent' },
       'expected --guide FILE, the compression to 5 channels',
     ],
-    ['a guide by itself', { weights: 'guide' }, 'got daclip, which is a part of others; give it as the guide'],
+    [
+      'a guide by itself',
+      { weights: 'guide' },
+      'got daclip, which is a part of others; give it as the guide',
+    ],
     ['an SDE that nothing tells', { weights: 'untold' }, 'expected maxSigma (--max-sigma)'],
     [
       'noise that is not told',

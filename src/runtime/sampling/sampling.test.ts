@@ -37,7 +37,9 @@ describe('what a network was trained with', () => {
   })
 
   test('is asked for where nothing tells it, and what is given holds', () => {
-    expect(() => trainedSampling(unet(), facts())).toThrow('net.pth: expected maxSigma (--max-sigma), the deviation')
+    expect(() => trainedSampling(unet(), facts())).toThrow(
+      'net.pth: expected maxSigma (--max-sigma), the deviation',
+    )
     expect(trainedSampling(unet(), facts({ maxSigma: 30 })).sde).toEqual({ ...restoringSde, maxSigma: 30 })
     const denoising = trainedSampling(unet({ isConditional: false }), facts({ maxSigma: 75 }))
     expect(denoising.sde).toEqual({ ...denoisingSde, maxSigma: 75 })
