@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { type OpenOptions, openCheckpoint } from './open.ts'
 import { safetensorsParts, type WritableTensor } from './safetensors.ts'
 import { type ByteSource, type Checkpoint, checkRange, malformed } from './stored.ts'
@@ -114,8 +114,4 @@ export function writeWhole(path: string, parts: Iterable<Uint8Array>): void {
 
 function writeFully(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

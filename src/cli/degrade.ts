@@ -2,7 +2,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { dirname, extname, join, sep } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import { checkFormat, type DecodedImage, decodeImage, encodeImage } from '../data/codec.ts'
 import type { Image } from '../data/image.ts'
@@ -127,7 +127,7 @@ function checkTarget(path: string, { overwrite }: DegradeOptions): void {
   try {
     mkdirSync(dirname(path), { recursive: true })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('output', `${path}: its folder cannot be made (${reason})`, { cause: error })
   }
   checkOutput(path, overwrite)

@@ -6,7 +6,7 @@ import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { type Checkpoint, loadTensor } from '../checkpoints/stored.ts'
 import { type TensorData, viewAs } from '../core/data.ts'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { clipImage } from '../data/clip/clipImage.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import { decodeImage } from '../data/codec.ts'
@@ -196,7 +196,7 @@ async function lookAtAll(
       failures.push({
         input: path,
         code,
-        message: error instanceof Error ? error.message : String(error),
+        message: messageOf(error),
         error,
       })
     }

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { writeWhole } from '../checkpoints/files.ts'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { imageExtensions, imagesBelow } from '../data/sources/datasets.ts'
 import {
   indexName,
@@ -82,7 +82,7 @@ function makeOutput(output: string): void {
       if (/^\.(shard-\d+\.tar|index\.json)\.[0-9a-f]+\.tmp$/.test(name)) rmSync(join(output, name))
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('output', `${output}: cannot be written to (${reason})`, { cause: error })
   }
 }

@@ -3,7 +3,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { styleText } from 'node:util'
-import { errorCodes, RestoreError } from '../core/errors.ts'
+import { errorCodes, messageOf, RestoreError } from '../core/errors.ts'
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -90,7 +90,7 @@ function colored(color: 'red' | 'green', text: string): string {
 
 /** Prints an error as its sentence (and stack with --verbose) and returns the exit code. */
 export function reportError(error: unknown, { verbose }: GlobalOptions): number {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   process.stderr.write(`${red('error:')} ${message}\n`)
   if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   if (verbose && error instanceof Error && error.cause instanceof Error)
@@ -129,7 +129,7 @@ export function readInput(path: string): Uint8Array {
   try {
     return readFileSync(path === '-' ? 0 : path)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('input', `${path}: cannot be read (${reason})`, { cause: error })
   }
 }

@@ -31,3 +31,8 @@ export class RestoreError extends Error {
     this.code = code
   }
 }
+
+/** The words of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

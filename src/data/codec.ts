@@ -3,7 +3,7 @@
 import { open, readFile } from 'node:fs/promises'
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { bitmapFormat, readBitmap } from './bitmaps.ts'
 import { type Image, type Pixels, pixelsToPlanes, quantize } from './image.ts'
 import { type ImageMetadata, uprightExif, uprightXmp } from './metadata.ts'
@@ -309,7 +309,7 @@ async function orUnencodable<T>(format: string, action: () => Promise<T>): Promi
   try {
     return await action()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('output', `${format}: the image cannot be encoded: ${reason}`, { cause: error })
   }
 }

@@ -1,11 +1,11 @@
 // Why a file cannot be read, or is no image that can be, in words that help.
 
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 
 /** For a file or folder that the system does not give. */
 export function unreadableFile(path: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  return new RestoreError('input', `${path}: cannot be read (${advised(messageOf(error))})`, { cause: error })
+  return new RestoreError('input', `${path}: cannot be read (${advised(lineOf(error))})`, { cause: error })
 }
 
 /** Throws where the first bytes tell that this is no image file at all. */
@@ -26,7 +26,7 @@ const cutShort =
 /** The one sentence for a file that cannot be decoded. */
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const message = messageOf(error)
+  const message = lineOf(error)
   const reason = cutShort.test(message)
     ? `a file that was cut short or is damaged (${message}); fetch or export it again`
     : advised(message)
@@ -47,6 +47,7 @@ function advised(message: string): string {
   return found ? `${message}; ${found[1]}` : message
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error)
+/** Those of libvips come in several lines. */
+function lineOf(error: unknown): string {
+  return messageOf(error).replace(/\s+/g, ' ').trim()
 }

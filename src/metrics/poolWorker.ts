@@ -1,7 +1,7 @@
 // A thread of the pool: answers each task with the figures of its pair.
 
 import { parentPort } from 'node:worker_threads'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { measurePair } from './metrics.ts'
 import type { MetricAnswer, MetricTask } from './pool.ts'
 
@@ -14,7 +14,7 @@ function answer(compute: () => readonly number[]): MetricAnswer {
     return { values: compute() }
   } catch (error) {
     // Errors lose their class on the way.
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     return { error: { code: error instanceof RestoreError ? error.code : 'numeric', message } }
   }
 }

@@ -125,6 +125,13 @@ export const cards = [
     title: 'Light, noise and compression as cameras and the web leave them; small and fast',
     checkpoint: 'light-photo.safetensors',
     sha256: 'e1b3174b7948061a631961f7cb8feef7e9672bc2d36ef32bd102df36d33b6266',
+    reference: {
+      set: 'GB82-CC0',
+      protocol: 'RGB, 8-bit, camera-noise:shot=0.004,read=2 jpeg:quality=80',
+      psnr: 34.29,
+      command:
+        "limpid eval --model light-photo --data GB82-CC0 --metrics psnr --degrade 'camera-noise:shot=0.004,read=2 jpeg:quality=80'",
+    },
     training: {
       data: freePhotos,
       command:

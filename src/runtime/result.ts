@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { access, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { encodeBytes } from '../data/codec.ts'
 import type { Pixels } from '../data/image.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
@@ -81,7 +81,7 @@ export class RestoreResult {
       await rename(temporary, path)
     } catch (error) {
       await rm(temporary, { force: true })
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       throw new RestoreError('output', `${path}: cannot be written (${reason})`, { cause: error })
     }
   }

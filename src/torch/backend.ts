@@ -4,7 +4,7 @@ import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { isConstant } from '../core/host.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
@@ -56,7 +56,7 @@ function placeBeside(inputs: readonly Tensor[], constant: Tensor): Handle {
 /** libtorch's refusal with the op and the shapes it was about. */
 function refused(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {
   const shapes = inputs.map((tensor) => formatShape(tensor.shape)).join(', ')
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   const code = /out of memory|can't allocate memory/.test(reason) ? 'environment' : 'shape'
   return new RestoreError(code, `${op}: libtorch refused inputs ${shapes}: ${reason}`, { cause: error })
 }

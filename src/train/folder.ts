@@ -2,7 +2,7 @@
 
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 
 const lockName = '.training'
 
@@ -20,7 +20,7 @@ export function takeFolder(folder: string): () => void {
     closeSync(file)
   } catch (error) {
     if (error instanceof RestoreError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('output', `--out ${folder}: cannot be written to (${reason})`, { cause: error })
   }
   return () => rmSync(lock, { force: true })

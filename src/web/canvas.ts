@@ -1,7 +1,7 @@
 // Pictures to samples and back by the browser's own codecs. Only what is used of them is declared here: TypeScript's declarations of
 // the browser would hold in all files.
 
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import type { CanvasPicture, RawInput } from '../runtime/picture.ts'
 
 /** What a canvas gives and takes, in sRGB. */
@@ -61,12 +61,10 @@ export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
   } catch (error) {
     const found = `${blob.size} bytes of ${blob.type || 'an unknown type'}`
     const wanted = 'expected an image that this browser reads and has memory for'
-    throw new RestoreError('input', `${name}: ${wanted}, got ${found} (${reasonOf(error)})`, { cause: error })
+    throw new RestoreError('input', `${name}: ${wanted}, got ${found} (${messageOf(error)})`, {
+      cause: error,
+    })
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function fewestChannels({ data, width, height }: CanvasPicture): RawInput {

@@ -1,6 +1,6 @@
 // Files of the web, with progress.
 
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import { type OnProgress, progressOf } from '../runtime/progress.ts'
 import { aborted } from '../runtime/turns.ts'
 
@@ -32,7 +32,7 @@ export async function fetchBytes(
   } catch (error) {
     if (error instanceof RestoreError) throw error
     if (signal?.aborted) throw aborted()
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('input', `${name}: ${url} cannot be fetched (${reason})`, { cause: error })
   }
 }

@@ -2,7 +2,7 @@
 
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { memorySource } from '../checkpoints/stored.ts'
-import { RestoreError } from '../core/errors.ts'
+import { messageOf, RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import { findCard, type LoadedModel, loadModel } from '../registry/builders.ts'
@@ -13,7 +13,7 @@ import { type RawInput, readRaw } from '../runtime/picture.ts'
 import type { OnProgress } from '../runtime/progress.ts'
 import { checkGuide, guideNeed, refuseGuide } from '../runtime/sampling/guide.ts'
 import { guideOf, PartSessions, partedSession } from '../runtime/session/openNetwork.ts'
-import { probe } from '../runtime/session/probe.ts'
+import { probe, probeOutput } from '../runtime/session/probe.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/session.ts'
 import type { TileRequest } from '../runtime/tiles/plan.ts'
 import { checkAborted, Turns } from '../runtime/turns.ts'
@@ -222,11 +222,11 @@ async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise
     throw new RestoreError('usage', `device: expected auto, webgpu or cpu, got ${device}`)
   const on = (one: Device) => (_: object, forward: LoadedModel['forward']) =>
     sessionOn(runtime, { forward }, one)
-  await probe('cpu', on('cpu'), on('cpu')).catch((error: unknown) => {
+  const expected = await probeOutput(on('cpu')).catch((error: unknown) => {
     const advice = 'serve the files of onnxruntime-web, and name their folder in ort.env.wasm.wasmPaths'
     throw new RestoreError(
       'environment',
-      `runtime: does not work in this page (${reasonOf(error)}); ${advice}`,
+      `runtime: does not work in this page (${messageOf(error)}); ${advice}`,
       {
         cause: error,
       },
@@ -235,16 +235,12 @@ async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise
   if (device === 'cpu') return device
   if (device === 'auto' && !('gpu' in Object(Reflect.get(globalThis, 'navigator')))) return 'cpu'
   try {
-    await probe('webgpu', on('webgpu'), on('cpu'))
+    await probe('webgpu', on('webgpu'), expected)
     return 'webgpu'
   } catch (error) {
     if (device === 'auto') return 'cpu'
-    throw new RestoreError('environment', `webgpu: does not work here (${reasonOf(error)}); use cpu`, {
+    throw new RestoreError('environment', `webgpu: does not work here (${messageOf(error)}); use cpu`, {
       cause: error,
     })
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

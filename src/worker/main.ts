@@ -13,10 +13,14 @@ const watcher = `
 `
 
 const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
-  const { nodeSession } = await import('../runtime/session/sessionNode.ts')
+  const onnx = () => import('../runtime/session/sessionNode.ts')
   const check = async (name: string, open: OpenProbe) => {
-    const { probe } = await import('../runtime/session/probe.ts')
-    await probe(name, open, (_, forward) => nodeSession({ forward }, { threads: 1 }))
+    const [{ probeOutput, probe }, { nodeSession }] = await Promise.all([
+      import('../runtime/session/probe.ts'),
+      onnx(),
+    ])
+    const expected = await probeOutput((_, forward) => nodeSession({ forward }, { threads: 1 }))
+    await probe(name, open, expected)
   }
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/session.ts')
@@ -24,6 +28,7 @@ const openSession: OpenSession = async (model, { backend, device, deviceIndex, t
     if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
+  const { nodeSession } = await onnx()
   const options = { provider: device, deviceIndex, threads }
   if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
   return nodeSession(model, options)

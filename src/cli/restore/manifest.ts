@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import type { Job } from '../targets.ts'
 
 export const manifestName = '.limpid-restore.jsonl'
@@ -55,7 +55,7 @@ export class Manifest {
       if (resume) appendFileSync(path, `${isCut(path) ? '\n' : ''}${start}`)
       else writeFileSync(path, start)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       throw new RestoreError('output', `${folder}: cannot be written to (${reason})`, { cause: error })
     }
     return new Manifest(path, resume ? entriesOf(lines) : new Map())

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
 import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
 import { writeResult } from '../result.ts'
@@ -97,7 +97,7 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   const { report } = options
   const told = failures.map(({ job, error }) => {
     const code = error instanceof RestoreError ? error.code : 'crash'
-    return { input: job.path, code, message: error instanceof Error ? error.message : String(error) }
+    return { input: job.path, code, message: messageOf(error) }
   })
   const document = { results, failures: told, skipped, seconds }
   if (isDocument(options)) printResult({ ...options, json: true }, document, '')

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import { decodeBytes } from '../../data/codec.ts'
 import type { RestoreInfo } from '../../runtime/picture.ts'
 import type { Restorer, RunPictureOptions } from '../../runtime/restorer.ts'
@@ -65,7 +65,7 @@ export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): 
       } catch (error) {
         if (signal.aborted) return
         failures.push({ job, error })
-        progress.fail(job.name, error instanceof Error ? error.message : String(error))
+        progress.fail(job.name, messageOf(error))
       }
       if (signal.aborted) return
     }
@@ -169,7 +169,7 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('output', `${folder}: cannot be made (${reason})`, { cause: error })
   }
 }

@@ -5,7 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { viewOf } from '../../core/data.ts'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 
 /** Where a value lies in the file. */
 interface Place {
@@ -240,8 +240,4 @@ function readAt(file: number, { offset, length }: Place): Uint8Array {
 
 function refused(path: string, reason: string, cause: unknown): RestoreError {
   return new RestoreError('input', `${path}: expected an LMDB database, got: ${reason}`, { cause })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -2,7 +2,7 @@
 // Format: POSIX.1-2017 pax, ustar; GNU long names are read too.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 
 /** A file to write; its content is read when its turn comes. */
@@ -108,7 +108,7 @@ export function listTar(path: string): readonly TarMember[] {
     file = openSync(path, 'r')
     return members(file, fstatSync(file).size)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new RestoreError('input', `${path}: expected a tar archive, got: ${reason}`, { cause: error })
   } finally {
     if (file !== undefined) closeSync(file)

@@ -1,11 +1,11 @@
 // Errors of a runtime in our words, wherever it runs.
 
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 
 /** An error of ours as it is; else want of memory or a crash, by the runtime's words. */
 export function failureOf(error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const reason = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ')
+  const reason = messageOf(error).replace(/\s+/g, ' ')
   return isOutOfMemory(reason)
     ? new RestoreError('memory', `compute: more memory is needed than there is (${reason})`)
     : new RestoreError('crash', `compute: the runtime failed: ${reason}`)

@@ -15,37 +15,35 @@ type Forward = (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<str
 /** A session of a network that is given with what it computes. */
 export type OpenProbe = (network: object, forward: Forward) => Session | Promise<Session>
 
-/** Throws where the session that `open` gives fails or computes something else than one of the processor. */
-export async function probe(name: string, open: OpenProbe, openOnProcessor: OpenProbe): Promise<void> {
+/** What a session of the tiny network gives; throws where it fails. */
+export async function probeOutput(open: OpenProbe): Promise<Float32Array> {
   let at = 0
   const init = randomInit(() => (++at * 0.618) % 1)
   const [first, second] = [
     new Conv2d(init, 3, 16, { kernel: 3, bias: true }),
     new Conv2d(init, 16, 3, { kernel: 1, bias: true }),
   ]
-  const forward: Forward = ({ x }) => ({ y: second.forward(first.forward(x as Tensor).gelu()).softmax(1) })
-  const input = {
-    x: float32Data(
-      Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => (i % 7) / 7),
-      [1, 3, 32, 32],
-    ),
+  const x = float32Data(
+    Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => (i % 7) / 7),
+    [1, 3, 32, 32],
+  )
+  const session = await open({ first, second }, ({ x }) => ({
+    y: second.forward(first.forward(x as Tensor).gelu()).softmax(1),
+  }))
+  try {
+    const { y } = await session.run({ x })
+    return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
+  } finally {
+    await session.close()
   }
-  const outputOf = async (session: Session) => {
-    try {
-      const { y } = await session.run(input)
-      return viewAs(y?.bytes ?? new Uint8Array(), Float32Array)
-    } finally {
-      await session.close()
-    }
-  }
-  // The processor first: another backend may move the weights to its device.
-  const expected = await outputOf(await openOnProcessor({ first, second }, forward))
-  const got = await outputOf(await open({ first, second }, forward))
-  const isSame = expected.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance)
-  if (!isSame) {
-    throw new RestoreError(
-      'environment',
-      `${name}: expected the results of the processor, got others; update its driver`,
-    )
-  }
+}
+
+/** Throws where the session that `open` gives fails or computes something else than `expected`, the output of one of the processor. */
+export async function probe(name: string, open: OpenProbe, expected: Float32Array): Promise<void> {
+  const got = await probeOutput(open)
+  if (expected.every((value, i) => Math.abs(value - (got[i] ?? Number.NaN)) <= tolerance)) return
+  throw new RestoreError(
+    'environment',
+    `${name}: expected the results of the processor, got others; update its driver`,
+  )
 }

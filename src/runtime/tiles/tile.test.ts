@@ -56,6 +56,18 @@ describe('tiles that fade into one another', () => {
     }
   })
 
+  test('share at least the overlap where all but the last start on a grid that the length is off', () => {
+    for (const unit of [8, 64]) {
+      for (let length = 192; length < 192 + 5 * unit; length++) {
+        const { starts } = blendedAxis(length, { tilePx: 192, overlapPx: 64 }, { scale: 1, unit })
+        expect(starts.at(-1)).toBe(length - 192)
+        expect(starts.slice(0, -1).every((start) => start % unit === 0)).toBe(true)
+        const gaps = starts.slice(1).map((start, i) => start - (starts[i] ?? 0))
+        for (const gap of gaps) expect([gap > 0, gap <= 128]).toEqual([true, true])
+      }
+    }
+  })
+
   test('weigh almost nothing at their borders and all in their middles', () => {
     const [first, second] = blendedAxis(96, { tilePx: 64, overlapPx: 32 }, { scale: 2 }).weights
     expect([first?.[0], second?.[127]]).toEqual([1, 1])

@@ -60,7 +60,8 @@ export function blendedAxis(
 ): Axis {
   const gaps = Math.ceil((length - tile) / (tile - overlapPx))
   const starts = Array.from({ length: gaps + 1 }, (_, i) =>
-    i === gaps ? length - tile : unit * Math.round((i * (length - tile)) / gaps / unit),
+    // Up, as the last gap, which ends off the grid, is the widest otherwise.
+    i === gaps ? length - tile : unit * Math.ceil((i * (length - tile)) / (gaps * unit)),
   )
   const shared = (i: number) => (tile - ((starts[i + 1] ?? 0) - (starts[i] ?? 0))) * scale
   const weights = starts.map((_, i) =>

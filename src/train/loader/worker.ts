@@ -1,7 +1,7 @@
 // A data worker: imports the recipe for its `data` and makes the batches it is told to.
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
 import { type ImageSpecs, reopenImages } from './images.ts'
 import { type Decoded, type MadeBatch, makeBatch } from './makeBatch.ts'
@@ -34,7 +34,7 @@ async function answer({ plan, known }: Job): Promise<Answer> {
     const [recipe, sources] = await ready
     return { number, ...(await makeBatch(recipe, plan, { sources, known })) }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     return { number, code: error instanceof RestoreError ? error.code : 'usage', message }
   }
 }

@@ -3,7 +3,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeWhole } from '../../checkpoints/files.ts'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import { type Picture, reportHtml } from './html.ts'
 import type { Row } from './row.ts'
 import { appendScalars } from './tensorboard.ts'
@@ -32,7 +32,7 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
       action()
     } catch (error) {
       if (error instanceof RestoreError) throw error
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       throw new RestoreError('output', `${folder}: the log cannot be written (${reason})`, { cause: error })
     }
   }
