@@ -1,12 +1,15 @@
 // light-detect: a small DA-CLIP that tells ten kinds of damage apart, and an undamaged photo, by their names.
 //
-//   limpid train recipes/light-detect.ts --data PHOTOS --out runs/light-detect
+//   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
+//   limpid train recipes/light-detect.ts --data photos-half --out runs/light-detect
 //
-// 234 free photos of 1 to 2.5 megapixels, damaged by Limpid itself; 2 CPU cores. There are no captions for them: the text tower learns
-// the names of the damage and other words for it, and nothing of what pictures show. What came out: see `limpid models show light-detect`.
+// 234 free photos of 1 to 2.5 megapixels, at half their size as a CLIP sees little of more, damaged by Limpid itself; 2 CPU cores. There are
+// no captions for them: the text tower learns the names of the damage and other words for it, and nothing of what pictures show. What came
+// out: see `limpid models show light-detect`.
 
 import {
   adamW,
+  clampingLogitScale,
   clipDecays,
   clipDefaults,
   cosine,
@@ -14,19 +17,20 @@ import {
   emaDecay,
   folder,
   tenKindsSeen,
+  WordsDaClip,
   warmup,
   wordsLoss,
-  wordsOnly,
 } from 'limpid/train'
 
-const steps = 5000
+const steps = 6000
 const options = {
   ...clipDefaults,
   features: 128,
   imageSide: 224,
   patch: 16,
   visionWidth: 128,
-  visionLayers: 4,
+  stem: [24, 48, 96, 128],
+  visionLayers: 2,
   visionHeads: 2,
   contextLength: 32,
   textWidth: 48,
@@ -40,17 +44,20 @@ export const recipe = defineRecipe({
   network: {
     model: 'daclip',
     options,
-    create: wordsOnly,
-    // Those are clip.visual.* once more.
-    published: { holds: (key) => !key.startsWith('visual.'), options },
+    create: (init, options) => new WordsDaClip(init, options),
+    published: { holds: WordsDaClip.publishes, options },
   },
   data: {
     images: folder('data/photos'),
-    phases: [{ steps, crop: 112, batch: 24 }],
-    sample: tenKindsSeen(options.imageSide),
+    phases: [{ steps, crop: 120, batch: 24 }],
+    sample: tenKindsSeen(options, { mostPx: 480 }),
   },
   loss: wordsLoss(options.contextLength),
-  optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.98], weightDecay: 0.05, decays: clipDecays }),
+  optimizer: (parameters) =>
+    clampingLogitScale(
+      adamW(parameters, { betas: [0.9, 0.98], weightDecay: 0.05, decays: clipDecays }),
+      parameters,
+    ),
   learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),
   maxGradNorm: 1,
   ema: emaDecay(0.999),

@@ -135,8 +135,8 @@ export {
   tenKinds,
   tenKindsPaired,
   tenKindsSeen,
+  WordsDaClip,
   wordsLoss,
-  wordsOnly,
 } from './train/networks/tenKinds.ts'
 export {
   defineRecipe,

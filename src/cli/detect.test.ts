@@ -12,7 +12,7 @@ import { clipDefaults } from '../models/clip.ts'
 import { DaClip, degradationWords } from '../models/daclip.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { wordsOnly } from '../train/networks/tenKinds.ts'
+import { WordsDaClip } from '../train/networks/tenKinds.ts'
 import { parsePrompts, rank, tokenize } from './detect.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detect-'))
@@ -31,14 +31,16 @@ beforeAll(async () => {
   mkdirSync(at('weights'))
   for (const [name, create] of [
     ['daclip', (...given: ConstructorParameters<typeof DaClip>) => new DaClip(...given)],
-    ['words', wordsOnly],
+    ['words', (...given: ConstructorParameters<typeof WordsDaClip>) => new WordsDaClip(...given)],
   ] as const) {
     const random = counterRandom(1)
     const network = create(
       randomInit(() => random.uniform()),
       options,
     )
-    const tensors = [...stateDict(network)].map(([key, weight]) => [key, weight.read()] as const)
+    const tensors = [...stateDict(network)].flatMap(([key, weight]) =>
+      key.startsWith('patches.') ? [] : [[key, weight.read()] as const],
+    )
     writeSafetensors(at('weights', `${name}.safetensors`), new Map(tensors))
   }
 })
@@ -46,10 +48,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 describe('probabilities', () => {
-  test('are the softmax of a hundred times the cosine, the likeliest first', () => {
+  test('are the softmax of scaled cosines, the likeliest first', () => {
     const texts = [Float32Array.of(1, 0), Float32Array.of(0, 3)]
-    const found = rank(Float32Array.of(0.1, 0.102), texts, ['a', 'b'])
-    const odds = Math.exp((100 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
+    const found = rank(Float32Array.of(0.1, 0.102), { texts, prompts: ['a', 'b'], scale: 50 })
+    const odds = Math.exp((50 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
     expect(found.map(({ degradation }) => degradation)).toEqual(['b', 'a'])
     expect(found[0]?.probability).toBeCloseTo(odds / (1 + odds), 6)
   })

@@ -11,7 +11,7 @@ import { clipImage } from '../data/clip/clipImage.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import { decodeImage } from '../data/codec.ts'
 import { type ClipOptions, clipDefaults } from '../models/clip.ts'
-import { degradationWords } from '../models/daclip.ts'
+import { degradationWords, maxLogitScale } from '../models/daclip.ts'
 import { recognize } from '../registry/builders.ts'
 import { packagedWeights } from '../runtime/models.ts'
 import type { ComputeSession } from '../runtime/session/compute.ts'
@@ -38,9 +38,6 @@ export interface DetectOptions extends GlobalOptions, BackendOptions {
 }
 
 export const defaultDetector = 'light-detect'
-
-/** Of similarities, as DA-CLIP's own evaluation has it. */
-const scale = 100
 
 export interface Finding {
   readonly degradation: string
@@ -74,7 +71,8 @@ export async function detectCommand(given: readonly string[], options: DetectOpt
   const { session } = await openAt(placementsFor(options), setup, {})
   try {
     const texts = rowsOf((await session.part('text').run({ ids })).textFeatures)
-    const look: Look = { session, clip, texts, prompts, top, limits: parsePixelLimit(options.pixelLimit) }
+    const limits = parsePixelLimit(options.pixelLimit)
+    const look: Look = { session, clip, words: { texts, prompts, scale: scaleOf(checkpoint) }, top, limits }
     const count = countImages(news, 'looked at', files.length)
     const [found, failures] = await lookAtAll(files, look, count)
     news.clear()
@@ -172,11 +170,26 @@ function tellUnknown(
   }
 }
 
+/** What the training multiplied similarities with, 100 in published weights and at most. */
+function scaleOf({ tensors }: Checkpoint): number {
+  const stored = tensors.get('logit_scale')
+  const [logarithm = maxLogitScale] = stored ? toFloat32(loadTensor(stored)) : []
+  return Math.exp(Math.min(logarithm, maxLogitScale))
+}
+
+/** What a picture is compared with. */
+interface Words {
+  readonly prompts: readonly string[]
+  /** Features of the prompts. */
+  readonly texts: readonly Float32Array[]
+  /** Of similarities. */
+  readonly scale: number
+}
+
 interface Look {
   readonly session: ComputeSession
   readonly clip: ClipOptions
-  readonly texts: readonly Float32Array[]
-  readonly prompts: readonly string[]
+  readonly words: Words
   readonly top: number
   readonly limits: { readonly pixelLimit?: number }
 }
@@ -207,21 +220,17 @@ async function lookAtAll(
 
 async function lookAt(
   path: string,
-  { session, clip, texts, prompts, top, limits }: Look,
+  { session, clip, words, top, limits }: Look,
 ): Promise<readonly Finding[]> {
   const { image } = await decodeImage(path === '-' ? readInput(path) : path, { ...limits, name: path })
   const { degradation } = await session.run({ image: clipImage(image, clip.imageSide) })
   const [seen] = rowsOf(degradation)
   if (!seen) throw new RestoreError('numeric', `${path}: expected features of the degradation, got none`)
-  return rank(seen, texts, prompts).slice(0, top)
+  return rank(seen, words).slice(0, top)
 }
 
 /** Probabilities of the prompts for features of an image, the likeliest first. */
-export function rank(
-  seen: Float32Array,
-  texts: readonly Float32Array[],
-  prompts: readonly string[],
-): readonly Finding[] {
+export function rank(seen: Float32Array, { texts, prompts, scale }: Words): readonly Finding[] {
   const logits = texts.map((text) => scale * cosine(seen, text))
   const largest = Math.max(...logits)
   const weights = logits.map((logit) => Math.exp(logit - largest))

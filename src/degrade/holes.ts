@@ -127,9 +127,11 @@ const pens = { strokes: drawBrush, blocks: drawBlock, text: drawText } as const
 const shapes = ['strokes', 'blocks', 'text'] as const
 
 function coverageOf(mask: Field): number {
+  const { values } = mask
   let kept = 0
-  for (const value of mask.values) kept += value
-  return 1 - kept / mask.values.length
+  // By index, which is many times faster than `of`.
+  for (let i = 0; i < values.length; i++) kept += values[i]!
+  return 1 - kept / values.length
 }
 
 const parameters = {

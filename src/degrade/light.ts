@@ -83,7 +83,11 @@ export const lowLight = defineDegradation({
     const exposure = power(2, -drawn.stops)
     const tint = power(2, drawn.warmth / 2)
     const gains = image.channels === 3 ? [exposure * tint, exposure, exposure / tint] : [exposure]
-    const data = image.data.map((value, i) => decode(value) * gains[Math.floor(i / pixels)]!)
+    const data = image.data.slice()
+    for (const [c, gain] of gains.entries()) {
+      const plane = data.subarray(c * pixels, (c + 1) * pixels)
+      for (let i = 0; i < pixels; i++) plane[i] = decode(plane[i]!) * gain
+    }
     const noise = sensorErrors({ ...image, data }, { shot, read: read / 255 }, random)
     const tone = tabulate((value) => power(value, drawn.gamma))
     for (let i = 0; i < data.length; i++) data[i] = tone(encode(data[i]! + noise[i]!))
@@ -183,12 +187,14 @@ export const shadow = defineDegradation({
     const depth = guessDepth(image, random.fork(1)).values
     const left = 1 - drawn.strength
     const keep = channels === 3 ? [left * (1 - drawn.blue), left, left * (1 + drawn.blue)] : [left]
-    const data = image.data.map((value, i) => {
-      const share = Math.min(keep[Math.floor(i / pixels)]!, 1)
-      // No shadow falls on the sky.
-      const shade = mask[i % pixels]! * smoothstep(0.82, 0.62, depth[i % pixels]!)
-      return encode(decode(value) * (1 - shade * (1 - share)))
-    })
+    // No shadow falls on the sky.
+    const shade = mask.map((value, i) => value * smoothstep(0.82, 0.62, depth[i]!))
+    const data = image.data.slice()
+    for (const [c, share] of keep.entries()) {
+      const plane = data.subarray(c * pixels, (c + 1) * pixels)
+      const taken = 1 - Math.min(share, 1)
+      for (let i = 0; i < pixels; i++) plane[i] = encode(decode(plane[i]!) * (1 - shade[i]! * taken))
+    }
     return { ...image, data }
   },
 })

@@ -18,6 +18,8 @@ export interface ClipOptions {
   readonly features: number
   readonly imageSide: number
   readonly patch: number
+  /** Channels of 3 × 3 convolutions that halve a picture ahead of the patches (Xiao et al., arXiv:2106.14881); none in published weights. */
+  readonly stem: readonly number[]
   readonly visionWidth: number
   readonly visionLayers: number
   readonly visionHeads: number
@@ -38,6 +40,7 @@ export const clipDefaults: ClipOptions = {
   features: 512,
   imageSide: 224,
   patch: 32,
+  stem: [],
   visionWidth: 768,
   visionLayers: 12,
   visionHeads: 12,
@@ -137,19 +140,35 @@ export interface VisionEnds {
   class_embedding: Tensor // [width]
   positional_embedding: Tensor // [1 + patches, width]
   proj: Tensor // [width features]
+  stem: readonly Conv2d[]
   conv1: Conv2d
   ln_pre: LayerNorm
   ln_post: LayerNorm
 }
 
-export function visionEnds(init: Init, { visionWidth, patch, imageSide, features }: ClipOptions): VisionEnds {
+/** A convolution that halves a picture, started for what follows it to be as large as what comes (He et al., arXiv:1502.01852). */
+function halving(init: Init, channelsIn: number, channelsOut: number): Conv2d {
+  const conv = new Conv2d(init, channelsIn, channelsOut, { kernel: 3, bias: true, stride: 2 })
+  conv.weight = init.weight([channelsOut, channelsIn, 3, 3], { deviation: Math.sqrt(2 / (9 * channelsIn)) })
+  return conv
+}
+
+export function visionEnds(
+  init: Init,
+  { visionWidth, patch, imageSide, features, stem }: ClipOptions,
+): VisionEnds {
   const deviation = visionWidth ** -0.5
+  const channels = [3, ...stem]
+  const kernel = patch / 2 ** stem.length
   const tokens = 1 + Math.floor(imageSide / patch) ** 2
   return {
     class_embedding: init.weight([visionWidth], { deviation }),
     positional_embedding: init.weight([tokens, visionWidth], { deviation }),
     proj: init.weight([visionWidth, features], { deviation }),
-    conv1: new Conv2d(init, 3, visionWidth, { kernel: patch, bias: false, stride: patch, padding: 0 }),
+    stem: stem.map((width, i) => halving(init, channels[i] as number, width)),
+    conv1: new Conv2d(init, channels[stem.length] as number, visionWidth, {
+      ...{ kernel, bias: false, stride: kernel, padding: 0 },
+    }),
     ln_pre: new LayerNorm(init, visionWidth),
     ln_post: new LayerNorm(init, visionWidth),
   }
@@ -157,7 +176,8 @@ export function visionEnds(init: Init, { visionWidth, patch, imageSide, features
 
 /** [b 3 s s] -> [b 1+patches width]: the class token first. */
 export function embedImage(ends: VisionEnds, image: Tensor, tap: Tap): Tensor {
-  const patches = ends.conv1.forward(image)
+  const seen = ends.stem.reduce((x, conv) => conv.forward(x).gelu(), image)
+  const patches = ends.conv1.forward(seen)
   tap('conv1', patches)
   const tokens = rearrange(patches, 'b c h w -> b (h w) c')
   const { b, c } = tokens.axes('b n c')
@@ -179,6 +199,7 @@ export class VisionTower implements VisionEnds {
   class_embedding: Tensor
   positional_embedding: Tensor
   proj: Tensor
+  stem: readonly Conv2d[]
   conv1: Conv2d
   ln_pre: LayerNorm
   transformer: { resblocks: readonly Block[] }
@@ -189,6 +210,7 @@ export class VisionTower implements VisionEnds {
     this.class_embedding = ends.class_embedding
     this.positional_embedding = ends.positional_embedding
     this.proj = ends.proj
+    this.stem = ends.stem
     this.conv1 = ends.conv1
     this.ln_pre = ends.ln_pre
     this.transformer = { resblocks: visionBlocks(init, options) }
@@ -316,12 +338,14 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const layers = (tower: string) => count(`${tower}transformer.resblocks`, 'ln_1.weight')
   const hasTextPrefix = shapes.has('text.token_embedding.weight')
   const text = hasTextPrefix ? 'text.' : ''
-  const patch = size('visual.conv1.weight', 2)
+  const halvings = count('visual.stem', 'weight')
+  const patch = size('visual.conv1.weight', 2) * 2 ** halvings
   const [visionWidth, textWidth] = [size('visual.conv1.weight', 0), size(`${text}token_embedding.weight`, 1)]
   return {
     features: size('visual.proj', 1),
     imageSide: patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1)),
     patch,
+    stem: Array.from({ length: halvings }, (_, i) => size(`visual.stem.${i}.weight`, 0)),
     visionWidth,
     visionLayers: layers('visual.'),
     visionHeads: Math.max(1, Math.floor(visionWidth / 64)),

@@ -47,6 +47,7 @@ class Controller implements VisionEnds {
   class_embedding: Tensor
   positional_embedding: Tensor
   proj: Tensor
+  stem: readonly Conv2d[]
   conv1: Conv2d
   ln_pre: LayerNorm
   transformer: { transformer: { resblocks: readonly Block[] }; zero_modules: readonly Linear[] }
@@ -58,6 +59,7 @@ class Controller implements VisionEnds {
     this.class_embedding = ends.class_embedding
     this.positional_embedding = ends.positional_embedding
     this.proj = ends.proj
+    this.stem = ends.stem
     this.conv1 = ends.conv1
     this.ln_pre = ends.ln_pre
     const resblocks = visionBlocks(init, options)
@@ -73,8 +75,8 @@ class Controller implements VisionEnds {
     this.ln_post = ends.ln_post
   }
 
-  /** [b 3 s s] -> degradation features [b d], and what every block adds to the encoder [b n width]. */
-  forward(image: Tensor, tap: Tap): { degradation: Tensor; hidden: readonly Tensor[] } {
+  /** [b 3 s s] -> degradation features [b d], what every block adds to the encoder [b n width], and what the last gives [b n width]. */
+  forward(image: Tensor, tap: Tap): { degradation: Tensor; hidden: readonly Tensor[]; tokens: Tensor } {
     const { transformer, zero_modules: dense } = this.transformer
     const hidden: Tensor[] = []
     let tokens = embedImage(this, image, tap)
@@ -85,7 +87,7 @@ class Controller implements VisionEnds {
       tap(`transformer.zero_modules.${i}`, added)
       hidden.push(added)
     }
-    return { degradation: projectImage(this, tokens, tap), hidden }
+    return { degradation: projectImage(this, tokens, tap), hidden, tokens }
   }
 }
 

@@ -16,6 +16,14 @@ function logSumExp(x: Tensor, dim: number): Tensor {
   return x.sub(largest).exp().sum([dim], { keepDim: true }).log().add(largest)
 }
 
+/** Mean cross entropy of logits [b n k] to places in 0 … k − 1, int64 [b n]. */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  const { b, n } = logits.axes('b n k')
+  return logSumExp(logits, 2)
+    .sub(logits.gather(2, labels.reshape([b, n, 1])))
+    .mean()
+}
+
 /** Similarities [b k] of normalised features [b d] and [k d], times exp(logit scale). */
 export function similarities(images: Tensor, texts: Tensor, scale: Tensor): Tensor {
   return images.matmul(texts.transpose(0, 1)).mul(scale)

@@ -47,8 +47,15 @@ export function blurField({ width, height, values }: Field, sigma: number): Fiel
 function transpose(values: Float32Array, width: number): Float32Array {
   const height = values.length / width
   const out = new Float32Array(values.length)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) out[x * height + y] = values[y * width + x]!
+  // In squares that the caches hold.
+  for (let top = 0; top < height; top += 16) {
+    const bottom = Math.min(top + 16, height)
+    for (let left = 0; left < width; left += 16) {
+      const right = Math.min(left + 16, width)
+      for (let x = left; x < right; x++) {
+        for (let y = top; y < bottom; y++) out[x * height + y] = values[y * width + x]!
+      }
+    }
   }
   return out
 }
@@ -197,13 +204,11 @@ export function drawStroke({ width, height, values }: Field, stroke: Stroke): vo
 /** Moves each pixel towards a colour by its opacity. */
 export function blendTowards(image: Image, opacity: Field, colour: readonly number[]): Image {
   const pixels = image.width * image.height
-  const data = new Float32Array(image.data.length)
+  const [data, { values }] = [image.data.slice(), opacity]
   for (let c = 0; c < image.channels; c++) {
     const target = colour[c] ?? colour[0] ?? 1
-    for (let i = 0; i < pixels; i++) {
-      const value = image.data[c * pixels + i]!
-      data[c * pixels + i] = value + opacity.values[i]! * (target - value)
-    }
+    const plane = data.subarray(c * pixels, (c + 1) * pixels)
+    for (let i = 0; i < pixels; i++) plane[i] = plane[i]! + values[i]! * (target - plane[i]!)
   }
   return { ...image, data }
 }

@@ -9,11 +9,17 @@ import { libtorchMissing } from '../../../test/libtorch.ts'
 import { writePictures } from '../../../test/recipes/images.ts'
 import { numbersOf } from '../../../test/values.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
-import { float32Data } from '../../core/data.ts'
+import { float32Data, int64Data, viewAs } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
 import type { Pixels } from '../../data/image.ts'
 import { type ClipOptions, clipDefaults } from '../../models/clip.ts'
-import { DaClip, daClipLosses, degradationWords, maxLogitScale } from '../../models/daclip.ts'
+import {
+  DaClip,
+  daClipLosses,
+  daClipOptionsFromWeights,
+  degradationWords,
+  maxLogitScale,
+} from '../../models/daclip.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters, stateDict } from '../../nn/module.ts'
 import { loadModel } from '../../registry/builders.ts'
@@ -41,8 +47,8 @@ import {
   tenKinds,
   tenKindsPaired,
   tenKindsSeen,
+  WordsDaClip,
   wordsLoss,
-  wordsOnly,
 } from './tenKinds.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-daclip-'))
@@ -155,11 +161,24 @@ describe('ten kinds on clean photos', () => {
   })
 
   test('come as often as one another, a clean photo too where words are learned', () => {
-    const kinds = Array.from({ length: 330 }, (_, seed) => tenKindsSeen(16)(draw(dir, seed)).kind)
+    const sample = tenKindsSeen(tiny, { mostPx: 48 })
+    const kinds = Array.from({ length: 330 }, (_, seed) => sample(draw(dir, seed)).kind)
     const counts = Array.from({ length: 11 }, (_, kind) => kinds.filter((found) => found === kind).length)
     expect(Math.min(...counts)).toBeGreaterThan(15)
     const { input, target } = tenKindsPaired()(draw(dir, 3))
     expect([input.width, target.width]).toEqual([24, 24])
+  })
+
+  test('are told for every patch: where no damage fell it is clean', () => {
+    const sample = tenKindsSeen({ imageSide: 24, patch: 8 }, { mostPx: 24 })
+    const patchesOf = (wanted: number) =>
+      Array.from({ length: 40 }, (_, seed) => sample(draw(dir, seed)))
+        .filter(({ kind }) => kind === wanted)
+        .flatMap(({ patches }) => Array.from(viewAs(patches.bytes, BigInt64Array), Number))
+    const [clean, holes] = [tenKinds.length, degradationWords.indexOf('uncompleted')]
+    expect(new Set(patchesOf(clean))).toEqual(new Set([clean]))
+    expect(new Set(patchesOf(holes))).toEqual(new Set([clean, holes]))
+    expect(patchesOf(clean).length % 9).toBe(0)
   })
 
   test('are called by words that are all different', () => {
@@ -245,31 +264,42 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
   })
 
   test('of words alone learns them, and leaves what it never sees at zero', () => {
-    const network = wordsOnly(init(3), tiny)
+    const network = new WordsDaClip(init(3), { ...tiny, stem: [6, 8] })
     moveToTorch(network)
     const trained = parameters(network)
-    expect(
-      [...trained.keys()].filter((key) => /^visual\.|clip\.visual|zero_modules|logit_scale/.test(key)),
-    ).toEqual([])
+    expect([...trained.keys()].filter((key) => /^visual\.|clip\.visual|zero_modules/.test(key))).toEqual([])
     expect(trained.has('clip.token_embedding.weight')).toBe(true)
     const optimizer = adamW(trained, { weightDecay: 0.05, decays: clipDecays })
-    const batch = { image: toTorch(pictures(4)), kind: [0, 3, 3, 10] }
-    const found: number[] = []
+    const patches = toTorch(
+      int64Data(
+        [0, 3, 3, 10].flatMap((kind) => [kind, kind, kind, 10]),
+        [4, 4],
+      ),
+    )
+    const batch = { image: toTorch(pictures(4)), kind: [0, 3, 3, 10], patches }
+    const [found, ofPatches]: [number[], number[]] = [[], []]
     for (let step = 0; step < 30; step++) {
       optimizer.zeroGrad()
       scope(() => {
         const chance = { random: counterRandom(step), generator: new RandomGenerator(1), step }
-        const { degradation } = wordsLoss(20)({ model: network, batch, constants: {}, ...chance })
-        if (!degradation) throw new Error('expected a loss')
-        backward(degradation)
-        found.push(scalar(degradation))
+        const losses = wordsLoss(20)({ model: network, batch, constants: {}, ...chance })
+        if (!losses.degradation || !losses.patches) throw new Error('expected both losses')
+        backward(losses.degradation.add(losses.patches))
+        found.push(scalar(losses.degradation))
+        ofPatches.push(scalar(losses.patches))
       })
       optimizer.step(3e-3)
     }
     expect(found.at(-1)).toBeLessThan(0.7 * (found[0] ?? 0))
+    expect(ofPatches[0]).toBeCloseTo(Math.log(11), 0)
+    expect(ofPatches.at(-1)).toBeLessThan(0.7 * (ofPatches[0] ?? 0))
     const rows = Array.from(numbersOf(network.clip.token_embedding.weight.read()))
     const isZero = (id: number) => rows.slice(id * 8, id * 8 + 8).every((value) => value === 0)
     expect([isZero(2368), isZero(33495)]).toEqual([true, false])
+    const published = [...stateDict(network)].filter(([key]) => WordsDaClip.publishes(key))
+    const shapes = new Map(published.map(([key, { shape }]) => [key, shape as number[]] as const))
+    const { stem, patch, imageSide } = daClipOptionsFromWeights(shapes)
+    expect({ stem, patch, imageSide }).toEqual({ stem: [6, 8], patch: 8, imageSide: 16 })
   })
 
   test('stands beside another network without gradients, once it is opened', () => {

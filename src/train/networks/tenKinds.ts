@@ -1,7 +1,7 @@
 // The ten degradations that DA-CLIP tells apart, as Limpid draws them on clean photos, in the order of `degradationWords`; and the
 // words by which people call them, for a text tower that is trained on no other texts.
 
-import type { TensorData } from '../../core/data.ts'
+import { int64Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { counterRandom, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
@@ -19,9 +19,10 @@ import { noise } from '../../degrade/noise.ts'
 import { rain, snow } from '../../degrade/rainAndSnow.ts'
 import { raindrops } from '../../degrade/raindrops.ts'
 import type { ClipOptions } from '../../models/clip.ts'
-import { DaClip, degradationWords, maxLogitScale } from '../../models/daclip.ts'
-import { normalized, sharedTextLoss } from '../../nn/contrastive.ts'
+import { DaClip, degradationWords } from '../../models/daclip.ts'
+import { crossEntropy, normalized, sharedTextLoss } from '../../nn/contrastive.ts'
 import type { Init } from '../../nn/init.ts'
+import { Linear } from '../../nn/linear.ts'
 import { mapTensors, stateDict } from '../../nn/module.ts'
 import { deviceOf, toTorch } from '../../torch/backend.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
@@ -53,7 +54,10 @@ export const tenKinds: readonly Degrade[] = degradationWords.map((word) => damag
 export function damaged(image: Image, kind: number, random: Random): Image {
   const degrade = tenKinds[kind]
   const { data, ...rest } = degrade ? degrade(image, random) : image
-  return { ...rest, data: data.map((value) => Math.round(Math.min(Math.max(value, 0), 1) * 255) / 255) }
+  const rounded = new Float32Array(data.length)
+  for (let i = 0; i < data.length; i++)
+    rounded[i] = Math.floor(Math.min(Math.max(data[i] as number, 0), 1) * 255 + 0.5) / 255
+  return { ...rest, data: rounded }
 }
 
 /** Crops with one of the ten kinds, each as likely. */
@@ -102,41 +106,79 @@ export type DetectSample = {
   readonly image: TensorData
   /** Place of its kind; that of a clean photo comes last. */
   readonly kind: number
+  /** The same for every patch [n], int64: clean where no damage fell. */
+  readonly patches: TensorData
 }
 
-/** Upright squares of a photo, of sides from the phase's crop to three times that, damaged and then made small as CLIP does. */
-export function tenKindsSeen(side: number): (draw: Draw) => DetectSample {
+/** Mean difference of a patch, as CLIP takes it, from which on damage counts: about two of 255. */
+const visible = 0.03
+
+/** Upright squares of a photo, of sides from the phase's crop to `mostPx`, damaged and then made small as CLIP does. */
+export function tenKindsSeen(
+  { imageSide, patch }: Pick<ClipOptions, 'imageSide' | 'patch'>,
+  { mostPx }: { readonly mostPx: number },
+): (draw: Draw) => DetectSample {
   return ({ views, phase, random, data: { images } }) => {
     const pixels = views.target
     if (!pixels)
       throw new RestoreError('usage', `tenKinds: expected a view target, got ${Object.keys(views)}`)
     const chance = random.fork(2)
     const kind = chance.integer(tenKinds.length + 1)
-    const most = Math.min(pixels.width, pixels.height, 3 * phase.crop)
+    const most = Math.min(pixels.width, pixels.height, mostPx)
     const sidePx = phase.crop + chance.integer(Math.max(most - phase.crop, 0) + 1)
     // Mirrored every other time: rain falls, and shadows lie, as they do.
     const mode = chance.integer(2) === 0 ? 0 : 5
     const place = { ...drawPlace(pixels, sidePx, chance, { isUpright: true }), mode } as const
-    const image = damaged(cutPatch(pixels, place, images.channels), kind, random.fork(1))
-    return { image: clipPlanes(image, side), kind }
+    const photo = cutPatch(pixels, place, images.channels)
+    const image = clipPlanes(damaged(photo, kind, random.fork(1)), imageSide)
+    const patches = changedPatches(image, clipPlanes(photo, imageSide), patch).map((isChanged) =>
+      isChanged ? kind : tenKinds.length,
+    )
+    return { image, kind, patches: int64Data(patches, [patches.length]) }
   }
+}
+
+/** For each patch, row by row, whether two pictures [3 s s] differ there. */
+function changedPatches(a: TensorData, b: TensorData, patch: number): readonly boolean[] {
+  const [channels = 0, side = 0] = a.shape
+  const [from, to] = [viewAs(a.bytes, Float32Array), viewAs(b.bytes, Float32Array)]
+  const count = Math.floor(side / patch)
+  const sums = new Float64Array(count * count)
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < count * patch; y++) {
+      for (let x = 0; x < count * patch; x++) {
+        const [i, at] = [(c * side + y) * side + x, Math.floor(y / patch) * count + Math.floor(x / patch)]
+        sums[at] = (sums[at] as number) + Math.abs((from[i] as number) - (to[i] as number))
+      }
+    }
+  }
+  return Array.from(sums, (sum) => sum > visible * channels * patch * patch)
 }
 
 /**
  * A DA-CLIP without captions: what pictures show is not learned, and its encoder is all zeros, and so are its embeddings of content.
  * The text tower learns the words above; those of the vocabulary that it never sees are zeros too, by which they can be told.
  */
-export function wordsOnly(init: Init, options: ClipOptions): DaClip {
-  const network = new DaClip(init, options)
-  network.logit_scale = init.weight([], { constant: maxLogitScale })
-  mapTensors(network.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
-  network.clip.token_embedding.weight = init.buffer(
-    [options.vocabulary, options.textWidth],
-    knownRows(options),
-  )
-  for (const [key, tensor] of stateDict(network))
-    tensor.isTrainable = !/logit_scale|^visual\.|^clip\.visual\.|zero_modules/.test(key)
-  return network
+export class WordsDaClip extends DaClip {
+  /** For training alone: the kind of every patch, which tells where to look long before the whole picture's does. */
+  patches: Linear
+
+  constructor(init: Init, options: ClipOptions) {
+    super(init, options)
+    this.patches = new Linear(init, options.visionWidth, tenKinds.length + 1, { bias: true })
+    mapTensors(this.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
+    this.clip.token_embedding.weight = init.buffer(
+      [options.vocabulary, options.textWidth],
+      knownRows(options),
+    )
+    for (const [key, tensor] of stateDict(this))
+      tensor.isTrainable = !/^visual\.|^clip\.visual\.|zero_modules/.test(key)
+  }
+
+  /** Whether a key is of the published network: the rest serves training, or is clip.visual.* once more. */
+  static publishes(key: string): boolean {
+    return !/^(visual|patches)\./.test(key)
+  }
 }
 
 /** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */
@@ -155,15 +197,19 @@ function knownTokens(): ReadonlySet<number> {
   return new Set([0, startId, endId, ...texts.flatMap((text) => encode(text))])
 }
 
-/** The contrast of degradations and words, at the scale at which `limpid detect` compares them. */
+/** The contrast of degradations and words, and the cross entropy of the patches' kinds. */
 export function wordsLoss(
   contextLength: number,
-): (context: LossContext<DaClip, DetectSample>) => Readonly<Record<string, Tensor>> {
+): (context: LossContext<WordsDaClip, DetectSample>) => Readonly<Record<string, Tensor>> {
   return ({ model, batch, random }) => {
     const { ids } = clipTokenizer().tokenize(drawTexts(random), { contextLength })
     const texts = model.clip.encodeText(toTorch(ids, deviceOf(batch.image)))
-    const { degradation } = model.visual_control.forward(batch.image, () => {})
+    const { degradation, tokens } = model.visual_control.forward(batch.image, () => {})
     const choice = { labels: batch.kind, scale: model.logit_scale.exp() }
-    return { degradation: sharedTextLoss(normalized(degradation), normalized(texts), choice) }
+    const kinds = model.patches.forward(tokens.slice(1, 1, tokens.size(1)))
+    return {
+      degradation: sharedTextLoss(normalized(degradation), normalized(texts), choice),
+      patches: crossEntropy(kinds, batch.patches),
+    }
   }
 }
