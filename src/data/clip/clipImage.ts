@@ -31,29 +31,53 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   return { width, height, planes }
 }
 
-interface Pass {
-  readonly lines: number
-  readonly from: number
-  readonly to: number
-  /** Distance from one sample of a line to the next, and from one line to the next, in source and result. */
-  readonly steps: readonly [sample: number, line: number, toSample: number, toLine: number]
+/** The weights of a pass in fixed point, for each sample those from `first` on. */
+interface FixedTaps {
+  readonly first: number
+  readonly weights: Int32Array
 }
 
-function resamplePass(source: Uint8Array, { lines, from, to, steps }: Pass): Uint8Array {
-  const out = new Uint8Array(lines * to)
-  const [sample, line, toSample, toLine] = steps
-  for (const [i, { first, weights }] of antialiasedTaps(from, to).entries()) {
-    // All sums fit into 31 bits: 255 · 2^22 and a fifth of it, by which the weights overshoot.
-    const fixed = Int32Array.from(weights, (weight) => weight * 2 ** fractionBits + (weight < 0 ? -0.5 : 0.5))
-    for (let l = 0; l < lines; l++) {
-      let at = l * line + first * sample
-      let total = 1 << (fractionBits - 1)
-      for (let k = 0; k < fixed.length; k++) {
-        total += (source[at] as number) * (fixed[k] as number)
-        at += sample
-      }
-      out[l * toLine + i * toSample] = Math.min(Math.max(total >> fractionBits, 0), 255)
+function fixedTaps(from: number, to: number): readonly FixedTaps[] {
+  return antialiasedTaps(from, to).map(({ first, weights }) => ({
+    first,
+    weights: Int32Array.from(weights, (weight) => weight * 2 ** fractionBits + (weight < 0 ? -0.5 : 0.5)),
+  }))
+}
+
+const half = 1 << (fractionBits - 1)
+
+/** A byte of a sum in fixed point. All sums fit into 31 bits: 255 · 2^22 and the fifth of it by which weights overshoot. */
+function toByte(total: number): number {
+  return Math.min(Math.max(total >> fractionBits, 0), 255)
+}
+
+function resizeRows(source: Uint8Array, width: number, taps: readonly FixedTaps[]): Uint8Array {
+  const rows = source.length / width
+  const out = new Uint8Array(rows * taps.length)
+  for (const [x, { first, weights }] of taps.entries()) {
+    for (let y = 0; y < rows; y++) {
+      const from = y * width + first
+      let total = half
+      for (let k = 0; k < weights.length; k++)
+        total = (total + Math.imul(source[from + k] as number, weights[k] as number)) | 0
+      out[y * taps.length + x] = toByte(total)
     }
+  }
+  return out
+}
+
+function resizeColumns(source: Uint8Array, width: number, taps: readonly FixedTaps[]): Uint8Array {
+  const out = new Uint8Array(width * taps.length)
+  // Whole rows at a time, which lie together.
+  const totals = new Int32Array(width)
+  for (const [y, { first, weights }] of taps.entries()) {
+    totals.fill(half)
+    for (let k = 0; k < weights.length; k++) {
+      const [from, weight] = [(first + k) * width, weights[k] as number]
+      for (let x = 0; x < width; x++)
+        totals[x] = (totals[x] as number) + Math.imul(source[from + x] as number, weight)
+    }
+    for (let x = 0; x < width; x++) out[y * width + x] = toByte(totals[x] as number)
   }
   return out
 }
@@ -64,14 +88,10 @@ export function resizeBytes(
   toWidth: number,
   toHeight: number,
 ): BytePlanes {
+  const [columns, rows] = [fixedTaps(width, toWidth), fixedTaps(height, toHeight)]
   const resized = planes.map((plane) => {
-    const wide =
-      toWidth === width
-        ? plane
-        : resamplePass(plane, { lines: height, from: width, to: toWidth, steps: [1, width, 1, toWidth] })
-    return toHeight === height
-      ? wide
-      : resamplePass(wide, { lines: toWidth, from: height, to: toHeight, steps: [toWidth, 1, toWidth, 1] })
+    const wide = toWidth === width ? plane : resizeRows(plane, width, columns)
+    return toHeight === height ? wide : resizeColumns(wide, toWidth, rows)
   })
   return { width: toWidth, height: toHeight, planes: resized }
 }
@@ -112,10 +132,12 @@ export function clipBytes(bytes: BytePlanes, side: number): TensorData {
   for (let c = 0; c < 3; c++) {
     const plane = planes[planes.length === 1 ? 0 : c] as Uint8Array
     const [average, scale] = [Math.fround(mean[c] as number), Math.fround(deviation[c] as number)]
-    for (let i = 0; i < plane.length; i++) {
-      const value = Math.fround((plane[i] as number) / 255)
-      values[c * plane.length + i] = Math.fround(value - average) / scale
-    }
+    const normalized = Float32Array.from(
+      { length: 256 },
+      (_, value) => Math.fround(Math.fround(value / 255) - average) / scale,
+    )
+    const at = c * plane.length
+    for (let i = 0; i < plane.length; i++) values[at + i] = normalized[plane[i] as number] as number
   }
   return float32Data(values, [1, 3, side, side])
 }

@@ -146,9 +146,12 @@ function changedPatches(a: TensorData, b: TensorData, patch: number): readonly b
   const sums = new Float64Array(count * count)
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < count * patch; y++) {
-      for (let x = 0; x < count * patch; x++) {
-        const [i, at] = [(c * side + y) * side + x, Math.floor(y / patch) * count + Math.floor(x / patch)]
-        sums[at] = (sums[at] as number) + Math.abs((from[i] as number) - (to[i] as number))
+      for (let column = 0; column < count; column++) {
+        const first = (c * side + y) * side + column * patch
+        let sum = 0
+        for (let i = first; i < first + patch; i++) sum += Math.abs((from[i] as number) - (to[i] as number))
+        const at = Math.floor(y / patch) * count + column
+        sums[at] = (sums[at] as number) + sum
       }
     }
   }
