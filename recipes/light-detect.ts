@@ -50,7 +50,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/photos'),
     phases: [{ steps, crop: 120, batch: 24 }],
-    sample: tenKindsSeen(options, { mostPx: 480 }),
+    sample: tenKindsSeen(options, { mostPx: 400 }),
   },
   loss: wordsLoss(options.contextLength),
   optimizer: (parameters) =>

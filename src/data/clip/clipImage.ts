@@ -23,8 +23,8 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   const planes = Array.from({ length: channels }, (_, c) => {
     const plane = new Uint8Array(size)
     for (let i = 0; i < size; i++) {
-      const value = Math.min(Math.max(data[c * size + i] as number, 0), 1)
-      plane[i] = Math.trunc(Math.fround(value * 255))
+      const value = Math.fround((data[c * size + i] as number) * 255)
+      plane[i] = value > 0 ? Math.min(value, 255) : 0
     }
     return plane
   })
@@ -40,7 +40,7 @@ interface FixedTaps {
 function fixedTaps(from: number, to: number): readonly FixedTaps[] {
   return antialiasedTaps(from, to).map(({ first, weights }) => ({
     first,
-    weights: Int32Array.from(weights, (weight) => weight * 2 ** fractionBits + (weight < 0 ? -0.5 : 0.5)),
+    weights: new Int32Array(weights.map((weight) => weight * 2 ** fractionBits + (weight < 0 ? -0.5 : 0.5))),
   }))
 }
 

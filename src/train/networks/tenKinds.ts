@@ -1,7 +1,7 @@
 // The ten degradations that DA-CLIP tells apart, as Limpid draws them on clean photos, in the order of `degradationWords`; and the
 // words by which people call them, for a text tower that is trained on no other texts.
 
-import { int64Data, type TensorData, viewAs } from '../../core/data.ts'
+import { int64Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { counterRandom, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
@@ -110,8 +110,8 @@ export type DetectSample = {
   readonly patches: TensorData
 }
 
-/** Mean difference of a patch, as CLIP takes it, from which on damage counts: about two of 255. */
-const visible = 0.03
+/** Mean difference of a patch from which on damage counts. */
+const visible = 2 / 255
 
 /** Upright squares of a photo, of sides from the phase's crop to `mostPx`, damaged and then made small as CLIP does. */
 export function tenKindsSeen(
@@ -130,32 +130,31 @@ export function tenKindsSeen(
     const mode = chance.integer(2) === 0 ? 0 : 5
     const place = { ...drawPlace(pixels, sidePx, chance, { isUpright: true }), mode } as const
     const photo = cutPatch(pixels, place, images.channels)
-    const image = clipPlanes(damaged(photo, kind, random.fork(1)), imageSide)
-    const patches = changedPatches(image, clipPlanes(photo, imageSide), patch).map((isChanged) =>
+    const seen = damaged(photo, kind, random.fork(1))
+    const patches = changedCells(seen, photo, Math.floor(imageSide / patch)).map((isChanged) =>
       isChanged ? kind : tenKinds.length,
     )
-    return { image, kind, patches: int64Data(patches, [patches.length]) }
+    return { image: clipPlanes(seen, imageSide), kind, patches: int64Data(patches, [patches.length]) }
   }
 }
 
-/** For each patch, row by row, whether two pictures [3 s s] differ there. */
-function changedPatches(a: TensorData, b: TensorData, patch: number): readonly boolean[] {
-  const [channels = 0, side = 0] = a.shape
-  const [from, to] = [viewAs(a.bytes, Float32Array), viewAs(b.bytes, Float32Array)]
-  const count = Math.floor(side / patch)
-  const sums = new Float64Array(count * count)
+/** Whether two square pictures differ, for each of `count` · `count` cells, row by row. */
+function changedCells(a: Image, b: Image, count: number): readonly boolean[] {
+  const { width: side, channels } = a
+  const [sums, sizes] = [new Float64Array(count * count), new Float64Array(count * count)]
+  const cells = Int32Array.from({ length: side }, (_, i) => Math.floor((i * count) / side))
   for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < count * patch; y++) {
-      for (let column = 0; column < count; column++) {
-        const first = (c * side + y) * side + column * patch
-        let sum = 0
-        for (let i = first; i < first + patch; i++) sum += Math.abs((from[i] as number) - (to[i] as number))
-        const at = Math.floor(y / patch) * count + column
-        sums[at] = (sums[at] as number) + sum
+    for (let y = 0; y < side; y++) {
+      const [row, line] = [(c * side + y) * side, (cells[y] as number) * count]
+      for (let x = 0; x < side; x++) {
+        const at = line + (cells[x] as number)
+        const difference = Math.abs((a.data[row + x] as number) - (b.data[row + x] as number))
+        sums[at] = (sums[at] as number) + difference
+        sizes[at] = (sizes[at] as number) + 1
       }
     }
   }
-  return Array.from(sums, (sum) => sum > visible * channels * patch * patch)
+  return Array.from(sums, (sum, i) => sum > visible * (sizes[i] as number))
 }
 
 /**
