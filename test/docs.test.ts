@@ -6,7 +6,6 @@ import { Command } from 'commander'
 import ts from 'typescript'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { modelsPage } from '../scripts/modelsTable.ts'
-import { defaultDetector } from '../src/cli/detect.ts'
 import { errorCodes } from '../src/core/errors.ts'
 import { parseChain } from '../src/degrade/chain.ts'
 import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
@@ -15,6 +14,7 @@ import { findProtocol } from '../src/metrics/presets.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt.ts'
 import { findCard } from '../src/registry/builders.ts'
 import { findTask } from '../src/registry/tasks.ts'
+import { defaultDetector } from '../src/runtime/detector.ts'
 
 const pages = [
   'README.md',

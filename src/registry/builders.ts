@@ -35,6 +35,10 @@ import { Restormer, restormerDefaults, restormerOptionsFromWeights } from '../mo
 import { emptyInit } from '../nn/init.ts'
 import { loadWeights, type WeightSource } from '../nn/module.ts'
 import { type Builder, builder, input, type Options, type Tap, type Tensors } from './builder.ts'
+
+export { type ClipOptions, clipDefaults } from '../models/clip.ts'
+export { degradationWords, maxLogitScale } from '../models/daclip.ts'
+
 import { cards, type ModelCard } from './cards.ts'
 
 export type { Builder } from './builder.ts'

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeDetectors } from '../../test/detectors.ts'
+import { degradationWords } from '../models/daclip.ts'
+import { createDetector, rank } from './detector.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-detector-'))
+const weights = join(dir, 'words.safetensors')
+const picture = { width: 20, height: 30, channels: 3, depth: 8, data: new Uint8Array(1800).fill(90) } as const
+
+beforeAll(() => writeDetectors(dir))
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+test('probabilities are the softmax of scaled cosines, the likeliest first', () => {
+  const texts = [Float32Array.of(1, 0), Float32Array.of(0, 3)]
+  const found = rank(Float32Array.of(0.1, 0.102), { texts, prompts: ['a', 'b'], scale: 50 })
+  const odds = Math.exp((50 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
+  expect(found.map(({ degradation }) => degradation)).toEqual(['b', 'a'])
+  expect(found[0]?.probability).toBeCloseTo(odds / (1 + odds), 6)
+})
+
+describe('a detector', () => {
+  test('finds each of its prompts, the ten words unless given', { timeout: 60_000 }, async () => {
+    await using detector = await createDetector({ weights, device: 'cpu' })
+    const found = await detector.run(picture)
+    expect(found.map(({ degradation }) => degradation).sort()).toEqual([...degradationWords].sort())
+    expect(found.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5)
+    const planes = { width: 20, height: 30, channels: 3, data: new Float32Array(1800).fill(90 / 255) }
+    expect(await detector.runPlanes(planes)).toEqual(found)
+    expect(detector.notes).toEqual([])
+  })
+
+  test('refuses prompts that are not two and more different texts, or longer than CLIP takes', async () => {
+    for (const prompts of [[''], ['noisy'], ['noisy', ' '], ['noisy', 'noisy']])
+      await expect(createDetector({ weights, prompts })).rejects.toThrow('prompts: expected two or more')
+    const long = { weights, prompts: ['noisy', 'a dog '.repeat(20).trim()] }
+    await expect(createDetector(long)).rejects.toThrow(/at most 10 tokens, got 40 in 'a dog a dog/)
+  })
+})

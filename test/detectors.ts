@@ -1,0 +1,35 @@
+// Tiny DA-CLIPs by chance: one as published, and one that has learned a few words.
+
+import { join } from 'node:path'
+import { writeSafetensors } from '../src/checkpoints/files.ts'
+import { counterRandom } from '../src/core/random.ts'
+import { clipDefaults } from '../src/models/clip.ts'
+import { DaClip } from '../src/models/daclip.ts'
+import { randomInit } from '../src/nn/init.ts'
+import { stateDict } from '../src/nn/module.ts'
+import { WordsDaClip } from '../src/train/networks/tenKinds.ts'
+
+const options = {
+  ...clipDefaults,
+  ...{ features: 8, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 },
+  ...{ contextLength: 12, textWidth: 8, textLayers: 1, textHeads: 1 },
+}
+
+/** Writes daclip.safetensors and words.safetensors into a folder. */
+export function writeDetectors(folder: string): void {
+  for (const [name, Network] of [
+    ['daclip', DaClip],
+    ['words', WordsDaClip],
+  ] as const) {
+    const random = counterRandom(1)
+    const network = new Network(
+      randomInit(() => random.uniform()),
+      options,
+    )
+    const published = [...stateDict(network)].filter(
+      ([key]) => name === 'daclip' || WordsDaClip.publishes(key),
+    )
+    const tensors = published.map(([key, weight]) => [key, weight.read()] as const)
+    writeSafetensors(join(folder, `${name}.safetensors`), new Map(tensors))
+  }
+}
