@@ -1,9 +1,11 @@
 // light-universal: a small network in IR-SDE for ten kinds of damage, told by light-detect which it is.
 //
-//   limpid train recipes/light-universal.ts --data PHOTOS --set validate.images.root=CBSD68 \
+//   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
+//   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 \
 //     --set constants.guide=runs/light-detect/weights.safetensors --out runs/light-universal
 //
-// 234 free photos of 1 to 2.5 megapixels, damaged by Limpid itself; 2 CPU cores. What came out: see `limpid models show light-universal`.
+// 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores. What came out: see
+// `limpid models show light-universal`.
 
 import {
   adamW,
@@ -36,7 +38,8 @@ export const recipe = defineRecipe({
   }),
   data: {
     images: folder('data/photos'),
-    phases: [{ steps, crop: 96, batch: 8 }],
+    // Smaller crops would look blurred to the guide, which takes them at 224 pixels.
+    phases: [{ steps, crop: 128, batch: 5 }],
     sample: withClip(tenKindsPaired(), 224),
   },
   constants: { guide: 'runs/light-detect/weights.safetensors' },

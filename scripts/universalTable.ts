@@ -1,0 +1,74 @@
+// What a universal network does for each of ten kinds of damage, by sampler and number of steps, beside the damaged pictures themselves.
+// npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many]
+
+import { counterRandom } from '../src/core/random.ts'
+import { decodeBytes } from '../src/data/codec.ts'
+import { crop, type Image, pixelsToPlanes, roundHalfEven } from '../src/data/image.ts'
+import { openSource, specOf } from '../src/data/sources/datasets.ts'
+import { type MetricName, measurePair } from '../src/metrics/metrics.ts'
+import { degradationWords } from '../src/models/daclip.ts'
+import { createRestorer } from '../src/runtime/restorer.ts'
+import { damaged } from '../src/train/networks/tenKinds.ts'
+
+const [weights, guide, folder, most = '10'] = process.argv.slice(2)
+if (!weights || !guide || !folder)
+  throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many]')
+
+const side = 256
+const metrics: readonly MetricName[] = ['psnr', 'ssim', 'niqe']
+const ways = [
+  { name: 'posterior 100', sampler: 'posterior', steps: 100 },
+  { name: 'posterior 20', sampler: 'posterior', steps: 20 },
+  { name: 'sde 100', sampler: 'sde', steps: 100 },
+  { name: 'ode 100', sampler: 'ode', steps: 100 },
+] as const
+
+const source = await openSource(await specOf(folder))
+const count = Math.min(source.length, Number(most))
+
+async function truth(index: number): Promise<Image> {
+  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+  const { image } = pixelsToPlanes(pixels)
+  return crop(image, (image.height - side) >> 1, (image.width - side) >> 1, side, side)
+}
+
+const in8Bits = (image: Image): Image => ({
+  ...image,
+  data: image.data.map((value) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255) / 255),
+})
+
+const table = new Map(degradationWords.map((kind) => [kind, new Map<string, number[]>()]))
+const add = (kind: number, way: string, reference: Image, image: Image) => {
+  const rows = table.get(degradationWords[kind]!)!
+  const sums = rows.get(way) ?? metrics.map(() => 0)
+  const values = measurePair(reference, in8Bits(image), metrics, { cropPx: 0 })
+  rows.set(
+    way,
+    sums.map((sum, i) => sum + values[i]! / count),
+  )
+}
+
+for (const { name, ...request } of ways) {
+  await using restorer = await createRestorer({ weights, guide, device: 'cpu', ...request })
+  for (let i = 0; i < count; i++) {
+    const reference = await truth(i)
+    for (const kind of degradationWords.keys()) {
+      process.stderr.write(`\r${name}, image ${i + 1} of ${count}, ${degradationWords[kind]}      `)
+      const input = damaged(reference, kind, counterRandom(0).fork(i).fork(kind))
+      if (name === ways[0].name) add(kind, 'damaged', reference, input)
+      add(kind, name, reference, await restorer.runPlanes(input))
+    }
+  }
+}
+process.stderr.write('\n')
+
+const names = ['damaged', ...ways.map(({ name }) => name)]
+console.log(`${count} images of ${side} × ${side}: PSNR in dB, SSIM, NIQE (less is better)\n`)
+console.log(`| kind | ${names.join(' | ')} |\n| --- |${' --- |'.repeat(names.length)}`)
+for (const [kind, rows] of table) {
+  const cells = names.map((name) => {
+    const [psnr = 0, ssim = 0, niqe = 0] = rows.get(name) ?? []
+    return `${psnr.toFixed(2)}, ${ssim.toFixed(3)}, ${niqe.toFixed(1)}`
+  })
+  console.log(`| ${kind} | ${cells.join(' | ')} |`)
+}
