@@ -108,6 +108,7 @@ export {
   type BlindDegradation,
   dasrLosses,
   isForContrastAlone,
+  sharedDasrLosses,
   twoViews,
   withContrast,
 } from './train/networks/dasr.ts'

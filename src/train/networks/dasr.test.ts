@@ -7,7 +7,7 @@ import type { Image, Pixels } from '../../data/image.ts'
 import { folder } from '../loader/images.ts'
 import type { Draw } from '../loader/samples.ts'
 import { rateAt, type Weights } from '../recipe/recipe.ts'
-import { type BlindDegradation, isForContrastAlone, twoViews, withContrast } from './dasr.ts'
+import { type BlindDegradation, isForContrastAlone, keyOrder, twoViews, withContrast } from './dasr.ts'
 
 /** Alike everywhere, whatever its orientation: stripes both ways, four pixels wide. */
 const checks: Pixels = {
@@ -57,6 +57,24 @@ describe('two views of a picture', () => {
     const gradient: Pixels = { ...checks, data: checks.data.map((_, i) => (i / checks.data.length) * 255) }
     const views = sampleOf({ kernel: 'iso', sigma: [1, 1] }, 3, { target: gradient })
     expect(views.input.data).not.toEqual(views.key.data)
+  })
+
+  test('share their blur with other pictures of a batch where a batch has few', () => {
+    const few = { kernel: 'iso', sigma: [0.2, 2], perBatch: 3 } as const
+    const found = Array.from({ length: 12 }, (_, seed) => sampleOf(few, seed))
+    const contrasts = [0, 1, 2].map((number) =>
+      found.filter(({ degradation }) => degradation === number).map(({ input }) => contrastOf(input)),
+    )
+    for (const same of contrasts) expect(Math.max(...same) / Math.min(...same)).toBeLessThan(1.1)
+    const means = contrasts.map((same) => same.reduce((sum, value) => sum + value, 0) / same.length)
+    expect(Math.max(...means) / Math.min(...means)).toBeGreaterThan(1.2)
+    const own = [1, 2, 3].map((seed) => sampleOf({ kernel: 'iso', sigma: [1, 1] }, seed).degradation)
+    expect(new Set(own).size).toBe(3)
+  })
+
+  test('take turns as keys of one another where they share a degradation', () => {
+    expect(keyOrder([5, 2, 5, 9, 5, 2])).toEqual([2, 5, 4, 3, 0, 1])
+    expect(keyOrder([3, 1, 2])).toEqual([0, 1, 2])
   })
 
   test('are in 8 bits, and refused without a target', () => {

@@ -4,7 +4,7 @@
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
 import type { Random } from '../../core/random.ts'
-import type { Tensor } from '../../core/tensor.ts'
+import { cat, type Tensor } from '../../core/tensor.ts'
 import type { Image } from '../../data/image.ts'
 import { cutPatch, type Dihedral, drawPlace, scalePlace } from '../../data/patches.ts'
 import {
@@ -17,7 +17,7 @@ import { srmdImage } from '../../degrade/srmd.ts'
 import { contrastiveLoss, type Dasr } from '../../models/dasr.ts'
 import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { contrastStep } from './moco.ts'
+import { type ContrastViews, contrastStep, type MocoOptions } from './moco.ts'
 
 type Range = readonly [low: number, high: number]
 
@@ -27,14 +27,18 @@ export interface BlindDegradation {
   readonly sigma: Range
   /** Deviation of the noise in 0..255. */
   readonly noise?: Range
+  /** How many degradations the pictures of a batch share, for `sharedDasrLosses`; each has its own unless given, as in the paper. */
+  readonly perBatch?: number
 }
 
-export interface TwoViews extends Readonly<Record<string, Image>> {
+export type TwoViews = {
   /** First crop, degraded: what is restored and encoded as a query. */
   readonly input: Image
   readonly target: Image
   /** Second crop of the same picture under the same blur and strength of noise: what is encoded as its key. */
   readonly key: Image
+  /** Equal for pictures of a batch that share their degradation. */
+  readonly degradation: number
 }
 
 const kernelPx = 21
@@ -51,22 +55,25 @@ function drawKernel({ kernel, sigma }: BlindDegradation, random: Random): Kernel
 
 /** Two crops of a picture, in one orientation, that a single draw of blur and noise level degrades. */
 export function twoViews(degradation: BlindDegradation): (draw: Draw) => TwoViews {
-  return ({ views, data, phase, random }) => {
+  return ({ views, data, phase, random, shared }) => {
     const pixels = views.target
     if (!pixels)
       throw new RestoreError('usage', `twoViews: expected a view target, got ${Object.keys(views)}`)
     const { scale, channels } = data.images
     const mode = random.integer(8) as Dihedral
-    const [kernel, noise] = [drawKernel(degradation, random), between(random, degradation.noise ?? [0, 0])]
-    const view = (number: number) => {
+    const { perBatch } = degradation
+    const number = random.fork(2).integer(perBatch ?? 2 ** 31)
+    const chance = perBatch === undefined ? random : shared.fork(number)
+    const [kernel, noise] = [drawKernel(degradation, chance), between(chance, degradation.noise ?? [0, 0])]
+    const view = (which: number) => {
       const size = { width: Math.floor(pixels.width / scale), height: Math.floor(pixels.height / scale) }
       const place = { ...drawPlace(size, phase.crop, random, { isUpright: true }), mode }
       const target = cutPatch(pixels, scalePlace(place, scale), channels)
       const options = { kernel, scale, downsampling: 'bicubic', noise } as const
-      return { target, input: srmdImage(target, options, random.fork(number)) }
+      return { target, input: srmdImage(target, options, random.fork(which)) }
     }
     const { input, target } = view(0)
-    return { input, target, key: view(1).input }
+    return { input, target, key: view(1).input, degradation: number }
   }
 }
 
@@ -75,17 +82,52 @@ export interface DasrConstants extends Readonly<Record<string, number>> {
   readonly encoderSteps: number
 }
 
+type DasrContext<C extends DasrConstants> = LossContext<Dasr, TwoViews, C>
+
 /** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
-export function dasrLosses({
-  model,
-  batch,
-  step,
-  constants,
-}: LossContext<Dasr, TwoViews, DasrConstants>): Readonly<Record<string, Tensor>> {
-  const { representation, logits } = contrastStep(model.E, { queries: batch.input, keys: batch.key })
+export function dasrLosses({ batch, ...context }: DasrContext<DasrConstants>): Losses {
+  return lossesWith({ batch, ...context }, { queries: batch.input, keys: batch.key })
+}
+
+export interface SharedConstants extends DasrConstants {
+  /** What the key encoder keeps of its weights in a step. */
+  readonly momentum: number
+}
+
+/**
+ * The same for degradations that pictures of a batch share: the key of a picture is a view of another one, and the batch's keys of other
+ * degradations are negatives too. Those of the queue alone are told from a batch's by its statistics.
+ */
+export function sharedDasrLosses({ batch, constants, ...context }: DasrContext<SharedConstants>): Losses {
+  const keys = rowsOf(batch.key, keyOrder(batch.degradation))
+  const views = { queries: batch.input, keys, labels: batch.degradation }
+  return lossesWith({ batch, constants, ...context }, views, { momentum: constants.momentum })
+}
+
+type Losses = Readonly<Record<string, Tensor>>
+
+function lossesWith(
+  { model, batch, step, constants }: DasrContext<DasrConstants>,
+  views: ContrastViews,
+  options?: MocoOptions,
+): Losses {
+  const { representation, logits } = contrastStep(model.E, views, options)
   const contrast = contrastiveLoss(logits)
   if (step < constants.encoderSteps) return { contrast }
   return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
+}
+
+/** For each picture whose key is its own: the next with the same degradation, the first after the last. */
+export function keyOrder(degradations: readonly number[]): readonly number[] {
+  return degradations.map((degradation, i) => {
+    const next = degradations.indexOf(degradation, i + 1)
+    return next < 0 ? degradations.indexOf(degradation) : next
+  })
+}
+
+function rowsOf(x: Tensor, order: readonly number[]): Tensor {
+  const [first, ...rest] = order.map((i) => x.slice(0, i, i + 1))
+  return first ? cat([first, ...rest], 0) : x
 }
 
 /** Whether a tensor serves only the contrast: published files have neither queue nor key encoder. */
