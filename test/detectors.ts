@@ -24,7 +24,7 @@ export function writeDetectors(folder: string): void {
     const random = counterRandom(1)
     const network = new Network(
       randomInit(() => random.uniform()),
-      options,
+      name === 'daclip' ? options : { ...options, stem: [6] },
     )
     const published = [...stateDict(network)].filter(
       ([key]) => name === 'daclip' || WordsDaClip.publishes(key),

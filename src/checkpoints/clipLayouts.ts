@@ -108,8 +108,11 @@ function transposed({ dtype, shape, read }: StoredTensor): StoredTensor {
 export function fitPositions(tensors: Tensors, imageSide: number): Tensors {
   const fitted = [...tensors].map(([key, stored]) => {
     const tower = /^(.*visual|visual_control)\.positional_embedding$/.exec(key)?.[1]
-    const patch = tensors.get(`${tower}.conv1.weight`)?.shape[2]
-    if (tower === undefined || patch === undefined) return [key, stored] as const
+    const kernel = tensors.get(`${tower}.conv1.weight`)?.shape[2]
+    if (tower === undefined || kernel === undefined) return [key, stored] as const
+    let patch = kernel
+    // A stem halves the picture ahead of the patches.
+    for (let i = 0; tensors.has(`${tower}.stem.${i}.weight`); i++) patch *= 2
     return [key, resizePositions(stored, Math.floor(imageSide / patch))] as const
   })
   return new Map(fitted)
