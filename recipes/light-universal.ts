@@ -4,8 +4,8 @@
 //   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 \
 //     --set constants.guide=runs/light-detect/weights.safetensors --out runs/light-universal
 //
-// 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores. What came out: see
-// `limpid models show light-universal`.
+// 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores.
+// Not trained to its end yet.
 
 import {
   adamW,

@@ -3,7 +3,7 @@
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
-import { crop, type Image, pixelsToPlanes, roundHalfEven } from '../src/data/image.ts'
+import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { resizeTo } from '../src/degrade/resize.ts'
 import { measurePair } from '../src/metrics/metrics.ts'
@@ -26,11 +26,6 @@ async function truth(index: number): Promise<Image> {
   ]
   return crop(image, (image.height - height) >> 1, (image.width - width) >> 1, height, width)
 }
-
-const in8Bits = (image: Image): Image => ({
-  ...image,
-  data: image.data.map((value) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255) / 255),
-})
 
 console.log(`${count} images, PSNR on Y in dB: input, output, gain`)
 for (const [task, { scale, degrade }] of Object.entries(iptPretraining)) {

@@ -3,7 +3,7 @@
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
-import { crop, type Image, pixelsToPlanes, roundHalfEven } from '../src/data/image.ts'
+import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { type MetricName, measurePair } from '../src/metrics/metrics.ts'
 import { degradationWords } from '../src/models/daclip.ts'
@@ -31,11 +31,6 @@ async function truth(index: number): Promise<Image> {
   const { image } = pixelsToPlanes(pixels)
   return crop(image, (image.height - side) >> 1, (image.width - side) >> 1, side, side)
 }
-
-const in8Bits = (image: Image): Image => ({
-  ...image,
-  data: image.data.map((value) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255) / 255),
-})
 
 const table = new Map(degradationWords.map((kind) => [kind, new Map<string, number[]>()]))
 const add = (kind: number, way: string, reference: Image, image: Image) => {

@@ -121,7 +121,9 @@ describe('a CLIP checkpoint', () => {
     expect(builders.clip.window?.(model.options)).toBe(24)
     const { positional_embedding: before } = network.visual
     expect(floats(resized!.read()).slice(0, 8)).toEqual(floats(before.read()).slice(0, 8))
-    const unchanged = fitPositions(checkpoint(weights).tensors, 16).get('visual.positional_embedding')
+    const unchanged = fitPositions(checkpoint(weights).tensors, { imageSide: 16, patch: 4 }).get(
+      'visual.positional_embedding',
+    )
     expect(unchanged?.shape).toEqual([17, 8])
   })
 })

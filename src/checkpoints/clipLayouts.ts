@@ -105,15 +105,14 @@ function transposed({ dtype, shape, read }: StoredTensor): StoredTensor {
 }
 
 /** Tensors whose vision towers fit a network for images of another side: position embeddings are resized. */
-export function fitPositions(tensors: Tensors, imageSide: number): Tensors {
+export function fitPositions(
+  tensors: Tensors,
+  { imageSide, patch }: { readonly imageSide: number; readonly patch: number },
+): Tensors {
+  const grid = Math.floor(imageSide / patch)
   const fitted = [...tensors].map(([key, stored]) => {
-    const tower = /^(.*visual|visual_control)\.positional_embedding$/.exec(key)?.[1]
-    const kernel = tensors.get(`${tower}.conv1.weight`)?.shape[2]
-    if (tower === undefined || kernel === undefined) return [key, stored] as const
-    let patch = kernel
-    // A stem halves the picture ahead of the patches.
-    for (let i = 0; tensors.has(`${tower}.stem.${i}.weight`); i++) patch *= 2
-    return [key, resizePositions(stored, Math.floor(imageSide / patch))] as const
+    const isVision = /^(.*visual|visual_control)\.positional_embedding$/.test(key)
+    return [key, isVision ? resizePositions(stored, grid) : stored] as const
   })
   return new Map(fitted)
 }

@@ -4,7 +4,7 @@
 
 import { exp, sinCos } from '../core/elementary.ts'
 import type { Random } from '../core/random.ts'
-import type { Image } from '../data/image.ts'
+import { type Image, in8Bits } from '../data/image.ts'
 import { blurImage } from './blur.ts'
 import { type Degrade, defineDegradation } from './degradation.ts'
 import { compressJpeg } from './jpeg.ts'
@@ -265,8 +265,6 @@ export const wild = defineDegradation({
     ]
     const back = resizeStep(() => ({ height, width }))
     const stages = [isResized ? [...first, away] : first, second, isResized ? [...third, back] : third]
-    const out = stages.reduce((current, steps) => inAnyOrder(steps)(current, random), image)
-    const data = out.data.map((value) => Math.round(Math.min(Math.max(value, 0), 1) * 255) / 255)
-    return { ...out, data }
+    return in8Bits(stages.reduce((current, steps) => inAnyOrder(steps)(current, random), image))
   },
 })

@@ -35,12 +35,10 @@ import { Restormer, restormerDefaults, restormerOptionsFromWeights } from '../mo
 import { emptyInit } from '../nn/init.ts'
 import { loadWeights, type WeightSource } from '../nn/module.ts'
 import { type Builder, builder, input, type Options, type Tap, type Tensors } from './builder.ts'
+import { cards, type ModelCard } from './cards.ts'
 
 export { type ClipOptions, clipDefaults } from '../models/clip.ts'
 export { degradationWords, maxLogitScale } from '../models/daclip.ts'
-
-import { cards, type ModelCard } from './cards.ts'
-
 export type { Builder } from './builder.ts'
 
 /** Conditioning as the tensors of a graph, and back. */
@@ -203,7 +201,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     window: ({ imageSide }) => imageSide,
     scale: () => 1,
     ignoredKeys: openAiExtras,
-    fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
+    fitWeights: fitPositions,
     memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 0 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'mit',
@@ -222,7 +220,7 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 1, minimum: 1 },
     window: ({ imageSide }) => imageSide,
     scale: () => 1,
-    fitWeights: (tensors, { imageSide }) => fitPositions(tensors, imageSide),
+    fitWeights: fitPositions,
     memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 0 }),
     channels: () => ({ input: 3, output: 3 }),
     license: 'mit',

@@ -88,10 +88,11 @@ export function resizeBytes(
   toWidth: number,
   toHeight: number,
 ): BytePlanes {
-  const [columns, rows] = [fixedTaps(width, toWidth), fixedTaps(height, toHeight)]
+  const columns = toWidth === width ? undefined : fixedTaps(width, toWidth)
+  const rows = toHeight === height ? undefined : fixedTaps(height, toHeight)
   const resized = planes.map((plane) => {
-    const wide = toWidth === width ? plane : resizeRows(plane, width, columns)
-    return toHeight === height ? wide : resizeColumns(wide, toWidth, rows)
+    const wide = columns ? resizeRows(plane, width, columns) : plane
+    return rows ? resizeColumns(wide, toWidth, rows) : wide
   })
   return { width: toWidth, height: toHeight, planes: resized }
 }

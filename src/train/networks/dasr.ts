@@ -85,8 +85,9 @@ export interface DasrConstants extends Readonly<Record<string, number>> {
 type DasrContext<C extends DasrConstants> = LossContext<Dasr, TwoViews, C>
 
 /** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
-export function dasrLosses({ batch, ...context }: DasrContext<DasrConstants>): Losses {
-  return lossesWith({ batch, ...context }, { queries: batch.input, keys: batch.key })
+export function dasrLosses(context: DasrContext<DasrConstants>): Losses {
+  const { input, key } = context.batch
+  return lossesWith(context, { queries: input, keys: key })
 }
 
 export interface SharedConstants extends DasrConstants {
@@ -98,10 +99,11 @@ export interface SharedConstants extends DasrConstants {
  * The same for degradations that pictures of a batch share: the key of a picture is a view of another one, and the batch's keys of other
  * degradations are negatives too. Those of the queue alone are told from a batch's by its statistics.
  */
-export function sharedDasrLosses({ batch, constants, ...context }: DasrContext<SharedConstants>): Losses {
-  const keys = rowsOf(batch.key, keyOrder(batch.degradation))
-  const views = { queries: batch.input, keys, labels: batch.degradation }
-  return lossesWith({ batch, constants, ...context }, views, { momentum: constants.momentum })
+export function sharedDasrLosses(context: DasrContext<SharedConstants>): Losses {
+  const { input, key, degradation } = context.batch
+  const keys = rowsOf(key, keyOrder(degradation))
+  const { momentum } = context.constants
+  return lossesWith(context, { queries: input, keys, labels: degradation }, { momentum })
 }
 
 type Losses = Readonly<Record<string, Tensor>>

@@ -6,7 +6,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { counterRandom, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
-import type { Image } from '../../data/image.ts'
+import { type Image, in8Bits } from '../../data/image.ts'
 import { cutPatch, drawPlace } from '../../data/patches.ts'
 import { blur } from '../../degrade/blur.ts'
 import { oneOf } from '../../degrade/chain.ts'
@@ -53,11 +53,7 @@ export const tenKinds: readonly Degrade[] = degradationWords.map((word) => damag
 /** An image with a kind of damage, or none after the last, rounded to 8 bits as files are. */
 export function damaged(image: Image, kind: number, random: Random): Image {
   const degrade = tenKinds[kind]
-  const { data, ...rest } = degrade ? degrade(image, random) : image
-  const rounded = new Float32Array(data.length)
-  for (let i = 0; i < data.length; i++)
-    rounded[i] = Math.floor(Math.min(Math.max(data[i] as number, 0), 1) * 255 + 0.5) / 255
-  return { ...rest, data: rounded }
+  return in8Bits(degrade ? degrade(image, random) : image)
 }
 
 /** Crops with one of the ten kinds, each as likely. */
