@@ -1,35 +1,38 @@
 // light-detect: a small DA-CLIP that tells ten kinds of damage apart, and an undamaged photo, by their names.
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
-//   limpid train recipes/light-detect.ts --data photos-half --out runs/light-detect
+//   npx tsx scripts/kindPairs.ts photos-half kinds
+//   limpid train recipes/light-detect.ts --data kinds --out runs/light-detect
 //
-// 234 free photos of 1 to 2.5 megapixels, at half their size as a CLIP sees little of more, damaged by Limpid itself; 2 CPU cores. There are
-// no captions for them: the text tower learns the names of the damage and other words for it, and nothing of what pictures show. What came
-// out: see `limpid models show light-detect`.
+// Squares of 200 to 440 pixels of 234 free photos, at half their size as a CLIP sees little of more, damaged by Limpid itself; or pairs of
+// your own in folders <kind>/LQ and <kind>/GT. 2 CPU cores. There are no captions for them: the text tower learns the names of the damage
+// and other words for it, and nothing of what pictures show.
 
 import {
   adamW,
+  balancedKinds,
   clampingLogitScale,
   clipDecays,
   clipDefaults,
   cosine,
   defineRecipe,
+  degradationWords,
   emaDecay,
-  folder,
-  tenKindsSeen,
+  kindsSeen,
+  pairFolders,
   WordsDaClip,
   warmup,
   wordsLoss,
 } from 'limpid/train'
 
-const steps = 6000
+const steps = 5000
 const options = {
   ...clipDefaults,
   features: 128,
   imageSide: 224,
   patch: 16,
   visionWidth: 128,
-  stem: [24, 48, 96, 128],
+  stem: [48, 96, 128],
   visionLayers: 2,
   visionHeads: 2,
   contextLength: 32,
@@ -48,9 +51,10 @@ export const recipe = defineRecipe({
     published: { holds: WordsDaClip.publishes, options },
   },
   data: {
-    images: folder('data/photos'),
-    phases: [{ steps, crop: 120, batch: 24 }],
-    sample: tenKindsSeen(options, { mostPx: 400 }),
+    images: pairFolders('data/kinds', { input: '*/LQ', target: '*/GT' }),
+    phases: [{ steps, crop: options.imageSide, batch: 32 }],
+    sample: kindsSeen(options),
+    order: balancedKinds(degradationWords),
   },
   loss: wordsLoss(options.contextLength),
   optimizer: (parameters) =>

@@ -133,9 +133,9 @@ export {
 export { contrastStep, startContrast } from './train/networks/moco.ts'
 export {
   damaged,
+  kindsSeen,
   tenKinds,
   tenKindsPaired,
-  tenKindsSeen,
   WordsDaClip,
   wordsLoss,
 } from './train/networks/tenKinds.ts'

@@ -18,7 +18,10 @@ export interface ClipOptions {
   readonly features: number
   readonly imageSide: number
   readonly patch: number
-  /** Channels of 3 × 3 convolutions that halve a picture ahead of the patches (Xiao et al., arXiv:2106.14881); none in published weights. */
+  /**
+   * Channels of convolutions ahead of the patches (Xiao et al., arXiv:2106.14881): of cells of 4 × 4 pixels, then of 3 × 3 that halve the
+   * picture. None in published weights.
+   */
   readonly stem: readonly number[]
   readonly visionWidth: number
   readonly visionLayers: number
@@ -146,11 +149,21 @@ export interface VisionEnds {
   ln_post: LayerNorm
 }
 
-/** A convolution that halves a picture, started for what follows it to be as large as what comes (He et al., arXiv:1502.01852). */
-function halving(init: Init, channelsIn: number, channelsOut: number): Conv2d {
-  const conv = new Conv2d(init, channelsIn, channelsOut, { kernel: 3, bias: true, stride: 2 })
-  conv.weight = init.weight([channelsOut, channelsIn, 3, 3], { deviation: Math.sqrt(2 / (9 * channelsIn)) })
-  return conv
+/** Convolutions started for what follows each to be as large as what comes (He et al., arXiv:1502.01852). */
+function stemConvs(init: Init, stem: readonly number[]): readonly Conv2d[] {
+  return stem.map((channelsOut, i) => {
+    const channelsIn = stem[i - 1] ?? 3
+    const shape = i === 0 ? { kernel: 4, stride: 4, padding: 0 } : { kernel: 3, stride: 2 }
+    const conv = new Conv2d(init, channelsIn, channelsOut, { ...shape, bias: true })
+    const deviation = Math.sqrt(2 / (channelsIn * shape.kernel ** 2))
+    conv.weight = init.weight([channelsOut, channelsIn, shape.kernel, shape.kernel], { deviation })
+    return conv
+  })
+}
+
+/** By how much a stem of so many convolutions makes a picture smaller. */
+function stemStride(convs: number): number {
+  return convs === 0 ? 1 : 2 ** (convs + 1)
 }
 
 export function visionEnds(
@@ -158,15 +171,14 @@ export function visionEnds(
   { visionWidth, patch, imageSide, features, stem }: ClipOptions,
 ): VisionEnds {
   const deviation = visionWidth ** -0.5
-  const channels = [3, ...stem]
-  const kernel = patch / 2 ** stem.length
+  const kernel = patch / stemStride(stem.length)
   const tokens = 1 + Math.floor(imageSide / patch) ** 2
   return {
     class_embedding: init.weight([visionWidth], { deviation }),
     positional_embedding: init.weight([tokens, visionWidth], { deviation }),
     proj: init.weight([visionWidth, features], { deviation }),
-    stem: stem.map((width, i) => halving(init, channels[i] as number, width)),
-    conv1: new Conv2d(init, channels[stem.length] as number, visionWidth, {
+    stem: stemConvs(init, stem),
+    conv1: new Conv2d(init, stem.at(-1) ?? 3, visionWidth, {
       ...{ kernel, bias: false, stride: kernel, padding: 0 },
     }),
     ln_pre: new LayerNorm(init, visionWidth),
@@ -338,14 +350,14 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const layers = (tower: string) => count(`${tower}transformer.resblocks`, 'ln_1.weight')
   const hasTextPrefix = shapes.has('text.token_embedding.weight')
   const text = hasTextPrefix ? 'text.' : ''
-  const halvings = count('visual.stem', 'weight')
-  const patch = size('visual.conv1.weight', 2) * 2 ** halvings
+  const stemLength = count('visual.stem', 'weight')
+  const patch = size('visual.conv1.weight', 2) * stemStride(stemLength)
   const [visionWidth, textWidth] = [size('visual.conv1.weight', 0), size(`${text}token_embedding.weight`, 1)]
   return {
     features: size('visual.proj', 1),
     imageSide: patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1)),
     patch,
-    stem: Array.from({ length: halvings }, (_, i) => size(`visual.stem.${i}.weight`, 0)),
+    stem: Array.from({ length: stemLength }, (_, i) => size(`visual.stem.${i}.weight`, 0)),
     visionWidth,
     visionLayers: layers('visual.'),
     visionHeads: Math.max(1, Math.floor(visionWidth / 64)),

@@ -31,6 +31,14 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   return { width, height, planes }
 }
 
+/** Bytes as values of [0, 1]. */
+export function fromBytes({ width, height, planes }: BytePlanes): Image {
+  const data = new Float32Array(planes.length * width * height)
+  for (const [c, plane] of planes.entries())
+    for (let i = 0; i < plane.length; i++) data[c * plane.length + i] = (plane[i] as number) / 255
+  return { width, height, channels: planes.length, data }
+}
+
 /** The weights of a pass in fixed point, for each sample those from `first` on. */
 interface FixedTaps {
   readonly first: number

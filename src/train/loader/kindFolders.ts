@@ -50,8 +50,8 @@ export function checkCounts(target: readonly string[], other: readonly string[],
   }
 }
 
-/** Position of a picture's kind among `kinds`. */
-function kindIndex(name: string, kinds: readonly string[]): number {
+/** Position of a picture's kind among `kinds`, by the folder it is in. */
+export function kindIndex(name: string, kinds: readonly string[]): number {
   const index = kinds.indexOf(kindOf(name))
   if (index >= 0) return index
   throw new RestoreError(

@@ -44,9 +44,9 @@ import {
 import {
   damaged,
   drawTexts,
+  kindsSeen,
   tenKinds,
   tenKindsPaired,
-  tenKindsSeen,
   WordsDaClip,
   wordsLoss,
 } from './tenKinds.ts'
@@ -160,25 +160,40 @@ describe('ten kinds on clean photos', () => {
     expect(damaged(image, tenKinds.length, counterRandom(1)).data).toEqual(image.data)
   })
 
-  test('come as often as one another, a clean photo too where words are learned', () => {
-    const sample = tenKindsSeen(tiny, { mostPx: 48 })
-    const kinds = Array.from({ length: 330 }, (_, seed) => sample(draw(dir, seed)).kind)
+  test('come from pairs as often as a clean photo does', () => {
+    const pair = { input: { ...picture, data: picture.data.map((value) => 255 - value) }, target: picture }
+    const sample = kindsSeen(tiny)
+    const kinds = Array.from({ length: 330 }, (_, seed) => {
+      const name = `${degradationWords[seed % 10]}/GT/a.png`
+      const { kind } = sample(draw(dir, seed, { name, views: pair }))
+      expect([seed % 10, tenKinds.length]).toContain(kind)
+      return kind
+    })
     const counts = Array.from({ length: 11 }, (_, kind) => kinds.filter((found) => found === kind).length)
     expect(Math.min(...counts)).toBeGreaterThan(15)
-    const { input, target } = tenKindsPaired()(draw(dir, 3))
-    expect([input.width, target.width]).toEqual([24, 24])
+    expect(() => sample(draw(dir, 1, { name: 'wet/GT/a.png', views: pair }))).toThrow("got 'wet'")
+    expect(() => sample(draw(dir, 1))).toThrow('expected views input and target')
   })
 
   test('are told for every patch: where no damage fell it is clean', () => {
-    const sample = tenKindsSeen({ imageSide: 24, patch: 8 }, { mostPx: 24 })
+    const input = { ...picture, data: picture.data.map((value, i) => (i < 60 * 8 * 3 ? value ^ 128 : value)) }
+    const sample = kindsSeen({ imageSide: 24, patch: 8 })
+    const name = 'uncompleted/GT/a.png'
     const patchesOf = (wanted: number) =>
-      Array.from({ length: 40 }, (_, seed) => sample(draw(dir, seed)))
+      Array.from({ length: 40 }, (_, seed) =>
+        sample(draw(dir, seed, { name, views: { input, target: picture } })),
+      )
         .filter(({ kind }) => kind === wanted)
-        .flatMap(({ patches }) => Array.from(viewAs(patches.bytes, BigInt64Array), Number))
+        .map(({ patches }) => Array.from(viewAs(patches.bytes, BigInt64Array), Number))
     const [clean, holes] = [tenKinds.length, degradationWords.indexOf('uncompleted')]
-    expect(new Set(patchesOf(clean))).toEqual(new Set([clean]))
-    expect(new Set(patchesOf(holes))).toEqual(new Set([clean, holes]))
-    expect(patchesOf(clean).length % 9).toBe(0)
+    expect(new Set(patchesOf(clean).flat())).toEqual(new Set([clean]))
+    for (const patches of patchesOf(holes))
+      expect(patches).toEqual([...Array(3).fill(holes), ...Array(6).fill(clean)])
+  })
+
+  test('are cut and damaged from photos alone where a network restores them', () => {
+    const { input, target } = tenKindsPaired()(draw(dir, 3))
+    expect([input.width, target.width]).toEqual([24, 24])
   })
 
   test('are called by words that are all different', () => {

@@ -7,7 +7,7 @@ import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { clipImage, resizeBytes, toBytes } from '../../data/clip/clipImage.ts'
+import { clipImage, fromBytes, resizeBytes, toBytes } from '../../data/clip/clipImage.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import { crop, type Image, type Pixels, pixelsToPlanes } from '../../data/image.ts'
 import type { ClipOptions } from '../../models/clip.ts'
@@ -75,11 +75,7 @@ function randomResizedCrop(pixels: Pixels, side: number, random: Random): Image 
   const { image } = pixelsToPlanes(pixels)
   const place = drawWindow(image, random)
   const part = crop(image, place.top, place.left, place.height, place.width)
-  const { planes } = resizeBytes(toBytes(part), side, side)
-  const data = new Float32Array(planes.length * side * side)
-  for (const [c, plane] of planes.entries())
-    for (let i = 0; i < plane.length; i++) data[c * plane.length + i] = (plane[i] as number) / 255
-  return { width: side, height: side, channels: planes.length, data }
+  return fromBytes(resizeBytes(toBytes(part), side, side))
 }
 
 function drawWindow({ width, height }: { readonly width: number; readonly height: number }, random: Random) {

@@ -25,6 +25,7 @@ import type { Init } from '../../nn/init.ts'
 import { Linear } from '../../nn/linear.ts'
 import { mapTensors, stateDict } from '../../nn/module.ts'
 import { deviceOf, toTorch } from '../../torch/backend.ts'
+import { kindIndex } from '../loader/kindFolders.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
 import { clipPlanes } from './daclip.ts'
@@ -109,25 +110,26 @@ export type DetectSample = {
 /** Mean difference of a patch from which on damage counts. */
 const visible = 2 / 255
 
-/** Upright squares of a photo, of sides from the phase's crop to `mostPx`, damaged and then made small as CLIP does. */
-export function tenKindsSeen(
-  { imageSide, patch }: Pick<ClipOptions, 'imageSide' | 'patch'>,
-  { mostPx }: { readonly mostPx: number },
-): (draw: Draw) => DetectSample {
-  return ({ views, phase, random, data: { images } }) => {
-    const pixels = views.target
-    if (!pixels)
-      throw new RestoreError('usage', `tenKinds: expected a view target, got ${Object.keys(views)}`)
-    const chance = random.fork(2)
-    const kind = chance.integer(tenKinds.length + 1)
-    const most = Math.min(pixels.width, pixels.height, mostPx)
-    const sidePx = phase.crop + chance.integer(Math.max(most - phase.crop, 0) + 1)
+/**
+ * Squares of pairs in folders <kind>/LQ and <kind>/GT, as large as they have, and as a CLIP sees them; one in eleven is a clean one.
+ */
+export function kindsSeen({
+  imageSide,
+  patch,
+}: Pick<ClipOptions, 'imageSide' | 'patch'>): (draw: Draw) => DetectSample {
+  return ({ name, views: { input, target }, random, data: { images } }) => {
+    if (!input || !target)
+      throw new RestoreError('usage', 'kindsSeen: expected views input and target; take pairFolders')
+    const ofPair = kindIndex(name, degradationWords)
+    const isClean = random.integer(tenKinds.length + 1) === tenKinds.length
+    const kind = isClean ? tenKinds.length : ofPair
+    const sidePx = Math.min(target.width, target.height)
     // Mirrored every other time: rain falls, and shadows lie, as they do.
-    const mode = chance.integer(2) === 0 ? 0 : 5
-    const place = { ...drawPlace(pixels, sidePx, chance, { isUpright: true }), mode } as const
-    const photo = cutPatch(pixels, place, images.channels)
-    const seen = damaged(photo, kind, random.fork(1))
-    const patches = changedCells(seen, photo, Math.floor(imageSide / patch)).map((isChanged) =>
+    const mode = random.integer(2) === 0 ? 0 : 5
+    const place = { ...drawPlace(target, sidePx, random, { isUpright: true }), mode } as const
+    const clean = cutPatch(target, place, images.channels)
+    const seen = isClean ? clean : cutPatch(input, place, images.channels)
+    const patches = changedCells(seen, clean, Math.floor(imageSide / patch)).map((isChanged) =>
       isChanged ? kind : tenKinds.length,
     )
     return { image: clipPlanes(seen, imageSide), kind, patches: int64Data(patches, [patches.length]) }
@@ -164,6 +166,9 @@ export class WordsDaClip extends DaClip {
   constructor(init: Init, options: ClipOptions) {
     super(init, options)
     this.patches = new Linear(init, options.visionWidth, tenKinds.length + 1, { bias: true })
+    const [first] = this.visual_control.stem
+    if (first)
+      first.weight = init.buffer([...first.weight.shape] as number[], localWaves(first.weight.size(0)))
     mapTensors(this.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
     this.clip.token_embedding.weight = init.buffer(
       [options.vocabulary, options.textWidth],
@@ -177,6 +182,36 @@ export class WordsDaClip extends DaClip {
   static publishes(key: string): boolean {
     return !/^(visual|patches)\./.test(key)
   }
+}
+
+/**
+ * How a stem's cells of 4 × 4 pixels start: the cosines of JPEG (DCT-II) in brightness and, low ones, in colour, each with both signs, as
+ * activations halve them. From weights by chance noise alone takes thousands of steps to learn.
+ */
+function localWaves(channels: number): number[] {
+  const luma = [0.3, 0.59, 0.11]
+  const colors = [
+    [0.5, -0.25, -0.25],
+    [-0.25, -0.25, 0.5],
+  ]
+  const wave = (u: number, v: number, color: readonly number[]) => {
+    const values = color.flatMap((share) =>
+      Array.from({ length: 16 }, (_, i) => {
+        const [y, x] = [Math.floor(i / 4), i % 4]
+        return share * Math.cos((Math.PI * (y + 0.5) * u) / 4) * Math.cos((Math.PI * (x + 0.5) * v) / 4)
+      }),
+    )
+    const gain = (u + v === 0 ? 0.25 : 4.25) / Math.hypot(...values)
+    return values.map((value) => gain * value)
+  }
+  const waves = [
+    ...Array.from({ length: 16 }, (_, i) => wave(Math.floor(i / 4), i % 4, luma)),
+    ...colors.flatMap((color) => [0, 1, 2, 3].map((i) => wave(i >> 1, i % 2, color))),
+  ]
+  return Array.from({ length: channels }, (_, i) => {
+    const values = waves[(i >> 1) % waves.length] as readonly number[]
+    return i % 2 === 0 ? values : values.map((value) => -value)
+  }).flat()
 }
 
 /** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */

@@ -1,0 +1,53 @@
+// Pairs for light-detect: squares of photos as a CLIP sees them, with each of ten kinds of damage and without, in folders <kind>/LQ and
+// <kind>/GT. Photos that have theirs already are left as they are.
+// npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]
+
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { counterRandom } from '../src/core/random.ts'
+import { fromBytes, resizeBytes, toBytes } from '../src/data/clip/clipImage.ts'
+import { decodeBytes, encodeImage } from '../src/data/codec.ts'
+import type { Image } from '../src/data/image.ts'
+import { cutPatch, drawPlace } from '../src/data/patches.ts'
+import { openSource, specOf } from '../src/data/sources/datasets.ts'
+import { degradationWords } from '../src/models/daclip.ts'
+import { damaged } from '../src/train/networks/tenKinds.ts'
+
+const [photos, output, perKind = '5'] = process.argv.slice(2)
+if (!photos || !output)
+  throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]')
+
+/** Sides of the squares, and of what a CLIP makes of them. */
+const [leastPx, mostPx, seenPx] = [200, 440, 224]
+
+async function save(file: string, image: Image): Promise<void> {
+  const seen = fromBytes(resizeBytes(toBytes(image), seenPx, seenPx))
+  await writeFile(file, await encodeImage({ image: seen, alpha: undefined, depth: 8, format: 'png' }))
+}
+
+for (const kind of degradationWords)
+  for (const view of ['LQ', 'GT']) await mkdir(join(output, kind, view), { recursive: true })
+const source = await openSource(await specOf(photos))
+for (let i = 0; i < source.length; i++) {
+  const name = source.name(i).replaceAll('/', '-')
+  const file = (kind: string, view: string, n: number) => join(output, kind, view, `${name}-${n}.png`)
+  if (existsSync(file(degradationWords.at(-1)!, 'GT', Number(perKind) - 1))) continue
+  const { pixels } = await decodeBytes(await source.read(i), { name })
+  for (const [k, kind] of degradationWords.entries()) {
+    for (let n = 0; n < Number(perKind); n++) {
+      const random = counterRandom(0).fork(i).fork(k).fork(n)
+      const most = Math.min(pixels.width, pixels.height, mostPx)
+      const sidePx = Math.min(leastPx + random.integer(Math.max(most - leastPx, 0) + 1), most)
+      const clean = cutPatch(
+        pixels,
+        { ...drawPlace(pixels, sidePx, random, { isUpright: true }), mode: 0 },
+        3,
+      )
+      await save(file(kind, 'LQ', n), damaged(clean, k, random.fork(0)))
+      await save(file(kind, 'GT', n), clean)
+    }
+  }
+  process.stderr.write(`\r${i + 1} of ${source.length} photos `)
+}
+process.stderr.write('\n')
