@@ -25,7 +25,7 @@ import {
   wordsLoss,
 } from 'limpid/train'
 
-const steps = 5000
+const steps = 3500
 const options = {
   ...clipDefaults,
   features: 128,
@@ -51,7 +51,7 @@ export const recipe = defineRecipe({
     published: { holds: WordsDaClip.publishes, options },
   },
   data: {
-    images: pairFolders('data/kinds', { input: '*/LQ', target: '*/GT' }),
+    images: pairFolders('data/kinds', { input: '*/LQ', target: '*/GT' }, { match: 'order' }),
     phases: [{ steps, crop: options.imageSide, batch: 32 }],
     sample: kindsSeen(options),
     order: balancedKinds(degradationWords),
