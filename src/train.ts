@@ -107,6 +107,7 @@ export {
 export {
   type BlindDegradation,
   dasrLosses,
+  dasrWithWaves,
   isForContrastAlone,
   sharedDasrLosses,
   twoViews,

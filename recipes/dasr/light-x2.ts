@@ -1,15 +1,16 @@
 // A light DASR ×2 (2 MB in half precision) for pictures blurred by isotropic Gaussians of any width from 0.2 to 2.
 //
-//   limpid train recipes/dasr/light-x2.ts --data PHOTOS --set validate.images.root=Set5 --out runs/dasr-light-x2
+//   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
+//   limpid train recipes/dasr/light-x2.ts --data photos-half --set validate.images.root=Set5 --out runs/dasr-light-x2
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: by its CPU time about 0.35 s a step of the first 2000, then
-// 0.6 s, 2 hours. Not trained to its end yet: whether the encoder learns widths from so few photos is not shown.
+// 234 free photos of 1 to 2.5 megapixels, at half their size as few are sharp to the pixel; 2 CPU cores. Not
+// trained to its end yet: whether the encoder learns widths from so few photos is not shown.
 
 import {
   adam,
   cosine,
-  Dasr,
   type DasrOptions,
+  dasrWithWaves,
   defineRecipe,
   folder,
   isForContrastAlone,
@@ -30,9 +31,9 @@ const options: DasrOptions = {
   channels: 48,
   reduction: 8,
   encoderChannels: [32, 64, 128],
-  queueSize: 1024,
+  queueSize: 32,
 }
-const encoderSteps = 2000
+const encoderSteps = 1500
 const total = 14_000
 
 export const recipe = defineRecipe({
@@ -41,7 +42,7 @@ export const recipe = defineRecipe({
   network: {
     model: 'dasr',
     options,
-    create: (init, options) => new Dasr(init, options),
+    create: dasrWithWaves,
     adapt: withContrast,
     start: ({ E }) => startContrast(E),
     published: { holds: (key) => !isForContrastAlone(key), options: { ...options, queueSize: 0 } },
@@ -49,7 +50,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/photos', { scale }),
     phases: [
-      { steps: encoderSteps, crop: 32, batch: 32 },
+      { steps: encoderSteps, crop: 48, batch: 32 },
       { steps: total - encoderSteps, crop: 32, batch: 16 },
     ],
     sample: twoViews({ kernel: 'iso', sigma: [0.2, 2], perBatch: 8 }),

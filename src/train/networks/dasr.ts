@@ -14,10 +14,13 @@ import {
   type Kernel,
 } from '../../degrade/numerics/kernels.ts'
 import { srmdImage } from '../../degrade/srmd.ts'
-import { contrastiveLoss, type Dasr } from '../../models/dasr.ts'
+import { contrastiveLoss, Dasr, type DasrOptions } from '../../models/dasr.ts'
+import { Conv2d } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
 import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
 import { type ContrastViews, contrastStep, type MocoOptions } from './moco.ts'
+import { localWaves } from './waves.ts'
 
 type Range = readonly [low: number, high: number]
 
@@ -130,6 +133,14 @@ export function keyOrder(degradations: readonly number[]): readonly number[] {
 function rowsOf(x: Tensor, order: readonly number[]): Tensor {
   const [first, ...rest] = order.map((i) => x.slice(0, i, i + 1))
   return first ? cat([first, ...rest], 0) : x
+}
+
+/** A DASR whose encoder starts with waves: with few photos it learns no blur from weights by chance. */
+export function dasrWithWaves(init: Init, options: DasrOptions): Dasr {
+  const network = new Dasr(init, options)
+  const [first] = network.E.encoder_q.E
+  if (first instanceof Conv2d) first.weight = localWaves(init, first.weight)
+  return network
 }
 
 /** Whether a tensor serves only the contrast: published files have neither queue nor key encoder. */

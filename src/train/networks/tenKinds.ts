@@ -29,6 +29,7 @@ import { kindIndex } from '../loader/kindFolders.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
 import { clipPlanes } from './daclip.ts'
+import { localWaves } from './waves.ts'
 
 type Word = (typeof degradationWords)[number]
 
@@ -167,8 +168,7 @@ export class WordsDaClip extends DaClip {
     super(init, options)
     this.patches = new Linear(init, options.visionWidth, tenKinds.length + 1, { bias: true })
     const [first] = this.visual_control.stem
-    if (first)
-      first.weight = init.buffer([...first.weight.shape] as number[], localWaves(first.weight.size(0)))
+    if (first) first.weight = localWaves(init, first.weight)
     mapTensors(this.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
     this.clip.token_embedding.weight = init.buffer(
       [options.vocabulary, options.textWidth],
@@ -182,36 +182,6 @@ export class WordsDaClip extends DaClip {
   static publishes(key: string): boolean {
     return !/^(visual|patches)\./.test(key)
   }
-}
-
-/**
- * How a stem's cells of 4 × 4 pixels start: the cosines of JPEG (DCT-II) in brightness and, low ones, in colour, each with both signs, as
- * activations halve them. From weights by chance noise alone takes thousands of steps to learn.
- */
-function localWaves(channels: number): number[] {
-  const luma = [0.3, 0.59, 0.11]
-  const colors = [
-    [0.5, -0.25, -0.25],
-    [-0.25, -0.25, 0.5],
-  ]
-  const wave = (u: number, v: number, color: readonly number[]) => {
-    const values = color.flatMap((share) =>
-      Array.from({ length: 16 }, (_, i) => {
-        const [y, x] = [Math.floor(i / 4), i % 4]
-        return share * Math.cos((Math.PI * (y + 0.5) * u) / 4) * Math.cos((Math.PI * (x + 0.5) * v) / 4)
-      }),
-    )
-    const gain = (u + v === 0 ? 0.25 : 4.25) / Math.hypot(...values)
-    return values.map((value) => gain * value)
-  }
-  const waves = [
-    ...Array.from({ length: 16 }, (_, i) => wave(Math.floor(i / 4), i % 4, luma)),
-    ...colors.flatMap((color) => [0, 1, 2, 3].map((i) => wave(i >> 1, i % 2, color))),
-  ]
-  return Array.from({ length: channels }, (_, i) => {
-    const values = waves[(i >> 1) % waves.length] as readonly number[]
-    return i % 2 === 0 ? values : values.map((value) => -value)
-  }).flat()
 }
 
 /** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */
