@@ -109,7 +109,8 @@ export {
   dasrLosses,
   dasrWithWaves,
   isForContrastAlone,
-  sharedDasrLosses,
+  oneView,
+  rankedDasrLosses,
   twoViews,
   withContrast,
 } from './train/networks/dasr.ts'

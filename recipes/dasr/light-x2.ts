@@ -13,14 +13,11 @@ import {
   dasrWithWaves,
   defineRecipe,
   folder,
-  isForContrastAlone,
+  oneView,
+  rankedDasrLosses,
   sequence,
-  sharedDasrLosses,
   srmd,
-  startContrast,
-  twoViews,
   warmup,
-  withContrast,
 } from 'limpid/train'
 
 const scale = 2
@@ -31,7 +28,7 @@ const options: DasrOptions = {
   channels: 48,
   reduction: 8,
   encoderChannels: [32, 64, 128],
-  queueSize: 32,
+  queueSize: 0,
 }
 const encoderSteps = 1500
 const total = 14_000
@@ -43,9 +40,6 @@ export const recipe = defineRecipe({
     model: 'dasr',
     options,
     create: dasrWithWaves,
-    adapt: withContrast,
-    start: ({ E }) => startContrast(E),
-    published: { holds: (key) => !isForContrastAlone(key), options: { ...options, queueSize: 0 } },
   },
   data: {
     images: folder('data/photos', { scale }),
@@ -53,10 +47,10 @@ export const recipe = defineRecipe({
       { steps: encoderSteps, crop: 48, batch: 32 },
       { steps: total - encoderSteps, crop: 32, batch: 16 },
     ],
-    sample: twoViews({ kernel: 'iso', sigma: [0.2, 2], perBatch: 8 }),
+    sample: oneView({ sigma: [0.2, 2] }),
   },
-  constants: { encoderSteps, momentum: 0.99 },
-  loss: sharedDasrLosses,
+  constants: { encoderSteps },
+  loss: rankedDasrLosses,
   optimizer: (parameters) => adam(parameters),
   learningRate: sequence([
     [encoderSteps, cosine(1e-3, 2e-4, encoderSteps)],

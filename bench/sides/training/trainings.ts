@@ -95,7 +95,6 @@ function dasr(): Training {
     input: images([4, 3, side, side], 0.37),
     key: images([4, 3, side, side], 0.23),
     target: images([4, 3, large, large], 0.011),
-    degradation: [0, 1, 2, 3],
   }
   const random = chance(() => 0)
   return {

@@ -2,12 +2,25 @@
 
 import { describe, expect, test } from 'vitest'
 import { recipe } from '../../../recipes/dasr/iso-x2.ts'
+import { libtorchMissing } from '../../../test/libtorch.ts'
+import { numbersOf } from '../../../test/values.ts'
+import { float32Data } from '../../core/data.ts'
+import { hostTensor } from '../../core/host.ts'
 import { counterRandom } from '../../core/random.ts'
+import type { Tensor } from '../../core/tensor.ts'
 import type { Image, Pixels } from '../../data/image.ts'
+import { backward, grad, moveToTorch, scalar } from '../../torch/backend.ts'
 import { folder } from '../loader/images.ts'
 import type { Draw } from '../loader/samples.ts'
 import { rateAt, type Weights } from '../recipe/recipe.ts'
-import { type BlindDegradation, isForContrastAlone, keyOrder, twoViews, withContrast } from './dasr.ts'
+import {
+  type BlindDegradation,
+  isForContrastAlone,
+  oneView,
+  rankedContrast,
+  twoViews,
+  withContrast,
+} from './dasr.ts'
 
 /** Alike everywhere, whatever its orientation: stripes both ways, four pixels wide. */
 const checks: Pixels = {
@@ -18,13 +31,17 @@ const checks: Pixels = {
   }),
 }
 
-function sampleOf(degradation: BlindDegradation, seed: number, views: Draw['views'] = { target: checks }) {
+function drawOf(seed: number, views: Draw['views'] = { target: checks }): Draw {
   const phase = { steps: 1, crop: 32, batch: 4 }
-  return twoViews(degradation)({
+  return {
     ...{ index: 0, name: 'a.png', views, data: { images: folder('', { scale: 2 }) }, phase, step: 0 },
     random: counterRandom(seed),
     shared: counterRandom(0),
-  })
+  }
+}
+
+function sampleOf(degradation: BlindDegradation, seed: number, views?: Draw['views']) {
+  return twoViews(degradation)(drawOf(seed, views))
 }
 
 /** Deviation of what is away from the edges. */
@@ -59,24 +76,6 @@ describe('two views of a picture', () => {
     expect(views.input.data).not.toEqual(views.key.data)
   })
 
-  test('share their blur with other pictures of a batch where a batch has few', () => {
-    const few = { kernel: 'iso', sigma: [0.2, 2], perBatch: 3 } as const
-    const found = Array.from({ length: 12 }, (_, seed) => sampleOf(few, seed))
-    const contrasts = [0, 1, 2].map((number) =>
-      found.filter(({ degradation }) => degradation === number).map(({ input }) => contrastOf(input)),
-    )
-    for (const same of contrasts) expect(Math.max(...same) / Math.min(...same)).toBeLessThan(1.1)
-    const means = contrasts.map((same) => same.reduce((sum, value) => sum + value, 0) / same.length)
-    expect(Math.max(...means) / Math.min(...means)).toBeGreaterThan(1.2)
-    const own = [1, 2, 3].map((seed) => sampleOf({ kernel: 'iso', sigma: [1, 1] }, seed).degradation)
-    expect(new Set(own).size).toBe(3)
-  })
-
-  test('take turns as keys of one another where they share a degradation', () => {
-    expect(keyOrder([5, 2, 5, 9, 5, 2])).toEqual([2, 5, 4, 3, 0, 1])
-    expect(keyOrder([3, 1, 2])).toEqual([0, 1, 2])
-  })
-
   test('are in 8 bits, and refused without a target', () => {
     const { input } = sampleOf({ kernel: 'iso', sigma: [1, 1] }, 3)
     expect([...input.data].every((value) => Math.abs(value * 255 - Math.round(value * 255)) < 1e-4)).toBe(
@@ -84,6 +83,48 @@ describe('two views of a picture', () => {
     )
     expect(() => sampleOf({ kernel: 'iso', sigma: [1, 1] }, 3, {})).toThrow('expected a view target')
   })
+})
+
+test('one view tells the width of its blur', () => {
+  const found = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
+    const { width, input } = oneView({ sigma: [0.2, 2] })(drawOf(seed))
+    expect([input.width, input.height]).toEqual([32, 32])
+    return { width, contrast: contrastOf(input) }
+  })
+  const byWidth = found.toSorted((a, b) => a.width - b.width).map(({ contrast }) => contrast)
+  expect(byWidth).toEqual(byWidth.toSorted((a, b) => b - a))
+  expect(found.every(({ width }) => width >= 0.2 && width <= 2)).toBe(true)
+})
+
+test.skipIf(libtorchMissing !== undefined)('ranked contrast is that of its paper, whatever the order', () => {
+  const rows = [
+    [0.5, 1, -1],
+    [2, 0, 0.25],
+    [-1, 1.5, 3],
+    [0, 0, 1],
+    [0, 0, 1],
+  ]
+  const values = [0.3, 1.9, 1.2, 0.7, 0.3]
+  const similarity = (i: number, j: number) => -Math.hypot(...rows[i]!.map((x, c) => x - rows[j]![c]!)) / 2
+  let wanted = 0
+  for (let i = 0; i < 5; i++) {
+    for (let j = 0; j < 5; j++) {
+      if (i === j) continue
+      const far = [0, 1, 2, 3, 4].filter(
+        (k) => k !== i && Math.abs(values[i]! - values[k]!) >= Math.abs(values[i]! - values[j]!),
+      )
+      const sum = far.reduce((total, k) => total + Math.exp(similarity(i, k)), 0)
+      wanted -= (similarity(i, j) - Math.log(sum)) / 20
+    }
+  }
+  const holder = { x: hostTensor(float32Data(Float32Array.from(rows.flat()), [5, 3])) }
+  holder.x.isTrainable = true
+  moveToTorch(holder)
+  const { x } = holder
+  const loss = rankedContrast(x, values)
+  expect(scalar(loss)).toBeCloseTo(wanted, 5)
+  backward(loss)
+  expect(Array.from(numbersOf((grad(x) as Tensor).read())).every(Number.isFinite)).toBe(true)
 })
 
 test('DASR’s learning rate falls where the official one does', () => {

@@ -3,8 +3,9 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
+import { constant } from '../../core/host.ts'
 import type { Random } from '../../core/random.ts'
-import { cat, type Tensor } from '../../core/tensor.ts'
+import type { Tensor } from '../../core/tensor.ts'
 import type { Image } from '../../data/image.ts'
 import { cutPatch, type Dihedral, drawPlace, scalePlace } from '../../data/patches.ts'
 import {
@@ -17,9 +18,10 @@ import { srmdImage } from '../../degrade/srmd.ts'
 import { contrastiveLoss, Dasr, type DasrOptions } from '../../models/dasr.ts'
 import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
+import { runSteps } from '../../nn/upsampler.ts'
 import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { type ContrastViews, contrastStep, type MocoOptions } from './moco.ts'
+import { contrastStep, followBatch } from './moco.ts'
 import { localWaves } from './waves.ts'
 
 type Range = readonly [low: number, high: number]
@@ -30,18 +32,14 @@ export interface BlindDegradation {
   readonly sigma: Range
   /** Deviation of the noise in 0..255. */
   readonly noise?: Range
-  /** How many degradations the pictures of a batch share, for `sharedDasrLosses`; each has its own unless given, as in the paper. */
-  readonly perBatch?: number
 }
 
-export type TwoViews = {
+export interface TwoViews extends Readonly<Record<string, Image>> {
   /** First crop, degraded: what is restored and encoded as a query. */
   readonly input: Image
   readonly target: Image
   /** Second crop of the same picture under the same blur and strength of noise: what is encoded as its key. */
   readonly key: Image
-  /** Equal for pictures of a batch that share their degradation. */
-  readonly degradation: number
 }
 
 const kernelPx = 21
@@ -56,27 +54,51 @@ function drawKernel({ kernel, sigma }: BlindDegradation, random: Random): Kernel
   return anisotropicGaussian(kernelPx, covarianceOf(...axes, Math.PI * random.uniform()))
 }
 
+type Pair = { readonly input: Image; readonly target: Image }
+
+interface Blurred {
+  readonly kernel: Kernel
+  readonly noise: number
+}
+
+/** Crops of a picture in one orientation, clean and degraded, one after the other. */
+function cropper({ views, data, phase, random }: Draw): (blurred: Blurred, number: number) => Pair {
+  const pixels = views.target
+  if (!pixels)
+    throw new RestoreError('usage', `DASR's samples: expected a view target, got ${Object.keys(views)}`)
+  const { scale, channels } = data.images
+  const mode = random.integer(8) as Dihedral
+  const size = { width: Math.floor(pixels.width / scale), height: Math.floor(pixels.height / scale) }
+  return (blurred, number) => {
+    const place = { ...drawPlace(size, phase.crop, random, { isUpright: true }), mode }
+    const target = cutPatch(pixels, scalePlace(place, scale), channels)
+    const options = { ...blurred, scale, downsampling: 'bicubic' } as const
+    return { target, input: srmdImage(target, options, random.fork(number)) }
+  }
+}
+
 /** Two crops of a picture, in one orientation, that a single draw of blur and noise level degrades. */
 export function twoViews(degradation: BlindDegradation): (draw: Draw) => TwoViews {
-  return ({ views, data, phase, random, shared }) => {
-    const pixels = views.target
-    if (!pixels)
-      throw new RestoreError('usage', `twoViews: expected a view target, got ${Object.keys(views)}`)
-    const { scale, channels } = data.images
-    const mode = random.integer(8) as Dihedral
-    const { perBatch } = degradation
-    const number = random.fork(2).integer(perBatch ?? 2 ** 31)
-    const chance = perBatch === undefined ? random : shared.fork(number)
-    const [kernel, noise] = [drawKernel(degradation, chance), between(chance, degradation.noise ?? [0, 0])]
-    const view = (which: number) => {
-      const size = { width: Math.floor(pixels.width / scale), height: Math.floor(pixels.height / scale) }
-      const place = { ...drawPlace(size, phase.crop, random, { isUpright: true }), mode }
-      const target = cutPatch(pixels, scalePlace(place, scale), channels)
-      const options = { kernel, scale, downsampling: 'bicubic', noise } as const
-      return { target, input: srmdImage(target, options, random.fork(which)) }
-    }
-    const { input, target } = view(0)
-    return { input, target, key: view(1).input, degradation: number }
+  return (draw) => {
+    const crop = cropper(draw)
+    const { random } = draw
+    const kernel = drawKernel(degradation, random)
+    const blurred = { kernel, noise: between(random, degradation.noise ?? [0, 0]) }
+    return { ...crop(blurred, 0), key: crop(blurred, 1).input }
+  }
+}
+
+export type BlurredView = Pair & {
+  /** Deviation of its isotropic blur in pixels of the large image. */
+  readonly width: number
+}
+
+/** One crop of a picture under an isotropic blur of its own, whose width is told. */
+export function oneView({ sigma }: Pick<BlindDegradation, 'sigma'>): (draw: Draw) => BlurredView {
+  return (draw) => {
+    const crop = cropper(draw)
+    const width = between(draw.random, sigma)
+    return { ...crop({ kernel: isotropicGaussian(kernelPx, width), noise: 0 }, 0), width }
   }
 }
 
@@ -85,54 +107,68 @@ export interface DasrConstants extends Readonly<Record<string, number>> {
   readonly encoderSteps: number
 }
 
-type DasrContext<C extends DasrConstants> = LossContext<Dasr, TwoViews, C>
-
-/** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
-export function dasrLosses(context: DasrContext<DasrConstants>): Losses {
-  const { input, key } = context.batch
-  return lossesWith(context, { queries: input, keys: key })
-}
-
-export interface SharedConstants extends DasrConstants {
-  /** What the key encoder keeps of its weights in a step. */
-  readonly momentum: number
-}
-
-/**
- * The same for degradations that pictures of a batch share: the key of a picture is a view of another one, and the batch's keys of other
- * degradations are negatives too. Those of the queue alone are told from a batch's by its statistics.
- */
-export function sharedDasrLosses(context: DasrContext<SharedConstants>): Losses {
-  const { input, key, degradation } = context.batch
-  const keys = rowsOf(key, keyOrder(degradation))
-  const { momentum } = context.constants
-  return lossesWith(context, { queries: input, keys, labels: degradation }, { momentum })
-}
-
 type Losses = Readonly<Record<string, Tensor>>
 
-function lossesWith(
-  { model, batch, step, constants }: DasrContext<DasrConstants>,
-  views: ContrastViews,
-  options?: MocoOptions,
+/** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
+export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>): Losses {
+  const { input, key } = context.batch
+  const { representation, logits } = contrastStep(context.model.E, { queries: input, keys: key })
+  return withRestoration(context, contrastiveLoss(logits), representation)
+}
+
+/** The same with {@link rankedContrast}, which needs neither queue nor key encoder, and a few thousand steps where the paper's takes millions of pictures. */
+export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): Losses {
+  const { model, batch } = context
+  const { encoder_q } = model.E
+  const representation = encoder_q.forward(batch.input, () => {}, followBatch)
+  // As `project` has it, of any length.
+  const projected = runSteps(encoder_q.mlp, representation)
+  return withRestoration(context, rankedContrast(projected, batch.width), representation)
+}
+
+function withRestoration(
+  { model, batch, step, constants }: LossContext<Dasr, Pair, DasrConstants>,
+  contrast: Tensor,
+  representation: Tensor,
 ): Losses {
-  const { representation, logits } = contrastStep(model.E, views, options)
-  const contrast = contrastiveLoss(logits)
   if (step < constants.encoderSteps) return { contrast }
   return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
 }
 
-/** For each picture whose key is its own: the next with the same degradation, the first after the last. */
-export function keyOrder(degradations: readonly number[]): readonly number[] {
-  return degradations.map((degradation, i) => {
-    const next = degradations.indexOf(degradation, i + 1)
-    return next < 0 ? degradations.indexOf(degradation) : next
-  })
-}
-
-function rowsOf(x: Tensor, order: readonly number[]): Tensor {
-  const [first, ...rest] = order.map((i) => x.slice(0, i, i + 1))
-  return first ? cat([first, ...rest], 0) : x
+/**
+ * Contrast for quantities (Rank-N-Contrast, Zha et al., arXiv:2210.01189, equation 1): for each pair of rows, all that are at least as far
+ * in the quantity are negatives. Similarity is the negative distance.
+ *
+ * @param rows [n d]
+ * @param values their quantity, n of them
+ */
+export function rankedContrast(rows: Tensor, values: readonly number[], temperature = 2): Tensor {
+  const [n, d] = [rows.size(0), rows.size(1)]
+  const apart = rows.reshape([n, 1, d]).sub(rows.reshape([1, n, d]))
+  // A row's distance to itself has no gradient.
+  const similarity = apart
+    .mul(apart)
+    .sum([2])
+    .add(1e-12)
+    .sqrt()
+    .mul(-1 / temperature)
+  const mask = new Float32Array(n * n * n)
+  const pairs = new Float32Array(n * n * n)
+  const gap = (i: number, j: number) => Math.abs(values[i]! - values[j]!)
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let k = 0; k < n; k++) {
+        const at = (i * n + j) * n + k
+        if (k === i || gap(i, k) < gap(i, j)) mask[at] = -1e9
+        if (j === k && i !== j) pairs[at] = -1 / (n * (n - 1))
+      }
+    }
+  }
+  const shares = similarity
+    .reshape([n, 1, n])
+    .add(constant(mask, [n, n, n]))
+    .logSoftmax(2)
+  return shares.mul(constant(pairs, [n, n, n])).sum([0, 1, 2])
 }
 
 /** A DASR whose encoder starts with waves: with few photos it learns no blur from weights by chance. */

@@ -3,8 +3,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { inverseNorm } from '../../core/functional.ts'
-import { constant } from '../../core/host.ts'
-import { cat, type Tensor } from '../../core/tensor.ts'
+import type { Tensor } from '../../core/tensor.ts'
 import { type Contrast, contrastiveLogits } from '../../models/dasr.ts'
 import type { BatchStatistics } from '../../nn/batchNorm.ts'
 import { stateDict } from '../../nn/module.ts'
@@ -13,15 +12,6 @@ import { assign, lerpTensors } from '../../torch/optim.ts'
 
 /** How far running statistics move towards those of a batch; PyTorch's default. */
 const statisticsShare = 0.1
-
-export interface ContrastViews {
-  /** [b 3 h w] in 0..1. */
-  readonly queries: Tensor
-  /** Other views of the same degradations. */
-  readonly keys: Tensor
-  /** Of the queries' degradations: keys of the batch with another one are negatives beside the queue; none unless given. */
-  readonly labels?: readonly number[]
-}
 
 export interface MocoOptions {
   /** What the key encoder keeps of its weights in a step. */
@@ -48,7 +38,7 @@ export function startContrast(contrast: Contrast): void {
  */
 export function contrastStep(
   contrast: Contrast,
-  { queries, keys, labels }: ContrastViews,
+  { queries, keys }: { readonly queries: Tensor; readonly keys: Tensor },
   { momentum = 0.999, temperature = 0.07 }: MocoOptions = {},
 ): { readonly representation: Tensor; readonly logits: Tensor } {
   const { queue, queue_ptr, encoder_q, encoder_k } = trainable(contrast)
@@ -70,10 +60,7 @@ export function contrastStep(
     // The queue is copied: backward needs it as it was.
     return [encoder_k.project(encoder_k.forward(keys, noTap, followBatch)), queue.mul(1)] as const
   })
-  const official = contrastiveLogits(projected, projectedKeys, others, temperature)
-  const logits = labels
-    ? cat([official, ofOtherLabels(projected, projectedKeys, { labels, temperature })], 1)
-    : official
+  const logits = contrastiveLogits(projected, projectedKeys, others, temperature)
   noGrad(() => {
     const at = scalar(queue_ptr)
     assign(queue.slice(1, at, at + batch), projectedKeys.transpose(0, 1))
@@ -82,22 +69,8 @@ export function contrastStep(
   return { representation, logits }
 }
 
-/** Logits of queries [b d] and keys [b d] of the same batch, and next to −∞ where their labels are the same. */
-function ofOtherLabels(
-  queries: Tensor,
-  keys: Tensor,
-  { labels, temperature }: { readonly labels: readonly number[]; readonly temperature: number },
-): Tensor {
-  const same = labels.flatMap((label) => labels.map((other) => (other === label ? -1e9 : 0)))
-  const mask = constant(Float32Array.from(same), [labels.length, labels.length])
-  return queries
-    .matmul(keys.transpose(0, 1))
-    .mul(1 / temperature)
-    .add(mask)
-}
-
 /** Moves a norm's running statistics towards those of a batch; the variance without bias, as PyTorch does. */
-function followBatch({ norm, mean, variance, count }: BatchStatistics): void {
+export function followBatch({ norm, mean, variance, count }: BatchStatistics): void {
   noGrad(() => {
     const unbiased = variance.mul(count / (count - 1))
     lerpTensors([norm.running_mean, norm.running_var], [mean, unbiased], statisticsShare)
