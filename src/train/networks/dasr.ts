@@ -116,7 +116,7 @@ export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>):
   return withRestoration(context, contrastiveLoss(logits), representation)
 }
 
-/** The same with {@link rankedContrast}, which needs neither queue nor key encoder, and a few thousand steps where the paper's takes millions of pictures. */
+/** The same with {@link rankedContrast} of known widths: no queue, no key encoder, and far fewer pictures than the paper's contrast needs. */
 export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): Losses {
   const { model, batch } = context
   const { encoder_q } = model.E
@@ -135,6 +135,9 @@ function withRestoration(
   return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
 }
 
+/** That of the paper's official code. */
+const rankedTemperature = 2
+
 /**
  * Contrast for quantities (Rank-N-Contrast, Zha et al., arXiv:2210.01189, equation 1): for each pair of rows, all that are at least as far
  * in the quantity are negatives. Similarity is the negative distance.
@@ -142,7 +145,7 @@ function withRestoration(
  * @param rows [n d]
  * @param values their quantity, n of them
  */
-export function rankedContrast(rows: Tensor, values: readonly number[], temperature = 2): Tensor {
+export function rankedContrast(rows: Tensor, values: readonly number[]): Tensor {
   const [n, d] = [rows.size(0), rows.size(1)]
   const apart = rows.reshape([n, 1, d]).sub(rows.reshape([1, n, d]))
   // A row's distance to itself has no gradient.
@@ -151,7 +154,7 @@ export function rankedContrast(rows: Tensor, values: readonly number[], temperat
     .sum([2])
     .add(1e-12)
     .sqrt()
-    .mul(-1 / temperature)
+    .mul(-1 / rankedTemperature)
   const mask = new Float32Array(n * n * n)
   const pairs = new Float32Array(n * n * n)
   const gap = (i: number, j: number) => Math.abs(values[i]! - values[j]!)
