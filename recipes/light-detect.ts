@@ -25,7 +25,7 @@ import {
   wordsLoss,
 } from 'limpid/train'
 
-const steps = 3500
+const steps = 10_000
 const options = {
   ...clipDefaults,
   features: 128,

@@ -1,5 +1,5 @@
 // Pairs for light-detect: squares of photos as a CLIP sees them, with each of ten kinds of damage and without, in folders <kind>/LQ and
-// <kind>/GT. Photos that have theirs already are left as they are.
+// <kind>/GT. Pairs that are there already are left as they are, so that more can be added.
 // npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]
 
 import { existsSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { degradationWords } from '../src/models/daclip.ts'
 import { damaged } from '../src/train/networks/tenKinds.ts'
 
-const [photos, output, perKind = '5'] = process.argv.slice(2)
+const [photos, output, perKind = '15'] = process.argv.slice(2)
 if (!photos || !output)
   throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]')
 
@@ -32,10 +32,10 @@ const source = await openSource(await specOf(photos))
 for (let i = 0; i < source.length; i++) {
   const name = source.name(i).replaceAll('/', '-')
   const file = (kind: string, view: string, n: number) => join(output, kind, view, `${name}-${n}.png`)
-  if (existsSync(file(degradationWords.at(-1)!, 'GT', Number(perKind) - 1))) continue
   const { pixels } = await decodeBytes(await source.read(i), { name })
   for (const [k, kind] of degradationWords.entries()) {
     for (let n = 0; n < Number(perKind); n++) {
+      if (existsSync(file(kind, 'GT', n))) continue
       const random = counterRandom(0).fork(i).fork(k).fork(n)
       const most = Math.min(pixels.width, pixels.height, mostPx)
       const sidePx = Math.min(leastPx + random.integer(Math.max(most - leastPx, 0) + 1), most)

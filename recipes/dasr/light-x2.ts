@@ -3,8 +3,8 @@
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
 //   limpid train recipes/dasr/light-x2.ts --data photos-half --set validate.images.root=Set5 --out runs/dasr-light-x2
 //
-// 234 free photos of 1 to 2.5 megapixels, at half their size as few are sharp to the pixel; 2 CPU cores. Not
-// trained to its end yet: whether the encoder learns widths from so few photos is not shown.
+// 234 free photos of 1 to 2.5 megapixels, at half their size as few are sharp to the pixel; 2 CPU cores. Not trained to its end yet: after
+// the encoder's 1,500 steps a linear probe reads widths from pictures it never saw (R² 0.957), pictures are not judged yet.
 
 import {
   adam,
@@ -31,16 +31,12 @@ const options: DasrOptions = {
   queueSize: 0,
 }
 const encoderSteps = 1500
-const total = 14_000
+const total = 10_000
 
 export const recipe = defineRecipe({
   name: 'dasr-light-x2',
   card: { title: 'Light DASR ×2, unknown isotropic blur', task: 'upscale', license: 'apache' },
-  network: {
-    model: 'dasr',
-    options,
-    create: dasrWithWaves,
-  },
+  network: { model: 'dasr', options, create: dasrWithWaves },
   data: {
     images: folder('data/photos', { scale }),
     phases: [
