@@ -134,11 +134,13 @@ function unary<K extends Op>(compute: (x: number, attrs: OpAttrs[K]) => number):
   }
 }
 
-/** Reads the input in the order given by strides. */
+/** Reads the input in the order given by strides; a view where that is its own. */
 function strided(x: Values, shape: readonly number[], strides: readonly number[], start = 0): Values {
-  const out = new Float32Array(elementCount(shape))
   const [sizes, steps] = merged(shape, strides)
   const rank = sizes.length
+  const count = elementCount(shape)
+  if (rank < 2 && (steps[0] ?? 1) === 1) return x.subarray(start, start + count)
+  const out = new Float32Array(count)
   const index = new Array<number>(rank).fill(0)
   const inner = sizes[rank - 1] ?? 1
   const step = steps[rank - 1] ?? 1

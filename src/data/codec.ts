@@ -1,7 +1,7 @@
 // Image files in and out, by sharp (libvips).
 
 import { open, readFile } from 'node:fs/promises'
-import sharp, { type Metadata, type Sharp } from 'sharp'
+import type { Metadata, Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
 import { messageOf, RestoreError } from '../core/errors.ts'
 import { bitmapFormat, readBitmap } from './bitmaps.ts'
@@ -9,6 +9,7 @@ import { type Image, type Pixels, pixelsToPlanes, quantize } from './image.ts'
 import { type ImageMetadata, uprightExif, uprightXmp } from './metadata.ts'
 import { profileFits } from './profiles.ts'
 import { foreignProfile, fromSrgb, rasterOf, type Shape, toSrgb } from './raster.ts'
+import { sharp } from './sharp.ts'
 import { explainUnreadable, refuseByContent } from './unreadable.ts'
 
 export type { ImageMetadata } from './metadata.ts'

@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import sharp, { type Sharp } from 'sharp'
+import type { Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
 import { type Image, type Pixels, peakOf, pixelsToPlanes, quantize, withoutAlpha } from './image.ts'
 import { type CarrierOptions, carrierPng, type ImageMetadata } from './metadata.ts'
 import { greyTables, profileKind } from './profiles.ts'
+import { sharp } from './sharp.ts'
 
 type Samples = Uint8Array | Uint16Array
 

@@ -32,8 +32,8 @@ export class ChannelLayerNorm {
     const scaled = conv.weight.mul(weight.reshape([1, c, 1, 1]))
     if (!bias) return { weight: scaled, bias: conv.bias, stride, padding, groups }
     const shift = conv.weight
-      .mul(bias.reshape([1, c, 1, 1]))
-      .sum([1])
+      .reshape([out, c])
+      .matmul(bias.reshape([c, 1]))
       .reshape([out])
     return { weight: scaled, bias: conv.bias ? shift.add(conv.bias) : shift, stride, padding, groups }
   }

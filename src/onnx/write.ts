@@ -55,24 +55,36 @@ export function onnxDataType(dtype: DType): number {
 
 const utf8 = new TextEncoder()
 
-/** A protobuf message under construction; large bytes are kept by reference until the end. */
+/** A protobuf message under construction: small fields byte by byte, large bytes by reference until the end. */
 class Message {
-  readonly #parts: Uint8Array[] = []
+  readonly #parts: (number[] | Uint8Array)[] = []
+  /** The last part while small fields are put into it. */
+  #open: number[] | undefined
   length = 0
 
-  #push(part: Uint8Array): void {
-    this.#parts.push(part)
-    this.length += part.length
+  #put(bytes: ArrayLike<number>): void {
+    if (!this.#open) {
+      this.#open = []
+      this.#parts.push(this.#open)
+    }
+    for (let i = 0; i < bytes.length; i++) this.#open.push(bytes[i] as number)
+    this.length += bytes.length
+  }
+
+  #refer(parts: readonly (number[] | Uint8Array)[], length: number): void {
+    for (const part of parts) this.#parts.push(part)
+    this.#open = undefined
+    this.length += length
   }
 
   #varint(value: number): void {
     const bytes: number[] = []
-    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : BigInt(value)
-    do {
-      bytes.push(Number(rest & 127n) | (rest > 127n ? 128 : 0))
-      rest >>= 7n
-    } while (rest > 0n)
-    this.#push(Uint8Array.from(bytes))
+    // Negative numbers are those of 64 bits.
+    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : value
+    for (; rest > 127; rest = typeof rest === 'bigint' ? rest >> 7n : Math.floor(rest / 128))
+      bytes.push(Number(typeof rest === 'bigint' ? rest & 127n : rest % 128) | 128)
+    bytes.push(Number(rest))
+    this.#put(bytes)
   }
 
   int(field: number, value: number): this {
@@ -83,25 +95,29 @@ class Message {
 
   float(field: number, value: number): this {
     this.#varint(field * 8 + 5)
-    this.#push(new Uint8Array(Float32Array.of(value).buffer))
+    this.#put(new Uint8Array(Float32Array.of(value).buffer))
     return this
   }
 
   bytes(field: number, value: Uint8Array): this {
     this.#varint(field * 8 + 2)
     this.#varint(value.length)
-    this.#push(value)
+    this.#refer([value], value.length)
     return this
   }
 
   text(field: number, value: string): this {
-    return this.bytes(field, utf8.encode(value))
+    const bytes = utf8.encode(value)
+    this.#varint(field * 8 + 2)
+    this.#varint(bytes.length)
+    this.#put(bytes)
+    return this
   }
 
   message(field: number, value: Message): this {
     this.#varint(field * 8 + 2)
     this.#varint(value.length)
-    for (const part of value.#parts) this.#push(part)
+    this.#refer(value.#parts, value.length)
     return this
   }
 

@@ -9,7 +9,7 @@ import { foreignProfile } from '../data/raster.ts'
 import type { License, ModelCard } from '../registry/cards.ts'
 import { examine, type NetworkRequest } from './asked.ts'
 import { Engine, type PictureOptions } from './engine.ts'
-import { type RestoreInput, readInput } from './input.ts'
+import { type ReadInput, type ReadOptions, type RestoreInput, readInput } from './input.ts'
 import { findGuide, findModel, type ModelRequest } from './models.ts'
 import type { RestoreInfo } from './picture.ts'
 import type { OnProgress } from './progress.ts'
@@ -117,12 +117,15 @@ export class Restorer implements AsyncDisposable {
     return this.#open.guide?.session.opened
   }
 
-  /** Restores a picture of any size; a failure concerns this picture alone. */
-  async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
+  /** Restores a picture of any size, or one that is being read; a failure concerns this picture alone. */
+  async run(
+    input: RestoreInput | Promise<ReadInput>,
+    options: RunPictureOptions = {},
+  ): Promise<RestoreResult> {
     const started = performance.now()
     this.#engine.check(options)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
-    const read = await readInput(input, options)
+    const read = await (input instanceof Promise ? input : readInput(input, options))
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
     checkAborted(options.signal)
     const restoring = performance.now()
@@ -197,14 +200,22 @@ export function createRestorer(options: RestorerOptions): Promise<Restorer> {
   return Restorer.open(options)
 }
 
+/** Begins to read a picture while the network is being opened; what is wrong with it comes when it is awaited. */
+export function readAhead(input: RestoreInput, options: ReadOptions): Promise<ReadInput> {
+  const read = readInput(input, options)
+  read.catch(() => {})
+  return read
+}
+
 /** Restores one picture; for several, {@link createRestorer} opens the network once. */
 export async function restore(
   input: RestoreInput,
   options: RestorerOptions & RunPictureOptions,
 ): Promise<RestoreResult> {
+  const read = readAhead(input, options)
   const restorer = await createRestorer(options)
   try {
-    return await restorer.run(input, options)
+    return await restorer.run(read, options)
   } finally {
     await restorer.close()
   }

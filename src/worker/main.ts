@@ -12,12 +12,15 @@ const watcher = `
   new Socket({ fd: 0 }).on('error', () => {}).on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
 `
 
+/** Loaded while the process has nothing else to do; where it cannot be, libtorch may be asked for. */
+const onnx = import('../runtime/session/sessionNode.ts')
+onnx.catch(() => {})
+
 const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
-  const onnx = () => import('../runtime/session/sessionNode.ts')
   const check = async (name: string, open: OpenProbe) => {
     const [{ probeOutput, probe }, { nodeSession }] = await Promise.all([
       import('../runtime/session/probe.ts'),
-      onnx(),
+      onnx,
     ])
     const expected = await probeOutput((_, forward) => nodeSession({ forward }, { threads: 1 }))
     await probe(name, open, expected)
@@ -28,7 +31,7 @@ const openSession: OpenSession = async (model, { backend, device, deviceIndex, t
     if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
-  const { nodeSession } = await onnx()
+  const { nodeSession } = await onnx
   const options = { provider: device, deviceIndex, threads }
   if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
   return nodeSession(model, options)

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
-import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
+import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
 import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
 import { writeResult } from '../result.ts'
 import {
@@ -51,6 +51,8 @@ export async function restoreCommand(
   const restorers: Restorer[] = []
   try {
     progress.opening()
+    const [only] = plan.jobs.length === 1 ? plan.jobs : []
+    const ahead = only && only.path !== '-' ? readAhead(only.path, treatment) : undefined
     const shares = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
     for (let i = 0; i < shares; i++)
       restorers.push(await createRestorer({ ...request, shares, signal: interrupt.signal }))
@@ -58,7 +60,7 @@ export async function restoreCommand(
     const skipped = plan.jobs.length - todo.length
     progress.begin(todo.length)
     const outcome = await restoreJobs(todo, {
-      ...{ restorers, treatment, manifest, progress, signal: interrupt.signal },
+      ...{ restorers, treatment, manifest, progress, ahead, signal: interrupt.signal },
       onWritten: ({ output }) => {
         progress.clear()
         if (output !== '-' && !isDocument(options)) process.stdout.write(`${output}\n`)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { decodeBytes } from '../../data/codec.ts'
+import type { ReadInput } from '../../runtime/input.ts'
 import type { RestoreInfo } from '../../runtime/picture.ts'
 import type { Restorer, RunPictureOptions } from '../../runtime/restorer.ts'
 import type { RestoreResult } from '../../runtime/result.ts'
@@ -42,6 +43,8 @@ export interface BatchOptions {
   readonly treatment: Treatment
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
+  /** The picture, where there is but one and it is being read. */
+  readonly ahead: Promise<ReadInput> | undefined
   readonly signal: AbortSignal
   readonly onWritten: (result: Restored) => void
 }
@@ -75,13 +78,13 @@ export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): 
 }
 
 async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): Promise<Restored> {
-  const { treatment, progress, signal } = options
+  const { treatment, progress, ahead, signal } = options
   const started = performance.now()
   const { quality, strip, compare, overwrite: _, ...run } = treatment
   const { format, output } = job
   const source = job.path === '-' ? readInput('-') : job.path
   const name = job.path === '-' ? 'stdin' : job.path
-  const result = await restorer.run(source, {
+  const result = await restorer.run(ahead ?? source, {
     ...{ ...run, signal, format, name },
     onProgress: (event) => progress.event(job.name, event),
   })
