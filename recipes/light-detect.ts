@@ -25,7 +25,7 @@ import {
   wordsLoss,
 } from 'limpid/train'
 
-const steps = 10_000
+const steps = 8000
 const options = {
   ...clipDefaults,
   features: 128,

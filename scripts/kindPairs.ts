@@ -14,7 +14,7 @@ import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { degradationWords } from '../src/models/daclip.ts'
 import { damaged } from '../src/train/networks/tenKinds.ts'
 
-const [photos, output, perKind = '15'] = process.argv.slice(2)
+const [photos, output, perKind = '10'] = process.argv.slice(2)
 if (!photos || !output)
   throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]')
 

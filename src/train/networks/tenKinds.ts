@@ -33,19 +33,20 @@ import { localWaves } from './waves.ts'
 
 type Word = (typeof degradationWords)[number]
 
+/** From what the eye just sees in a photo of half a megapixel to what spoils it: weaker damage has no name to be learned. */
 const damage: Readonly<Record<Word, Degrade>> = {
   'motion-blurry': oneOf([
-    blur({ kernel: 'line', length: [5, 22] }),
-    blur({ kernel: 'shake', length: [8, 28] }),
+    blur({ kernel: 'line', length: [9, 24] }),
+    blur({ kernel: 'shake', length: [12, 30] }),
   ]),
-  hazy: haze(),
-  'jpeg-compressed': jpeg({ quality: [5, 40] }),
+  hazy: haze({ density: [1.2, 3], light: [0.8, 1] }),
+  'jpeg-compressed': jpeg({ quality: [5, 30] }),
   'low-light': lowLight(),
   noisy: noise({ sigma: [12, 60], clip: 'on' }),
-  raindrop: raindrops(),
-  rainy: rain(),
-  shadowed: shadow(),
-  snowy: snow(),
+  raindrop: raindrops({ amount: [6, 16], size: [18, 44], defocus: [0.5, 1.8] }),
+  rainy: rain({ amount: [60, 150], opacity: [0.5, 0.85] }),
+  shadowed: shadow({ strength: [0.75, 0.92], softness: [1, 3] }),
+  snowy: snow({ amount: [40, 140], opacity: [0.75, 0.95] }),
   uncompleted: holes(),
 }
 
