@@ -1,5 +1,7 @@
 // light-detect: a small DA-CLIP that tells ten kinds of damage apart, and an undamaged photo, by their names.
 //
+// In a checkout of the repository, whose scripts/ make the pairs:
+//
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
 //   npx tsx scripts/kindPairs.ts photos-half kinds
 //   limpid train recipes/light-detect.ts --data kinds --out runs/light-detect

@@ -3,8 +3,9 @@
 // npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]
 
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeWhole } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { fromBytes, resizeBytes, toBytes } from '../src/data/clip/clipImage.ts'
 import { decodeBytes, encodeImage } from '../src/data/codec.ts'
@@ -15,7 +16,8 @@ import { degradationWords } from '../src/models/daclip.ts'
 import { damaged } from '../src/train/networks/tenKinds.ts'
 
 const [photos, output, perKind = '10'] = process.argv.slice(2)
-if (!photos || !output)
+const count = Number(perKind)
+if (!photos || !output || !Number.isInteger(count) || count < 1)
   throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]')
 
 /** Sides of the squares, and of what a CLIP makes of them. */
@@ -23,18 +25,18 @@ const [leastPx, mostPx, seenPx] = [200, 440, 224]
 
 async function save(file: string, image: Image): Promise<void> {
   const seen = fromBytes(resizeBytes(toBytes(image), seenPx, seenPx))
-  await writeFile(file, await encodeImage({ image: seen, alpha: undefined, depth: 8, format: 'png' }))
+  writeWhole(file, [await encodeImage({ image: seen, alpha: undefined, depth: 8, format: 'png' })])
 }
 
 for (const kind of degradationWords)
   for (const view of ['LQ', 'GT']) await mkdir(join(output, kind, view), { recursive: true })
 const source = await openSource(await specOf(photos))
 for (let i = 0; i < source.length; i++) {
-  const name = source.name(i).replaceAll('/', '-')
+  const name = source.name(i).replaceAll('/', '--')
   const file = (kind: string, view: string, n: number) => join(output, kind, view, `${name}-${n}.png`)
   const { pixels } = await decodeBytes(await source.read(i), { name })
   for (const [k, kind] of degradationWords.entries()) {
-    for (let n = 0; n < Number(perKind); n++) {
+    for (let n = 0; n < count; n++) {
       if (existsSync(file(kind, 'GT', n))) continue
       const random = counterRandom(0).fork(i).fork(k).fork(n)
       const most = Math.min(pixels.width, pixels.height, mostPx)

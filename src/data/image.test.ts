@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { float32Data } from '../core/data.ts'
-import { crop, type Image, imageToTensor, quantize, roundHalfEven, tensorToImage } from './image.ts'
+import { crop, type Image, imageToTensor, in8Bits, quantize, roundHalfEven, tensorToImage } from './image.ts'
 
 const image = (width: number, height: number, channels: number): Image => {
   return {
@@ -13,6 +13,13 @@ const image = (width: number, height: number, channels: number): Image => {
 
 test('halves round to even', () => {
   expect([0.5, 1.5, 2.5, 3.49, 254.5, 254.51].map(roundHalfEven)).toEqual([0, 2, 2, 3, 254, 255])
+})
+
+test('in8Bits gives what a file of 8 bits would, between two levels and outside of them too', () => {
+  const data = Float32Array.from([...Array.from({ length: 255 }, (_, k) => (k + 0.5) / 255), -0.1, 1.2])
+  const image = { width: data.length, height: 1, channels: 1, data }
+  const levels = quantize(image, 255, new Uint8Array(data.length))
+  expect(in8Bits(image).data).toEqual(Float32Array.from(levels, (level) => level / 255))
 })
 
 describe('quantize', () => {

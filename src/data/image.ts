@@ -92,10 +92,10 @@ export function roundHalfEven(value: number): number {
   return floor % 2 === 0 ? floor : floor + 1
 }
 
-/** An image as a file of 8 bits holds it: clamped to [0, 1], a multiple of 1/255. */
+/** An image as a file of 8 bits holds it (see {@link quantize}): clamped to [0, 1], a multiple of 1/255. */
 export function in8Bits(image: Image): Image {
-  const data = image.data.map((value) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255) / 255)
-  return { ...image, data }
+  const level = (value: number) => roundHalfEven(Math.fround(255 * Math.min(Math.max(value, 0), 1)))
+  return { ...image, data: image.data.map((value) => level(value) / 255) }
 }
 
 /** Interleaved integers [h w c]: clamped to [0, 1], times `peak` (255 or 65535), rounded half to even in float32 as NumPy does. */

@@ -1,6 +1,6 @@
 // DASR: Unsupervised Degradation Representation Learning for Blind Super-Resolution, arXiv:2104.00416.
 // Checkpoint keys: SYSU-SAIL/DASR@51524af model/blindsr.py and moco/builder.py. Input [b 3 h w] in 0..1 of any size.
-// How the encoder is trained (momentum, queue) is in train/moco.ts.
+// How the encoder is trained (momentum and queue, or ranked contrast) is in train/networks/dasr.ts.
 
 import { inverseNorm } from '../core/functional.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'

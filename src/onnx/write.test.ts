@@ -55,6 +55,13 @@ describe('an ONNX file', () => {
     expect(() => writeOnnx({ ...model(0), initializers: broken })).toThrow(/constant w: expected 3 values/)
   })
 
+  test('refuses an attribute that is no whole number where one is meant', () => {
+    for (const axis of [1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const node = { opType: 'Gather', inputs: ['x', 'w'], outputs: ['y'], attributes: { axis } }
+      expect(() => writeOnnx({ ...model(0), nodes: [node] })).toThrow(`expected a whole number, got ${axis}`)
+    }
+  })
+
   test('refuses to grow beyond what protobuf holds', () => {
     const large = float32Data(new Float32Array(2 ** 28), [2 ** 28])
     const initializers = new Map([

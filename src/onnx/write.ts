@@ -78,12 +78,18 @@ class Message {
   }
 
   #varint(value: number): void {
+    if (!Number.isSafeInteger(value))
+      throw new RestoreError('trace', `ONNX: expected a whole number, got ${value}`)
     const bytes: number[] = []
-    // Negative numbers are those of 64 bits.
-    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : value
-    for (; rest > 127; rest = typeof rest === 'bigint' ? rest >> 7n : Math.floor(rest / 128))
-      bytes.push(Number(typeof rest === 'bigint' ? rest & 127n : rest % 128) | 128)
-    bytes.push(Number(rest))
+    let rest = value
+    if (value < 0) {
+      // Ten bytes, as of 64 bits.
+      let bits = BigInt.asUintN(64, BigInt(value))
+      for (; bits > 127n; bits >>= 7n) bytes.push(Number(bits & 127n) | 128)
+      rest = Number(bits)
+    }
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+    bytes.push(rest)
     this.#put(bytes)
   }
 

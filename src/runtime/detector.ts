@@ -7,6 +7,7 @@ import { readCheckpoint } from '../checkpoints/files.ts'
 import { type Checkpoint, loadTensor } from '../checkpoints/stored.ts'
 import { type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
+import type { RunOptions } from '../core/session.ts'
 import { clipImage } from '../data/clip/clipImage.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import { type Image, pixelsToPlanes } from '../data/image.ts'
@@ -76,7 +77,7 @@ export class Detector implements AsyncDisposable {
     const setup = { weights, options: {}, threads: availableParallelism() }
     const { session } = await openAt(placementsFor(options), setup, { signal: options.signal })
     try {
-      const texts = rowsOf((await session.part('text').run({ ids })).textFeatures)
+      const texts = rowsOf((await session.part('text').run({ ids }, options)).textFeatures)
       const words = { texts, prompts, scale: scaleOf(checkpoint) }
       return new Detector({ session, imageSide: clip.imageSide, words, notes })
     } catch (error) {
@@ -91,15 +92,15 @@ export class Detector implements AsyncDisposable {
   }
 
   /** Every prompt and how likely it is for a picture, the likeliest first. */
-  async run(input: RestoreInput, options: ReadOptions = {}): Promise<readonly Finding[]> {
+  async run(input: RestoreInput, options: ReadOptions & RunOptions = {}): Promise<readonly Finding[]> {
     const { pixels } = await readInput(input, options)
-    return this.runPlanes(pixelsToPlanes(pixels).image)
+    return this.runPlanes(pixelsToPlanes(pixels).image, options)
   }
 
   /** The same for planes [c h w] of 0 .. 1, in colour or grey. */
-  async runPlanes(image: Image): Promise<readonly Finding[]> {
+  async runPlanes(image: Image, options: RunOptions = {}): Promise<readonly Finding[]> {
     const { session, imageSide, words } = this.#open
-    const [seen] = rowsOf((await session.run({ image: clipImage(image, imageSide) })).degradation)
+    const [seen] = rowsOf((await session.run({ image: clipImage(image, imageSide) }, options)).degradation)
     if (!seen) throw new RestoreError('numeric', 'detect: expected features of the degradation, got none')
     return rank(seen, words)
   }
@@ -131,11 +132,10 @@ function weightsOf({ model = defaultDetector, weights }: DetectorOptions): strin
   if (weights !== undefined) return weights
   const packaged = packagedWeights(model)
   if (existsSync(packaged)) return packaged
-  const training =
-    model === defaultDetector ? 'train them with limpid train recipes/light-detect.ts, or ' : ''
+  const training = model === defaultDetector ? 'train them as recipes/light-detect.ts tells, or ' : ''
   throw new RestoreError(
     'usage',
-    `${model}: expected its weights at ${packaged}, where there are none; ${training}give --weights FILE with those of a DA-CLIP, such as daclip_ViT-B-32.pt`,
+    `${model}: expected its weights at ${packaged}, where there are none; ${training}give the weights of a DA-CLIP, such as daclip_ViT-B-32.pt`,
   )
 }
 

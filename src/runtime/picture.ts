@@ -31,7 +31,7 @@ export interface RestoreInfo extends PictureInfo {
   /** What really computed: 'cpu', 'webgpu' or 'cuda:N'. */
   readonly device: string
   readonly backend: 'onnx' | 'torch'
-  /** In seconds. */
+  /** In seconds; what was read while the network was opened does not count. */
   readonly seconds: { readonly read: number; readonly restore: number }
 }
 

@@ -117,15 +117,18 @@ export class Restorer implements AsyncDisposable {
     return this.#open.guide?.session.opened
   }
 
-  /** Restores a picture of any size, or one that is being read; a failure concerns this picture alone. */
-  async run(
-    input: RestoreInput | Promise<ReadInput>,
-    options: RunPictureOptions = {},
-  ): Promise<RestoreResult> {
+  /** Restores a picture of any size; a failure concerns this picture alone. */
+  async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
+    this.#engine.check(options)
+    return this.runRead(readInput(input, options), options)
+  }
+
+  /** The same for a picture that is being read already. @internal */
+  async runRead(reading: Promise<ReadInput>, options: RunPictureOptions): Promise<RestoreResult> {
     const started = performance.now()
     this.#engine.check(options)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
-    const read = await (input instanceof Promise ? input : readInput(input, options))
+    const read = await reading
     if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
     checkAborted(options.signal)
     const restoring = performance.now()
@@ -215,7 +218,7 @@ export async function restore(
   const read = readAhead(input, options)
   const restorer = await createRestorer(options)
   try {
-    return await restorer.run(read, options)
+    return await restorer.runRead(read, options)
   } finally {
     await restorer.close()
   }

@@ -52,7 +52,7 @@ export async function restoreCommand(
   try {
     progress.opening()
     const [only] = plan.jobs.length === 1 ? plan.jobs : []
-    const ahead = only && only.path !== '-' ? readAhead(only.path, treatment) : undefined
+    const ahead = only && only.path !== '-' ? { job: only, read: readAhead(only.path, treatment) } : undefined
     const shares = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
     for (let i = 0; i < shares; i++)
       restorers.push(await createRestorer({ ...request, shares, signal: interrupt.signal }))

@@ -43,8 +43,8 @@ export interface BatchOptions {
   readonly treatment: Treatment
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
-  /** The picture, where there is but one and it is being read. */
-  readonly ahead: Promise<ReadInput> | undefined
+  /** A picture that is being read since before the networks were open. */
+  readonly ahead: { readonly job: Job; readonly read: Promise<ReadInput> } | undefined
   readonly signal: AbortSignal
   readonly onWritten: (result: Restored) => void
 }
@@ -84,10 +84,13 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
   const { format, output } = job
   const source = job.path === '-' ? readInput('-') : job.path
   const name = job.path === '-' ? 'stdin' : job.path
-  const result = await restorer.run(ahead ?? source, {
+  const running: RunPictureOptions = {
     ...{ ...run, signal, format, name },
     onProgress: (event) => progress.event(job.name, event),
-  })
+  }
+  const result = await (ahead?.job === job
+    ? restorer.runRead(ahead.read, running)
+    : restorer.run(source, running))
   const writing = { format, quality, strip }
   const bytes = await result.toBuffer(writing)
   if (output !== '-') makeFolder(dirname(output))

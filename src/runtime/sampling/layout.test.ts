@@ -194,7 +194,7 @@ describe('a network of which each pixel is its own affair', () => {
     expect(calls.length).toBe(8 * 4 * 2)
   })
 
-  test('stops after the call that waits for the network already, whatever the sampler', async () => {
+  test('stops between two calls, whatever the sampler', async () => {
     for (const sampler of ['ode', 'posterior'] as const) {
       const { session, calls } = pointwise()
       const controller = new AbortController()
@@ -202,7 +202,7 @@ describe('a network of which each pixel is its own affair', () => {
       const tiles = { tile: 16, overlap: 4 }
       const running = sampled({ session, options: plain }, { sampler, tiles, run: controller, onTile })
       await expect(running).rejects.toMatchObject({ code: 'aborted' })
-      expect(calls.length).toBe(4)
+      expect(calls.length).toBe(3)
     }
   })
 

@@ -16,8 +16,8 @@ interface Header<M> {
   readonly parts: readonly Part[]
 }
 
-/** Sends a frame, to its last byte; its tensors are not copied, so they may not change before it is answered. */
-export function sendFrame(socket: Socket, message: object, tensors: NamedData = {}): Promise<void> {
+/** Sends a frame; its tensors are not copied, so they may not change before it is answered. */
+export function sendFrame(socket: Socket, message: object, tensors: NamedData = {}): void {
   const named = Object.entries(tensors)
   const parts = named.map(([name, { dtype, shape, bytes }]): Part => {
     return { name, dtype, shape, byteLength: bytes.length }
@@ -30,7 +30,6 @@ export function sendFrame(socket: Socket, message: object, tensors: NamedData = 
   socket.write(header)
   for (const [, { bytes }] of named) if (bytes.length > 0) socket.write(bytes)
   socket.uncork()
-  return new Promise((resolve) => socket.write('', () => resolve()))
 }
 
 /** Calls `onFrame` for every frame that arrives; the bytes of a tensor are copied once, to where they stay. */

@@ -25,18 +25,11 @@ function loaderArguments(): string[] {
   return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
 }
 
-/** What a request meets whose process ended before it was its turn, or was ended for another's sake: it may be asked again. */
-class Unanswered extends Error {}
-
-interface AskOptions extends RunOptions {
-  readonly tensors?: NamedData
-}
-
-/** A running process and the answers that are awaited from it, in the order of their requests. */
+/** A running process and the answer that is awaited from it, if any. */
 class Compute {
   readonly #child: ChildProcess
   readonly #socket: Socket
-  readonly #pending: { resolve(frame: Frame<Reply>): void; reject(error: Error): void }[] = []
+  #pending: { resolve(frame: Frame<Reply>): void; reject(error: Error): void } | undefined
   #stderr = ''
   #isKilled = false
   isAlive = true
@@ -52,7 +45,7 @@ class Compute {
     const socket = this.#child.stdio[3]
     if (!(socket instanceof Socket)) throw new TypeError('expected a socket to the computing process')
     this.#socket = socket
-    receiveFrames<Reply>(this.#socket, (frame) => this.#shift()?.resolve(frame))
+    receiveFrames<Reply>(this.#socket, (frame) => this.#settle()?.resolve(frame))
     // The end of the process tells more than what its end does to its streams.
     for (const stream of this.#child.stdio) stream?.on('error', () => {})
     this.#child.stderr?.on('data', (text) => {
@@ -67,22 +60,13 @@ class Compute {
     return this.#child.pid
   }
 
-  /** Sends a request, while the process is at others too, and awaits its answer; an abort ends the process where it is at this one. */
-  ask(request: Request, { tensors, signal }: AskOptions = {}): Promise<Frame<Reply>> {
-    let onAbort = () => {}
-    const reply = new Promise<Frame<Reply>>((resolve, reject) => {
-      const asked = { resolve, reject }
-      this.#pending.push(asked)
-      onAbort = () => {
-        setTimeout(() => {
-          if (this.#pending[0] === asked) this.kill()
-        }, graceMs).unref()
-      }
-      signal?.addEventListener('abort', onAbort)
+  /** Sends a request and awaits its answer; only one at a time. */
+  ask(request: Request, tensors?: NamedData): Promise<Frame<Reply>> {
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject }
       this.#holdParent(true)
       sendFrame(this.#socket, request, tensors)
     })
-    return reply.finally(() => signal?.removeEventListener('abort', onAbort))
   }
 
   kill(): void {
@@ -91,16 +75,16 @@ class Compute {
     this.#child.kill('SIGKILL')
   }
 
-  #shift() {
-    const first = this.#pending.shift()
-    if (this.#pending.length === 0) this.#holdParent(false)
-    return first
+  #settle() {
+    const pending = this.#pending
+    this.#pending = undefined
+    this.#holdParent(false)
+    return pending
   }
 
   #end(reason: string): void {
     this.isAlive = false
-    if (!this.#isKilled) this.#shift()?.reject(this.#failure(reason))
-    for (let next = this.#shift(); next; next = this.#shift()) next.reject(new Unanswered())
+    this.#settle()?.reject(this.#isKilled ? aborted() : this.#failure(reason))
   }
 
   #failure(reason: string): RestoreError {
@@ -160,12 +144,15 @@ export class ComputeSession implements Session {
 
   /** A part of the network as a session; it ends with this one. */
   part(name: string): Pick<Session, 'run'> {
-    return { run: (inputs, options) => this.#run({ type: 'run', part: name }, inputs, options) }
+    return { run: (inputs, options) => this.#inTurn({ type: 'run', part: name }, inputs, options) }
   }
 
-  /** Runs that are asked for at once follow each other without a pause. */
   run(inputs: NamedData, options?: RunOptions): Promise<NamedData> {
-    return this.#run({ type: 'run' }, inputs, options)
+    return this.#inTurn({ type: 'run' }, inputs, options)
+  }
+
+  #inTurn(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
+    return this.#turns.run(() => this.#run(request, inputs, signal), signal)
   }
 
   async close(): Promise<void> {
@@ -174,32 +161,16 @@ export class ComputeSession implements Session {
     await this.#turns.run(async () => {})
   }
 
-  async #run(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
-    for (;;) {
-      const { reply } = await this.#turns.run(() => this.#send(request, inputs, signal), signal)
-      try {
-        const { message, tensors } = await untilAborted(reply, signal)
-        if (message.type === 'result') return tensors
-        throw unexpected(message)
-      } catch (error) {
-        if (!(error instanceof Unanswered)) throw error
-        if (this.#isClosed) throw aborted()
-      }
-    }
-  }
-
-  /** Starts the process again where it ended; gives the reply within an object, as it is not awaited here. */
-  async #send(
-    request: Request,
-    inputs: NamedData,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly reply: Promise<Frame<Reply>> }> {
+  async #run(request: Request, inputs: NamedData, signal: AbortSignal | undefined): Promise<NamedData> {
     if (this.#isClosed) throw new RestoreError('usage', 'restore: expected an open session, got a closed one')
     if (!this.#compute?.isAlive) this.#compute = (await start(this.#setup, signal)).compute
-    const reply = this.#compute.ask(request, { signal, tensors: inputs })
-    // Its error is told where it is awaited.
-    reply.catch(() => {})
-    return { reply }
+    if (this.#isClosed) {
+      this.#compute.kill()
+      throw aborted()
+    }
+    const { message, tensors } = await ask(this.#compute, request, { signal, tensors: inputs })
+    if (message.type === 'result') return tensors
+    throw unexpected(message)
   }
 }
 
@@ -211,12 +182,35 @@ async function start(
   const compute = spare?.isAlive ? spare : new Compute()
   spare = undefined
   try {
-    const { message } = await untilAborted(compute.ask({ type: 'open', setup }, { signal }), signal)
+    const { message } = await untilAborted(ask(compute, { type: 'open', setup }, { signal }), signal)
     if (message.type === 'opened') return { compute, opened: message.opened }
     throw unexpected(message)
   } catch (error) {
     compute.kill()
     throw error
+  }
+}
+
+interface AskOptions extends RunOptions {
+  readonly tensors?: NamedData
+}
+
+/** Asks and awaits the answer; after an abort the process has a moment to give it, then it is killed. */
+async function ask(
+  compute: Compute,
+  request: Request,
+  { signal, tensors }: AskOptions,
+): Promise<Frame<Reply>> {
+  let timer: NodeJS.Timeout | undefined
+  const onAbort = () => {
+    timer = setTimeout(() => compute.kill(), graceMs)
+  }
+  signal?.addEventListener('abort', onAbort)
+  try {
+    return await compute.ask(request, tensors)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
   }
 }
 

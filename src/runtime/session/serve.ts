@@ -34,8 +34,7 @@ export function serve(socket: Socket, openSession: OpenSession): void {
   receiveFrames<Request>(socket, (frame) => {
     turn = turn.then(async () => {
       const [reply, tensors] = await answer(frame).catch((error): [Reply, NamedData] => [describe(error), {}])
-      // Before the next run, which would hold it up.
-      await sendFrame(socket, reply, tensors)
+      sendFrame(socket, reply, tensors)
     })
   })
 }

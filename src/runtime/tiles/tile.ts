@@ -82,35 +82,31 @@ interface Batch<T> {
   readonly tiles: readonly T[]
 }
 
-/** Restores tile by tile: while the network is at some, the next ones wait for it and the ones before are joined. */
+/** Restores tile by tile: while the network is at some, the ones before are joined and those after read. */
 export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<void> {
   const { rows, columns, batch } = job
   const joined = new Join(job)
   const firsts = columns.starts.flatMap((_, first) => (first % batch === 0 ? [first] : []))
   const places = rows.starts.flatMap((_, row) => firsts.map((first) => ({ row, first })))
-  const start = (index: number) => {
+  const read = (index: number): Batch<T> | undefined => {
     const place = places[index]
     if (!place) return undefined
     const lefts = columns.starts.slice(place.first, place.first + batch)
     const top = rows.starts[place.row] as number
-    const at: Batch<T> = {
-      ...place,
-      tiles: lefts.map((left) => job.read(top, left, rows.tile, columns.tile)),
-    }
-    const running = job.run(at.tiles)
-    // Its error is told where it is awaited.
-    running.catch(() => {})
-    return { at, running }
+    return { ...place, tiles: lefts.map((left) => job.read(top, left, rows.tile, columns.tile)) }
   }
   const total = rows.starts.length * columns.starts.length
   let [done, index] = [0, 0]
   let last: { readonly at: Batch<T>; readonly outputs: readonly Image[] } | undefined
-  for (let now = start(0); now; ) {
-    const next = start(++index)
+  for (let now = read(0); now; ) {
+    const running = job.run(now.tiles)
+    // Its error is told where it is awaited.
+    running.catch(() => {})
     await nextTurn()
     if (last) await joined.add(last.at, last.outputs)
-    last = { at: now.at, outputs: await now.running }
-    done += now.at.tiles.length
+    const next = read(++index)
+    last = { at: now, outputs: await running }
+    done += now.tiles.length
     job.onTile?.(done, total)
     now = next
   }

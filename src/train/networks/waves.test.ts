@@ -46,6 +46,6 @@ test('more channels than waves begin anew, and other than colours are refused', 
   const rows = rowsOf(50, 4)
   expect(rows[48]).toEqual(rows[0])
   expect(() => localWaves(init, init.buffer([8, 1, 3, 3], 0))).toThrow(
-    'expected weights [channels 3 k k], got [8,1,3,3]',
+    'with k of 2 or more, got [8,1,3,3]',
   )
 })
