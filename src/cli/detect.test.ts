@@ -67,7 +67,7 @@ describe('the command', () => {
 
   test('says what to do without weights, or with those of another network', { timeout: 60_000 }, async () => {
     const { code, stderr } = await detect(at('photos', '0.png'), '--model', 'none')
-    expect(stderr).toMatch(/none: expected its weights at .*give --weights FILE with those of a DA-CLIP/)
+    expect(stderr).toMatch(/none: expected its weights at .*give the weights of a DA-CLIP/)
     expect(code).toBe(2)
   })
 })
