@@ -15,6 +15,7 @@ import {
   defineRecipe,
   emaDecay,
   folder,
+  partOf,
   tenKinds,
   tenKindsPaired,
   universalUnet,
@@ -38,9 +39,9 @@ export const recipe = defineRecipe({
   }),
   data: {
     images: folder('data/photos'),
-    // Smaller crops would look blurred to the guide, which takes them at 224 pixels.
-    phases: [{ steps, crop: 128, batch: 5 }],
-    sample: withClip(tenKindsPaired(), 224),
+    // The guide sees squares as it learned from, the network restores a part of each.
+    phases: [{ steps, crop: 224, batch: 5 }],
+    sample: partOf(withClip(tenKindsPaired(), 224), 128),
   },
   constants: { guide: 'runs/light-detect/weights.safetensors' },
   loss,

@@ -88,6 +88,7 @@ export {
   degraded,
   type Phase,
   paired,
+  partOf,
   type Sample,
 } from './train/loader/samples.ts'
 export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'

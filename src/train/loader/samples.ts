@@ -4,7 +4,7 @@ import { type DType, dtypeBytes, elementCount, type TensorData } from '../../cor
 import { RestoreError } from '../../core/errors.ts'
 import { permutation, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import type { Image, Pixels } from '../../data/image.ts'
+import { crop, type Image, type Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
 import type { Images } from './images.ts'
@@ -66,6 +66,19 @@ export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; targ
     const { target } = cropViews(draw)
     if (target) return { input: degrade(target, draw.random.fork(1)), target }
     throw new RestoreError('usage', `degraded: expected a view target, got ${Object.keys(draw.views)}`)
+  }
+}
+
+/** Of the pairs that a sample makes, the same square part by chance; what else it holds is still of the whole. */
+export function partOf<S extends { readonly input: Image; readonly target: Image }>(
+  sample: (draw: Draw) => S,
+  sidePx: number,
+): (draw: Draw) => S {
+  return (draw) => {
+    const whole = sample(draw)
+    const { top, left } = drawPlace(whole.input, sidePx, draw.random.fork(3), { isUpright: true })
+    const cut = (image: Image) => crop(image, top, left, sidePx, sidePx)
+    return { ...whole, input: cut(whole.input), target: cut(whole.target) }
   }
 }
 

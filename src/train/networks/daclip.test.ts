@@ -11,7 +11,7 @@ import { numbersOf } from '../../../test/values.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
 import { float32Data, int64Data, viewAs } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
-import type { Pixels } from '../../data/image.ts'
+import { crop, type Image, type Pixels } from '../../data/image.ts'
 import { type ClipOptions, clipDefaults } from '../../models/clip.ts'
 import {
   DaClip,
@@ -29,7 +29,7 @@ import { RandomGenerator } from '../../torch/rng.ts'
 import { readCaptions } from '../loader/captions.ts'
 import { folder, openImages, pairFolders } from '../loader/images.ts'
 import { balancedKinds } from '../loader/kindFolders.ts'
-import type { Draw } from '../loader/samples.ts'
+import { type Draw, partOf } from '../loader/samples.ts'
 import type { Weights } from '../recipe/recipe.ts'
 import {
   captioned,
@@ -40,6 +40,7 @@ import {
   fromClip,
   guideEmbeddings,
   openGuide,
+  withClip,
 } from './daclip.ts'
 import {
   damaged,
@@ -194,6 +195,19 @@ describe('ten kinds on clean photos', () => {
   test('are cut and damaged from photos alone where a network restores them', () => {
     const { input, target } = tenKindsPaired()(draw(dir, 3))
     expect([input.width, target.width]).toEqual([24, 24])
+  })
+
+  test('are restored in part while the guide sees the whole', () => {
+    const whole = withClip(tenKindsPaired(), 24)(draw(dir, 3))
+    const part = partOf(withClip(tenKindsPaired(), 24), 8)(draw(dir, 3))
+    expect(part.clip).toEqual(whole.clip)
+    const tops = Array.from({ length: 17 * 17 }, (_, i) => [Math.floor(i / 17), i % 17] as const)
+    const isPart =
+      (image: Image, of: Image) =>
+      ([top, left]: readonly [number, number]) =>
+        String(crop(of, top, left, 8, 8).data) === String(image.data)
+    const place = tops.filter(isPart(part.input, whole.input)).filter(isPart(part.target, whole.target))
+    expect(place.length).toBe(1)
   })
 
   test('are called by words that are all different', () => {

@@ -45,7 +45,5 @@ test('a first convolution starts with waves of either sign, which no even pictur
 test('more channels than waves begin anew, and other than colours are refused', () => {
   const rows = rowsOf(50, 4)
   expect(rows[48]).toEqual(rows[0])
-  expect(() => localWaves(init, init.buffer([8, 1, 3, 3], 0))).toThrow(
-    'with k of 2 or more, got [8,1,3,3]',
-  )
+  expect(() => localWaves(init, init.buffer([8, 1, 3, 3], 0))).toThrow('with k of 2 or more, got [8,1,3,3]')
 })
