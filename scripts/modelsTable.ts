@@ -7,8 +7,8 @@ import { writeWhole } from '../src/checkpoints/files.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { parameterCount } from '../src/nn/module.ts'
 import { builders } from '../src/registry/builders.ts'
-import { cards, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
-import { defaultModels, tasks } from '../src/registry/tasks.ts'
+import { cards, figureOf, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
+import { detection, isDefaultModel, tasks } from '../src/registry/tasks.ts'
 import { packagedWeights } from '../src/runtime/models.ts'
 
 export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta.url))
@@ -22,7 +22,7 @@ const columns = [
   'parameters',
   'size',
   'time',
-  'PSNR',
+  'figure',
   'licence',
   'weights',
 ]
@@ -48,20 +48,16 @@ function row(card: ModelCard): readonly string[] {
   const parameters = parameterCount(builders[model].create(emptyInit(), options))
   const arxiv = paper.replace('arXiv:', '')
   return [
-    `\`${id}\`${isDefault(card) ? ' (default)' : ''}`,
+    `\`${id}\`${isDefaultModel(card) ? ' (default)' : ''}`,
     title,
     `[${model}](https://arxiv.org/abs/${arxiv})`,
     `${(parameters / 1e6).toFixed(1)} M`,
     megabytes(4 * parameters),
     timeOf(card),
-    figureOf(card),
+    figureOn(card),
     licenses[license].isCommercial ? license : `${license}, non-commercial`,
     weightsOf(card),
   ]
-}
-
-function isDefault({ id, task }: ModelCard): boolean {
-  return defaultModels[task].includes(id)
 }
 
 function timeOf({ id, sampling }: ModelCard): string {
@@ -70,8 +66,9 @@ function timeOf({ id, sampling }: ModelCard): string {
   return sampling ? `${seconds} s a step` : `${seconds} s`
 }
 
-function figureOf({ reference }: ModelCard): string {
-  return reference ? `${reference.psnr.toFixed(2)} dB, ${reference.set}, ${reference.protocol}` : 'none yet'
+function figureOn(card: ModelCard): string {
+  const { reference } = card
+  return reference ? `${figureOf(card)}, ${reference.set}, ${reference.protocol}` : 'none yet'
 }
 
 function weightsOf({ id, checkpoint, guide }: ModelCard): string {
@@ -87,7 +84,7 @@ function megabytes(bytes: number): string {
 
 /** The page as it should be in docs/. */
 export function modelsPage(): string {
-  const sections = tasks.map(({ id, title }) => {
+  const sections = [...tasks, detection].map(({ id, title }) => {
     const rows = listed.filter(({ task }) => task === id).map(row)
     return `## ${title}: \`${id}\`\n\n${table(rows)}`
   })
@@ -104,8 +101,8 @@ Every model that \`--model ID\` names, by task. \`(default)\` is what \`--task\`
 - **parameters** are those of the network that runs, **size** is what they take as float32. An official file may hold more.
 - **time** is that of a picture of ${times.side} × ${times.side} on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, once the
   network is open; networks that sample take 100 steps unless told otherwise. \`npm run bench:models\` measures yours.
-- **PSNR** is the figure that the network's paper reports (of Limpid's own networks: the one measured), with the test set and the convention
-  it was measured by. Figures of different conventions cannot be compared. How to repeat one: [evaluate.md](evaluate.md).
+- **figure** is the PSNR that the network's paper reports (of Limpid's own networks: the one measured), with the test set and the convention
+  it was measured by; of what tells the damage, how often it is right. Figures of different conventions cannot be compared. How to repeat one: [evaluate.md](evaluate.md).
 - **weights**: "in the package", or the name of the official file that you give with \`--weights FILE\`
   ([official-weights.md](official-weights.md)).
 

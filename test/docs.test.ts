@@ -14,7 +14,6 @@ import { findProtocol } from '../src/metrics/presets.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt.ts'
 import { findCard } from '../src/registry/builders.ts'
 import { findTask } from '../src/registry/tasks.ts'
-import { defaultDetector } from '../src/runtime/detector.ts'
 
 const pages = [
   'README.md',
@@ -66,7 +65,7 @@ function checkValues(options: Options): void {
   const { model, task, protocol, recipe } = options
   const given = (value: unknown, check: (text: string) => unknown) =>
     typeof value === 'string' ? check(value) : undefined
-  given(model, (id) => id === defaultDetector || findCard(id))
+  given(model, findCard)
   given(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
   given(options.metrics, (names) => names.split(',').map(factsOf))
   given(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))

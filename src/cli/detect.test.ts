@@ -65,9 +65,9 @@ describe('the command', () => {
     expect(unknown.code).toBe(2)
   })
 
-  test('says what to do without weights, or with those of another network', { timeout: 60_000 }, async () => {
+  test('refuses a model that does not exist', { timeout: 60_000 }, async () => {
     const { code, stderr } = await detect(at('photos', '0.png'), '--model', 'none')
-    expect(stderr).toMatch(/none: expected its weights at .*give the weights of a DA-CLIP/)
+    expect(stderr).toMatch(/model: expected one of .*light-detect.* got none/)
     expect(code).toBe(2)
   })
 })

@@ -2,7 +2,7 @@
 
 import type { ModelId } from '../checkpoints/detect.ts'
 import { restoringSde, type Sampler, type SdeOptions } from '../diffusion/irsde.ts'
-import type { TaskId } from './tasks.ts'
+import type { detection, TaskId } from './tasks.ts'
 
 export const licenses = {
   apache: {
@@ -56,7 +56,7 @@ export function objectOf(text: string | undefined): object {
 export interface ModelCard {
   readonly id: string
   readonly model: ModelId
-  readonly task: TaskId
+  readonly task: TaskId | typeof detection.id
   readonly title: string
   /** Size of the output over the size of the input. */
   readonly scale: number
@@ -68,11 +68,14 @@ export interface ModelCard {
   readonly sha256?: string
   readonly license: LicenseId
   readonly paper: string
-  /** PSNR in dB that the paper reports, or that was measured here by a command, with its protocol. */
+  /** What the paper reports, or what was measured here by a command, with its protocol. */
   readonly reference?: {
     readonly set: string
     readonly protocol: string
-    readonly psnr: number
+    /** In dB, of what restores. */
+    readonly psnr?: number
+    /** Share of right answers, 0..1, of what tells. */
+    readonly accuracy?: number
     readonly command?: string
   }
   /** How weights of our own came to be: what they learned from, and the command that trains them. */
@@ -86,6 +89,12 @@ export interface ModelCard {
 /** Whether weights are Limpid's own, which the package keeps by their id. */
 export function isOwn({ id, checkpoint }: Pick<ModelCard, 'id' | 'checkpoint'>): boolean {
   return checkpoint === `${id}.safetensors`
+}
+
+/** The figure of a card in words; empty where it has none. */
+export function figureOf({ reference }: Pick<ModelCard, 'reference'>): string {
+  if (reference?.psnr !== undefined) return `${reference.psnr.toFixed(2)} dB`
+  return reference?.accuracy === undefined ? '' : `${(100 * reference.accuracy).toFixed(1)} % right`
 }
 
 const restormer = { model: 'restormer', scale: 1, license: 'academic', paper: 'arXiv:2111.09881' } as const
@@ -154,6 +163,31 @@ export const cards = [
       data: freePhotos,
       command:
         'limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise',
+    },
+  },
+  {
+    id: 'light-detect',
+    model: 'daclip',
+    task: 'detect',
+    scale: 1,
+    title: 'Light DA-CLIP, ten kinds of damage by their names; knows no other words',
+    options: {
+      ...{ features: 128, patch: 16, visionWidth: 128, stem: [48, 96, 128], visionLayers: 2, visionHeads: 2 },
+      ...{ contextLength: 32, textWidth: 48, textLayers: 2, textHeads: 1 },
+    },
+    checkpoint: 'light-detect.safetensors',
+    sha256: 'cca2ccd94cba5246b3b5365e12564f51eaec24753bec56189d6b1a1ed97490fe',
+    license: 'apache',
+    paper: 'arXiv:2310.01018',
+    reference: {
+      set: 'CBSD68',
+      protocol: 'each photo with each of ten kinds of damage',
+      accuracy: 0.949,
+      command: 'npx tsx scripts/detectTable.ts weights/light-detect.safetensors CBSD68',
+    },
+    training: {
+      data: freePhotos,
+      command: 'limpid train recipes/light-detect.ts --data kinds --out runs/light-detect',
     },
   },
   {

@@ -26,6 +26,24 @@ export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   universal: ['daclip-universal'],
 }
 
+/** What restores nothing: to tell which damage a picture has. */
+export const detection = {
+  id: 'detect',
+  title: 'Tell which damage a photo has',
+  model: 'light-detect',
+} as const
+
+/** Whether a model is taken where none is named. */
+export function isDefaultModel({
+  id,
+  task,
+}: {
+  readonly id: string
+  readonly task: TaskId | typeof detection.id
+}): boolean {
+  return task === detection.id ? id === detection.model : defaultModels[task].includes(id)
+}
+
 /** The task of this name; an unknown one lists those that exist. */
 export function findTask(name: string): TaskId {
   const task = tasks.find(({ id }) => id === name)

@@ -1,6 +1,5 @@
 // Which degradations a picture has, by how near what DA-CLIP sees of them is to words (arXiv:2310.01018, section 3.1).
 
-import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
@@ -18,15 +17,14 @@ import {
   maxLogitScale,
   recognize,
 } from '../registry/builders.ts'
+import { detection } from '../registry/tasks.ts'
 import { type ReadOptions, type RestoreInput, readInput } from './input.ts'
-import { packagedWeights } from './models.ts'
+import { findModel } from './models.ts'
 import type { ComputeSession } from './session/compute.ts'
 import { type DeviceRequest, openAt, placementsFor } from './session/devices.ts'
 
-export const defaultDetector = 'light-detect'
-
 export interface DetectorOptions extends DeviceRequest {
-  /** Id of a packaged model, light-detect unless given. */
+  /** Id of a card, light-detect unless given. */
   readonly model?: string | undefined
   /** A checkpoint of a DA-CLIP in place of the package's own. */
   readonly weights?: string | undefined
@@ -69,7 +67,7 @@ export class Detector implements AsyncDisposable {
   /** Refuses prompts that the weights cannot take, then opens them in a process of their own. */
   static async open(options: DetectorOptions): Promise<Detector> {
     const prompts = checkPrompts(options.prompts ?? degradationWords)
-    const weights = weightsOf(options)
+    const weights = options.weights ?? findModel({ model: options.model ?? detection.model }).weights
     const checkpoint = readCheckpoint(weights)
     const clip = checkDetector(weights, checkpoint)
     const ids = tokenize(prompts, clip)
@@ -128,24 +126,13 @@ function checkPrompts(prompts: readonly string[]): readonly string[] {
   )
 }
 
-function weightsOf({ model = defaultDetector, weights }: DetectorOptions): string {
-  if (weights !== undefined) return weights
-  const packaged = packagedWeights(model)
-  if (existsSync(packaged)) return packaged
-  const training = model === defaultDetector ? 'train them as recipes/light-detect.ts tells, or ' : ''
-  throw new RestoreError(
-    'usage',
-    `${model}: expected its weights at ${packaged}, where there are none; ${training}give the weights of a DA-CLIP, such as daclip_ViT-B-32.pt`,
-  )
-}
-
 /** The options of a DA-CLIP; refuses other networks. */
 function checkDetector(weights: string, checkpoint: Checkpoint): ClipOptions {
   const { id, options } = recognize(checkpoint)
   if (id === 'daclip') return { ...clipDefaults, ...options }
   throw new RestoreError(
     'usage',
-    `${weights}: expected weights of daclip, which sees degradations, got ${id}; use daclip_ViT-B-32.pt or ${defaultDetector}`,
+    `${weights}: expected weights of daclip, which sees degradations, got ${id}; use daclip_ViT-B-32.pt or ${detection.model}`,
   )
 }
 

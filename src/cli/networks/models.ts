@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { findCard, loadModel } from '../../registry/builders.ts'
-import { cards, licenses, type ModelCard } from '../../registry/cards.ts'
-import { defaultModels, findTask } from '../../registry/tasks.ts'
+import { cards, figureOf, licenses, type ModelCard } from '../../registry/cards.ts'
+import { findTask, isDefaultModel } from '../../registry/tasks.ts'
 import { checkVariant } from '../../runtime/asked.ts'
 import { findModel, packagedWeights } from '../../runtime/models.ts'
 import { type GlobalOptions, green, printResult, red } from '../shell.ts'
@@ -21,15 +21,15 @@ export function listModels(options: ListOptions): void {
     card.id,
     `${card.task}${card.scale > 1 ? ` ×${card.scale}` : ''}`,
     existsSync(packagedWeights(card.id)) ? 'in the package' : card.checkpoint,
-    [card.title, figureOf(card), restrictionOf(card)].filter((part) => part !== '').join('; '),
+    [card.title, figureOn(card), restrictionOf(card)].filter((part) => part !== '').join('; '),
   ])
   const widths = [0, 1, 2].map((column) => Math.max(...columns.map((row) => row[column]?.length ?? 0)))
   const rows = columns.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
   printResult(options, { models: listed.map(described) }, rows.join('\n'))
 }
 
-function figureOf({ reference }: ModelCard): string {
-  return reference ? `${reference.psnr} dB on ${reference.set}` : ''
+function figureOn(card: ModelCard): string {
+  return card.reference ? `${figureOf(card)} on ${card.reference.set}` : ''
 }
 
 /** Told wherever a model is named that not everybody may use. */
@@ -38,8 +38,7 @@ function restrictionOf({ license }: ModelCard): string {
 }
 
 function described(card: ModelCard) {
-  const isDefault = defaultModels[card.task as keyof typeof defaultModels][0] === card.id
-  return { ...card, isPackaged: existsSync(packagedWeights(card.id)), isDefault }
+  return { ...card, isPackaged: existsSync(packagedWeights(card.id)), isDefault: isDefaultModel(card) }
 }
 
 export function showModel(id: string, options: GlobalOptions): void {
@@ -56,9 +55,7 @@ export function showModel(id: string, options: GlobalOptions): void {
       ? `weights   in the package: ${packagedWeights(id)}`
       : `weights   ${card.checkpoint} (not in the package: restore --model ${id} --weights FILE${guide})`,
     ...(reference
-      ? [
-          `${reference.command ? 'measured ' : 'published'} ${reference.psnr} dB on ${reference.set} (${reference.protocol})`,
-        ]
+      ? [`${reference.command ? 'measured ' : 'published'} ${figureOn(card)} (${reference.protocol})`]
       : []),
     ...(reference?.command ? [`          ${reference.command}`] : []),
     ...(training ? [`data      ${training.data}`, `training  ${training.command}`] : []),
