@@ -4,8 +4,9 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Machine } from '../bench/machine.ts'
 import { writeWhole } from '../src/checkpoints/files.ts'
+import { elementCount } from '../src/core/data.ts'
 import { emptyInit } from '../src/nn/init.ts'
-import { parameterCount } from '../src/nn/module.ts'
+import { stateDict } from '../src/nn/module.ts'
 import { builders } from '../src/registry/builders.ts'
 import { cards, figureOf, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
 import { detection, isDefaultModel, tasks } from '../src/registry/tasks.ts'
@@ -45,7 +46,7 @@ function table(rows: readonly (readonly string[])[]): string {
 
 function row(card: ModelCard): readonly string[] {
   const { id, model, title, license, options, paper } = card
-  const parameters = parameterCount(builders[model].create(emptyInit(), options))
+  const parameters = valueCount(builders[model].create(emptyInit(), options))
   const arxiv = paper.replace('arXiv:', '')
   return [
     `\`${id}\`${isDefaultModel(card) ? ' (default)' : ''}`,
@@ -58,6 +59,12 @@ function row(card: ModelCard): readonly string[] {
     licenses[license].isCommercial ? license : `${license}, non-commercial`,
     weightsOf(card),
   ]
+}
+
+/** Of a network, those that no training changes included; one that goes by several keys counts once. */
+function valueCount(network: object): number {
+  const tensors = new Set(stateDict(network).values())
+  return [...tensors].reduce((sum, { shape }) => sum + elementCount(shape as readonly number[]), 0)
 }
 
 function timeOf({ id, sampling }: ModelCard): string {
