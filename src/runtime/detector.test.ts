@@ -16,7 +16,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 test('probabilities are the softmax of scaled cosines, the likeliest first', () => {
   const texts = [Float32Array.of(1, 0), Float32Array.of(0, 3)]
-  const found = rank(Float32Array.of(0.1, 0.102), { texts, prompts: ['a', 'b'], scale: 50 })
+  const found = rank([Float32Array.of(0.1, 0.102)], { texts, prompts: ['a', 'b'], scale: 50 })
   const odds = Math.exp((50 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
   expect(found.map(({ degradation }) => degradation)).toEqual(['b', 'a'])
   expect(found[0]?.probability).toBeCloseTo(odds / (1 + odds), 6)

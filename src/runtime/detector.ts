@@ -9,7 +9,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { RunOptions } from '../core/session.ts'
 import { clipImage } from '../data/clip/clipImage.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
-import { type Image, pixelsToPlanes } from '../data/image.ts'
+import { crop, type Image, pixelsToPlanes } from '../data/image.ts'
 import {
   type ClipOptions,
   clipDefaults,
@@ -98,8 +98,11 @@ export class Detector implements AsyncDisposable {
   /** The same for planes [c h w] of 0 .. 1, in colour or grey. */
   async runPlanes(image: Image, options: RunOptions = {}): Promise<readonly Finding[]> {
     const { session, imageSide, words } = this.#open
-    const [seen] = rowsOf((await session.run({ image: clipImage(image, imageSide) }, options)).degradation)
-    if (!seen) throw new RestoreError('numeric', 'detect: expected features of the degradation, got none')
+    const seen: Float32Array[] = []
+    for (const square of squaresOf(image)) {
+      const { degradation } = await session.run({ image: clipImage(square, imageSide) }, options)
+      seen.push(...rowsOf(degradation))
+    }
     return rank(seen, words)
   }
 
@@ -187,15 +190,33 @@ function scaleOf({ tensors }: Checkpoint): number {
   return Math.exp(Math.min(logarithm, maxLogitScale))
 }
 
-/** Probabilities of the prompts for features of an image, the likeliest first. */
-export function rank(seen: Float32Array, { texts, prompts, scale }: Words): readonly Finding[] {
-  const logits = texts.map((text) => scale * cosine(seen, text))
+/** Squares from one end of a picture to the other, each half over the next or more: CLIP by itself sees the middle one alone. */
+function squaresOf(image: Image): readonly Image[] {
+  const { width, height } = image
+  const side = Math.min(width, height)
+  const last = 2 * Math.ceil(Math.max(width, height) / side) - 2
+  return Array.from({ length: last + 1 }, (_, i) => {
+    const [top, left] = [height - side, width - side].map((room) =>
+      Math.round((room * i) / Math.max(last, 1)),
+    )
+    return crop(image, top ?? 0, left ?? 0, side, side)
+  })
+}
+
+/** Probabilities of the prompts for features of an image, the mean over several of its squares; the likeliest first. */
+export function rank(seen: readonly Float32Array[], { texts, prompts, scale }: Words): readonly Finding[] {
+  const found = seen.map((features) => softmax(texts.map((text) => scale * cosine(features, text))))
+  const mean = (i: number) => found.reduce((sum, values) => sum + (values[i] ?? 0), 0) / found.length
+  return prompts
+    .map((degradation, i) => ({ degradation, probability: mean(i) }))
+    .sort((a, b) => b.probability - a.probability)
+}
+
+function softmax(logits: readonly number[]): readonly number[] {
   const largest = Math.max(...logits)
   const weights = logits.map((logit) => Math.exp(logit - largest))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
-  return prompts
-    .map((degradation, i) => ({ degradation, probability: (weights[i] ?? 0) / total }))
-    .sort((a, b) => b.probability - a.probability)
+  return weights.map((weight) => weight / total)
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {
