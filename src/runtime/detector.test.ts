@@ -20,6 +20,21 @@ test('probabilities are the softmax of scaled cosines, the likeliest first', () 
   const odds = Math.exp((50 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
   expect(found.map(({ degradation }) => degradation)).toEqual(['b', 'a'])
   expect(found[0]?.probability).toBeCloseTo(odds / (1 + odds), 6)
+  const squares = [Float32Array.of(1, 0), Float32Array.of(0, 1)]
+  const even = rank(squares, { texts, prompts: ['a', 'b'], scale: 50 })
+  expect(even.map(({ probability }) => probability.toFixed(6))).toEqual(['0.500000', '0.500000'])
+})
+
+test('both ends of a picture count', { timeout: 60_000 }, async () => {
+  await using detector = await createDetector({ weights, device: 'cpu' })
+  const data = picture.data.map((value, i) => (i < 600 ? (i * 97) % 256 : value))
+  const turned = Uint8Array.from({ length: 1800 }, (_, i) => data[1797 - i + 2 * (i % 3)] ?? 0)
+  const sorted = async (samples: Uint8Array) =>
+    [...(await detector.run({ ...picture, data: samples }))].sort((a, b) =>
+      a.degradation.localeCompare(b.degradation),
+    )
+  expect(await sorted(data)).not.toEqual(await sorted(picture.data))
+  expect(await sorted(turned)).not.toEqual(await sorted(picture.data))
 })
 
 describe('a detector', () => {
