@@ -377,7 +377,7 @@ describe('the command line itself', () => {
     [
       'an unknown model',
       ['models', 'show', 'x'],
-      /model: expected one of light-photo, light-denoise, restormer-derain,/,
+      /model: expected one of light-photo, light-denoise, light-detect,/,
     ],
     ['an unknown backend', ['restore', 'x.png', '--backend', 'tf'], /Allowed choices are auto, onnx, torch/],
   ])('%s is wrong usage', async (_, args, message) => {

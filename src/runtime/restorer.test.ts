@@ -253,7 +253,7 @@ describe('opening', () => {
   })
 
   test.each([
-    [{ model: 'nothing' }, 'model: expected one of light-photo, light-denoise, restormer-derain'],
+    [{ model: 'nothing' }, 'model: expected one of light-photo, light-denoise, light-detect'],
     [{ model: 'restormer-derain' }, 'expected --weights FILE with the official file deraining.pth'],
     [{ model: 'restormer-derain', weights }, 'expected weights of restormer-derain with dim 48, got 8'],
     [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
