@@ -31,7 +31,7 @@ const options: DasrOptions = {
   queueSize: 0,
 }
 const encoderSteps = 1500
-const total = 10_000
+const total = 8000
 
 export const recipe = defineRecipe({
   name: 'dasr-light-x2',
