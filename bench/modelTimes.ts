@@ -1,20 +1,22 @@
 // npm run bench:models
 // Seconds that each network of the models takes for a picture of 256 × 256, as restoring runs it on this machine's processor. They go to
-// modelTimes.json, from which `npm run models` writes them beside the models. Weights are random: their values do not change the time.
+// modelTimes.json, from which `npm run models` writes them beside the models. Weights that the package lacks are random: values do not change the time.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeSafetensors, writeWhole } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
-import { createRestorer, type RawInput } from '../src/index.ts'
+import { createDetector, createRestorer, type RawInput } from '../src/index.ts'
 import { clipDefaults } from '../src/models/clip.ts'
 import { DaClip } from '../src/models/daclip.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
 import { builders } from '../src/registry/builders.ts'
 import { cards, type ModelCard } from '../src/registry/cards.ts'
+import { detection } from '../src/registry/tasks.ts'
+import { packagedWeights } from '../src/runtime/models.ts'
 import { describeMachine } from './machine.ts'
 import { median } from './measure.ts'
 
@@ -31,19 +33,41 @@ function save(name: string, network: object): string {
 const init = () => randomInit(() => random.uniform())
 const random = counterRandom(1)
 
-/** A picture, or one step of it where the network samples. */
-async function secondsOf({ id, model, options, sampling, guide }: ModelCard): Promise<number> {
-  const weights = save('network', builders[model].create(init(), options))
-  const beside = guide === undefined ? {} : { guide: save('guide', new DaClip(init(), clipDefaults)) }
-  await using restorer = await createRestorer({ model: id, weights, device: 'cpu', ...beside })
-  const { input } = builders[model].channels(options)
-  const channels = input === 1 ? 1 : 3
-  const data = Uint8Array.from({ length: channels * side ** 2 }, () => 256 * random.uniform())
-  const picture: RawInput = { data, width: side, height: side, channels, depth: 8 }
-  const once = async () => {
+/** Of a picture, or of one step of it where the network samples. */
+async function secondsOf(card: ModelCard): Promise<number> {
+  if (card.task === detection.id) {
+    await using detector = await createDetector({ model: card.id, device: 'cpu' })
+    const picture = pictureOf(3)
+    return medianOf(async () => {
+      const start = performance.now()
+      await detector.run(picture)
+      return (performance.now() - start) / 1000
+    })
+  }
+  const { id, model, options, sampling } = card
+  await using restorer = await createRestorer({ model: id, device: 'cpu', ...filesOf(card) })
+  const picture = pictureOf(builders[model].channels(options).input === 1 ? 1 : 3)
+  return medianOf(async () => {
     const { info } = await restorer.run(picture, sampling ? { steps } : {})
     return info.seconds.restore / (sampling ? steps : 1)
-  }
+  })
+}
+
+/** Random weights where the package has none. */
+function filesOf({ id, model, options, guide }: ModelCard): { weights?: string; guide?: string } {
+  if (existsSync(packagedWeights(id))) return {}
+  const weights = save('network', builders[model].create(init(), options))
+  return guide === undefined
+    ? { weights }
+    : { weights, guide: save('guide', new DaClip(init(), clipDefaults)) }
+}
+
+function pictureOf(channels: 1 | 3): RawInput {
+  const data = Uint8Array.from({ length: channels * side ** 2 }, () => 256 * random.uniform())
+  return { data, width: side, height: side, channels, depth: 8 }
+}
+
+async function medianOf(once: () => Promise<number>): Promise<number> {
   const first = await once()
   return first > 10 ? first : median([await once(), await once(), await once()])
 }

@@ -21,7 +21,7 @@ import {
 } from 'limpid/train'
 
 const patchSize = 24
-const steps = 16_000
+const steps = 10_000
 const noise50 = Object.keys(iptPretraining).indexOf('denoise-50')
 
 export const recipe = defineRecipe({

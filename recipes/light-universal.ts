@@ -24,7 +24,7 @@ import {
 } from 'limpid/train'
 import { card, loss, network, restore } from './daclip/shared.ts'
 
-const steps = 4500
+const steps = 3800
 
 export const recipe = defineRecipe({
   name: 'light-universal',
@@ -53,7 +53,7 @@ export const recipe = defineRecipe({
   steps,
   seed: 1,
   validate: {
-    every: 1500,
+    every: 1900,
     images: folder('data/few-photos'),
     degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
     crop: 128,

@@ -307,6 +307,20 @@ describe('limpid convert, inspect and export', () => {
     expect((await limpid('convert', ...args, 'bfloat16')).code).toBe(0)
   })
 
+  test('statistics of batch norms stay as they are: half precision may not hold them', async () => {
+    const values = (...numbers: number[]) => float32Data(Float32Array.from(numbers), [numbers.length])
+    const norm = new Map([
+      ['norm.weight', values(1, 2)],
+      ['norm.running_var', values(70_000, 1)],
+    ])
+    writeSafetensors(at('norm.safetensors'), norm)
+    const args = [at('norm.safetensors'), at('half-norm.safetensors'), '--dtype', 'float16']
+    expect((await limpid('convert', ...args)).code).toBe(0)
+    const { tensors } = readCheckpoint(at('half-norm.safetensors'))
+    expect(tensors.get('norm.weight')?.dtype).toBe('float16')
+    expect(tensors.get('norm.running_var')?.dtype).toBe('float32')
+  })
+
   test('inspect tells the network, its options and its licence as JSON', async () => {
     const { code, stdout } = await limpid('inspect', at('tiny.safetensors'), '--json')
     expect(code).toBe(0)

@@ -191,6 +191,27 @@ export const cards = [
     },
   },
   {
+    ...dasr,
+    id: 'dasr-light-x2',
+    title: 'Light DASR, ×2 super-resolution of photos with isotropic blur and no noise; small and fast',
+    scale: 2,
+    options: { scale: 2, groups: 2, blocks: 3, channels: 48, encoderChannels: [32, 64, 128], queueSize: 0 },
+    checkpoint: 'dasr-light-x2.safetensors',
+    sha256: 'baa687037150489a226f68a244af7b571e0f26207eabb1d3c403a7c6178f81c4',
+    license: 'apache',
+    reference: {
+      set: 'CBSD68',
+      protocol: 'Y channel, 8-bit, kernel width 1.2',
+      psnr: 31.2,
+      command: 'limpid eval --model dasr-light-x2 --data CBSD68 --protocol dasr-iso-x2',
+    },
+    training: {
+      data: freePhotos,
+      command:
+        'limpid train recipes/dasr/light-x2.ts --data photos-half --set validate.images.root=Set5 --out runs/dasr-light-x2',
+    },
+  },
+  {
     ...restormer,
     id: 'restormer-derain',
     task: 'derain',

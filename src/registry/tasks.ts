@@ -22,7 +22,7 @@ export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   derain: ['restormer-derain'],
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],
-  upscale: ['dasr-x4-aniso', 'dasr-x2-iso', 'dasr-x3-iso'],
+  upscale: ['dasr-light-x2', 'dasr-x4-aniso', 'dasr-x3-iso'],
   universal: ['daclip-universal'],
 }
 

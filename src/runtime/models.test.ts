@@ -66,14 +66,15 @@ describe('the model of a request', () => {
   test('is that of the task and the scale', () => {
     const { card } = findModel({ model: 'restormer-derain', task: 'derain', weights })
     expect(card?.id).toBe('restormer-derain')
-    expect(() => findModel({ task: 'upscale' })).toThrow('dasr-x4-aniso: expected --weights FILE')
-    expect(() => findModel({ task: 'upscale', scale: 2 })).toThrow('dasr-x2-iso: expected --weights FILE')
+    expect(findModel({ task: 'upscale' }).card?.id).toBe('dasr-light-x2')
+    expect(findModel({ scale: 2 }).card?.id).toBe('dasr-light-x2')
+    expect(() => findModel({ task: 'upscale', scale: 4 })).toThrow('dasr-x4-aniso: expected --weights FILE')
     expect(() => findModel({ scale: 3 })).toThrow('dasr-x3-iso: expected --weights FILE')
   })
 
   test.each([
     [{ task: 'sharpen' }, 'task: expected one of denoise, derain,'],
-    [{ task: 'upscale', scale: 5 }, 'scale: expected one of 4, 2, 3 for the task upscale, got 5'],
+    [{ task: 'upscale', scale: 5 }, 'scale: expected one of 2, 4, 3 for the task upscale, got 5'],
     [{ model: 'restormer-derain', task: 'denoise' }, 'task: expected derain, which restormer-derain is for'],
     [{ model: 'dasr-x2-iso', scale: 4 }, 'scale: expected 2, which dasr-x2-iso is for, got 4'],
   ])('%j is refused', (request, message) => {

@@ -86,10 +86,13 @@ export function convertCommand(input: string, output: string, options: ConvertOp
   printResult(options, { output, tensors: converted.size }, output)
 }
 
-/** The tensor in another float type, converted when it is written; integers stay as they are. */
+/**
+ * The tensor in another float type, converted when it is written. Integers stay as they are, and so do statistics of batch norms: they
+ * may be larger than float16 holds.
+ */
 function recast(key: string, stored: StoredTensor, dtype: (typeof targets)[number]): WritableTensor {
-  const isFloat = stored.dtype.includes('float')
-  if (!isFloat || stored.dtype === dtype) return stored
+  const isWeight = stored.dtype.includes('float') && !/\.running_(mean|var)$/.test(key)
+  if (!isWeight || stored.dtype === dtype) return stored
   const read = () => {
     const values = toFloat32(loadTensor(stored))
     const largest = values.reduce(
