@@ -16,30 +16,31 @@ import {
   emaDecay,
   folder,
   partOf,
-  restoringSde,
+  startFromState,
   tenKinds,
   tenKindsPaired,
   universalUnet,
   warmup,
   withClip,
 } from 'limpid/train'
-import { inSde, network } from './daclip/shared.ts'
+import { card, loss, network, restore, sde } from './daclip/shared.ts'
 
 const steps = 5000
-// IR-SDE's own deviation for rain and blur. At DA-CLIP's 50 a network of so few steps drifts away: its errors grow with the noise.
-const { card, loss, restore } = inSde({ ...restoringSde, maxSigma: 10 })
 
 export const recipe = defineRecipe({
   name: 'light-universal',
   card: { ...card('Light, ten degradations'), license: 'apache' },
-  network: network({
-    ...conditionalUnetDefaults,
-    ...universalUnet,
-    width: 24,
-    contextWidth: 128,
-    usesContent: false,
-    halvesInput: true,
-  }),
+  network: network(
+    {
+      ...conditionalUnetDefaults,
+      ...universalUnet,
+      width: 24,
+      contextWidth: 128,
+      usesContent: false,
+      halvesInput: true,
+    },
+    (model) => startFromState(model, sde),
+  ),
   data: {
     images: folder('data/photos'),
     // The guide sees squares as it learned from, the network restores a part of each.
@@ -49,9 +50,8 @@ export const recipe = defineRecipe({
   constants: { guide: 'runs/light-detect/weights.safetensors' },
   loss,
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
-  learningRate: warmup(100, cosine(1e-3, 1e-6, steps)),
-  // Gradients of this loss are around 0.0001 until the network wakes, then a hundred times that: without it the loss goes up.
-  maxGradNorm: 0.002,
+  learningRate: warmup(100, cosine(5e-4, 1e-6, steps)),
+  maxGradNorm: 0.01,
   ema: emaDecay(0.995),
   steps,
   seed: 1,

@@ -17,11 +17,13 @@ import {
   openGuide,
   restoreBySampling,
   restoringSde,
-  type SdeOptions,
   sdeLoss,
   type Tensor,
   type TensorData,
 } from 'limpid/train'
+
+const sampling = { sde: restoringSde, sampler: 'posterior' } as const
+export const sde = createSde(restoringSde)
 
 export interface Constants extends Readonly<Record<string, string>> {
   /** File of the DA-CLIP. */
@@ -30,44 +32,43 @@ export interface Constants extends Readonly<Record<string, string>> {
 
 type Sample = { input: Image; target: Image; clip: TensorData }
 
-/** What depends on the SDE that the network is trained in. */
-export function inSde(options: SdeOptions) {
-  const sde = createSde(options)
-  const sampling = { sde: options, sampler: 'posterior' } as const
-  return {
-    loss({ model, batch, constants, ...chance }: LossContext<ConditionalUnet, Sample, Constants>): Tensor {
-      const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
-      return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
-        model.forward(inputs, conditioning),
-      )
-    },
-    restore(model: ConditionalUnet, input: Tensor, { guide }: Constants): Tensor {
-      const conditioning = model.condition(guideImage(guide, input))
-      return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
-    },
-    card: (title: string) => ({
-      title,
-      task: 'universal',
-      license: 'mit',
-      sampling: JSON.stringify(sampling),
-    }),
-  }
+export function loss({
+  model,
+  batch,
+  constants,
+  ...chance
+}: LossContext<ConditionalUnet, Sample, Constants>): Tensor {
+  const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
+  return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
+    model.forward(inputs, conditioning),
+  )
 }
 
-export function network(options: ConditionalUnetOptions) {
+export function restore(model: ConditionalUnet, input: Tensor, { guide }: Constants): Tensor {
+  const conditioning = model.condition(guideImage(guide, input))
+  return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
+}
+
+export function network(options: ConditionalUnetOptions, begin = (_: ConditionalUnet) => {}) {
   return {
     model: 'conditional-unet',
     options,
     create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
-    start: (_: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) =>
-      openGuide(constants.guide, device),
+    start: (model: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) => {
+      openGuide(constants.guide, device)
+      begin(model)
+    },
   }
+}
+
+export function card(title: string) {
+  return { title, task: 'universal', license: 'mit', sampling: JSON.stringify(sampling) }
 }
 
 /** As the authors trained for a number of steps. */
 export function training(total: number) {
   return {
-    loss: inSde(restoringSde).loss,
+    loss,
     optimizer: (parameters: ReadonlyMap<string, Tensor>) =>
       adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
     learningRate: cosine(2e-4, 1e-6, total),

@@ -14,13 +14,11 @@ import {
   degradationWords,
   paired,
   pairFolders,
-  restoringSde,
   universalUnet,
   withClip,
 } from 'limpid/train'
-import { inSde, network, training } from './shared.ts'
+import { card, network, restore, training } from './shared.ts'
 
-const { card, restore } = inSde(restoringSde)
 const total = 700_000
 const pairs = (root: string) => pairFolders(root, { input: '*/LQ', target: '*/GT' }, { match: 'order' })
 

@@ -13,14 +13,12 @@ import {
   degraded,
   folder,
   type Image,
-  restoringSde,
   wild,
   wildUnet,
   withClip,
 } from 'limpid/train'
-import { inSde, network, training } from './shared.ts'
+import { card, network, restore, training } from './shared.ts'
 
-const { card, restore } = inSde(restoringSde)
 const total = 500_000
 const damage: Degrade = wild()
 

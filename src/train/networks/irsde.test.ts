@@ -8,13 +8,14 @@ import { numbersOf } from '../../../test/values.ts'
 import { float32Data } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
 import { createSde, denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
+import { ConditionalUnet, conditionalUnetDefaults, wildUnet } from '../../models/conditionalUnet.ts'
 import { LatentUnet } from '../../models/latentUnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters } from '../../nn/module.ts'
 import { loadModel } from '../../registry/builders.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
-import { latentLosses, lowResolution, restoreBySampling, sdeLoss } from './irsde.ts'
+import { latentLosses, lowResolution, restoreBySampling, sdeLoss, startFromState } from './irsde.ts'
 
 const fixtures = join('test', 'golden', 'fixtures', 'irsde')
 const ramp = (shape: readonly number[], scale = 1) =>
@@ -54,6 +55,30 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
       return state
     })
   })
+})
+
+test.skipIf(libtorchMissing !== undefined)('a U-Net begins with the noise that the state shows', () => {
+  const random = counterRandom(1)
+  const options = { ...conditionalUnetDefaults, ...wildUnet, width: 4, usesContent: false }
+  const model = new ConditionalUnet(
+    randomInit(() => random.uniform()),
+    options,
+  )
+  moveToTorch(model)
+  const sde = createSde(restoringSde)
+  const [state, degraded] = [toTorch(ramp([2, 3, 32, 32])), toTorch(ramp([2, 3, 32, 32], 0.5))]
+  const time = toTorch(ramp([2], 100))
+  const noise = () => noGrad(() => model.forward({ state, degraded, time }))
+  const distance = () =>
+    scalar(
+      noise()
+        .sub(state.sub(degraded).mul(255 / 50))
+        .abs()
+        .mean(),
+    )
+  expect(distance()).toBeGreaterThan(0.1)
+  startFromState(model, sde)
+  expect(distance()).toBeLessThan(1e-5)
 })
 
 describe.skipIf(libtorchMissing !== undefined)('sampling for validation', () => {
