@@ -2,8 +2,7 @@
 //
 //   limpid train recipes/ipt-small.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/ipt-small
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: by its CPU time about 0.3 s a step, 1.4 hours. What came out:
-// `npx tsx scripts/iptTasks.ts runs/ipt-small/weights.safetensors CBSD68`.
+// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores, 1.4 hours. What came out: docs/train.md.
 
 import {
   adam,
