@@ -16,31 +16,26 @@ import {
   emaDecay,
   folder,
   partOf,
-  startFromState,
+  restoringSde,
   tenKinds,
   tenKindsPaired,
   universalUnet,
   warmup,
   withClip,
 } from 'limpid/train'
-import { card, loss, network, restore, sde } from './daclip/shared.ts'
+import { guided, network } from './daclip/shared.ts'
 
-const steps = 5000
+const steps = 3600
+const { card, loss, restore } = guided({ ...restoringSde, dataSigma: 40 })
 
 export const recipe = defineRecipe({
   name: 'light-universal',
   card: { ...card('Light, ten degradations'), license: 'apache' },
-  network: network(
-    {
-      ...conditionalUnetDefaults,
-      ...universalUnet,
-      width: 24,
-      contextWidth: 128,
-      usesContent: false,
-      halvesInput: true,
-    },
-    (model) => startFromState(model, sde),
-  ),
+  network: network({
+    ...conditionalUnetDefaults,
+    ...universalUnet,
+    ...{ width: 24, contextWidth: 128, usesContent: false, halvesInput: true },
+  }),
   data: {
     images: folder('data/photos'),
     // The guide sees squares as it learned from, the network restores a part of each.
@@ -50,13 +45,13 @@ export const recipe = defineRecipe({
   constants: { guide: 'runs/light-detect/weights.safetensors' },
   loss,
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
-  learningRate: warmup(100, cosine(5e-4, 1e-6, steps)),
-  maxGradNorm: 0.01,
+  learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),
+  maxGradNorm: 1,
   ema: emaDecay(0.995),
   steps,
   seed: 1,
   validate: {
-    every: 1000,
+    every: 1200,
     images: folder('data/few-photos'),
     degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
     crop: 128,

@@ -131,7 +131,6 @@ export {
   openCompression,
   restoreBySampling,
   sdeLoss,
-  startFromState,
   throughLatents,
 } from './train/networks/irsde.ts'
 export { contrastStep, startContrast } from './train/networks/moco.ts'

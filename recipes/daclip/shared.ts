@@ -16,14 +16,11 @@ import {
   type LossContext,
   openGuide,
   restoreBySampling,
-  restoringSde,
+  type SdeOptions,
   sdeLoss,
   type Tensor,
   type TensorData,
 } from 'limpid/train'
-
-const sampling = { sde: restoringSde, sampler: 'posterior' } as const
-export const sde = createSde(restoringSde)
 
 export interface Constants extends Readonly<Record<string, string>> {
   /** File of the DA-CLIP. */
@@ -32,43 +29,41 @@ export interface Constants extends Readonly<Record<string, string>> {
 
 type Sample = { input: Image; target: Image; clip: TensorData }
 
-export function loss({
-  model,
-  batch,
-  constants,
-  ...chance
-}: LossContext<ConditionalUnet, Sample, Constants>): Tensor {
-  const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
-  return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
-    model.forward(inputs, conditioning),
-  )
-}
-
-export function restore(model: ConditionalUnet, input: Tensor, { guide }: Constants): Tensor {
-  const conditioning = model.condition(guideImage(guide, input))
-  return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
-}
-
-export function network(options: ConditionalUnetOptions, begin = (_: ConditionalUnet) => {}) {
+/** Training and validation in an SDE, by which the weights say that they sample. */
+export function guided(options: SdeOptions) {
+  const sde = createSde(options)
+  const sampling = { sde: options, sampler: 'posterior' } as const
   return {
-    model: 'conditional-unet',
-    options,
-    create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
-    start: (model: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) => {
-      openGuide(constants.guide, device)
-      begin(model)
+    card: (title: string) => ({
+      ...{ title, task: 'universal', license: 'mit' },
+      sampling: JSON.stringify(sampling),
+    }),
+    loss: ({ model, batch, constants, ...chance }: LossContext<ConditionalUnet, Sample, Constants>) => {
+      const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
+      return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
+        model.forward(inputs, conditioning),
+      )
+    },
+    restore: (model: ConditionalUnet, input: Tensor, { guide }: Constants) => {
+      const conditioning = model.condition(guideImage(guide, input))
+      return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
   }
 }
 
-export function card(title: string) {
-  return { title, task: 'universal', license: 'mit', sampling: JSON.stringify(sampling) }
+export function network(options: ConditionalUnetOptions) {
+  return {
+    model: 'conditional-unet',
+    options,
+    create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
+    start: (_: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) =>
+      openGuide(constants.guide, device),
+  }
 }
 
 /** As the authors trained for a number of steps. */
 export function training(total: number) {
   return {
-    loss,
     optimizer: (parameters: ReadonlyMap<string, Tensor>) =>
       adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
     learningRate: cosine(2e-4, 1e-6, total),

@@ -14,11 +14,13 @@ import {
   degradationWords,
   paired,
   pairFolders,
+  restoringSde,
   universalUnet,
   withClip,
 } from 'limpid/train'
-import { card, network, restore, training } from './shared.ts'
+import { guided, network, training } from './shared.ts'
 
+const { card, loss, restore } = guided(restoringSde)
 const total = 700_000
 const pairs = (root: string) => pairFolders(root, { input: '*/LQ', target: '*/GT' }, { match: 'order' })
 
@@ -26,6 +28,7 @@ export const recipe = defineRecipe({
   ...training(total),
   name: 'daclip-universal',
   card: card('DA-CLIP, ten degradations'),
+  loss,
   network: network({ ...conditionalUnetDefaults, ...universalUnet }),
   data: {
     images: pairs('data/universal/train'),

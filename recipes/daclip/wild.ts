@@ -13,12 +13,14 @@ import {
   degraded,
   folder,
   type Image,
+  restoringSde,
   wild,
   wildUnet,
   withClip,
 } from 'limpid/train'
-import { card, network, restore, training } from './shared.ts'
+import { guided, network, training } from './shared.ts'
 
+const { card, loss, restore } = guided(restoringSde)
 const total = 500_000
 const damage: Degrade = wild()
 
@@ -45,6 +47,7 @@ export const recipe = defineRecipe({
   ...training(total),
   name: 'daclip-wild',
   card: card('DA-CLIP in the wild'),
+  loss,
   network: network({ ...conditionalUnetDefaults, ...wildUnet }),
   data: {
     images: folder('data/LSDIR'),

@@ -14,6 +14,8 @@ import {
   restoringSde,
   reverseStep,
   samplers,
+  scaledTarget,
+  score,
   startStep,
   trueNoise,
 } from './irsde.ts'
@@ -125,6 +127,39 @@ describe('the steps', () => {
   test('are there for times 0 to the last', () => {
     expect(() => reverseStep(sde, 101, 'sde')).toThrow('SDE: expected a time of 0 to 100, got 101')
     expect(() => reverseStep(sde, 1.5, 'sde')).toThrow('got 1.5')
+  })
+})
+
+describe('a scaled output', () => {
+  const scaled = createSde({ ...restoringSde, dataSigma: 40 })
+
+  test('stands for the clean image and for the noise in a state', () => {
+    for (const t of [1, 30, 100]) {
+      const [clean, degraded, noise] = [image(0.2), image(0.7), image(1.3)]
+      const state = evaluate(marginal(scaled, t), { clean, degraded, noise })
+      const prediction = evaluate(scaledTarget(scaled, t), { state, clean, degraded })
+      const images = { state, degraded, prediction }
+      expect(valuesOf(evaluate(cleanEstimate(scaled, t), images))[0]).toBeCloseTo(0.2, 6)
+      const sigmaBar = scaled.sigmaBar[t] as number
+      expect((valuesOf(evaluate(score(scaled, t), images))[0] as number) * -sigmaBar).toBeCloseTo(1.3, 2)
+    }
+  })
+
+  test('has deviation 1 at every time where the pictures have the one told', () => {
+    for (const t of [1, 2, 30, 57, 100]) {
+      const { state = 0, clean = 0 } = scaledTarget(scaled, t)
+      const { clean: left = 0, noise = 0 } = marginal(scaled, t)
+      const [ofChange, ofNoise] = [(clean + state * left) * (40 / 255), state * noise]
+      expect(Math.hypot(ofChange, ofNoise)).toBeCloseTo(1, 4)
+    }
+  })
+
+  test('is of SDEs that restore, with a deviation above 0', () => {
+    for (const wrong of [
+      { ...restoringSde, dataSigma: 0 },
+      { ...denoisingSde, dataSigma: 40 },
+    ])
+      expect(() => createSde(wrong)).toThrow('SDE: expected dataSigma above 0 and for a restoring SDE alone')
   })
 })
 

@@ -20,6 +20,11 @@ export interface SdeOptions {
   readonly maxSigma: number
   /** Share of the clean image that is left at time T. */
   readonly eps: number
+  /**
+   * Deviation of x0 − μ over the pictures of training, on the scale of `maxSigma`, for a network whose output is scaled by it (σ_data of
+   * arXiv:2206.00364, eq. 7); without it the network predicts noise, as published ones do.
+   */
+  readonly dataSigma?: number | undefined
 }
 
 /** Tables over t = 0 … steps; t = 0 is never visited. */
@@ -29,6 +34,7 @@ export interface Sde {
   /** The network is told t · timeScale. */
   readonly timeScale: number
   readonly maxSigma: number
+  readonly dataSigma: number | undefined
   readonly dt: number
   readonly theta: Float64Array
   readonly sigma: Float64Array
@@ -73,7 +79,8 @@ function thetas(schedule: Schedule, steps: number): Float64Array {
   return table.map((_, t) => f32(1 - f32(f(t + 1) / f(0))))
 }
 
-export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma, eps }: SdeOptions): Sde {
+export function createSde(options: SdeOptions): Sde {
+  const { kind, schedule, steps, sampleSteps = steps, maxSigma, eps, dataSigma } = options
   const isWhole = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
   if (!isWhole || !(maxSigma > 0) || !(eps > 0 && eps < 1)) {
     throw new RestoreError(
@@ -81,8 +88,14 @@ export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma
       `SDE: expected whole numbers of steps above 0, a deviation above 0 and eps between 0 and 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
     )
   }
+  if (dataSigma !== undefined && !(kind === 'restoring' && dataSigma > 0))
+    throw new RestoreError(
+      'usage',
+      `SDE: expected dataSigma above 0 and for a restoring SDE alone, got ${dataSigma} for a ${kind} one`,
+    )
   const isLevel = kind === 'restoring' ? maxSigma >= 1 : maxSigma > 1
-  const lambda = isLevel ? maxSigma / 255 : maxSigma
+  const unit = isLevel ? 255 : 1
+  const lambda = maxSigma / unit
   const theta = thetas(schedule, sampleSteps)
   let total = 0
   const cumulative = theta.map((value) => {
@@ -95,6 +108,7 @@ export function createSde({ kind, schedule, steps, sampleSteps = steps, maxSigma
     steps: sampleSteps,
     timeScale: steps / sampleSteps,
     maxSigma: lambda,
+    dataSigma: dataSigma === undefined ? undefined : dataSigma / unit,
     dt,
     theta,
     cumulative,
@@ -108,7 +122,7 @@ function decay(rate: number, dt: number): number {
   return f32(Math.exp(f32(-rate * dt)))
 }
 
-/** What a form is linear in: x0, its degraded version μ, x_t, the network's prediction of the noise in x_t, fresh noise. */
+/** What a form is linear in: x0, its degraded version μ, x_t, the network's output at x_t, fresh noise. */
 export type Term = 'clean' | 'degraded' | 'state' | 'prediction' | 'noise'
 
 /** A weighted sum of images. */
@@ -167,15 +181,32 @@ export function initial(sde: Sde): LinearForm {
   return sde.kind === 'restoring' ? { degraded: 1, noise: sde.maxSigma } : { degraded: 1 }
 }
 
-/** The noise in x_t, of which the network's prediction is an estimate. */
+/** The noise in x_t. */
 export function trueNoise(sde: Sde, t: number): LinearForm {
   const scale = 1 / at(sde, t).sigmaBar
   return sum([scale, { state: 1 }], [-scale, marginalMean(sde, t)])
 }
 
+/** The same with the network's x0. */
+function predictedNoise(sde: Sde, t: number): LinearForm {
+  if (sde.dataSigma === undefined) return { prediction: 1 }
+  const { clean = 0, ...rest } = trueNoise(sde, t)
+  return sum([1, rest], [clean, cleanEstimate(sde, t)])
+}
+
 /** ∇ log p(x_t) by the network. */
 export function score(sde: Sde, t: number): LinearForm {
-  return { prediction: -1 / at(sde, t).sigmaBar }
+  return sum([-1 / at(sde, t).sigmaBar, predictedNoise(sde, t)])
+}
+
+/**
+ * What the scaled output of a network, F, is to x0 − μ = skip · (x_t − μ) + out · F. The state passes by itself where it has little noise,
+ * and what is left to predict has deviation 1 at every time.
+ */
+function scaling(sde: Sde, t: number, dataSigma: number): { readonly skip: number; readonly out: number } {
+  const { b, sigmaBar } = at(sde, t)
+  const variance = (b * dataSigma) ** 2 + sigmaBar ** 2
+  return { skip: (b * dataSigma ** 2) / variance, out: (sigmaBar * dataSigma) / Math.sqrt(variance) }
 }
 
 /** Deterministic part of a forward step. */
@@ -200,9 +231,19 @@ export function reverseDrift(sde: Sde, t: number, mode: 'sde' | 'ode'): LinearFo
   return sum([1, drift(sde, t)], [mode === 'sde' ? -scale : -scale / 2, score(sde, t)])
 }
 
-/** x0 from x_t and the predicted noise. */
+/** The scaled output that gives x0. */
+export function scaledTarget(sde: Sde, t: number): LinearForm {
+  const { prediction = 0, ...rest } = cleanEstimate(sde, t)
+  return sum([1 / prediction, { clean: 1 }], [-1 / prediction, rest])
+}
+
+/** x0 from x_t and the network's output. */
 export function cleanEstimate(sde: Sde, t: number): LinearForm {
   const { b, sigmaBar } = at(sde, t)
+  if (sde.dataSigma !== undefined) {
+    const { skip, out } = scaling(sde, t, sde.dataSigma)
+    return { state: skip, degraded: 1 - skip, prediction: out }
+  }
   if (sde.kind === 'denoising') return { state: 1, prediction: -sigmaBar }
   return { state: 1 / b, degraded: 1 - 1 / b, prediction: -sigmaBar / b }
 }
@@ -306,17 +347,27 @@ export interface Matching {
 }
 
 /** The training objective: the reverse step from x_t should meet the most likely x_(t−1). `predict` is the network at `times`. */
-export function matchingLoss(
-  sde: Sde,
-  { clean, degraded, noise, times }: MatchingInputs,
-  predict: (state: Tensor) => Tensor,
-): Matching {
+export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Matching {
+  const { images, each } = atTimes(sde, inputs)
+  const prediction = predict(images.state)
+  const expected = each((t) => reverseStep(sde, t, 'mean'), { ...images, prediction })
+  const target = each((t) => optimum(sde, t), images)
+  return {
+    ...{ state: images.state, prediction, expected },
+    ...{ optimum: target, loss: expected.sub(target).abs().mean() },
+  }
+}
+
+/** The objective of a scaled output: its mean absolute error, by which all times weigh alike (arXiv:2206.00364, §5). */
+export function scaledLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Tensor {
+  const { images, each } = atTimes(sde, inputs)
+  const target = each((t) => scaledTarget(sde, t), images)
+  return predict(images.state).sub(target).abs().mean()
+}
+
+/** The images of a batch with their states, and how forms at its times mix them. */
+function atTimes(sde: Sde, { clean, degraded, noise, times }: MatchingInputs) {
   const given = degraded ? { clean, degraded, noise } : { clean, noise }
   const each = (form: (t: number) => LinearForm, images: Terms) => evaluateEach(times.map(form), images)
-  const state = each((t) => marginal(sde, t), given)
-  const prediction = predict(state)
-  const images = { ...given, state, prediction }
-  const expected = each((t) => reverseStep(sde, t, 'mean'), images)
-  const target = each((t) => optimum(sde, t), images)
-  return { state, prediction, expected, optimum: target, loss: expected.sub(target).abs().mean() }
+  return { images: { ...given, state: each((t) => marginal(sde, t), given) }, each }
 }

@@ -118,6 +118,7 @@ function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
   const of = (name: keyof SdeOptions): unknown => Reflect.get(value, name)
   const numbers = (['steps', 'maxSigma', 'eps'] as const).map(of)
+  if (of('dataSigma') !== undefined) numbers.push(of('dataSigma'))
   return (
     kinds.includes(of('kind')) &&
     schedules.includes(of('schedule')) &&

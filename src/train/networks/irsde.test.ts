@@ -7,15 +7,14 @@ import { libtorchMissing } from '../../../test/libtorch.ts'
 import { numbersOf } from '../../../test/values.ts'
 import { float32Data } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
-import { createSde, denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
-import { ConditionalUnet, conditionalUnetDefaults, wildUnet } from '../../models/conditionalUnet.ts'
+import { createSde, denoisingSde, evaluateEach, restoringSde, scaledTarget } from '../../diffusion/irsde.ts'
 import { LatentUnet } from '../../models/latentUnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters } from '../../nn/module.ts'
 import { loadModel } from '../../registry/builders.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
-import { latentLosses, lowResolution, restoreBySampling, sdeLoss, startFromState } from './irsde.ts'
+import { latentLosses, lowResolution, restoreBySampling, sdeLoss } from './irsde.ts'
 
 const fixtures = join('test', 'golden', 'fixtures', 'irsde')
 const ramp = (shape: readonly number[], scale = 1) =>
@@ -47,6 +46,24 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
     expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 6)
   })
 
+  test('is nothing where a scaled output is the right one', () => {
+    const sde = createSde({ ...restoringSde, dataSigma: 40 })
+    const pair = { clean: toTorch(ramp([2, 3, 8, 8])), degraded: toTorch(ramp([2, 3, 8, 8], 0.5)) }
+    const random = counterRandom(1)
+    const times: number[] = []
+    random.integer = (below) => below - 1 - 40 * times.push(0)
+    const lossOf = (error: number) =>
+      scalar(
+        sdeLoss(sde, pair, { random, generator: new RandomGenerator(1) }, ({ state, time }) => {
+          const forms = Array.from(numbersOf(time.read()), (t) => scaledTarget(sde, t))
+          return evaluateEach(forms, { ...pair, state }).add(error)
+        }),
+      )
+    expect(lossOf(0)).toBeLessThan(1e-5)
+    times.length = 0
+    expect(lossOf(0.25)).toBeCloseTo(0.25, 5)
+  })
+
   test('tells the network of no degraded image where the SDE denoises', () => {
     const chance = { random: counterRandom(1), generator: new RandomGenerator(1) }
     const clean = toTorch(ramp([2, 3, 8, 8]))
@@ -55,30 +72,6 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
       return state
     })
   })
-})
-
-test.skipIf(libtorchMissing !== undefined)('a U-Net begins with the noise that the state shows', () => {
-  const random = counterRandom(1)
-  const options = { ...conditionalUnetDefaults, ...wildUnet, width: 4, usesContent: false }
-  const model = new ConditionalUnet(
-    randomInit(() => random.uniform()),
-    options,
-  )
-  moveToTorch(model)
-  const sde = createSde(restoringSde)
-  const [state, degraded] = [toTorch(ramp([2, 3, 32, 32])), toTorch(ramp([2, 3, 32, 32], 0.5))]
-  const time = toTorch(ramp([2], 100))
-  const noise = () => noGrad(() => model.forward({ state, degraded, time }))
-  const distance = () =>
-    scalar(
-      noise()
-        .sub(state.sub(degraded).mul(255 / 50))
-        .abs()
-        .mean(),
-    )
-  expect(distance()).toBeGreaterThan(0.1)
-  startFromState(model, sde)
-  expect(distance()).toBeLessThan(1e-5)
 })
 
 describe.skipIf(libtorchMissing !== undefined)('sampling for validation', () => {

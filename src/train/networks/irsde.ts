@@ -1,7 +1,6 @@
 // How IR-SDE and Refusion are trained (arXiv:2301.11699 §3.3 and §4; arXiv:2304.08291; Algolzw/image-restoration-sde@2598d73): the
 // network guesses the noise in states of random times, and validation samples with it.
 
-import { toFloat32 } from '../../checkpoints/convert.ts'
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
@@ -16,20 +15,19 @@ import {
   reverseStep,
   type Sampler,
   type Sde,
+  scaledLoss,
   startStep,
 } from '../../diffusion/irsde.ts'
 import { drawsNoise } from '../../diffusion/samplers.ts'
-import type { ConditionalUnet, UnetInputs } from '../../models/conditionalUnet.ts'
+import type { UnetInputs } from '../../models/conditionalUnet.ts'
 import { LatentUnet, latentUnetOptionsFromWeights } from '../../models/latentUnet.ts'
-import type { Conv2d } from '../../nn/conv.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
-import { assign } from '../../torch/optim.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
 import { frozen } from './frozen.ts'
 
-/** A network at a state of the SDE -> the noise in it [b c h w]. */
+/** A network at a state of the SDE -> the noise in it, or its scaled output [b c h w]. */
 export type Predict = (inputs: UnetInputs) => Tensor
 
 export interface SdePair {
@@ -41,7 +39,7 @@ export interface SdePair {
 
 type Chance = Pick<LossContext<object, Record<string, never>>, 'random' | 'generator'>
 
-/** The matching loss (eq. 14) at a time of 1 … T drawn for each image. */
+/** The matching loss (eq. 14), or that of a scaled output, at a time of 1 … T drawn for each image. */
 export function sdeLoss(
   sde: Sde,
   { clean, degraded }: SdePair,
@@ -52,34 +50,10 @@ export function sdeLoss(
   const times = Array.from({ length: shape[0] ?? 0 }, () => 1 + random.integer(sde.steps))
   const time = toTorch(float32Data(Float32Array.from(times), [times.length]), generator.device)
   const inputs = { clean, degraded, noise: generator.randn(shape), times }
-  return matchingLoss(sde, inputs, (state) => predict({ state, degraded, time })).loss
-}
-
-/**
- * Lets a U-Net for colour begin with the noise that a state shows by itself, (x_t − μ)/λ, to which training adds what its blocks say. That is
- * exact towards t = T, where an error in the noise is one of 1/eps times as much in x_0: few steps of training do not get there.
- */
-export function startFromState({ init_conv, final_res_block, final_conv }: ConditionalUnet, sde: Sde): void {
-  const { res_conv, block2 } = final_res_block
-  if (!res_conv) throw new RestoreError('usage', 'startFromState: expected a skip beside the last block')
-  // The first 3 features carry x_t − μ past all levels; the last block sees them after its own.
-  passFirst(init_conv, 0, 1)
-  passFirst(res_conv, init_conv.weight.size(0) as number, 1)
-  passFirst(block2.proj, 0, 0)
-  passFirst(final_conv, 0, 1 / sde.maxSigma)
-}
-
-/** Lets the first 3 features out be `gain` times those in from `first` on, pixel by pixel. */
-function passFirst({ weight, bias }: Conv2d, first: number, gain: number): void {
-  const [, channels = 0, height = 0, width = 0] = weight.shape as readonly number[]
-  const taps = height * width
-  const values = toFloat32(weight.read()).slice()
-  for (let i = 0; i < 3; i++) {
-    values.fill(0, i * channels * taps, (i + 1) * channels * taps)
-    values[(i * channels + first + i) * taps + (taps >> 1)] = gain
-  }
-  assign(weight, toTorch(float32Data(values, weight.shape as readonly number[]), deviceOf(weight)))
-  if (bias) assign(bias, bias.mul(0))
+  const output = (state: Tensor) => predict({ state, degraded, time })
+  return sde.dataSigma === undefined
+    ? matchingLoss(sde, inputs, output).loss
+    : scaledLoss(sde, inputs, output)
 }
 
 export interface SampleChoices {
