@@ -20,7 +20,7 @@ const channelBlock = 16
 /** All rewrites, in the order in which one prepares the next. */
 export function optimize(graph: Graph): Graph {
   const cut = pushSlicesThroughConvs(removeDeadNodes(graph))
-  return splitHiddenChannels(padHiddenChannels(shuffleAfterConvs(cut)))
+  return cutHiddenRows(padHiddenChannels(shuffleAfterConvs(cut)))
 }
 
 function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {
@@ -149,65 +149,94 @@ function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value 
   return to.emit(node.op, inputs, node.attrs)
 }
 
-/** Hidden maps above this leave the processor's cache and dominate peak memory; parts of 64 channels cost nothing. */
+/** Hidden maps above this leave the processor's cache and dominate peak memory; with few channels they cost little else. */
 const largeMapBytes = 2 ** 23
-const channelsPerPart = 64
+const fewChannels = 64
+/** What a band of a hidden map should take; shorter ones compute too many rows twice. */
+const bandBytes = 2 ** 22
+const fewestRows = 16
 
 /**
- * Σ over channels in parts: conv(h; W) = Σᵢ conv(h[partᵢ]; W[:, partᵢ]), where each part of h is computed from its own
- * slices of the weights, used up and forgotten. Wide maps at full resolution are never whole in memory.
+ * Wide hidden channels in bands of rows: each band is computed from the rows it needs, used up and forgotten. Hidden maps at full
+ * resolution are never whole in memory, and a band is still in the processor's cache when it is used.
  */
-export function splitHiddenChannels(graph: Graph): Graph {
+export function cutHiddenRows(graph: Graph): Graph {
   const wide = new Map<GraphNode, HiddenChannels>()
   for (const hidden of findHiddenChannels(graph)) {
     const [sink] = hidden.sinks
     if (sink && hidden.sinks.size === 1 && isWide(hidden, sink)) wide.set(sink, hidden)
   }
+  if (wide.size === 0) return graph
   const index = new GraphIndex(graph)
   const rebuilt = rebuild(graph, (node, to) => {
     const hidden = wide.get(node)
-    if (node.op !== 'conv2d' || !hidden) return undefined
-    const [h, weight, bias] = node.inputs as [Value, Value, Value | undefined]
-    let sum: Value | undefined
-    for (let start = 0; start < hidden.channels; start += channelsPerPart) {
-      const end = Math.min(start + channelsPerPart, hidden.channels)
-      const part = partComputer({ start, end }, hidden, index, to)(h)
-      const columns = sliceConstant(weight, 1, start, end)
-      const inputs = [part, columns, ...(bias && !sum ? [bias] : [])]
-      const product = to.emit('conv2d', inputs, node.attrs)
-      sum = sum ? to.emit('add', [sum, product], {}) : product
-    }
-    return sum
+    if (!hidden) return undefined
+    const rowsOf = rowComputer(hidden, index, to)
+    const bands = bandsOf(hidden.channels, node.output.shape.slice(2) as [number, number])
+    return to.emit(
+      'cat',
+      bands.map((rows) => rowsOf(node.output, rows)),
+      { dim: 2 },
+    )
   })
-  return wide.size > 0 ? removeDeadNodes(rebuilt) : graph
+  return removeDeadNodes(rebuilt)
 }
 
-function isWide({ channels }: HiddenChannels, sink: NodeOf<'conv2d'>): boolean {
+function isWide({ channels, sources, inner }: HiddenChannels, sink: NodeOf<'conv2d'>): boolean {
   const [, , h, w] = sink.inputs[0]?.shape ?? []
   // Named sizes may be small ones, and a thousand nodes more take long to load.
   if (typeof h !== 'number' || typeof w !== 'number') return false
-  return channels > channelsPerPart && 4 * channels * h * w >= largeMapBytes
+  const isLarge = channels > fewChannels && 4 * channels * h * w >= largeMapBytes
+  return isLarge && [sink, ...sources, ...inner].every(keepsRows)
 }
 
-interface Part {
+/** Whether a row of the output is made from the rows around it in the input. */
+function keepsRows(node: GraphNode): boolean {
+  if (node.op !== 'conv2d') return true
+  const { stride, padding } = node.attrs
+  return stride === 1 && node.inputs[1]?.shape[2] === 2 * padding + 1
+}
+
+interface Rows {
   readonly start: number
   readonly end: number
 }
 
-/** Computes channels start to end of hidden values from slices of the weights that make them, each value once. */
-function partComputer({ start, end }: Part, hidden: HiddenChannels, index: GraphIndex, to: Rebuilder) {
-  const computed = new Map<Value, Value>()
-  const compute = (value: Value): Value => {
-    const known = computed.get(value) ?? computeNode(index.producer(value) as GraphNode)
+function bandsOf(channels: number, [height, width]: readonly [number, number]): readonly Rows[] {
+  const most = Math.max(fewestRows, Math.floor(bandBytes / (4 * channels * width)))
+  const count = Math.ceil(height / most)
+  const edge = (i: number) => Math.round((i * height) / count)
+  return Array.from({ length: count }, (_, i) => ({ start: edge(i), end: edge(i + 1) }))
+}
+
+/** Computes rows of what hidden channels make from rows of what they are made from, each once. */
+function rowComputer({ sources, inner, sinks }: HiddenChannels, index: GraphIndex, to: Rebuilder) {
+  const cut = new Set<GraphNode>([...sources, ...inner, ...sinks])
+  const computed = new Map<Value, Map<string, Value>>()
+  const compute = (value: Value, rows: Rows): Value => {
+    const known = computed.get(value) ?? new Map<string, Value>()
     computed.set(value, known)
-    return known
+    const key = `${rows.start}:${rows.end}`
+    const result = known.get(key) ?? computeRows(value, rows)
+    known.set(key, result)
+    return result
   }
-  const computeNode = (node: GraphNode): Value => {
-    if (node.op !== 'conv2d') return again(node, node.inputs.map(compute), to)
+  const computeRows = (value: Value, { start, end }: Rows): Value => {
+    const node = index.producer(value)
+    if (!node || !cut.has(node)) return to.emit('slice', [to.of(value)], { dim: 2, start, end, step: 1 })
+    if (node.op !== 'conv2d') return again(node, rowsOf(node.inputs, { start, end }), to)
     const [x, ...weights] = node.inputs as [Value, ...Value[]]
-    const parts = weights.map((weight) => sliceConstant(weight, 0, start, end))
-    if (hidden.sources.has(node)) return to.emit('conv2d', [to.of(x), ...parts], node.attrs)
-    return to.emit('conv2d', [compute(x), ...parts], { ...node.attrs, groups: end - start })
+    const { padding } = node.attrs
+    if (padding === 0) return to.emit('conv2d', [compute(x, { start, end }), ...weights], node.attrs)
+    const seen = {
+      start: Math.max(start - padding, 0),
+      end: Math.min(end + padding, x.shape[2] as number),
+    }
+    // ONNX Runtime takes the zeros of a padding into the convolution that follows.
+    const sides = [padding, padding, seen.start - start + padding, end + padding - seen.end]
+    const padded = to.emit('pad', [compute(x, seen)], { padding: sides, mode: 'constant', value: 0 })
+    return to.emit('conv2d', [padded, ...weights], { ...node.attrs, padding: 0 })
   }
+  const rowsOf = (values: readonly Value[], rows: Rows) => values.map((value) => compute(value, rows))
   return compute
 }
