@@ -96,7 +96,7 @@ test('the walk sees static, type and dynamic imports', () => {
   expect(seen).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
   expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
   expect(seen).toContain(
-    `${join('src', 'cli', 'main.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
+    `${join('src', 'cli', 'program.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
   )
 })
 

@@ -23,22 +23,30 @@ export function readCheckpoint(file: string | ByteSource, options?: OpenOptions)
   return openCheckpoint(typeof file === 'string' ? fileSource(file) : file, options)
 }
 
-/** A file that is opened for each read, so that nothing has to be closed; one that changes meanwhile is an error. */
+/** What is read at once: a network has hundreds of small tensors, mostly one after the other. */
+const blockBytes = 2 ** 20
+
+/** A file that is opened for each block, so that nothing has to be closed; one that changes meanwhile is an error. */
 export function fileSource(path: string): ByteSource {
-  const { size, mtimeMs } = withFile(path, (_, stat) => stat)
+  const { size, mtimeMs } = statOf(path)
+  const readNow = (offset: number, length: number) =>
+    withFile(path, (file) => readFully(file, offset, length))
+  let block = { start: 0, bytes: new Uint8Array(0) }
   return {
     name: path,
     size,
     read(offset, length) {
       checkRange(offset, length, size)
-      return withFile(path, (file, stat) => {
-        if (stat.size !== size || stat.mtimeMs !== mtimeMs) {
-          throw malformed(
-            `changed while it was read (${size} bytes at first, ${stat.size} now); open it again`,
-          )
-        }
-        return readFully(file, offset, length)
-      })
+      const stat = statOf(path)
+      if (stat.size !== size || stat.mtimeMs !== mtimeMs) {
+        throw malformed(`changed while it was read (${size} bytes at first, ${stat.size} now); open it again`)
+      }
+      if (length >= blockBytes) return readNow(offset, length)
+      const end = block.start + block.bytes.length
+      if (offset < block.start || offset + length > end)
+        block = { start: offset, bytes: readNow(offset, Math.min(blockBytes, size - offset)) }
+      // A copy: memory of its own, aligned for float32 views.
+      return block.bytes.slice(offset - block.start, offset - block.start + length)
     },
   }
 }
@@ -52,24 +60,34 @@ export function hashFile(path: string): string {
   return hash.digest('hex')
 }
 
-function withFile<T>(path: string, action: (file: number, stat: Stats) => T): T {
-  let file: number | undefined
+function statOf(path: string): Stats {
+  const stat = inWords(path, () => statSync(path))
+  if (stat.isFile()) return stat
+  throw new RestoreError('input', `${path}: expected a file, got a folder, pipe or device`)
+}
+
+function withFile<T>(path: string, action: (file: number) => T): T {
+  return inWords(path, () => {
+    const file = openSync(path, 'r')
+    try {
+      return action(file)
+    } finally {
+      closeSync(file)
+    }
+  })
+}
+
+/** Errors of the system as ours. */
+function inWords<T>(path: string, action: () => T): T {
   try {
-    const stat = statSync(path)
-    // Before opening, since that waits for a writer where the path is a pipe.
-    if (!stat.isFile())
-      throw new RestoreError('input', `${path}: expected a file, got a folder, pipe or device`)
-    file = openSync(path, 'r')
-    return action(file, stat)
+    return action()
   } catch (error) {
     if (error instanceof RestoreError) throw error
     throw new RestoreError('input', `${path}: cannot be read (${messageOf(error)})`, { cause: error })
-  } finally {
-    if (file !== undefined) closeSync(file)
   }
 }
 
-function readFully(file: number, offset: number, length: number): Uint8Array {
+function readFully(file: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
   // Not zeroed first: every byte is written below, or the read fails. Slow = own memory, aligned for float32 views.
   const { buffer } = Buffer.allocUnsafeSlow(length)
   const bytes = new Uint8Array(buffer, 0, length)
