@@ -87,4 +87,15 @@ export interface Addon {
   /** Bytes in use and reserved by the caching allocator, and their peaks. */
   cudaMemory(device: number): { allocated: number; reserved: number; peakAllocated: number }
   cudaEmptyCache(): void
+
+  /**
+   * Meets `size` processes at an address, where one of them listens unless someone else does; waits for all. Needs an addon built with
+   * Gloo's headers, as all that follows does.
+   */
+  joinGroup(host: string, port: number, rank: number, size: number, listens: boolean, timeoutMs: number): void
+  leaveGroup(): void
+  /** Makes a contiguous tensor in host memory the sum of those of all processes; waits for them. */
+  sumAcross(tensor: Handle): void
+  /** Tensors in host memory of all processes, of the same shape [b …], one after the other: [size·b …]. */
+  collectAcross(tensor: Handle): Handle
 }

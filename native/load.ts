@@ -151,7 +151,8 @@ function checkLibtorch(): Check {
 const probe = `
   const addon = require(process.argv[1])
   const cuda = addon.cudaDevices().map(({ name, computeCapability }) => name + ' (' + computeCapability + ')')
-  console.log(JSON.stringify({ version: addon.torchVersion, threads: addon.threads(), cuda }))`
+  const joins = 'sumAcross' in addon
+  console.log(JSON.stringify({ version: addon.torchVersion, threads: addon.threads(), cuda, joins }))`
 
 function checkAddon(): Check[] {
   const fix = 'run `limpid setup`'
@@ -167,14 +168,21 @@ function checkAddon(): Check[] {
     const detail = stderr.split('\n').find((line) => line.includes('Error')) ?? `exit code ${status}`
     return [built, { check: 'addon loads', state: 'wrong', detail, fix }]
   }
-  const { version, threads, cuda } = JSON.parse(stdout) as {
+  const { version, threads, cuda, joins } = JSON.parse(stdout) as {
     version: string
     threads: number
     cuda: string[]
+    joins: boolean
   }
   return [
     built,
     ok('addon loads', `libtorch ${version}, ${threads} threads`),
+    ok(
+      'processes',
+      joins
+        ? 'several may train together'
+        : 'one trains alone; with Gloo’s headers (Debian: apt install libgloo-dev) `limpid setup` builds for several',
+    ),
     ok('CUDA devices', cuda.length > 0 ? cuda.join(', ') : 'none (training runs on the processor)'),
   ]
 }

@@ -153,8 +153,15 @@ function compileFlags(found: LibtorchFound): string[] {
     ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-w'],
     ...[`-D_GLIBCXX_USE_CXX11_ABI=${found.cxx11Abi}`, `-DNAPI_VERSION=${nodeApiVersion}`, '-DNDEBUG'],
     ...['-DAT_PER_OPERATOR_HEADERS', `-DLIMPID_TORCH_VERSION="${found.version}"`],
+    ...(glooFolder() === undefined ? [] : ['-DLIMPID_GLOO', `-I${glooFolder()}`]),
     ...headers.map((folder) => `-I${folder}`),
   ]
+}
+
+/** Where Gloo's headers are, which trainings on several processes need. */
+function glooFolder(): string | undefined {
+  const folders = [...(process.env.CPATH?.split(':') ?? []), '/usr/include', '/usr/local/include']
+  return folders.find((folder) => folder !== '' && existsSync(join(folder, 'gloo', 'context.h')))
 }
 
 function linkFlags(found: LibtorchFound): string[] {

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openTrainingImages } from '../src/train/checks.ts'
@@ -53,10 +54,14 @@ export interface Training {
 
 /** Starts `limpid train test/recipes/tiny.ts` on the pictures of a folder. */
 export function startTraining(data: string, out: string, ...more: readonly string[]): Training {
-  return start(
+  return start(...trainArguments(data, out), ...more)
+}
+
+export function trainArguments(data: string, out: string): readonly string[] {
+  return [
     ...[join('src', 'cli', 'main.ts'), 'train', join('test', 'recipes', 'tiny.ts'), '--data', data],
-    ...['--set', `validate.images.root=${data}`, '--out', out, '--device', 'cpu', '--threads', '1', ...more],
-  )
+    ...['--set', `validate.images.root=${data}`, '--out', out, '--device', 'cpu', '--threads', '1'],
+  ]
 }
 
 /** Trains where no file may grow beyond 100 KB, which acts as a full disk does. */
@@ -69,9 +74,36 @@ function start(...args: readonly string[]): Training {
   return spawned(process.execPath, ['--import', 'tsx', ...args])
 }
 
-function spawned(program: string, args: readonly string[]): Training {
+/** Starts a script in processes that know of one another as torchrun tells them. */
+export async function startTogether(size: number, ...args: readonly string[]): Promise<readonly Training[]> {
+  const port = await freePort()
+  return Array.from({ length: size }, (_, rank) => {
+    const env = {
+      RANK: String(rank),
+      WORLD_SIZE: String(size),
+      MASTER_ADDR: '127.0.0.1',
+      MASTER_PORT: String(port),
+    }
+    return spawned(process.execPath, ['--import', 'tsx', ...args], env)
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+function spawned(
+  program: string,
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Training {
   // One thread: the networks are too small for more, and sums are the same wherever a training runs.
-  const env = { ...process.env, OMP_NUM_THREADS: '1' }
+  const env = { ...process.env, OMP_NUM_THREADS: '1', ...more }
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
   let [stdout, stderr] = ['', '']
   child.stdout?.on('data', (text) => {

@@ -163,6 +163,7 @@ static napi_value registerAll(napi_env env, napi_value exports) {
   registerCall(env, exports);
   registerAutograd(env, exports);
   registerDevice(env, exports);
+  registerDistributed(env, exports);
   return exports;
 }
 

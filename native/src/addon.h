@@ -72,6 +72,7 @@ void registerTensor(napi_env env, napi_value exports);
 void registerCall(napi_env env, napi_value exports);
 void registerAutograd(napi_env env, napi_value exports);
 void registerDevice(napi_env env, napi_value exports);
+void registerDistributed(napi_env env, napi_value exports);
 
 void addFunction(napi_env env, napi_value exports, const char* name, napi_callback callback);
 

@@ -7,6 +7,7 @@ import { basename, extname, join, resolve } from 'node:path'
 import { loadAddon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Device } from '../torch/backend.ts'
+import { group, joinGroup, leaveGroup } from '../torch/group.ts'
 import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
 import { takeFolder } from '../train/folder.ts'
 import { identify } from '../train/identity.ts'
@@ -39,16 +40,18 @@ interface Result {
 
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
   const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
+  const isFirst = joinGroup().rank === 0
   if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
   const device = parseDevice(options.device)
-  const news = reporter(options)
+  const news = reporter(isFirst ? options : { ...options, quiet: true })
   news.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
   try {
     const context = { options, device, folder, show: (text: string) => news.show(text) }
     const { document, text } = await followRecipe(compiled, context)
     news.done()
-    printResult(options, document, text)
+    if (isFirst) printResult(options, document, text)
+    leaveGroup()
   } catch (error) {
     news.done()
     throw error
@@ -92,7 +95,7 @@ async function followRecipe(
   }
   const identity = identify(recipe, images, { code, version: version() })
   const isResumed = options.resume === true && existsSync(join(folder, files.state))
-  const release = takeFolder(folder)
+  const release = group().rank === 0 ? takeFolder(folder) : () => {}
   try {
     const signal = stopSignal(show)
     const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })
@@ -104,12 +107,13 @@ async function followRecipe(
 }
 
 function parseDevice(text: string): Device {
+  const { localRank } = group()
   const cuda = /^cuda(?::(\d+))?$/.exec(text)
-  if (cuda) return `cuda:${Number(cuda[1] ?? 0)}`
+  if (cuda) return `cuda:${Number(cuda[1] ?? localRank)}`
   if (text === 'cpu') return 'cpu'
   if (text !== 'auto')
     throw new RestoreError('usage', `--device: expected auto, cpu or cuda[:N], got ${text}`)
-  return loadAddon().cudaDevices().length > 0 ? 'cuda:0' : 'cpu'
+  return localRank < loadAddon().cudaDevices().length ? `cuda:${localRank}` : 'cpu'
 }
 
 /** A folder for a new training, or one with a state to go on from. */
@@ -142,7 +146,7 @@ function settingsOf({ set, steps, data }: TrainCommandOptions): readonly (readon
 
 /** Sets libtorch's threads and tells how many data workers there are beside them. */
 function startThreads({ threads, workers }: TrainCommandOptions): number {
-  const cores = availableParallelism()
+  const cores = Math.max(1, Math.floor(availableParallelism() / group().localSize))
   loadAddon().setThreads(threads === undefined ? cores : parseWhole('--threads', threads, 1))
   return workers === undefined ? Math.max(1, Math.min(8, cores >> 1)) : parseWhole('--workers', workers, 0)
 }

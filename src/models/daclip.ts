@@ -146,25 +146,30 @@ export interface DaClipBatch {
   readonly degradations: Tensor
   /** For each image the row of `degradations`, all of which are different. */
   readonly labels?: readonly number[] | undefined
+  /** Joins rows to those of other processes, each of which has the loss of all; labels are of all then. */
+  readonly gather?: ((rows: Tensor) => Tensor) | undefined
 }
 
 /** Both contrastive losses with their shared scale; their sum is what the controller is trained on. */
 export function daClipLosses(
   network: DaClip,
-  { image, captions, degradations, labels }: DaClipBatch,
+  { image, captions, degradations, labels, gather = (rows) => rows }: DaClipBatch,
 ): { readonly content: Tensor; readonly degradation: Tensor } {
   const embeddings = network.encodeImage(image)
   const scale = network.logit_scale.exp()
-  const [content, degradation] = [normalized(embeddings.content), normalized(embeddings.degradation)]
-  const texts = [captions, degradations].map((ids) => normalized(network.clip.encodeText(ids))) as [
+  const [content, degradation] = [embeddings.content, embeddings.degradation].map((rows) =>
+    gather(normalized(rows)),
+  ) as [Tensor, Tensor]
+  const [caption, word] = [captions, degradations].map((ids) => normalized(network.clip.encodeText(ids))) as [
     Tensor,
     Tensor,
   ]
   return {
-    content: contrastiveLoss(content, texts[0], scale),
+    content: contrastiveLoss(content, gather(caption), scale),
+    // Texts that are shared are the same for every process.
     degradation: labels
-      ? sharedTextLoss(degradation, texts[1], { labels, scale })
-      : contrastiveLoss(degradation, texts[1], scale),
+      ? sharedTextLoss(degradation, word, { labels, scale })
+      : contrastiveLoss(degradation, gather(word), scale),
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
+import { group } from '../torch/group.ts'
 import { type Images, type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
 import type { Phase } from './loader/samples.ts'
@@ -27,6 +28,11 @@ export function checkRecipe(recipe: Recipe): void {
     if (!Number.isInteger(value) || value < 1)
       throw wrong(`expected ${name} to be a whole number from 1, got ${value}`)
   }
+  const { size } = group()
+  if (accumulate % size !== 0)
+    throw wrong(
+      `expected accumulate to be a multiple of the ${size} processes, which share the batches of a step, got ${accumulate}; --set accumulate=${size} would do`,
+    )
   if (data.phases.length === 0) throw wrong('expected at least one phase in data.phases, got none')
   const { multipleOf = 1 } = network
   for (const [i, { crop, batch, steps: length }] of data.phases.entries()) {

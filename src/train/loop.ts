@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { scalar, scope } from '../torch/backend.ts'
+import { averageGradients, averageNumbers, group } from '../torch/group.ts'
 import { clipEachGradNorm, clipGradNorm } from '../torch/optim.ts'
 import type { Identity } from './identity.ts'
 import type { LoadedBatch, Loader } from './loader/loader.ts'
@@ -27,21 +28,27 @@ export interface TrainOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Trains to the recipe's last step; what it was for is then in the folder. */
+/**
+ * Trains to the recipe's last step; what it was for is then in the folder. Several processes share the batches that a step accumulates,
+ * and come to the same weights as one would; the first of them validates, writes and tells.
+ */
 export async function train(run: Run, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
   const begun: Progress = options.isResumed ? loadState(run, folder, identity) : { step: 0, best: undefined }
   let { best } = begun
-  const journal = openJournal(folder, recipe.name, begun.step)
+  const { rank, size } = group()
+  const isFirst = rank === 0
+  const journal = isFirst ? openJournal(folder, recipe.name, begun.step) : undefined
   const meter = new Meter(recipe.steps, begun.step)
   const loader = options.openLoader(begun.step)
   try {
     for (let step = begun.step; step < recipe.steps; step++) {
       const rate = rateAt(recipe, step)
-      const batches = await nextBatches(loader, recipe.accumulate ?? 1)
+      const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
       optimizer.zeroGrad()
-      const losses = addAllGradients(run, batches)
+      const { losses, isStopped } = share(addAllGradients(run, batches), signal)
+      averageGradients(run.trained)
       const norm = clipGradients(run)
       checkFinite(losses, norm, batches)
       scope(() => optimizer.step(rate))
@@ -49,20 +56,19 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
 
       const done = step + 1
       const isLast = done === recipe.steps
-      meter.count({ losses, norm, images: batches.length * phaseAt(recipe.data.phases, step).batch })
+      meter.count({ losses, norm, images: size * batches.length * phaseAt(recipe.data.phases, step).batch })
       options.onProgress?.(meter.line(done, rate))
-      if (done % recipe.logEvery === 0 || isLast) journal.add(meter.row(done, rate, loader.waitedSeconds))
-      if (recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
+      if (done % recipe.logEvery === 0 || isLast) journal?.add(meter.row(done, rate, loader.waitedSeconds))
+      if (journal && recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
         best = await validateAndKeepBest(run, options, journal, { step: done, best })
       }
-      const isStopped = signal?.aborted === true
-      if (done % recipe.saveEvery === 0 || isLast || isStopped) {
+      if (isFirst && (done % recipe.saveEvery === 0 || isLast || isStopped)) {
         saveState(run, folder, identity, { step: done, best })
       }
       if (isStopped && !isLast) throw interrupted(folder, done)
     }
     // A training that was cut off between its last state and its weights.
-    if (begun.step >= recipe.steps) saveState(run, folder, identity, begun)
+    if (isFirst && begun.step >= recipe.steps) saveState(run, folder, identity, begun)
     return { step: recipe.steps, best }
   } finally {
     loader.close()
@@ -84,6 +90,16 @@ export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Read
     for (const [name, value] of Object.entries(values)) means[name] = (means[name] ?? 0) + value * share
   }
   return means
+}
+
+/** Mean losses of all processes, and whether one of them is to stop, at which all do. */
+function share(losses: Readonly<Record<string, number>>, signal: AbortSignal | undefined) {
+  const names = Object.keys(losses)
+  const [stopping = 0, ...means] = averageNumbers([signal?.aborted ? 1 : 0, ...Object.values(losses)])
+  return {
+    losses: Object.fromEntries(names.map((name, i) => [name, means[i] ?? Number.NaN])),
+    isStopped: stopping > 0,
+  }
 }
 
 /** Clips as the recipe says; returns the joint norm before, where it does. */

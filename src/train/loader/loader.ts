@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import type { Pixels } from '../../data/image.ts'
+import { group } from '../../torch/group.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'
 import type { OpenImages } from './images.ts'
@@ -65,7 +66,7 @@ export class Loader {
   constructor(options: LoaderOptions) {
     const { recipe, images, fromStep, workers } = options
     this.#options = options
-    this.#plans = planBatches(recipe, images.names, fromStep)
+    this.#plans = planBatches(recipe, images.names, fromStep, group())
     this.#workers = Array.from({ length: workers }, () => this.#start())
     for (let i = 0; i < workers * ahead; i++) this.#ask()
   }

@@ -1,6 +1,7 @@
 // Which pictures make up which batch: a function of the seed alone, so that nothing of it needs to be saved.
 
 import { counterRandom, permutation, type Random } from '../../core/random.ts'
+import type { Group } from '../../torch/group.ts'
 import { phaseAt, type Recipe } from '../recipe/recipe.ts'
 
 /** Keys of the streams that a recipe's seed is forked into. */
@@ -25,12 +26,13 @@ type PlannedRecipe = Pick<Recipe, 'data' | 'seed' | 'accumulate'>
 
 /**
  * The batches of a training from `fromStep` on, without end. Every epoch has an order of its own; what is left of an epoch
- * when a batch no longer fits is dropped, unless there are fewer images than a batch takes.
+ * when a batch no longer fits is dropped, unless there are fewer images than a batch takes. Of several processes each has its share.
  */
 export function* planBatches(
   { data, seed, accumulate = 1 }: PlannedRecipe,
   names: readonly string[],
   fromStep: number,
+  { rank, size }: Pick<Group, 'rank' | 'size'> = { rank: 0, size: 1 },
 ): Generator<PlannedBatch, never> {
   const count = names.length
   const orders = streamOf(seed, 'order')
@@ -52,7 +54,7 @@ export function* planBatches(
     const { batch } = phaseAt(data.phases, step)
     const rest = count - (firstSample % count)
     if (rest < batch && batch <= count) firstSample += rest
-    if (step >= fromStep) {
+    if (step >= fromStep && number % size === rank) {
       const from = firstSample
       yield { number, step, firstSample, items: Array.from({ length: batch }, (_, i) => itemAt(from + i)) }
     }

@@ -22,6 +22,7 @@ import {
 import { emptyInit } from '../../nn/init.ts'
 import { loadWeights, stateDict } from '../../nn/module.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
+import { gatherNumbers, gatherRows } from '../../torch/group.ts'
 import { assign, type Optimizer } from '../../torch/optim.ts'
 import { type Captioned, isCaptionFile, readCaptions } from '../loader/captions.ts'
 import type { Images } from '../loader/images.ts'
@@ -140,7 +141,7 @@ export interface ControllerConstants extends Readonly<Record<string, string>> {
   readonly equalTexts: string
 }
 
-/** The contrast of content and captions, and that of degradations and words. */
+/** The contrast of content and captions, and that of degradations and words, over the pictures of all processes. */
 export function controllerLosses(
   words: readonly string[],
   contextLength: number,
@@ -156,7 +157,8 @@ export function controllerLosses(
       image: batch.image,
       captions: batch.caption,
       degradations: toTorch(ids, deviceOf(batch.image)),
-      labels: isShared ? labels : undefined,
+      labels: isShared ? gatherNumbers(labels) : undefined,
+      gather: gatherRows,
     })
   }
 }

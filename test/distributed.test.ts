@@ -1,0 +1,93 @@
+// Several processes that train together come to what one comes to.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadAddon } from '../native/load.ts'
+import { joinGroup } from '../src/torch/group.ts'
+import { libtorchMissing } from './libtorch.ts'
+import { writePictures } from './recipes/images.ts'
+import { startTogether, startTraining, trainArguments } from './training.ts'
+
+const canJoin = libtorchMissing === undefined && 'sumAcross' in loadAddon()
+const folder = mkdtempSync(join(tmpdir(), 'limpid-distributed-'))
+const at = (...names: readonly string[]) => join(folder, ...names)
+const limit = { timeout: 120_000 }
+
+const endsOf = async (size: number, ...args: readonly string[]) =>
+  Promise.all((await startTogether(size, ...args)).map(({ ended }) => ended))
+
+describe.skipIf(!canJoin)('processes together', limit, () => {
+  beforeAll(() => writePictures(at('images'), 5))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('share the batches of a step and come to the same weights, bit for bit; the first writes and tells', async () => {
+    const [alone, [first, second]] = await Promise.all([
+      startTraining(at('images'), at('alone')).ended,
+      endsOf(2, ...trainArguments(at('images'), at('together'))),
+    ])
+    expect([alone.code, first?.code, second?.code]).toEqual([0, 0, 0])
+    expect(first?.stdout.trim()).toBe(at('together', 'weights.safetensors'))
+    expect(second).toMatchObject({ stdout: '', stderr: '' })
+    for (const name of ['weights', 'state', 'best'])
+      expect(readFileSync(at('together', `${name}.safetensors`))).toEqual(
+        readFileSync(at('alone', `${name}.safetensors`)),
+      )
+  })
+
+  test('contrast the rows of all, with the gradient that one process with all rows has', async () => {
+    const script = join('test', 'gathering.ts')
+    const read = (ends: readonly { stdout: string; stderr: string }[]) =>
+      ends.map(({ stdout, stderr }) => {
+        if (stdout === '') throw new Error(stderr)
+        return JSON.parse(stdout) as { gradient: number[]; labels: number[] }
+      })
+    const [[alone], together] = [read(await endsOf(1, script)), read(await endsOf(3, script))]
+    for (const { gradient, labels } of together) {
+      expect(labels).toEqual([0, 1, 2, 3, 4, 5])
+      gradient.forEach((value, i) => {
+        expect(value).toBeCloseTo(alone?.gradient[i] as number, 5)
+      })
+    }
+  })
+
+  test('stop at the same step where one is told to, and go on in any number that shares a step', async () => {
+    const trainings = await startTogether(2, ...trainArguments(at('images'), at('stopped')))
+    const [, second] = trainings
+    trainings[0]?.child.stderr?.on('data', (text) => {
+      if (/step \d/.test(String(text))) second?.child.kill('SIGINT')
+    })
+    const ends = await Promise.all(trainings.map(({ ended }) => ended))
+    expect(ends.map(({ code }) => code)).toEqual([130, 130])
+    const { code } = await startTraining(at('images'), at('stopped'), '--resume').ended
+    expect(code).toBe(0)
+    expect(readFileSync(at('stopped', 'weights.safetensors'))).toEqual(
+      readFileSync(at('alone', 'weights.safetensors')),
+    )
+  })
+
+  test('end with words where one is gone', async () => {
+    const trainings = await startTogether(2, ...trainArguments(at('images'), at('lost')))
+    trainings[0]?.child.stderr?.on('data', (text) => {
+      if (/step \d/.test(String(text))) trainings[1]?.child.kill('SIGKILL')
+    })
+    const [first] = await Promise.all(trainings.map(({ ended }) => ended))
+    expect(first?.code).toBe(3)
+    expect(first?.stderr).toMatch(/process 0 of 2 lost another .*--resume goes on/)
+  })
+
+  test('need a step that has a batch for each', async () => {
+    const [first] = await endsOf(3, ...trainArguments(at('images'), at('odd')))
+    expect(first?.code).toBe(2)
+    expect(first?.stderr).toContain('accumulate to be a multiple of the 3 processes')
+  })
+})
+
+test('variables that contradict one another are refused before anybody is waited for', () => {
+  expect(() => joinGroup({ WORLD_SIZE: '2', RANK: '2' })).toThrow(
+    'RANK: expected 0 to WORLD_SIZE − 1, got 2 of 2',
+  )
+  expect(() => joinGroup({ WORLD_SIZE: '2' })).toThrow('RANK: expected a whole number from 0')
+  expect(joinGroup({})).toMatchObject({ rank: 0, size: 1 })
+})
