@@ -25,8 +25,8 @@ import {
 } from 'limpid/train'
 import { guided, network } from './daclip/shared.ts'
 
-const steps = 3600
-const { card, loss, restore } = guided({ ...restoringSde, dataSigma: 40 })
+const steps = 2400
+const { card, loss, restore } = guided({ ...restoringSde, maxSigma: 10, dataSigma: 40 })
 
 export const recipe = defineRecipe({
   name: 'light-universal',

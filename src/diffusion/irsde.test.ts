@@ -14,7 +14,6 @@ import {
   restoringSde,
   reverseStep,
   samplers,
-  scaledTarget,
   score,
   startStep,
   trueNoise,
@@ -132,12 +131,17 @@ describe('the steps', () => {
 
 describe('a scaled output', () => {
   const scaled = createSde({ ...restoringSde, dataSigma: 40 })
+  /** The output that gives x0. */
+  const right = (t: number): Required<Pick<LinearForm, 'state' | 'clean' | 'degraded'>> => {
+    const { state = 0, degraded = 0, prediction = 0 } = cleanEstimate(scaled, t)
+    return { clean: 1 / prediction, state: -state / prediction, degraded: -degraded / prediction }
+  }
 
   test('stands for the clean image and for the noise in a state', () => {
     for (const t of [1, 30, 100]) {
       const [clean, degraded, noise] = [image(0.2), image(0.7), image(1.3)]
       const state = evaluate(marginal(scaled, t), { clean, degraded, noise })
-      const prediction = evaluate(scaledTarget(scaled, t), { state, clean, degraded })
+      const prediction = evaluate(right(t), { state, clean, degraded })
       const images = { state, degraded, prediction }
       expect(valuesOf(evaluate(cleanEstimate(scaled, t), images))[0]).toBeCloseTo(0.2, 6)
       const sigmaBar = scaled.sigmaBar[t] as number
@@ -147,7 +151,7 @@ describe('a scaled output', () => {
 
   test('has deviation 1 at every time where the pictures have the one told', () => {
     for (const t of [1, 2, 30, 57, 100]) {
-      const { state = 0, clean = 0 } = scaledTarget(scaled, t)
+      const { state, clean } = right(t)
       const { clean: left = 0, noise = 0 } = marginal(scaled, t)
       const [ofChange, ofNoise] = [(clean + state * left) * (40 / 255), state * noise]
       expect(Math.hypot(ofChange, ofNoise)).toBeCloseTo(1, 4)

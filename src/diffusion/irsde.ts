@@ -231,12 +231,6 @@ export function reverseDrift(sde: Sde, t: number, mode: 'sde' | 'ode'): LinearFo
   return sum([1, drift(sde, t)], [mode === 'sde' ? -scale : -scale / 2, score(sde, t)])
 }
 
-/** The scaled output that gives x0. */
-export function scaledTarget(sde: Sde, t: number): LinearForm {
-  const { prediction = 0, ...rest } = cleanEstimate(sde, t)
-  return sum([1 / prediction, { clean: 1 }], [-1 / prediction, rest])
-}
-
 /** x0 from x_t and the network's output. */
 export function cleanEstimate(sde: Sde, t: number): LinearForm {
   const { b, sigmaBar } = at(sde, t)
@@ -358,11 +352,17 @@ export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: 
   }
 }
 
-/** The objective of a scaled output: its mean absolute error, by which all times weigh alike (arXiv:2206.00364, §5). */
-export function scaledLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Tensor {
+/**
+ * The objective of a scaled output: the mean absolute error of the x0 that it gives. Times count for what is left to do at them, so that a
+ * short training goes into restoring rather than into noise too weak to be told from the picture.
+ */
+export function cleanLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Tensor {
   const { images, each } = atTimes(sde, inputs)
-  const target = each((t) => scaledTarget(sde, t), images)
-  return predict(images.state).sub(target).abs().mean()
+  const given = { ...images, prediction: predict(images.state) }
+  return each((t) => cleanEstimate(sde, t), given)
+    .sub(images.clean)
+    .abs()
+    .mean()
 }
 
 /** The images of a batch with their states, and how forms at its times mix them. */

@@ -7,7 +7,7 @@ import { libtorchMissing } from '../../../test/libtorch.ts'
 import { numbersOf } from '../../../test/values.ts'
 import { float32Data } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
-import { createSde, denoisingSde, evaluateEach, restoringSde, scaledTarget } from '../../diffusion/irsde.ts'
+import { cleanEstimate, createSde, denoisingSde, evaluateEach, restoringSde } from '../../diffusion/irsde.ts'
 import { LatentUnet } from '../../models/latentUnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters } from '../../nn/module.ts'
@@ -46,22 +46,19 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
     expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 6)
   })
 
-  test('is nothing where a scaled output is the right one', () => {
+  test('is that of x0 where the output is scaled', () => {
     const sde = createSde({ ...restoringSde, dataSigma: 40 })
     const pair = { clean: toTorch(ramp([2, 3, 8, 8])), degraded: toTorch(ramp([2, 3, 8, 8], 0.5)) }
-    const random = counterRandom(1)
-    const times: number[] = []
-    random.integer = (below) => below - 1 - 40 * times.push(0)
-    const lossOf = (error: number) =>
-      scalar(
-        sdeLoss(sde, pair, { random, generator: new RandomGenerator(1) }, ({ state, time }) => {
-          const forms = Array.from(numbersOf(time.read()), (t) => scaledTarget(sde, t))
-          return evaluateEach(forms, { ...pair, state }).add(error)
-        }),
-      )
-    expect(lossOf(0)).toBeLessThan(1e-5)
-    times.length = 0
-    expect(lossOf(0.25)).toBeCloseTo(0.25, 5)
+    const chance = { random: counterRandom(1), generator: new RandomGenerator(1) }
+    let wanted = Number.NaN
+    const loss = sdeLoss(sde, pair, chance, ({ state, time }) => {
+      const forms = Array.from(numbersOf(time.read()), (t) => cleanEstimate(sde, t))
+      const prediction = state.mul(0.3)
+      const error = evaluateEach(forms, { ...pair, state, prediction }).sub(pair.clean)
+      wanted = scalar(error.abs().mean())
+      return prediction
+    })
+    expect(scalar(loss)).toBeCloseTo(wanted, 6)
   })
 
   test('tells the network of no degraded image where the SDE denoises', () => {

@@ -9,13 +9,13 @@ import type { Image } from '../../data/image.ts'
 import type { Degrade } from '../../degrade/degradation.ts'
 import { imresize } from '../../degrade/resize.ts'
 import {
+  cleanLoss,
   evaluate,
   initial,
   matchingLoss,
   reverseStep,
   type Sampler,
   type Sde,
-  scaledLoss,
   startStep,
 } from '../../diffusion/irsde.ts'
 import { drawsNoise } from '../../diffusion/samplers.ts'
@@ -51,9 +51,7 @@ export function sdeLoss(
   const time = toTorch(float32Data(Float32Array.from(times), [times.length]), generator.device)
   const inputs = { clean, degraded, noise: generator.randn(shape), times }
   const output = (state: Tensor) => predict({ state, degraded, time })
-  return sde.dataSigma === undefined
-    ? matchingLoss(sde, inputs, output).loss
-    : scaledLoss(sde, inputs, output)
+  return sde.dataSigma === undefined ? matchingLoss(sde, inputs, output).loss : cleanLoss(sde, inputs, output)
 }
 
 export interface SampleChoices {
