@@ -89,10 +89,16 @@ export interface Addon {
   cudaEmptyCache(): void
 
   /**
-   * Meets `size` processes at an address, where one of them listens unless someone else does; waits for all. Needs an addon built with
-   * Gloo's headers, as all that follows does.
+   * Meets `size` processes at an address, where one of them listens unless someone else does, under a name of their meeting; waits for
+   * all. `network` is an interface such as 'eth0', or empty. Needs an addon built with Gloo's headers, as all that follows does.
    */
-  joinGroup(host: string, port: number, rank: number, size: number, listens: boolean, timeoutMs: number): void
+  joinGroup(
+    host: string,
+    port: number,
+    rank: number,
+    size: number,
+    options: { name: string; listens: boolean; network: string; meetingMs: number; waitingMs: number },
+  ): void
   leaveGroup(): void
   /** Makes a contiguous tensor in host memory the sum of those of all processes; waits for them. */
   sumAcross(tensor: Handle): void

@@ -153,15 +153,19 @@ function compileFlags(found: LibtorchFound): string[] {
     ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-w'],
     ...[`-D_GLIBCXX_USE_CXX11_ABI=${found.cxx11Abi}`, `-DNAPI_VERSION=${nodeApiVersion}`, '-DNDEBUG'],
     ...['-DAT_PER_OPERATOR_HEADERS', `-DLIMPID_TORCH_VERSION="${found.version}"`],
-    ...(glooFolder() === undefined ? [] : ['-DLIMPID_GLOO', `-I${glooFolder()}`]),
+    ...(hasGloo(torch) ? ['-DLIMPID_GLOO'] : []),
     ...headers.map((folder) => `-I${folder}`),
   ]
 }
 
-/** Where Gloo's headers are, which trainings on several processes need. */
-function glooFolder(): string | undefined {
+/** Whether the headers are there that trainings on several processes need: libtorch's, and Gloo's where compilers look. */
+function hasGloo(torch: string): boolean {
   const folders = [...(process.env.CPATH?.split(':') ?? []), '/usr/include', '/usr/local/include']
-  return folders.find((folder) => folder !== '' && existsSync(join(folder, 'gloo', 'context.h')))
+  const ofTorch = join(torch, 'torch', 'csrc', 'distributed', 'c10d', 'ProcessGroupGloo.hpp')
+  return (
+    existsSync(ofTorch) &&
+    folders.some((folder) => folder !== '' && existsSync(join(folder, 'gloo', 'context.h')))
+  )
 }
 
 function linkFlags(found: LibtorchFound): string[] {

@@ -3,13 +3,23 @@
 import { loadAddon } from '../native/load.ts'
 import { float32Data } from '../src/core/data.ts'
 import { counterRandom } from '../src/core/random.ts'
+import type { Tensor } from '../src/core/tensor.ts'
 import { contrastiveLoss, normalized } from '../src/nn/contrastive.ts'
 import { backward, grad, handleOf, scope, toTorch } from '../src/torch/backend.ts'
-import { averageGradients, gatherNumbers, gatherRows, joinGroup, leaveGroup } from '../src/torch/group.ts'
+import {
+  averageGradients,
+  gatherNumbers,
+  gatherRows,
+  groupOf,
+  joinGroup,
+  leaveGroup,
+} from '../src/torch/group.ts'
 import { numbersOf } from './values.ts'
 
 const [rows, features] = [6, 4]
-const { rank, size } = joinGroup()
+const joining = groupOf(process.env)
+joinGroup(joining, process.env)
+const { rank, size } = joining
 const own = rows / size
 
 function matrix(stream: number, count: number) {
@@ -21,7 +31,10 @@ function matrix(stream: number, count: number) {
 const weight = matrix(1, features)
 loadAddon().setRequiresGrad(handleOf(weight), true)
 const mine = (stream: number) => matrix(stream, rows).slice(0, rank * own, (rank + 1) * own)
-const parameters = new Map([['weight', weight]])
+// Only the first process has a gradient of one, and nobody of another.
+const [ofFirst, ofNone] = [matrix(4, 1), matrix(5, 1)]
+for (const tensor of [ofFirst, ofNone]) loadAddon().setRequiresGrad(handleOf(tensor), true)
+const parameters = new Map(Object.entries({ ofFirst, ofNone, weight }))
 scope(() => {
   const images = normalized(mine(2).matmul(weight))
   const loss = contrastiveLoss(
@@ -29,9 +42,16 @@ scope(() => {
     gatherRows(normalized(mine(3))),
     toTorch(float32Data(Float32Array.of(3), [])),
   )
-  backward(loss)
+  backward(rank === 0 ? loss.add(ofFirst.sum()) : loss)
 })
 averageGradients(parameters)
 const labels = gatherNumbers(Array.from({ length: own }, (_, i) => rank * own + i))
-console.log(JSON.stringify({ gradient: Array.from(numbersOf(grad(weight)!.read())), labels }))
+const gradientOf = (tensor: Tensor) => Array.from(numbersOf((grad(tensor) as Tensor).read()))
+const told = {
+  gradient: gradientOf(weight),
+  ofFirst: gradientOf(ofFirst),
+  hasNone: grad(ofNone) === undefined,
+  labels,
+}
+console.log(JSON.stringify(told))
 leaveGroup()

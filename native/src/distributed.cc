@@ -26,18 +26,26 @@ c10d::ProcessGroupGloo& joined() {
 napi_value joinGroup(napi_env env, const Arguments& arguments) {
   const auto rank = static_cast<int>(toInteger(env, arguments[2]));
   const auto size = static_cast<int>(toInteger(env, arguments[3]));
-  const std::chrono::milliseconds timeout(toInteger(env, arguments[5]));
+  const auto option = [&](const char* name) {
+    napi_value value;
+    check(env, napi_get_named_property(env, arguments[4], name, &value));
+    return value;
+  };
   c10d::TCPStoreOptions meeting;
   meeting.port = static_cast<std::uint16_t>(toInteger(env, arguments[1]));
-  meeting.isServer = toBool(env, arguments[4]);
+  meeting.isServer = toBool(env, option("listens"));
   meeting.numWorkers = size;
   meeting.waitWorkers = false;
-  meeting.timeout = timeout;
-  auto store = c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), meeting);
-  auto options = c10d::ProcessGroupGloo::Options::create(timeout);
-  options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
-  group = c10::make_intrusive<c10d::ProcessGroupGloo>(
-      c10::make_intrusive<c10d::PrefixStore>("limpid", store), rank, size, options);
+  meeting.timeout = std::chrono::milliseconds(toInteger(env, option("meetingMs")));
+  auto store = c10::make_intrusive<c10d::PrefixStore>(
+      toString(env, option("name")), c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), meeting));
+  // Processes first meet one another within the time of the meeting; then they wait as long as others may work.
+  auto options = c10d::ProcessGroupGloo::Options::create(meeting.timeout);
+  const auto network = toString(env, option("network"));
+  options->devices.push_back(network.empty() ? c10d::ProcessGroupGloo::createDefaultDevice()
+                                             : c10d::ProcessGroupGloo::createDeviceForInterface(network));
+  group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+  group->setTimeout(std::chrono::milliseconds(toInteger(env, option("waitingMs"))));
   return nullptr;
 }
 

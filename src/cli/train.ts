@@ -7,7 +7,7 @@ import { basename, extname, join, resolve } from 'node:path'
 import { loadAddon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Device } from '../torch/backend.ts'
-import { group, joinGroup, leaveGroup } from '../torch/group.ts'
+import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
 import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
 import { takeFolder } from '../train/folder.ts'
 import { identify } from '../train/identity.ts'
@@ -40,10 +40,13 @@ interface Result {
 
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
   const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
-  const isFirst = joinGroup().rank === 0
+  const joining = groupOf(process.env)
+  const isFirst = joining.rank === 0
   if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
-  const device = parseDevice(options.device)
   const news = reporter(isFirst ? options : { ...options, quiet: true })
+  if (joining.size > 1) news.show(`waiting for ${joining.size} processes`)
+  joinGroup(joining, process.env)
+  const device = parseDevice(options.device)
   news.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
   try {
@@ -77,7 +80,7 @@ async function followRecipe(
   const { images, validation } = await openTrainingImages(recipe, paced(show))
   const onProgress = paced(show)
   const workers = startThreads(options)
-  const cacheBytes = process.availableMemory() / 3
+  const cacheBytes = process.availableMemory() / (3 * group().localSize)
   const openLoader = (fromStep: number) =>
     new Loader({ recipe, images, fromStep, module, workers, cacheBytes })
   const run = createRun(recipe, device, validation)
@@ -113,7 +116,7 @@ function parseDevice(text: string): Device {
   if (text === 'cpu') return 'cpu'
   if (text !== 'auto')
     throw new RestoreError('usage', `--device: expected auto, cpu or cuda[:N], got ${text}`)
-  return localRank < loadAddon().cudaDevices().length ? `cuda:${localRank}` : 'cpu'
+  return loadAddon().cudaDevices().length > 0 ? `cuda:${localRank}` : 'cpu'
 }
 
 /** A folder for a new training, or one with a state to go on from. */

@@ -187,7 +187,7 @@ export function trueNoise(sde: Sde, t: number): LinearForm {
   return sum([scale, { state: 1 }], [-scale, marginalMean(sde, t)])
 }
 
-/** The same with the network's x0. */
+/** The noise in x_t that the network's output tells. */
 function predictedNoise(sde: Sde, t: number): LinearForm {
   if (sde.dataSigma === undefined) return { prediction: 1 }
   const { clean = 0, ...rest } = trueNoise(sde, t)
@@ -346,10 +346,8 @@ export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: 
   const prediction = predict(images.state)
   const expected = each((t) => reverseStep(sde, t, 'mean'), { ...images, prediction })
   const target = each((t) => optimum(sde, t), images)
-  return {
-    ...{ state: images.state, prediction, expected },
-    ...{ optimum: target, loss: expected.sub(target).abs().mean() },
-  }
+  const loss = expected.sub(target).abs().mean()
+  return { state: images.state, prediction, expected, optimum: target, loss }
 }
 
 /**

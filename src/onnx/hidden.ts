@@ -1,6 +1,7 @@
 // The hidden channels of a block: the values between the dense convolutions that make a number of channels and those
 // that use it up, with only work on single channels in between (depth-wise convolutions, activations, gates).
-// What happens to one such channel is no concern of the others, so they may be padded, or computed in bands of rows.
+// What happens to one such channel is no concern of the others, so they may be padded; what happens to a row, only of those around it,
+// so they may be computed in bands of rows.
 
 import type { Op } from '../core/ops.ts'
 import type { Graph, GraphNode, NodeOf, Value } from './graph.ts'

@@ -149,12 +149,13 @@ function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value 
   return to.emit(node.op, inputs, node.attrs)
 }
 
-/** Hidden maps above this leave the processor's cache and dominate peak memory; with few channels they cost little else. */
+/** Hidden maps above this leave the processor's cache and dominate peak memory; those of few channels gain nothing by bands. */
 const largeMapBytes = 2 ** 23
 const fewChannels = 64
-/** What a band of a hidden map should take; shorter ones compute too many rows twice. */
+/** What a band of a hidden map should take, unless it were too short, and compute too many rows twice, or bands too many to open. */
 const bandBytes = 2 ** 22
 const fewestRows = 16
+const mostBands = 16
 
 /**
  * Wide hidden channels in bands of rows: each band is computed from the rows it needs, used up and forgotten. Hidden maps at full
@@ -187,11 +188,12 @@ function isWide({ channels, sources, inner }: HiddenChannels, sink: NodeOf<'conv
   // Named sizes may be small ones, and a thousand nodes more take long to load.
   if (typeof h !== 'number' || typeof w !== 'number') return false
   const isLarge = channels > fewChannels && 4 * channels * h * w >= largeMapBytes
-  return isLarge && [sink, ...sources, ...inner].every(keepsRows)
+  return isLarge && [sink, ...sources, ...inner].every((node) => keepsRows(node, h))
 }
 
-/** Whether a row of the output is made from the rows around it in the input. */
-function keepsRows(node: GraphNode): boolean {
+/** Whether a row of the output, of a height, is made from the rows around it in the input. */
+function keepsRows(node: GraphNode, height: number): boolean {
+  if (node.output.shape[2] !== height) return false
   if (node.op !== 'conv2d') return true
   const { stride, padding } = node.attrs
   return stride === 1 && node.inputs[1]?.shape[2] === 2 * padding + 1
@@ -204,7 +206,7 @@ interface Rows {
 
 function bandsOf(channels: number, [height, width]: readonly [number, number]): readonly Rows[] {
   const most = Math.max(fewestRows, Math.floor(bandBytes / (4 * channels * width)))
-  const count = Math.ceil(height / most)
+  const count = Math.min(Math.ceil(height / most), mostBands)
   const edge = (i: number) => Math.round((i * height) / count)
   return Array.from({ length: count }, (_, i) => ({ start: edge(i), end: edge(i + 1) }))
 }

@@ -1,10 +1,10 @@
 // Processes that train one network together: which of them this is, and what they exchange.
 
 import { loadAddon as addon } from '../../native/load.ts'
-import { float32Data, viewAs } from '../core/data.ts'
+import { elementCount, float32Data, viewAs } from '../core/data.ts'
 import { messageOf, RestoreError } from '../core/errors.ts'
 import { cat, type Tensor } from '../core/tensor.ts'
-import { deviceOf, fromHandle, handleOf, noGrad, scope, toTorch } from './backend.ts'
+import { deviceOf, fromHandle, grad, handleOf, noGrad, scope, toTorch } from './backend.ts'
 import { assign } from './optim.ts'
 
 export interface Group {
@@ -19,29 +19,37 @@ export interface Group {
 const alone: Group = { rank: 0, size: 1, localRank: 0, localSize: 1 }
 let current = alone
 
-/** How long a process waits for others, which may be validating: a day. */
-const timeoutMs = 86_400_000
+/** How long processes wait for others to come, and for what others do meanwhile, such as to validate: ten minutes, and a day. */
+const [meetingMs, waitingMs] = [600_000, 86_400_000]
 
 /** The processes that train together; one alone unless `joinGroup` has been called. */
 export function group(): Group {
   return current
 }
 
-/** Joins the processes that torchrun's variables tell of, where they are set; those are RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. */
-export function joinGroup(env: Readonly<Record<string, string | undefined>> = process.env): Group {
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** The processes that torchrun's variables tell of: RANK and WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE where there are several machines. */
+export function groupOf(env: Variables): Group {
   if (env.WORLD_SIZE === undefined && env.RANK === undefined) return alone
   const whole = (name: string, usual?: number) => wholeOf(name, env[name], usual)
   const [size, rank] = [whole('WORLD_SIZE'), whole('RANK')]
   if (size < 1 || rank >= size)
     throw new RestoreError('usage', `RANK: expected 0 to WORLD_SIZE − 1, got ${rank} of ${size}`)
-  const [localSize, localRank] = [whole('LOCAL_WORLD_SIZE', size), whole('LOCAL_RANK', rank)]
-  const joined = { rank, size, localRank, localSize }
-  if (size === 1) return alone
-  const [host, port] = [env.MASTER_ADDR ?? '127.0.0.1', whole('MASTER_PORT', 29_500)]
-  // torchrun's own agent listens where it says so.
+  return { rank, size, localRank: whole('LOCAL_RANK', rank), localSize: whole('LOCAL_WORLD_SIZE', size) }
+}
+
+/** Meets the others at MASTER_ADDR and MASTER_PORT. */
+export function joinGroup(joining: Group, env: Variables): void {
+  const { rank, size } = joining
+  if (size === 1) return
+  const [host, port] = [env.MASTER_ADDR ?? '127.0.0.1', wholeOf('MASTER_PORT', env.MASTER_PORT, 29_500)]
+  // torchrun's own agent listens where it says so, and keeps what processes wrote before it started them again.
   const listens = rank === 0 && env.TORCHELASTIC_USE_AGENT_STORE !== 'True'
+  const name = `limpid/${env.TORCHELASTIC_RESTART_COUNT ?? 0}`
+  const options = { name, listens, network: env.GLOO_SOCKET_IFNAME ?? '', meetingMs, waitingMs }
   try {
-    addon().joinGroup(host, port, rank, size, listens, timeoutMs)
+    addon().joinGroup(host, port, rank, size, options)
   } catch (cause) {
     throw new RestoreError(
       'environment',
@@ -49,8 +57,7 @@ export function joinGroup(env: Readonly<Record<string, string | undefined>> = pr
       { cause },
     )
   }
-  current = joined
-  return joined
+  current = joining
 }
 
 /** Waits for the others, then leaves them. */
@@ -61,7 +68,7 @@ export function leaveGroup(): void {
   current = alone
 }
 
-function wholeOf(name: string, text: string | undefined, usual: number | undefined): number {
+function wholeOf(name: string, text: string | undefined, usual?: number): number {
   const value = text === undefined ? usual : Number(text)
   if (value !== undefined && Number.isInteger(value) && value >= 0) return value
   throw new RestoreError(
@@ -98,25 +105,31 @@ export function averageNumbers(values: readonly number[]): readonly number[] {
   return Array.from(sums, (sum) => sum / current.size)
 }
 
-/** Makes every gradient the mean of those of all processes: in one piece, through host memory. */
+/**
+ * Makes every gradient the mean of those of all processes, in one piece and through host memory. One that only others have, as of a task
+ * that this process had no batch of, counts as zeros.
+ */
 export function averageGradients(parameters: ReadonlyMap<string, Tensor>): void {
   if (current.size === 1) return
   scope(() =>
     noGrad(() => {
-      const gradients = [...parameters.values()].flatMap((parameter) => {
-        const gradient = addon().grad(handleOf(parameter))
-        return gradient ? [fromHandle(gradient)] : []
-      })
+      const all = [...parameters.values()]
+      const shares = averageNumbers(all.map((parameter) => (grad(parameter) ? 1 : 0)))
+      const known = all.filter((_, i) => shares[i] !== 0)
+      for (const parameter of known)
+        if (!grad(parameter)) addon().setGrad(handleOf(parameter), handleOf(parameter.mul(0)))
+      const gradients = known.map((parameter) => grad(parameter) as Tensor)
       const [first, ...rest] = gradients.map((gradient) => gradient.reshape([-1]))
       if (!first) return
-      const all = onHost(cat([first, ...rest], 0))
-      together(() => addon().sumAcross(handleOf(all)))
-      const mean = all.div(current.size)
+      const sum = onHost(cat([first, ...rest], 0))
+      together(() => addon().sumAcross(handleOf(sum)))
+      const mean = sum.div(current.size)
       let at = 0
       for (const gradient of gradients) {
-        const count = gradient.shape.reduce<number>((n, size) => n * Number(size), 1)
-        assign(gradient, mean.slice(0, at, at + count).reshape(gradient.shape as number[]))
-        at += count
+        const shape = gradient.shape as readonly number[]
+        const end = at + elementCount(shape)
+        assign(gradient, mean.slice(0, at, end).reshape(shape))
+        at = end
       }
     }),
   )
@@ -139,8 +152,9 @@ export function gatherRows(rows: Tensor): Tensor {
     const collected = fromHandle(together(() => addon().collectAcross(handleOf(onHost(rows)))))
     return device === 'cpu' ? collected : toTorch(collected.read(), device)
   })
-  // Their own rows are a process's only ones with a gradient, which the mean over processes divides.
-  const own = rows.mul(size).sub(noGrad(() => rows.mul(size - 1)))
+  // Their own rows are a process's only ones with a gradient, which the mean over processes divides; the value is as it came.
+  const values = all.slice(0, rank * b, (rank + 1) * b)
+  const own = values.add(rows.sub(values).mul(size))
   const parts = [all.slice(0, 0, rank * b), own, all.slice(0, (rank + 1) * b, size * b)]
   return cat(parts.filter((part) => part.size(0) > 0) as [Tensor, ...Tensor[]], 0)
 }

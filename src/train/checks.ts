@@ -115,7 +115,8 @@ export async function tryPhases(
       const before = performance.now()
       const losses = addAllGradients(run, [loaded])
       run.optimizer.zeroGrad()
-      const secondsPerStep = ((performance.now() - before) / 1000) * (run.recipe.accumulate ?? 1)
+      const secondsPerStep =
+        ((performance.now() - before) / 1000) * ((run.recipe.accumulate ?? 1) / group().size)
       const peakBytes = process.resourceUsage().maxRSS * 1024
       const loss = Object.values(losses).reduce((sum, value) => sum + value, 0)
       const text = `batch ${phase.batch}, crop ${phase.crop}: ${secondsPerStep.toFixed(2)} s a step, ${(peakBytes / 1e9).toFixed(2)} GB at most so far, loss ${loss.toPrecision(4)}`

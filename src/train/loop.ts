@@ -29,13 +29,14 @@ export interface TrainOptions {
 }
 
 /**
- * Trains to the recipe's last step; what it was for is then in the folder. Several processes share the batches that a step accumulates,
- * and come to the same weights as one would; the first of them validates, writes and tells.
+ * Trains to the recipe's last step; what it was for is then in the folder. Several processes share the batches that a step accumulates;
+ * the first of them validates, writes and tells.
  */
 export async function train(run: Run, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
   const begun: Progress = options.isResumed ? loadState(run, folder, identity) : { step: 0, best: undefined }
+  checkTogether(begun.step)
   let { best } = begun
   const { rank, size } = group()
   const isFirst = rank === 0
@@ -47,8 +48,9 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
       const rate = rateAt(recipe, step)
       const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
       optimizer.zeroGrad()
-      const { losses, isStopped } = share(addAllGradients(run, batches), signal)
-      averageGradients(run.trained)
+      const losses = addAllGradients(run, batches)
+      // All stop where one is told to.
+      const isStopped = averageNumbers([signal?.aborted ? 1 : 0])[0] !== 0
       const norm = clipGradients(run)
       checkFinite(losses, norm, batches)
       scope(() => optimizer.step(rate))
@@ -75,13 +77,23 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
   }
 }
 
+/** Processes that do not see the same folder would go on from different states. */
+function checkTogether(step: number): void {
+  const [mean = step] = averageNumbers([step])
+  if (mean === step) return
+  throw new RestoreError(
+    'input',
+    `--resume: expected all processes to go on from one state, got step ${step} here and others elsewhere; let all see the folder of --out`,
+  )
+}
+
 async function nextBatches(loader: Loader, count: number): Promise<readonly LoadedBatch[]> {
   const batches: LoadedBatch[] = []
   while (batches.length < count) batches.push(await loader.next())
   return batches
 }
 
-/** Gradients of the mean loss of the batches; returns the mean of each loss. */
+/** Gradients of the mean loss of the batches, over all processes; returns the mean of each loss. */
 export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Readonly<Record<string, number>> {
   const share = 1 / batches.length
   const means: Record<string, number> = {}
@@ -89,17 +101,9 @@ export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Read
     const values = addGradients(() => lossesOf(run, { batch, step: plan.step, number: plan.number }), share)
     for (const [name, value] of Object.entries(values)) means[name] = (means[name] ?? 0) + value * share
   }
-  return means
-}
-
-/** Mean losses of all processes, and whether one of them is to stop, at which all do. */
-function share(losses: Readonly<Record<string, number>>, signal: AbortSignal | undefined) {
-  const names = Object.keys(losses)
-  const [stopping = 0, ...means] = averageNumbers([signal?.aborted ? 1 : 0, ...Object.values(losses)])
-  return {
-    losses: Object.fromEntries(names.map((name, i) => [name, means[i] ?? Number.NaN])),
-    isStopped: stopping > 0,
-  }
+  averageGradients(run.trained)
+  const shared = averageNumbers(Object.values(means))
+  return Object.fromEntries(Object.keys(means).map((name, i) => [name, shared[i] ?? Number.NaN]))
 }
 
 /** Clips as the recipe says; returns the joint norm before, where it does. */
@@ -122,9 +126,10 @@ function checkFinite(
   const bad = values.find(([, value]) => !Number.isFinite(value))
   if (!bad) return
   const names = [...new Set(batches.flatMap((batch) => batch.names))].join(', ')
+  const places = group().size === 1 ? names : `${names}, or what other processes had`
   throw new RestoreError(
     'numeric',
-    `step ${batches[0]?.plan.step}: expected a finite loss, got ${bad[0]} ${bad[1]} on ${names}; the state saved last is good: go on from it with --resume and a lower learning rate or other data`,
+    `step ${batches[0]?.plan.step}: expected a finite loss, got ${bad[0]} ${bad[1]} on ${places}; the state saved last is good: go on from it with --resume and a lower learning rate or other data`,
   )
 }
 

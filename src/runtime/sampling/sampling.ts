@@ -117,8 +117,7 @@ const schedules: readonly unknown[] = ['cosine', 'linear', 'constant'] satisfies
 function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
   const of = (name: keyof SdeOptions): unknown => Reflect.get(value, name)
-  const numbers = (['steps', 'maxSigma', 'eps'] as const).map(of)
-  if (of('dataSigma') !== undefined) numbers.push(of('dataSigma'))
+  const numbers = [...(['steps', 'maxSigma', 'eps'] as const).map(of), of('dataSigma') ?? 0]
   return (
     kinds.includes(of('kind')) &&
     schedules.includes(of('schedule')) &&

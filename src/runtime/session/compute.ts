@@ -16,9 +16,11 @@ import type { Opened, Reply, Request, Setup } from './protocol.ts'
 /** How long an interrupted run may take to end by itself, which spares opening the network again. */
 const graceMs = 300
 
-/** Whether the sources run as they are; the build has that process in one file, which loads in half the time. */
+/** Whether the sources run as they are; the build has that process in few files, which load in half the time. */
 const isSource = extname(import.meta.url) === '.ts'
-const program = fileURLToPath(new URL(`../../worker/${isSource ? 'main.ts' : 'bundle.js'}`, import.meta.url))
+const program = fileURLToPath(
+  new URL(`../../worker/${isSource ? 'main.ts' : 'bundle/main.js'}`, import.meta.url),
+)
 
 /** The loader that runs the sources as they are; the build needs none. */
 function loaderArguments(): string[] {

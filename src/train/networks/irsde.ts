@@ -1,5 +1,5 @@
 // How IR-SDE and Refusion are trained (arXiv:2301.11699 §3.3 and §4; arXiv:2304.08291; Algolzw/image-restoration-sde@2598d73): the
-// network guesses the noise in states of random times, and validation samples with it.
+// network guesses the noise in states of random times, or what is scaled of x0, and validation samples with it.
 
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
