@@ -1,5 +1,5 @@
 // What a universal network does for each of ten kinds of damage, by sampler and number of steps, beside the damaged pictures themselves.
-// npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many]
+// npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many] [ways, such as 'posterior 100,posterior 20']
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
@@ -10,18 +10,19 @@ import { degradationWords } from '../src/models/daclip.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
 import { damaged } from '../src/train/networks/tenKinds.ts'
 
-const [weights, guide, folder, most = '10'] = process.argv.slice(2)
+const [weights, guide, folder, most = '10', asked] = process.argv.slice(2)
 if (!weights || !guide || !folder)
-  throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many]')
+  throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many] [ways]')
 
-const side = 256
+const side = 192
 const metrics: readonly MetricName[] = ['psnr', 'ssim', 'niqe']
-const ways = [
+const allWays = [
   { name: 'posterior 100', sampler: 'posterior', steps: 100 },
   { name: 'posterior 20', sampler: 'posterior', steps: 20 },
   { name: 'sde 100', sampler: 'sde', steps: 100 },
   { name: 'ode 100', sampler: 'ode', steps: 100 },
 ] as const
+const ways = allWays.filter(({ name }) => asked === undefined || asked.split(',').includes(name))
 
 const source = await openSource(await specOf(folder))
 const count = Math.min(source.length, Number(most))
@@ -50,7 +51,7 @@ for (const { name, ...request } of ways) {
     for (const kind of degradationWords.keys()) {
       process.stderr.write(`\r${name}, image ${i + 1} of ${count}, ${degradationWords[kind]}      `)
       const input = damaged(reference, kind, counterRandom(0).fork(i).fork(kind))
-      if (name === ways[0].name) add(kind, 'damaged', reference, input)
+      if (name === ways[0]?.name) add(kind, 'damaged', reference, input)
       add(kind, name, reference, await restorer.runPlanes(input))
     }
   }
