@@ -49,8 +49,6 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
       const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
       optimizer.zeroGrad()
       const losses = addAllGradients(run, batches)
-      // All stop where one is told to.
-      const isStopped = averageNumbers([signal?.aborted ? 1 : 0])[0] !== 0
       const norm = clipGradients(run)
       checkFinite(losses, norm, batches)
       scope(() => optimizer.step(rate))
@@ -64,6 +62,8 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
       if (journal && recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
         best = await validateAndKeepBest(run, options, journal, { step: done, best })
       }
+      // All stop where one is told to, be it while the first validates.
+      const isStopped = averageNumbers([signal?.aborted ? 1 : 0])[0] !== 0
       if (isFirst && (done % recipe.saveEvery === 0 || isLast || isStopped)) {
         saveState(run, folder, identity, { step: done, best })
       }
