@@ -29,9 +29,6 @@ function load(): Addon {
       `libtorch addon: expected ${wanted}, but ${fault ?? 'it has not been built'}; run \`limpid setup\`${advice}`,
     )
   }
-  // Threads of libtorch that wait for work spin for microseconds, not milliseconds as libgomp's do: data workers and other
-  // programs need the cores. Not at all costs more, as each of a step's thousand ops wakes them. libgomp reads it once, on loading.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '3000'
   try {
     return createRequire(import.meta.url)(record.addon) as Addon
   } catch (cause) {

@@ -1,64 +1,75 @@
-// light-universal: a small network in IR-SDE for ten kinds of damage, told by light-detect which it is.
+// light-universal: the light network in IR-SDE for ten kinds of damage, told by light-detect which it is; it starts from light-photo.
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
 //   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 \
-//     --set constants.guide=runs/light-detect/weights.safetensors --out runs/light-universal
+//     --set network.weights=weights/light-photo.safetensors --set constants.guide=weights/light-detect.safetensors --out runs/light-universal
 //
 // 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores.
-// 40 minutes on two cores after 1,340 steps by noise of 50 (weights/README.md): not good enough yet to be in the package.
 
 import {
   adamW,
-  conditionalUnetDefaults,
   cosine,
   damaged,
   defineRecipe,
   emaDecay,
   folder,
+  LightDiffusion,
+  lightDiffusionDefaults,
   partOf,
   restoringSde,
   tenKinds,
   tenKindsPaired,
-  universalUnet,
   warmup,
   withClip,
 } from 'limpid/train'
-import { guided, network } from './daclip/shared.ts'
+import { guided, opensGuide } from './daclip/shared.ts'
 
-const steps = 2400
+const steps = 4400
 // Noise of 10 is told from the picture after few steps of training, where published networks have 50; damage changes pixels by some 40.
-const { card, loss, restore } = guided({ ...restoringSde, maxSigma: 10, dataSigma: 40 })
+const dataSigma = 40
+const { card, loss, restore } = guided({ ...restoringSde, maxSigma: 10, dataSigma })
 
 export const recipe = defineRecipe({
   name: 'light-universal',
   card: { ...card('Light, ten degradations'), license: 'apache' },
-  network: network({
-    ...conditionalUnetDefaults,
-    ...universalUnet,
-    ...{ width: 24, contextWidth: 128, usesContent: false, halvesInput: true },
-  }),
+  network: {
+    model: 'light-diffusion',
+    options: lightDiffusionDefaults,
+    create: (init, options) => new LightDiffusion(init, options),
+    weights: 'runs/light-photo/weights.safetensors',
+    // What light-photo adds to a picture is the output, but for its scale.
+    adapt: (light, random) =>
+      new Map([
+        ...random,
+        ...[...light].map(([key, { shape, floats }]) => {
+          const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
+          return [`trunk.${key}`, { shape, floats: () => floats().map((value) => scale * value) }] as const
+        }),
+      ]),
+    start: opensGuide,
+  },
   data: {
     images: folder('data/photos'),
     // The guide sees squares as it learned from, the network restores a part of each.
     phases: [{ steps, crop: 224, batch: 5 }],
-    sample: partOf(withClip(tenKindsPaired(), 224), 128),
+    sample: partOf(withClip(tenKindsPaired(), 224), 96),
   },
   constants: { guide: 'runs/light-detect/weights.safetensors' },
   loss,
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
-  learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),
+  learningRate: warmup(200, cosine(8e-4, 1e-6, steps)),
   maxGradNorm: 1,
-  ema: emaDecay(0.995),
+  ema: emaDecay(0.999),
   steps,
   seed: 1,
   validate: {
-    every: 1200,
+    every: 1100,
     images: folder('data/few-photos'),
     degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
     crop: 128,
     restore,
     metrics: ['psnr'],
   },
-  saveEvery: 500,
+  saveEvery: 250,
   logEvery: 50,
 })

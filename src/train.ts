@@ -38,14 +38,27 @@ export {
   ConditionalUnet,
   type ConditionalUnetOptions,
   conditionalUnetDefaults,
+  type UnetInputs,
   universalUnet,
   wildUnet,
 } from './models/conditionalUnet.ts'
-export { DaClip, daClipLosses, degradationWords, maxLogitScale, startController } from './models/daclip.ts'
+export {
+  DaClip,
+  daClipLosses,
+  degradationWords,
+  type Embeddings,
+  maxLogitScale,
+  startController,
+} from './models/daclip.ts'
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr.ts'
 export { Ipt, type IptOptions, iptDefaults } from './models/ipt.ts'
 export { LatentUnet, type LatentUnetOptions, latentUnetDefaults } from './models/latentUnet.ts'
 export { Light, type LightOptions, lightDefaults } from './models/light.ts'
+export {
+  LightDiffusion,
+  type LightDiffusionOptions,
+  lightDiffusionDefaults,
+} from './models/lightDiffusion.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
 export { loadWeights, parameterCount, parameters, stateDict } from './nn/module.ts'

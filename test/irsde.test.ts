@@ -1,7 +1,7 @@
 // The networks of IR-SDE, Refusion and DA-CLIP's restoration: sizes of the published ones, options, graphs and wrong inputs.
 
 import { describe, expect, test } from 'vitest'
-import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
+import { elementCount, float32Data, type TensorData, viewAs } from '../src/core/data.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import { createSde, matchingLoss, restoringSde } from '../src/diffusion/irsde.ts'
 import {
@@ -19,8 +19,14 @@ import {
   wildUnet,
 } from '../src/models/conditionalUnet.ts'
 import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../src/models/latentUnet.ts'
+import { Light } from '../src/models/light.ts'
+import {
+  LightDiffusion,
+  lightDiffusionDefaults,
+  lightDiffusionOptionsFromWeights,
+} from '../src/models/lightDiffusion.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
-import { parameterCount, parameters, stateDict } from '../src/nn/module.ts'
+import { loadWeights, parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
 import { onnxSession } from '../src/runtime/session/sessionNode.ts'
@@ -117,6 +123,117 @@ test.skipIf(libtorchMissing !== undefined).each([
     const wanted = noGrad(() => forward(moved).y.read())
     expect(difference(found[i]!.y!, wanted, tolerance)).toBeUndefined()
   }
+})
+
+describe('the light network in a diffusion', () => {
+  const options = { ...lightDiffusionDefaults, width: 8, middleBlocks: 2, contextWidth: 6 }
+  const named = { state, degraded, time: data([1], 1), degradation }
+  const forward = (network: LightDiffusion, inputs: Readonly<Record<string, Tensor>>) => {
+    const [x, mu, time, word] = Object.keys(named).map((name) => inputs[name]) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ]
+    return network.forward({ state: x, degraded: mu, time }, network.condition({ degradation: word }))
+  }
+  const toldFrom = (seed: number) => {
+    const network = new LightDiffusion(randomInit(random(seed)), options)
+    const next = random(seed + 1)
+    const draw = ({ shape }: Tensor) =>
+      float32Data(
+        Float32Array.from({ length: elementCount(shape as number[]) }, () => 0.5 * (next() - 0.5)),
+        shape as number[],
+      )
+    const weights = new Map([...stateDict(network)].map(([key, tensor]) => [key, draw(tensor)]))
+    loadWeights(
+      network,
+      new Map(
+        [...weights].map(([key, { shape, bytes }]) => [
+          key,
+          { shape, floats: () => viewAs(bytes, Float32Array) },
+        ]),
+      ),
+    )
+    return network
+  }
+
+  test('fits what is shipped, and tells its options', () => {
+    const network = new LightDiffusion(emptyInit(), lightDiffusionDefaults)
+    expect(parameterCount(network)).toBeLessThan(6e6)
+    expect(lightDiffusionOptionsFromWeights(shapesOf(network))).toEqual(lightDiffusionDefaults)
+  })
+
+  test.skipIf(libtorchMissing !== undefined)(
+    'starts as what a light network adds to the degraded image',
+    () => {
+      const network = new LightDiffusion(randomInit(random(1)), options)
+      const light = new Light(emptyInit(), options)
+      Object.assign(light, network.trunk)
+      moveToTorch(network)
+      const moved = Object.fromEntries(
+        Object.entries({ ...named, state: data([1, 3, 16, 16], 3), degraded: data([1, 3, 16, 16], 4) }).map(
+          ([name, value]) => [name, toTorch(value)],
+        ),
+      )
+      const mu = moved.degraded as Tensor
+      const wanted = noGrad(() => light.forward(mu).sub(mu).read())
+      expect(
+        difference(
+          noGrad(() => forward(network, moved).read()),
+          wanted,
+          tolerance,
+        ),
+      ).toBeUndefined()
+    },
+  )
+
+  test.skipIf(libtorchMissing !== undefined)(
+    'has one graph for all times, and heeds the state, the time and the degradation',
+    async () => {
+      const network = toldFrom(4)
+      const traced = Object.entries(named).map(([name, { shape }]) => ({ name, shape }))
+      const session = await onnxSession(toOnnx(trace(traced, (inputs) => ({ y: forward(network, inputs) }))))
+      const given = [
+        named,
+        { ...named, time: float32Data(Float32Array.of(62.5), [1]) },
+        { ...named, state: degraded },
+        { ...named, degradation: content },
+      ]
+      const found = await Promise.all(given.map((inputs) => session.run(inputs)))
+      await session.close()
+      moveToTorch(network)
+      for (const [i, inputs] of given.entries()) {
+        const moved = Object.fromEntries(
+          Object.entries(inputs).map(([name, value]) => [name, toTorch(value)]),
+        )
+        const wanted = noGrad(() => forward(network, moved).read())
+        expect(difference(found[i]!.y!, wanted, tolerance)).toBeUndefined()
+        if (i > 0) expect(difference(found[i]!.y!, found[0]!.y!, tolerance)).toBeDefined()
+      }
+    },
+  )
+
+  test.each([
+    [
+      'an embedding of another width',
+      { degradation: [1, 512] },
+      'expected a degradation embedding [b 6], got [1 512]',
+    ],
+    [
+      'sides that reflection cannot fill',
+      { state: [1, 3, 3, 9], degraded: [1, 3, 3, 9] },
+      'expected sides larger than',
+    ],
+  ])('is refused for %s', (_, changed, message) => {
+    const shapes = {
+      ...Object.fromEntries(Object.entries(named).map(([name, { shape }]) => [name, shape])),
+      ...changed,
+    }
+    const inputs = Object.entries(shapes).map(([name, shape]) => ({ name, shape }))
+    const network = new LightDiffusion(randomInit(random(2)), options)
+    expect(() => trace(inputs, (tensors) => ({ y: forward(network, tensors) }))).toThrow(message)
+  })
 })
 
 describe('a graph', () => {

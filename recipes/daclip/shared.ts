@@ -8,6 +8,7 @@ import {
   cosine,
   createSde,
   type Device,
+  type Embeddings,
   emaPytorch,
   guideEmbeddings,
   guideImage,
@@ -20,6 +21,7 @@ import {
   sdeLoss,
   type Tensor,
   type TensorData,
+  type UnetInputs,
 } from 'limpid/train'
 
 export interface Constants extends Readonly<Record<string, string>> {
@@ -28,6 +30,12 @@ export interface Constants extends Readonly<Record<string, string>> {
 }
 
 type Sample = { input: Image; target: Image; clip: TensorData }
+
+/** A network of states that is told what DA-CLIP's embeddings come to, once for a picture. */
+export interface GuidedNetwork {
+  condition(embeddings: Embeddings): unknown
+  forward(inputs: UnetInputs, conditioning: unknown): Tensor
+}
 
 /** Training and validation in an SDE, by which the weights say that they sample. */
 export function guided(options: SdeOptions) {
@@ -38,17 +46,22 @@ export function guided(options: SdeOptions) {
       ...{ title, task: 'universal', license: 'mit' },
       sampling: JSON.stringify(sampling),
     }),
-    loss: ({ model, batch, constants, ...chance }: LossContext<ConditionalUnet, Sample, Constants>) => {
+    loss: ({ model, batch, constants, ...chance }: LossContext<GuidedNetwork, Sample, Constants>) => {
       const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
       return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
         model.forward(inputs, conditioning),
       )
     },
-    restore: (model: ConditionalUnet, input: Tensor, { guide }: Constants) => {
+    restore: (model: GuidedNetwork, input: Tensor, { guide }: Constants) => {
       const conditioning = model.condition(guideImage(guide, input))
       return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
   }
+}
+
+/** Opens the DA-CLIP beside a network. */
+export function opensGuide(_: object, { constants, device }: { constants: Constants; device: Device }): void {
+  openGuide(constants.guide, device)
 }
 
 export function network(options: ConditionalUnetOptions) {
@@ -56,8 +69,7 @@ export function network(options: ConditionalUnetOptions) {
     model: 'conditional-unet',
     options,
     create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
-    start: (_: ConditionalUnet, { constants, device }: { constants: Constants; device: Device }) =>
-      openGuide(constants.guide, device),
+    start: opensGuide,
   }
 }
 

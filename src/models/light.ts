@@ -26,6 +26,9 @@ export const lightDefaults: LightOptions = {
   decoderBlocks: [4, 4],
 }
 
+/** What scales (as 1 + scale) and shifts both norms of a block, [b c 1 1] each. */
+export type Modulation = readonly [scale1: Tensor, shift1: Tensor, scale2: Tensor, shift2: Tensor]
+
 /** Non-linear activation free block: products of two halves take the place of activations. */
 class NafBlock {
   norm1: ChannelLayerNorm
@@ -50,18 +53,24 @@ class NafBlock {
     this.gamma = init.weight([1, c, 1, 1], { constant: 0 })
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, by?: Modulation): Tensor {
     const mixed = scoped(x, () => {
-      const [a, b] = convInParts(this.norm1.normalize(x), 2, [this.norm1.foldInto(this.conv1), this.conv2])
+      const normal = modulate(this.norm1.normalize(x), by?.[0], by?.[1])
+      const [a, b] = convInParts(normal, 2, [this.norm1.foldInto(this.conv1), this.conv2])
       return project(a.mul(b), this.conv3, this.beta)
     })
     const y = x.add(mixed)
     const fed = scoped(y, () => {
-      const [a, b] = convInParts(this.norm2.normalize(y), 2, [this.norm2.foldInto(this.conv4)])
+      const normal = modulate(this.norm2.normalize(y), by?.[2], by?.[3])
+      const [a, b] = convInParts(normal, 2, [this.norm2.foldInto(this.conv4)])
       return project(a.mul(b), this.conv5, this.gamma)
     })
     return y.add(fed)
   }
+}
+
+function modulate(x: Tensor, scale?: Tensor, shift?: Tensor): Tensor {
+  return scale && shift ? x.mul(scale.add(1)).add(shift) : x
 }
 
 /** scale · conv(x), with the scale folded into the weights: no pass over the pixels. */
@@ -95,10 +104,28 @@ export class Light {
 
   /** [b channels h w] -> [b channels h w], not clamped. */
   forward(image: Tensor): Tensor {
+    return this.body(this.enter(image)).add(image)
+  }
+
+  /** [b channels h w] -> features [b width h/2 w/2]. */
+  enter(image: Tensor): Tensor {
+    return this.intro.forward(pixelUnshuffle(image, 2))
+  }
+
+  /** Channels of all blocks, in the order in which they run. */
+  blockWidths(): readonly number[] {
+    const [first, second] = this.encoders
+    const stages = [first, second, this.middle, this.decoders[1], this.decoders[0]]
+    return stages.flatMap((blocks) => (blocks ?? []).map(({ norm1 }) => norm1.body.weight.size(0)))
+  }
+
+  /** Features [b width h/2 w/2] -> [b channels h w]; `modulations` are those of all blocks, in the order in which they run. */
+  body(features: Tensor, modulations: readonly Modulation[] = []): Tensor {
+    let count = 0
     const run = (blocks: readonly NafBlock[] | undefined, x: Tensor) =>
-      (blocks ?? []).reduce((y, block) => block.forward(y), x)
+      (blocks ?? []).reduce((y, block) => block.forward(y, modulations[count++]), x)
     const skips: Tensor[] = []
-    let x = this.intro.forward(pixelUnshuffle(image, 2))
+    let x = features
     this.downs.forEach((down, level) => {
       x = run(this.encoders[level], x)
       skips.push(x)
@@ -112,7 +139,7 @@ export class Light {
         .add(skips[level] as Tensor)
       x = run(this.decoders[level], x)
     }
-    return this.ending.forward(x).pixelShuffle(2).add(image)
+    return this.ending.forward(x).pixelShuffle(2)
   }
 }
 

@@ -22,8 +22,8 @@ export interface Builder {
   create(init: Init, options: Options): object
   /** Named inputs of `forward`, each with its layout: letters for sizes that are free, names of options for others. */
   readonly inputs: Readonly<Record<string, string>>
-  /** Those among `inputs` that a network with these options takes; all of them unless given. */
-  takes?(options: Options): readonly string[]
+  /** Those among `inputs` that a network with these options takes. */
+  takes(options: Options): readonly string[]
   readonly outputs: readonly string[]
   forward(network: object, inputs: Tensors, call: Call): Tensors
   /** What runs by itself besides `forward`: a tower, or the guess at one step of sampling. */
@@ -61,6 +61,7 @@ export function builder<O extends object, N extends object>(entry: {
   readonly create: (init: Init, options: O) => N
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
+  /** All inputs unless given. */
   readonly takes?: (options: O) => readonly string[]
   readonly forward: (network: N, inputs: Tensors, call: Call<O>) => Tensors
   readonly parts?: Readonly<Record<string, (network: N, inputs: Tensors, options: O) => Tensors>>
@@ -84,6 +85,7 @@ export function builder<O extends object, N extends object>(entry: {
     channels: (options) => entry.channels(complete(options)),
     memory: (options) => entry.memory(complete(options)),
     scale: (options) => entry.scale(complete(options)),
+    takes: (options) => takes?.(complete(options)) ?? Object.keys(entry.inputs),
     ...(window ? { window: (options: Options) => window(complete(options)) } : {}),
     ...(fitWeights
       ? {
@@ -92,7 +94,6 @@ export function builder<O extends object, N extends object>(entry: {
         }
       : {}),
     ...(padsTo ? { padsTo: (options: Options) => padsTo(complete(options)) } : {}),
-    ...(takes ? { takes: (options: Options) => takes(complete(options)) } : {}),
     parts: Object.fromEntries(
       Object.entries(parts).map(([name, part]) => [
         name,

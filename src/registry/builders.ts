@@ -31,6 +31,11 @@ import { Dasr, dasrDefaults, dasrOptionsFromWeights } from '../models/dasr.ts'
 import { Ipt, type IptOptions, iptDefaults, iptOptionsFromWeights, iptTaskIndex } from '../models/ipt.ts'
 import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../models/latentUnet.ts'
 import { Light, lightDefaults, lightOptionsFromWeights } from '../models/light.ts'
+import {
+  LightDiffusion,
+  lightDiffusionDefaults,
+  lightDiffusionOptionsFromWeights,
+} from '../models/lightDiffusion.ts'
 import { Restormer, restormerDefaults, restormerOptionsFromWeights } from '../models/restormer.ts'
 import { emptyInit } from '../nn/init.ts'
 import { loadWeights, type WeightSource } from '../nn/module.ts'
@@ -84,6 +89,33 @@ export const builders: Readonly<Record<ModelId, Builder>> = {
     size: { multipleOf: 8, minimum: 8 },
     scale: () => 1,
     memory: () => ({ fixedBytes: 150e6, bytesPerPixel: 900 }),
+    channels: ({ channels }) => ({ input: channels, output: channels }),
+    license: 'apache',
+  }),
+  'light-diffusion': builder({
+    optionsFromWeights: lightDiffusionOptionsFromWeights,
+    defaults: lightDiffusionDefaults,
+    create: (init, options) => new LightDiffusion(init, options),
+    inputs: { state: 'b channels h w', degraded: 'b channels h w', time: 'b', degradation: 'b contextWidth' },
+    outputs: ['prediction'],
+    forward: (network, inputs) => ({
+      prediction: network.forward(
+        unetInputs(inputs),
+        network.condition({ degradation: input(inputs, 'degradation') }),
+      ),
+    }),
+    parts: {
+      condition: (network, inputs) => ({
+        prompt: network.condition({ degradation: input(inputs, 'degradation') }),
+      }),
+      predict: (network, inputs) => ({
+        prediction: network.forward(unetInputs(inputs), input(inputs, 'prompt')),
+      }),
+    },
+    size: { multipleOf: 1, minimum: 1 },
+    padsTo: () => 8,
+    scale: () => 1,
+    memory: () => ({ fixedBytes: 150e6, bytesPerPixel: 1000 }),
     channels: ({ channels }) => ({ input: channels, output: channels }),
     license: 'apache',
   }),
@@ -308,7 +340,7 @@ export function loadModel(checkpoint: Checkpoint, given: Options = {}): LoadedMo
   const fitted = entry.fitWeights?.(tensors, options) ?? tensors
   const said = [...fitted].filter(([key]) => !entry.ignoredKeys?.includes(key))
   loadWeights(network, new Map(said.map(([key, stored]) => [key, weightSource(stored)])))
-  const taken = entry.takes?.(options) ?? Object.keys(entry.inputs)
+  const taken = entry.takes(options)
   const layouts = Object.fromEntries(taken.map((name) => [name, entry.inputs[name] ?? '']))
   const forward = (inputs: Tensors, tap?: Tap) => {
     for (const [name, layout] of Object.entries(layouts)) {

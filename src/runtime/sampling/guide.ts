@@ -18,7 +18,7 @@ export interface GuideNeed {
 /** What a network needs beside it, if anything. */
 export function guideNeed({ model, options }: SamplingNetwork): GuideNeed | undefined {
   const { takes, channels } = builders[model]
-  const taken = takes?.(options) ?? []
+  const taken = takes(options)
   if (taken.includes('content') || taken.includes('degradation')) {
     const width = Number(Reflect.get(options, 'contextWidth'))
     return { kind: 'daclip', width, words: `the DA-CLIP of ${width} features that it was trained with` }

@@ -122,7 +122,7 @@ describe('what is asked for', () => {
     const [[name, value] = []] = Object.entries(request)
     const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
     expect(() => refuseSampling('restormer', request)).toThrow(
-      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (conditional-unet, conditional-nafnet), got ${value} for restormer`,
+      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (conditional-unet, conditional-nafnet, light-diffusion), got ${value} for restormer`,
     )
     expect(() => refuseSampling('restormer', {})).not.toThrow()
   })

@@ -53,7 +53,7 @@ export interface Sampling {
 /** Of options that the command line calls otherwise. */
 const names = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' } as const
 
-const networks: readonly ModelId[] = ['conditional-unet', 'conditional-nafnet']
+const networks: readonly ModelId[] = ['conditional-unet', 'conditional-nafnet', 'light-diffusion']
 
 /** Whether a network restores in steps. */
 export function isSampling(model: ModelId): boolean {
@@ -88,7 +88,7 @@ export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts):
 
 /** None for IR-SDE's own U-Net: each of its tasks has an SDE of its own. */
 function usualOf({ model, options }: SamplingNetwork): TrainedSampling | undefined {
-  const taken = builders[model].takes?.(options) ?? []
+  const taken = builders[model].takes(options)
   if (!taken.includes('degraded')) return { sde: denoisingSde, sampler: 'ode' }
   const isGuided = taken.includes('content') || taken.includes('degradation')
   if (model === 'conditional-unet' && !isGuided) return undefined

@@ -37,7 +37,7 @@ const dasr: Prepare = async ({ session }, picture, options) => {
  * the guide sees in the photo is found once, and holds for all tiles and steps.
  */
 const sampled: Prepare = async ({ session, model, options: network, guide }, picture, options) => {
-  const taken = builders[model].takes?.(network) ?? []
+  const taken = builders[model].takes(network)
   const seen = guide?.kind === 'daclip' ? await seePhoto(guide, picture, options) : {}
   const contexts = Object.fromEntries(Object.entries(seen).filter(([name]) => taken.includes(name)))
   const conditioning =
@@ -64,6 +64,7 @@ const preparations: Readonly<Partial<Record<ModelId, Prepare>>> = {
   dasr,
   'conditional-unet': sampled,
   'conditional-nafnet': sampled,
+  'light-diffusion': sampled,
 }
 
 /** What the network has to know of a whole picture, and then how its tiles are run; not all networks restore by themselves. */

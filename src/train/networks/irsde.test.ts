@@ -61,6 +61,26 @@ describe.skipIf(libtorchMissing !== undefined)('the matching loss of a batch', (
     expect(scalar(loss)).toBeCloseTo(wanted, 6)
   })
 
+  test('has times up to the last: late ones more often where the output is scaled', () => {
+    const timesOf = (dataSigma?: number) => {
+      const pair = { clean: toTorch(ramp([900, 1, 1, 1])), degraded: toTorch(ramp([900, 1, 1, 1])) }
+      const chance = { random: counterRandom(1), generator: new RandomGenerator(1) }
+      let times: number[] = []
+      sdeLoss(createSde({ ...restoringSde, dataSigma }), pair, chance, ({ state, time }) => {
+        times = Array.from(numbersOf(time.read()))
+        return state
+      })
+      return times
+    }
+    const late = (times: readonly number[]) => times.filter((t) => t > 50).length / times.length
+    const [even, scaled] = [timesOf(), timesOf(40)]
+    for (const times of [even, scaled]) {
+      expect(times.every((t) => Number.isInteger(t) && t >= 1 && t <= 100)).toBe(true)
+      expect(times).toContain(100)
+    }
+    expect([late(even), late(scaled)]).toEqual([expect.closeTo(0.5, 1), expect.closeTo(0.75, 1)])
+  })
+
   test('tells the network of no degraded image where the SDE denoises', () => {
     const chance = { random: counterRandom(1), generator: new RandomGenerator(1) }
     const clean = toTorch(ramp([2, 3, 8, 8]))

@@ -39,7 +39,10 @@ export interface SdePair {
 
 type Chance = Pick<LossContext<object, Record<string, never>>, 'random' | 'generator'>
 
-/** The matching loss (eq. 14), or that of a scaled output, at a time of 1 … T drawn for each image. */
+/**
+ * The matching loss (eq. 14), at a time of 1 … T drawn for each image; or that of a scaled output, where late times come as often as there
+ * is much to do at them.
+ */
 export function sdeLoss(
   sde: Sde,
   { clean, degraded }: SdePair,
@@ -47,7 +50,11 @@ export function sdeLoss(
   predict: Predict,
 ): Tensor {
   const shape = clean.shape as readonly number[]
-  const times = Array.from({ length: shape[0] ?? 0 }, () => 1 + random.integer(sde.steps))
+  const drawTime = () =>
+    sde.dataSigma === undefined
+      ? 1 + random.integer(sde.steps)
+      : Math.max(1, Math.ceil(sde.steps * Math.sqrt(random.uniform())))
+  const times = Array.from({ length: shape[0] ?? 0 }, drawTime)
   const time = toTorch(float32Data(Float32Array.from(times), [times.length]), generator.device)
   const inputs = { clean, degraded, noise: generator.randn(shape), times }
   const output = (state: Tensor) => predict({ state, degraded, time })
