@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <new>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -18,7 +19,6 @@ namespace limpid {
 namespace {
 
 constexpr size_t smallestKept = 128 << 10;
-constexpr size_t hugePage = 2 << 20;
 
 // Stands before the data: whoever frees a block has a pointer to its data and nothing else.
 struct alignas(c10::gAlignment) Block {
@@ -34,12 +34,23 @@ size_t roundUp(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// Fewer and larger pages, where the system has them: of the block's inside, so that it needs no alignment.
-void adviseHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t size) {
-#ifdef MADV_HUGEPAGE
-  const auto start = (reinterpret_cast<uintptr_t>(data) + hugePage - 1) / hugePage * hugePage;
-  const auto end = (reinterpret_cast<uintptr_t>(data) + size) / hugePage * hugePage;
-  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+// Of the operating system itself where that can be asked: a heap would hold on to what lies between blocks in use.
+Block* create(size_t size) {
+#ifdef __linux__
+  void* data = mmap(nullptr, sizeof(Block) + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  TORCH_CHECK(data != MAP_FAILED, "can't allocate memory: you tried to allocate ", size, " bytes");
+  madvise(data, sizeof(Block) + size, MADV_HUGEPAGE);
+#else
+  void* data = c10::alloc_cpu(sizeof(Block) + size);
+#endif
+  return new (data) Block{size, 0};
+}
+
+void release(Block* block) {
+#ifdef __linux__
+  munmap(block, sizeof(Block) + block->size);
+#else
+  c10::free_cpu(block);
 #endif
 }
 
@@ -47,7 +58,7 @@ void adviseHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t size) 
 class KeepingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
-    void* data = bytes == 0 ? nullptr : (bytes < smallestKept ? create(bytes) : take(roundUp(bytes)))->data();
+    void* data = bytes == 0 ? nullptr : (bytes < smallestKept ? createSmall(bytes) : take(roundUp(bytes)))->data();
     return {data, data, give, c10::Device(c10::kCPU)};
   }
 
@@ -83,30 +94,23 @@ class KeepingAllocator final : public c10::Allocator {
     kept_.emplace(block->size, block);
   }
 
-  static Block* create(size_t size) {
-    auto* block = static_cast<Block*>(c10::alloc_cpu(sizeof(Block) + size));
-    block->size = size;
-    return block;
-  }
+  static Block* createSmall(size_t size) { return new (c10::alloc_cpu(sizeof(Block) + size)) Block{size, 0}; }
 
   Block* createAtAnyCost(size_t size) {
-    Block* block;
     try {
-      block = create(size);
+      return create(size);
     } catch (const c10::Error&) {
       if (kept_.empty()) throw;
       while (!kept_.empty()) releaseOldest();
-      block = create(size);
+      return create(size);
     }
-    adviseHugePages(block, size);
-    return block;
   }
 
   void releaseOldest() {
     const auto oldest = std::min_element(
         kept_.begin(), kept_.end(), [](const auto& a, const auto& b) { return a.second->freedAt < b.second->freedAt; });
     keptBytes_ -= oldest->first;
-    c10::free_cpu(oldest->second);
+    release(oldest->second);
     kept_.erase(oldest);
   }
 

@@ -13,6 +13,8 @@ export interface Backend {
   readonly precedence: number
   run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor
   dtypeOf(value: unknown): DType
+  /** Parts of a length, where one op makes all of them: their gradient is then put together once, not padded to the whole for each. */
+  chunk?(tensor: Tensor, length: number, dim: number): readonly Tensor[]
   /** Frees at its end what `body` made but its result; absent where nothing is to be freed. */
   scoped?(body: () => Tensor): Tensor
   /** Copies the values to host memory; a traced tensor has none. */
@@ -232,8 +234,11 @@ export class Tensor {
   /** Equal parts along a dimension. */
   chunk(parts: 2, dim: number): readonly [Tensor, Tensor]
   chunk(parts: 3, dim: number): readonly [Tensor, Tensor, Tensor]
+  chunk(parts: 4, dim: number): readonly [Tensor, Tensor, Tensor, Tensor]
+  chunk(parts: number, dim: number): readonly Tensor[]
   chunk(parts: number, dim: number): readonly Tensor[] {
-    const size = this.#fixedSize('chunk', dim)
+    const at = this.#dim('chunk', dim)
+    const size = this.#fixedSize('chunk', at)
     if (size % parts !== 0) {
       throw new RestoreError(
         'shape',
@@ -241,7 +246,10 @@ export class Tensor {
       )
     }
     const length = size / parts
-    return Array.from({ length: parts }, (_, i) => this.slice(dim, i * length, (i + 1) * length))
+    return (
+      this.backend.chunk?.(this, length, at) ??
+      Array.from({ length: parts }, (_, i) => this.slice(at, i * length, (i + 1) * length))
+    )
   }
   /** As torch's F.pad: last dimension first, (before, after) each. */
   pad(padding: readonly number[], mode: PadMode = 'constant', value = 0): Tensor {

@@ -73,12 +73,7 @@ class NafBlock {
     const c = x.size(1)
     const [activate, project] = this.mlp
     const row = project.forward(activate(time)).reshape([-1, 4 * c, 1, 1])
-    const [shift1, scale1, shift2, scale2] = [0, 1, 2, 3].map((i) => row.slice(1, i * c, (i + 1) * c)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ]
+    const [shift1, scale1, shift2, scale2] = row.chunk(4, 1)
     const mixed = scoped(x, () => {
       const y = modulate(x, this.norm1, scale1, shift1)
       const [a, b] = convInParts(y, 2, [this.conv1, this.conv2])

@@ -84,12 +84,12 @@ export class LightDiffusion {
   }
 
   #modulate(told: Tensor): readonly Modulation[] {
-    return this.modulations.map((linear) => {
-      const row = linear.forward(told)
-      const c = row.size(1) / 4
-      const part = (i: number) => row.slice(1, i * c, (i + 1) * c).reshape([-1, c, 1, 1])
-      return [part(0), part(1), part(2), part(3)]
-    })
+    return this.modulations.map((linear) =>
+      linear
+        .forward(told)
+        .reshape([-1, linear.weight.size(0), 1, 1])
+        .chunk(4, 1),
+    )
   }
 }
 

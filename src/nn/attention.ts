@@ -38,25 +38,22 @@ export class MultiheadAttention {
 
   /** -> [b n d]; `mask` [n m] is added to the logits. */
   forward({ query, key, value }: AttentionInputs, mask?: Tensor): Tensor {
-    const d = this.in_proj_weight.size(1)
     const { heads } = this
+    const [ofQuery, ofKey, ofValue] = this.in_proj_weight.chunk(3, 0)
+    const [queryBias, keyBias, valueBias] = this.in_proj_bias?.chunk(3, 0) ?? []
     // Dividing the weights of q spares a pass over the logits [b heads n m].
-    const scale = 1 / Math.sqrt(d / heads)
-    const q = rearrange(this.#project(query, 0, scale), 'b n (heads d) -> b heads n d', { heads })
-    const k = rearrange(this.#project(key, 1), 'b m (heads d) -> b heads d m', { heads })
-    const v = rearrange(this.#project(value, 2), 'b m (heads d) -> b heads m d', { heads })
+    const scale = 1 / Math.sqrt(ofQuery.size(1) / heads)
+    const q = rearrange(
+      query.linear(ofQuery.mul(scale), queryBias?.mul(scale)),
+      'b n (heads d) -> b heads n d',
+      {
+        heads,
+      },
+    )
+    const k = rearrange(key.linear(ofKey, keyBias), 'b m (heads d) -> b heads d m', { heads })
+    const v = rearrange(value.linear(ofValue, valueBias), 'b m (heads d) -> b heads m d', { heads })
     const logits = q.matmul(k)
     const attention = (mask ? logits.add(mask) : logits).softmax(-1)
     return this.out_proj.forward(rearrange(attention.matmul(v), 'b heads n d -> b n (heads d)'))
-  }
-
-  /** Projection `part`: 0 of the query, 1 of the key, 2 of the value. */
-  #project(x: Tensor, part: number, scale = 1): Tensor {
-    const d = this.in_proj_weight.size(1)
-    const rows = (t: Tensor) => {
-      const sliced = t.slice(0, part * d, (part + 1) * d)
-      return scale === 1 ? sliced : sliced.mul(scale)
-    }
-    return x.linear(rows(this.in_proj_weight), this.in_proj_bias && rows(this.in_proj_bias))
   }
 }

@@ -19,11 +19,12 @@ export interface ConvWeights {
   readonly groups: number
 }
 
-/** Part i of equal parts of the output channels; of a depth-wise convolution the input's too. */
-function partOf({ weight, bias, groups, ...rest }: ConvWeights, i: number, parts: number): ConvWeights {
-  const size = weight.size(0) / parts
-  const cut = (t: Tensor) => t.slice(0, i * size, (i + 1) * size)
-  return { ...rest, weight: cut(weight), bias: bias && cut(bias), groups: groups === 1 ? 1 : groups / parts }
+/** Equal parts of the output channels; of a depth-wise convolution the input's too. */
+function partsOf({ weight, bias, groups, ...rest }: ConvWeights, parts: number): readonly ConvWeights[] {
+  const biases = bias?.chunk(parts, 0)
+  return weight.chunk(parts, 0).map((part, i) => {
+    return { ...rest, weight: part, bias: biases?.[i], groups: groups === 1 ? 1 : groups / parts }
+  })
 }
 
 /** Convolutions one after the other in equal parts of the channels: weights are sliced, so no pixels are copied. */
@@ -34,9 +35,10 @@ export function convInParts(
   convs: readonly ConvWeights[],
 ): readonly [Tensor, Tensor, Tensor]
 export function convInParts(x: Tensor, parts: number, convs: readonly ConvWeights[]): readonly Tensor[] {
+  const inParts = convs.map((conv) => partsOf(conv, parts))
   return Array.from({ length: parts }, (_, i) =>
-    convs.reduce((y, conv) => {
-      const part = partOf(conv, i, parts)
+    inParts.reduce((y, conv) => {
+      const part = conv[i] as ConvWeights
       return y.conv2d(part.weight, part.bias, part)
     }, x),
   )

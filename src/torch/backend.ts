@@ -9,7 +9,7 @@ import { isConstant } from '../core/host.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
-import { call } from './ops.ts'
+import { call, split } from './ops.ts'
 
 /** 'cpu', or 'cuda:0'. */
 export type Device = 'cpu' | `cuda:${number}`
@@ -28,6 +28,11 @@ class TorchBackend implements Backend {
     } catch (error) {
       throw refused(op, inputs, error)
     }
+  }
+
+  chunk(tensor: Tensor, length: number, dim: number): readonly Tensor[] {
+    const shape = tensor.shape.with(dim, length)
+    return split(handleOf(tensor, 'chunk'), length, dim).map((handle) => new Tensor(this, handle, shape))
   }
 
   scoped(body: () => Tensor): Tensor {

@@ -54,6 +54,9 @@ const cat = operator('cat')
 const pad = operator('pad')
 const gather = operator('gather')
 
+/** Parts of a length along a dimension. */
+export const split = operator<readonly Handle[]>('split', 'Tensor')
+
 /** Input i of an op whose arity the shape rule has checked. */
 function at(inputs: readonly Handle[], i: number): Handle {
   return inputs[i] as Handle
