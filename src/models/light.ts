@@ -69,7 +69,7 @@ class NafBlock {
   }
 }
 
-function modulate(x: Tensor, scale?: Tensor, shift?: Tensor): Tensor {
+export function modulate(x: Tensor, scale?: Tensor, shift?: Tensor): Tensor {
   return scale && shift ? x.mul(scale.add(1)).add(shift) : x
 }
 
@@ -104,7 +104,7 @@ export class Light {
 
   /** [b channels h w] -> [b channels h w], not clamped. */
   forward(image: Tensor): Tensor {
-    return this.body(this.enter(image)).add(image)
+    return this.leave(this.body(this.enter(image))).add(image)
   }
 
   /** [b channels h w] -> features [b width h/2 w/2]. */
@@ -119,7 +119,12 @@ export class Light {
     return stages.flatMap((blocks) => (blocks ?? []).map(({ norm1 }) => norm1.body.weight.size(0)))
   }
 
-  /** Features [b width h/2 w/2] -> [b channels h w]; `modulations` are those of all blocks, in the order in which they run. */
+  /** Features [b width h/2 w/2] -> what is added to the image [b channels h w]. */
+  leave(features: Tensor): Tensor {
+    return this.ending.forward(features).pixelShuffle(2)
+  }
+
+  /** Features [b width h/2 w/2] -> the same, after all blocks; `modulations` are those of all blocks, in the order in which they run. */
   body(features: Tensor, modulations: readonly Modulation[] = []): Tensor {
     let count = 0
     const run = (blocks: readonly NafBlock[] | undefined, x: Tensor) =>
@@ -139,7 +144,7 @@ export class Light {
         .add(skips[level] as Tensor)
       x = run(this.decoders[level], x)
     }
-    return this.ending.forward(x).pixelShuffle(2)
+    return x
   }
 }
 

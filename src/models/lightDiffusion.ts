@@ -1,6 +1,6 @@
 // Limpid's light network in a diffusion: at a state of IR-SDE (arXiv:2301.11699) it tells what is missing to the clean image, and is told
-// the time and, as in DA-CLIP (arXiv:2310.01018 §4.2), the degradation. Both scale and shift the norms of all blocks from nothing on, as
-// in DiT (arXiv:2212.09748 §3.2), and the state adds to the features of the degraded image: a light network that restores at once, told
+// the time and, as in DA-CLIP (arXiv:2310.01018 §4.2), the degradation. Both scale and shift the norms of all blocks and the last features,
+// from nothing on, as in DiT (arXiv:2212.09748 §3.2), and the state adds to the features of the degraded image: a light network that restores at once, told
 // nothing, is where its training starts.
 // Images [b channels h w] in 0..1 of any size: mirrored up to a multiple of 8 inside.
 
@@ -13,7 +13,7 @@ import { type KeyShapes, shapeReader } from '../nn/keyShapes.ts'
 import { Linear } from '../nn/linear.ts'
 import { cropLike, padTo, sinusoid } from '../nn/unetBlocks.ts'
 import type { UnetInputs } from './conditionalUnet.ts'
-import { Light, type LightOptions, lightDefaults, lightOptionsFromWeights, type Modulation } from './light.ts'
+import { Light, type LightOptions, lightDefaults, lightOptionsFromWeights, modulate } from './light.ts'
 
 export interface LightDiffusionOptions extends LightOptions {
   /** Width of DA-CLIP's embeddings. */
@@ -42,7 +42,10 @@ export class LightDiffusion {
   state: Conv2d
   time: Mlp
   context: Mlp
+  /** Of the blocks, in the order in which they run. */
   modulations: readonly Linear[]
+  /** Of the last features: haze or darkness leaves a picture by little more than a scale and a shift. */
+  lastModulation: Linear
   readonly options: LightDiffusionOptions
 
   constructor(init: Init, options: LightDiffusionOptions) {
@@ -57,6 +60,7 @@ export class LightDiffusion {
     this.modulations = this.trunk
       .blockWidths()
       .map((c) => new Linear(fromNothing, features, 4 * c, { bias: true }))
+    this.lastModulation = new Linear(fromNothing, features, 2 * width, { bias: true })
   }
 
   /** DA-CLIP's embedding of the degradation [b contextWidth] -> what is added to that of the time [b 2·width]: once for a photo. */
@@ -80,17 +84,18 @@ export class LightDiffusion {
       padTo(x, multipleOf, 'reflect'),
     ) as [Tensor, Tensor]
     const features = this.trunk.enter(image).add(this.state.forward(pixelUnshuffle(difference, 2)))
-    return cropLike(this.trunk.body(features, this.#modulate(told)), state)
-  }
-
-  #modulate(told: Tensor): readonly Modulation[] {
-    return this.modulations.map((linear) =>
-      linear
-        .forward(told)
-        .reshape([-1, linear.weight.size(0), 1, 1])
-        .chunk(4, 1),
+    const restored = this.trunk.body(
+      features,
+      this.modulations.map((linear) => columns(linear, told).chunk(4, 1)),
     )
+    const [scale, shift] = columns(this.lastModulation, told).chunk(2, 1)
+    return cropLike(this.trunk.leave(modulate(restored, scale, shift)), state)
   }
+}
+
+/** [b features] -> [b c 1 1]. */
+function columns(linear: Linear, told: Tensor): Tensor {
+  return linear.forward(told).reshape([-1, linear.weight.size(0), 1, 1])
 }
 
 /** Options as the shapes of a checkpoint tell them. */
