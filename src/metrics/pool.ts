@@ -1,9 +1,10 @@
 // Metrics of many pairs in worker threads, for Node.
 
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
+import { startThread } from '../data/ownModules.ts'
 import type { ComputeMetrics } from './evaluate.ts'
 import type { MetricName, MetricOptions } from './metrics.ts'
 
@@ -30,11 +31,6 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** A thread does not inherit what makes Node run the sources. */
-function startFromSource(file: URL): string {
-  return `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
-}
-
 /** Threads are started as tasks need them; the pool holds the process open until it is closed. */
 export function metricPool(threads = availableParallelism()): MetricPool {
   const waiting: Pending[] = []
@@ -42,9 +38,7 @@ export function metricPool(threads = availableParallelism()): MetricPool {
   const busy = new Map<Worker, Pending>()
 
   const start = (): Worker => {
-    const isSource = import.meta.url.endsWith('.ts')
-    const file = new URL(isSource ? './poolWorker.ts' : './poolWorker.js', import.meta.url)
-    const worker = isSource ? new Worker(startFromSource(file), { eval: true }) : new Worker(file)
+    const worker = startThread('metrics/poolWorker')
     worker.on('message', (answer: MetricAnswer) => {
       const pending = busy.get(worker)
       busy.delete(worker)

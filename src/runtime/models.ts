@@ -1,10 +1,10 @@
 // Weights by the id of a model or by a task: files of the package, or the caller's own.
 
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
+import { packageFolder } from '../data/ownModules.ts'
 import { builders, findCard, recognize } from '../registry/builders.ts'
 import { cards, isOwn, type ModelCard } from '../registry/cards.ts'
 import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
@@ -28,13 +28,6 @@ export interface FoundModel {
   readonly weights: string
   /** Options of the network that its weights do not tell. */
   readonly options: object
-}
-
-/** The folder of the package, from the sources and from the build. */
-function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return folder
 }
 
 /** Where the package keeps the weights of a card. */

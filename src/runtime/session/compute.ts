@@ -4,10 +4,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { Socket } from 'node:net'
-import { extname } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
+import { isSource, ownModule } from '../../data/ownModules.ts'
 import { aborted, Turns, untilAborted } from '../turns.ts'
 import { type Frame, receiveFrames, sendFrame } from './channel.ts'
 import { isOutOfMemory } from './failure.ts'
@@ -16,11 +16,7 @@ import type { Opened, Reply, Request, Setup } from './protocol.ts'
 /** How long an interrupted run may take to end by itself, which spares opening the network again. */
 const graceMs = 300
 
-/** Whether the sources run as they are; the build has that process in few files, which load in half the time. */
-const isSource = extname(import.meta.url) === '.ts'
-const program = fileURLToPath(
-  new URL(`../../worker/${isSource ? 'main.ts' : 'bundle/main.js'}`, import.meta.url),
-)
+const program = ownModule(isSource ? 'worker/main' : 'bundle/worker/main')
 
 /** The loader that runs the sources as they are; the build needs none. */
 function loaderArguments(): string[] {

@@ -1,9 +1,10 @@
 // Batches made ahead of time. Worker threads rather than processes: decoded pictures are shared between them and finished
 // batches handed over, neither copied. The main thread decodes nothing, as it is busy in libtorch for whole steps.
 
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import type { Pixels } from '../../data/image.ts'
+import { startThread } from '../../data/ownModules.ts'
 import { group } from '../../torch/group.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'
@@ -45,11 +46,6 @@ interface Waiting {
 /** Batches asked for ahead of time, for each worker. */
 const ahead = 3
 
-/** A thread does not inherit what makes Node run the sources. */
-function startFromSource(file: URL): string {
-  return `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
-}
-
 export class Loader {
   readonly #options: LoaderOptions
   readonly #plans: Generator<PlannedBatch, never>
@@ -74,11 +70,7 @@ export class Loader {
   #start(): Worker {
     const { module, images } = this.#options
     const workerData: WorkerSetup = { module, specs: images.specs }
-    const isSource = import.meta.url.endsWith('.ts')
-    const file = new URL(isSource ? './worker.ts' : './worker.js', import.meta.url)
-    const worker = isSource
-      ? new Worker(startFromSource(file), { eval: true, workerData })
-      : new Worker(file, { workerData })
+    const worker = startThread('train/loader/worker', { workerData })
     worker.on('message', (answer: Answer) => {
       if ('decoded' in answer) this.#remember(answer.decoded)
       this.#waiting.get(answer.number)?.resolve(answer)
