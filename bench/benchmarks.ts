@@ -2,12 +2,12 @@
 
 import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, extname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { fileURLToPath } from 'node:url'
 import { createGunzip } from 'node:zlib'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
+import { isSource, packageFolder } from '../src/data/packageFiles.ts'
 import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
@@ -44,15 +44,12 @@ export interface Benchmark {
 
 const threads = String(availableParallelism())
 
-function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return folder
-}
-
 function ours(side: string, ...args: string[]): Command {
-  const file = fileURLToPath(new URL(`./sides/${side}${extname(import.meta.url)}`, import.meta.url))
-  return { program: process.execPath, args: [...process.execArgv, file, threads, ...args] }
+  const file = isSource ? join('bench', 'sides', `${side}.ts`) : join('dist', 'bench', 'sides', `${side}.js`)
+  return {
+    program: process.execPath,
+    args: [...process.execArgv, join(packageFolder(), file), threads, ...args],
+  }
 }
 
 function reference({ python }: Setting, script: string, ...args: string[]): Command {

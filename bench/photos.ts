@@ -6,16 +6,16 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { counterRandom } from '../src/core/random.ts'
+import { packageFolder } from '../src/data/packageFiles.ts'
 import { createRestorer, type RawInput, type RawPicture, RestoreError, type Restorer } from '../src/index.ts'
 import { builders } from '../src/registry/builders.ts'
 import { tilingOf } from '../src/registry/tiling.ts'
 import { planTiles } from '../src/runtime/tiles/plan.ts'
 import { median } from './measure.ts'
 
-const folder = fileURLToPath(new URL('../..', import.meta.url))
+const folder = packageFolder()
 const program = join(folder, 'dist', 'src', 'cli', 'main.js')
 const photo = join(folder, 'docs', 'photos', 'lake.webp')
 const [weights] = process.argv.slice(2)

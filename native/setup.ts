@@ -173,7 +173,8 @@ function linkFlags(found: LibtorchFound): string[] {
   const libraries = [`-L${found.lib}`, `-Wl,-rpath,${found.lib}`, ...names.map((name) => `-l${name}`)]
   if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup', ...libraries]
   // libtorch_cuda registers itself when loaded; nothing refers to it by symbol, so the linker would drop it.
-  return ['-shared', '-Wl,--no-as-needed', ...libraries]
+  // It is never unloaded, not with the thread that loaded it either: libtorch goes on calling what it was given.
+  return ['-shared', '-Wl,--no-as-needed', '-Wl,-z,nodelete', ...libraries]
 }
 
 async function compile(folder: string, flags: Flags, onProgress?: (message: string) => void): Promise<void> {

@@ -1,8 +1,7 @@
 // light-universal: the light network in IR-SDE for ten kinds of damage, told by light-detect which it is; it starts from light-photo.
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
-//   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 \
-//     --set network.weights=weights/light-photo.safetensors --set constants.guide=weights/light-detect.safetensors --out runs/light-universal
+//   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 --out runs/light-universal
 //
 // 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores.
 
@@ -22,7 +21,7 @@ import {
   warmup,
   withClip,
 } from 'limpid/train'
-import { guided, opensGuide } from './daclip/shared.ts'
+import { guided, startBesideGuide } from './daclip/shared.ts'
 
 const steps = 4000
 // Noise of 10 is told from the picture after few steps of training, where published networks have 50; damage changes pixels by some 40.
@@ -36,7 +35,7 @@ export const recipe = defineRecipe({
     model: 'light-diffusion',
     options: lightDiffusionDefaults,
     create: (init, options) => new LightDiffusion(init, options),
-    weights: 'runs/light-photo/weights.safetensors',
+    weights: 'weights/light-photo.safetensors',
     // What light-photo adds to a picture is the output, but for its scale.
     adapt: (light, random) =>
       new Map([
@@ -46,7 +45,7 @@ export const recipe = defineRecipe({
           return [`trunk.${key}`, { shape, floats: () => floats().map((value) => scale * value) }] as const
         }),
       ]),
-    start: opensGuide,
+    start: startBesideGuide,
   },
   data: {
     images: folder('data/photos'),
@@ -54,7 +53,7 @@ export const recipe = defineRecipe({
     phases: [{ steps, crop: 224, batch: 5 }],
     sample: partOf(withClip(tenKindsPaired(), 224), 96),
   },
-  constants: { guide: 'runs/light-detect/weights.safetensors' },
+  constants: { guide: 'weights/light-detect.safetensors' },
   loss,
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 0 }),
   learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),

@@ -158,7 +158,7 @@ static void checkVersion() {
 
 static napi_value registerAll(napi_env env, napi_value exports) {
   checkVersion();
-  keepMemory();
+  useCachingAllocator();
   setProperty(env, exports, "torchVersion", fromString(env, LIMPID_TORCH_VERSION));
   registerTensor(env, exports);
   registerCall(env, exports);

@@ -74,8 +74,8 @@ void registerAutograd(napi_env env, napi_value exports);
 void registerDevice(napi_env env, napi_value exports);
 void registerDistributed(napi_env env, napi_value exports);
 
-// Sets how tensors on the processor get their memory.
-void keepMemory();
+// Gives tensors on the processor their memory by caching.
+void useCachingAllocator();
 
 void addFunction(napi_env env, napi_value exports, const char* name, napi_callback callback);
 

@@ -31,10 +31,10 @@ export interface Constants extends Readonly<Record<string, string>> {
 
 type Sample = { input: Image; target: Image; clip: TensorData }
 
-/** A network of states that is told what DA-CLIP's embeddings come to, once for a picture. */
-export interface GuidedNetwork {
-  condition(embeddings: Embeddings): unknown
-  forward(inputs: UnetInputs, conditioning: unknown): Tensor
+/** A network at states of an SDE, and what it makes of DA-CLIP's embeddings, once for a picture. */
+export interface GuidedNetwork<C> {
+  condition(embeddings: Embeddings): C
+  forward(inputs: UnetInputs, conditioning: C): Tensor
 }
 
 /** Training and validation in an SDE, by which the weights say that they sample. */
@@ -46,21 +46,24 @@ export function guided(options: SdeOptions) {
       ...{ title, task: 'universal', license: 'mit' },
       sampling: JSON.stringify(sampling),
     }),
-    loss: ({ model, batch, constants, ...chance }: LossContext<GuidedNetwork, Sample, Constants>) => {
+    loss: <C>({ model, batch, constants, ...chance }: LossContext<GuidedNetwork<C>, Sample, Constants>) => {
       const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
       return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
         model.forward(inputs, conditioning),
       )
     },
-    restore: (model: GuidedNetwork, input: Tensor, { guide }: Constants) => {
+    restore: <C>(model: GuidedNetwork<C>, input: Tensor, { guide }: Constants) => {
       const conditioning = model.condition(guideImage(guide, input))
       return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
   }
 }
 
-/** Opens the DA-CLIP beside a network. */
-export function opensGuide(_: object, { constants, device }: { constants: Constants; device: Device }): void {
+/** Opens the DA-CLIP beside a network, before its first step. */
+export function startBesideGuide(
+  _: object,
+  { constants, device }: { constants: Constants; device: Device },
+): void {
   openGuide(constants.guide, device)
 }
 
@@ -69,7 +72,7 @@ export function network(options: ConditionalUnetOptions) {
     model: 'conditional-unet',
     options,
     create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
-    start: opensGuide,
+    start: startBesideGuide,
   }
 }
 

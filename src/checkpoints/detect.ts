@@ -38,7 +38,7 @@ const signatures: Readonly<Record<ModelId, readonly string[]>> = {
   daclip: ['clip.visual.conv1.weight', 'visual_control.conv1.weight', 'logit_scale'],
   clip: ['visual.conv1.weight', 'visual.positional_embedding', 'visual.proj', 'logit_scale'],
   'latent-unet': ['init_conv.weight', 'encoder.0.0.block1.proj.weight', 'latent_conv.weight'],
-  'light-diffusion': ['trunk.intro.weight', 'state.weight', 'context.0.weight', 'modulations.0.weight'],
+  'light-diffusion': ['trunk.intro.weight', 'stateIntro.weight', 'context.0.weight', 'modulations.0.weight'],
   light: ['intro.weight', 'encoders.0.0.norm1.body.weight', 'middle.0.beta', 'ending.weight'],
 }
 

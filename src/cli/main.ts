@@ -2,7 +2,7 @@
 // Where the program starts. The build has all of it in few files too, which load in half the time. What restores is a process of its
 // own, which gets ready while the command line loads.
 
-import { isSource } from '../data/ownModules.ts'
+import { isSource } from '../data/packageFiles.ts'
 
 const words = process.argv.slice(2)
 const isHelp = words.some((word) => word === '--help' || word === '-h')

@@ -1,15 +1,12 @@
 // The command line: parses, calls, prints. Each command is loaded when it is used, so that help comes at once.
 
-import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
+import { packageVersion } from '../data/packageFiles.ts'
 import { type GlobalOptions, reportError } from './shell.ts'
-
-// By the package's own name, which is the same place from the sources and from the build.
-const { version } = createRequire(import.meta.url)('limpid/package.json') as { version: string }
 
 const program = new Command('limpid')
   .description('Restores photos (noise, blur, rain), and trains the networks that do it.')
-  .version(version)
+  .version(packageVersion())
   .option('--json', 'print results as one JSON document')
   .option('--quiet', 'print results and errors only')
   .option('--verbose', 'print the stack of an error')

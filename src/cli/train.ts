@@ -1,11 +1,11 @@
 // limpid train: a recipe file to a trained network.
 
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, extname, join, resolve } from 'node:path'
 import { loadAddon } from '../../native/load.ts'
 import { RestoreError } from '../core/errors.ts'
+import { packageVersion } from '../data/packageFiles.ts'
 import type { Device } from '../torch/backend.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
 import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
@@ -96,7 +96,7 @@ async function followRecipe(
     const [first, last] = [document.first, document.last].map((loss) => loss.toPrecision(4))
     return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
   }
-  const identity = identify(recipe, images, { code, version: version() })
+  const identity = identify(recipe, images, { code, version: packageVersion() })
   const isResumed = options.resume === true && existsSync(join(folder, files.state))
   const release = group().rank === 0 ? takeFolder(folder) : () => {}
   try {
@@ -180,8 +180,4 @@ function stopSignal(show: (text: string) => void): AbortSignal {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   return controller.signal
-}
-
-function version(): string {
-  return (createRequire(import.meta.url)('limpid/package.json') as { version: string }).version
 }

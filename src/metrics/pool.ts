@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
-import { startThread } from '../data/ownModules.ts'
+import { startThread } from '../data/packageFiles.ts'
 import type { ComputeMetrics } from './evaluate.ts'
 import type { MetricName, MetricOptions } from './metrics.ts'
 

@@ -55,22 +55,25 @@ class NafBlock {
 
   forward(x: Tensor, by?: Modulation): Tensor {
     const mixed = scoped(x, () => {
-      const normal = modulate(this.norm1.normalize(x), by?.[0], by?.[1])
-      const [a, b] = convInParts(normal, 2, [this.norm1.foldInto(this.conv1), this.conv2])
+      const normal = this.norm1.normalize(x)
+      const told = by ? modulate(normal, by[0], by[1]) : normal
+      const [a, b] = convInParts(told, 2, [this.norm1.foldInto(this.conv1), this.conv2])
       return project(a.mul(b), this.conv3, this.beta)
     })
     const y = x.add(mixed)
     const fed = scoped(y, () => {
-      const normal = modulate(this.norm2.normalize(y), by?.[2], by?.[3])
-      const [a, b] = convInParts(normal, 2, [this.norm2.foldInto(this.conv4)])
+      const normal = this.norm2.normalize(y)
+      const told = by ? modulate(normal, by[2], by[3]) : normal
+      const [a, b] = convInParts(told, 2, [this.norm2.foldInto(this.conv4)])
       return project(a.mul(b), this.conv5, this.gamma)
     })
     return y.add(fed)
   }
 }
 
-export function modulate(x: Tensor, scale?: Tensor, shift?: Tensor): Tensor {
-  return scale && shift ? x.mul(scale.add(1)).add(shift) : x
+/** x·(1 + scale) + shift. */
+export function modulate(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
+  return x.mul(scale.add(1)).add(shift)
 }
 
 /** scale · conv(x), with the scale folded into the weights: no pass over the pixels. */
@@ -112,23 +115,21 @@ export class Light {
     return this.intro.forward(pixelUnshuffle(image, 2))
   }
 
-  /** Channels of all blocks, in the order in which they run. */
-  blockWidths(): readonly number[] {
-    const [first, second] = this.encoders
-    const stages = [first, second, this.middle, this.decoders[1], this.decoders[0]]
-    return stages.flatMap((blocks) => (blocks ?? []).map(({ norm1 }) => norm1.body.weight.size(0)))
-  }
-
   /** Features [b width h/2 w/2] -> what is added to the image [b channels h w]. */
   leave(features: Tensor): Tensor {
     return this.ending.forward(features).pixelShuffle(2)
   }
 
-  /** Features [b width h/2 w/2] -> the same, after all blocks; `modulations` are those of all blocks, in the order in which they run. */
+  /** All blocks, in the order in which they run. */
+  blocks(): readonly NafBlock[] {
+    return [...this.encoders, this.middle, ...this.decoders.toReversed()].flat()
+  }
+
+  /** Features [b width h/2 w/2] -> the same, after all blocks; `modulations` has one for each of `blocks`. */
   body(features: Tensor, modulations: readonly Modulation[] = []): Tensor {
-    let count = 0
+    const by = new Map(this.blocks().map((block, i) => [block, modulations[i]]))
     const run = (blocks: readonly NafBlock[] | undefined, x: Tensor) =>
-      (blocks ?? []).reduce((y, block) => block.forward(y, modulations[count++]), x)
+      (blocks ?? []).reduce((y, block) => block.forward(y, by.get(block)), x)
     const skips: Tensor[] = []
     let x = features
     this.downs.forEach((down, level) => {

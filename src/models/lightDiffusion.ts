@@ -1,8 +1,8 @@
 // Limpid's light network in a diffusion: at a state of IR-SDE (arXiv:2301.11699) it tells what is missing to the clean image, and is told
 // the time and, as in DA-CLIP (arXiv:2310.01018 §4.2), the degradation. Both scale and shift the norms of all blocks and the last features,
-// from nothing on, as in DiT (arXiv:2212.09748 §3.2), and the state adds to the features of the degraded image: a light network that restores at once, told
-// nothing, is where its training starts.
-// Images [b channels h w] in 0..1 of any size: mirrored up to a multiple of 8 inside.
+// from nothing on, as in DiT (arXiv:2212.09748 §3.2), and what sets the state apart from the degraded image adds to its features: a light
+// network that restores at once, told nothing, is where training starts. Images [b channels h w] in 0..1 of any size: mirrored up to a
+// multiple of 8 inside.
 
 import { RestoreError } from '../core/errors.ts'
 import { pixelUnshuffle } from '../core/functional.ts'
@@ -38,8 +38,8 @@ function through([first, activate, second]: Mlp, x: Tensor): Tensor {
 /** Predicts the scaled output of an SDE with `dataSigma`. */
 export class LightDiffusion {
   trunk: Light
-  /** What the state adds to the features of the degraded image. */
-  state: Conv2d
+  /** What the state less the degraded image adds to that image's features. */
+  stateIntro: Conv2d
   time: Mlp
   context: Mlp
   /** Of the blocks, in the order in which they run. */
@@ -54,12 +54,12 @@ export class LightDiffusion {
     const fromNothing: Init = { ...init, weight: (shape) => init.weight(shape, { constant: 0 }) }
     this.options = options
     this.trunk = new Light(init, options)
-    this.state = new Conv2d(fromNothing, 4 * channels, width, { kernel: 3, bias: false })
+    this.stateIntro = new Conv2d(fromNothing, 4 * channels, width, { kernel: 3, bias: false })
     this.time = mlp(init, features, features)
     this.context = mlp(init, contextWidth, features)
-    this.modulations = this.trunk
-      .blockWidths()
-      .map((c) => new Linear(fromNothing, features, 4 * c, { bias: true }))
+    this.modulations = this.trunk.blocks().map((block) => {
+      return new Linear(fromNothing, features, 4 * block.beta.size(1), { bias: true })
+    })
     this.lastModulation = new Linear(fromNothing, features, 2 * width, { bias: true })
   }
 
@@ -83,7 +83,7 @@ export class LightDiffusion {
     const [image, difference] = [degraded, state.sub(degraded)].map((x) =>
       padTo(x, multipleOf, 'reflect'),
     ) as [Tensor, Tensor]
-    const features = this.trunk.enter(image).add(this.state.forward(pixelUnshuffle(difference, 2)))
+    const features = this.trunk.enter(image).add(this.stateIntro.forward(pixelUnshuffle(difference, 2)))
     const restored = this.trunk.body(
       features,
       this.modulations.map((linear) => columns(linear, told).chunk(4, 1)),

@@ -39,19 +39,19 @@ export class MultiheadAttention {
   /** -> [b n d]; `mask` [n m] is added to the logits. */
   forward({ query, key, value }: AttentionInputs, mask?: Tensor): Tensor {
     const { heads } = this
-    const [ofQuery, ofKey, ofValue] = this.in_proj_weight.chunk(3, 0)
+    const [queryWeight, keyWeight, valueWeight] = this.in_proj_weight.chunk(3, 0)
     const [queryBias, keyBias, valueBias] = this.in_proj_bias?.chunk(3, 0) ?? []
     // Dividing the weights of q spares a pass over the logits [b heads n m].
-    const scale = 1 / Math.sqrt(ofQuery.size(1) / heads)
+    const scale = 1 / Math.sqrt(queryWeight.size(1) / heads)
     const q = rearrange(
-      query.linear(ofQuery.mul(scale), queryBias?.mul(scale)),
+      query.linear(queryWeight.mul(scale), queryBias?.mul(scale)),
       'b n (heads d) -> b heads n d',
       {
         heads,
       },
     )
-    const k = rearrange(key.linear(ofKey, keyBias), 'b m (heads d) -> b heads d m', { heads })
-    const v = rearrange(value.linear(ofValue, valueBias), 'b m (heads d) -> b heads m d', { heads })
+    const k = rearrange(key.linear(keyWeight, keyBias), 'b m (heads d) -> b heads d m', { heads })
+    const v = rearrange(value.linear(valueWeight, valueBias), 'b m (heads d) -> b heads m d', { heads })
     const logits = q.matmul(k)
     const attention = (mask ? logits.add(mask) : logits).softmax(-1)
     return this.out_proj.forward(rearrange(attention.matmul(v), 'b heads n d -> b n (heads d)'))

@@ -131,6 +131,20 @@ describe.skipIf(libtorchMissing !== undefined)('scope', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
+  test('of parts are those of slices', () => {
+    const gradientOf = (cut: (x: Tensor) => readonly Tensor[]) => {
+      const x = trainable(1, 2, 3, 4, 5, 6)
+      const [a, b, c] = cut(x.reshape([2, 3])) as [Tensor, Tensor, Tensor]
+      backward(a.mul(b).add(c.mul(3)).mul(a).sum())
+      return valuesOf(grad(x))
+    }
+    const slices = gradientOf((x) => [0, 1, 2].map((i) => x.slice(1, i, i + 1)))
+    // Of a²b + 3ac.
+    expect(slices).toEqual([13, 1, 3, 58, 16, 12])
+    expect(gradientOf((x) => x.chunk(3, -1))).toEqual(slices)
+    expect(() => trainable(1, 2, 3, 4).chunk(3, 0)).toThrow('chunk: expected dimension 0 divisible by 3')
+  })
+
   test('accumulate in trainable tensors', () => {
     const x = trainable(1, -2, 3)
     expect(grad(x)).toBeUndefined()

@@ -32,7 +32,11 @@ class TorchBackend implements Backend {
 
   chunk(tensor: Tensor, length: number, dim: number): readonly Tensor[] {
     const shape = tensor.shape.with(dim, length)
-    return split(handleOf(tensor, 'chunk'), length, dim).map((handle) => new Tensor(this, handle, shape))
+    try {
+      return split(handleOf(tensor, 'chunk'), length, dim).map((handle) => new Tensor(this, handle, shape))
+    } catch (error) {
+      throw refused('chunk', [tensor], error)
+    }
   }
 
   scoped(body: () => Tensor): Tensor {

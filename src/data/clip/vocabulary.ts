@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageFolder } from '../ownModules.ts'
+import { packageFolder } from '../packageFiles.ts'
 import { createTokenizer, type Tokenizer } from './tokenizer.ts'
 
 let tokenizer: Tokenizer | undefined

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
 import { conditionalNafnetDefaults } from '../../models/conditionalNafnet.ts'
 import { conditionalUnetDefaults, universalUnet, wildUnet } from '../../models/conditionalUnet.ts'
+import { lightDiffusionDefaults } from '../../models/lightDiffusion.ts'
 import { findCard } from '../../registry/builders.ts'
 import { planSampling, refuseSampling, type TrainingFacts, trainedSampling } from './sampling.ts'
 
@@ -43,6 +44,19 @@ describe('what a network was trained with', () => {
     expect(trainedSampling(unet(), facts({ maxSigma: 30 })).sde).toEqual({ ...restoringSde, maxSigma: 30 })
     const denoising = trainedSampling(unet({ isConditional: false }), facts({ maxSigma: 75 }))
     expect(denoising.sde).toEqual({ ...denoisingSde, maxSigma: 75 })
+  })
+
+  test('has to be told for the light network, whose output is scaled', () => {
+    const network = { model: 'light-diffusion', options: lightDiffusionDefaults } as const
+    for (const maxSigma of [undefined, 10])
+      expect(() => trainedSampling(network, facts({ maxSigma }))).toThrow(
+        'net.pth: expected the SDE of their training, with its dataSigma',
+      )
+    const own = { sde: { ...restoringSde, dataSigma: 40, sampleSteps: 20 }, sampler: 'posterior' }
+    const trained = trainedSampling(network, facts({ metadata: cardOf(own) }))
+    expect(trained).toEqual(own)
+    expect(planSampling(trained, {}).sde.steps).toBe(20)
+    expect(planSampling(trained, { steps: 100 }).sde.steps).toBe(100)
   })
 
   test.each([0.5, 256, Number.NaN])('cannot be a deviation of %d', (maxSigma) => {

@@ -75,6 +75,11 @@ export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts):
   if (maxSigma !== undefined && !(maxSigma >= 1 && maxSigma <= 255))
     throw new RestoreError('usage', `${names.maxSigma}: expected a deviation from 1 to 255, got ${maxSigma}`)
   const told = toldBy(weights, metadata) ?? card?.sampling ?? usualOf(network)
+  if (!told && network.model === 'light-diffusion')
+    throw new RestoreError(
+      'checkpoint',
+      `${weights}: expected the SDE of their training, with its dataSigma, in the card that limpid train writes, got none; give the file as it was written`,
+    )
   if (maxSigma !== undefined) {
     const { sde, sampler } = told ?? { sde: restoringSde, sampler: 'posterior' }
     return { sde: { ...sde, maxSigma }, sampler }
@@ -86,8 +91,9 @@ export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts):
   )
 }
 
-/** None for IR-SDE's own U-Net: each of its tasks has an SDE of its own. */
+/** None for IR-SDE's own U-Net and the light network: each of their tasks has an SDE of its own. */
 function usualOf({ model, options }: SamplingNetwork): TrainedSampling | undefined {
+  if (model === 'light-diffusion') return undefined
   const taken = builders[model].takes(options)
   if (!taken.includes('degraded')) return { sde: denoisingSde, sampler: 'ode' }
   const isGuided = taken.includes('content') || taken.includes('degradation')
@@ -117,7 +123,11 @@ const schedules: readonly unknown[] = ['cosine', 'linear', 'constant'] satisfies
 function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
   const of = (name: keyof SdeOptions): unknown => Reflect.get(value, name)
-  const numbers = [...(['steps', 'maxSigma', 'eps'] as const).map(of), of('dataSigma') ?? 0]
+  const numbers = [
+    ...(['steps', 'maxSigma', 'eps'] as const).map(of),
+    of('dataSigma') ?? 0,
+    of('sampleSteps') ?? 1,
+  ]
   return (
     kinds.includes(of('kind')) &&
     schedules.includes(of('schedule')) &&
@@ -143,7 +153,7 @@ export function refuseSampling(
 
 /** Steps, chance and number as they are asked for; refuses what is out of range or not the network's. */
 export function planSampling({ sde, sampler: usual }: TrainedSampling, request: SamplingRequest): Sampling {
-  const { steps = sde.steps, sampler = usual, seed = 0, samples = 1, noise255 } = request
+  const { steps = sde.sampleSteps ?? sde.steps, sampler = usual, seed = 0, samples = 1, noise255 } = request
   checkWhole('steps', steps, 1, sde.steps)
   checkWhole('samples', samples, 1, Number.MAX_SAFE_INTEGER)
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER - samples)

@@ -7,7 +7,7 @@ import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
-import { isSource, ownModule } from '../../data/ownModules.ts'
+import { isSource, ownModule } from '../../data/packageFiles.ts'
 import { aborted, Turns, untilAborted } from '../turns.ts'
 import { type Frame, receiveFrames, sendFrame } from './channel.ts'
 import { isOutOfMemory } from './failure.ts'
@@ -15,8 +15,6 @@ import type { Opened, Reply, Request, Setup } from './protocol.ts'
 
 /** How long an interrupted run may take to end by itself, which spares opening the network again. */
 const graceMs = 300
-
-const program = ownModule(isSource ? 'worker/main' : 'bundle/worker/main')
 
 /** The loader that runs the sources as they are; the build needs none. */
 function loaderArguments(): string[] {
@@ -34,6 +32,7 @@ class Compute {
   isAlive = true
 
   constructor() {
+    const program = ownModule(isSource ? 'worker/main' : 'bundle/worker/main')
     // Transparent huge pages: a network at full resolution is 7 % faster, as it walks through maps of many megabytes.
     const env = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', ...process.env }
     this.#child = spawn(process.execPath, [...loaderArguments(), program], {

@@ -4,7 +4,7 @@
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import type { Pixels } from '../../data/image.ts'
-import { startThread } from '../../data/ownModules.ts'
+import { startThread } from '../../data/packageFiles.ts'
 import { group } from '../../torch/group.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'

@@ -6,9 +6,10 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { RestoreError } from '../../core/errors.ts'
+import { ownModule } from '../../data/packageFiles.ts'
 
 export interface CompiledRecipe {
   /** To import the recipe from, on any thread. */
@@ -19,17 +20,15 @@ export interface CompiledRecipe {
   dispose(): void
 }
 
-const here = fileURLToPath(import.meta.url)
-const isBuilt = here.endsWith('.js')
-const sources = resolve(dirname(here), '..', '..')
+const sources = dirname(ownModule('index'))
 
 /** The file behind an import of this package: `limpid/train` and `limpid`. */
 function ownFile(name: string, kind: 'types' | 'code'): string {
-  const extension = isBuilt ? (kind === 'types' ? '.d.ts' : '.js') : '.ts'
-  return join(sources, `${name}${extension}`)
+  const module = ownModule(name)
+  return kind === 'types' ? module.replace(/\.js$/, '.d.ts') : module
 }
 
-const ownModules: Readonly<Record<string, string>> = { 'limpid/train': 'train', limpid: 'index' }
+const entries: Readonly<Record<string, string>> = { 'limpid/train': 'train', limpid: 'index' }
 
 const compilerOptions: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2023,
@@ -86,9 +85,11 @@ function isOwn(file: string): boolean {
 
 function check(file: string): ts.Program {
   const paths = Object.fromEntries(
-    Object.entries(ownModules).map(([name, own]) => [name, [ownFile(own, 'types')]]),
+    Object.entries(entries).map(([name, own]) => [name, [ownFile(own, 'types')]]),
   )
-  const typeRoots = [join(dirname(createRequire(here).resolve('typescript/package.json')), '..', '@types')]
+  const typeRoots = [
+    join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), '..', '@types'),
+  ]
   const types = existsSync(join(typeRoots[0] ?? '', 'node')) ? ['node'] : []
   const program = ts.createProgram([file], { ...compilerOptions, paths, typeRoots, types })
   const problems = program
@@ -123,7 +124,7 @@ function commonFolder(names: readonly string[]): string {
 function transpile(program: ts.Program, file: string, target: (source: string) => string): string {
   const source = program.getSourceFile(file)?.text ?? ''
   const rewrite = (specifier: string): string => {
-    const own = ownModules[specifier]
+    const own = entries[specifier]
     if (own !== undefined)
       return isAbsolute(target(file)) ? pathToFileURL(ownFile(own, 'code')).href : specifier
     if (specifier.startsWith('node:')) return specifier

@@ -1,20 +1,36 @@
 // The package's own files, wherever the module that asks for them lies: in the sources, in the build, or in a bundle of it.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { RestoreError } from '../core/errors.ts'
 
 const here = fileURLToPath(import.meta.url)
 
 /** Whether the sources run as they are. */
 export const isSource = extname(here) === '.ts'
 
-/** The folder of the package. */
+/** The folder of the package: the nearest one with a package.json. */
 export function packageFolder(): string {
   let folder = dirname(here)
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  while (!existsSync(join(folder, 'package.json'))) {
+    if (folder === dirname(folder))
+      throw new RestoreError(
+        'environment',
+        `limpid: expected a package.json in a folder around ${here}, got none; keep the package as it was installed, and leave it out of bundles`,
+      )
+    folder = dirname(folder)
+  }
   return folder
+}
+
+/** The version of the package. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as {
+    version: string
+  }
+  return version
 }
 
 /** A module of src/ by its path without an extension: its source, or what the build made of it. */
