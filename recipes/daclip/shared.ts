@@ -37,9 +37,10 @@ export interface GuidedNetwork<C> {
   forward(inputs: UnetInputs, conditioning: C): Tensor
 }
 
-/** Training and validation in an SDE, by which the weights say that they sample. */
+/** Training and validation in an SDE, by which the weights say that they sample; `sampleSteps` of it hold for sampling alone. */
 export function guided(options: SdeOptions) {
-  const sde = createSde(options)
+  const { sampleSteps: _, ...trained } = options
+  const [sde, sampledSde] = [createSde(trained), createSde(options)]
   const sampling = { sde: options, sampler: 'posterior' } as const
   return {
     card: (title: string) => ({
@@ -54,7 +55,7 @@ export function guided(options: SdeOptions) {
     },
     restore: <C>(model: GuidedNetwork<C>, input: Tensor, { guide }: Constants) => {
       const conditioning = model.condition(guideImage(guide, input))
-      return restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs, conditioning))
+      return restoreBySampling(sampledSde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
   }
 }
