@@ -37,15 +37,20 @@ export const recipe = defineRecipe({
     options: lightDiffusionDefaults,
     create: (init, options) => new LightDiffusion(init, options),
     weights: 'weights/light-photo.safetensors',
-    // What light-photo adds to a picture is the output, but for its scale.
+    // What light-photo adds to a picture is the output, but for its scale. Weights of this network are taken as they are.
     adapt: (light, random) =>
-      new Map([
-        ...random,
-        ...[...light].map(([key, { shape, floats }]) => {
-          const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
-          return [`trunk.${key}`, { shape, floats: () => floats().map((value) => scale * value) }] as const
-        }),
-      ]),
+      light.has('stateIntro.weight')
+        ? light
+        : new Map([
+            ...random,
+            ...[...light].map(([key, { shape, floats }]) => {
+              const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
+              return [
+                `trunk.${key}`,
+                { shape, floats: () => floats().map((value) => scale * value) },
+              ] as const
+            }),
+          ]),
     start: startBesideGuide,
   },
   data: {

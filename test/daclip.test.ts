@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, int64Data, type TensorData, viewAs } from '../src/core/data.ts'
 import { hostTensor } from '../src/core/host.ts'
 import type { Tensor } from '../src/core/tensor.ts'
+import { withoutPadding } from '../src/data/clip/tokenizer.ts'
 import { Clip, type ClipOptions, clipDefaults, clipLarge } from '../src/models/clip.ts'
 import { DaClip, daClipLosses, daClipOptionsFromWeights, startController } from '../src/models/daclip.ts'
 import { contrastiveLoss, normalized, sharedTextLoss } from '../src/nn/contrastive.ts'
@@ -112,6 +113,15 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
       true,
       false,
     ])
+  })
+
+  test('texts have the same features without what stands behind their end', () => {
+    const network = new Clip(randomInit(random(4)), tiny)
+    moveToTorch(network)
+    const ids = int64Data([1, 2, 10, 0, 0, 3, 10, 0, 0, 0], [2, 5])
+    const features = (tokens: TensorData) => noGrad(() => network.encodeText(toTorch(tokens)).read())
+    expect(withoutPadding(ids).shape).toEqual([2, 3])
+    expect(difference(features(withoutPadding(ids)), features(ids), { absolute: 1e-6, relative: 0 })).toBeUndefined()
   })
 
   test('CLIP takes no gradient, the controller and the shared scale do', () => {

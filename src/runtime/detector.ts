@@ -8,6 +8,7 @@ import { type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { RunOptions } from '../core/session.ts'
 import { clipImage } from '../data/clip/clipImage.ts'
+import { withoutPadding } from '../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import { crop, type Image, pixelsToPlanes } from '../data/image.ts'
 import {
@@ -139,11 +140,11 @@ function checkDetector(weights: string, checkpoint: Checkpoint): ClipOptions {
   )
 }
 
-/** Token ids [prompts n]; refuses texts that would be cut. */
+/** Token ids [prompts n], without padding; refuses texts that would be cut. */
 function tokenize(prompts: readonly string[], { contextLength }: ClipOptions): TensorData {
   const { ids, isCut } = clipTokenizer().tokenize(prompts, { contextLength })
   const long = prompts[isCut.indexOf(true)]
-  if (long === undefined) return ids
+  if (long === undefined) return withoutPadding(ids)
   const count = clipTokenizer().encode(long).length
   throw new RestoreError(
     'usage',

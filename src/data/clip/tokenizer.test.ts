@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { viewAs } from '../../core/data.ts'
 import { unescapeHtml } from './htmlEntities.ts'
 import { fixText } from './mojibake.ts'
-import { createTokenizer } from './tokenizer.ts'
+import { createTokenizer, withoutPadding } from './tokenizer.ts'
 import { clipTokenizer } from './vocabulary.ts'
 
 const { encode, decode, tokenize } = clipTokenizer()
@@ -42,6 +42,17 @@ describe('the tokenizer', () => {
       49406, 320, 1125, 49407,
     ])
     expect(isCut).toEqual([true, false])
+  })
+
+  test('drops what stands behind the last end of all texts', () => {
+    const { ids } = tokenize(['rainy', 'a cat', 'a !'], { contextLength: 7 })
+    const kept = withoutPadding(ids)
+    expect(Array.from(viewAs(kept.bytes, BigInt64Array), Number)).toEqual([
+      ...[49406, 10222, 49407, 0],
+      ...[49406, 320, 2368, 49407],
+      ...[49406, 320, 256, 49407],
+    ])
+    expect(kept.shape).toEqual([3, 4])
   })
 
   test('takes special tokens for what they are', () => {

@@ -1,7 +1,7 @@
 // CLIP's byte-pair tokenizer (arXiv:2103.00020 §2.4). The vocabulary is OpenAI's bpe_simple_vocab_16e6.txt.gz (MIT), in assets/clip/.
 
 import { gunzipSync } from 'fflate'
-import { int64Data, type TensorData } from '../../core/data.ts'
+import { int64Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { unescapeHtml } from './htmlEntities.ts'
 import { fixText } from './mojibake.ts'
@@ -117,6 +117,21 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
       return { ids: int64Data(rows, [texts.length, contextLength]), isCut }
     },
   }
+}
+
+/** Rows of ids [texts n] up to the last end of a text: a causal text tower does not see what stands behind. */
+export function withoutPadding(ids: TensorData): TensorData {
+  const [texts = 0, n = 0] = ids.shape
+  const values = viewAs(ids.bytes, BigInt64Array)
+  const rows = Array.from({ length: texts }, (_, row) =>
+    Array.from(values.subarray(row * n, (row + 1) * n), Number),
+  )
+  // The tower takes the first of the largest ids for the end.
+  const longest = Math.max(...rows.map((row) => row.indexOf(Math.max(...row)) + 1))
+  return int64Data(
+    rows.flatMap((row) => row.slice(0, longest)),
+    [texts, longest],
+  )
 }
 
 /** Joins the pair that comes first in the list of merges, wherever it stands, until no pair is in the list. */

@@ -8,6 +8,7 @@ import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { clipImage, fromBytes, resizeBytes, toBytes } from '../../data/clip/clipImage.ts'
+import { withoutPadding } from '../../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import { crop, type Image, type Pixels, pixelsToPlanes } from '../../data/image.ts'
 import type { ClipOptions } from '../../models/clip.ts'
@@ -153,10 +154,11 @@ export function controllerLosses(
     const isShared = equalTexts === 'right'
     const texts = isShared ? words : labels.map((label) => words[label] as string)
     const { ids } = clipTokenizer().tokenize(texts, { contextLength })
+    const onDevice = (tokens: TensorData) => toTorch(withoutPadding(tokens), deviceOf(batch.image))
     return daClipLosses(model, {
       image: batch.image,
-      captions: batch.caption,
-      degradations: toTorch(ids, deviceOf(batch.image)),
+      captions: onDevice(batch.caption.read()),
+      degradations: onDevice(ids),
       labels: isShared ? gatherNumbers(labels) : undefined,
       gather: gatherRows,
     })

@@ -5,6 +5,7 @@ import { int64Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { counterRandom, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
+import { withoutPadding } from '../../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import { type Image, in8Bits } from '../../data/image.ts'
 import { cutPatch, drawPlace } from '../../data/patches.ts'
@@ -207,7 +208,7 @@ export function wordsLoss(
 ): (context: LossContext<WordsDaClip, DetectSample>) => Readonly<Record<string, Tensor>> {
   return ({ model, batch, random }) => {
     const { ids } = clipTokenizer().tokenize(drawTexts(random), { contextLength })
-    const texts = model.clip.encodeText(toTorch(ids, deviceOf(batch.image)))
+    const texts = model.clip.encodeText(toTorch(withoutPadding(ids), deviceOf(batch.image)))
     const { degradation, tokens } = model.visual_control.forward(batch.image, () => {})
     const choice = { labels: batch.kind, scale: model.logit_scale.exp() }
     const kinds = model.patches.forward(tokens.slice(1, 1, tokens.size(1)))
