@@ -36,7 +36,7 @@ export function cacheFolder(): string {
 /** The folder of the C++ sources: they stay in the package when the TypeScript is compiled to dist/. */
 export function sourceFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)
   return join(folder, 'native', 'src')
 }
 

@@ -37,20 +37,15 @@ export const recipe = defineRecipe({
     options: lightDiffusionDefaults,
     create: (init, options) => new LightDiffusion(init, options),
     weights: 'weights/light-photo.safetensors',
-    // What light-photo adds to a picture is the output, but for its scale. Weights of this network are taken as they are.
+    // What light-photo adds to a picture is the output, but for its scale.
     adapt: (light, random) =>
-      light.has('stateIntro.weight')
-        ? light
-        : new Map([
-            ...random,
-            ...[...light].map(([key, { shape, floats }]) => {
-              const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
-              return [
-                `trunk.${key}`,
-                { shape, floats: () => floats().map((value) => scale * value) },
-              ] as const
-            }),
-          ]),
+      new Map([
+        ...random,
+        ...[...light].map(([key, { shape, floats }]) => {
+          const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
+          return [`trunk.${key}`, { shape, floats: () => floats().map((value) => scale * value) }] as const
+        }),
+      ]),
     start: startBesideGuide,
   },
   data: {
@@ -71,7 +66,7 @@ export const recipe = defineRecipe({
     every: 1000,
     images: folder('data/few-photos'),
     degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
-    crop: 128,
+    crop: 224,
     restore,
     metrics: ['psnr'],
   },

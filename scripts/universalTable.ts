@@ -5,7 +5,7 @@ import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
 import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
-import type { Sampler } from '../src/diffusion/irsde.ts'
+import { type Sampler, samplers } from '../src/diffusion/irsde.ts'
 import { type MetricName, measurePair } from '../src/metrics/metrics.ts'
 import { degradationWords } from '../src/models/daclip.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
@@ -15,30 +15,34 @@ const [weights, guide, folder, most = '10', asked] = process.argv.slice(2)
 if (!weights || !guide || !folder)
   throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many] [ways]')
 
-const side = 192
+/** The guide has learned from squares of 200 pixels and more. */
+const side = 224
 const metrics: readonly MetricName[] = ['psnr', 'ssim', 'niqe']
 interface Way {
   readonly name: string
   readonly sampler: Sampler
   readonly steps: number
   /** Samples whose mean is taken. */
-  readonly samples?: number
+  readonly samples: number
 }
-const allWays: readonly Way[] = [
-  { name: 'posterior 100', sampler: 'posterior', steps: 100 },
-  { name: 'posterior 20', sampler: 'posterior', steps: 20 },
-  { name: 'sde 100', sampler: 'sde', steps: 100 },
-  { name: 'ode 100', sampler: 'ode', steps: 100 },
-  { name: 'mean of 8 posterior 20', sampler: 'posterior', steps: 20, samples: 8 },
-]
-const ways = allWays.filter(({ name }) => asked === undefined || asked.split(',').includes(name))
+const usual = 'posterior 100,posterior 20,sde 100,ode 100,mean of 8 posterior 20'
+const ways = (asked ?? usual).split(',').map((name): Way => {
+  const [, samples, told, steps] = /^(?:mean of (\d+) )?(\w+) (\d+)$/.exec(name) ?? []
+  const sampler = samplers.find((one) => one === told)
+  if (!sampler) throw new Error(`ways: expected such as 'ode 100' or 'mean of 8 posterior 20', got '${name}'`)
+  return { name, sampler, steps: Number(steps), samples: Number(samples ?? 1) }
+})
 
 const source = await openSource(await specOf(folder))
 const count = Math.min(source.length, Number(most))
+if (!Number.isInteger(count) || count < 1)
+  throw new Error(`how many: expected a whole number above 0, got ${most}`)
 
 async function truth(index: number): Promise<Image> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
   const { image } = pixelsToPlanes(pixels)
+  if (Math.min(image.height, image.width) < side)
+    throw new Error(`${source.name(index)}: expected at least ${side} × ${side} pixels`)
   return crop(image, (image.height - side) >> 1, (image.width - side) >> 1, side, side)
 }
 
@@ -53,7 +57,7 @@ const add = (kind: number, way: string, reference: Image, image: Image) => {
   )
 }
 
-for (const { name, samples = 1, ...request } of ways) {
+for (const { name, samples, ...request } of ways) {
   await using restorer = await createRestorer({ weights, guide, device: 'cpu', ...request })
   for (let i = 0; i < count; i++) {
     const reference = await truth(i)

@@ -121,7 +121,9 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
     const ids = int64Data([1, 2, 10, 0, 0, 3, 10, 0, 0, 0], [2, 5])
     const features = (tokens: TensorData) => noGrad(() => network.encodeText(toTorch(tokens)).read())
     expect(withoutPadding(ids).shape).toEqual([2, 3])
-    expect(difference(features(withoutPadding(ids)), features(ids), { absolute: 1e-6, relative: 0 })).toBeUndefined()
+    expect(
+      difference(features(withoutPadding(ids)), features(ids), { absolute: 1e-6, relative: 0 }),
+    ).toBeUndefined()
   })
 
   test('CLIP takes no gradient, the controller and the shared scale do', () => {

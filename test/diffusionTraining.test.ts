@@ -74,7 +74,7 @@ test('the published recipes have the official numbers', { timeout: 240_000 }, as
     ...tasks.map((task) => `irsde/${task}`),
     ...['restore', 'compress', 'latent'].map((name) => `refusion/${name}`),
     ...['universal', 'wild', 'controller'].map((name) => `daclip/${name}`),
-    ...['light-detect', 'light-universal'],
+    ...['light-detect', 'light-universal', 'light-universal-on'],
   ]
   const imports = files.map(
     (file, i) => `import { recipe as r${i} } from '${join(process.cwd(), 'recipes', file)}.ts'`,

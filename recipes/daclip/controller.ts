@@ -4,8 +4,8 @@
 //
 // Data: daclip_train.csv in that folder: a header, then lines of the path of a degraded picture, a tab, and '<caption>: <degradation>';
 // the authors' captions are BLIP's of the clean pictures. CLIP: laion/CLIP-ViT-B-32-laion2B-s34B-b79K.
-// Hardware: one A100 with these numbers, or 4, a process on each (`--set accumulate=4`), with a rate of 3e-5 and 50 epochs; hours not
-// stated. Expected: the contrast of degradations stays near ln(784 / 10) = 4.4, as equal texts count as wrong (issues/34); `--set constants.equalTexts=right`
+// Hardware: one A100 with these numbers, or 4, a process on each (`--set accumulate=4`), with a rate of 3e-5 and a `total` of 50 epochs of
+// 4 · 784 pictures, both changed in this file; hours not stated. Expected: the contrast of degradations stays near ln(784 / 10) = 4.4, as equal texts count as wrong (issue 34 there); `--set constants.equalTexts=right`
 // takes that away. What counts is how often `limpid detect` is right.
 
 import {
@@ -25,7 +25,7 @@ import {
 } from 'limpid/train'
 
 const batch = 784
-/** Of the 52,000 pictures of the ten sets. */
+/** Of the 52,800 pictures of the ten sets. */
 const epoch = Math.floor(52_800 / batch)
 const total = 30 * epoch
 const options = clipDefaults

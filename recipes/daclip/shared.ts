@@ -1,5 +1,5 @@
-// What the restoring networks of DA-CLIP have in common (arXiv:2310.01018 §4; Algolzw/daclip-uir@c2cc141 options/train.yml): a U-Net in
-// IR-SDE that is told what a frozen DA-CLIP sees in the degraded picture.
+// What restoring networks beside a DA-CLIP have in common (arXiv:2310.01018 §4; Algolzw/daclip-uir@c2cc141 options/train.yml): they sample in
+// IR-SDE, and are told what the frozen DA-CLIP sees in the degraded picture. light-universal is one of them too.
 
 import {
   adamW,

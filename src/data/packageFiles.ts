@@ -43,6 +43,6 @@ export function ownModule(name: string): string {
 export function startThread(name: string, options: WorkerOptions = {}): Worker {
   const file = pathToFileURL(ownModule(name))
   if (!isSource) return new Worker(file, options)
-  const program = `import('tsx/esm/api').then(({ register }) => (register(), import('${file.href}')))`
+  const program = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`
   return new Worker(program, { ...options, eval: true })
 }

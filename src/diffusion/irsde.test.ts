@@ -65,7 +65,27 @@ describe('the tables', () => {
 
   test('have as many steps as are sampled, with times on the scale of training', () => {
     const fewer = createSde({ ...restoringSde, sampleSteps: 8 })
-    expect([fewer.steps, fewer.timeScale, fewer.theta.length]).toEqual([8, 12.5, 9])
+    expect([fewer.steps, fewer.theta.length]).toEqual([8, 9])
+    expect([...fewer.times]).toEqual([0, 12.5, 25, 37.5, 50, 62.5, 75, 87.5, 100])
+  })
+
+  test('match the times at which training left as much of the clean image, where asked', () => {
+    const trained = createSde(restoringSde)
+    expect([...trained.times]).toEqual(Array.from({ length: 101 }, (_, t) => t))
+    for (const sampleSteps of [1, 4, 20]) {
+      const fewer = createSde({ ...restoringSde, sampleSteps, sampleTimes: 'matched' })
+      expect([fewer.times[0], fewer.times[sampleSteps]]).toEqual([0, 100])
+      for (let t = 1; t < sampleSteps; t++) {
+        const [low, high] = [Math.floor, Math.ceil].map(
+          (round) => marginal(trained, round(fewer.times[t]!)).clean!,
+        )
+        const left = marginal(fewer, t).clean!
+        expect(left).toBeLessThanOrEqual(low! + 1e-6)
+        expect(left).toBeGreaterThanOrEqual(high! - 1e-6)
+      }
+    }
+    const even = createSde({ ...restoringSde, sampleSteps: 4 })
+    expect(marginal(even, 2).clean! / marginal(trained, 50).clean!).toBeLessThan(0.7)
   })
 
   test.each([{ steps: 0 }, { sampleSteps: 2.5 }, { maxSigma: 0 }, { eps: 1 }, { maxSigma: Number.NaN }])(

@@ -16,6 +16,11 @@ export interface SdeOptions {
   readonly steps: number
   /** Steps taken in sampling, by a schedule of their own; T unless given. */
   readonly sampleSteps?: number | undefined
+  /**
+   * What the network is told at step t of fewer: 'even' is t · T / sampleSteps as the official code has it, 'matched' the time at which
+   * training left as much of the clean image. 'even' unless given.
+   */
+  readonly sampleTimes?: 'even' | 'matched' | undefined
   /** Stationary deviation λ, on the scale 0 … 255, or 0 … 1 where below 1. */
   readonly maxSigma: number
   /** Share of the clean image that is left at time T. */
@@ -31,8 +36,8 @@ export interface SdeOptions {
 export interface Sde {
   readonly kind: SdeOptions['kind']
   readonly steps: number
-  /** The network is told t · timeScale. */
-  readonly timeScale: number
+  /** What the network is told at t. */
+  readonly times: Float64Array
   readonly maxSigma: number
   readonly dataSigma: number | undefined
   readonly dt: number
@@ -79,8 +84,33 @@ function thetas(schedule: Schedule, steps: number): Float64Array {
   return table.map((_, t) => f32(1 - f32(f(t + 1) / f(0))))
 }
 
+/** Sum of theta over 1 … t. */
+function sumsOf(theta: Float64Array): Float64Array {
+  let total = 0
+  return theta.map((value) => {
+    total += value
+    return f32(f32(total) - (theta[0] as number))
+  })
+}
+
+/**
+ * The times of a schedule, between its whole ones too, at which as great a share of all its decay is behind as at the steps of another.
+ * NOTE: the official code tells the network even times. Half way through 20 steps the state then has 0.31 of the clean image, through 4
+ * 0.19; in training it had 0.36.
+ */
+function timesOfShares(steps: Float64Array, all: Float64Array): Float64Array {
+  const shares = all.map((value) => value / (all.at(-1) as number))
+  return steps.map((value) => {
+    const share = value / (steps.at(-1) as number)
+    const next = shares.findIndex((one) => one >= share)
+    if (next <= 0) return next
+    const [before, after] = [shares[next - 1] as number, shares[next] as number]
+    return next - 1 + (share - before) / (after - before)
+  })
+}
+
 export function createSde(options: SdeOptions): Sde {
-  const { kind, schedule, steps, sampleSteps = steps, maxSigma, eps, dataSigma } = options
+  const { kind, schedule, steps, sampleSteps = steps, sampleTimes, maxSigma, eps, dataSigma } = options
   const isWhole = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
   if (!isWhole || !(maxSigma > 0) || !(eps > 0 && eps < 1)) {
     throw new RestoreError(
@@ -97,16 +127,15 @@ export function createSde(options: SdeOptions): Sde {
   const unit = isLevel ? 255 : 1
   const lambda = maxSigma / unit
   const theta = thetas(schedule, sampleSteps)
-  let total = 0
-  const cumulative = theta.map((value) => {
-    total += value
-    return f32(f32(total) - (theta[0] as number))
-  })
+  const cumulative = sumsOf(theta)
   const dt = f32(f32(-1 / (cumulative[sampleSteps] as number)) * f32(Math.log(eps)))
   return {
     kind,
     steps: sampleSteps,
-    timeScale: steps / sampleSteps,
+    times:
+      sampleTimes === 'matched' && sampleSteps !== steps
+        ? timesOfShares(cumulative, sumsOf(thetas(schedule, steps)))
+        : theta.map((_, t) => (t * steps) / sampleSteps),
     maxSigma: lambda,
     dataSigma: dataSigma === undefined ? undefined : dataSigma / unit,
     dt,

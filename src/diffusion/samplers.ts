@@ -74,7 +74,7 @@ export async function sample(options: SampleOptions): Promise<Planes> {
   for (let t = startStep; t >= 1; t--) {
     const form = reverseStep(sde, t, sampler)
     const done = startStep - t + 1
-    await predict(state, t * sde.timeScale, (top, rows) => {
+    await predict(state, sde.times[t] as number, (top, rows) => {
       const part = { top, height: rows.height }
       mixRows(state, part, form, { ...rowsOf(done, part), prediction: () => rows.data })
     })

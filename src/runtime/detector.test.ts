@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDetectors } from '../../test/detectors.ts'
 import { degradationWords } from '../models/daclip.ts'
-import { createDetector, rank } from './detector.ts'
+import { createDetector, rank, squaresOf } from './detector.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detector-'))
 const weights = join(dir, 'words.safetensors')
@@ -46,6 +46,25 @@ describe('a detector', () => {
     const planes = { width: 20, height: 30, channels: 3, data: new Float32Array(1800).fill(90 / 255) }
     expect(await detector.runPlanes(planes)).toEqual(found)
     expect(detector.notes).toEqual([])
+  })
+
+  test.each([
+    [300, 200, [0, 50, 100]],
+    [200, 300, [0, 50, 100]],
+    [200, 200, [0]],
+    [3000, 100, Array.from({ length: 15 }, (_, i) => Math.round((2900 * i) / 14))],
+  ] as const)('sees all of %d × %d pixels in at most 15 squares', (width, height, starts) => {
+    const data = Float32Array.from({ length: width * height }, (_, i) =>
+      Math.max(i % width, Math.floor(i / width)),
+    )
+    const squares = squaresOf({ width, height, channels: 1, data })
+    expect(squares.map(({ data: [first] }) => first)).toEqual([...starts])
+  })
+
+  test('refuses a model that does not exist, beside weights too', async () => {
+    await expect(createDetector({ weights, model: 'nothing' })).rejects.toThrow(
+      'model: expected one of light-photo',
+    )
   })
 
   test('refuses prompts that are not two and more different texts, or longer than CLIP takes', async () => {

@@ -68,7 +68,8 @@ export class Detector implements AsyncDisposable {
   /** Refuses prompts that the weights cannot take, then opens them in a process of their own. */
   static async open(options: DetectorOptions): Promise<Detector> {
     const prompts = checkPrompts(options.prompts ?? degradationWords)
-    const weights = options.weights ?? findModel({ model: options.model ?? detection.model }).weights
+    const model = options.model ?? (options.weights === undefined ? detection.model : undefined)
+    const { weights } = findModel({ model, weights: options.weights })
     const checkpoint = readCheckpoint(weights)
     const clip = checkDetector(weights, checkpoint)
     const ids = tokenize(prompts, clip)
@@ -191,11 +192,17 @@ function scaleOf({ tensors }: Checkpoint): number {
   return Math.exp(Math.min(logarithm, maxLogitScale))
 }
 
-/** Squares from one end of a picture to the other, each half over the next or more: CLIP by itself sees the middle one alone. */
-function squaresOf(image: Image): readonly Image[] {
+/** Of the squares of a long picture: strips of film and text have many. */
+const mostSquares = 15
+
+/**
+ * Squares from one end of a picture to the other, each half over the next or more where 15 suffice for that: CLIP by itself sees the
+ * middle one alone.
+ */
+export function squaresOf(image: Image): readonly Image[] {
   const { width, height } = image
   const side = Math.min(width, height)
-  const last = 2 * Math.ceil(Math.max(width, height) / side) - 2
+  const last = Math.min(2 * Math.ceil(Math.max(width, height) / side) - 1, mostSquares) - 1
   return Array.from({ length: last + 1 }, (_, i) => {
     const [top, left] = [height - side, width - side].map((room) =>
       Math.round((room * i) / Math.max(last, 1)),

@@ -32,7 +32,7 @@ const openSession: OpenSession = async (model, { backend, device, deviceIndex, t
     return torchSession(model.network, model.forward, place)
   }
   const { nodeSession } = await onnx
-  const options = { provider: device, deviceIndex, threads }
+  const options = { provider: device, deviceIndex, threads, flushesDenormals: true }
   if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
   return nodeSession(model, options)
 }

@@ -68,6 +68,7 @@ describe('what a network was trained with', () => {
   test.each([
     { sde: { ...restoringSde, schedule: 'quick' }, sampler: 'sde' },
     { sde: { ...restoringSde, steps: '100' }, sampler: 'sde' },
+    { sde: { ...restoringSde, sampleTimes: 'odd' }, sampler: 'sde' },
     { sde: restoringSde, sampler: 'fast' },
     'none',
   ])('cannot be what limpid train does not write: %j', (written) => {
@@ -83,10 +84,10 @@ describe('what is asked for', () => {
 
   test('is the training’s own unless told', () => {
     const { sde, ...rest } = planSampling(trained, {})
-    expect([sde.steps, sde.timeScale]).toEqual([100, 1])
+    expect([sde.steps, sde.times[7]]).toEqual([100, 7])
     expect(rest).toEqual({ sampler: 'posterior', startStep: 100, seed: 0, samples: 1 })
     const { sde: fewer, startStep } = planSampling(trained, { steps: 8 })
-    expect([fewer.steps, fewer.timeScale, startStep]).toEqual([8, 12.5, 8])
+    expect([fewer.steps, fewer.times[1], startStep]).toEqual([8, 12.5, 8])
   })
 
   test('starts where the noise of the SDE is that of the picture', () => {

@@ -130,6 +130,7 @@ function isSde(value: unknown): value is SdeOptions {
   ]
   return (
     kinds.includes(of('kind')) &&
+    [undefined, 'even', 'matched'].includes(of('sampleTimes') as undefined) &&
     schedules.includes(of('schedule')) &&
     numbers.every((number) => typeof number === 'number')
   )

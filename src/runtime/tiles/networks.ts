@@ -33,7 +33,7 @@ const dasr: Prepare = async ({ session }, picture, options) => {
 }
 
 /**
- * Tiles of the state, with the planes of the degraded image behind its own where the network sees it -> the noise in the state. What
+ * Tiles of the state, with the planes of the degraded image behind its own where the network sees it -> the network's prediction. What
  * the guide sees in the photo is found once, and holds for all tiles and steps.
  */
 const sampled: Prepare = async ({ session, model, options: network, guide }, picture, options) => {

@@ -40,7 +40,7 @@ export interface SdePair {
 type Chance = Pick<LossContext<object, Record<string, never>>, 'random' | 'generator'>
 
 /**
- * The matching loss (eq. 14), at a time t of 1 … T drawn evenly for each image; or that of a scaled output, with p(t) ∝ t: what is to be
+ * The matching loss (eq. 14), at a time t of 1 … T drawn evenly for each image; or that of a scaled output, with p(t) growing with t: what is to be
  * restored is hidden at late times, and shows in the state at early ones.
  */
 export function sdeLoss(
@@ -55,7 +55,8 @@ export function sdeLoss(
       ? 1 + random.integer(sde.steps)
       : Math.max(1, Math.ceil(sde.steps * Math.sqrt(random.uniform())))
   const times = Array.from({ length: shape[0] ?? 0 }, drawTime)
-  const time = toTorch(float32Data(Float32Array.from(times), [times.length]), generator.device)
+  const told = Float32Array.from(times, (t) => sde.times[t] as number)
+  const time = toTorch(float32Data(told, [times.length]), generator.device)
   const inputs = { clean, degraded, noise: generator.randn(shape), times }
   const output = (state: Tensor) => predict({ state, degraded, time })
   return sde.dataSigma === undefined ? matchingLoss(sde, inputs, output).loss : cleanLoss(sde, inputs, output)
@@ -83,7 +84,7 @@ export function restoreBySampling(
   let state = scope(() => evaluate(start, { degraded, ...draw(start.noise !== undefined) }))
   for (let t = first; t >= 1; t--) {
     state = scope(() => {
-      const time = toTorch(float32Data(Float32Array.of(t * sde.timeScale), [1]), device)
+      const time = toTorch(float32Data(Float32Array.of(sde.times[t] as number), [1]), device)
       const seen = sde.kind === 'restoring' ? degraded : undefined
       const prediction = predict({ state, degraded: seen, time })
       const images = { state, prediction, degraded, ...draw(drawsNoise(sampler)) }
