@@ -27,7 +27,13 @@ import { guided, startBesideGuide } from './daclip/shared.ts'
 const steps = 4000
 // Noise of 10 is told from the picture after few steps of training, where published networks have 50; damage changes pixels by some 40.
 const dataSigma = 40
-const { card, loss, restore } = guided({ ...restoringSde, maxSigma: 10, dataSigma, sampleSteps: 20 })
+const { card, loss, restore } = guided({
+  ...restoringSde,
+  maxSigma: 10,
+  dataSigma,
+  sampleSteps: 2,
+  sampleTimes: 'matched',
+})
 
 export const recipe = defineRecipe({
   name: 'light-universal',

@@ -191,6 +191,35 @@ export const cards = [
     },
   },
   {
+    id: 'light-universal',
+    model: 'light-diffusion',
+    task: 'universal',
+    scale: 1,
+    title: 'Light network in IR-SDE, ten kinds of damage; small, far from the official network',
+    options: {},
+    checkpoint: 'light-universal.safetensors',
+    sha256: 'b311c92b9da04ba5f6036858d107e1772728a5491ce3494aea0a0e96ed2c34d3',
+    license: 'apache',
+    paper: 'arXiv:2301.11699',
+    reference: {
+      set: 'CBSD68',
+      protocol: 'RGB, 8-bit, mean of ten kinds on squares of the first 10 photos',
+      psnr: 0,
+      command:
+        "npx tsx scripts/universalTable.ts weights/light-universal.safetensors weights/light-detect.safetensors CBSD68 10 'posterior 1'",
+    },
+    training: {
+      data: freePhotos,
+      command:
+        'limpid train recipes/light-universal-on.ts --data photos-half --set validate.images.root=CBSD68 --out runs/light-universal-on',
+    },
+    sampling: {
+      sde: { ...restoringSde, maxSigma: 10, dataSigma: 40, sampleSteps: 2, sampleTimes: 'matched' },
+      sampler: 'posterior',
+    },
+    guide: 'light-detect',
+  },
+  {
     ...dasr,
     id: 'dasr-light-x2',
     title: 'Light DASR, ×2 super-resolution of photos with isotropic blur and no noise; small and fast',

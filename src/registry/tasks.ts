@@ -23,7 +23,7 @@ export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],
   upscale: ['dasr-light-x2', 'dasr-x4-aniso', 'dasr-x3-iso'],
-  universal: ['daclip-universal'],
+  universal: ['light-universal'],
 }
 
 /** What restores nothing: to tell which damage a picture has. */
