@@ -195,7 +195,7 @@ export const cards = [
     model: 'light-diffusion',
     task: 'universal',
     scale: 1,
-    title: 'Light network in IR-SDE, ten kinds of damage; small, far from the official network',
+    title: 'Light IR-SDE, ten kinds of damage with one network; small and fast',
     options: {},
     checkpoint: 'light-universal.safetensors',
     sha256: 'b311c92b9da04ba5f6036858d107e1772728a5491ce3494aea0a0e96ed2c34d3',
@@ -204,14 +204,14 @@ export const cards = [
     reference: {
       set: 'CBSD68',
       protocol: 'RGB, 8-bit, mean of ten kinds on squares of the first 10 photos',
-      psnr: 0,
+      psnr: 21.44,
       command:
-        "npx tsx scripts/universalTable.ts weights/light-universal.safetensors weights/light-detect.safetensors CBSD68 10 'posterior 1'",
+        "npx tsx scripts/universalTable.ts weights/light-universal.safetensors weights/light-detect.safetensors CBSD68 10 'posterior 2'",
     },
     training: {
       data: freePhotos,
       command:
-        'limpid train recipes/light-universal-on.ts --data photos-half --set validate.images.root=CBSD68 --out runs/light-universal-on',
+        'limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 && limpid train recipes/light-universal-on.ts --data photos-half --set validate.images.root=CBSD68',
     },
     sampling: {
       sde: { ...restoringSde, maxSigma: 10, dataSigma: 40, sampleSteps: 2, sampleTimes: 'matched' },
