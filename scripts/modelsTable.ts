@@ -107,7 +107,7 @@ Every model that \`--model ID\` names, by task. \`(default)\` is what \`--task\`
 
 - **parameters** are those of the network that runs, **size** is what they take as float32. An official file may hold more.
 - **time** is that of a picture of ${times.side} × ${times.side} on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, once the
-  network is open; networks that sample take 100 steps unless told otherwise, `light-universal` 2. \`npm run bench:models\` measures yours.
+  network is open; networks that sample take 100 steps unless told otherwise, \`light-universal\` 2. \`npm run bench:models\` measures yours.
 - **figure** is the PSNR that the network's paper reports (of Limpid's own networks: the one measured), with the test set and the convention
   it was measured by; of what tells the damage, how often it is right. Figures of different conventions cannot be compared. How to repeat one: [evaluate.md](evaluate.md).
 - **weights**: "in the package", or the name of the official file that you give with \`--weights FILE\`
