@@ -38,7 +38,7 @@ async function secondsOf(card: ModelCard): Promise<number> {
   if (card.task === detection.id) {
     await using detector = await createDetector({ model: card.id, device: 'cpu' })
     const picture = pictureOf(3)
-    return medianOf(async () => {
+    return await medianOf(async () => {
       const start = performance.now()
       await detector.run(picture)
       return (performance.now() - start) / 1000
@@ -47,7 +47,7 @@ async function secondsOf(card: ModelCard): Promise<number> {
   const { id, model, options, sampling } = card
   await using restorer = await createRestorer({ model: id, device: 'cpu', ...filesOf(card) })
   const picture = pictureOf(builders[model].channels(options).input === 1 ? 1 : 3)
-  return medianOf(async () => {
+  return await medianOf(async () => {
     const { info } = await restorer.run(picture, sampling ? { steps } : {})
     return info.seconds.restore / (sampling ? steps : 1)
   })
