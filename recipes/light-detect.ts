@@ -7,8 +7,8 @@
 //   limpid train recipes/light-detect.ts --data kinds --out runs/light-detect
 //
 // Squares of 200 to 440 pixels of 234 free photos, at half their size as a CLIP sees little of more, damaged by Limpid itself; or pairs of
-// your own in folders <kind>/LQ and <kind>/GT. 2 CPU cores: 2.5 hours. Expected: 96.6 % of CBSD68 with each kind of damage right. There are no captions for them: the text tower learns the names of the damage
-// and other words for it, and nothing of what pictures show.
+// your own in folders <kind>/LQ and <kind>/GT. 2 CPU cores: 2.5 hours. Expected: 96.6 % of CBSD68 with each kind of damage right. There are
+// no captions for them: the text tower learns the names of the damage and other words for it, and nothing of what pictures show.
 
 import {
   adamW,

@@ -74,12 +74,18 @@ process.stderr.write('\n')
 const names = ['damaged', ...ways.map(({ name }) => name)]
 console.log(`${count} images of ${side} × ${side}: PSNR in dB, SSIM, NIQE (less is better)\n`)
 console.log(`| kind | ${names.join(' | ')} |\n| --- |${' --- |'.repeat(names.length)}`)
-const rowOf = (values: (way: string) => readonly number[]) =>
-  names
-    .map(values)
-    .map(([psnr = 0, ssim = 0, niqe = 0]) => `${psnr.toFixed(2)}, ${ssim.toFixed(3)}, ${niqe.toFixed(1)}`)
-    .join(' | ')
-for (const [kind, rows] of table) console.log(`| ${kind} | ${rowOf((way) => rows.get(way) ?? [])} |`)
-const mean = (way: string, metric: number) =>
-  [...table.values()].reduce((sum, rows) => sum + (rows.get(way)?.[metric] ?? 0) / table.size, 0)
-console.log(`| mean | ${rowOf((way) => metrics.map((_, i) => mean(way, i)))} |`)
+const means = new Map(
+  names.map((way) => [
+    way,
+    metrics.map((_, i) =>
+      [...table.values()].reduce((sum, rows) => sum + rows.get(way)![i]! / table.size, 0),
+    ),
+  ]),
+)
+for (const [kind, rows] of [...table, ['mean', means] as const]) {
+  const cells = names.map((name) => {
+    const [psnr = 0, ssim = 0, niqe = 0] = rows.get(name) ?? []
+    return `${psnr.toFixed(2)}, ${ssim.toFixed(3)}, ${niqe.toFixed(1)}`
+  })
+  console.log(`| ${kind} | ${cells.join(' | ')} |`)
+}

@@ -5,8 +5,8 @@
 // Data: daclip_train.csv in that folder: a header, then lines of the path of a degraded picture, a tab, and '<caption>: <degradation>';
 // the authors' captions are BLIP's of the clean pictures. CLIP: laion/CLIP-ViT-B-32-laion2B-s34B-b79K.
 // Hardware: one A100 with these numbers, or 4, a process on each (`--set accumulate=4`), with a rate of 3e-5 and a `total` of 50 epochs of
-// 4 · 784 pictures, both changed in this file; hours not stated. Expected: the contrast of degradations stays near ln(784 / 10) = 4.4, as equal texts count as wrong (issue 34 there); `--set constants.equalTexts=right`
-// takes that away. What counts is how often `limpid detect` is right.
+// 4 · 784 pictures, both changed in this file; hours not stated. Expected: the contrast of degradations stays near ln(784 / 10) = 4.4, as
+// equal texts count as wrong (issue 34 of Algolzw/daclip-uir); `--set constants.equalTexts=right` takes that away. What counts is how often `limpid detect` is right.
 
 import {
   adamW,

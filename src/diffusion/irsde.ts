@@ -133,7 +133,7 @@ export function createSde(options: SdeOptions): Sde {
     kind,
     steps: sampleSteps,
     times:
-      sampleTimes === 'matched' && sampleSteps !== steps
+      sampleTimes === 'matched'
         ? timesOfShares(cumulative, sumsOf(thetas(schedule, steps)))
         : theta.map((_, t) => (t * steps) / sampleSteps),
     maxSigma: lambda,

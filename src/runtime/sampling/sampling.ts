@@ -119,6 +119,11 @@ function toldBy(weights: string, metadata: ReadonlyMap<string, string>): Trained
 
 const kinds: readonly unknown[] = ['restoring', 'denoising'] satisfies readonly SdeOptions['kind'][]
 const schedules: readonly unknown[] = ['cosine', 'linear', 'constant'] satisfies readonly Schedule[]
+const sampleTimes: readonly unknown[] = [
+  undefined,
+  'even',
+  'matched',
+] satisfies readonly SdeOptions['sampleTimes'][]
 
 function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
@@ -130,8 +135,8 @@ function isSde(value: unknown): value is SdeOptions {
   ]
   return (
     kinds.includes(of('kind')) &&
-    [undefined, 'even', 'matched'].includes(of('sampleTimes') as undefined) &&
     schedules.includes(of('schedule')) &&
+    sampleTimes.includes(of('sampleTimes')) &&
     numbers.every((number) => typeof number === 'number')
   )
 }

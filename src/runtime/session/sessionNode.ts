@@ -12,7 +12,7 @@ export interface OnnxOptions {
   readonly deviceIndex?: number
   readonly threads?: number
   /**
-   * Values below 1e-38 count as zero: a processor takes a hundred times as long for each. It holds for the thread that calls as well, and for
+   * Values below 1e-38 count as zero, as a processor takes far longer for each. It holds for the thread that calls as well, and for
    * whatever else runs on it, so it is for a process that does nothing else.
    */
   readonly flushesDenormals?: boolean

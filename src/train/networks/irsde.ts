@@ -40,8 +40,8 @@ export interface SdePair {
 type Chance = Pick<LossContext<object, Record<string, never>>, 'random' | 'generator'>
 
 /**
- * The matching loss (eq. 14), at a time t of 1 … T drawn evenly for each image; or that of a scaled output, with p(t) growing with t: what is to be
- * restored is hidden at late times, and shows in the state at early ones.
+ * The matching loss (eq. 14), at a time t of 1 … T drawn evenly for each image; or that of a scaled output, with p(t) growing with t:
+ * what is to be restored is hidden at late times, and shows in the state at early ones.
  */
 export function sdeLoss(
   sde: Sde,
