@@ -1,4 +1,4 @@
-// Photos to load from, as PNG for us and decoded for the reference: smooth colours with grain, so that they compress as photos do.
+// Photos to load from, as PNG for us and decoded for the reference: smooth colors with grain, so that they compress as photos do.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

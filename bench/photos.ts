@@ -1,5 +1,5 @@
 // npm run bench:photos -- [WEIGHTS]
-// How restoring behaves on pictures of real sizes: memory, speed, seams, cancelling, cold start. Weights are those of light-photo unless
+// How restoring behaves on pictures of real sizes: memory, speed, seams, canceling, cold start. Weights are those of light-photo unless
 // given. Progress goes to stderr, a table to stdout. Linux only: memory is that of all processes together, read from /proc.
 
 import { spawn } from 'node:child_process'
@@ -10,9 +10,9 @@ import sharp from 'sharp'
 import { counterRandom } from '../src/core/random.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
 import { createRestorer, type RawInput, type RawPicture, RestoreError, type Restorer } from '../src/index.ts'
-import { builders } from '../src/registry/builders.ts'
+import { builders } from '../src/registry/networks.ts'
 import { tilingOf } from '../src/registry/tiling.ts'
-import { planTiles } from '../src/runtime/tiles/plan.ts'
+import { planTiles } from '../src/runtime/tiles/tilePlan.ts'
 import { median } from './measure.ts'
 
 const folder = packageFolder()
@@ -215,16 +215,16 @@ function psnr(a: RawPicture['data'], b: RawPicture['data']): number {
   return 10 * Math.log10(255 ** 2 / (sum / a.length))
 }
 
-async function cancelling(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
-  console.error('photos: cancelling')
-  const input = await write(join(scratch, 'cancelled.jpg'), 6000, 4000)
+async function canceling(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
+  console.error('photos: canceling')
+  const input = await write(join(scratch, 'canceled.jpg'), 6000, 4000)
   const taken: number[] = []
   for (let i = 0; i < 10; i++) {
     const controller = new AbortController()
-    let cancelled = 0
+    let canceled = 0
     setTimeout(
       () => {
-        cancelled = performance.now()
+        canceled = performance.now()
         controller.abort()
       },
       200 + 450 * i,
@@ -232,9 +232,9 @@ async function cancelling(scratch: string, restorer: Restorer): Promise<readonly
     await restorer.run(input, { signal: controller.signal }).catch((error: unknown) => {
       if (!(error instanceof RestoreError) || error.code !== 'aborted') throw error
     })
-    taken.push((performance.now() - cancelled) / 1000)
+    taken.push((performance.now() - canceled) / 1000)
   }
-  return [{ what: 'cancelled in, the slowest of ten', value: Math.max(...taken), unit: 's', wanted: '< 1' }]
+  return [{ what: 'canceled in, the slowest of ten', value: Math.max(...taken), unit: 's', wanted: '< 1' }]
 }
 
 async function coldStart(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
@@ -268,7 +268,7 @@ try {
   await using restorer = await createRestorer(network)
   const figures = [
     ...(await coldStart(scratch, restorer)),
-    ...(await cancelling(scratch, restorer)),
+    ...(await canceling(scratch, restorer)),
     ...(await seams(restorer)),
     ...(await largePhotos(scratch, restorer)),
   ]

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { writeSafetensors } from '../src/checkpoints/files.ts'
-import { Restormer, restormerDefaults } from '../src/models/restormer.ts'
+import { Restormer, restormerDefaults } from '../src/models/restormer/restormer.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
 import { fillByFormula, type ScaleOf, usualScale } from './sides/formula.ts'

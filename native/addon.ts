@@ -71,7 +71,7 @@ export interface Addon {
 
   /** Turns autocast on (with a dtype) or off (null) for a device type; returns what it was. */
   setAutocast(deviceType: 'cpu' | 'cuda', dtype: DType | null): DType | null
-  /** Forgets the weights that autocast has cast; call after each optimiser step. */
+  /** Forgets the weights that autocast has cast; call after each optimizer step. */
   clearAutocastCache(): void
 
   createGenerator(device: string, seed: bigint): Generator

@@ -130,7 +130,7 @@ export function inspect(root: string, origin: LibtorchFound['origin']): Libtorch
     return `version ${version} is too old, expected ${supported}`
   if (minor > newestMinor) return `version ${version} is too new, expected ${supported}`
   const cxx11Abi = abiOf(lib)
-  if (cxx11Abi === undefined) return 'the C++ ABI of its libc10 cannot be recognised'
+  if (cxx11Abi === undefined) return 'the C++ ABI of its libc10 cannot be recognized'
   const hasCuda = existsSync(join(lib, `libtorch_cuda.${librarySuffix}`))
   return { origin, root: realpathSync(root), lib: realpathSync(lib), version, hasCuda, cxx11Abi }
 }

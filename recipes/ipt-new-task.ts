@@ -1,4 +1,4 @@
-// A task that ipt-small was not pre-trained for: JPEG artefacts, by a new head, tail and query around the learned body.
+// A task that ipt-small was not pre-trained for: JPEG artifacts, by a new head, tail and query around the learned body.
 //
 //   limpid train recipes/ipt-new-task.ts --data PHOTOS --set validate.images.root=CBSD68 \
 //     --set network.weights=runs/ipt-small/weights.safetensors
@@ -26,7 +26,7 @@ const steps = 2000
 
 export const recipe = defineRecipe({
   name: 'ipt-new-task',
-  card: { title: 'Small IPT, JPEG artefacts', task: 'jpeg', license: 'apache' },
+  card: { title: 'Small IPT, JPEG artifacts', task: 'jpeg', license: 'apache' },
   network: {
     model: 'ipt',
     // ipt-small's, with one task.

@@ -1,4 +1,4 @@
-// light-denoise: the light network for colour Gaussian noise of any strength from 0 to 50 (of 255).
+// light-denoise: the light network for color Gaussian noise of any strength from 0 to 50 (of 255).
 //
 //   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise
 //
@@ -22,7 +22,7 @@ const steps = 20_000
 
 export const recipe = defineRecipe({
   name: 'light-denoise',
-  card: { title: 'Light network, blind colour Gaussian noise', task: 'denoise', license: 'apache' },
+  card: { title: 'Light network, blind color Gaussian noise', task: 'denoise', license: 'apache' },
   network: {
     model: 'light',
     options: lightDefaults,

@@ -7,7 +7,7 @@ import { counterRandom } from '../src/core/random.ts'
 import { decodeImage, encodeImage } from '../src/data/codec.ts'
 import type { Image } from '../src/data/image.ts'
 import { parseChain } from '../src/degrade/chain.ts'
-import { degradations } from '../src/degrade/degradations.ts'
+import { degradations } from '../src/degrade/degradationTable.ts'
 
 type Name = keyof typeof degradations
 type Levels = readonly [low: string, medium: string, high: string]

@@ -5,9 +5,9 @@ import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
 import { pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
-import { degradationWords } from '../src/models/daclip.ts'
+import { degradationWords } from '../src/models/daclip/daclip.ts'
 import { createDetector } from '../src/runtime/detector.ts'
-import { damaged } from '../src/train/networks/tenKinds.ts'
+import { damaged } from '../src/train/networks/daClipKinds.ts'
 
 const [weights, ...folders] = process.argv.slice(2)
 if (!weights || folders.length === 0) throw new Error('usage: npx tsx scripts/detectTable.ts WEIGHTS IMAGES…')

@@ -7,10 +7,10 @@ import { writeWhole } from '../src/checkpoints/files.ts'
 import { elementCount } from '../src/core/data.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { builders } from '../src/registry/builders.ts'
 import { cards, figureOf, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
+import { builders } from '../src/registry/networks.ts'
 import { detection, isDefaultModel, tasks } from '../src/registry/tasks.ts'
-import { packagedWeights } from '../src/runtime/models.ts'
+import { packagedWeights } from '../src/runtime/resolveModel.ts'
 
 export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta.url))
 
@@ -24,7 +24,7 @@ const columns = [
   'size',
   'time',
   'figure',
-  'licence',
+  'license',
   'weights',
 ]
 
@@ -115,7 +115,7 @@ Every model that \`--model ID\` names, by task. \`(default)\` is what \`--task\`
 
 ${sections.join('\n\n')}
 
-## Licences of the weights
+## Licenses of the weights
 
 ${notes.join('\n')}
 `

@@ -1,7 +1,7 @@
 // limpid: checkpoints, networks and restoration in Node.
 
+export type { Checkpoint, StoredTensor } from './checkpoints/checkpoint.ts'
 export { readCheckpoint, writeSafetensors } from './checkpoints/files.ts'
-export type { Checkpoint, StoredTensor } from './checkpoints/stored.ts'
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export { counterRandom, type Random } from './core/random.ts'
 export type { Session } from './core/session.ts'
@@ -15,9 +15,9 @@ export {
 } from './data/codec.ts'
 export type { Image } from './data/image.ts'
 export { chain, maybe, oneOf, parseChain, shuffled } from './degrade/chain.ts'
-export type { Degradation, Degrade } from './degrade/degradation.ts'
-export { degradations } from './degrade/degradations.ts'
-export { randomFor } from './degrade/named.ts'
+export type { Degradation, Degrade } from './degrade/defineDegradation.ts'
+export { degradations } from './degrade/degradationTable.ts'
+export { randomFor } from './degrade/namedRandom.ts'
 export {
   computeMetrics,
   type EvaluateOptions,
@@ -36,16 +36,17 @@ export {
   type Protocol,
   type ProtocolName,
   protocols,
-} from './metrics/presets.ts'
+} from './metrics/protocols.ts'
 export { differenceMap } from './metrics/report/differenceMap.ts'
-export { type LoadedModel, loadModel, recognize } from './registry/builders.ts'
 export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { metricNetworks } from './registry/metricNetworks.ts'
+export { type LoadedModel, loadModel, recognize } from './registry/networks.ts'
 export { tasks } from './registry/tasks.ts'
 export { createDetector, Detector, type DetectorOptions, type Finding } from './runtime/detector.ts'
-export type { RestoreInput } from './runtime/input.ts'
-export type { RawInput, RawPicture, RestoreInfo } from './runtime/picture.ts'
-export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
+export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/jobs/progress.ts'
+export type { RawInput, RawPicture, RestoreInfo } from './runtime/pictures/pictureTypes.ts'
+export type { RestoreInput } from './runtime/readInput.ts'
+export type { RestoreResult } from './runtime/restoreResult.ts'
 export {
   createRestorer,
   Restorer,
@@ -53,7 +54,6 @@ export {
   type RunPictureOptions,
   restore,
 } from './runtime/restorer.ts'
-export type { RestoreResult } from './runtime/result.ts'
-export type { SamplingRequest } from './runtime/sampling/sampling.ts'
-export { ComputeSession } from './runtime/session/compute.ts'
-export { nodeSession, onnxSession } from './runtime/session/sessionNode.ts'
+export type { SamplingRequest } from './runtime/sampling/samplingPlan.ts'
+export { ProcessSession } from './runtime/session/computeProcess.ts'
+export { nodeSession, onnxSession } from './runtime/session/nodeOnnxSession.ts'

@@ -5,7 +5,7 @@ export { readCheckpoint, writeSafetensors } from './checkpoints/files.ts'
 export { float32Data, type TensorData } from './core/data.ts'
 export { RestoreError } from './core/errors.ts'
 export { l1Loss, pixelUnshuffle } from './core/functional.ts'
-export { hostTensor } from './core/host.ts'
+export { hostTensor } from './core/hostBackend.ts'
 export { counterRandom, type Random } from './core/random.ts'
 export { rearrange } from './core/rearrange.ts'
 export { cat, Tensor } from './core/tensor.ts'
@@ -18,7 +18,7 @@ export { findPairs, pairSources } from './data/sources/pairs.ts'
 export { blur } from './degrade/blur.ts'
 export { camera } from './degrade/camera.ts'
 export { chain, maybe, oneOf, shuffled } from './degrade/chain.ts'
-export type { Degrade } from './degrade/degradation.ts'
+export type { Degrade } from './degrade/defineDegradation.ts'
 export { holes } from './degrade/holes.ts'
 export { jpeg } from './degrade/jpeg.ts'
 export { noise, poisson, saltAndPepper, speckle } from './degrade/noise.ts'
@@ -28,12 +28,12 @@ export { srmd } from './degrade/srmd.ts'
 export { wild } from './degrade/wild.ts'
 export { createSde, denoisingSde, matchingLoss, restoringSde, type SdeOptions } from './diffusion/irsde.ts'
 export { sample, seededNoise } from './diffusion/samplers.ts'
-export { type ClipOptions, clipDefaults } from './models/clip.ts'
+export { type ClipOptions, clipDefaults } from './models/clip/clip.ts'
 export {
   ConditionalNafnet,
   type ConditionalNafnetOptions,
   conditionalNafnetDefaults,
-} from './models/conditionalNafnet.ts'
+} from './models/conditionalNafnet/conditionalNafnet.ts'
 export {
   ConditionalUnet,
   type ConditionalUnetOptions,
@@ -41,7 +41,7 @@ export {
   type UnetInputs,
   universalUnet,
   wildUnet,
-} from './models/conditionalUnet.ts'
+} from './models/conditionalUnet/conditionalUnet.ts'
 export {
   DaClip,
   daClipLosses,
@@ -49,20 +49,20 @@ export {
   type Embeddings,
   maxLogitScale,
   startController,
-} from './models/daclip.ts'
-export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr.ts'
-export { Ipt, type IptOptions, iptDefaults } from './models/ipt.ts'
-export { LatentUnet, type LatentUnetOptions, latentUnetDefaults } from './models/latentUnet.ts'
-export { Light, type LightOptions, lightDefaults } from './models/light.ts'
+} from './models/daclip/daclip.ts'
+export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr/dasr.ts'
+export { Ipt, type IptOptions, iptDefaults } from './models/ipt/ipt.ts'
+export { LatentUnet, type LatentUnetOptions, latentUnetDefaults } from './models/latentUnet/latentUnet.ts'
+export { Light, type LightOptions, lightDefaults } from './models/light/light.ts'
 export {
   LightDiffusion,
   type LightDiffusionOptions,
   lightDiffusionDefaults,
-} from './models/lightDiffusion.ts'
-export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer.ts'
+} from './models/lightDiffusion/lightDiffusion.ts'
+export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer/restormer.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
 export { loadWeights, parameterCount, parameters, stateDict } from './nn/module.ts'
-export { type LoadedModel, loadModel } from './registry/builders.ts'
+export { type LoadedModel, loadModel } from './registry/networks.ts'
 export {
   autocast,
   backward,
@@ -105,7 +105,15 @@ export {
   type Sample,
 } from './train/loader/samples.ts'
 export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
-export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastive.ts'
+export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastiveLosses.ts'
+export {
+  damaged,
+  kindsSeen,
+  tenKinds,
+  tenKindsPaired,
+  WordsDaClip,
+  wordsLoss,
+} from './train/networks/daClipKinds.ts'
 export {
   captioned,
   captionedImages,
@@ -146,15 +154,7 @@ export {
   sdeLoss,
   throughLatents,
 } from './train/networks/irsde.ts'
-export { contrastStep, startContrast } from './train/networks/moco.ts'
-export {
-  damaged,
-  kindsSeen,
-  tenKinds,
-  tenKindsPaired,
-  WordsDaClip,
-  wordsLoss,
-} from './train/networks/tenKinds.ts'
+export { contrastStep, startContrast } from './train/networks/momentumContrast.ts'
 export {
   defineRecipe,
   type LossContext,

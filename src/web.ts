@@ -13,10 +13,10 @@ export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export type { Image } from './data/image.ts'
 export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
 export { tasks } from './registry/tasks.ts'
-export type { RawInput, RawPicture } from './runtime/picture.ts'
-export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/progress.ts'
-export type { SamplingRequest } from './runtime/sampling/sampling.ts'
-export type { OnnxRuntime } from './runtime/session/session.ts'
+export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/jobs/progress.ts'
+export type { RawInput, RawPicture } from './runtime/pictures/pictureTypes.ts'
+export type { SamplingRequest } from './runtime/sampling/samplingPlan.ts'
+export type { OnnxRuntime } from './runtime/session/onnxSession.ts'
 export type { CanvasImageData, EncodeOptions } from './web/canvas.ts'
 export {
   createRestorer,
@@ -24,5 +24,5 @@ export {
   type WebRestorer,
   type WebRestorerOptions,
   type WeightsInput,
-} from './web/restorer.ts'
-export type { WebInfo, WebResult } from './web/result.ts'
+} from './web/webRestorer.ts'
+export type { WebInfo, WebResult } from './web/webResult.ts'

@@ -9,7 +9,7 @@ import sharp from 'sharp'
 import { writeSafetensors } from '../src/checkpoints/files.ts'
 import { manifestName } from '../src/cli/restore/manifest.ts'
 import type { Random } from '../src/core/random.ts'
-import { Light, lightDefaults } from '../src/models/light.ts'
+import { Light, lightDefaults } from '../src/models/light/light.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
 

@@ -88,9 +88,9 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
       sharp({ create: { ...flat, background: { r, g, b, alpha } } })
         .png()
         .toBuffer()
-    photos['/grey.png'] = await plain(90, 90, 90, 1)
-    photos['/colour.png'] = await plain(90, 80, 90, 1)
-    photos['/grey-with-opacity.png'] = await plain(90, 90, 90, 0.5)
+    photos['/gray.png'] = await plain(90, 90, 90, 1)
+    photos['/color.png'] = await plain(90, 80, 90, 1)
+    photos['/gray-with-opacity.png'] = await plain(90, 90, 90, 0.5)
     const text = (value: string) => new TextEncoder().encode(value)
     const served = await serve(
       new Map<string, Uint8Array>([
@@ -144,9 +144,9 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
   )
 
   test.each([
-    ['grey', 1],
-    ['colour', 3],
-    ['grey with opacity', 2],
+    ['gray', 1],
+    ['color', 3],
+    ['gray with opacity', 2],
   ])('a picture that is %s stays so', async (name, channels) => {
     const restored = await restorePhoto(`/${name.replaceAll(' ', '-')}.png`, { device: 'cpu' })
     expect([restored.channels, ...restored.extent]).toEqual([channels, 16, 9])

@@ -2,11 +2,16 @@
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, int64Data, type TensorData, viewAs } from '../src/core/data.ts'
-import { hostTensor } from '../src/core/host.ts'
+import { hostTensor } from '../src/core/hostBackend.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import { withoutPadding } from '../src/data/clip/tokenizer.ts'
-import { Clip, type ClipOptions, clipDefaults, clipLarge } from '../src/models/clip.ts'
-import { DaClip, daClipLosses, daClipOptionsFromWeights, startController } from '../src/models/daclip.ts'
+import { Clip, type ClipOptions, clipDefaults, clipLarge } from '../src/models/clip/clip.ts'
+import {
+  DaClip,
+  daClipLosses,
+  daClipOptionsFromWeights,
+  startController,
+} from '../src/models/daclip/daclip.ts'
 import { contrastiveLoss, normalized, sharedTextLoss } from '../src/nn/contrastive.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { parameterCount, parameters, stateDict } from '../src/nn/module.ts'

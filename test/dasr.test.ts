@@ -1,9 +1,9 @@
 // DASR: its checkpoint, its two parts, and the encoder's training. That it agrees with the official numbers, test/fixtures tells.
 
 import { describe, expect, test } from 'vitest'
+import { memorySource } from '../src/checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../src/checkpoints/open.ts'
 import { encodeSafetensors } from '../src/checkpoints/safetensors.ts'
-import { memorySource } from '../src/checkpoints/stored.ts'
 import { float32Data, type TensorData } from '../src/core/data.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import {
@@ -12,16 +12,16 @@ import {
   type DasrOptions,
   dasrDefaults,
   dasrOptionsFromWeights,
-} from '../src/models/dasr.ts'
+} from '../src/models/dasr/dasr.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { loadModel, recognize } from '../src/registry/builders.ts'
-import { onnxSession } from '../src/runtime/session/sessionNode.ts'
+import { loadModel, recognize } from '../src/registry/networks.ts'
+import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../src/torch/backend.ts'
 import { adamW } from '../src/torch/optim.ts'
-import { contrastStep, startContrast } from '../src/train/networks/moco.ts'
+import { contrastStep, startContrast } from '../src/train/networks/momentumContrast.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { difference, type Tolerance } from './values.ts'
 
@@ -142,7 +142,7 @@ describe.skipIf(libtorchMissing !== undefined)('DASR on libtorch', () => {
     expect(difference(found, eager, tolerance)).toBeUndefined()
   })
 
-  test('fills the queue in turn and keeps the key encoder out of the optimiser', () => {
+  test('fills the queue in turn and keeps the key encoder out of the optimizer', () => {
     const dasr = network({ queueSize: 6 })
     moveToTorch(dasr)
     startContrast(dasr.E)

@@ -3,11 +3,11 @@
 import { join } from 'node:path'
 import { writeSafetensors } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
-import { clipDefaults } from '../src/models/clip.ts'
-import { DaClip } from '../src/models/daclip.ts'
+import { clipDefaults } from '../src/models/clip/clip.ts'
+import { DaClip } from '../src/models/daclip/daclip.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { WordsDaClip } from '../src/train/networks/tenKinds.ts'
+import { WordsDaClip } from '../src/train/networks/daClipKinds.ts'
 
 const options = {
   ...clipDefaults,

@@ -10,9 +10,9 @@ import { errorCodes } from '../src/core/errors.ts'
 import { parseChain } from '../src/degrade/chain.ts'
 import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
 import { metrics } from '../src/metrics/metrics.ts'
-import { findProtocol } from '../src/metrics/presets.ts'
-import { iptDefaults, iptTasks } from '../src/models/ipt.ts'
-import { findCard } from '../src/registry/builders.ts'
+import { findProtocol } from '../src/metrics/protocols.ts'
+import { iptDefaults, iptTasks } from '../src/models/ipt/ipt.ts'
+import { findCard } from '../src/registry/networks.ts'
 import { findTask } from '../src/registry/tasks.ts'
 
 const pages = [

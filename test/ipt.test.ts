@@ -1,11 +1,11 @@
 // IPT against the official network's numbers, on libtorch and on ONNX Runtime.
 
 import { describe, expect, test } from 'vitest'
+import { memorySource } from '../src/checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../src/checkpoints/open.ts'
 import { encodeSafetensors } from '../src/checkpoints/safetensors.ts'
-import { memorySource } from '../src/checkpoints/stored.ts'
 import { elementCount, float32Data, int64Data, type TensorData } from '../src/core/data.ts'
-import { hostTensor } from '../src/core/host.ts'
+import { hostTensor } from '../src/core/hostBackend.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import {
   Ipt,
@@ -14,13 +14,13 @@ import {
   iptOptionsFromWeights,
   iptTaskIndex,
   iptTasks,
-} from '../src/models/ipt.ts'
+} from '../src/models/ipt/ipt.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { loadModel, recognize } from '../src/registry/builders.ts'
-import { onnxSession } from '../src/runtime/session/sessionNode.ts'
+import { loadModel, recognize } from '../src/registry/networks.ts'
+import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { moveToTorch, noGrad, scope, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { difference, numbersOf, type Tolerance } from './values.ts'
@@ -257,7 +257,7 @@ describe('IPT’s checkpoint', () => {
     return openCheckpoint(memorySource(encodeSafetensors(new Map([...tensors, ...extra]))))
   }
 
-  test('is recognised and loads with the position numbers that the release stores', () => {
+  test('is recognized and loads with the position numbers that the release stores', () => {
     const ids = int64Data(
       Array.from({ length: 16 }, (_, i) => i),
       [1, 16],
@@ -266,7 +266,7 @@ describe('IPT’s checkpoint', () => {
     expect(recognize(file)).toMatchObject({ id: 'ipt', options: { patchSize: 12, layers: 2, queries: 6 } })
     const model = loadModel(file, { task: 'sr-x3' })
     expect(model.builder.scale(model.options)).toBe(3)
-    expect(model.builder.window?.(model.options)).toBe(12)
+    expect(model.builder.fixedSide?.(model.options)).toBe(12)
   })
 
   test('runs only on windows of its size, and only when it is told what to do', () => {

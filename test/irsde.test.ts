@@ -2,14 +2,14 @@
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
-import { hostTensor } from '../src/core/host.ts'
+import { hostTensor } from '../src/core/hostBackend.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import { createSde, matchingLoss, restoringSde } from '../src/diffusion/irsde.ts'
 import {
   ConditionalNafnet,
   conditionalNafnetDefaults,
   conditionalNafnetOptionsFromWeights,
-} from '../src/models/conditionalNafnet.ts'
+} from '../src/models/conditionalNafnet/conditionalNafnet.ts'
 import {
   ConditionalUnet,
   type ConditionalUnetOptions,
@@ -18,18 +18,22 @@ import {
   unetVariant,
   universalUnet,
   wildUnet,
-} from '../src/models/conditionalUnet.ts'
-import { LatentUnet, latentUnetDefaults, latentUnetOptionsFromWeights } from '../src/models/latentUnet.ts'
+} from '../src/models/conditionalUnet/conditionalUnet.ts'
+import {
+  LatentUnet,
+  latentUnetDefaults,
+  latentUnetOptionsFromWeights,
+} from '../src/models/latentUnet/latentUnet.ts'
 import {
   LightDiffusion,
   lightDiffusionDefaults,
   lightDiffusionOptionsFromWeights,
-} from '../src/models/lightDiffusion.ts'
+} from '../src/models/lightDiffusion/lightDiffusion.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { onnxSession } from '../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../src/torch/backend.ts'
 import { adamW } from '../src/torch/optim.ts'
 import { libtorchMissing } from './libtorch.ts'

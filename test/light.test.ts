@@ -1,14 +1,14 @@
-// The light network: the same values on both backends, options from shapes, and no look beyond its neighbourhood.
+// The light network: the same values on both backends, options from shapes, and no look beyond its neighborhood.
 
 import { describe, expect, test } from 'vitest'
 import { float32Data, viewAs } from '../src/core/data.ts'
-import { hostTensor } from '../src/core/host.ts'
-import { Light, lightDefaults, lightOptionsFromWeights } from '../src/models/light.ts'
+import { hostTensor } from '../src/core/hostBackend.ts'
+import { Light, lightDefaults, lightOptionsFromWeights } from '../src/models/light/light.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { onnxSession } from '../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { moveToTorch, noGrad, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
 
@@ -18,7 +18,7 @@ function numbers(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => 0.5 + 0.5 * Math.sin(0.7 * i + seed))
 }
 
-/** A network whose zero-initialised scales are set, so that every block counts. */
+/** A network whose zero-initialized scales are set, so that every block counts. */
 function network(): Light {
   let drawn = 0
   const light = new Light(

@@ -1,8 +1,8 @@
 // The cases of the op conformance suite, as PyTorch computed them: golden/ops.safetensors, made by golden/ops.py.
 
 import { readFileSync } from 'node:fs'
+import { loadTensor, memorySource } from '../src/checkpoints/checkpoint.ts'
 import { readSafetensors } from '../src/checkpoints/safetensors.ts'
-import { loadTensor, memorySource } from '../src/checkpoints/stored.ts'
 import type { TensorData } from '../src/core/data.ts'
 import type { Shape } from '../src/core/dims.ts'
 import type { Op, OpAttrs } from '../src/core/ops.ts'

@@ -3,19 +3,19 @@
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
 import { l1Loss } from '../src/core/functional.ts'
-import { hostTensor } from '../src/core/host.ts'
+import { hostTensor } from '../src/core/hostBackend.ts'
 import type { Tensor } from '../src/core/tensor.ts'
 import {
   Restormer,
   type RestormerOptions,
   restormerDefaults,
   restormerOptionsFromWeights,
-} from '../src/models/restormer.ts'
+} from '../src/models/restormer/restormer.ts'
 import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { onnxSession } from '../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../src/torch/backend.ts'
 import { adamW, clipGradNorm } from '../src/torch/optim.ts'
 import { libtorchMissing } from './libtorch.ts'
@@ -23,7 +23,7 @@ import { difference, numbersOf, type Tolerance } from './values.ts'
 
 // The reference ran in float64; float32 through 8 blocks keeps about five digits.
 const eagerTolerance: Tolerance = { absolute: 2e-5, relative: 1e-5 }
-// Another order of sums, which pixels of nearly equal channels enlarge when they are normalised.
+// Another order of sums, which pixels of nearly equal channels enlarge when they are normalized.
 const batchTolerance: Tolerance = { absolute: 1e-4, relative: 1e-4 }
 const onnxTolerance: Tolerance = { absolute: 1e-4, relative: 1e-4 }
 
@@ -65,7 +65,7 @@ const variants: readonly Variant[] = [
     elements: [0.783983615, 0.905270109, 1.077530381, 0.433039628, 1.518593414, 1.582559096],
   },
   {
-    name: 'grey bias-free',
+    name: 'gray bias-free',
     options: { layerNorm: 'BiasFree', channelsIn: 1, channelsOut: 1 },
     full: { tensors: 406, parameters: 26_109_076 },
     tiny: { tensors: 82, parameters: 207_393 },
@@ -234,7 +234,7 @@ describe('Restormer’s keys', () => {
     ['an expansion of 2.5 and biases', { ffnExpansion: 2.5, bias: true }],
     ['an expansion of 3.999 and other heads', { ffnExpansion: 3.999, heads: [2, 4, 8, 8], dim: 32 }],
     ['a small dual pixel network', { dim: 8, channelsIn: 6, dualPixel: true, numBlocks: [1, 2, 1, 1] }],
-    ['grey with bias', { channelsIn: 1, channelsOut: 1, bias: true }],
+    ['gray with bias', { channelsIn: 1, channelsOut: 1, bias: true }],
     ['no refinement', { numRefinementBlocks: 0 }],
   ] as readonly (readonly [string, Partial<RestormerOptions>])[])('tell the options of %s', (_, changed) => {
     const options = { ...restormerDefaults, ...changed }

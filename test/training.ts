@@ -5,17 +5,17 @@ import { existsSync, realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openTrainingImages } from '../src/train/checks.ts'
-import { takeFolder } from '../src/train/folder.ts'
-import { type Identity, identify } from '../src/train/identity.ts'
+import { takeFolder } from '../src/train/folderLock.ts'
 import { Loader } from '../src/train/loader/loader.ts'
 import { train } from '../src/train/loop.ts'
+import { openTrainingImages } from '../src/train/preflight.ts'
 import { importRecipe, type RecipeModule } from '../src/train/recipe/recipeModule.ts'
-import { createRun, type Run } from '../src/train/run.ts'
+import { identify, type TrainingIdentity } from '../src/train/trainingIdentity.ts'
+import { createRun, type TrainingRun } from '../src/train/trainingRun.ts'
 
 export interface Prepared {
-  readonly run: Run
-  readonly identity: Identity
+  readonly run: TrainingRun
+  readonly identity: TrainingIdentity
   readonly openLoader: (fromStep: number) => Loader
 }
 

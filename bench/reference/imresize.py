@@ -19,9 +19,9 @@ def cubic(x):
 def matrix(size, scale):
     count = int(np.ceil(size * scale))
     taps = int(np.ceil(4 / scale)) + 2
-    centre = (np.arange(count) + 0.5) / scale - 0.5
-    index = np.floor(centre - 2 / scale).astype(int)[:, None] + np.arange(taps)
-    weights = scale * cubic(scale * (centre[:, None] - index))
+    center = (np.arange(count) + 0.5) / scale - 0.5
+    index = np.floor(center - 2 / scale).astype(int)[:, None] + np.arange(taps)
+    weights = scale * cubic(scale * (center[:, None] - index))
     weights /= weights.sum(axis=1, keepdims=True)
     phase = index % (2 * size)
     mirrored = np.where(phase < size, phase, 2 * size - 1 - phase)

@@ -2,12 +2,12 @@
 // usage: daclip THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'
-import { clipDefaults } from '../../src/models/clip.ts'
-import { DaClip } from '../../src/models/daclip.ts'
+import { clipDefaults } from '../../src/models/clip/clip.ts'
+import { DaClip } from '../../src/models/daclip/daclip.ts'
 import { emptyInit } from '../../src/nn/init.ts'
 import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
-import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../../src/runtime/session/nodeOnnxSession.ts'
 import { medianSeconds, report } from '../measure.ts'
 import { fillByFormula, formulaImage, scales } from './formula.ts'
 

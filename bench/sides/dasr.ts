@@ -3,11 +3,11 @@
 
 import { writeFileSync } from 'node:fs'
 import type { Tensor } from '../../src/core/tensor.ts'
-import { Dasr, dasrDefaults } from '../../src/models/dasr.ts'
+import { Dasr, dasrDefaults } from '../../src/models/dasr/dasr.ts'
 import { randomInit } from '../../src/nn/init.ts'
 import { toOnnx } from '../../src/onnx/compile.ts'
 import { type TraceInput, trace } from '../../src/onnx/tracer.ts'
-import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../../src/runtime/session/nodeOnnxSession.ts'
 import { medianSeconds, report } from '../measure.ts'
 import { fillByFormula, formulaImage, scales } from './formula.ts'
 

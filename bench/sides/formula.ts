@@ -1,7 +1,7 @@
 // Weights and pictures by formula, which both sides of a benchmark make for themselves.
 
 import { elementCount, float32Data, type TensorData } from '../../src/core/data.ts'
-import { hostTensor } from '../../src/core/host.ts'
+import { hostTensor } from '../../src/core/hostBackend.ts'
 import { mapTensors } from '../../src/nn/module.ts'
 
 /** What a tensor's values s are scaled to: offset + scale · s. */

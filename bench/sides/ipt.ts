@@ -3,11 +3,11 @@
 
 import { writeFileSync } from 'node:fs'
 import { tensorToImage } from '../../src/data/image.ts'
-import { Ipt, iptDefaults } from '../../src/models/ipt.ts'
+import { Ipt, iptDefaults } from '../../src/models/ipt/ipt.ts'
 import { randomInit } from '../../src/nn/init.ts'
 import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
-import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../../src/runtime/session/nodeOnnxSession.ts'
 import { chop } from '../../src/runtime/tiles/chop.ts'
 import { report } from '../measure.ts'
 import { fillByFormula, formulaImage, scales } from './formula.ts'

@@ -8,11 +8,11 @@ import {
   type Conditioning,
   conditionalUnetDefaults,
   universalUnet,
-} from '../../src/models/conditionalUnet.ts'
+} from '../../src/models/conditionalUnet/conditionalUnet.ts'
 import { emptyInit } from '../../src/nn/init.ts'
 import { toOnnx } from '../../src/onnx/compile.ts'
 import { trace } from '../../src/onnx/tracer.ts'
-import { onnxSession } from '../../src/runtime/session/sessionNode.ts'
+import { onnxSession } from '../../src/runtime/session/nodeOnnxSession.ts'
 import { medianSeconds, report } from '../measure.ts'
 import { fillByFormula, formulaImage, scales } from './formula.ts'
 

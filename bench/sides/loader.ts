@@ -11,7 +11,7 @@ import { openImages } from '../../src/train/loader/images.ts'
 import { Loader } from '../../src/train/loader/loader.ts'
 import { addAllGradients } from '../../src/train/loop.ts'
 import { importRecipe } from '../../src/train/recipe/recipeModule.ts'
-import { createRun } from '../../src/train/run.ts'
+import { createRun } from '../../src/train/trainingRun.ts'
 import { report } from '../measure.ts'
 
 const [, , threads, folder = '', crop = '', batch = '', mode, out = ''] = process.argv

@@ -2,7 +2,7 @@
 
 import { l1Loss } from '../../src/core/functional.ts'
 import { noise } from '../../src/degrade/noise.ts'
-import { Restormer, restormerDefaults } from '../../src/models/restormer.ts'
+import { Restormer, restormerDefaults } from '../../src/models/restormer/restormer.ts'
 import { adamW } from '../../src/torch/optim.ts'
 import { folder } from '../../src/train/loader/images.ts'
 import { degraded } from '../../src/train/loader/samples.ts'

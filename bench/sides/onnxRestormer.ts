@@ -4,8 +4,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as runtime from 'onnxruntime-node'
-import { ComputeSession } from '../../src/runtime/session/compute.ts'
-import { openOnnx } from '../../src/runtime/session/session.ts'
+import { ProcessSession } from '../../src/runtime/session/computeProcess.ts'
+import { openOnnx } from '../../src/runtime/session/onnxSession.ts'
 import { medianSeconds, memoryBytes, report } from '../measure.ts'
 import { formulaImage } from './formula.ts'
 
@@ -16,7 +16,7 @@ const inputs = { x: formulaImage([1, 3, 256, 256]) }
 const start = performance.now()
 const isOurs = file.endsWith('.safetensors')
 const session = isOurs
-  ? await ComputeSession.open({
+  ? await ProcessSession.open({
       ...{ weights: file, options: {}, backend: 'onnx', device: 'cpu', deviceIndex: 0 },
       threads: Number(threads),
     })
@@ -28,7 +28,7 @@ const session = isOurs
 const { y } = await session.run(inputs)
 const firstSeconds = (performance.now() - start) / 1000
 const value = await medianSeconds(() => session.run(inputs), { warmups: 0, runs: 3 })
-const childBytes = session instanceof ComputeSession ? memoryBytes('VmHWM', session.pid) : 0
+const childBytes = session instanceof ProcessSession ? memoryBytes('VmHWM', session.pid) : 0
 report({ value, prepareSeconds: firstSeconds - value, peakBytes: memoryBytes('VmHWM') + childBytes })
 writeFileSync(output, y?.bytes ?? '')
 await session.close()

@@ -116,7 +116,7 @@ void execute(napi_env, void* data) {
 
 void complete(napi_env env, napi_status status, void* data) {
   std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
-  if (status == napi_cancelled) task->error = "cancelled";
+  if (status == napi_cancelled) task->error = "canceled";
   napi_value value;
   if (task->error.empty()) {
     napi_get_undefined(env, &value);

@@ -3,7 +3,7 @@
 //   limpid train recipes/daclip/wild.ts --data LSDIR --set validate.images.root=DIV2K_valid_HR \
 //     --set constants.guide=wild-daclip_ViT-L-14.pt
 //
-// Data: LSDIR (84,991). Hardware: one A100, hours not stated; no table of figures is at hand. arXiv:2404.09732; a tenth of the crops is grey.
+// Data: LSDIR (84,991). Hardware: one A100, hours not stated; no table of figures is at hand. arXiv:2404.09732; a tenth of the crops is gray.
 
 import {
   conditionalUnetDefaults,
@@ -35,7 +35,7 @@ function gray(image: Image): Image {
   return { ...image, data }
 }
 
-/** A pair, a tenth of them without colour. */
+/** A pair, a tenth of them without color. */
 function sample(draw: Draw): { input: Image; target: Image } {
   if (draw.random.fork(3).uniform() >= 0.1) return degraded(damage)(draw)
   const { target } = degraded((image) => image)(draw)

@@ -1,4 +1,4 @@
-// The denoising SDE: colour Gaussian noise of any strength up to 70 (of 255), by an SDE of its own.
+// The denoising SDE: color Gaussian noise of any strength up to 70 (of 255), by an SDE of its own.
 //
 //   limpid train recipes/irsde/denoise.ts --data DFWB --set validate.images.root=CBSD68
 //
@@ -25,7 +25,7 @@ const sampling = JSON.stringify({ sde: denoisingSde, sampler: 'ode' })
 export const recipe = defineRecipe({
   ...training,
   name: 'irsde-denoise',
-  card: { title: 'Denoising SDE, colour Gaussian noise', task: 'denoise', license: 'mit', sampling },
+  card: { title: 'Denoising SDE, color Gaussian noise', task: 'denoise', license: 'mit', sampling },
   network: {
     model: 'conditional-unet',
     options: { ...conditionalUnetDefaults, isConditional: false, middleAttention: 'full' },

@@ -1,4 +1,4 @@
-// Restormer, colour Gaussian noise of sigma 50 (of 255).
+// Restormer, color Gaussian noise of sigma 50 (of 255).
 //
 //   limpid train recipes/restormer/denoise-color-50.ts --data DFWB --set validate.images.root=CBSD68
 //
@@ -13,7 +13,7 @@ import { frame, license, loss, mixup, network, phases, restore, training } from 
 export const recipe = defineRecipe({
   ...training,
   name: 'restormer-denoise-color-50',
-  card: { title: 'Restormer, colour Gaussian noise of sigma 50', task: 'denoise', license },
+  card: { title: 'Restormer, color Gaussian noise of sigma 50', task: 'denoise', license },
   network: network({ layerNorm: 'BiasFree' }),
   data: {
     images: folder('data/DFWB'),

@@ -1,8 +1,8 @@
-// Restormer, grey Gaussian noise of sigma 25 (of 255).
+// Restormer, gray Gaussian noise of sigma 25 (of 255).
 //
 //   limpid train recipes/restormer/denoise-gray-25.ts --data DFWB --set validate.images.root=BSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in colour: they become grey when they are read; cut images whose sides are
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in color: they become gray when they are read; cut images whose sides are
 // both above 800 into 512-pixel patches that overlap by 96 to read less. Hardware: the paper's 8 GPUs, hours not stated.
 // Expected, paper Table 4: Set12 31.08, BSD68 29.52, Urban100 31.46 dB.
 
@@ -12,7 +12,7 @@ import { frame, license, loss, mixup, network, phases, restore, training } from 
 export const recipe = defineRecipe({
   ...training,
   name: 'restormer-denoise-gray-25',
-  card: { title: 'Restormer, grey Gaussian noise of sigma 25', task: 'denoise', license },
+  card: { title: 'Restormer, gray Gaussian noise of sigma 25', task: 'denoise', license },
   network: network({ channelsIn: 1, channelsOut: 1, layerNorm: 'BiasFree' }),
   data: {
     images: folder('data/DFWB', { channels: 1 }),

@@ -1,7 +1,7 @@
 // Every class and function that a checkpoint may name, each with an inert stand-in. What is not here is refused.
 
 import type { DType } from '../core/data.ts'
-import { malformed } from './stored.ts'
+import { malformed } from './checkpoint.ts'
 import { describe, PickleGlobal, PickleObject, type PickleValue } from './unpickle.ts'
 
 /** A storage as a pickle names it: element type, key of its record and number of elements. */

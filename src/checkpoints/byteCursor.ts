@@ -1,7 +1,7 @@
 // Reads numbers and strings one after another from a range of a source, through a window, so that a pickle at the head
 // of a large file does not bring all of it into memory.
 
-import { type ByteSource, malformed } from './stored.ts'
+import { type ByteSource, malformed } from './checkpoint.ts'
 
 const windowBytes = 64 * 1024
 const maxTextBytes = 64 * 2 ** 20

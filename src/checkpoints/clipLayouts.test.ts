@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
-import { Clip, type ClipOptions, clipDefaults, clipOptionsFromWeights } from '../models/clip.ts'
+import { Clip, type ClipOptions, clipDefaults, clipOptionsFromWeights } from '../models/clip/clip.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { builders, loadModel, recognize } from '../registry/builders.ts'
+import { builders, loadModel, recognize } from '../registry/networks.ts'
+import { type Checkpoint, loadTensor, type StoredTensor } from './checkpoint.ts'
 import { clipTensors, fitPositions, resizePositions } from './clipLayouts.ts'
-import { type Checkpoint, loadTensor, type StoredTensor } from './stored.ts'
 
 const options: ClipOptions = {
   ...{ ...clipDefaults, features: 6, imageSide: 16, patch: 4, visionWidth: 8, visionLayers: 2 },
@@ -118,7 +118,7 @@ describe('a CLIP checkpoint', () => {
     const model = loadModel(checkpoint(weights), { ...given, imageSide: 24 })
     const resized = stateDict(model.network).get('visual.positional_embedding')
     expect(resized?.shape).toEqual([37, 8])
-    expect(builders.clip.window?.(model.options)).toBe(24)
+    expect(builders.clip.fixedSide?.(model.options)).toBe(24)
     const { positional_embedding: before } = network.visual
     expect(floats(resized!.read()).slice(0, 8)).toEqual(floats(before.read()).slice(0, 8))
     const unchanged = fitPositions(checkpoint(weights).tensors, { imageSide: 16, patch: 4 }).get(

@@ -4,8 +4,8 @@
 import { dtypeBytes, float32Data } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { antialiasedTaps } from '../core/resample.ts'
+import { type Checkpoint, loadTensor, type StoredTensor } from './checkpoint.ts'
 import { toFloat32 } from './convert.ts'
-import { type Checkpoint, loadTensor, type StoredTensor } from './stored.ts'
 
 type Tensors = ReadonlyMap<string, StoredTensor>
 

@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { RestoreError } from '../core/errors.ts'
+import { type Checkpoint, loadTensor } from './checkpoint.ts'
 import { fromFloat32, toFloat32 } from './convert.ts'
 import { readCheckpoint } from './files.ts'
-import { type Checkpoint, loadTensor } from './stored.ts'
 
 interface Expectation {
   readonly expect: string

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { type DType, dtypeBytes } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
+import { loadTensor } from './checkpoint.ts'
 import { fromFloat32, toFloat32 } from './convert.ts'
 import { readCheckpoint } from './files.ts'
-import { loadTensor } from './stored.ts'
 
 const made = fileURLToPath(new URL('../../test/golden/containers/made', import.meta.url))
 const tensors = readCheckpoint(`${made}/conversions.safetensors`).tensors

@@ -12,8 +12,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { float32Data, type TensorData } from '../core/data.ts'
 import { type ErrorCode, RestoreError } from '../core/errors.ts'
+import type { StoredTensor } from './checkpoint.ts'
 import { readCheckpoint, writeSafetensors } from './files.ts'
-import type { StoredTensor } from './stored.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'limpid-checkpoints-'))
 afterAll(() => rmSync(folder, { recursive: true }))

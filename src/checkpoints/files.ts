@@ -14,9 +14,9 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { messageOf, RestoreError } from '../core/errors.ts'
+import { type ByteSource, type Checkpoint, checkRange, malformed } from './checkpoint.ts'
 import { type OpenOptions, openCheckpoint } from './open.ts'
 import { safetensorsParts, type WritableTensor } from './safetensors.ts'
-import { type ByteSource, type Checkpoint, checkRange, malformed } from './stored.ts'
 
 /** Opens a .pth, .pt, .ckpt or .safetensors file by its content, running no code; tensors are read when asked for. */
 export function readCheckpoint(file: string | ByteSource, options?: OpenOptions): Checkpoint {

@@ -6,8 +6,8 @@ import { unzipSync } from 'fflate'
 import { describe, expect, it } from 'vitest'
 import { buildZip } from '../../test/golden/containers/buildZip.ts'
 import { RestoreError } from '../core/errors.ts'
+import { memorySource } from './checkpoint.ts'
 import { openCheckpoint } from './open.ts'
-import { memorySource } from './stored.ts'
 
 const golden = fileURLToPath(new URL('../../test/golden/containers', import.meta.url))
 const rounds = 600

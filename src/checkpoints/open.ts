@@ -1,10 +1,10 @@
 // Opens a weights file of any supported format, told by its content. Runs in browsers too.
 
 import { dtypeBytes } from '../core/data.ts'
+import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
 import { isLegacy, readLegacy, readTorchZip, type SavedObject } from './pth.ts'
 import { readSafetensors } from './safetensors.ts'
 import { findTensors, stripPrefix } from './stateDict.ts'
-import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './stored.ts'
 import { safeProduct, storedTensor } from './tensorViews.ts'
 
 export interface OpenOptions {

@@ -3,10 +3,10 @@
 import { describe, expect, it } from 'vitest'
 import { buildCheckpoint, buildZip } from '../../test/golden/containers/buildZip.ts'
 import { RestoreError } from '../core/errors.ts'
+import { type ByteSource, loadTensor, memorySource } from './checkpoint.ts'
 import { toFloat32 } from './convert.ts'
 import { crc32, slicedCrc32 } from './crc32.ts'
 import { openCheckpoint } from './open.ts'
-import { type ByteSource, loadTensor, memorySource } from './stored.ts'
 
 const encode = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0))
 const floats = (values: readonly number[]) => new Uint8Array(Float32Array.from(values).buffer)

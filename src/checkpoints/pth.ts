@@ -4,7 +4,7 @@
 import { dtypeBytes } from '../core/data.ts'
 import { findAllowed, type StorageRef, storageOf } from './allowedGlobals.ts'
 import { ByteCursor } from './byteCursor.ts'
-import { type ByteSource, malformed, memorySource, within } from './stored.ts'
+import { type ByteSource, malformed, memorySource, within } from './checkpoint.ts'
 import type { StorageReader } from './tensorViews.ts'
 import { describe, type PickleValue, unpickle } from './unpickle.ts'
 import { ZipArchive, type ZipEntry } from './zip.ts'
@@ -30,11 +30,11 @@ export function readTorchZip(source: ByteSource): SavedObject {
     throw malformed(`record ${entry.name}: expected at most ${maxPickleBytes} bytes, got ${entry.size}`)
   }
   const pickle = memorySource(archive.read(entry))
-  const catalogue = new StorageCatalogue()
+  const catalog = new StorageCatalogue()
   const root = within(`record ${entry.name}`, () =>
     unpickle(new ByteCursor(pickle), {
       findGlobal: (module, name) => findAllowed(module, name, isTorchScript),
-      loadPersistent: (id) => catalogue.add(id),
+      loadPersistent: (id) => catalog.add(id),
     }),
   )
   return {
@@ -128,8 +128,8 @@ const nothingAllowed = {
 /** Magic number, protocol, system, object, storage keys, then each storage as an 8-byte length and its elements. */
 export function readLegacy(source: ByteSource): SavedObject {
   const cursor = new ByteCursor(source)
-  const catalogue = new StorageCatalogue()
-  const host = { findGlobal: findAllowed, loadPersistent: (id: PickleValue) => catalogue.add(id) }
+  const catalog = new StorageCatalogue()
+  const host = { findGlobal: findAllowed, loadPersistent: (id: PickleValue) => catalog.add(id) }
   unpickle(cursor, nothingAllowed)
   const protocol = unpickle(cursor, nothingAllowed)
   if (protocol !== legacyProtocol) {
@@ -144,21 +144,21 @@ export function readLegacy(source: ByteSource): SavedObject {
   const root = within('its object', () => unpickle(cursor, host))
   const keys = within('its list of storages', () => unpickle(cursor, nothingAllowed))
   if (!Array.isArray(keys)) throw malformed(`expected a list of storages, got ${describe(keys)}`)
-  const offsets = locateStorages(cursor, keys, catalogue)
+  const offsets = locateStorages(cursor, keys, catalog)
   return { root, container: 'legacy', storages: legacyStorages(source, offsets) }
 }
 
 function locateStorages(
   cursor: ByteCursor,
   keys: readonly PickleValue[],
-  catalogue: StorageCatalogue,
+  catalog: StorageCatalogue,
 ): Map<string, number> {
   const offsets = new Map<string, number>()
   for (const key of keys) {
     if (typeof key !== 'string' || offsets.has(key))
       throw malformed(`lists the storage ${describe(key)} twice`)
     within(`storage ${key}`, () => {
-      const { numel, bytes } = catalogue.get(key)
+      const { numel, bytes } = catalog.get(key)
       const found = cursor.length64()
       if (found !== numel) throw malformed(`expected ${numel} elements, got ${found}: the file is damaged`)
       offsets.set(key, cursor.position)

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { type DType, dtypeBytes, float32Data, type TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
+import { memorySource } from './checkpoint.ts'
 import { openCheckpoint } from './open.ts'
 import { encodeSafetensors, readSafetensors } from './safetensors.ts'
-import { memorySource } from './stored.ts'
 
 const golden = fileURLToPath(new URL('../../test/golden/containers', import.meta.url))
 

@@ -1,7 +1,7 @@
 // The safetensors format: 8-byte header length, JSON header, tensor bytes. https://github.com/huggingface/safetensors
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
-import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './stored.ts'
+import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
 import { safeProduct } from './tensorViews.ts'
 
 // In the order of the reference implementation's enum, by which it sorts tensors when writing.

@@ -1,7 +1,7 @@
 // Finds the tensors in what a PyTorch file holds: a bare state dict, one under a well-known key, or a TorchScript module.
 
 import { TensorRef } from './allowedGlobals.ts'
-import { malformed } from './stored.ts'
+import { malformed } from './checkpoint.ts'
 import { describe, PickleObject, type PickleValue } from './unpickle.ts'
 
 /** Where training programs keep the weights; where there are averaged ones (`params_ema`), they restore better. */

@@ -2,7 +2,7 @@
 
 import { type DType, dtypeBytes, viewAs } from '../core/data.ts'
 import { isLength, type StorageRef, type TensorRef } from './allowedGlobals.ts'
-import { allocate, malformed, type StoredTensor } from './stored.ts'
+import { allocate, malformed, type StoredTensor } from './checkpoint.ts'
 import { describe, type PickleValue } from './unpickle.ts'
 
 /** Where a container keeps its storages. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { findAllowed } from './allowedGlobals.ts'
 import { ByteCursor } from './byteCursor.ts'
-import { memorySource } from './stored.ts'
+import { memorySource } from './checkpoint.ts'
 import { PickleObject, type PickleValue, unpickle } from './unpickle.ts'
 
 const file = fileURLToPath(new URL('../../test/golden/containers/made/pickles.json', import.meta.url))

@@ -2,7 +2,7 @@
 // Opcodes: Python's Lib/pickletools.py. Iterative, with the number of instructions and objects bounded.
 
 import type { ByteCursor } from './byteCursor.ts'
-import { malformed } from './stored.ts'
+import { malformed } from './checkpoint.ts'
 
 /** Python's str, bytes, int, float, bool and None; list and tuple as arrays, dict as Map, set as Set; the rest as objects. */
 export type PickleValue =

@@ -2,8 +2,8 @@
 
 import { inflateSync } from 'fflate'
 import { viewOf } from '../core/data.ts'
+import { allocate, type ByteSource, malformed, within } from './checkpoint.ts'
 import { crc32 } from './crc32.ts'
-import { allocate, type ByteSource, malformed, within } from './stored.ts'
 
 export interface ZipEntry {
   readonly name: string

@@ -17,12 +17,12 @@ import { libtorchMissing } from '../../test/libtorch.ts'
 import { limpid, nodeArguments } from '../../test/limpid.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data, type TensorData } from '../core/data.ts'
-import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet.ts'
-import { Ipt, iptDefaults } from '../models/ipt.ts'
-import { Restormer, restormerDefaults } from '../models/restormer.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet/conditionalUnet.ts'
+import { Ipt, iptDefaults } from '../models/ipt/ipt.ts'
+import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { onnxSession } from '../runtime/session/sessionNode.ts'
+import { onnxSession } from '../runtime/session/nodeOnnxSession.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cli-'))
 const at = (name: string) => join(dir, name)
@@ -84,7 +84,7 @@ beforeAll(async () => {
     new Map([['x', float32Data(new Float32Array(3 * 15 * 24), [1, 3, 15, 24])]]),
   )
   writeSafetensors(
-    at('grey.safetensors'),
+    at('gray.safetensors'),
     new Map([['x', float32Data(new Float32Array(256), [1, 1, 16, 16])]]),
   )
 })
@@ -277,7 +277,7 @@ describe('wrong checkpoints', () => {
   })
 
   test('wrong channels are refused with the shapes', async () => {
-    const { code, stderr } = await run('tiny.safetensors', 'grey.safetensors')
+    const { code, stderr } = await run('tiny.safetensors', 'gray.safetensors')
     expect(code).toBe(1)
     expect(stderr).toMatch(/error: x: expected \[b 3 h w\].*, got \[1 1 16 16\]/)
   })
@@ -321,7 +321,7 @@ describe('limpid convert, inspect and export', () => {
     expect(tensors.get('norm.running_var')?.dtype).toBe('float32')
   })
 
-  test('inspect tells the network, its options and its licence as JSON', async () => {
+  test('inspect tells the network, its options and its license as JSON', async () => {
     const { code, stdout } = await limpid('inspect', at('tiny.safetensors'), '--json')
     expect(code).toBe(0)
     const { model, options, license } = JSON.parse(stdout)

@@ -8,12 +8,12 @@ import { checkFormat, type DecodedImage, decodeImage, encodeImage } from '../dat
 import type { Image } from '../data/image.ts'
 import { isImageName } from '../data/sources/datasets.ts'
 import { parseChain } from '../degrade/chain.ts'
-import type { Degrade, NamedDegradation, Parameter } from '../degrade/degradation.ts'
-import { degradations } from '../degrade/degradations.ts'
-import { randomFor } from '../degrade/named.ts'
+import type { Degrade, NamedDegradation, Parameter } from '../degrade/defineDegradation.ts'
+import { degradations } from '../degrade/degradationTable.ts'
+import { randomFor } from '../degrade/namedRandom.ts'
 import { resizeTo } from '../degrade/resize.ts'
 import { listInputs } from './inputs.ts'
-import { writeResult } from './result.ts'
+import { type Job, refuseMeeting } from './outputPlan.ts'
 import {
   checkOutput,
   countImages,
@@ -26,7 +26,7 @@ import {
   readInput,
   reporter,
 } from './shell.ts'
-import { type Job, refuseMeeting } from './targets.ts'
+import { writeResult } from './writeResult.ts'
 
 export interface DegradeOptions extends GlobalOptions {
   readonly output?: string
@@ -53,8 +53,8 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
   const jobs = plan(inputs, output, options)
   const limits = parsePixelLimit(options.pixelLimit)
   const quality = parseQuality(options.quality)
-  const news = reporter(options)
-  const count = countImages(news, 'degrading', jobs.length)
+  const progress = reporter(options)
+  const count = countImages(progress, 'degrading', jobs.length)
   const failed: { readonly input: string; readonly error: string }[] = []
   const written: { readonly input: string; readonly output: string }[] = []
   for (const { path, name, output: target, format } of jobs) {
@@ -74,7 +74,7 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
     }
     count()
   }
-  news.done()
+  progress.done()
   for (const { error } of failed) process.stderr.write(`failed: ${error}\n`)
   if (failed.length > 0) {
     process.stderr.write(`${failed.length} of ${jobs.length} images failed\n`)

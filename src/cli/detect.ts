@@ -40,17 +40,17 @@ export async function detectCommand(given: readonly string[], options: DetectOpt
   const limits = parsePixelLimit(options.pixelLimit)
   const top = options.top === undefined ? Number.POSITIVE_INFINITY : parseWhole('--top', options.top, 1)
   const prompts = options.prompts?.split(',').map((prompt) => prompt.trim())
-  const news = reporter(options)
+  const progress = reporter(options)
   await using detector = await createDetector({ ...options, prompts })
-  for (const note of detector.notes) news.show(note)
-  news.done()
-  const count = countImages(news, 'looked at', files.length)
+  for (const note of detector.notes) progress.show(note)
+  progress.done()
+  const count = countImages(progress, 'looked at', files.length)
   const look = async ({ path }: InputFile): Promise<Detected> => {
     const findings = await detector.run(path === '-' ? readInput(path) : path, { ...limits, name: path })
     return { input: path, degradations: findings.slice(0, top) }
   }
   const [found, failures] = await lookAtAll(files, look, count)
-  news.clear()
+  progress.clear()
   if (failures[0] && !isMany) throw failures[0].error
   report(found, failures, { ...options, isMany })
 }

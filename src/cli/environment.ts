@@ -7,12 +7,12 @@ import { type GlobalOptions, green, printResult, red, reporter } from './shell.t
 
 /** Finds or installs libtorch, then builds the addon for it. */
 export async function setupCommand(options: GlobalOptions): Promise<void> {
-  const news = reporter(options)
-  const onProgress = (message: string) => news.show(message)
+  const progress = reporter(options)
+  const onProgress = (message: string) => progress.show(message)
   const { found } = findLibtorch()
   const libtorch = found ?? (await installLibtorch({ onProgress }))
   const addon = await buildAddon(libtorch, { onProgress })
-  news.done()
+  progress.done()
   const { root, version } = libtorch
   printResult(options, { libtorch: root, version, addon }, `libtorch ${version} in ${root}\naddon ${addon}`)
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listInputs, patternOf } from './inputs.ts'
-import { planJobs } from './targets.ts'
+import { planJobs } from './outputPlan.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-inputs-'))
 const at = (...names: string[]) => join(dir, ...names)

@@ -13,7 +13,9 @@ const load = (name: string) =>
   import(new URL(`${isBundled ? '../bundle' : '..'}/${name}.${isSource ? 'ts' : 'js'}`, import.meta.url).href)
 
 if (command === 'restore' && !isHelp) {
-  const { startAhead }: typeof import('../runtime/session/compute.ts') = await load('runtime/session/compute')
+  const { startAhead }: typeof import('../runtime/session/computeProcess.ts') = await load(
+    'runtime/session/computeProcess',
+  )
   startAhead()
 }
 await load('cli/program')

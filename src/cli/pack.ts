@@ -33,7 +33,7 @@ export async function packCommand(folders: readonly string[], options: PackOptio
   makeOutput(output)
   const plan = planShards(files, shardBytes)
   const index = join(output, indexName)
-  const news = reporter(options)
+  const progress = reporter(options)
   const started = performance.now()
   let [packed, kept, shownMs] = [0, 0, started]
   // An index of other shards would be believed.
@@ -48,7 +48,7 @@ export async function packCommand(folders: readonly string[], options: PackOptio
         packed++
         if (performance.now() - shownMs < 500) return
         shownMs = performance.now()
-        news.show(`packing ${formatProgress(packed, files.length, started)}`)
+        progress.show(`packing ${formatProgress(packed, files.length, started)}`)
       }
       writeWhole(path, tarParts(reporting(members, onFile)))
     }
@@ -56,7 +56,7 @@ export async function packCommand(folders: readonly string[], options: PackOptio
   })
   removeSurplus(output, shards.length)
   writeWhole(index, [Buffer.from(indexText(shards))])
-  news.done()
+  progress.done()
   const samples = new Set(files.map(({ name }) => splitMember(name).key)).size
   const bytes = shards.reduce((sum, { path }) => sum + statSync(path).size, 0)
   const document = { output, shards: shards.length, kept, images: files.length, samples, bytes }

@@ -17,7 +17,7 @@ export function printResult({ json }: GlobalOptions, document: object, text: str
   process.stdout.write(`${json ? JSON.stringify(document, null, 2) : text}\n`)
 }
 
-/** One line of news on stderr, rewritten in place on a terminal. */
+/** One progress line on stderr, rewritten in place on a terminal. */
 export function reporter({ quiet }: GlobalOptions): {
   show(line: string): void
   /** Takes the line off a terminal, for a result to be printed. */
@@ -64,14 +64,14 @@ export function formatProgress(done: number, total: number, startedMs: number): 
 }
 
 /** Tells how far a set is: from two seconds on, twice a second at most. */
-export function countImages(news: ReturnType<typeof reporter>, verb: string, total: number): () => void {
+export function countImages(progress: ReturnType<typeof reporter>, verb: string, total: number): () => void {
   const started = performance.now()
   let [done, shownMs] = [0, started + 1500]
   return () => {
     done++
     if (performance.now() - shownMs < 500) return
     shownMs = performance.now()
-    news.show(`${verb} ${formatProgress(done, total, started)}`)
+    progress.show(`${verb} ${formatProgress(done, total, started)}`)
   }
 }
 

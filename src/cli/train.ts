@@ -8,16 +8,16 @@ import { RestoreError } from '../core/errors.ts'
 import { packageVersion } from '../data/packageFiles.ts'
 import type { Device } from '../torch/backend.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
-import { checkRecipe, openTrainingImages, tryPhases } from '../train/checks.ts'
-import { takeFolder } from '../train/folder.ts'
-import { identify } from '../train/identity.ts'
+import { takeFolder } from '../train/folderLock.ts'
 import { Loader } from '../train/loader/loader.ts'
 import { train } from '../train/loop.ts'
 import { overfit } from '../train/overfit.ts'
+import { checkRecipe, openTrainingImages, tryPhases } from '../train/preflight.ts'
 import { type CompiledRecipe, compileRecipe } from '../train/recipe/recipeFile.ts'
 import { importRecipe } from '../train/recipe/recipeModule.ts'
-import { createRun } from '../train/run.ts'
 import { files } from '../train/state.ts'
+import { identify } from '../train/trainingIdentity.ts'
+import { createRun } from '../train/trainingRun.ts'
 import { checkOutput, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
 
 export interface TrainCommandOptions extends GlobalOptions {
@@ -43,20 +43,20 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
   const joining = groupOf(process.env)
   const isFirst = joining.rank === 0
   if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
-  const news = reporter(isFirst ? options : { ...options, quiet: true })
-  if (joining.size > 1) news.show(`waiting for ${joining.size} processes`)
+  const progress = reporter(isFirst ? options : { ...options, quiet: true })
+  if (joining.size > 1) progress.show(`waiting for ${joining.size} processes`)
   joinGroup(joining, process.env)
   const device = parseDevice(options.device)
-  news.show(`checking ${recipeFile}`)
+  progress.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
   try {
-    const context = { options, device, folder, show: (text: string) => news.show(text) }
+    const context = { options, device, folder, show: (text: string) => progress.show(text) }
     const { document, text } = await followRecipe(compiled, context)
-    news.done()
+    progress.done()
     if (isFirst) printResult(options, document, text)
     leaveGroup()
   } catch (error) {
-    news.done()
+    progress.done()
     throw error
   } finally {
     compiled.dispose()

@@ -3,7 +3,7 @@ import { trace } from '../onnx/tracer.ts'
 import { type DType, float32Data, int64Data } from './data.ts'
 import { dtypeOf } from './dtypes.ts'
 import { RestoreError } from './errors.ts'
-import { hostTensor } from './host.ts'
+import { hostTensor } from './hostBackend.ts'
 import { cat, type Tensor } from './tensor.ts'
 
 const floats = hostTensor(float32Data(new Float32Array(2), [2]))

@@ -16,7 +16,7 @@ export const errorCodes = {
     status: 503,
     meaning: 'the machine lacks something: libtorch, a compiler, a device',
   },
-  aborted: { exit: 130, status: 499, meaning: 'the caller cancelled' },
+  aborted: { exit: 130, status: 499, meaning: 'the caller canceled' },
 } as const satisfies Record<string, { exit: number; status: number; meaning: string }>
 
 export type ErrorCode = keyof typeof errorCodes

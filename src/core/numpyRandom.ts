@@ -1,7 +1,7 @@
 // NumPy's legacy generator (RandomState): MT19937 with the polar method for normal numbers, as published test noise uses it.
 
-import { log } from './elementary.ts'
 import { RestoreError } from './errors.ts'
+import { log } from './exactMath.ts'
 import { checkBelow, type Random } from './random.ts'
 
 const [words, middle] = [624, 397]

@@ -41,7 +41,7 @@ export interface OpAttrs {
   matmul: None
   linear: None
   conv2d: { readonly stride: number; readonly padding: number; readonly groups: number }
-  // normalisation over the last dimension; inputs (x) or (x, weight, bias)
+  // normalization over the last dimension; inputs (x) or (x, weight, bias)
   layerNorm: { readonly eps: number }
   softmax: { readonly dim: number }
   logSoftmax: { readonly dim: number }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { exp, log, power, sinCos } from './elementary.ts'
 import { RestoreError } from './errors.ts'
+import { exp, log, power, sinCos } from './exactMath.ts'
 import { numpyRandom } from './numpyRandom.ts'
 import { counterRandom, permutation, type Random } from './random.ts'
 
@@ -53,8 +53,8 @@ describe('counterRandom', () => {
     expect(share(2)).toBeCloseTo(0.0455, 2)
     expect(share(3.5) / 4.653e-4).toBeGreaterThan(0.85)
     expect(share(3.5) / 4.653e-4).toBeLessThan(1.15)
-    const neighbours = values.subarray(1).reduce((sum, x, i) => sum + x * (values[i] as number), 0)
-    expect(Math.abs(neighbours / values.length)).toBeLessThan(0.004)
+    const neighbors = values.subarray(1).reduce((sum, x, i) => sum + x * (values[i] as number), 0)
+    expect(Math.abs(neighbors / values.length)).toBeLessThan(0.004)
   })
 
   test('filling gives what drawing one by one gives', () => {

@@ -1,7 +1,7 @@
 // Random numbers for data and degradations: streams that a seed determines, the same on every platform and for every number of workers.
 
-import { exp, log } from './elementary.ts'
 import { RestoreError } from './errors.ts'
+import { exp, log } from './exactMath.ts'
 
 /** A stream of random numbers. */
 export interface Random {

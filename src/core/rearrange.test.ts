@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { trace } from '../onnx/tracer.ts'
 import { float32Data } from './data.ts'
 import { inverseNorm, pixelUnshuffle } from './functional.ts'
-import { hostTensor } from './host.ts'
+import { hostTensor } from './hostBackend.ts'
 import { rearrange } from './rearrange.ts'
 import type { Tensor } from './tensor.ts'
 

@@ -1,5 +1,5 @@
 // Bicubic resampling with antialiasing as Pillow and torch.nn.functional.interpolate(antialias=True) define it: the kernel
-// (a = −0.5) widens with the reduction, and weights at the edges are normalised anew.
+// (a = −0.5) widens with the reduction, and weights at the edges are normalized anew.
 
 /** Weights of one result: those of source samples first, first + 1, … */
 export interface Taps {
@@ -20,10 +20,10 @@ export function antialiasedTaps(from: number, to: number): readonly Taps[] {
   const stretch = Math.max(scale, 1)
   const support = 2 * stretch
   return Array.from({ length: to }, (_, i) => {
-    const centre = (i + 0.5) * scale
-    const first = Math.max(Math.trunc(centre - support + 0.5), 0)
-    const last = Math.min(Math.trunc(centre + support + 0.5), from)
-    const raw = Array.from({ length: last - first }, (_, k) => cubic((k + first - centre + 0.5) / stretch))
+    const center = (i + 0.5) * scale
+    const first = Math.max(Math.trunc(center - support + 0.5), 0)
+    const last = Math.min(Math.trunc(center + support + 0.5), from)
+    const raw = Array.from({ length: last - first }, (_, k) => cubic((k + first - center + 0.5) / stretch))
     const sum = raw.reduce((total, weight) => total + weight, 0)
     return { first, weights: raw.map((weight) => weight / sum) }
   })

@@ -101,7 +101,7 @@ describe('wrong shapes are refused in words', () => {
       'layerNorm: expected weight and bias [8] for an input [2 8], got [7]',
     ],
     [
-      'a scalar to normalise',
+      'a scalar to normalize',
       () => shapeOf.layerNorm({ eps: 1e-5 }, [[]]),
       'layerNorm: expected at least one dimension, got a scalar',
     ],

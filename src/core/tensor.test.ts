@@ -3,7 +3,7 @@ import { trace } from '../onnx/tracer.ts'
 import { float32Data, int64Data } from './data.ts'
 import type { Dim } from './dims.ts'
 import { RestoreError } from './errors.ts'
-import { hostBackend, hostTensor } from './host.ts'
+import { hostBackend, hostTensor } from './hostBackend.ts'
 import { cat, run, Tensor } from './tensor.ts'
 
 function filled(shape: readonly number[], key?: string): Tensor {

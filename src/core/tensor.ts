@@ -35,7 +35,7 @@ export class Tensor {
   readonly shape: Shape
   /** Checkpoint key, for messages and for the names in an exported graph. */
   key: string | undefined
-  /** False for buffers such as running means: loaded and saved, never optimised. */
+  /** False for buffers such as running means: loaded and saved, never optimized. */
   isTrainable = false
 
   constructor(backend: Backend, value: unknown, shape: Shape) {

@@ -39,11 +39,11 @@ async function roundTrip(file: Buffer, format: string): Promise<number[]> {
 }
 
 describe('images in and out', () => {
-  test('8-bit colour comes back bit for bit', async () => {
+  test('8-bit color comes back bit for bit', async () => {
     expect(await roundTrip(await sharp(rgb, { raw }).png().toBuffer(), 'png')).toEqual([...rgb])
   })
 
-  test('16-bit colour keeps its samples, tagged as sRGB or not', async () => {
+  test('16-bit color keeps its samples, tagged as sRGB or not', async () => {
     const plain = await deep(deepSamples).png().toBuffer()
     const { depth, image } = await decodeImage(plain)
     expect([depth, ...quantize(image, 65535, new Uint16Array(36))]).toEqual([16, ...deepSamples])
@@ -51,7 +51,7 @@ describe('images in and out', () => {
     expect(await deepValues(tagged)).toEqual(await storedValues(tagged))
   })
 
-  test('16-bit colour in another profile becomes sRGB', async () => {
+  test('16-bit color in another profile becomes sRGB', async () => {
     // What Display P3 calls (0.8, 0.4, 0.4) is sRGB (0.8596, 0.3704, 0.3865), by the matrices of the two standards.
     const p3 = Uint16Array.from({ length: 36 }, (_, i) => Math.round((i % 3 === 0 ? 0.8 : 0.4) * 65535))
     const { data, width, height } = (await decodeImage(await taggedP3(p3))).image
@@ -59,7 +59,7 @@ describe('images in and out', () => {
     for (const [c, value] of [0.8596, 0.3704, 0.3865].entries()) expect(first[c]).toBeCloseTo(value, 2)
   })
 
-  test('grey with opacity stays grey and keeps its opacity', async () => {
+  test('gray with opacity stays gray and keeps its opacity', async () => {
     const pixels = Uint8Array.of(10, 255, 200, 128)
     const file = await sharp(pixels, { raw: { width: 2, height: 1, channels: 2 } })
       .toColourspace('b-w')
@@ -102,7 +102,7 @@ describe('images in and out', () => {
     expect(image.data[0]).toBeCloseTo(0.8596, 3)
   })
 
-  test('16-bit grey keeps its samples and its opacity', async () => {
+  test('16-bit gray keeps its samples and its opacity', async () => {
     const file = await sharp(Uint16Array.of(1000, 65535, 40001, 777), {
       raw: { width: 2, height: 1, channels: 2 },
     })
@@ -193,7 +193,7 @@ describe('samples as the file holds them', () => {
     expect([format, pixels.data.constructor]).toEqual(['png', Uint8Array])
   })
 
-  test('are 16 bits where the file has them, grey with its opacity', async () => {
+  test('are 16 bits where the file has them, gray with its opacity', async () => {
     const samples = Uint16Array.of(1000, 65535, 40001, 777)
     const file = await sharp(samples, { raw: { width: 2, height: 1, channels: 2 } })
       .toColourspace('grey16')
@@ -235,7 +235,7 @@ describe('samples as the file holds them', () => {
   })
 })
 
-/** An uncompressed TIFF of one pixel whose colour is multiplied with its opacity (ExtraSamples 1). */
+/** An uncompressed TIFF of one pixel whose color is multiplied with its opacity (ExtraSamples 1). */
 function associatedTiff(pixel: readonly number[]): Buffer {
   const entries = [
     [256, 3, 1, 1],

@@ -4,12 +4,12 @@ import { open, readFile } from 'node:fs/promises'
 import type { Metadata, Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
 import { messageOf, RestoreError } from '../core/errors.ts'
-import { bitmapFormat, readBitmap } from './bitmaps.ts'
+import { bitmapFormat, readBitmap } from './bmpPnm.ts'
 import { type Image, type Pixels, pixelsToPlanes, quantize } from './image.ts'
 import { type ImageMetadata, uprightExif, uprightXmp } from './metadata.ts'
 import { profileFits } from './profiles.ts'
-import { foreignProfile, fromSrgb, rasterOf, type Shape, toSrgb } from './raster.ts'
 import { sharp } from './sharp.ts'
+import { foreignProfile, fromSrgb, rasterOf, type Shape, toSrgb } from './sharpRaster.ts'
 import { explainUnreadable, refuseByContent } from './unreadable.ts'
 
 export type { ImageMetadata } from './metadata.ts'
@@ -53,7 +53,7 @@ const usualPixelLimit = 0x3fff ** 2
 
 const readable = ['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']
 
-/** Decodes a still image into sRGB or grey planes, upright; 16-bit files keep their depth. */
+/** Decodes a still image into sRGB or gray planes, upright; 16-bit files keep their depth. */
 export async function decodeImage(
   input: string | Uint8Array,
   options: DecodeOptions = {},
@@ -62,7 +62,7 @@ export async function decodeImage(
   return { ...pixelsToPlanes(pixels), depth, format, metadata }
 }
 
-/** Decodes a still image into samples as the file holds them, upright, sRGB or grey. */
+/** Decodes a still image into samples as the file holds them, upright, sRGB or gray. */
 export async function decodeBytes(
   input: string | Uint8Array,
   options: DecodeOptions = {},
@@ -111,30 +111,30 @@ function decode(
   })
 }
 
-/** The samples in the file's own colours (CMYK in sRGB), upright. */
+/** The samples in the file's own colors (CMYK in sRGB), upright. */
 async function samplesOf(input: string | Uint8Array, header: Metadata): Promise<Pixels> {
   const { depth, space, hasAlpha: isTransparent, bitsPerSample } = header
-  const isDeep = depth === 'ushort'
+  const is16Bit = depth === 'ushort'
   const isGray = space === 'b-w' || space === 'grey16'
-  // Grey with opacity goes by way of colour, where libvips keeps the opacity.
+  // Gray with opacity goes by way of color, where libvips keeps the opacity.
   const isPlainGray = isGray && !isTransparent
-  const colourspace = isPlainGray ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb'
+  const colorspace = isPlainGray ? (is16Bit ? 'grey16' : 'b-w') : is16Bit ? 'rgb16' : 'srgb'
   const { data, info } = await sharp(input, {
     failOn: 'error',
     limitInputPixels: false,
     ignoreIcc: space !== 'cmyk',
   })
     .autoOrient()
-    .toColourspace(colourspace)
-    .raw({ depth: isDeep ? 'ushort' : 'uchar' })
+    .toColourspace(colorspace)
+    .raw({ depth: is16Bit ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
   const { width, height, channels: stored } = info
-  if (stored > 4) throw new Error(`${stored} channels; grey or colour, with opacity or without, is read`)
-  const all = isDeep ? viewAs(data, Uint16Array) : new Uint8Array(data.buffer, data.byteOffset, data.length)
+  if (stored > 4) throw new Error(`${stored} channels; gray or color, with opacity or without, is read`)
+  const all = is16Bit ? viewAs(data, Uint16Array) : new Uint8Array(data.buffer, data.byteOffset, data.length)
   const hasAlpha = stored === 2 || stored === 4
   const samples = isGray && stored > 2 ? pickGray(all, stored) : all
   // libvips shifts the 10 or 12 bits of AVIF up, which leaves white below 65535.
-  if (header.format === 'heif' && isDeep && bitsPerSample && bitsPerSample < 16)
+  if (header.format === 'heif' && is16Bit && bitsPerSample && bitsPerSample < 16)
     fillRange(samples, bitsPerSample)
   return { width, height, channels: isGray ? 1 : hasAlpha ? stored - 1 : stored, hasAlpha, data: samples }
 }
@@ -171,8 +171,8 @@ function metadataOf({ icc, exif, xmp, density }: Metadata, channels: number): Im
 const optimizedPixels = 2 ** 24
 
 function asJpeg(pipeline: Sharp, { width, height }: Shape, quality = 95): Sharp {
-  const optimiseCoding = width * height <= optimizedPixels
-  return pipeline.jpeg({ quality, chromaSubsampling: '4:4:4', optimiseCoding })
+  const optimizeCoding = width * height <= optimizedPixels
+  return pipeline.jpeg({ quality, chromaSubsampling: '4:4:4', optimizeCoding })
 }
 
 type Encode = (pipeline: Sharp, shape: Shape, quality?: number) => Sharp
@@ -213,7 +213,7 @@ export interface EncodeOptions {
 
 /**
  * Encodes planes (and opacity) for a file extension; 16-bit where the format can. Metadata is written as the file read had it,
- * the pixels in its profile; TIFF holds no EXIF, and WebP and AVIF no profile of grey.
+ * the pixels in its profile; TIFF holds no EXIF, and WebP and AVIF no profile of gray.
  */
 export async function encodeImage(
   { image, alpha, depth, format, metadata }: DecodedImage,
@@ -239,9 +239,9 @@ export async function encodeBytes(
   const icc = keptProfile(metadata, format, channels)
   const foreign = foreignProfile(icc, channels)
   return orUnencodable(format, async () => {
-    const isDeep = isDeepIn(format, depth) && pixels.data instanceof Uint16Array
-    const isReady = !foreign && format !== 'avif' && isDeep === pixels.data instanceof Uint16Array
-    const samples = isReady ? pixels.data : await convertInBands(pixels, { isDeep, format, foreign })
+    const is16Bit = isDeepIn(format, depth) && pixels.data instanceof Uint16Array
+    const isReady = !foreign && format !== 'avif' && is16Bit === pixels.data instanceof Uint16Array
+    const samples = isReady ? pixels.data : await convertInBands(pixels, { is16Bit, format, foreign })
     const shape = { width, height, channels: channels + (hasAlpha ? 1 : 0) }
     return write(samples, shape, { format, metadata: metadata && { ...metadata, icc }, foreign, quality })
   })
@@ -250,18 +250,18 @@ export async function encodeBytes(
 /** Samples as the encoder takes them, by way of planes of some rows at a time. */
 async function convertInBands(
   pixels: Pixels,
-  { isDeep, format, foreign }: { isDeep: boolean; format: string; foreign: Uint8Array | undefined },
+  { is16Bit, format, foreign }: { is16Bit: boolean; format: string; foreign: Uint8Array | undefined },
 ): Promise<Uint8Array | Uint16Array> {
   const { width, height, data } = pixels
   const row = data.length / height
-  const converted = isDeep ? new Uint16Array(data.length) : new Uint8Array(data.length)
+  const converted = is16Bit ? new Uint16Array(data.length) : new Uint8Array(data.length)
   const step = Math.max(1, Math.floor(2 ** 20 / width))
   for (let top = 0; top < height; top += step) {
     const rows = Math.min(step, height - top)
     const band = { ...pixels, height: rows, data: data.subarray(top * row, (top + rows) * row) }
     const { image, alpha } = pixelsToPlanes(band)
     const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
-    converted.set(samplesFor(all, isDeep, format), top * row)
+    converted.set(samplesFor(all, is16Bit, format), top * row)
   }
   return converted
 }
@@ -301,7 +301,7 @@ async function write(
     : pipeline
   ).toBuffer()
   if (foreign && !(await sharp(bytes).metadata()).icc) {
-    throw new Error('its colour profile cannot be embedded; leave the metadata out')
+    throw new Error('its color profile cannot be embedded; leave the metadata out')
   }
   return bytes
 }
@@ -323,8 +323,8 @@ function stack(image: Image, alpha: Float32Array | undefined): Image {
   return { ...image, channels: image.channels + 1, data }
 }
 
-function samplesFor(image: Image, isDeep: boolean, format: string): Uint8Array | Uint16Array {
-  if (!isDeep) return quantize(image, 255, new Uint8Array(image.data.length))
+function samplesFor(image: Image, is16Bit: boolean, format: string): Uint8Array | Uint16Array {
+  if (!is16Bit) return quantize(image, 255, new Uint8Array(image.data.length))
   if (format !== 'avif') return quantize(image, 65535, new Uint16Array(image.data.length))
   // 12 bits, which libvips takes from the upper ones.
   const samples = quantize(image, 4095, new Uint16Array(image.data.length))

@@ -51,7 +51,7 @@ test('a gray image is refused by name and count', () => {
   expect(() => luma(pixels([1], [2]))).toThrow(/luma: expected an image of 3 channels, got 1/)
 })
 
-test('a gray image fills three channels, and colour becomes whole levels of gray', () => {
+test('a gray image fills three channels, and color becomes whole levels of gray', () => {
   const gray = pixels([10], [20])
   const filled = withChannels(gray, 3)
   expect(levels(filled).map(Math.round)).toEqual([10, 20, 10, 20, 10, 20])

@@ -1,4 +1,4 @@
-// Colour as MATLAB's rgb2ycbcr and BasicSR have it: ITU-R BT.601 in studio range (Y 16..235). JPEG's full-range YCbCr is another.
+// Color as MATLAB's rgb2ycbcr and BasicSR have it: ITU-R BT.601 in studio range (Y 16..235). JPEG's full-range YCbCr is another.
 
 import { RestoreError } from '../core/errors.ts'
 import { type Image, roundHalfEven } from './image.ts'
@@ -49,7 +49,7 @@ export function swapRedBlue(image: Image): Image {
   return { ...image, data }
 }
 
-/** Grey as OpenCV makes it of 8-bit colour, or three equal channels of grey. */
+/** Gray as OpenCV makes it of 8-bit color, or three equal channels of gray. */
 export function withChannels(image: Image, channels: 1 | 3): Image {
   if (image.channels === channels) return image
   const pixels = image.width * image.height
@@ -87,6 +87,6 @@ function requireRgb(where: string, { channels }: Image): void {
   if (channels === 3) return
   throw new RestoreError(
     'shape',
-    `${where}: expected an image of 3 channels, got ${channels}; gray images have no colour to convert`,
+    `${where}: expected an image of 3 channels, got ${channels}; gray images have no color to convert`,
   )
 }

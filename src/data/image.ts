@@ -11,13 +11,13 @@ export interface Image {
   readonly data: Float32Array
 }
 
-/** Samples as files hold them: upright, sRGB or grey, a quarter of the memory of planes or half of it. */
+/** Samples as files hold them: upright, sRGB or gray, a quarter of the memory of planes or half of it. */
 export interface Pixels {
   readonly width: number
   readonly height: number
-  /** Of colour: 1 or 3. */
+  /** Of color: 1 or 3. */
   readonly channels: number
-  /** Whether opacity follows the channels of colour. */
+  /** Whether opacity follows the channels of color. */
   readonly hasAlpha: boolean
   /** [h w c], 0..255 or 0..65535. */
   readonly data: Uint8Array | Uint16Array
@@ -28,7 +28,7 @@ export function peakOf(samples: Uint8Array | Uint16Array): number {
   return samples instanceof Uint16Array ? 65535 : 255
 }
 
-/** Interleaved samples of the colour alone. */
+/** Interleaved samples of the color alone. */
 export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, channels: number): T {
   const pixels = samples.length / (channels + 1)
   const kept = samples.slice(0, pixels * channels) as T
@@ -39,7 +39,7 @@ export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, cha
   return kept
 }
 
-/** Planes of the colour, and of the opacity [h w] where there is one. */
+/** Planes of the color, and of the opacity [h w] where there is one. */
 export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixels): {
   readonly image: Image
   readonly alpha: Float32Array | undefined

@@ -107,7 +107,7 @@ describe('pixels of another profile', () => {
     expect([...narrow.pixels.data]).not.toEqual([...turned])
     const back = await stored(await encodeImage(decoded))
     const apart = back.map((value, i) => Math.abs(value - (turned[i] as number)))
-    // Colours that sRGB cannot hold are clipped; these samples hold a few of them.
+    // Colors that sRGB cannot hold are clipped; these samples hold a few of them.
     expect(apart.filter((difference) => difference > 1).length).toBeLessThan(apart.length / 3)
     expect(apart.filter((difference) => difference === 0).length).toBeGreaterThan(apart.length / 2)
   })
@@ -140,9 +140,9 @@ describe('pixels of another profile', () => {
     expect([...pixels.data].sort()).toEqual([...samples].sort())
   })
 
-  test('that is linear grey is brought to the curve of sRGB and back', async () => {
-    const icc = greyProfile(1)
-    const file = await greyPhoto(icc)
+  test('that is linear gray is brought to the curve of sRGB and back', async () => {
+    const icc = grayProfile(1)
+    const file = await grayPhoto(icc)
     const decoded = await decodeImage(file)
     // 188 in linear light is 0.7373, which sRGB calls 0.8742.
     expect(decoded.image.data[1]).toBeCloseTo(0.8742, 3)
@@ -156,7 +156,7 @@ describe('pixels of another profile', () => {
   })
 })
 
-function greyPhoto(icc: Uint8Array): Promise<Buffer> {
+function grayPhoto(icc: Uint8Array): Promise<Buffer> {
   return sharp(carrierPng({ channels: 1, depth: 8, icc }))
     .resize(3, 1, { fit: 'fill' })
     .toColourspace('b-w')
@@ -166,8 +166,8 @@ function greyPhoto(icc: Uint8Array): Promise<Buffer> {
     .toBuffer()
 }
 
-/** The smallest grey profile: a white point and a power curve. */
-function greyProfile(gamma: number): Buffer {
+/** The smallest gray profile: a white point and a power curve. */
+function grayProfile(gamma: number): Buffer {
   const icc = Buffer.alloc(192)
   icc.writeUInt32BE(icc.length, 0)
   icc.writeUInt32BE(0x02100000, 8)

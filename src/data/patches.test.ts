@@ -37,8 +37,8 @@ describe('a patch', () => {
   })
 
   test('holds planes of every channel, without the opacity', () => {
-    const colour = { ...pixelsOf(4, 4, 4), channels: 3, hasAlpha: true }
-    const patch = cutPatch(colour, { top: 2, left: 1, sidePx: 2, mode: 0 })
+    const color = { ...pixelsOf(4, 4, 4), channels: 3, hasAlpha: true }
+    const patch = cutPatch(color, { top: 2, left: 1, sidePx: 2, mode: 0 })
     expect(patch.channels).toBe(3)
     expect([0, 1, 2].map((c) => rowsOf(patch, c)[0])).toEqual([
       [36, 40],
@@ -47,7 +47,7 @@ describe('a patch', () => {
     ])
   })
 
-  test('of grey fills three channels, and of colour no single one', () => {
+  test('of gray fills three channels, and of color no single one', () => {
     const patch = cutPatch(pixelsOf(4, 4), { top: 0, left: 0, sidePx: 2, mode: 0 }, 3)
     expect([0, 1, 2].map((c) => rowsOf(patch, c))).toEqual(
       Array(3).fill([

@@ -35,7 +35,7 @@ export function scalePlace({ top, left, sidePx, mode }: Place, scale: number): P
 
 /**
  * A crop as planes in [0, 1]: [channels side side], opacity left out. Beyond the right and bottom edges the image is mirrored,
- * the edge itself repeated. Grey fills as many channels as asked for.
+ * the edge itself repeated. Gray fills as many channels as asked for.
  */
 export function cutPatch(pixels: Pixels, place: Place, channels: number = pixels.channels): Image {
   if (channels !== pixels.channels && pixels.channels !== 1) {

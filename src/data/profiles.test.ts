@@ -1,6 +1,6 @@
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
-import { greyTables, profileFits, profileKind } from './profiles.ts'
+import { grayTables, profileFits, profileKind } from './profiles.ts'
 
 async function builtIn(name: string): Promise<Buffer> {
   const file = await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } })
@@ -10,7 +10,7 @@ async function builtIn(name: string): Promise<Buffer> {
   return (await sharp(file).metadata()).icc as Buffer
 }
 
-test('sRGB is recognised, Display P3 is another RGB', async () => {
+test('sRGB is recognized, Display P3 is another RGB', async () => {
   expect([profileKind(await builtIn('srgb')), profileKind(await builtIn('p3'))]).toEqual(['srgb', 'rgb'])
 })
 
@@ -34,20 +34,20 @@ test.each([
   ['a table', curve(3, [0, 20000, 65535])],
   ['the line of linear light', curve(0, [])],
 ])('the way to sRGB and back over %s loses nothing', (_, tag) => {
-  const { toSrgb, fromSrgb } = greyTables(profileOf(tag))
+  const { toSrgb, fromSrgb } = grayTables(profileOf(tag))
   const eightBits = Array.from({ length: 256 }, (_, i) => i * 257)
   const back = eightBits.map((value) => Math.round((fromSrgb[toSrgb[value] as number] as number) / 257))
   expect(back).toEqual(Array.from({ length: 256 }, (_, i) => i))
 })
 
-test('grey of sRGB’s own curve in parameters is sRGB', () => {
+test('gray of sRGB’s own curve in parameters is sRGB', () => {
   const tag = Buffer.alloc(40)
   tag.write('para', 'latin1')
   tag.writeUInt16BE(3, 8)
   for (const [i, value] of [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045].entries()) {
     tag.writeInt32BE(Math.round(value * 65536), 12 + i * 4)
   }
-  expect([profileKind(profileOf(tag)), profileKind(profileOf(curve(1, [256])))]).toEqual(['srgb', 'grey'])
+  expect([profileKind(profileOf(tag)), profileKind(profileOf(curve(1, [256])))]).toEqual(['srgb', 'gray'])
 })
 
 function curve(count: number, values: readonly number[]): Buffer {

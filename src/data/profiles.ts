@@ -1,10 +1,10 @@
-// ICC profiles as far as images need them: whether one is sRGB in all but name, and the curve of a grey one.
-// ICC.1:2022 (profile version 4.4), sections 7, 10.6 (curv) and 10.18 (para). Conversions of colour are libvips's: raster.ts.
+// ICC profiles as far as images need them: whether one is sRGB in all but name, and the curve of a gray one.
+// ICC.1:2022 (profile version 4.4), sections 7, 10.6 (curv) and 10.18 (para). Conversions of color are libvips's: raster.ts.
 
 import { viewOf } from '../core/data.ts'
 
-/** What a profile describes: sRGB itself, another RGB, a grey with another curve, or something this file leaves to others. */
-export type ProfileKind = 'srgb' | 'rgb' | 'grey' | 'other'
+/** What a profile describes: sRGB itself, another RGB, a gray with another curve, or something this file leaves to others. */
+export type ProfileKind = 'srgb' | 'rgb' | 'gray' | 'other'
 
 type Curve = (value: number) => number
 
@@ -22,7 +22,7 @@ export function profileKind(profile: Uint8Array): ProfileKind {
   if (space === 'GRAY') {
     const curve = curveOf(tags.get('kTRC'))
     if (!curve) return 'other'
-    return isSrgbCurve(curve) ? 'srgb' : 'grey'
+    return isSrgbCurve(curve) ? 'srgb' : 'gray'
   }
   if (space !== 'RGB ') return 'other'
   const hasTable = tags.has('A2B0')
@@ -31,13 +31,13 @@ export function profileKind(profile: Uint8Array): ProfileKind {
   return !hasTable && hasCurves && hasColorants ? 'srgb' : 'rgb'
 }
 
-/** Whether a sound profile is of images with this many channels of colour. */
+/** Whether a sound profile is of images with this many channels of color. */
 export function profileFits(profile: Uint8Array, channels: number): boolean {
   return profileKind(profile) !== 'other' && latin1(profile, 16) === (channels === 1 ? 'GRAY' : 'RGB ')
 }
 
-/** What each 16-bit sample of a grey profile is in sRGB's 16 bits, and the other way round; monotone curves only. */
-export function greyTables(profile: Uint8Array): {
+/** What each 16-bit sample of a gray profile is in sRGB's 16 bits, and the other way round; monotone curves only. */
+export function grayTables(profile: Uint8Array): {
   readonly toSrgb: Uint16Array
   readonly fromSrgb: Uint16Array
 } {

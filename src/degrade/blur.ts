@@ -2,7 +2,7 @@
 
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { type Drawn, defineDegradation, type Parameters } from './degradation.ts'
+import { type Drawn, defineDegradation, type Parameters } from './defineDegradation.ts'
 import { correlator } from './numerics/fft.ts'
 import {
   anisotropicGaussian,

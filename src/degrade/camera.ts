@@ -1,9 +1,9 @@
-// The noise of a camera: made where the sensor counts photons, before demosaicing and tone curve, hence correlated and dependent on colour.
+// The noise of a camera: made where the sensor counts photons, before demosaicing and tone curve, hence correlated and dependent on color.
 
-import { power } from '../core/elementary.ts'
+import { power } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { clamp01 } from './noise.ts'
 import { samplePoisson } from './numerics/poisson.ts'
 
@@ -62,7 +62,7 @@ function sensorError(signal: number, { shot, read }: Sensor, random: Random): nu
   return counted - signal + read * random.normal()
 }
 
-/** What a sensor adds to an image in linear light [c h w]; through demosaicing where there is colour, so that the image keeps its detail. */
+/** What a sensor adds to an image in linear light [c h w]; through demosaicing where there is color, so that the image keeps its detail. */
 export function sensorErrors(linear: Image, sensor: Sensor, random: Random): Float32Array {
   const { width, height, channels, data } = linear
   if (channels !== 3) return data.map((value) => sensorError(value, sensor, random))

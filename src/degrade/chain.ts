@@ -3,8 +3,8 @@
 import { RestoreError } from '../core/errors.ts'
 import { permutation, type Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { type Amount, type Degrade, type NamedDegradation, unknownName } from './degradation.ts'
-import { degradations } from './degradations.ts'
+import { type Amount, type Degrade, type NamedDegradation, unknownName } from './defineDegradation.ts'
+import { degradations } from './degradationTable.ts'
 
 function apply(image: Image, random: Random, steps: readonly Degrade[], order: readonly number[]): Image {
   // Each step has a stream of its own, so that a change to one does not change the chance of the others.

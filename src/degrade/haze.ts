@@ -1,10 +1,10 @@
 // Haze: I = J t + A (1 - t), t = exp(-beta d) (Koschmieder), with a depth guessed from the photo alone: height in the frame, how much haze there
 // seems to be already (dark channel; He, Sun, Tang, CVPR 2009), drifts of chance, and edges taken over from the photo by a guided filter.
 
-import { exp } from '../core/elementary.ts'
+import { exp } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import {
   airlight,
   blendTowards,
@@ -114,7 +114,7 @@ export const haze = defineDegradation({
     })
     const tint = airlight(image, 0.01)
     const mean = tint.reduce((sum, value) => sum + value, 0) / tint.length
-    const colour = tint.map((value) => Math.min((drawn.light * (0.5 * value + 0.5 * mean)) / mean, 1))
-    return blendTowards(image, { width, height, values: opacity }, colour)
+    const color = tint.map((value) => Math.min((drawn.light * (0.5 * value + 0.5 * mean)) / mean, 1))
+    return blendTowards(image, { width, height, values: opacity }, color)
   },
 })

@@ -39,9 +39,9 @@ test('a mask of one’s own is taken to the size of the image', () => {
   expect([at(0, 0), at(31, 23), at(32, 0), at(63, 23), at(63, 24)]).toEqual([0.25, 0.25, 1, 1, 0.25])
 })
 
-test('a mask in colour is refused', () => {
+test('a mask in color is refused', () => {
   const mask: Image = { width: 1, height: 1, channels: 3, data: new Float32Array(3) }
   expect(() => cutHoles(image, mask)).toThrow(
-    'holes: expected a grey mask, got 3 channels; convert it to grey',
+    'holes: expected a gray mask, got 3 channels; convert it to gray',
   )
 })

@@ -1,19 +1,19 @@
 // Holes for inpainting: result = mask * image + (1 - mask) with masks of 1 (keep) and 0 (hole), so that holes are white, as IR-SDE has them
 // (arXiv:2301.11699; Algolzw/image-restoration-sde). Masks of strokes, blocks and text are drawn; a mask of one's own goes to `cutHoles`.
 
-import { sinCos } from '../core/elementary.ts'
 import { RestoreError } from '../core/errors.ts'
+import { sinCos } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { between, emptyField, type Field } from './numerics/fields.ts'
 
-/** Whitens what a mask [1 h w] below 0.5 covers; masks of another size are taken to that of the image by nearest neighbours. */
+/** Whitens what a mask [1 h w] below 0.5 covers; masks of another size are taken to that of the image by nearest neighbors. */
 export function cutHoles(image: Image, mask: Image): Image {
   if (mask.channels !== 1) {
     throw new RestoreError(
       'shape',
-      `holes: expected a grey mask, got ${mask.channels} channels; convert it to grey`,
+      `holes: expected a gray mask, got ${mask.channels} channels; convert it to gray`,
     )
   }
   const { width, height, channels } = image

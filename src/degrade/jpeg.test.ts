@@ -51,7 +51,7 @@ describe('JPEG equals libjpeg bit for bit', () => {
       [61, 90],
     ] as const),
   ]
-  test.each(sizes)('at %i x %i, for every quality, in colour and grey', async (width, height) => {
+  test.each(sizes)('at %i x %i, for every quality, in color and gray', async (width, height) => {
     for (const channels of [1, 3]) {
       const image = picture(width, height, channels)
       for (const subsampling of ['4:2:0', '4:4:4'] as const) {
@@ -70,7 +70,7 @@ describe('JPEG equals libjpeg bit for bit', () => {
 
 test('an image of another number of channels is refused', () => {
   const image = { width: 2, height: 2, channels: 4, data: new Float32Array(16) }
-  expect(() => compressJpeg(image, 50, '4:4:4')).toThrow('jpeg: expected a grey or RGB image, got 4 channels')
+  expect(() => compressJpeg(image, 50, '4:4:4')).toThrow('jpeg: expected a gray or RGB image, got 4 channels')
 })
 
 test('double compression leaves two grids and the size as it was', () => {

@@ -3,7 +3,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { crop, type Image, quantize } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 
 export type Subsampling = '4:2:0' | '4:4:4'
 
@@ -114,7 +114,7 @@ function invert(block: Int32Array, at: number, step: number, shift: number): voi
   block[i4] = (e0 - e3 - o0) >> shift
 }
 
-/** Transforms, quantises and restores each 8x8 block; values beyond the right and lower edge repeat the last ones. */
+/** Transforms, quantizes and restores each 8x8 block; values beyond the right and lower edge repeat the last ones. */
 function codePlane({ width, height, values }: Plane, table: Int32Array): Plane {
   const out = new Uint8Array(width * height)
   const block = new Int32Array(64)
@@ -234,7 +234,7 @@ function fromYcc([luma, cb, cr]: readonly [Plane, Plane, Plane]): Float32Array {
 export function compressJpeg(image: Image, quality: number, subsampling: Subsampling): Image {
   const { width, height, channels } = image
   if (channels !== 1 && channels !== 3) {
-    throw new RestoreError('shape', `jpeg: expected a grey or RGB image, got ${channels} channels`)
+    throw new RestoreError('shape', `jpeg: expected a gray or RGB image, got ${channels} channels`)
   }
   const bytes = quantize(image, 255, new Uint8Array(image.data.length))
   const lumaSteps = scaleTable(luminanceTable, quality)
@@ -256,7 +256,7 @@ export function compressJpeg(image: Image, quality: number, subsampling: Subsamp
 
 const subsampling = {
   type: 'choice',
-  summary: 'whether colour is kept at half the resolution (as most cameras and web sites do) or in full',
+  summary: 'whether color is kept at half the resolution (as most cameras and web sites do) or in full',
   choices: ['4:2:0', '4:4:4'],
   default: '4:2:0',
 } as const

@@ -121,7 +121,7 @@ test('salt and pepper hits the share asked for, whole pixels or single values', 
 describe('camera', () => {
   const degrade = camera({ shot: 0.005, read: 1 })
 
-  test('keeps the mean, correlates neighbours and makes red noisier than green', () => {
+  test('keeps the mean, correlates neighbors and makes red noisier than green', () => {
     const noisy = degrade(flat(0.6), counterRandom(4))
     const [red, green] = [plane(noisy, 0), plane(noisy, 1)]
     expect(statistics(green).mean).toBeCloseTo(0.6, 2)

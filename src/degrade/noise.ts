@@ -3,7 +3,7 @@
 import { numpyRandom } from '../core/numpyRandom.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { samplePoisson } from './numerics/poisson.ts'
 
 /** Clamps to 0..1. */

@@ -2,10 +2,10 @@
 // After Garg and Nayar, "Photorealistic rendering of rain streaks" (2006): a drop shows the light of a wide part of the scene, so that a
 // streak moves what is behind it towards that light. The streaks themselves are drawn, not taken from photographs.
 
-import { sinCos } from '../core/elementary.ts'
+import { sinCos } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import {
   airlight,
   between,
@@ -65,9 +65,9 @@ function mist(width: number, height: number, strength: number, random: Random): 
   return field
 }
 
-/** The image behind mist of a strength and a colour. */
-function veiled(image: Image, strength: number, colour: readonly number[], random: Random): Image {
-  return blendTowards(image, mist(image.width, image.height, strength, random), colour)
+/** The image behind mist of a strength and a color. */
+function veiled(image: Image, strength: number, color: readonly number[], random: Random): Image {
+  return blendTowards(image, mist(image.width, image.height, strength, random), color)
 }
 
 interface RainShape {

@@ -3,7 +3,7 @@
 
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { airlight, between, blurField, emptyField, type Field, smoothstep } from './numerics/fields.ts'
 
 interface Drops {

@@ -164,7 +164,7 @@ describe('resizeTo', () => {
     expectClose(resizeTo(lineOf([0, 1]), { height: 1, width: 3 }, { method: 'area' }).data, [0, 0.5, 1], 1e-6)
   })
 
-  test('nearest takes the pixel under the centre', () => {
+  test('nearest takes the pixel under the center', () => {
     const image = lineOf([1, 2, 3, 4, 5])
     expect([...resizeTo(image, { height: 1, width: 2 }, { method: 'nearest' }).data]).toEqual([2, 4])
     expect([...resizeTo(lineOf([1, 2]), { height: 1, width: 4 }, { method: 'nearest' }).data]).toEqual([

@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import {
   areaTaps,
   borderIndex,

@@ -2,14 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { sinCos } from '../core/elementary.ts'
+import { sinCos } from '../core/exactMath.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import type { Degradation, Drawn, Parameters } from './degradation.ts'
+import type { Degradation, Drawn, Parameters } from './defineDegradation.ts'
 import { haze } from './haze.ts'
 import { holes } from './holes.ts'
 import { jpeg, jpegBlocks } from './jpeg.ts'
-import { lowLight, shadow } from './light.ts'
+import { lowLight, shadow } from './lowLight.ts'
 import { rain, snow } from './rainAndSnow.ts'
 import { raindrops } from './raindrops.ts'
 import { wild } from './wild.ts'
@@ -92,7 +92,7 @@ describe.each(kinds)('$name', ({ name, apply }) => {
     [7, 5],
     [1, 40],
     [96, 64],
-  ])('keeps the size of %i x %i, in colour and grey, with finite values', (width, height) => {
+  ])('keeps the size of %i x %i, in color and gray, with finite values', (width, height) => {
     for (const channels of [1, 3]) {
       const out = apply(scene(width, height, channels), 3)
       expect([out.width, out.height, out.channels, out.data.length]).toEqual([

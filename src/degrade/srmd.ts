@@ -5,7 +5,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import { type Image, roundHalfEven } from '../data/image.ts'
 import { blurImage } from './blur.ts'
-import { defineDegradation, type Parameters } from './degradation.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { addGaussianNoise } from './noise.ts'
 import { anisotropicGaussian, covarianceOf, isotropicGaussian, type Kernel } from './numerics/kernels.ts'
 import type { Taps } from './numerics/taps.ts'
@@ -41,11 +41,11 @@ function officialTaps(inputSize: number, scale: number): Taps {
   const all = Math.ceil(width) + 2
   const starts = new Int32Array(size)
   const rows = Array.from({ length: size }, (_, j) => {
-    const centre = fround(fround((j + 1) / fround(scale)) + fround(0.5 * (1 - 1 / scale)))
-    const left = Math.floor(fround(centre - fround(width / 2)))
+    const center = fround(fround((j + 1) / fround(scale)) + fround(0.5 * (1 - 1 / scale)))
+    const left = Math.floor(fround(center - fround(width / 2)))
     starts[j] = left - 1
     const weights = Array.from({ length: all }, (_, t) =>
-      fround(stretch * cubic32(fround(fround(centre - (left + t)) * stretch))),
+      fround(stretch * cubic32(fround(fround(center - (left + t)) * stretch))),
     )
     const sum = fround(weights.reduce((total, weight) => total + weight, 0))
     return weights.map((weight) => fround(weight / sum))

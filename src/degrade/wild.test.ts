@@ -57,7 +57,7 @@ describe('the wild chain', () => {
     [1, 1],
     [7, 5],
     [64, 40],
-  ])('keeps the size of %i x %i, in colour and grey, in levels of 1/255', (width, height) => {
+  ])('keeps the size of %i x %i, in color and gray, in levels of 1/255', (width, height) => {
     for (const channels of [1, 3]) {
       for (let seed = 0; seed < 8; seed++) {
         const out = apply(picture(width, height, channels), seed)

@@ -2,11 +2,11 @@
 // noise and JPEG in shuffled order and three stages. Its under-display PSFs were measured and are not published; ours are made up:
 // the orders of diffraction of a grid of display pixels. Where its kernels leave the size open, ours have the Gaussian's variance.
 
-import { exp, sinCos } from '../core/elementary.ts'
+import { exp, sinCos } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import { type Image, in8Bits } from '../data/image.ts'
 import { blurImage } from './blur.ts'
-import { type Degrade, defineDegradation } from './degradation.ts'
+import { type Degrade, defineDegradation } from './defineDegradation.ts'
 import { compressJpeg } from './jpeg.ts'
 import { noise, poisson } from './noise.ts'
 import { between } from './numerics/fields.ts'
@@ -94,13 +94,13 @@ function roughen({ size, weights }: Kernel, random: Random): Kernel {
 /** What a camera under a display sees of a point: a sharp core, weaker copies where the grid of pixels diffracts it, and a veil. */
 export function underDisplayPsf(random: Random): Kernel {
   const size = 41
-  const centre = size >> 1
+  const center = size >> 1
   const [core, step] = [between(random, 0.5, 1), between(random, 5, 9)]
   const [orders, veil] = [between(random, 0.1, 0.35), between(random, 0.05, 0.2)]
   const spot = (x: number, y: number, sigma: number) =>
     exp((-x * x - y * y) / (2 * sigma * sigma)) / (2 * Math.PI * sigma * sigma)
   const weights = Float64Array.from({ length: size * size }, (_, i) => {
-    const [x, y] = [(i % size) - centre, Math.floor(i / size) - centre]
+    const [x, y] = [(i % size) - center, Math.floor(i / size) - center]
     let sum = (1 - orders - veil) * spot(x, y, core) + veil * spot(x, y, 8)
     // Orders along the two axes of the grid; those across it are too weak to see.
     for (const order of [-2, -1, 1, 2]) {

@@ -3,7 +3,7 @@
 // Numbers as Algolzw/image-restoration-sde@2598d73 utils/sde_utils.py and Algolzw/daclip-uir@c2cc141 (sample_T) compute them.
 
 import { RestoreError } from '../core/errors.ts'
-import { constant } from '../core/host.ts'
+import { constant } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
 export type Schedule = 'cosine' | 'linear' | 'constant'
@@ -75,7 +75,7 @@ function thetas(schedule: Schedule, steps: number): Float64Array {
     const scale = 1000 / (steps + 1)
     return table.map((_, t) => f32(scale * (1e-4 + ((0.02 - 1e-4) * t) / steps)))
   }
-  // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of neighbours; weights are trained with it.
+  // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of neighbors; weights are trained with it.
   const f = (i: number) => {
     const share = f32(f32(f32(i / (steps + 2)) + f32(0.008)) / f32(1.008))
     const cosine = f32(Math.cos(f32(f32(share * f32(Math.PI)) * 0.5)))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { float32Data, viewAs } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import {
   createSde,
   denoisingSde,

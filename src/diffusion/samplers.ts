@@ -2,9 +2,9 @@
 // becomes the next one in place, row by row, so that a picture of any size takes 12 bytes a pixel. Noise belongs to a seed, a step and
 // a pixel, so neither tiles nor batches nor devices change a result.
 
-import { inBands } from '../core/bands.ts'
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
+import { inBands } from '../core/rowBands.ts'
 import { initial, type LinearForm, reverseStep, type Sampler, type Sde } from './irsde.ts'
 
 /** A picture, or rows of one. */

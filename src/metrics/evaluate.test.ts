@@ -137,14 +137,14 @@ test('an unknown metric, none, or one without its weights is refused before any 
   )
 })
 
-test('cancelling ends the evaluation, whether the caller or the restoration notices', async () => {
+test('canceling ends the evaluation, whether the caller or the restoration notices', async () => {
   const controller = new AbortController()
   const cancel = (input: Image) => {
     controller.abort()
     return input
   }
-  const cancelled = evaluate(samples, cancel, names, { signal: controller.signal })
-  await expect(cancelled).rejects.toMatchObject({ code: 'aborted' })
+  const canceled = evaluate(samples, cancel, names, { signal: controller.signal })
+  await expect(canceled).rejects.toMatchObject({ code: 'aborted' })
   const noticed = evaluate(samples, () => Promise.reject(new RestoreError('aborted', 'stopped')), names)
   await expect(noticed).rejects.toMatchObject({ code: 'aborted' })
 })

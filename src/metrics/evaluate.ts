@@ -124,7 +124,7 @@ export async function evaluate(
     onRow?.(row)
   }
   for await (const sample of samples) {
-    if (signal?.aborted) throw new RestoreError('aborted', 'evaluate: the caller cancelled')
+    if (signal?.aborted) throw new RestoreError('aborted', 'evaluate: the caller canceled')
     // Restored one after the other; only figures are computed side by side.
     const restored = await attempt(sample.name, async () => {
       if ('error' in sample) throw sample.error
@@ -151,7 +151,7 @@ async function measureRow(sample: Sample, output: Image, measure: MeasurePair): 
     : { name: sample.name, values: measured.value }
 }
 
-/** The value of an action or the message of its error; cancelling is no error of the image. */
+/** The value of an action or the message of its error; canceling is no error of the image. */
 async function attempt<T>(
   name: string,
   action: () => Promise<T>,

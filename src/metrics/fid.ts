@@ -55,7 +55,7 @@ function bilinearTaps(
 }
 
 /**
- * |μa − μb|² + tr(Σa + Σb − 2(ΣaΣb)^½) of feature vectors, with sample covariances. For centred features X [n d] and Y [m d],
+ * |μa − μb|² + tr(Σa + Σb − 2(ΣaΣb)^½) of feature vectors, with sample covariances. For centerd features X [n d] and Y [m d],
  * tr(ΣaΣb)^½ is the sum of the singular values of XYᵀ/√((n−1)(m−1)), the roots of the eigenvalues of a symmetric matrix no larger
  * than the smaller set: no root of a product that is not symmetric has to be taken.
  */
@@ -63,7 +63,7 @@ export function frechetDistance(a: readonly Float32Array[], b: readonly Float32A
   if (Math.min(a.length, b.length) < 2) {
     throw new RestoreError('input', `fid: expected sets of 2 or more images, got ${a.length} and ${b.length}`)
   }
-  const [setA, setB] = [centre(a), centre(b)]
+  const [setA, setB] = [center(a), center(b)]
   const shift = setA.mean.reduce((total, value, i) => total + (value - setB.mean[i]!) ** 2, 0)
   const [x, y] = setA.rows.length <= setB.rows.length ? [setA, setB] : [setB, setA]
   const size = x.mean.length
@@ -71,7 +71,7 @@ export function frechetDistance(a: readonly Float32Array[], b: readonly Float32A
   return shift + setA.variance + setB.variance - 2 * root
 }
 
-interface Centred {
+interface Centerd {
   readonly mean: Float64Array
   /** Features less their mean, over √(n − 1): their products are covariances. */
   readonly rows: readonly Float64Array[]
@@ -79,7 +79,7 @@ interface Centred {
   readonly variance: number
 }
 
-function centre(features: readonly Float32Array[]): Centred {
+function center(features: readonly Float32Array[]): Centerd {
   const mean = new Float64Array(features[0]!.length)
   for (const row of features) for (let i = 0; i < mean.length; i++) mean[i]! += row[i]! / features.length
   const scale = 1 / Math.sqrt(features.length - 1)

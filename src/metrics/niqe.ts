@@ -123,7 +123,7 @@ function blur({ width, height, values }: Plane): Float64Array {
   return blurred
 }
 
-/** Neighbours that are multiplied: to the left, above, above left, above right. */
+/** Neighbors that are multiplied: to the left, above, above left, above right. */
 const shifts = [
   [0, 1],
   [1, 0],
@@ -166,7 +166,7 @@ interface Fit {
   readonly right: number
 }
 
-/** Asymmetric generalised Gaussian by its moments (Lasmar et al. 2009); NaN where a side has no values. */
+/** Asymmetric generalized Gaussian by its moments (Lasmar et al. 2009); NaN where a side has no values. */
 function fitAsymmetric(values: Float64Array): Fit {
   let [leftSquares, leftCount, rightSquares, rightCount, absolute] = [0, 0, 0, 0, 0]
   for (const value of values) {

@@ -26,7 +26,7 @@ export const uniformWindow: Window = { taps: new Float64Array(7).fill(1 / 7), co
 const c1 = (0.01 * 255) ** 2
 const c2 = (0.03 * 255) ** 2
 
-/** Weights of a Gaussian, centred, with sum 1. */
+/** Weights of a Gaussian, centerd, with sum 1. */
 export function gaussianTaps(count: number, deviation: number): Float64Array {
   const taps = Float64Array.from({ length: count }, (_, i) =>
     Math.exp(-((i - (count - 1) / 2) ** 2) / (2 * deviation ** 2)),
@@ -38,7 +38,7 @@ export function gaussianTaps(count: number, deviation: number): Float64Array {
 /** What SSIM needs of two images: windowed means of x, y, x² + y² (the variances' sum is enough) and xy. */
 type Moments = readonly [Float64Array, Float64Array, Float64Array, Float64Array]
 
-/** Results that are computed together, down or across: neighbours share most of the values they need. */
+/** Results that are computed together, down or across: neighbors share most of the values they need. */
 const group = 4
 
 /** Mean SSIM over every place and channel of two images of one size; levels 0..255. */
@@ -135,7 +135,7 @@ function fourMaps(length: number): Moments {
   ]
 }
 
-/** `count` times `group` neighbouring results: where their values begin and how far apart they lie, from tap to tap and group to group. */
+/** `count` times `group` neighboring results: where their values begin and how far apart they lie, from tap to tap and group to group. */
 interface Pass {
   readonly source: Float64Array
   readonly from: number

@@ -13,7 +13,7 @@ export interface BatchStatistics {
   readonly count: number
 }
 
-/** Batch normalisation of [b c h w] (arXiv:1502.03167). */
+/** Batch normalization of [b c h w] (arXiv:1502.03167). */
 export class BatchNorm2d {
   weight: Tensor // [c]
   bias: Tensor // [c]
@@ -33,15 +33,15 @@ export class BatchNorm2d {
   forward(x: Tensor, onBatch: (statistics: BatchStatistics) => void): Tensor {
     const c = this.weight.size(0)
     const mean = x.mean([0, 2, 3], { keepDim: true })
-    const centred = x.sub(mean)
-    const variance = centred.mul(centred).mean([0, 2, 3], { keepDim: true })
+    const centerd = x.sub(mean)
+    const variance = centerd.mul(centerd).mean([0, 2, 3], { keepDim: true })
     const count = x.size(0) * x.size(2) * x.size(3)
     onBatch({ norm: this, mean: mean.reshape([c]), variance: variance.reshape([c]), count })
     const scale = variance
       .add(eps)
       .rsqrt()
       .mul(this.weight.reshape([1, c, 1, 1]))
-    return centred.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
+    return centerd.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
   }
 
   /** A convolution and the norm after it as one, by the running statistics, as in inference. */
@@ -49,10 +49,10 @@ export class BatchNorm2d {
     const c = this.weight.size(0)
     const { weight, bias, stride, padding, groups } = conv
     const scale = this.running_var.add(eps).rsqrt().mul(this.weight)
-    const centre = bias ? bias.sub(this.running_mean) : this.running_mean.neg()
+    const center = bias ? bias.sub(this.running_mean) : this.running_mean.neg()
     return {
       weight: weight.mul(scale.reshape([c, 1, 1, 1])),
-      bias: centre.mul(scale).add(this.bias),
+      bias: center.mul(scale).add(this.bias),
       stride,
       padding,
       groups,

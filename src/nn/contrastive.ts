@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { inverseNorm } from '../core/functional.ts'
-import { constant } from '../core/host.ts'
+import { constant } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
 /** Features [b d] of length 1. */
@@ -24,13 +24,13 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
     .mean()
 }
 
-/** Similarities [b k] of normalised features [b d] and [k d], times exp(logit scale). */
+/** Similarities [b k] of normalized features [b d] and [k d], times exp(logit scale). */
 export function similarities(images: Tensor, texts: Tensor, scale: Tensor): Tensor {
   return images.matmul(texts.transpose(0, 1)).mul(scale)
 }
 
 /**
- * Mean cross entropy of images to texts and of texts to images, where image i belongs to text i: normalised features [b d] each and
+ * Mean cross entropy of images to texts and of texts to images, where image i belongs to text i: normalized features [b d] each and
  * exp(logit scale). Equal texts count as wrong for one another's images.
  */
 export function contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor): Tensor {

@@ -1,7 +1,7 @@
 // How a module's tensors come to be: drawn at random to be trained, or left empty to be loaded. One constructor serves both.
 
 import { elementCount, float32Data } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
 /** What a fresh tensor holds: one value, uniform in ±bound, or normal around 0. */

@@ -1,10 +1,10 @@
 import type { Tensor } from '../core/tensor.ts'
 import type { Init } from './init.ts'
 
-/** Mean colour of DIV2K in [0, 1]. */
+/** Mean color of DIV2K in [0, 1]. */
 const meanColor = [0.4488, 0.4371, 0.404] as const
 
-/** Takes the mean colour from an image in 0..255 or gives it back, as EDSR does: a 1×1 convolution that is not trained. */
+/** Takes the mean color from an image in 0..255 or gives it back, as EDSR does: a 1×1 convolution that is not trained. */
 export class MeanShift {
   weight: Tensor // [3 3 1 1]
   bias: Tensor // [3]

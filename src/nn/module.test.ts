@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { float32Data } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Conv2d } from './conv.ts'
 import { emptyInit, type Init, randomInit } from './init.ts'

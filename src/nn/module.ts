@@ -3,7 +3,7 @@
 import { allFinite, float32Data } from '../core/data.ts'
 import { formatShape, sameShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import { Tensor } from '../core/tensor.ts'
 
 /** Visits every tensor of a module in field order; an aliased tensor is visited under each of its keys. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
 import { float32Data } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { toTorch } from '../torch/backend.ts'
 import { Conv2d } from './conv.ts'
@@ -30,10 +30,10 @@ function reference(
       const values = Array.from({ length: c }, (_, k) => x[k * pixels + p]!)
       const mean = values.reduce((sum, v) => sum + v, 0) / c
       const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c
-      // Restormer's bias-free form does not centre the numerator.
+      // Restormer's bias-free form does not center the numerator.
       const normalized = values.map((v, k) => {
-        const centred = beta ? v - mean : v
-        return (centred / Math.sqrt(variance + 1e-5)) * g[k]! + (beta ? beta[k]! : 0)
+        const centerd = beta ? v - mean : v
+        return (centerd / Math.sqrt(variance + 1e-5)) * g[k]! + (beta ? beta[k]! : 0)
       })
       result.push(normalized.reduce((sum, v, k) => sum + v * w[o * c + k]!, bias ? bias[o]! : 0))
     }

@@ -1,4 +1,4 @@
-import { centreChannels } from '../core/functional.ts'
+import { centerChannels } from '../core/functional.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Conv2d, ConvWeights } from './conv.ts'
 import type { Init } from './init.ts'
@@ -20,8 +20,8 @@ export class ChannelLayerNorm {
   /** x/σ or (x − mean)/σ, with σ the deviation: the norm but for its affine part, which `foldInto` takes. */
   normalize(x: Tensor): Tensor {
     const values = x.cast('float32')
-    const [centred, inverseDeviation] = centreChannels(values, eps)
-    return (this.body.bias ? centred : values).mul(inverseDeviation)
+    const [centerd, inverseDeviation] = centerChannels(values, eps)
+    return (this.body.bias ? centerd : values).mul(inverseDeviation)
   }
 
   /** A 1×1 convolution of the norm as one of `normalize`: W·(g·x + β) = (W·diag(g))·x + W·β saves passes over the pixels. */

@@ -2,8 +2,8 @@
 
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
-import { centreChannels, roundUp, toImage } from '../core/functional.ts'
-import { constant } from '../core/host.ts'
+import { centerChannels, roundUp, toImage } from '../core/functional.ts'
+import { constant } from '../core/hostBackend.ts'
 import { rearrange } from '../core/rearrange.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'
 import { Conv2d, type ConvWeights, convInParts } from './conv.ts'
@@ -22,8 +22,8 @@ export class ChannelGainNorm {
 
   /** (x − mean)/deviation, the norm but for its gain, which `foldInto` takes. */
   normalize(x: Tensor): Tensor {
-    const [centred, inverseDeviation] = centreChannels(x, eps)
-    return centred.mul(inverseDeviation)
+    const [centerd, inverseDeviation] = centerChannels(x, eps)
+    return centerd.mul(inverseDeviation)
   }
 
   forward(x: Tensor): Tensor {

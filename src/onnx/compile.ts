@@ -5,7 +5,7 @@ import { lower } from './lower.ts'
 import { optimize } from './optimize.ts'
 import { writeOnnx } from './write.ts'
 
-/** Optimises, lowers and writes a graph; `metadata` is stored in the file. */
+/** Optimizes, lowers and writes a graph; `metadata` is stored in the file. */
 export function toOnnx(
   graph: Graph,
   { metadata = {} }: { readonly metadata?: Readonly<Record<string, string>> } = {},

@@ -1,7 +1,7 @@
 import * as runtime from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
 import { type DType, float32Data } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { toOnnx } from './compile.ts'
 import { lower } from './lower.ts'

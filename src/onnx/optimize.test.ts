@@ -1,7 +1,7 @@
 import * as runtime from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Op } from '../core/ops.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Graph } from './graph.ts'

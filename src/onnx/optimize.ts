@@ -4,7 +4,7 @@
 import { elementCount, float32Data, viewAs } from '../core/data.ts'
 import { roundUp } from '../core/functional.ts'
 import type { Graph, GraphNode, NodeOf, Value } from './graph.ts'
-import { findHiddenChannels, type HiddenChannels, isDense, isDepthwise } from './hidden.ts'
+import { findHiddenChannels, type HiddenChannels, isDense, isDepthwise } from './hiddenChannels.ts'
 import {
   GraphIndex,
   padConstant,

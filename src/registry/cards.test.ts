@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { emptyInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { builders } from './builders.ts'
 import { cards, licenseOf, licenses } from './cards.ts'
+import { builders } from './networks.ts'
 
 test('every card has an id of its own', () => {
   expect(new Set(cards.map(({ id }) => id)).size).toBe(cards.length)
@@ -27,7 +27,7 @@ test.each([
     '{"license":"mine"}',
     { isCommercial: true, title: 'mine', note: 'As the card of the weights says: mine.' },
   ],
-])('weights with the card %s have the licence that it tells, else that of the network', (card, expected) => {
+])('weights with the card %s have the license that it tells, else that of the network', (card, expected) => {
   const metadata = new Map(card === undefined ? [] : [['card', card]])
   expect(licenseOf(metadata, 'academic')).toEqual(expected)
 })

@@ -1,7 +1,7 @@
 // The model cards: what each published set of weights is, what it expects and what its paper reports. Pure data, safe in a browser.
 
-import type { ModelId } from '../checkpoints/detect.ts'
 import { restoringSde, type Sampler, type SdeOptions } from '../diffusion/irsde.ts'
+import type { ModelId } from './networkSignatures.ts'
 import type { detection, TaskId } from './tasks.ts'
 
 export const licenses = {
@@ -30,7 +30,7 @@ export interface License {
   readonly note: string
 }
 
-/** The licence of weights: what their own card says, as `limpid train` writes it, else that of the network's official ones. */
+/** The license of weights: what their own card says, as `limpid train` writes it, else that of the network's official ones. */
 export function licenseOf(metadata: ReadonlyMap<string, string>, official: LicenseId): License {
   const told: unknown = Reflect.get(ownCard(metadata), 'license')
   if (typeof told !== 'string') return licenses[official]
@@ -125,7 +125,7 @@ const light = {
   license: 'apache',
   paper: 'arXiv:2204.04676',
 } as const
-const freePhotos = '234 free photos, listed with their authors and licences in weights/ATTRIBUTION.tsv'
+const freePhotos = '234 free photos, listed with their authors and licenses in weights/ATTRIBUTION.tsv'
 
 export const cards = [
   {
@@ -150,7 +150,7 @@ export const cards = [
   {
     ...light,
     id: 'light-denoise',
-    title: 'Light, even noise of any strength up to 50 in colour photos; small and fast',
+    title: 'Light, even noise of any strength up to 50 in color photos; small and fast',
     checkpoint: 'light-denoise.safetensors',
     sha256: '8e713f99f4cbad650cff9312b0026df8952d720a8bbc37cd906af8ab55fb2157',
     reference: {
@@ -288,58 +288,58 @@ export const cards = [
   {
     ...gaussianColor,
     id: 'restormer-denoise-color-blind',
-    title: 'Restormer, colour Gaussian noise of any strength up to 50',
+    title: 'Restormer, color Gaussian noise of any strength up to 50',
     checkpoint: 'gaussian_color_denoising_blind.pth',
     reference: { set: 'CBSD68', protocol: 'RGB, 8-bit, sigma 25', psnr: 31.78 },
   },
   {
     ...gaussianColor,
     id: 'restormer-denoise-color-15',
-    title: 'Restormer, colour Gaussian noise of sigma 15',
+    title: 'Restormer, color Gaussian noise of sigma 15',
     checkpoint: 'gaussian_color_denoising_sigma15.pth',
     reference: { set: 'CBSD68', protocol: 'RGB, 8-bit, sigma 15', psnr: 34.4 },
   },
   {
     ...gaussianColor,
     id: 'restormer-denoise-color-25',
-    title: 'Restormer, colour Gaussian noise of sigma 25',
+    title: 'Restormer, color Gaussian noise of sigma 25',
     checkpoint: 'gaussian_color_denoising_sigma25.pth',
     reference: { set: 'CBSD68', protocol: 'RGB, 8-bit, sigma 25', psnr: 31.79 },
   },
   {
     ...gaussianColor,
     id: 'restormer-denoise-color-50',
-    title: 'Restormer, colour Gaussian noise of sigma 50',
+    title: 'Restormer, color Gaussian noise of sigma 50',
     checkpoint: 'gaussian_color_denoising_sigma50.pth',
     reference: { set: 'CBSD68', protocol: 'RGB, 8-bit, sigma 50', psnr: 28.6 },
   },
   {
     ...gaussianGray,
     id: 'restormer-denoise-gray-blind',
-    title: 'Restormer, grey Gaussian noise of any strength up to 50',
+    title: 'Restormer, gray Gaussian noise of any strength up to 50',
     checkpoint: 'gaussian_gray_denoising_blind.pth',
-    reference: { set: 'BSD68', protocol: 'grey, 8-bit, sigma 25', psnr: 29.51 },
+    reference: { set: 'BSD68', protocol: 'gray, 8-bit, sigma 25', psnr: 29.51 },
   },
   {
     ...gaussianGray,
     id: 'restormer-denoise-gray-15',
-    title: 'Restormer, grey Gaussian noise of sigma 15',
+    title: 'Restormer, gray Gaussian noise of sigma 15',
     checkpoint: 'gaussian_gray_denoising_sigma15.pth',
-    reference: { set: 'BSD68', protocol: 'grey, 8-bit, sigma 15', psnr: 31.96 },
+    reference: { set: 'BSD68', protocol: 'gray, 8-bit, sigma 15', psnr: 31.96 },
   },
   {
     ...gaussianGray,
     id: 'restormer-denoise-gray-25',
-    title: 'Restormer, grey Gaussian noise of sigma 25',
+    title: 'Restormer, gray Gaussian noise of sigma 25',
     checkpoint: 'gaussian_gray_denoising_sigma25.pth',
-    reference: { set: 'BSD68', protocol: 'grey, 8-bit, sigma 25', psnr: 29.52 },
+    reference: { set: 'BSD68', protocol: 'gray, 8-bit, sigma 25', psnr: 29.52 },
   },
   {
     ...gaussianGray,
     id: 'restormer-denoise-gray-50',
-    title: 'Restormer, grey Gaussian noise of sigma 50',
+    title: 'Restormer, gray Gaussian noise of sigma 50',
     checkpoint: 'gaussian_gray_denoising_sigma50.pth',
-    reference: { set: 'BSD68', protocol: 'grey, 8-bit, sigma 50', psnr: 26.62 },
+    reference: { set: 'BSD68', protocol: 'gray, 8-bit, sigma 50', psnr: 26.62 },
   },
   {
     ...iptOnly(2),
@@ -377,7 +377,7 @@ export const cards = [
     ...iptOnly(1),
     id: 'ipt-denoise-30',
     task: 'denoise',
-    title: 'IPT, colour Gaussian noise of sigma 30',
+    title: 'IPT, color Gaussian noise of sigma 30',
     checkpoint: 'IPT_denoise30.pt',
     reference: { set: 'CBSD68', protocol: 'Y channel, 8-bit, sigma 30', psnr: 32.32 },
   },
@@ -385,7 +385,7 @@ export const cards = [
     ...iptOnly(1),
     id: 'ipt-denoise-50',
     task: 'denoise',
-    title: 'IPT, colour Gaussian noise of sigma 50',
+    title: 'IPT, color Gaussian noise of sigma 50',
     checkpoint: 'IPT_denoise50.pt',
     reference: { set: 'CBSD68', protocol: 'Y channel, 8-bit, sigma 50', psnr: 29.88 },
   },

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { hashed } from '../../test/hashed.ts'
+import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
-import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/stored.ts'
 import { float32Data, viewAs } from '../core/data.ts'
 import type { NamedData } from '../core/session.ts'
-import { Inception } from '../models/inception.ts'
-import { Lpips } from '../models/lpips.ts'
+import { Inception } from '../models/metricNetworks/inception.ts'
+import { Lpips } from '../models/metricNetworks/lpips.ts'
 import { emptyInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { nodeSession } from '../runtime/session/sessionNode.ts'
+import { nodeSession } from '../runtime/session/nodeOnnxSession.ts'
 import { type MetricNetwork, metricNetworks } from './metricNetworks.ts'
 
 const golden = readCheckpoint('test/golden/metrics/networks.safetensors').tensors

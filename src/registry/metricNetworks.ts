@@ -1,11 +1,11 @@
 // The networks of learned metrics, from weights that the user has: which files they are is told by their keys.
 
+import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
-import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/stored.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
-import { Inception } from '../models/inception.ts'
-import { Lpips, lpipsBackbone } from '../models/lpips.ts'
+import { Inception } from '../models/metricNetworks/inception.ts'
+import { Lpips, lpipsBackbone } from '../models/metricNetworks/lpips.ts'
 import { emptyInit } from '../nn/init.ts'
 import type { KeyShapes } from '../nn/keyShapes.ts'
 import { loadWeights } from '../nn/module.ts'

@@ -1,6 +1,6 @@
 // How a picture is best cut for each network: pure data, safe in a browser.
 
-import type { ModelId } from '../checkpoints/detect.ts'
+import type { ModelId } from './networkSignatures.ts'
 
 export interface Tiling {
   /**

@@ -1,9 +1,9 @@
 // Which degradations a picture has, by how near what DA-CLIP sees of them is to words (arXiv:2310.01018, section 3.1).
 
 import { availableParallelism } from 'node:os'
+import { type Checkpoint, loadTensor } from '../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
-import { type Checkpoint, loadTensor } from '../checkpoints/stored.ts'
 import { type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { RunOptions } from '../core/session.ts'
@@ -17,11 +17,11 @@ import {
   degradationWords,
   maxLogitScale,
   recognize,
-} from '../registry/builders.ts'
+} from '../registry/networks.ts'
 import { detection } from '../registry/tasks.ts'
-import { type ReadOptions, type RestoreInput, readInput } from './input.ts'
-import { findModel } from './models.ts'
-import type { ComputeSession } from './session/compute.ts'
+import { type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
+import { findModel } from './resolveModel.ts'
+import type { ProcessSession } from './session/computeProcess.ts'
 import { type DeviceRequest, openAt, placementsFor } from './session/devices.ts'
 
 export interface DetectorOptions extends DeviceRequest {
@@ -51,7 +51,7 @@ interface Words {
 }
 
 interface Open {
-  readonly session: ComputeSession
+  readonly session: ProcessSession
   readonly imageSide: number
   readonly words: Words
   readonly notes: readonly string[]
@@ -97,7 +97,7 @@ export class Detector implements AsyncDisposable {
     return this.runPlanes(pixelsToPlanes(pixels).image, options)
   }
 
-  /** The same for planes [c h w] of 0 .. 1, in colour or grey. */
+  /** The same for planes [c h w] of 0 .. 1, in color or gray. */
   async runPlanes(image: Image, options: RunOptions = {}): Promise<readonly Finding[]> {
     const { session, imageSide, words } = this.#open
     const seen: Float32Array[] = []

@@ -7,7 +7,7 @@ import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data } from '../core/data.ts'
-import { Light, lightDefaults } from '../models/light.ts'
+import { Light, lightDefaults } from '../models/light/light.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { createRestorer, type Restorer } from './restorer.ts'
@@ -82,10 +82,10 @@ const samplesOf = async (file: Uint8Array) => {
 
 describe('samples that a network leaves alone come back bit for bit', () => {
   const files: readonly (readonly [string, () => Sharp, string, string])[] = [
-    ['colour', () => eight(3).png(), 'uchar', 'srgb'],
-    ['grey', () => eight(1).toColourspace('b-w').png(), 'uchar', 'b-w'],
-    ['colour of 16 bits', () => sixteen(3).png(), 'ushort', 'rgb16'],
-    ['grey of 16 bits', () => sixteen(1).png(), 'ushort', 'grey16'],
+    ['color', () => eight(3).png(), 'uchar', 'srgb'],
+    ['gray', () => eight(1).toColourspace('b-w').png(), 'uchar', 'b-w'],
+    ['color of 16 bits', () => sixteen(3).png(), 'ushort', 'rgb16'],
+    ['gray of 16 bits', () => sixteen(1).png(), 'ushort', 'grey16'],
     ['TIFF of 16 bits', () => sixteen(3).tiff({ compression: 'lzw' }), 'ushort', 'rgb16'],
     ['opacity', () => eight(4).png(), 'uchar', 'srgb'],
     ['WebP with opacity', () => eight(4).webp({ lossless: true }), 'uchar', 'srgb'],
@@ -172,7 +172,7 @@ describe('opacity', () => {
   })
   const opacities = (data: ArrayLike<number>) => Array.from(data).filter((_, i) => i % 4 === 3)
 
-  test('is kept as it is, or restored as the colours are', async () => {
+  test('is kept as it is, or restored as the colors are', async () => {
     const picture = clear((i) => i)
     expect(opacities((await lighter.run(picture)).raw().data)).toEqual(
       Array.from({ length: 64 }, (_, i) => i),
@@ -192,25 +192,25 @@ describe('opacity', () => {
     expect(new Set(opacities(restored))).toEqual(new Set([200]))
   })
 
-  test('of nothing leaves the colours that nobody sees', async () => {
+  test('of nothing leaves the colors that nobody sees', async () => {
     const { data } = (await lighter.run(clear((i) => (i < 9 ? 0 : 255)))).raw()
     expect([data[0], data[32], data[36]]).toEqual([100, 100, 113])
   })
 })
 
 describe('strength', () => {
-  const grey = { width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(100) } as const
+  const gray = { width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(100) } as const
 
   test.each([
     [0, 100],
     [0.5, 106],
     [1, 113],
   ])('%d mixes the restoration with the picture', async (strength, value) => {
-    expect(new Set((await lighter.run(grey, { strength })).raw().data)).toEqual(new Set([value]))
+    expect(new Set((await lighter.run(gray, { strength })).raw().data)).toEqual(new Set([value]))
   })
 
   test.each([-0.1, 1.1, Number.NaN])('%d is refused', async (strength) => {
-    await expect(lighter.run(grey, { strength })).rejects.toThrow('strength: expected a number from 0 to 1')
+    await expect(lighter.run(gray, { strength })).rejects.toThrow('strength: expected a number from 0 to 1')
   })
 })
 

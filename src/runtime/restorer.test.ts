@@ -7,16 +7,16 @@ import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { roundUp } from '../core/functional.ts'
 import { decodeImage } from '../data/codec.ts'
 import { type Image, imageToTensor, quantize, tensorToImage } from '../data/image.ts'
-import { Dasr, dasrDefaults } from '../models/dasr.ts'
-import { Restormer, restormerDefaults } from '../models/restormer.ts'
+import { Dasr, dasrDefaults } from '../models/dasr/dasr.ts'
+import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { loadModel } from '../registry/builders.ts'
-import { imageReader, imageWriter } from './pixels.ts'
-import type { ProgressEvent } from './progress.ts'
+import { loadModel } from '../registry/networks.ts'
+import type { ProgressEvent } from './jobs/progress.ts'
+import { imageReader, imageWriter } from './pictures/planeIO.ts'
 import { createRestorer, type Restorer, restore } from './restorer.ts'
 import { placementsFor } from './session/devices.ts'
-import { nodeSession } from './session/sessionNode.ts'
+import { nodeSession } from './session/nodeOnnxSession.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-restorer-'))
 const at = (name: string) => join(dir, name)
@@ -82,7 +82,7 @@ describe('a restorer', () => {
     expect([data[0], data[1], data[2], data[3]]).toEqual([...expected.subarray(0, 3), 255])
   })
 
-  test('gives planes neither clamped nor rounded, also of values outside 0..1 and of grey', async () => {
+  test('gives planes neither clamped nor rounded, also of values outside 0..1 and of gray', async () => {
     const { image } = await decodeImage(at('photo.png'))
     const wild = { ...image, data: image.data.map((value) => 3 * value - 1) }
     const pixels = image.width * image.height
@@ -119,14 +119,14 @@ describe('a restorer', () => {
     expect(events.at(-1)?.secondsLeft).toBe(0)
   })
 
-  test('keeps opacity, 16 bits and grey', async () => {
+  test('keeps opacity, 16 bits and gray', async () => {
     const clear = Uint8Array.from({ length: 16 * 16 * 4 }, (_, i) => (i * 31) % 256)
     const restored = (await restorer.run({ data: clear, width: 16, height: 16, channels: 4 })).raw()
     expect(restored.data.filter((_, i) => i % 4 === 3)).toEqual(clear.filter((_, i) => i % 4 === 3))
     const deep = Uint16Array.from({ length: 16 * 16 }, (_, i) => i * 257)
-    const grey = await restorer.run({ data: deep, width: 16, height: 16, channels: 1 })
-    expect([grey.raw().channels, grey.raw().depth]).toEqual([1, 16])
-    const { depth, space } = await sharp(await grey.toBuffer({ format: 'png' })).metadata()
+    const gray = await restorer.run({ data: deep, width: 16, height: 16, channels: 1 })
+    expect([gray.raw().channels, gray.raw().depth]).toEqual([1, 16])
+    const { depth, space } = await sharp(await gray.toBuffer({ format: 'png' })).metadata()
     expect([depth, space]).toEqual(['ushort', 'grey16'])
   })
 
@@ -157,7 +157,7 @@ describe('a restorer', () => {
     })
   })
 
-  test('is cancelled at once', async () => {
+  test('is canceled at once', async () => {
     const controller = new AbortController()
     const running = restorer.run(
       { data: new Uint8Array(3 * 1024 ** 2), width: 1024, height: 1024, channels: 3 },
@@ -201,7 +201,7 @@ describe('a restorer', () => {
   })
 })
 
-test('DASR enlarges in tiles by what it found in the photo, grey and opacity included', async () => {
+test('DASR enlarges in tiles by what it found in the photo, gray and opacity included', async () => {
   const options = { ...dasrDefaults, scale: 2 }
   save(at('dasr.safetensors'), new Dasr(randomInit(sequence()), options))
   const clear = Uint8Array.from({ length: 24 * 16 * 2 }, (_, i) => (i % 2 === 1 ? 200 : i % 256))

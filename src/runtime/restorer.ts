@@ -5,21 +5,21 @@ import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { checkFormat } from '../data/codec.ts'
 import type { Image, Pixels } from '../data/image.ts'
-import { foreignProfile } from '../data/raster.ts'
+import { foreignProfile } from '../data/sharpRaster.ts'
 import type { License, ModelCard } from '../registry/cards.ts'
-import { examine, type NetworkRequest } from './asked.ts'
-import { Engine, type PictureOptions } from './engine.ts'
-import { type ReadInput, type ReadOptions, type RestoreInput, readInput } from './input.ts'
-import { findGuide, findModel, type ModelRequest } from './models.ts'
-import type { RestoreInfo } from './picture.ts'
-import type { OnProgress } from './progress.ts'
-import { RestoreResult } from './result.ts'
-import type { ComputeSession } from './session/compute.ts'
+import { checkRequest, type NetworkRequest } from './checkRequest.ts'
+import type { OnProgress } from './jobs/progress.ts'
+import { checkAborted } from './jobs/serialQueue.ts'
+import type { RestoreInfo } from './pictures/pictureTypes.ts'
+import { type DecodedInput, type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
+import { findGuide, findModel, type ModelRequest } from './resolveModel.ts'
+import { RestoreResult } from './restoreResult.ts'
+import type { ProcessSession } from './session/computeProcess.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
-import { type Guide, guideOf } from './session/openNetwork.ts'
+import { type Guide, guideOf } from './session/networkSessions.ts'
 import type { Opened, Placement } from './session/protocol.ts'
-import type { TileRequest } from './tiles/plan.ts'
-import { checkAborted } from './turns.ts'
+import { type PictureOptions, TiledRestoration } from './tiledRestoration.ts'
+import type { TileRequest } from './tiles/tilePlan.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
   /** File of the second network that some need which sample: a DA-CLIP, or the compression to latents. */
@@ -29,7 +29,7 @@ export interface RestorerOptions extends ModelRequest, DeviceRequest, TileReques
   /** Threads on the processor; its part of the cores unless given. */
   readonly threads?: number | undefined
   /** Restorers that will be open beside one another, this one included: each takes its part of cores and memory. */
-  readonly shares?: number | undefined
+  readonly concurrentRestorers?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
@@ -44,8 +44,8 @@ export interface RunPictureOptions extends PictureOptions {
 }
 
 interface Open {
-  readonly session: ComputeSession
-  readonly guide: (Guide & { readonly session: ComputeSession }) | undefined
+  readonly session: ProcessSession
+  readonly guide: (Guide & { readonly session: ProcessSession }) | undefined
   readonly placement: Placement
   readonly card: ModelCard | undefined
   readonly license: License
@@ -54,22 +54,22 @@ interface Open {
 /** A network, open until it is closed; pictures may be given at once and are restored in turn. */
 export class Restorer implements AsyncDisposable {
   readonly #open: Open
-  readonly #engine: Engine
+  readonly #engine: TiledRestoration
 
-  private constructor(open: Open, engine: Engine) {
+  private constructor(open: Open, engine: TiledRestoration) {
     this.#open = open
     this.#engine = engine
   }
 
   /** Finds the weights and refuses what they cannot do, then starts a process that opens the network on the device. */
   static async open(options: RestorerOptions): Promise<Restorer> {
-    const { shares = 1, signal } = options
+    const { concurrentRestorers = 1, signal } = options
     const { card, license, weights, given, trained, guide: guideFile } = findNetworks(options)
-    const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / shares))
+    const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / concurrentRestorers))
     // Its weights, as they are read and as they are run.
     const guideBytes = guideFile === undefined ? 0 : 2 * statSync(guideFile).size
     // Before the networks take their part.
-    const freeBytes = Math.max(0, process.availableMemory() / shares - guideBytes)
+    const freeBytes = Math.max(0, process.availableMemory() / concurrentRestorers - guideBytes)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, options: given, threads }
     const { session, placement } = await openAt(placementsFor(options), setup, { signal })
@@ -77,7 +77,7 @@ export class Restorer implements AsyncDisposable {
       const guide =
         guideFile === undefined ? undefined : await openGuide(guideFile, placement, { threads, signal })
       const { model, options: network } = session.opened
-      const engine = new Engine({
+      const engine = new TiledRestoration({
         ...{ network: { model, options: network, session, guide }, trained, freeBytes },
         request: options,
       })
@@ -124,7 +124,7 @@ export class Restorer implements AsyncDisposable {
   }
 
   /** The same for a picture that is being read already. @internal */
-  async runRead(reading: Promise<ReadInput>, options: RunPictureOptions): Promise<RestoreResult> {
+  async runRead(reading: Promise<DecodedInput>, options: RunPictureOptions): Promise<RestoreResult> {
     const started = performance.now()
     this.#engine.check(options)
     options.onProgress?.({ phase: 'read', done: 0, total: 1 })
@@ -133,13 +133,14 @@ export class Restorer implements AsyncDisposable {
     checkAborted(options.signal)
     const restoring = performance.now()
     // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
-    const isDeep = read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
+    const is16Bit =
+      read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
     const {
       pixels,
       samples,
       spread,
       info: done,
-    } = await this.#engine.restorePixels(read.pixels, isDeep, options)
+    } = await this.#engine.restorePixels(read.pixels, is16Bit, options)
     const seconds = { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 }
     const { placement, session, card } = this.#open
     const { model, sha256 } = session.opened
@@ -150,10 +151,10 @@ export class Restorer implements AsyncDisposable {
     const { depth, metadata } = read
     const format = options.format ?? read.format
     const resultOf = (one: Pixels) => new RestoreResult({ pixels: one, depth, format, metadata, info })
-    const grey = { depth: 8, format: 'png', metadata: undefined, info } as const
+    const gray = { depth: 8, format: 'png', metadata: undefined, info } as const
     return new RestoreResult({
       ...{ pixels, depth, format, metadata, info, samples: samples.map(resultOf) },
-      spread: spread && new RestoreResult({ ...grey, pixels: spread }),
+      spread: spread && new RestoreResult({ ...gray, pixels: spread }),
     })
   }
 
@@ -182,7 +183,7 @@ function findNetworks(options: RestorerOptions) {
   const { card, weights, options: told } = findModel(options)
   const given = { ...told, ...options.options }
   const asked = { weights, checkpoint: readCheckpoint(weights), card, given }
-  const { license, trained, ...network } = examine(asked, options)
+  const { license, trained, ...network } = checkRequest(asked, options)
   const guide = trained && findGuide(network, { weights, card, guide: options.guide })
   return { card, license, weights, given, trained, guide }
 }
@@ -204,7 +205,7 @@ export function createRestorer(options: RestorerOptions): Promise<Restorer> {
 }
 
 /** Begins to read a picture while the network is being opened; what is wrong with it comes when it is awaited. */
-export function readAhead(input: RestoreInput, options: ReadOptions): Promise<ReadInput> {
+export function readAhead(input: RestoreInput, options: ReadOptions): Promise<DecodedInput> {
   const read = readInput(input, options)
   read.catch(() => {})
   return read

@@ -5,7 +5,7 @@ import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
 import { messageOf, RestoreError } from '../core/errors.ts'
-import { isConstant } from '../core/host.ts'
+import { isConstant } from '../core/hostBackend.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
@@ -124,7 +124,7 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
 
 /**
  * Frees at its end every libtorch tensor that was made inside, but those in the result: a tensor, or one in an array or
- * object. Scopes nest. What outlives a step, such as an optimiser, is made outside.
+ * object. Scopes nest. What outlives a step, such as an optimizer, is made outside.
  */
 export function scope<T>(body: () => T): T {
   addon().scopeBegin()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
 import { float32Data } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { parameters } from '../nn/module.ts'
 import { backward, grad, moveToTorch, scalar, toTorch } from './backend.ts'
@@ -117,7 +117,7 @@ function descend(optimizerOf: (weights: ReadonlyMap<string, Tensor>) => Optimize
   return valuesOf(module.a)[0] ?? Number.NaN
 }
 
-describe.skipIf(libtorchMissing !== undefined)('the other optimisers', () => {
+describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
   test('adam takes weight decay into the gradient', () => {
     let [x, m, v] = [1, 0, 0]
     for (let t = 1; t <= 10; t++) {
@@ -158,7 +158,7 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimisers', () => {
     expect([...optimizer.state().keys()].filter((key) => key.endsWith('.step'))).toEqual(['a.step', 'b.step'])
   })
 
-  test('an optimiser whose state is put back goes on as if it had not stopped', () => {
+  test('an optimizer whose state is put back goes on as if it had not stopped', () => {
     const run = (optimizer: Optimizer, module: Pair, count: number) => {
       for (let step = 0; step < count; step++) {
         optimizer.zeroGrad()

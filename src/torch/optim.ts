@@ -1,4 +1,4 @@
-// Optimisers on libtorch's fused and foreach kernels: a few dispatcher calls update all parameters.
+// Optimizers on libtorch's fused and foreach kernels: a few dispatcher calls update all parameters.
 
 import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
@@ -40,13 +40,13 @@ export interface Optimizer {
   state(): ReadonlyMap<string, Tensor>
 }
 
-/** One parameter with what an optimiser remembers of it, by torch's names. */
+/** One parameter with what an optimizer remembers of it, by torch's names. */
 interface Slot<Name extends string> {
   readonly handle: Handle
   readonly memory: Readonly<Record<Name, Handle>>
 }
 
-/** Slots of all parameters, and the methods that every optimiser shares. */
+/** Slots of all parameters, and the methods that every optimizer shares. */
 function slotsOf<Name extends string>(
   parameters: Parameters,
   names: readonly Name[],
@@ -207,7 +207,7 @@ export function lion(
   }
 }
 
-/** Several optimisers as one, each for parameters of its own. */
+/** Several optimizers as one, each for parameters of its own. */
 function joined(optimizers: readonly Optimizer[]): Optimizer {
   return {
     step: (learningRate) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
 import { float32Data, viewAs } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { moveToTorch, toTorch } from '../torch/backend.ts'
 import { assign } from '../torch/optim.ts'

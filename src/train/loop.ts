@@ -5,25 +5,25 @@ import { RestoreError } from '../core/errors.ts'
 import { scalar, scope } from '../torch/backend.ts'
 import { averageGradients, averageNumbers, group } from '../torch/group.ts'
 import { clipEachGradNorm, clipGradNorm } from '../torch/optim.ts'
-import type { Identity } from './identity.ts'
 import type { LoadedBatch, Loader } from './loader/loader.ts'
-import { Meter } from './meter.ts'
 import { phaseAt, rateAt } from './recipe/recipe.ts'
 import { type Journal, openJournal } from './report/journal.ts'
-import { lossesOf, type Run } from './run.ts'
 import { type Best, files, loadState, type Progress, saveState, saveWeights } from './state.ts'
 import { addGradients } from './step.ts'
+import { Throughput } from './throughput.ts'
+import type { TrainingIdentity } from './trainingIdentity.ts'
+import { lossesOf, type TrainingRun } from './trainingRun.ts'
 import { validate } from './validate.ts'
 
 export interface TrainOptions {
   /** Where state, weights, log and report go. */
   readonly folder: string
-  readonly identity: Identity
+  readonly identity: TrainingIdentity
   /** Goes on from the folder's state. */
   readonly isResumed: boolean
   /** Makes the batches from a step on. */
   readonly openLoader: (fromStep: number) => Loader
-  readonly onProgress?: ((news: string) => void) | undefined
+  readonly onProgress?: ((line: string) => void) | undefined
   /** Aborting it saves the state and ends the training. */
   readonly signal?: AbortSignal | undefined
 }
@@ -32,7 +32,7 @@ export interface TrainOptions {
  * Trains to the recipe's last step; what it was for is then in the folder. Several processes share the batches that a step accumulates;
  * the first of them validates, writes and tells.
  */
-export async function train(run: Run, options: TrainOptions): Promise<Progress> {
+export async function train(run: TrainingRun, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
   const begun: Progress = options.isResumed ? loadState(run, folder, identity) : { step: 0, best: undefined }
@@ -41,7 +41,7 @@ export async function train(run: Run, options: TrainOptions): Promise<Progress> 
   const { rank, size } = group()
   const isFirst = rank === 0
   const journal = isFirst ? openJournal(folder, recipe.name, begun.step) : undefined
-  const meter = new Meter(recipe.steps, begun.step)
+  const meter = new Throughput(recipe.steps, begun.step)
   const loader = options.openLoader(begun.step)
   try {
     for (let step = begun.step; step < recipe.steps; step++) {
@@ -94,7 +94,10 @@ async function nextBatches(loader: Loader, count: number): Promise<readonly Load
 }
 
 /** Gradients of the mean loss of the batches, over all processes; returns the mean of each loss. */
-export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Readonly<Record<string, number>> {
+export function addAllGradients(
+  run: TrainingRun,
+  batches: readonly LoadedBatch[],
+): Readonly<Record<string, number>> {
   const share = 1 / batches.length
   const means: Record<string, number> = {}
   for (const { batch, plan } of batches) {
@@ -107,7 +110,7 @@ export function addAllGradients(run: Run, batches: readonly LoadedBatch[]): Read
 }
 
 /** Clips as the recipe says; returns the joint norm before, where it does. */
-function clipGradients({ recipe, trained }: Run): number | undefined {
+function clipGradients({ recipe, trained }: TrainingRun): number | undefined {
   const { maxGradNorm, maxGradNormEach } = recipe
   return scope(() => {
     const each = maxGradNormEach === undefined ? undefined : clipEachGradNorm(trained, maxGradNormEach)
@@ -134,7 +137,7 @@ function checkFinite(
 }
 
 async function validateAndKeepBest(
-  run: Run,
+  run: TrainingRun,
   { folder, identity, onProgress }: TrainOptions,
   journal: Journal,
   { step, best }: Progress,

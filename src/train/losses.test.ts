@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../test/libtorch.ts'
 import { float32Data, viewAs } from '../core/data.ts'
-import { hostTensor } from '../core/host.ts'
+import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { backward, grad, moveToTorch, scalar, toTorch } from '../torch/backend.ts'
 import { charbonnierLoss, frequencyLoss, l1Loss, mseLoss, psnrLoss } from './losses.ts'

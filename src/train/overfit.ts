@@ -5,7 +5,7 @@ import { scope } from '../torch/backend.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
 import { rateAt } from './recipe/recipe.ts'
-import type { Run } from './run.ts'
+import type { TrainingRun } from './trainingRun.ts'
 
 export interface Overfitted {
   readonly steps: number
@@ -15,7 +15,7 @@ export interface Overfitted {
 
 /** Trains on the first batch alone, at a learning rate that warms up as the recipe's but never falls; its loss must fall by half. */
 export async function overfit(
-  run: Run,
+  run: TrainingRun,
   openLoader: (fromStep: number) => Loader,
   { steps, onProgress }: { readonly steps: number; readonly onProgress: (text: string) => void },
 ): Promise<Overfitted> {

@@ -2,8 +2,8 @@
 // All chance follows from seed and step (loader/plan.ts), so a state needs no generators and no data position but the step.
 
 import { join } from 'node:path'
+import { type Checkpoint, loadTensor } from '../checkpoints/checkpoint.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
-import { type Checkpoint, loadTensor } from '../checkpoints/stored.ts'
 import type { TensorData } from '../core/data.ts'
 import { sameShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -11,9 +11,9 @@ import type { Tensor } from '../core/tensor.ts'
 import { stateDict } from '../nn/module.ts'
 import { scope, toTorch } from '../torch/backend.ts'
 import { assign } from '../torch/optim.ts'
-import { differences, type Identity, steadyPart } from './identity.ts'
 import { rateAt } from './recipe/recipe.ts'
-import { publishedNetwork, type Run } from './run.ts'
+import { differences, steadyPart, type TrainingIdentity } from './trainingIdentity.ts'
+import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
 /** What a training goes on from, and the weights it is for: the newest ones and those of the best validation. */
 export const files = {
@@ -35,7 +35,7 @@ export interface Progress {
   readonly best: Best | undefined
 }
 
-function tensorsOf(run: Run): Map<string, Tensor> {
+function tensorsOf(run: TrainingRun): Map<string, Tensor> {
   const parts = [
     ['model', stateDict(run.network)],
     ['optimizer', run.optimizer.state()],
@@ -53,7 +53,12 @@ function readAll(tensors: ReadonlyMap<string, Tensor>): Map<string, TensorData> 
 }
 
 /** Writes the state, then the weights; each appears whole or not at all. */
-export function saveState(run: Run, folder: string, identity: Identity, progress: Progress): void {
+export function saveState(
+  run: TrainingRun,
+  folder: string,
+  identity: TrainingIdentity,
+  progress: Progress,
+): void {
   const metadata = new Map([
     ['limpid', 'training state'],
     ['progress', JSON.stringify(progress)],
@@ -64,7 +69,12 @@ export function saveState(run: Run, folder: string, identity: Identity, progress
 }
 
 /** Weights under their official keys, with what they are and where they come from. */
-export function saveWeights(run: Run, path: string, identity: Identity, { step, best }: Progress): void {
+export function saveWeights(
+  run: TrainingRun,
+  path: string,
+  identity: TrainingIdentity,
+  { step, best }: Progress,
+): void {
   const { name, card, network, seed } = run.recipe
   const { code, data, version } = identity
   const provenance = {
@@ -90,7 +100,7 @@ export function saveWeights(run: Run, path: string, identity: Identity, { step, 
 }
 
 /** Puts a run where its folder's state was; refuses a state of another recipe, code or data, saying what differs. */
-export function loadState(run: Run, folder: string, identity: Identity): Progress {
+export function loadState(run: TrainingRun, folder: string, identity: TrainingIdentity): Progress {
   const path = join(folder, files.state)
   const checkpoint = readCheckpoint(path)
   const written = checkpoint.metadata.get('identity')
@@ -100,7 +110,7 @@ export function loadState(run: Run, folder: string, identity: Identity): Progres
       `${path}: expected the state of a training, got a file without its identity; begin another training with --out`,
     )
   }
-  const before = JSON.parse(written) as Identity
+  const before = JSON.parse(written) as TrainingIdentity
   // At the steps that were noted, which another number of steps would choose elsewhere.
   const rates = Object.fromEntries(
     Object.keys(before.rates).map((step) => [step, rateAt(run.recipe, Number(step))]),

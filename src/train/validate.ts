@@ -7,11 +7,11 @@ import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '
 import type { ImageSource } from '../data/sources/datasets.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
+import { streamOf } from './loader/batchPlan.ts'
 import { decodeShared, type OpenImages } from './loader/images.ts'
-import { streamOf } from './loader/plan.ts'
 import type { Recipe, Validation } from './recipe/recipe.ts'
-import type { Picture } from './report/html.ts'
-import { publishedNetwork, type Run } from './run.ts'
+import type { Picture } from './report/reportPage.ts'
+import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
 export interface ValidationResult {
   /** Means over the images. */
@@ -30,7 +30,7 @@ interface Pair {
 
 /** Restores the validation images and measures the results; undefined where the recipe has no validation. */
 export async function validate(
-  run: Run,
+  run: TrainingRun,
   onImage: (done: number, total: number) => void = () => {},
 ): Promise<ValidationResult | undefined> {
   const { recipe, validation: images } = run
@@ -114,7 +114,7 @@ interface Span {
   readonly start: number
 }
 
-function restoreImage(run: Run, validation: Validation<object>, input: Image): Image {
+function restoreImage(run: TrainingRun, validation: Validation<object>, input: Image): Image {
   const compute = () => {
     const x = toTorch(imageToTensor(input), run.device)
     return validation.restore(publishedNetwork(run), x, run.recipe.constants ?? {}).read()

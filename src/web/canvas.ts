@@ -2,7 +2,7 @@
 // the browser would hold in all files.
 
 import { messageOf, RestoreError } from '../core/errors.ts'
-import type { CanvasPicture, RawInput } from '../runtime/picture.ts'
+import type { CanvasPicture, RawInput } from '../runtime/pictures/pictureTypes.ts'
 
 /** What a canvas gives and takes, in sRGB. */
 export interface CanvasImageData extends CanvasPicture {
@@ -47,7 +47,7 @@ function drawOn({ width, height }: { readonly width: number; readonly height: nu
   throw new Error(`no canvas of ${width} × ${height} pixels`)
 }
 
-/** The picture of a file, upright and in sRGB; as grey or without opacity where nothing is lost by it. */
+/** The picture of a file, upright and in sRGB; as gray or without opacity where nothing is lost by it. */
 export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
   try {
     const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' })
@@ -68,12 +68,12 @@ export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
 }
 
 function fewestChannels({ data, width, height }: CanvasPicture): RawInput {
-  let [isOpaque, isGrey] = [true, true]
+  let [isOpaque, isGray] = [true, true]
   for (let i = 0; i < data.length; i += 4) {
     if (data[i + 3] !== 255) isOpaque = false
-    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) isGrey = false
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) isGray = false
   }
-  const kept = [...(isGrey ? [0] : [0, 1, 2]), ...(isOpaque ? [] : [3])]
+  const kept = [...(isGray ? [0] : [0, 1, 2]), ...(isOpaque ? [] : [3])]
   const channels = kept.length as 1 | 2 | 3 | 4
   const samples = new Uint8Array(width * height * channels)
   for (let i = 0; i < samples.length; i++)

@@ -1,6 +1,6 @@
 // The ops that weights in host memory have, against PyTorch.
 
-import { hostData, hostTensor, isHostOp } from '../../src/core/host.ts'
+import { hostData, hostTensor, isHostOp } from '../../src/core/hostBackend.ts'
 import { opCases } from '../ops.cases.ts'
 import { applyOp, runCases } from './cases.ts'
 

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 
-/** Writes `count` colour pictures of 32 × 40 pixels, or of the size given. */
+/** Writes `count` color pictures of 32 × 40 pixels, or of the size given. */
 export async function writePictures(
   folder: string,
   count: number,

@@ -1,3 +1,3 @@
-// Apart from the recipe, to see that recipes can import their neighbours.
+// Apart from the recipe, to see that recipes can import their neighbors.
 
 export const steps = 20

@@ -2,7 +2,11 @@
 
 import { elementCount, float32Data } from '../../../src/core/data.ts'
 import { l1Loss } from '../../../src/core/functional.ts'
-import { Restormer, type RestormerOptions, restormerDefaults } from '../../../src/models/restormer.ts'
+import {
+  Restormer,
+  type RestormerOptions,
+  restormerDefaults,
+} from '../../../src/models/restormer/restormer.ts'
 import { randomInit } from '../../../src/nn/init.ts'
 import { parameters } from '../../../src/nn/module.ts'
 import { autocast, moveToTorch, toTorch } from '../../../src/torch/backend.ts'

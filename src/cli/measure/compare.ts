@@ -8,8 +8,7 @@ import type { Image } from '../../data/image.ts'
 import { pairSources } from '../../data/sources/pairs.ts'
 import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
-import { figure } from '../../metrics/report/report.ts'
-import { writeResult } from '../result.ts'
+import { figure } from '../../metrics/report/evaluationPage.ts'
 import {
   checkOutput,
   countImages,
@@ -20,6 +19,7 @@ import {
   printResult,
   reporter,
 } from '../shell.ts'
+import { writeResult } from '../writeResult.ts'
 import {
   decodeFrom,
   describeCrop,
@@ -30,7 +30,7 @@ import {
   openMeasuring,
   parseMetrics,
   reportFailures,
-} from './measuring.ts'
+} from './metricSession.ts'
 
 export interface CompareOptions extends GlobalOptions {
   readonly metrics: string
@@ -109,7 +109,7 @@ async function compareFolders(
   const [truths, images] = pairSources(await openImages(reference), [await openImages(output)])
   if (!truths || !images) throw new TypeError('expected two sources')
   const measuring = openMeasuring({ names, weights: options.metricWeights, pictures: truths.length })
-  const news = reporter(options)
+  const progress = reporter(options)
   async function* samples(): AsyncGenerator<Sample | Unreadable> {
     for (let i = 0; i < (truths?.length ?? 0); i++) {
       const name = images!.name(i)
@@ -128,12 +128,12 @@ async function compareFolders(
       }
     }
   }
-  const onRow = countImages(news, 'comparing', truths.length)
+  const onRow = countImages(progress, 'comparing', truths.length)
   let evaluation: Evaluation
   try {
     evaluation = await evaluate(samples(), (input) => input, names, { cropPx, onRow, ...measuring })
   } finally {
-    news.done()
+    progress.done()
     await measuring.close()
   }
   const hasFigures = evaluation.failed < evaluation.rows.length
@@ -151,7 +151,7 @@ function mapFacts(map: string | undefined, gain: number): object {
 /** Named by their files, which an error about tensors could not tell. */
 function checkSizes(first: string, a: Image, second: string, b: Image): void {
   const size = ({ width, height, channels }: Image) =>
-    `${width} × ${height}, ${channels === 1 ? 'grey' : 'colour'}`
+    `${width} × ${height}, ${channels === 1 ? 'gray' : 'color'}`
   if (size(a) === size(b)) return
   throw new RestoreError(
     'shape',

@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { limpid } from '../../../test/limpid.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
-import { Light, lightDefaults } from '../../models/light.ts'
+import { Light, lightDefaults } from '../../models/light/light.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
 
@@ -95,11 +95,7 @@ describe('limpid compare', { timeout: 120_000 }, () => {
   })
 
   test.each([
-    [
-      ['clean/0.png', 'small.png'],
-      1,
-      /clean\/0\.png \(51 × 43, colour\) and .*small\.png \(20 × 10, colour\)/,
-    ],
+    [['clean/0.png', 'small.png'], 1, /clean\/0\.png \(51 × 43, color\) and .*small\.png \(20 × 10, color\)/],
     [['clean', 'small.png'], 2, /expected two images or two folders, got a folder and a file/],
     [['clean', 'broken'], 1, /expected partners by path .* none for x<b>\.png/],
     [['clean/0.png', 'broken/x<b>.png'], 1, /x<b>\.png: expected a readable still image/],

@@ -4,12 +4,11 @@ import { RestoreError } from '../../core/errors.ts'
 import type { Image } from '../../data/image.ts'
 import { resizeTo } from '../../degrade/resize.ts'
 import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../../metrics/evaluate.ts'
-import { findProtocol, type Protocol } from '../../metrics/presets.ts'
-import { type ReportCase, reportHtml } from '../../metrics/report/report.ts'
+import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
+import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
 import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
-import { isSampling } from '../../runtime/sampling/sampling.ts'
+import { isSampling } from '../../runtime/sampling/samplingPlan.ts'
 import { type NetworkOptions, requestOf, runOf } from '../networks/request.ts'
-import { writeResult } from '../result.ts'
 import {
   checkOutput,
   countImages,
@@ -19,6 +18,7 @@ import {
   printResult,
   reporter,
 } from '../shell.ts'
+import { writeResult } from '../writeResult.ts'
 import {
   describeCrop,
   formatConventions,
@@ -29,7 +29,7 @@ import {
   openMeasuring,
   parseMetrics,
   reportFailures,
-} from './measuring.ts'
+} from './metricSession.ts'
 import { type Column, openColumns } from './testSets.ts'
 import { type Restored, WorstCases } from './worstCases.ts'
 
@@ -61,7 +61,7 @@ interface Measured extends Evaluation {
 export async function evalCommand(jsonFile: string | undefined, options: EvalOptions): Promise<void> {
   checkRequest(jsonFile, options)
   const threads = options.threads === undefined ? undefined : parseWhole('--threads', options.threads, 1)
-  const news = reporter(options)
+  const progress = reporter(options)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt)
@@ -75,11 +75,11 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
       ...(threads === undefined ? {} : { threads }),
     })
     try {
-      const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, news }
+      const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, progress }
       const cases = options.html === undefined ? 0 : Math.ceil(shownCases / columns.length)
       const measured: Measured[] = []
       for (const column of columns) measured.push(await measureColumn(column, run, cases))
-      news.done()
+      progress.done()
       finish(measured, facts, jsonFile, options)
     } finally {
       await measuring.close()
@@ -188,11 +188,11 @@ interface Run {
   readonly cropPx: number
   readonly measuring: Measuring
   readonly signal: AbortSignal
-  readonly news: ReturnType<typeof reporter>
+  readonly progress: ReturnType<typeof reporter>
 }
 
 async function measureColumn(column: Column, run: Run, shown: number): Promise<Measured> {
-  const { restorer, how, names, cropPx, measuring, signal, news } = run
+  const { restorer, how, names, cropPx, measuring, signal, progress } = run
   const worst = new WorstCases(names, shown)
   // Restored images whose figures are not there yet.
   const inWork = new Map<string, Restored>()
@@ -209,7 +209,7 @@ async function measureColumn(column: Column, run: Run, shown: number): Promise<M
     if (shown > 0) inWork.set(name, { input, output, reference })
     return output
   }
-  const count = countImages(news, `evaluating ${column.name}:`, column.count)
+  const count = countImages(progress, `evaluating ${column.name}:`, column.count)
   const onRow = (row: Row) => {
     count()
     const restored = inWork.get(row.name)

@@ -13,9 +13,8 @@ import { isotropicGaussian } from '../../degrade/numerics/kernels.ts'
 import { srmdImage } from '../../degrade/srmd.ts'
 import { linearProbe, projectRows } from '../../metrics/report/representations.ts'
 import { type Dot, representationsHtml } from '../../metrics/report/representationsPage.ts'
-import { loadModel } from '../../registry/builders.ts'
-import { nodeSession } from '../../runtime/session/sessionNode.ts'
-import { writeResult } from '../result.ts'
+import { loadModel } from '../../registry/networks.ts'
+import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
 import {
   checkOutput,
   formatProgress,
@@ -24,6 +23,7 @@ import {
   printResult,
   reporter,
 } from '../shell.ts'
+import { writeResult } from '../writeResult.ts'
 
 export interface RepresentationsOptions extends GlobalOptions {
   readonly weights: string
@@ -56,7 +56,7 @@ export async function representationsCommand(options: RepresentationsOptions): P
     throw new RestoreError('usage', `--weights: expected a DASR, whose encoder is shown, got ${model.id}`)
   const scale = model.builder.scale(model.options)
   const session = nodeSession(model.part('encode'))
-  const news = reporter(options)
+  const progress = reporter(options)
   const known: Known[] = []
   const rows: Float32Array[] = []
   try {
@@ -76,10 +76,10 @@ export async function representationsCommand(options: RepresentationsOptions): P
         rows.push(await encode(session, srmdImage(middle, settings, counterRandom(image).fork(i))))
         known.push({ image, name, width, noise })
       }
-      news.show(formatProgress(image + 1, count, started))
+      progress.show(formatProgress(image + 1, count, started))
     }
   } finally {
-    news.done()
+    progress.done()
     await session.close()
   }
   const { points, shares } = projectRows(rows)

@@ -7,10 +7,10 @@ import { crop, type Image } from '../../data/image.ts'
 import type { ImageSource } from '../../data/sources/datasets.ts'
 import { findPairs, type Match, pairSources } from '../../data/sources/pairs.ts'
 import { parseChain } from '../../degrade/chain.ts'
-import { randomFor } from '../../degrade/named.ts'
+import { randomFor } from '../../degrade/namedRandom.ts'
 import type { Sample, Unreadable } from '../../metrics/evaluate.ts'
-import { cutToMultiple, degradedSamples, type Protocol } from '../../metrics/presets.ts'
-import { decodeFrom, openImages } from './measuring.ts'
+import { cutToMultiple, degradedSamples, type Protocol } from '../../metrics/protocols.ts'
+import { decodeFrom, openImages } from './metricSession.ts'
 
 /** One column of a table. */
 export interface Column {

@@ -4,7 +4,7 @@ import { encodeImage } from '../../data/codec.ts'
 import { crop, type Image } from '../../data/image.ts'
 import { factsOf, type Row } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, worstSquare } from '../../metrics/report/differenceMap.ts'
-import type { ReportCase } from '../../metrics/report/report.ts'
+import type { ReportCase } from '../../metrics/report/evaluationPage.ts'
 
 /** Side of the crops in pixels of the output. */
 const sidePx = 160

@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
-import type { LoadedModel } from '../../registry/builders.ts'
+import type { LoadedModel } from '../../registry/networks.ts'
 
 export interface BackendOptions {
   readonly backend?: string
@@ -19,13 +19,13 @@ export async function openSession(
     throw new RestoreError('usage', `--device: expected auto, cpu or cuda[:N], got ${device}`)
   }
   if (backend === 'torch') {
-    const { torchSession } = await import('../../torch/session.ts')
+    const { torchSession } = await import('../../torch/torchSession.ts')
     return torchSession(model.network, model.forward, cuda ? `cuda:${Number(cuda[1] ?? 0)}` : 'cpu')
   }
   if (backend !== 'auto' && backend !== 'onnx') {
     throw new RestoreError('usage', `--backend: expected auto, onnx or torch, got ${backend}`)
   }
   if (cuda) throw new RestoreError('usage', '--device cuda: runs through libtorch; add --backend torch')
-  const { nodeSession } = await import('../../runtime/session/sessionNode.ts')
+  const { nodeSession } = await import('../../runtime/session/nodeOnnxSession.ts')
   return nodeSession(model)
 }

@@ -1,14 +1,14 @@
 // limpid inspect and limpid convert: what a weights file is, and the same weights as safetensors.
 
+import { type Checkpoint, loadTensor, type StoredTensor } from '../../checkpoints/checkpoint.ts'
 import { fromFloat32, toFloat32 } from '../../checkpoints/convert.ts'
-import type { ModelId } from '../../checkpoints/detect.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
 import type { WritableTensor } from '../../checkpoints/safetensors.ts'
-import { type Checkpoint, loadTensor, type StoredTensor } from '../../checkpoints/stored.ts'
 import { elementCount } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { recognize } from '../../registry/builders.ts'
 import { licenseOf } from '../../registry/cards.ts'
+import type { ModelId } from '../../registry/networkSignatures.ts'
+import { recognize } from '../../registry/networks.ts'
 import { checkOutput, type GlobalOptions, printResult } from '../shell.ts'
 
 export function inspectCommand(file: string, options: GlobalOptions & { readonly keys?: boolean }): void {
@@ -37,7 +37,7 @@ export function inspectCommand(file: string, options: GlobalOptions & { readonly
     ],
     ['network', 'model' in network ? network.model : network.unknown],
     ...('options' in network
-      ? [['options', JSON.stringify(network.options)] as const, ['licence', network.license] as const]
+      ? [['options', JSON.stringify(network.options)] as const, ['license', network.license] as const]
       : []),
     ['tensors', `${keys.length}, ${parameters.toLocaleString('en')} values, ${dtypes.join(', ')}`],
     ...[...metadata].map(([name, value]) => [name, value] as const),

@@ -9,12 +9,12 @@ import { roundUp } from '../../core/functional.ts'
 import type { NamedData } from '../../core/session.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
-import { type LoadedModel, loadModel } from '../../registry/builders.ts'
 import { type License, licenseOf } from '../../registry/cards.ts'
-import { findModel } from '../../runtime/models.ts'
-import { onnxSession } from '../../runtime/session/sessionNode.ts'
-import { writeResult } from '../result.ts'
+import { type LoadedModel, loadModel } from '../../registry/networks.ts'
+import { findModel } from '../../runtime/resolveModel.ts'
+import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
 import { checkOutput, type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
+import { writeResult } from '../writeResult.ts'
 
 export interface ExportOptions extends GlobalOptions {
   readonly model?: string
@@ -33,20 +33,20 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
   checkOutput(output, options.overwrite)
   const { model, license } = openModel(options)
   const { traced, checked } = sizesOf(options, model)
-  const news = reporter(options)
-  news.show('tracing and optimising')
+  const progress = reporter(options)
+  progress.show('tracing and optimizing')
   const metadata = {
     model: model.id,
     options: JSON.stringify(model.options),
-    licence: license.title,
+    license: license.title,
   }
   const inputs = Object.keys(model.inputs).map((name) => inputOf(name, model, traced))
   const bytes = toOnnx(trace(inputs, model.forward), { metadata })
-  news.show('checking against the eager result')
+  progress.show('checking against the eager result')
   const samples = Object.keys(model.inputs).map((name) => sampleOf(inputOf(name, model, checked)))
   const difference = await compareWithEager(bytes, model, Object.fromEntries(samples))
   writeResult(output, bytes)
-  news.done()
+  progress.done()
   const summary = `${output}, largest difference to libtorch ${difference.toExponential(1)}`
   const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]))
   printResult(options, { output, inputs: shapes, bytes: bytes.length, difference }, summary)
@@ -77,7 +77,7 @@ function sizesOf(
   const b = dynamic ? 'b' : 1
   const isSized = Object.values(inputs).some((layout) => layout.endsWith('h w'))
   if (!isSized) {
-    const p = builder.window?.(options) ?? 1
+    const p = builder.fixedSide?.(options) ?? 1
     // Texts of CLIP are filled up to their longest.
     const own = { p, n: Number(Reflect.get(options, 'contextLength')) }
     if (size === undefined || size === `${p}x${p}`)
@@ -122,7 +122,7 @@ function sampleOf({ name, shape, dtype }: Input<number>): readonly [string, Tens
 }
 
 async function compareWithEager(bytes: Uint8Array, model: LoadedModel, sample: NamedData): Promise<number> {
-  const { torchSession } = await import('../../torch/session.ts')
+  const { torchSession } = await import('../../torch/torchSession.ts')
   const session = await onnxSession(bytes)
   const exported = await session.run(sample).finally(() => session.close())
   const eager = await torchSession(model.network, model.forward).run(sample)

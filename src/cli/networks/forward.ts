@@ -1,10 +1,10 @@
 // limpid forward: raw tensors through a network.
 
+import { loadTensor } from '../../checkpoints/checkpoint.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
-import { loadTensor } from '../../checkpoints/stored.ts'
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { loadModel } from '../../registry/builders.ts'
+import { loadModel } from '../../registry/networks.ts'
 import { checkOutput, type GlobalOptions, parseObject, printResult } from '../shell.ts'
 import { type BackendOptions, openSession } from './backends.ts'
 

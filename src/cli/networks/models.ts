@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { findCard, loadModel } from '../../registry/builders.ts'
 import { cards, figureOf, licenses, type ModelCard } from '../../registry/cards.ts'
+import { findCard, loadModel } from '../../registry/networks.ts'
 import { findTask, isDefaultModel } from '../../registry/tasks.ts'
-import { checkVariant } from '../../runtime/asked.ts'
-import { findModel, packagedWeights } from '../../runtime/models.ts'
+import { checkVariant } from '../../runtime/checkRequest.ts'
+import { findModel, packagedWeights } from '../../runtime/resolveModel.ts'
 import { type GlobalOptions, green, printResult, red } from '../shell.ts'
 
 interface ListOptions extends GlobalOptions {
@@ -60,7 +60,7 @@ export function showModel(id: string, options: GlobalOptions): void {
     ...(reference?.command ? [`          ${reference.command}`] : []),
     ...(training ? [`data      ${training.data}`, `training  ${training.command}`] : []),
     `paper     ${card.paper}`,
-    `licence   ${title}. ${note}`,
+    `license   ${title}. ${note}`,
   ]
   printResult(options, described(card), rows.join('\n'))
 }

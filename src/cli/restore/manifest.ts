@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
-import type { Job } from '../targets.ts'
+import type { Job } from '../outputPlan.ts'
 
 export const manifestName = '.limpid-restore.jsonl'
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
 import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
-import { writeResult } from '../result.ts'
+import { type Job, type Plan, planJobs, type TargetOptions } from '../outputPlan.ts'
 import {
   checkOutput,
   formatSeconds,
@@ -15,7 +15,7 @@ import {
   parseWhole,
   printResult,
 } from '../shell.ts'
-import { type Job, type Plan, planJobs, type TargetOptions } from '../targets.ts'
+import { writeResult } from '../writeResult.ts'
 import { Manifest, manifestName, removeLeftovers } from './manifest.ts'
 import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
 import { RestoreProgress } from './restoreProgress.ts'
@@ -53,9 +53,9 @@ export async function restoreCommand(
     progress.opening()
     const [only] = plan.jobs.length === 1 ? plan.jobs : []
     const ahead = only && only.path !== '-' ? { job: only, read: readAhead(only.path, treatment) } : undefined
-    const shares = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
-    for (let i = 0; i < shares; i++)
-      restorers.push(await createRestorer({ ...request, shares, signal: interrupt.signal }))
+    const concurrentRestorers = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
+    for (let i = 0; i < concurrentRestorers; i++)
+      restorers.push(await createRestorer({ ...request, concurrentRestorers, signal: interrupt.signal }))
     const { todo, manifest } = remaining(plan, restorers[0] as Restorer, treatment, options)
     const skipped = plan.jobs.length - todo.length
     progress.begin(todo.length)

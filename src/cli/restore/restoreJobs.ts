@@ -4,13 +4,13 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { decodeBytes } from '../../data/codec.ts'
-import type { ReadInput } from '../../runtime/input.ts'
-import type { RestoreInfo } from '../../runtime/picture.ts'
+import type { RestoreInfo } from '../../runtime/pictures/pictureTypes.ts'
+import type { DecodedInput } from '../../runtime/readInput.ts'
+import type { RestoreResult } from '../../runtime/restoreResult.ts'
 import type { Restorer, RunPictureOptions } from '../../runtime/restorer.ts'
-import type { RestoreResult } from '../../runtime/result.ts'
-import { writeResult } from '../result.ts'
+import type { Job } from '../outputPlan.ts'
 import { readInput } from '../shell.ts'
-import type { Job } from '../targets.ts'
+import { writeResult } from '../writeResult.ts'
 import type { Manifest } from './manifest.ts'
 import type { RestoreProgress } from './restoreProgress.ts'
 
@@ -44,7 +44,7 @@ export interface BatchOptions {
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
   /** A picture that is being read since before the networks were open. */
-  readonly ahead: { readonly job: Job; readonly read: Promise<ReadInput> } | undefined
+  readonly ahead: { readonly job: Job; readonly read: Promise<DecodedInput> } | undefined
   readonly signal: AbortSignal
   readonly onWritten: (result: Restored) => void
 }

@@ -1,7 +1,7 @@
 // How far a batch of pictures is, on stderr: one line that is rewritten on a terminal, else a line for each picture, and now and
 // then one for a large picture.
 
-import type { ProgressEvent } from '../../runtime/progress.ts'
+import type { ProgressEvent } from '../../runtime/jobs/progress.ts'
 import { formatSeconds, type GlobalOptions, reporter } from '../shell.ts'
 
 /** Between two lines about one picture where they are not rewritten. */
@@ -15,7 +15,7 @@ interface Current {
 }
 
 export class RestoreProgress {
-  readonly #news: ReturnType<typeof reporter>
+  readonly #progress: ReturnType<typeof reporter>
   readonly #isTerminal = process.stderr.isTTY === true
   #started = performance.now()
   readonly #current = new Map<string, Current>()
@@ -26,7 +26,7 @@ export class RestoreProgress {
   #total = 1
 
   constructor(options: GlobalOptions) {
-    this.#news = reporter(options)
+    this.#progress = reporter(options)
   }
 
   /** Megapixels of the inputs that are done. */
@@ -35,7 +35,7 @@ export class RestoreProgress {
   }
 
   opening(): void {
-    if (this.#isTerminal) this.#news.show('opening the network')
+    if (this.#isTerminal) this.#progress.show('opening the network')
   }
 
   /** The network is open; speed and time left are those from here on. */
@@ -53,7 +53,7 @@ export class RestoreProgress {
     this.#current.set(name, { name, fraction, pixels, words })
     // Not rewritten, the first lines and the last ones of small pictures would tell nothing.
     if (!this.#isTerminal && (!isRestoring || done === total || !this.#isTime())) return
-    this.#news.show(
+    this.#progress.show(
       `${this.#place()}${name}, ${words}${isRestoring ? `, ${this.#speed()}, ${left} left` : ''}`,
     )
   }
@@ -66,7 +66,7 @@ export class RestoreProgress {
     this.#lastMs = performance.now()
     if (this.#total === 1 || this.#isTerminal) return
     const left = formatSeconds(this.#secondsLeft())
-    this.#news.show(
+    this.#progress.show(
       `${this.#done}/${this.#total} ${name}: ${formatSeconds(seconds)}, ${this.#speed()}, ${left} left`,
     )
   }
@@ -79,20 +79,20 @@ export class RestoreProgress {
 
   /** A line that stays, and is told even where nothing else is. */
   say(line: string): void {
-    this.#news.clear()
+    this.#progress.clear()
     process.stderr.write(`${line}\n`)
   }
 
   /** The last line, unless told to be quiet. */
   end(line: string): void {
-    this.#news.clear()
-    this.#news.show(line)
-    this.#news.done()
+    this.#progress.clear()
+    this.#progress.show(line)
+    this.#progress.done()
   }
 
   /** Takes the line off, for a result to be printed. */
   clear(): void {
-    this.#news.clear()
+    this.#progress.clear()
   }
 
   get seconds(): number {

@@ -9,7 +9,10 @@ import { writeTinyWeights } from '../../../test/batches.ts'
 import { limpid } from '../../../test/limpid.ts'
 import { writeSafetensors } from '../../checkpoints/files.ts'
 import { restoringSde } from '../../diffusion/irsde.ts'
-import { ConditionalNafnet, conditionalNafnetDefaults } from '../../models/conditionalNafnet.ts'
+import {
+  ConditionalNafnet,
+  conditionalNafnetDefaults,
+} from '../../models/conditionalNafnet/conditionalNafnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
 import { manifestName } from './manifest.ts'

@@ -47,10 +47,10 @@ describe('a picture for CLIP', () => {
     ])
   })
 
-  test('is normalised by channel, grey in three equal ones', () => {
-    const grey = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, 2)
-    expect(grey.shape).toEqual([1, 3, 2, 2])
-    const values = viewAs(grey.bytes, Float32Array)
+  test('is normalized by channel, gray in three equal ones', () => {
+    const gray = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, 2)
+    expect(gray.shape).toEqual([1, 3, 2, 2])
+    const values = viewAs(gray.bytes, Float32Array)
     expect(values[0]).toBeCloseTo((153 / 255 - 0.48145466) / 0.26862954, 6)
     expect(values[11]).toBeCloseTo((153 / 255 - 0.40821073) / 0.27577711, 6)
   })

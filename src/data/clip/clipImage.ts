@@ -1,4 +1,4 @@
-// What CLIP does to a picture before it looks at it: bytes, shorter side resized, centre cut out, normalised. Every bit as Pillow and
+// What CLIP does to a picture before it looks at it: bytes, shorter side resized, center cut out, normalized. Every bit as Pillow and
 // torchvision have it: bicubic (a = −0.5) with antialiasing, in fixed point, with a rounding to bytes after each pass.
 
 import { float32Data, type TensorData } from '../../core/data.ts'
@@ -123,7 +123,7 @@ export function resizeAndCrop(bytes: BytePlanes, side: number): BytePlanes {
   return { width: side, height: side, planes }
 }
 
-/** What a CLIP with images of `side` pixels takes for a picture in colour or grey: [1 3 side side]. */
+/** What a CLIP with images of `side` pixels takes for a picture in color or gray: [1 3 side side]. */
 export function clipImage(image: Image, side: number): TensorData {
   if (image.channels !== 1 && image.channels !== 3) {
     throw new RestoreError(

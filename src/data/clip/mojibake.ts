@@ -1,5 +1,5 @@
 // Repairs of text that CLIP's tokenizer was trained behind: those of ftfy.fix_text (https://ftfy.readthedocs.io) that decide without
-// its statistics. Not here: other encodings than Latin-1 and Windows-1252, bytes lost on the way, and its judgement whether rare but
+// its statistics. Not here: other encodings than Latin-1 and Windows-1252, bytes lost on the way, and its judgment whether rare but
 // valid pairs of letters are meant: what reads as UTF-8 throughout is taken for UTF-8.
 
 import { unescapeHtml, windows1252Character } from './htmlEntities.ts'
@@ -76,7 +76,7 @@ const repairs: readonly (readonly [RegExp, (match: string) => string])[] = [
   [/[\u201c-\u201f]/g, () => '"'],
   [/\r\n|[\r\u2028\u2029\x85]/g, () => '\n'],
   [/\p{Surrogate}/gu, () => '\ufffd'],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of a terminal
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors of a terminal
   [/\x1b\[[\d;]*[a-zA-Z]/g, () => ''],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: controls that show nothing
   [/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, () => ''],

@@ -1,6 +1,6 @@
 // Correlation of images with kernels by Fourier transforms of tiles (overlap-save): for a kernel of 21 × 21 about ten times faster than its sum.
 
-import { sinCos } from '../../core/elementary.ts'
+import { sinCos } from '../../core/exactMath.ts'
 
 /** A square of complex numbers, n by n. */
 interface Square {
@@ -24,7 +24,7 @@ function rootsOfUnity(n: number): Roots {
   return { sin: Float64Array.from(angles, ([sin]) => sin), cos: Float64Array.from(angles, ([, cos]) => cos) }
 }
 
-/** Sums and differences of neighbouring rows; their own inverse but for a factor 2. */
+/** Sums and differences of neighboring rows; their own inverse but for a factor 2. */
 function halve({ n, re, im }: Square): void {
   for (let row = 0; row < n; row += 2) {
     const end = (row + 1) * n

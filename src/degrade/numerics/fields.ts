@@ -201,19 +201,19 @@ export function drawStroke({ width, height, values }: Field, stroke: Stroke): vo
   }
 }
 
-/** Moves each pixel towards a colour by its opacity. */
-export function blendTowards(image: Image, opacity: Field, colour: readonly number[]): Image {
+/** Moves each pixel towards a color by its opacity. */
+export function blendTowards(image: Image, opacity: Field, color: readonly number[]): Image {
   const pixels = image.width * image.height
   const [data, { values }] = [image.data.slice(), opacity]
   for (let c = 0; c < image.channels; c++) {
-    const target = colour[c] ?? colour[0] ?? 1
+    const target = color[c] ?? color[0] ?? 1
     const plane = data.subarray(c * pixels, (c + 1) * pixels)
     for (let i = 0; i < pixels; i++) plane[i] = plane[i]! + values[i]! * (target - plane[i]!)
   }
   return { ...image, data }
 }
 
-/** The colour of the light that fills the air: that of the brightest hundredth, paler, and at least of a brightness. */
+/** The color of the light that fills the air: that of the brightest hundredth, paler, and at least of a brightness. */
 export function airlight(image: Image, atLeast: number): readonly number[] {
   const bright = luminance(image).values
   const pixels = bright.length

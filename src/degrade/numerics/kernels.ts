@@ -1,8 +1,8 @@
-// Blur kernels: the Gaussians of blind super-resolution (DASR; Real-ESRGAN's generalised, plateau and sinc ones, section 3.1),
-// defocus, and motion of the camera along a line or a random trajectory. Evaluated at pixel centres, not integrated, where they are functions.
+// Blur kernels: the Gaussians of blind super-resolution (DASR; Real-ESRGAN's generalized, plateau and sinc ones, section 3.1),
+// defocus, and motion of the camera along a line or a random trajectory. Evaluated at pixel centers, not integrated, where they are functions.
 
-import { exp, power, sinCos } from '../../core/elementary.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { exp, power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
 
 /** A square of weights, row by row; its origin is at (size >> 1, size >> 1). */
@@ -38,10 +38,10 @@ export function normalize(size: number, weights: Float64Array): Kernel {
 /** The weights that a function of the offset from the origin gives. */
 function evaluate(size: number, weightAt: (x: number, y: number) => number): Kernel {
   checkSize(size)
-  const centre = size >> 1
+  const center = size >> 1
   const weights = new Float64Array(size * size)
   for (let i = 0; i < weights.length; i++)
-    weights[i] = weightAt((i % size) - centre, Math.floor(i / size) - centre)
+    weights[i] = weightAt((i % size) - center, Math.floor(i / size) - center)
   return normalize(size, weights)
 }
 
@@ -143,15 +143,15 @@ export function disc(radius: number): Kernel {
 /** The weights of points around the origin, each shared by the four pixels around it. */
 function drawPoints(points: readonly (readonly [x: number, y: number])[]): Kernel {
   const reach = points.reduce((most, [x, y]) => Math.max(most, Math.abs(x), Math.abs(y)), 0)
-  const centre = Math.floor(reach) + 1
-  const size = 2 * centre + 1
+  const center = Math.floor(reach) + 1
+  const size = 2 * center + 1
   checkSize(size)
   const weights = new Float64Array(size * size)
   const add = (x: number, y: number, weight: number) => {
     weights[y * size + x] = (weights[y * size + x] as number) + weight
   }
   for (const [px, py] of points) {
-    const [x, y] = [px + centre, py + centre]
+    const [x, y] = [px + center, py + center]
     const [left, top] = [Math.floor(x), Math.floor(y)]
     const [fx, fy] = [x - left, y - top]
     add(left, top, (1 - fx) * (1 - fy))
@@ -177,7 +177,7 @@ export function lineMotion(length: number, angle: number): Kernel {
 
 /**
  * Camera shake: a hand's speed and direction drift, are pulled back, and now and then jerk (after Boracchi and Foi, 2012).
- * The path's larger side is `length` px; its centre of gravity lies at the origin.
+ * The path's larger side is `length` px; its center of gravity lies at the origin.
  */
 export function trajectoryMotion(length: number, random: Random): Kernel {
   checkPositive('length', length)

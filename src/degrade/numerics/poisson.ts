@@ -1,6 +1,6 @@
 // Poisson numbers: by inversion for few events, by transformed rejection (PTRS of Hörmann, 1993) for many.
 
-import { exp, log } from '../../core/elementary.ts'
+import { exp, log } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
 
 /** log(n!) by its table or by Stirling's series. */

@@ -1,7 +1,7 @@
 // Which input samples make each output sample of a resized axis, and with what weights.
 
-import { sinCos } from '../../core/elementary.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { sinCos } from '../../core/exactMath.ts'
 import { cubic } from '../../core/resample.ts'
 
 /** Output sample j is the sum over t < count of weights[j·count + t] · input[starts[j] + t]. */
@@ -59,7 +59,7 @@ interface KernelTaps {
   readonly antialias: boolean
 }
 
-/** MATLAB's imresize: pixel centres line up, weights sum to 1, borders mirror. */
+/** MATLAB's imresize: pixel centers line up, weights sum to 1, borders mirror. */
 export function kernelTaps({ inputSize, outputSize, scale, kernel, antialias }: KernelTaps): Taps {
   checkSizes(inputSize, outputSize)
   const { radius, at } = kernels[kernel]
@@ -68,10 +68,10 @@ export function kernelTaps({ inputSize, outputSize, scale, kernel, antialias }: 
   const starts = new Int32Array(outputSize)
   const weights = new Float64Array(outputSize * count)
   for (let j = 0; j < outputSize; j++) {
-    const centre = (j + 0.5) / scale - 0.5
-    const start = Math.floor(centre - radius / stretch) + 1
+    const center = (j + 0.5) / scale - 0.5
+    const start = Math.floor(center - radius / stretch) + 1
     starts[j] = start
-    for (let t = 0; t < count; t++) weights[j * count + t] = at(stretch * (centre - (start + t)))
+    for (let t = 0; t < count; t++) weights[j * count + t] = at(stretch * (center - (start + t)))
     normalize(weights.subarray(j * count, (j + 1) * count))
   }
   return { inputSize, count, starts, weights, border: 'mirror' }
@@ -102,7 +102,7 @@ export function areaTaps(inputSize: number, outputSize: number): Taps {
   return { inputSize, count, starts, weights, border: 'clamp' }
 }
 
-/** The input sample in which the centre of the output sample lies. */
+/** The input sample in which the center of the output sample lies. */
 export function nearestTaps(inputSize: number, outputSize: number): Taps {
   checkSizes(inputSize, outputSize)
   const starts = Int32Array.from({ length: outputSize }, (_, j) =>

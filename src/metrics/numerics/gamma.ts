@@ -1,4 +1,4 @@
-// The gamma function, which fitted generalised Gaussians need.
+// The gamma function, which fitted generalized Gaussians need.
 
 /** Γ(1 + n/2) … by Lanczos’s series with g = 7 and nine terms: 15 digits for x > 0. */
 const coefficients = [

@@ -9,7 +9,7 @@ const flat = (width: number, height: number): Image => ({
   data: new Float32Array(width * height).fill(0.5),
 })
 
-test('a map is signed, amplified, and grey where images are equal', () => {
+test('a map is signed, amplified, and gray where images are equal', () => {
   const reference = flat(2, 1)
   const output = { ...reference, data: Float32Array.of(0.5, 0.4) }
   const { data } = differenceMap(reference, output)

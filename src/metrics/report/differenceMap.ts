@@ -6,17 +6,17 @@ import { checkPair } from '../levels.ts'
 /** What one level of difference becomes: all is seen from one level on, and ±32 levels fill the range. */
 export const usualGain = 4
 
-/** 0.5 + gain·(output − reference) [c h w]: mid-grey where they are equal, brighter where the output is. */
+/** 0.5 + gain·(output − reference) [c h w]: mid-gray where they are equal, brighter where the output is. */
 export function differenceMap(reference: Image, output: Image, gain = usualGain): Image {
   checkPair('difference map', reference, output, 0)
   const data = output.data.map((value, i) => 0.5 + gain * (value - reference.data[i]!))
   return { ...output, data }
 }
 
-/** What the colours of a map mean. */
+/** What the colors of a map mean. */
 export function describeMap(gain = usualGain): string {
   const range = (127.5 / gain).toFixed(Number.isInteger(127.5 / gain) ? 0 : 1)
-  return `output − reference, ${gain} times amplified: mid-grey is equal, black and white are ${range} of 255 levels or more`
+  return `output − reference, ${gain} times amplified: mid-gray is equal, black and white are ${range} of 255 levels or more`
 }
 
 /** Top and left of the square whose mean squared difference is largest, on a grid of half its side. */

@@ -87,9 +87,9 @@ export function linearProbe(
   const errors = ridges.map(errorOf)
   const best = ridges[errors.indexOf(Math.min(...errors))] ?? 1
   const predicted = predictor(fitted, unseen.rows)(best)
-  const centre = meanOf(unseen.values)
+  const center = meanOf(unseen.values)
   const spread = squaredError(
-    unseen.values.map(() => centre),
+    unseen.values.map(() => center),
     unseen.values,
   )
   return { r2: 1 - squaredError(predicted, unseen.values) / spread, predicted }

@@ -1,4 +1,4 @@
-// Representations as a page that needs nothing else: a dot for each degraded picture, its colour the width of the blur, its shape the
+// Representations as a page that needs nothing else: a dot for each degraded picture, its color the width of the blur, its shape the
 // strength of the noise.
 
 import { escapeHtml } from '../../core/html.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { conditionalUnetDefaults, universalUnet } from '../../models/conditionalUnet.ts'
-import { findCard } from '../../registry/builders.ts'
-import { findGuide, findModel } from '../models.ts'
+import { conditionalUnetDefaults, universalUnet } from '../../models/conditionalUnet/conditionalUnet.ts'
+import { findCard } from '../../registry/networks.ts'
+import { findGuide, findModel } from '../resolveModel.ts'
 
 const universal = {
   model: 'conditional-unet',

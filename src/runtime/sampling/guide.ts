@@ -1,11 +1,11 @@
 // The second network of those that sample: the DA-CLIP that tells a universal network what it sees, or the compression to the latents
 // that a network restores.
 
-import type { Checkpoint } from '../../checkpoints/stored.ts'
+import type { Checkpoint } from '../../checkpoints/checkpoint.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { builders, recognize } from '../../registry/builders.ts'
-import type { Guide } from '../session/openNetwork.ts'
-import type { SamplingNetwork } from './sampling.ts'
+import { builders, recognize } from '../../registry/networks.ts'
+import type { Guide } from '../session/networkSessions.ts'
+import type { SamplingNetwork } from './samplingPlan.ts'
 
 /** What a network needs beside it. */
 export interface GuideNeed {
@@ -17,8 +17,8 @@ export interface GuideNeed {
 
 /** What a network needs beside it, if anything. */
 export function guideNeed({ model, options }: SamplingNetwork): GuideNeed | undefined {
-  const { takes, channels } = builders[model]
-  const taken = takes(options)
+  const { inputNames, channels } = builders[model]
+  const taken = inputNames(options)
   if (taken.includes('content') || taken.includes('degradation')) {
     const width = Number(Reflect.get(options, 'contextWidth'))
     return { kind: 'daclip', width, words: `the DA-CLIP of ${width} features that it was trained with` }

@@ -11,18 +11,21 @@ import { clipImage } from '../../data/clip/clipImage.ts'
 import { type Image, imageToTensor } from '../../data/image.ts'
 import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
 import { seededNoise } from '../../diffusion/samplers.ts'
-import { clipDefaults } from '../../models/clip.ts'
-import { ConditionalNafnet, conditionalNafnetDefaults } from '../../models/conditionalNafnet.ts'
-import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet.ts'
-import { DaClip } from '../../models/daclip.ts'
-import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet.ts'
-import { Light, lightDefaults } from '../../models/light.ts'
+import { clipDefaults } from '../../models/clip/clip.ts'
+import {
+  ConditionalNafnet,
+  conditionalNafnetDefaults,
+} from '../../models/conditionalNafnet/conditionalNafnet.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet/conditionalUnet.ts'
+import { DaClip } from '../../models/daclip/daclip.ts'
+import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUnet.ts'
+import { Light, lightDefaults } from '../../models/light/light.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
-import { loadModel } from '../../registry/builders.ts'
-import type { ProgressEvent } from '../progress.ts'
+import { loadModel } from '../../registry/networks.ts'
+import type { ProgressEvent } from '../jobs/progress.ts'
 import { createRestorer, type Restorer, restore } from '../restorer.ts'
-import { nodeSession } from '../session/sessionNode.ts'
+import { nodeSession } from '../session/nodeOnnxSession.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-sampled-'))
 const at = (name: string) => join(dir, `${name}.safetensors`)
@@ -114,16 +117,16 @@ describe('a universal network', () => {
     await Promise.all([seen.close(), session.close()])
   })
 
-  test('gives the same for a seed and another for others; grey, deep and clear pictures stay what they are', async () => {
+  test('gives the same for a seed and another for others; gray, deep and clear pictures stay what they are', async () => {
     const [first, again, other] = await Promise.all([0, 0, 1].map((seed) => restorer.run(samples, { seed })))
     expect(again?.raw().data).toEqual(first?.raw().data)
     expect(other?.raw().data).not.toEqual(first?.raw().data)
     expect(first?.info.sampling).toEqual({ sampler: 'posterior', steps: 2, seed: 0, samples: 1 })
     expect([first?.samples, first?.spread]).toEqual([[], undefined])
     const deep = Uint16Array.from({ length: 8 * 8 * 2 }, (_, i) => i * 500)
-    const grey = (await restorer.run({ data: deep, width: 8, height: 8, channels: 2 })).raw()
-    expect([grey.channels, grey.depth]).toEqual([2, 16])
-    expect(grey.data.filter((_, i) => i % 2 === 1)).toEqual(deep.filter((_, i) => i % 2 === 1))
+    const gray = (await restorer.run({ data: deep, width: 8, height: 8, channels: 2 })).raw()
+    expect([gray.channels, gray.depth]).toEqual([2, 16])
+    expect(gray.data.filter((_, i) => i % 2 === 1)).toEqual(deep.filter((_, i) => i % 2 === 1))
   })
 
   test('gives several samples, their mean and where they disagree', async () => {
@@ -140,7 +143,7 @@ describe('a universal network', () => {
     expect(events.at(-1)).toMatchObject({ done: 6, total: 6, sampling: { step: 2, sample: 3, samples: 3 } })
   })
 
-  test('is cancelled between steps and goes on', async () => {
+  test('is canceled between steps and goes on', async () => {
     const controller = new AbortController()
     const onProgress = ({ sampling }: ProgressEvent) => sampling?.step === 3 && controller.abort()
     const running = restorer.run(samples, { steps: 50, onProgress, signal: controller.signal })

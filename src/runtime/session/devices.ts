@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import type { RunOptions } from '../../core/session.ts'
-import { ComputeSession } from './compute.ts'
+import { ProcessSession } from './computeProcess.ts'
 import type { Placement, Setup } from './protocol.ts'
 
 export interface DeviceRequest {
@@ -66,7 +66,7 @@ export async function openAt(
   placements: readonly Placement[],
   setup: Omit<Setup, keyof Placement>,
   options: RunOptions,
-): Promise<{ readonly session: ComputeSession; readonly placement: Placement }> {
+): Promise<{ readonly session: ProcessSession; readonly placement: Placement }> {
   const failures: string[] = []
   for (const placement of placements) {
     const name = `${nameOf(placement)} by ${placement.backend}`
@@ -75,7 +75,7 @@ export async function openAt(
       continue
     }
     try {
-      return { session: await ComputeSession.open({ ...setup, ...placement }, options), placement }
+      return { session: await ProcessSession.open({ ...setup, ...placement }, options), placement }
     } catch (error) {
       const isOfDevice =
         error instanceof RestoreError && ['crash', 'environment', 'memory'].includes(error.code)

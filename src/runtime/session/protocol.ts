@@ -1,7 +1,7 @@
 // The messages between a process and the one that computes for it. One request at a time: each is answered before the next.
 
-import type { ModelId } from '../../checkpoints/detect.ts'
 import type { ErrorCode } from '../../core/errors.ts'
+import type { ModelId } from '../../registry/networkSignatures.ts'
 
 /** Where a network runs, and by what. */
 export interface Placement {

@@ -19,7 +19,7 @@ export interface ChopOptions {
 export type RunWindows = (windows: TensorData) => Promise<TensorData>
 
 /** Enough for the weights to be read seldom, few enough for the processor's caches. */
-const usualBatch = 8
+const defaultBatch = 8
 
 /** Windows along one axis; sizes and places in pixels of the input. */
 interface Axis {
@@ -173,7 +173,7 @@ function officialParts({ width, height, channels }: Image, windowPx: number, sca
  * picture smaller than a window is reflected up to its size, and the result cut.
  */
 export async function chop(image: Image, run: RunWindows, options: ChopOptions): Promise<Image> {
-  const { windowPx, scale, batch = usualBatch, onWindow } = options
+  const { windowPx, scale, batch = defaultBatch, onWindow } = options
   const padded = reflectTo(image, windowPx)
   const parts = officialParts(padded, windowPx, scale)
   const windows = placesOf(parts)

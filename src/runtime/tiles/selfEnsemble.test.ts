@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { crop, type Image } from '../../data/image.ts'
-import type { Picture } from '../pixels.ts'
+import type { Picture } from '../pictures/planeIO.ts'
 import { prepareEnsemble } from './selfEnsemble.ts'
 
 const whole: Image = {

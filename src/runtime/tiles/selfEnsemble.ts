@@ -1,8 +1,8 @@
 // Self-ensemble ×8 (EDSR, arXiv:1707.02921 §4.2): the mean over all flips and transposes of a picture, each turned back.
 
 import type { Image } from '../../data/image.ts'
-import type { Picture } from '../pixels.ts'
-import type { RunTiles } from './networks.ts'
+import type { RunTiles } from '../networks/prepareNetworks.ts'
+import type { Picture } from '../pictures/planeIO.ts'
 
 /** How a picture is turned: transposed first, then flipped. */
 interface Turn {

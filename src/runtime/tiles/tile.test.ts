@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { crop, type Image } from '../../data/image.ts'
-import { type Planned, planTiles, smallerSide, usualOverlap } from './plan.ts'
 import { type Axis, blendedAxis, restoreInTiles, tileOffsets } from './tile.ts'
+import { defaultOverlap, nextSmallerTile, planTiles, type TilePlanInput } from './tilePlan.ts'
 
-const planned: Planned = {
+const planned: TilePlanInput = {
   ...{ width: 1000, height: 1000, scale: 1, window: undefined, freeBytes: 12.1e9 },
   size: { multipleOf: 8, minimum: 8 },
   memory: { fixedBytes: 1e9, bytesPerPixel: 5000 },
@@ -100,7 +100,7 @@ describe('tiles that fade into one another', () => {
     expect(tops).toEqual(axes.rows.starts.map((start) => start * scale))
   })
 
-  test('leave no step where neighbours disagree', async () => {
+  test('leave no step where neighbors disagree', async () => {
     let count = 0
     const flat = (tile: Image): Image => {
       const level = count++ % 2
@@ -157,10 +157,10 @@ describe('the plan', () => {
 
   test('remembers what did not fit, and halves until nothing is left to halve', () => {
     const whole = planTiles(planned, {})
-    expect(smallerSide(whole, 8)).toBe(496)
-    expect(planTiles({ ...planned, limitPx: 496 }, {}).tilePx).toBe(496)
-    const small = planTiles({ ...planned, limitPx: 100 }, {})
-    expect([small.tilePx, smallerSide(small, 8)]).toEqual([96, undefined])
+    expect(nextSmallerTile(whole, 8)).toBe(496)
+    expect(planTiles({ ...planned, maxTilePx: 496 }, {}).tilePx).toBe(496)
+    const small = planTiles({ ...planned, maxTilePx: 100 }, {})
+    expect([small.tilePx, nextSmallerTile(small, 8)]).toEqual([96, undefined])
   })
 
   test('pads to multiples, and lets a tile be no larger than the picture', () => {
@@ -186,10 +186,10 @@ describe('the plan', () => {
   })
 
   test('the usual overlap is a quarter of the tile in steps of 8, and below the tile', () => {
-    expect([8, 16, 24, 32, 64, 96, 128, 512].map((side) => usualOverlap(side))).toEqual([
+    expect([8, 16, 24, 32, 64, 96, 128, 512].map((side) => defaultOverlap(side))).toEqual([
       0, 8, 8, 8, 16, 24, 32, 32,
     ])
-    for (let side = 1; side < 600; side++) expect(usualOverlap(side, 64)).toBeLessThan(side)
+    for (let side = 1; side < 600; side++) expect(defaultOverlap(side, 64)).toBeLessThan(side)
   })
 })
 

@@ -1,14 +1,14 @@
 // Pictures in overlapping tiles, from the top down: rows that no further tile touches are handed on at once, so that what is held
 // of the result is one row of tiles, however large the picture.
 
-import { inBands, nextTurn } from '../../core/bands.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { inBands, nextTurn } from '../../core/rowBands.ts'
 import { crop, type Image } from '../../data/image.ts'
 
 export interface TileOptions {
   /** Side of a tile in pixels; the image's shorter side where that is less. */
   readonly tilePx: number
-  /** Pixels that neighbours share. */
+  /** Pixels that neighbors share. */
   readonly overlapPx: number
 }
 

@@ -19,7 +19,7 @@ export interface Images {
    */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
   readonly match: Match
-  /** What the network takes: grey pictures fill three channels, coloured ones become grey for one. */
+  /** What the network takes: gray pictures fill three channels, colored ones become gray for one. */
   readonly channels: 1 | 3
   /** How many times as large a target is as its input. */
   readonly scale: number
@@ -99,7 +99,7 @@ export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<s
   return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes a picture into memory that threads share, without its opacity; for one channel colour becomes grey. */
+/** Decodes a picture into memory that threads share, without its opacity; for one channel color becomes gray. */
 export async function decodeShared(source: ImageSource, index: number, channels: 1 | 3): Promise<Pixels> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
   const { width, height, hasAlpha, data } = pixels
@@ -117,7 +117,7 @@ export async function decodeShared(source: ImageSource, index: number, channels:
   return { width, height, channels: kept, hasAlpha: false, data: samples }
 }
 
-/** As OpenCV reads a coloured file in grey, which is how the papers made their grey training images. */
+/** As OpenCV reads a colored file in gray, which is how the papers made their gray training images. */
 function grayOf(data: Uint8Array | Uint16Array, at: number): number {
   const [r = 0, g = 0, b = 0] = [data[at], data[at + 1], data[at + 2]]
   return Math.floor((4899 * r + 9617 * g + 1868 * b + 8192) / 16384)

@@ -8,9 +8,9 @@ import { counterRandom } from '../../core/random.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import { type CompiledRecipe, compileRecipe } from '../recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
+import { planBatches } from './batchPlan.ts'
 import { folder, openImages, pairFolders } from './images.ts'
 import { Loader } from './loader.ts'
-import { planBatches } from './plan.ts'
 import { type HostBatch, mix, stackSamples } from './samples.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'limpid-loader-'))

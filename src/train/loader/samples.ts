@@ -6,7 +6,7 @@ import { permutation, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { crop, type Image, type Pixels } from '../../data/image.ts'
 import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.ts'
-import type { Degrade } from '../../degrade/degradation.ts'
+import type { Degrade } from '../../degrade/defineDegradation.ts'
 import type { Images } from './images.ts'
 
 /** Values of one sample by name: a picture, a tensor, a number or a text. */

@@ -12,17 +12,17 @@ import { writeSafetensors } from '../../checkpoints/files.ts'
 import { float32Data, int64Data, viewAs } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
 import { crop, type Image, type Pixels } from '../../data/image.ts'
-import { type ClipOptions, clipDefaults } from '../../models/clip.ts'
+import { type ClipOptions, clipDefaults } from '../../models/clip/clip.ts'
 import {
   DaClip,
   daClipLosses,
   daClipOptionsFromWeights,
   degradationWords,
   maxLogitScale,
-} from '../../models/daclip.ts'
+} from '../../models/daclip/daclip.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters, stateDict } from '../../nn/module.ts'
-import { loadModel } from '../../registry/builders.ts'
+import { loadModel } from '../../registry/networks.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../../torch/backend.ts'
 import { adamW, assign } from '../../torch/optim.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
@@ -31,6 +31,15 @@ import { folder, openImages, pairFolders } from '../loader/images.ts'
 import { balancedKinds } from '../loader/kindFolders.ts'
 import { type Draw, partOf } from '../loader/samples.ts'
 import type { Weights } from '../recipe/recipe.ts'
+import {
+  damaged,
+  drawTexts,
+  kindsSeen,
+  tenKinds,
+  tenKindsPaired,
+  WordsDaClip,
+  wordsLoss,
+} from './daClipKinds.ts'
 import {
   captioned,
   captionedImages,
@@ -42,15 +51,6 @@ import {
   openGuide,
   withClip,
 } from './daclip.ts'
-import {
-  damaged,
-  drawTexts,
-  kindsSeen,
-  tenKinds,
-  tenKindsPaired,
-  WordsDaClip,
-  wordsLoss,
-} from './tenKinds.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-daclip-'))
 const tiny: ClipOptions = {

@@ -11,7 +11,7 @@ import { clipImage, fromBytes, resizeBytes, toBytes } from '../../data/clip/clip
 import { withoutPadding } from '../../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import { crop, type Image, type Pixels, pixelsToPlanes } from '../../data/image.ts'
-import type { ClipOptions } from '../../models/clip.ts'
+import type { ClipOptions } from '../../models/clip/clip.ts'
 import {
   DaClip,
   daClipLosses,
@@ -19,7 +19,7 @@ import {
   type Embeddings,
   maxLogitScale,
   startController,
-} from '../../models/daclip.ts'
+} from '../../models/daclip/daclip.ts'
 import { emptyInit } from '../../nn/init.ts'
 import { loadWeights, stateDict } from '../../nn/module.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
@@ -29,7 +29,7 @@ import { type Captioned, isCaptionFile, readCaptions } from '../loader/captions.
 import type { Images } from '../loader/images.ts'
 import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { frozen } from './frozen.ts'
+import { frozen } from './frozenNetworks.ts'
 
 /** Pictures of a caption file below a root. */
 export function captionedImages(root: string, file: string): Images {
@@ -165,7 +165,7 @@ export function controllerLosses(
   }
 }
 
-/** An optimiser that keeps the logit scale within [0, ln 100] after every step. */
+/** An optimizer that keeps the logit scale within [0, ln 100] after every step. */
 export function clampingLogitScale(optimizer: Optimizer, parameters: ReadonlyMap<string, Tensor>): Optimizer {
   const scale = parameters.get('logit_scale')
   return {

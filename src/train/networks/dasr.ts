@@ -3,7 +3,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
-import { constant } from '../../core/host.ts'
+import { constant } from '../../core/hostBackend.ts'
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Image } from '../../data/image.ts'
@@ -15,14 +15,14 @@ import {
   type Kernel,
 } from '../../degrade/numerics/kernels.ts'
 import { srmdImage } from '../../degrade/srmd.ts'
-import { contrastiveLoss, Dasr, type DasrOptions } from '../../models/dasr.ts'
+import { contrastiveLoss, Dasr, type DasrOptions } from '../../models/dasr/dasr.ts'
 import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { runSteps } from '../../nn/upsampler.ts'
 import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { contrastStep, followBatch } from './moco.ts'
-import { localWaves } from './waves.ts'
+import { localWaves } from './edgeFilterInit.ts'
+import { contrastStep, followBatch } from './momentumContrast.ts'
 
 type Range = readonly [low: number, high: number]
 

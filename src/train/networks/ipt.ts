@@ -6,15 +6,15 @@ import { l1Loss } from '../../core/functional.ts'
 import { rearrange } from '../../core/rearrange.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { crop, type Image } from '../../data/image.ts'
-import type { Degrade } from '../../degrade/degradation.ts'
+import type { Degrade } from '../../degrade/defineDegradation.ts'
 import { noise } from '../../degrade/noise.ts'
 import { rain } from '../../degrade/rainAndSnow.ts'
 import { imresize } from '../../degrade/resize.ts'
-import type { Ipt } from '../../models/ipt.ts'
+import type { Ipt } from '../../models/ipt/ipt.ts'
 import type { WeightSource } from '../../nn/module.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { iptContrast, someTokens, supervisedContrast } from './contrastive.ts'
+import { iptContrast, someTokens, supervisedContrast } from './contrastiveLosses.ts'
 
 /** Something that the network learns to undo; a head, a tail and a query of its own belong to it. */
 export interface IptTask {

@@ -6,7 +6,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Image } from '../../data/image.ts'
-import type { Degrade } from '../../degrade/degradation.ts'
+import type { Degrade } from '../../degrade/defineDegradation.ts'
 import { imresize } from '../../degrade/resize.ts'
 import {
   cleanLoss,
@@ -19,13 +19,13 @@ import {
   startStep,
 } from '../../diffusion/irsde.ts'
 import { drawsNoise } from '../../diffusion/samplers.ts'
-import type { UnetInputs } from '../../models/conditionalUnet.ts'
-import { LatentUnet, latentUnetOptionsFromWeights } from '../../models/latentUnet.ts'
+import type { UnetInputs } from '../../models/conditionalUnet/conditionalUnet.ts'
+import { LatentUnet, latentUnetOptionsFromWeights } from '../../models/latentUnet/latentUnet.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
-import { frozen } from './frozen.ts'
+import { frozen } from './frozenNetworks.ts'
 
 /** A network at a state of the SDE -> the noise in it, or its scaled output [b c h w]. */
 export type Predict = (inputs: UnetInputs) => Tensor
@@ -135,8 +135,8 @@ function scaleLoss(latent: Tensor, image: Tensor): Tensor {
 }
 
 function deviation(x: Tensor): Tensor {
-  const centred = x.sub(x.mean())
-  return centred.mul(centred).mean().sqrt()
+  const centerd = x.sub(x.mean())
+  return centerd.mul(centerd).mean().sqrt()
 }
 
 const compressions = frozen({

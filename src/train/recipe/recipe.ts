@@ -3,7 +3,7 @@
 
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import type { Degrade } from '../../degrade/degradation.ts'
+import type { Degrade } from '../../degrade/defineDegradation.ts'
 import type { MetricName } from '../../metrics/metrics.ts'
 import type { Init } from '../../nn/init.ts'
 import type { WeightSource } from '../../nn/module.ts'
@@ -92,7 +92,7 @@ export interface Recipe<
   C extends Constants = Constants,
 > {
   readonly name: string
-  /** Facts about the trained model for its file: title, task, licence. */
+  /** Facts about the trained model for its file: title, task, license. */
   readonly card?: Readonly<Record<string, string>>
   readonly network: RecipeNetwork<N, O>
   readonly data: RecipeData<S>
@@ -112,7 +112,7 @@ export interface Recipe<
   /** Largest L2 norm of each gradient. */
   readonly maxGradNormEach?: number
   readonly ema?: EmaDecay
-  /** Of convolutions and products; weights and optimiser stay float32. */
+  /** Of convolutions and products; weights and optimizer stay float32. */
   readonly precision?: 'float32' | 'bfloat16'
   readonly validate?: Validation<N, C>
   /** Steps between two checkpoints. */

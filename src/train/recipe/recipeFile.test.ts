@@ -14,7 +14,7 @@ function write(name: string, text: string): string {
   return join(dir, name)
 }
 
-test('a recipe outside of the package imports limpid/train and its own neighbours', {
+test('a recipe outside of the package imports limpid/train and its own neighbors', {
   timeout: 60_000,
 }, async () => {
   mkdirSync(join(dir, 'shared'))

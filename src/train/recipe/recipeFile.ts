@@ -120,7 +120,7 @@ function commonFolder(names: readonly string[]): string {
   return folder
 }
 
-/** JavaScript of one file, its imports pointing at files: compiled neighbours, Limpid's modules, installed packages. */
+/** JavaScript of one file, its imports pointing at files: compiled neighbors, Limpid's modules, installed packages. */
 function transpile(program: ts.Program, file: string, target: (source: string) => string): string {
   const source = program.getSourceFile(file)?.text ?? ''
   const rewrite = (specifier: string): string => {

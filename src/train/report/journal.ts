@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'n
 import { join } from 'node:path'
 import { writeWhole } from '../../checkpoints/files.ts'
 import { messageOf, RestoreError } from '../../core/errors.ts'
-import { type Picture, reportHtml } from './html.ts'
+import { type Picture, reportHtml } from './reportPage.ts'
 import type { Row } from './row.ts'
 import { appendScalars } from './tensorboard.ts'
 

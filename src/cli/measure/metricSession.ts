@@ -1,0 +1,133 @@
+// What compare and eval share: metrics by name with their networks and threads, pairs of folders, and tables of figures.
+
+import { availableParallelism } from 'node:os'
+import { readCheckpoint } from '../../checkpoints/files.ts'
+import { decodeImage } from '../../data/codec.ts'
+import type { Image } from '../../data/image.ts'
+import { type ImageSource, openSource, specOf } from '../../data/sources/datasets.ts'
+import {
+  type EvaluateOptions,
+  type Evaluation,
+  factsOf,
+  type NetworkMetricName,
+  networkMetrics,
+} from '../../metrics/evaluate.ts'
+import { metricPool } from '../../metrics/pool.ts'
+import { failureText, figure } from '../../metrics/report/evaluationPage.ts'
+import { metricNetworks } from '../../registry/metricNetworks.ts'
+import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
+
+/** Metric names from a list such as psnr,ssim-y; an unknown one lists all. */
+export function parseMetrics(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  for (const name of names) factsOf(name)
+  return [...new Set(names)]
+}
+
+export interface Measuring extends Pick<EvaluateOptions, 'networks' | 'compute' | 'concurrency'> {
+  close(): Promise<void>
+}
+
+export interface MeasuringRequest {
+  readonly names: readonly string[]
+  readonly weights: readonly string[]
+  /** Pictures to come; a few are not worth threads of their own. */
+  readonly pictures: number
+  readonly threads?: number
+}
+
+/** Opens what metrics need: sessions of their networks, and threads. */
+export function openMeasuring({
+  names,
+  weights,
+  pictures,
+  threads = availableParallelism(),
+}: MeasuringRequest): Measuring {
+  const found = weights.length > 0 ? metricNetworks(weights.map((file) => readCheckpoint(file))) : {}
+  const wanted = (Object.keys(networkMetrics) as NetworkMetricName[]).filter((name) => names.includes(name))
+  const opened = wanted.flatMap((name) => {
+    const network = found[name]
+    return network ? [[name, nodeSession(network, { threads })] as const] : []
+  })
+  const pool = threads > 1 && pictures > 2 * threads ? metricPool(threads) : undefined
+  return {
+    networks: Object.fromEntries(opened),
+    ...(pool ? { compute: pool.compute, concurrency: pool.threads } : {}),
+    close: async () => {
+      await pool?.close()
+      for (const [, session] of opened) await session.close()
+    },
+  }
+}
+
+/** Decodes an image of a source. */
+export async function decodeFrom(
+  source: ImageSource,
+  index: number,
+  limits: { readonly pixelLimit?: number },
+): Promise<Image> {
+  const name = source.name(index)
+  return (await decodeImage(await source.read(index), { name, ...limits })).image
+}
+
+/** Opens a folder, list, database or shards of images. */
+export async function openImages(path: string): Promise<ImageSource> {
+  return openSource(await specOf(path))
+}
+
+/** Rows, mean and deviation as a table; every figure's convention below it. */
+export function formatEvaluation(evaluation: Evaluation): string {
+  const names = Object.keys(evaluation.conventions)
+  const good = evaluation.rows.filter(({ error }) => error === undefined)
+  const labels = [...good.map(({ name }) => name), 'deviation']
+  const width = Math.max(...labels.map(({ length }) => length))
+  const cells = (label: string, values: Readonly<Record<string, number>>) =>
+    [label.padEnd(width), ...names.map((name) => figure(values[name]).padStart(columnWidth(name)))].join('  ')
+  return [
+    [''.padEnd(width), ...names.map((name) => name.padStart(columnWidth(name)))].join('  '),
+    ...good.map(({ name, values }) => cells(name, values)),
+    cells('mean', evaluation.mean),
+    ...(good.length > 1 ? [cells('deviation', evaluation.deviation)] : []),
+  ].join('\n')
+}
+
+function columnWidth(name: string): number {
+  return Math.max(name.length, 8)
+}
+
+/** One line for every metric: what its figures are; then what is left out. */
+export function formatConventions({
+  conventions,
+  cropPx,
+}: Pick<Evaluation, 'conventions' | 'cropPx'>): string {
+  const lines = Object.entries(conventions).map(([name, convention]) => `${name}: ${convention}`)
+  return [...lines, ...(cropPx > 0 ? [describeCrop(cropPx)] : [])].join('\n')
+}
+
+export function describeCrop(cropPx: number): string {
+  return `crop: ${cropPx} px left out on every side, by all but LPIPS and FID`
+}
+
+/** JSON knows no infinity, which is the PSNR of equal images: such figures are written as words. */
+export function jsonOf(document: object): string {
+  return JSON.stringify(document, spellOut, 2)
+}
+
+/** The document with figures that JSON does not know as words. */
+export function jsonReady(document: object): object {
+  return JSON.parse(jsonOf(document)) as object
+}
+
+function spellOut(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}
+
+/** Tells of images that failed; the exit code is 1 then. */
+export function reportFailures(evaluations: readonly Evaluation[]): void {
+  const failed = evaluations.flatMap(({ rows }) => rows.filter(({ error }) => error !== undefined))
+  if (failed.length === 0) return
+  for (const row of failed) process.stderr.write(`failed: ${failureText(row)}\n`)
+  const total = evaluations.reduce((sum, { rows }) => sum + rows.length, 0)
+  process.stderr.write(`${failed.length} of ${total} images failed; they count in no mean\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,36 @@
+// Every degradation by its name in a chain.
+
+import { blur } from './blur.ts'
+import { camera } from './camera.ts'
+import type { NamedDegradation } from './defineDegradation.ts'
+import { haze } from './haze.ts'
+import { holes } from './holes.ts'
+import { jpeg, jpegBlocks } from './jpeg.ts'
+import { lowLight, shadow } from './lowLight.ts'
+import { noise, poisson, saltAndPepper, speckle } from './noise.ts'
+import { rain, snow } from './rainAndSnow.ts'
+import { raindrops } from './raindrops.ts'
+import { resize } from './resize.ts'
+import { srmd } from './srmd.ts'
+import { wild } from './wild.ts'
+
+export const degradations = {
+  blur,
+  resize,
+  noise,
+  poisson,
+  speckle,
+  'salt-and-pepper': saltAndPepper,
+  'camera-noise': camera,
+  srmd,
+  jpeg,
+  'jpeg-blocks': jpegBlocks,
+  rain,
+  snow,
+  raindrops,
+  haze,
+  'low-light': lowLight,
+  shadow,
+  holes,
+  wild,
+} as const satisfies Readonly<Record<string, NamedDegradation>>

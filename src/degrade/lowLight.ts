@@ -1,0 +1,200 @@
+// Too little light, as a camera sees it: a dark, noisy exposure, and shadows that something outside the picture casts. Both in linear light.
+
+import { power } from '../core/exactMath.ts'
+import type { Random } from '../core/random.ts'
+import { fromLinear, sensorErrors, toLinear } from './camera.ts'
+import { defineDegradation, type Parameters } from './defineDegradation.ts'
+import { guessDepth } from './haze.ts'
+import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './numerics/fields.ts'
+
+const steps = 4096
+
+/** A curve over [0, 1] as a table, read with linear interpolation. */
+function tabulate(curve: (value: number) => number): (value: number) => number {
+  const table = Float64Array.from({ length: steps + 2 }, (_, i) => curve(Math.min(i / steps, 1)))
+  return (value) => {
+    const at = Math.min(Math.max(value, 0), 1) * steps
+    const i = Math.floor(at)
+    return table[i]! + (at - i) * (table[i + 1]! - table[i]!)
+  }
+}
+
+const decode = tabulate(toLinear)
+
+/** Of the square root of linear light, where the table's steps are fine enough for the dark. */
+const encodeRoot = tabulate((root) => fromLinear(root * root))
+
+function encode(value: number): number {
+  return encodeRoot(Math.sqrt(Math.max(value, 0)))
+}
+
+const lowLightParameters = {
+  stops: {
+    type: 'number',
+    summary: 'how much too short the exposure is',
+    unit: 'stops',
+    minimum: 0,
+    maximum: 10,
+    default: [1.5, 3.8],
+  },
+  gamma: {
+    type: 'number',
+    summary: 'exponent of the tone curve after that; above 1 the shadows sink further',
+    unit: '',
+    minimum: 0.2,
+    maximum: 5,
+    default: [0.85, 1.1],
+  },
+  warmth: {
+    type: 'number',
+    summary: 'white balance: this many stops more red and fewer blue',
+    unit: 'stops',
+    minimum: -2,
+    maximum: 2,
+    default: [-0.3, 0.5],
+  },
+  shot: {
+    type: 'number',
+    summary: 'variance of the photon noise, relative to the light of full exposure',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.0005, 0.003],
+  },
+  read: {
+    type: 'number',
+    summary: 'deviation that reading the sensor adds, in linear light',
+    unit: '0..255',
+    minimum: 0,
+    maximum: 50,
+    default: [0.25, 1],
+  },
+} as const satisfies Parameters
+
+export const lowLight = defineDegradation({
+  name: 'low-light',
+  summary: 'a photo taken with too little light: dark, off-color, noisy as a sensor is',
+  source:
+    'exposure and white balance in linear light, then the sensor noise of camera-noise, then the tone curve',
+  parameters: lowLightParameters,
+  apply(image, drawn, random) {
+    const pixels = image.width * image.height
+    const { shot, read } = drawn
+    const exposure = power(2, -drawn.stops)
+    const tint = power(2, drawn.warmth / 2)
+    const gains = image.channels === 3 ? [exposure * tint, exposure, exposure / tint] : [exposure]
+    const data = image.data.slice()
+    for (const [c, gain] of gains.entries()) {
+      const plane = data.subarray(c * pixels, (c + 1) * pixels)
+      for (let i = 0; i < pixels; i++) plane[i] = decode(plane[i]!) * gain
+    }
+    const noise = sensorErrors({ ...image, data }, { shot, read: read / 255 }, random)
+    const tone = tabulate((value) => power(value, drawn.gamma))
+    for (let i = 0; i < data.length; i++) data[i] = tone(encode(data[i]! + noise[i]!))
+    return { ...image, data }
+  },
+})
+
+/** Where the shadow is full (1) and where there is none (0). */
+function shadowMask(width: number, height: number, shape: string, softness: number, random: Random): Field {
+  const field = shape === 'foliage' ? foliage(width, height, random) : outline(width, height, shape, random)
+  return blurField(field, softness)
+}
+
+/** Something large beside the camera: one side of a wavy line, or a rounded patch. */
+function outline(width: number, height: number, shape: string, random: Random): Field {
+  const field = emptyField(width, height)
+  const reach = Math.max(width, height)
+  const waves = noiseField(
+    width,
+    height,
+    reach / between(random, 1.5, 4),
+    shape === 'patch' ? 3 : 2,
+    random,
+  ).values
+  const [x0, y0] = [width * between(random, 0.3, 0.7), height * between(random, 0.3, 0.7)]
+  const [a, b] = [random.normal(), random.normal()]
+  const norm = Math.sqrt(a * a + b * b) || 1
+  const radius = reach * between(random, 0.2, 0.35)
+  const stretch = between(random, 0.6, 1.6)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const along = ((x - x0) * a + (y - y0) * b) / norm
+      const across = ((x - x0) * b - (y - y0) * a) / norm
+      const distance =
+        shape === 'edge' ? along : Math.sqrt(along * along * stretch + (across * across) / stretch) - radius
+      const wave = reach * (shape === 'edge' ? 0.06 : 0.08)
+      field.values[y * width + x] = smoothstep(1, -1, distance + wave * waves[y * width + x]!)
+    }
+  }
+  return field
+}
+
+/** Leaves and branches: light falls through in spots. */
+function foliage(width: number, height: number, random: Random): Field {
+  const reach = Math.max(width, height)
+  const crowns = noiseField(width, height, reach / 2.5, 2, random).values
+  const leaves = noiseField(width, height, reach / between(random, 14, 28), 3, random).values
+  const values = crowns.map((crown, i) => smoothstep(-0.35, 0.35, crown * 1.1 + leaves[i]! + 0.1))
+  return { width, height, values }
+}
+
+const shadowParameters = {
+  shape: {
+    type: 'choice',
+    summary: 'any of the three by chance, one side of a wavy line, a patch, or leaves',
+    choices: ['any', 'edge', 'patch', 'foliage'],
+    default: 'any',
+  },
+  strength: {
+    type: 'number',
+    summary: 'share of the light that the shadow takes',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.5, 0.8],
+  },
+  softness: {
+    type: 'number',
+    summary: 'deviation of the blur of its edge',
+    unit: 'px',
+    minimum: 0,
+    maximum: 500,
+    default: [1.5, 8],
+  },
+  blue: {
+    type: 'number',
+    summary: 'how much bluer the shadow is, lit by the sky alone',
+    unit: '',
+    minimum: 0,
+    maximum: 1,
+    default: [0.05, 0.25],
+  },
+} as const satisfies Parameters
+
+const shapes = ['edge', 'patch', 'foliage']
+
+export const shadow = defineDegradation({
+  name: 'shadow',
+  summary: 'a soft-edged shadow, bluish, cast by something outside the picture',
+  source: 'I_shadow = a I_lit per color in linear light (Le and Samaras, ICCV 2019), shapes from noise',
+  parameters: shadowParameters,
+  apply(image, drawn, random) {
+    const { width, height, channels } = image
+    const pixels = width * height
+    const shape = drawn.shape === 'any' ? shapes[random.integer(shapes.length)]! : drawn.shape
+    const mask = shadowMask(width, height, shape, drawn.softness, random.fork(0)).values
+    const depth = guessDepth(image, random.fork(1)).values
+    const left = 1 - drawn.strength
+    const keep = channels === 3 ? [left * (1 - drawn.blue), left, left * (1 + drawn.blue)] : [left]
+    // No shadow falls on the sky.
+    const shade = mask.map((value, i) => value * smoothstep(0.82, 0.62, depth[i]!))
+    const data = image.data.slice()
+    for (const [c, share] of keep.entries()) {
+      const plane = data.subarray(c * pixels, (c + 1) * pixels)
+      const taken = 1 - Math.min(share, 1)
+      for (let i = 0; i < pixels; i++) plane[i] = encode(decode(plane[i]!) * (1 - shade[i]! * taken))
+    }
+    return { ...image, data }
+  },
+})

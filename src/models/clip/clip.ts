@@ -1,0 +1,375 @@
+// CLIP: Learning Transferable Visual Models From Natural Language Supervision, arXiv:2103.00020, with vision transformers.
+// Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip), which are OpenAI's too.
+// Images [b 3 s s] as data/clip/clipImage.ts prepares them; tokens int64 [b n] as data/clip/tokenizer.ts does.
+
+import { RestoreError } from '../../core/errors.ts'
+import { constant } from '../../core/hostBackend.ts'
+import { rearrange } from '../../core/rearrange.ts'
+import { cat, scoped, type Tensor } from '../../core/tensor.ts'
+import { MultiheadAttention } from '../../nn/attention.ts'
+import { Conv2d } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
+import { Linear } from '../../nn/linear.ts'
+import { LayerNorm } from '../../nn/norm.ts'
+
+export interface ClipOptions {
+  /** Features of an embedding, shared by images and texts. */
+  readonly features: number
+  readonly imageSide: number
+  readonly patch: number
+  /**
+   * Channels of convolutions ahead of the patches (Xiao et al., arXiv:2106.14881): of cells of 4 × 4 pixels, then of 3 × 3 that halve the
+   * picture. None in published weights.
+   */
+  readonly stem: readonly number[]
+  readonly visionWidth: number
+  readonly visionLayers: number
+  readonly visionHeads: number
+  /** Tokens of the longest text. */
+  readonly contextLength: number
+  readonly vocabulary: number
+  readonly textWidth: number
+  readonly textLayers: number
+  readonly textHeads: number
+  /** OpenAI's own weights need x·sigmoid(1.702 x). */
+  readonly activation: 'gelu' | 'quickGelu'
+  /** Whether a checkpoint holds the text tower under keys text.*, as OpenCLIP's CustomTextCLIP, and not among its own. */
+  readonly hasTextPrefix: boolean
+}
+
+/** ViT-B/32. */
+export const clipDefaults: ClipOptions = {
+  features: 512,
+  imageSide: 224,
+  patch: 32,
+  stem: [],
+  visionWidth: 768,
+  visionLayers: 12,
+  visionHeads: 12,
+  contextLength: 77,
+  vocabulary: 49_408,
+  textWidth: 512,
+  textLayers: 12,
+  textHeads: 8,
+  activation: 'gelu',
+  hasTextPrefix: false,
+}
+
+/** What differs in ViT-L/14. */
+export const clipLarge = {
+  features: 768,
+  patch: 14,
+  visionWidth: 1024,
+  visionLayers: 24,
+  visionHeads: 16,
+  textWidth: 768,
+  textHeads: 12,
+} as const satisfies Partial<ClipOptions>
+
+export type Tap = (name: string, tensor: Tensor) => void
+
+interface TransformerOptions {
+  readonly width: number
+  readonly layers: number
+  readonly heads: number
+  readonly activation: ClipOptions['activation']
+  /** Normal weights whose size depends on the depth, as the text tower starts with. */
+  readonly isScaledByDepth: boolean
+}
+
+/** Pre-norm attention and a layer of four times the width. */
+export class Block {
+  readonly activation: ClipOptions['activation']
+  ln_1: LayerNorm
+  attn: MultiheadAttention
+  ln_2: LayerNorm
+  mlp: { c_fc: Linear; c_proj: Linear }
+
+  constructor(init: Init, { width, layers, heads, activation, isScaledByDepth }: TransformerOptions) {
+    const deviation = width ** -0.5
+    const inWeights = isScaledByDepth ? { inWeights: { deviation } } : {}
+    this.activation = activation
+    this.ln_1 = new LayerNorm(init, width)
+    this.attn = new MultiheadAttention(init, {
+      features: width,
+      heads,
+      inBias: true,
+      outBias: true,
+      ...inWeights,
+    })
+    this.ln_2 = new LayerNorm(init, width)
+    this.mlp = {
+      c_fc: new Linear(init, width, 4 * width, { bias: true }),
+      c_proj: new Linear(init, 4 * width, width, { bias: true }),
+    }
+    if (!isScaledByDepth) return
+    const deep = deviation * (2 * layers) ** -0.5
+    this.attn.out_proj.weight = init.weight([width, width], { deviation: deep })
+    this.mlp.c_fc.weight = init.weight([4 * width, width], { deviation: (2 * width) ** -0.5 })
+    this.mlp.c_proj.weight = init.weight([width, 4 * width], { deviation: deep })
+  }
+
+  /** [b n width] -> [b n width]. */
+  forward(x: Tensor, mask?: Tensor): Tensor {
+    const attended = x.add(
+      scoped(x, () => {
+        const query = this.ln_1.forward(x)
+        return this.attn.forward({ query, key: query, value: query }, mask)
+      }),
+    )
+    return attended.add(
+      scoped(attended, () => {
+        const hidden = this.mlp.c_fc.forward(this.ln_2.forward(attended))
+        const active = this.activation === 'gelu' ? hidden.gelu() : hidden.mul(hidden.mul(1.702).sigmoid())
+        return this.mlp.c_proj.forward(active)
+      }),
+    )
+  }
+}
+
+function blocks(init: Init, options: TransformerOptions): readonly Block[] {
+  return Array.from({ length: options.layers }, () => new Block(init, options))
+}
+
+/** The vision tower's blocks. */
+export function visionBlocks(init: Init, options: ClipOptions): readonly Block[] {
+  const { visionWidth: width, visionLayers: layers, visionHeads: heads, activation } = options
+  return blocks(init, { width, layers, heads, activation, isScaledByDepth: false })
+}
+
+/** How a picture becomes tokens, with the weights where a tower keeps them. */
+export interface VisionEnds {
+  class_embedding: Tensor // [width]
+  positional_embedding: Tensor // [1 + patches, width]
+  proj: Tensor // [width features]
+  stem: readonly Conv2d[]
+  conv1: Conv2d
+  ln_pre: LayerNorm
+  ln_post: LayerNorm
+}
+
+/** Convolutions started for what follows each to be as large as what comes (He et al., arXiv:1502.01852). */
+function stemConvs(init: Init, stem: readonly number[]): readonly Conv2d[] {
+  return stem.map((channelsOut, i) => {
+    const channelsIn = stem[i - 1] ?? 3
+    const shape = i === 0 ? { kernel: 4, stride: 4, padding: 0 } : { kernel: 3, stride: 2 }
+    const conv = new Conv2d(init, channelsIn, channelsOut, { ...shape, bias: true })
+    const deviation = Math.sqrt(2 / (channelsIn * shape.kernel ** 2))
+    conv.weight = init.weight([channelsOut, channelsIn, shape.kernel, shape.kernel], { deviation })
+    return conv
+  })
+}
+
+/** By how much a stem of so many convolutions makes a picture smaller. */
+function stemStride(convs: number): number {
+  return convs === 0 ? 1 : 2 ** (convs + 1)
+}
+
+export function visionEnds(
+  init: Init,
+  { visionWidth, patch, imageSide, features, stem }: ClipOptions,
+): VisionEnds {
+  const deviation = visionWidth ** -0.5
+  const kernel = patch / stemStride(stem.length)
+  const tokens = 1 + Math.floor(imageSide / patch) ** 2
+  return {
+    class_embedding: init.weight([visionWidth], { deviation }),
+    positional_embedding: init.weight([tokens, visionWidth], { deviation }),
+    proj: init.weight([visionWidth, features], { deviation }),
+    stem: stemConvs(init, stem),
+    conv1: new Conv2d(init, stem.at(-1) ?? 3, visionWidth, {
+      ...{ kernel, bias: false, stride: kernel, padding: 0 },
+    }),
+    ln_pre: new LayerNorm(init, visionWidth),
+    ln_post: new LayerNorm(init, visionWidth),
+  }
+}
+
+/** [b 3 s s] -> [b 1+patches width]: the class token first. */
+export function embedImage(ends: VisionEnds, image: Tensor, tap: Tap): Tensor {
+  const seen = ends.stem.reduce((x, conv) => conv.forward(x).gelu(), image)
+  const patches = ends.conv1.forward(seen)
+  tap('conv1', patches)
+  const tokens = rearrange(patches, 'b c h w -> b (h w) c')
+  const { b, c } = tokens.axes('b n c')
+  const first = ends.class_embedding.reshape([1, 1, c]).expand([b, 1, c])
+  const embedded = ends.ln_pre.forward(cat([first, tokens], 1).add(ends.positional_embedding))
+  tap('ln_pre', embedded)
+  return embedded
+}
+
+/** Features [b d] of the class token of [b n width]. */
+export function projectImage(ends: VisionEnds, tokens: Tensor, tap: Tap): Tensor {
+  const { b, c } = tokens.axes('b n c')
+  const pooled = ends.ln_post.forward(tokens.slice(1, 0, 1).reshape([b, c]))
+  tap('ln_post', pooled)
+  return pooled.matmul(ends.proj)
+}
+
+export class VisionTower implements VisionEnds {
+  class_embedding: Tensor
+  positional_embedding: Tensor
+  proj: Tensor
+  stem: readonly Conv2d[]
+  conv1: Conv2d
+  ln_pre: LayerNorm
+  transformer: { resblocks: readonly Block[] }
+  ln_post: LayerNorm
+
+  constructor(init: Init, options: ClipOptions) {
+    const ends = visionEnds(init, options)
+    this.class_embedding = ends.class_embedding
+    this.positional_embedding = ends.positional_embedding
+    this.proj = ends.proj
+    this.stem = ends.stem
+    this.conv1 = ends.conv1
+    this.ln_pre = ends.ln_pre
+    this.transformer = { resblocks: visionBlocks(init, options) }
+    this.ln_post = ends.ln_post
+  }
+
+  /** [b 3 s s] -> features [b d], not normalized; `added`[i] [b n width] joins what comes out of block i. */
+  forward(image: Tensor, added: readonly Tensor[] = [], tap: Tap = () => {}): Tensor {
+    const tokens = this.transformer.resblocks.reduce(
+      (x, block, i) => {
+        const y = block.forward(x)
+        const joined = added[i] ? y.add(added[i]) : y
+        tap(`transformer.resblocks.${i}`, joined)
+        return joined
+      },
+      embedImage(this, image, tap),
+    )
+    tap('transformer', tokens)
+    return projectImage(this, tokens, tap)
+  }
+}
+
+/** The text tower's weights, which OpenCLIP keeps at the top of its checkpoints. */
+export class TextTower {
+  positional_embedding: Tensor // [contextLength width]
+  text_projection: Tensor // [width features]
+  transformer: { resblocks: readonly Block[] }
+  token_embedding: { weight: Tensor } // [vocabulary width]
+  ln_final: LayerNorm
+
+  constructor(init: Init, options: ClipOptions) {
+    const { textWidth: width, textLayers: layers, textHeads: heads, activation } = options
+    this.positional_embedding = init.weight([options.contextLength, width], { deviation: 0.01 })
+    this.text_projection = init.weight([width, options.features], { deviation: width ** -0.5 })
+    this.transformer = {
+      resblocks: blocks(init, { width, layers, heads, activation, isScaledByDepth: true }),
+    }
+    this.token_embedding = { weight: init.weight([options.vocabulary, width], { deviation: 0.02 }) }
+    this.ln_final = new LayerNorm(init, width)
+  }
+
+  /** Token ids [b n] -> features [b d] of the token with the largest id, the end; not normalized. */
+  encodeText(ids: Tensor, tap: Tap = () => {}): Tensor {
+    const { b } = ids.axes('b n')
+    const [n, longest] = [ids.size(1), this.positional_embedding.size(0)]
+    if (n > longest) {
+      throw new RestoreError(
+        'shape',
+        `text: expected at most ${longest} tokens, got ${n}; tokenize with contextLength ${longest}`,
+      )
+    }
+    const embedded = this.token_embedding.weight.embedding(ids).add(this.positional_embedding.slice(0, 0, n))
+    const mask = causalMask(n)
+    const tokens = this.transformer.resblocks.reduce((x, block, i) => {
+      const y = block.forward(x, mask)
+      tap(`transformer.resblocks.${i}`, y)
+      return y
+    }, embedded)
+    const width = tokens.size(2)
+    const at = ids.argmax(1).reshape([b, 1, 1]).expand([b, 1, width])
+    // The norm is for each token by itself: only the one that is used needs it.
+    return this.ln_final.forward(tokens.gather(1, at).reshape([b, width])).matmul(this.text_projection)
+  }
+}
+
+/** −∞ where a token would look at a later one. */
+function causalMask(n: number): Tensor {
+  const values = new Float32Array(n * n)
+  for (let row = 0; row < n; row++) values.fill(Number.NEGATIVE_INFINITY, row * n + row + 1, (row + 1) * n)
+  return constant(values, [n, n])
+}
+
+/** Natural logarithm of the factor that similarities start with. */
+export const initialLogitScale = Math.log(1 / 0.07)
+
+/** What both layouts offer. */
+export interface ClipNetwork {
+  logit_scale: Tensor
+  /** [b 3 s s] -> features [b d], not normalized. */
+  encodeImage(image: Tensor, tap?: Tap): Tensor
+  /** Token ids [b n] -> features [b d], not normalized. */
+  encodeText(ids: Tensor, tap?: Tap): Tensor
+}
+
+/** CLIP with the text tower's keys at the top. */
+export class Clip extends TextTower implements ClipNetwork {
+  logit_scale: Tensor // []
+  visual: VisionTower
+
+  constructor(init: Init, options: ClipOptions) {
+    super(init, options)
+    this.logit_scale = init.weight([], { constant: initialLogitScale })
+    this.visual = new VisionTower(init, options)
+  }
+
+  encodeImage(image: Tensor, tap: Tap = () => {}): Tensor {
+    return this.visual.forward(image, [], (name, tensor) => tap(`visual.${name}`, tensor))
+  }
+}
+
+/** CLIP with the text tower's keys under text.*. */
+export class CustomTextClip implements ClipNetwork {
+  logit_scale: Tensor // []
+  visual: VisionTower
+  text: TextTower
+
+  constructor(init: Init, options: ClipOptions) {
+    this.logit_scale = init.weight([], { constant: initialLogitScale })
+    this.visual = new VisionTower(init, options)
+    this.text = new TextTower(init, options)
+  }
+
+  encodeImage(image: Tensor, tap: Tap = () => {}): Tensor {
+    return this.visual.forward(image, [], (name, tensor) => tap(`visual.${name}`, tensor))
+  }
+
+  encodeText(ids: Tensor, tap: Tap = () => {}): Tensor {
+    return this.text.encodeText(ids, (name, tensor) => tap(`text.${name}`, tensor))
+  }
+}
+
+/** Options as the shapes of a checkpoint tell them: heads of 64 features, and QuickGELU in OpenAI's own files. */
+export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
+  const { size, count } = shapeReader('CLIP', shapes)
+  const layers = (tower: string) => count(`${tower}transformer.resblocks`, 'ln_1.weight')
+  const hasTextPrefix = shapes.has('text.token_embedding.weight')
+  const text = hasTextPrefix ? 'text.' : ''
+  const stemLength = count('visual.stem', 'weight')
+  const patch = size('visual.conv1.weight', 2) * stemStride(stemLength)
+  const [visionWidth, textWidth] = [size('visual.conv1.weight', 0), size(`${text}token_embedding.weight`, 1)]
+  return {
+    features: size('visual.proj', 1),
+    imageSide: patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1)),
+    patch,
+    stem: Array.from({ length: stemLength }, (_, i) => size(`visual.stem.${i}.weight`, 0)),
+    visionWidth,
+    visionLayers: layers('visual.'),
+    visionHeads: Math.max(1, Math.floor(visionWidth / 64)),
+    contextLength: size(`${text}positional_embedding`, 0),
+    vocabulary: size(`${text}token_embedding.weight`, 0),
+    textWidth,
+    textLayers: layers(text),
+    textHeads: Math.max(1, Math.floor(textWidth / 64)),
+    activation: shapes.has(openAiMark) ? 'quickGelu' : 'gelu',
+    hasTextPrefix,
+  }
+}
+
+/** A number that OpenAI's files hold beside the weights, and no other. */
+export const openAiMark = 'input_resolution'

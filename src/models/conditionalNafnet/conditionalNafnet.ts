@@ -1,0 +1,192 @@
+// The NAFNet that predicts noise in Refusion (arXiv:2304.08291 §3.2): NAFNet (arXiv:2204.04676) that is told the time.
+// Checkpoint keys: Algolzw/image-restoration-sde@2598d73 models/modules/DenoisingNAFNet_arch.py.
+// Images [b c h w] of any size: padded with zeros to a multiple of 2^levels inside.
+
+import { RestoreError } from '../../core/errors.ts'
+import { cat, scoped, type Tensor } from '../../core/tensor.ts'
+import { Conv2d, convInParts } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
+import { Linear } from '../../nn/linear.ts'
+import { ChannelGainNorm, cropLike, padTo, sinusoid } from '../../nn/unetBlocks.ts'
+import type { Tap, UnetInputs } from '../conditionalUnet/conditionalUnet.ts'
+
+export interface ConditionalNafnetOptions {
+  /** Channels of the image, or of a latent. */
+  readonly channels: number
+  readonly width: number
+  readonly encoderBlocks: readonly number[]
+  readonly middleBlocks: number
+  readonly decoderBlocks: readonly number[]
+  /** Whether the network sees the degraded image beside the state; the denoising SDE's does not. */
+  readonly isConditional: boolean
+  /** Adds the first features before the last convolution, as the network over latents does. */
+  readonly addsFirstFeatures: boolean
+}
+
+export const conditionalNafnetDefaults: ConditionalNafnetOptions = {
+  channels: 3,
+  width: 64,
+  encoderBlocks: [1, 1, 1, 28],
+  middleBlocks: 1,
+  decoderBlocks: [1, 1, 1, 1],
+  isConditional: true,
+  addsFirstFeatures: false,
+}
+
+/** Half of the features times the other half. */
+function gate(x: Tensor): Tensor {
+  const [a, b] = x.chunk(2, 1)
+  return a.mul(b)
+}
+
+class NafBlock {
+  beta: Tensor // [1 c 1 1]
+  gamma: Tensor // [1 c 1 1]
+  mlp: readonly [(x: Tensor) => Tensor, Linear]
+  conv1: Conv2d
+  conv2: Conv2d
+  conv3: Conv2d
+  sca: readonly [(x: Tensor) => Tensor, Conv2d]
+  conv4: Conv2d
+  conv5: Conv2d
+  norm1: ChannelGainNorm
+  norm2: ChannelGainNorm
+
+  constructor(init: Init, c: number, timeFeatures: number) {
+    const conv1x1 = (to: number) => new Conv2d(init, c, to, { kernel: 1, bias: true })
+    this.beta = init.weight([1, c, 1, 1], { constant: 0 })
+    this.gamma = init.weight([1, c, 1, 1], { constant: 0 })
+    this.mlp = [gate, new Linear(init, timeFeatures / 2, 4 * c, { bias: true })]
+    this.conv1 = conv1x1(2 * c)
+    this.conv2 = new Conv2d(init, 2 * c, 2 * c, { kernel: 3, groups: 2 * c, bias: true })
+    this.conv3 = conv1x1(c)
+    this.sca = [(x) => x.mean([2, 3], { keepDim: true }), conv1x1(c)]
+    this.conv4 = conv1x1(2 * c)
+    this.conv5 = conv1x1(c)
+    this.norm1 = new ChannelGainNorm(init, c)
+    this.norm2 = new ChannelGainNorm(init, c)
+  }
+
+  /** [b c h w]; time [b features]. */
+  forward(x: Tensor, time: Tensor): Tensor {
+    const c = x.size(1)
+    const [activate, project] = this.mlp
+    const row = project.forward(activate(time)).reshape([-1, 4 * c, 1, 1])
+    const [shift1, scale1, shift2, scale2] = row.chunk(4, 1)
+    const mixed = scoped(x, () => {
+      const y = modulate(x, this.norm1, scale1, shift1)
+      const [a, b] = convInParts(y, 2, [this.conv1, this.conv2])
+      const gated = a.mul(b)
+      const [pool, weigh] = this.sca
+      return this.conv3.forward(gated.mul(weigh.forward(pool(gated))))
+    })
+    const y = x.add(mixed.mul(this.beta))
+    const fed = scoped(y, () => {
+      const [a, b] = convInParts(modulate(y, this.norm2, scale2, shift2), 2, [this.conv4])
+      return this.conv5.forward(a.mul(b))
+    })
+    return y.add(fed.mul(this.gamma))
+  }
+}
+
+/** norm(x)·(scale + 1) + shift, with the gain of the norm taken into the scale. */
+function modulate(x: Tensor, norm: ChannelGainNorm, scale: Tensor, shift: Tensor): Tensor {
+  return norm.normalize(x).mul(scale.add(1).mul(norm.g)).add(shift)
+}
+
+/** Predicts the noise in x_t; keys are the official ones. */
+export class ConditionalNafnet {
+  readonly options: ConditionalNafnetOptions
+  time_mlp: readonly [(time: Tensor) => Tensor, Linear, (x: Tensor) => Tensor, Linear]
+  intro: Conv2d
+  ending: Conv2d
+  encoders: readonly (readonly NafBlock[])[]
+  decoders: readonly (readonly NafBlock[])[]
+  middle_blks: readonly NafBlock[]
+  ups: readonly (readonly [Conv2d])[]
+  downs: readonly Conv2d[]
+
+  constructor(init: Init, options: ConditionalNafnetOptions) {
+    const { channels, width, encoderBlocks, decoderBlocks, isConditional } = options
+    const timeFeatures = 4 * width
+    const levels = encoderBlocks.length
+    const blocks = (count: number, c: number) =>
+      Array.from({ length: count }, () => new NafBlock(init, c, timeFeatures))
+    this.options = options
+    this.time_mlp = [
+      (time) => sinusoid(time, width),
+      new Linear(init, width, 2 * timeFeatures, { bias: true }),
+      gate,
+      new Linear(init, timeFeatures, timeFeatures, { bias: true }),
+    ]
+    this.intro = new Conv2d(init, isConditional ? 2 * channels : channels, width, { kernel: 3, bias: true })
+    this.ending = new Conv2d(init, width, channels, { kernel: 3, bias: true })
+    this.encoders = encoderBlocks.map((count, level) => blocks(count, width * 2 ** level))
+    this.decoders = decoderBlocks.map((count, i) => blocks(count, width * 2 ** (levels - 1 - i)))
+    this.middle_blks = blocks(options.middleBlocks, width * 2 ** levels)
+    this.ups = decoderBlocks.map((_, i) => {
+      const c = width * 2 ** (levels - i)
+      return [new Conv2d(init, c, 2 * c, { kernel: 1, bias: false })]
+    })
+    this.downs = encoderBlocks.map((_, level) => {
+      const c = width * 2 ** level
+      return new Conv2d(init, c, 2 * c, { kernel: 2, bias: true, stride: 2, padding: 0 })
+    })
+  }
+
+  /** -> the noise [b channels h w]. */
+  forward({ state, degraded, time }: UnetInputs, tap: Tap = () => {}): Tensor {
+    const { isConditional, addsFirstFeatures, encoderBlocks } = this.options
+    if (isConditional !== (degraded !== undefined)) {
+      const [wanted, got] = isConditional ? ['a degraded image', 'none'] : ['none', 'one']
+      throw new RestoreError('usage', `NAFNet: expected ${wanted} beside the state, got ${got}`)
+    }
+    const seen = degraded ? cat([state.sub(degraded), degraded], 1) : state
+    const [embed, first, activate, second] = this.time_mlp
+    const when = second.forward(activate(first.forward(embed(time))))
+    tap('time_mlp', when)
+    const run = (name: string, list: readonly NafBlock[], x: Tensor) =>
+      list.reduce((y, block, i) => {
+        const out = block.forward(y, when)
+        tap(`${name}.${i}`, out)
+        return out
+      }, x)
+
+    const features = this.intro.forward(padTo(seen, 2 ** encoderBlocks.length, 'constant'))
+    tap('intro', features)
+    const skips: Tensor[] = []
+    let x = features
+    for (const [level, blocks] of this.encoders.entries()) {
+      x = run(`encoders.${level}`, blocks, x)
+      skips.push(x)
+      x = (this.downs[level] as Conv2d).forward(x)
+      tap(`downs.${level}`, x)
+    }
+    x = run('middle_blks', this.middle_blks, x)
+    for (const [i, blocks] of this.decoders.entries()) {
+      const [widen] = this.ups[i] as readonly [Conv2d]
+      const enlarged = widen.forward(x).pixelShuffle(2)
+      tap(`ups.${i}`, enlarged)
+      x = run(`decoders.${i}`, blocks, enlarged.add(skips.pop() as Tensor))
+    }
+    return cropLike(this.ending.forward(addsFirstFeatures ? x.add(features) : x), state)
+  }
+}
+
+/** Options as the shapes of a checkpoint tell them; a network over more channels than an image's is one over latents. */
+export function conditionalNafnetOptionsFromWeights(shapes: KeyShapes): ConditionalNafnetOptions {
+  const { size, count } = shapeReader('NAFNet', shapes)
+  const levels = count('downs', 'weight')
+  const blocks = (stage: string) => Array.from({ length: levels }, (_, i) => count(`${stage}.${i}`, 'beta'))
+  const channels = size('ending.weight', 0)
+  return {
+    channels,
+    width: size('intro.weight', 0),
+    encoderBlocks: blocks('encoders'),
+    middleBlocks: count('middle_blks', 'beta'),
+    decoderBlocks: blocks('decoders'),
+    isConditional: size('intro.weight', 1) === 2 * channels,
+    addsFirstFeatures: channels > 3,
+  }
+}

@@ -1,0 +1,319 @@
+// The U-Nets that predict noise for IR-SDE (arXiv:2301.11699), its denoising SDE, DA-CLIP's universal restoration (arXiv:2310.01018) and
+// its follow-up in the wild (arXiv:2404.09732). Checkpoint keys: Algolzw/image-restoration-sde@2598d73 and Algolzw/daclip-uir@c2cc141
+// models/modules/DenoisingUNet_arch.py. Images [b 3 h w] in 0..1; sides of any size above the padding to a multiple of 2^levels.
+
+import { RestoreError } from '../../core/errors.ts'
+import { cat, type Tensor } from '../../core/tensor.ts'
+import { Conv2d } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
+import { Linear } from '../../nn/linear.ts'
+import { SpatialTransformer } from '../../nn/spatialTransformer.ts'
+import {
+  cropLike,
+  downsample,
+  FullAttention,
+  LinearAttention,
+  type MapAttention,
+  padTo,
+  ResBlock,
+  ResidualAttention,
+  sinusoid,
+  Upsample,
+} from '../../nn/unetBlocks.ts'
+
+export interface ConditionalUnetOptions {
+  readonly channelsIn: number
+  readonly channelsOut: number
+  readonly width: number
+  /** Channels at the entry of every level and after the last, in multiples of `width`. */
+  readonly multipliers: readonly number[]
+  /** Whether the network sees the degraded image beside the state; the denoising SDE's does not. */
+  readonly isConditional: boolean
+  /** Attention in the middle: between all pixels for the denoising SDE. */
+  readonly middleAttention: 'linear' | 'full'
+  /** Width of DA-CLIP's embeddings; 0 without them. */
+  readonly contextWidth: number
+  /** Whether the content embedding enters by cross attention at the deepest level. */
+  readonly usesContent: boolean
+  /** Whether the degradation embedding prompts the time embedding. */
+  readonly usesDegradation: boolean
+  /** Halves the image before the first level and doubles it after the last. */
+  readonly halvesInput: boolean
+}
+
+export const conditionalUnetDefaults: ConditionalUnetOptions = {
+  channelsIn: 3,
+  channelsOut: 3,
+  width: 64,
+  multipliers: [1, 2, 4, 8, 16],
+  isConditional: true,
+  middleAttention: 'linear',
+  contextWidth: 0,
+  usesContent: false,
+  usesDegradation: false,
+  halvesInput: false,
+}
+
+/** What differs from the defaults in DA-CLIP's universal network, and in that for images in the wild. */
+export const universalUnet = {
+  multipliers: [1, 1, 2, 4, 8],
+  contextWidth: 512,
+  usesContent: true,
+  usesDegradation: true,
+} as const satisfies Partial<ConditionalUnetOptions>
+export const wildUnet = {
+  ...universalUnet,
+  contextWidth: 768,
+  usesDegradation: false,
+  halvesInput: true,
+} as const satisfies Partial<ConditionalUnetOptions>
+
+/** Which of the published networks these options are: for messages, and for whoever needs a certain one. */
+export function unetVariant({
+  isConditional,
+  usesContent,
+  usesDegradation,
+  halvesInput,
+}: ConditionalUnetOptions): 'IR-SDE' | 'denoising SDE' | 'DA-CLIP universal' | 'DA-CLIP wild' {
+  if (halvesInput) return 'DA-CLIP wild'
+  if (usesContent || usesDegradation) return 'DA-CLIP universal'
+  return isConditional ? 'IR-SDE' : 'denoising SDE'
+}
+
+/** What stays the same over all steps of an image: computed once by `condition`. */
+export interface Conditioning {
+  /** Added to the time embedding [b 4·width]. */
+  readonly prompt?: Tensor | undefined
+  /** What the content adds at the deepest level [b c]: on the way down, in the middle, on the way up. */
+  readonly content?: readonly [down: Tensor, middle: Tensor, up: Tensor] | undefined
+}
+
+export interface UnetInputs {
+  /** x_t [b channelsIn h w]. */
+  readonly state: Tensor
+  /** The image to restore [b channelsIn h w]; none for the denoising SDE. */
+  readonly degraded?: Tensor | undefined
+  /** Time of the SDE [b], or [1] for all images. */
+  readonly time: Tensor
+}
+
+export type Tap = (name: string, tensor: Tensor) => void
+
+type Level<Resample> = readonly [ResBlock, ResBlock, ResidualAttention<MapAttention>, Resample]
+
+/** Predicts the noise in x_t; keys and their order are the official ones. */
+export class ConditionalUnet {
+  readonly options: ConditionalUnetOptions
+  prompt?: Tensor // [1 4·width]
+  text_mlp?: readonly [Linear, (x: Tensor) => Tensor, Linear]
+  prompt_mlp?: Linear
+  init_conv: Conv2d
+  downsample?: Conv2d
+  upsample?: Upsample
+  time_mlp: readonly [(time: Tensor) => Tensor, Linear, (x: Tensor) => Tensor, Linear]
+  downs: readonly Level<Conv2d>[]
+  ups: readonly Level<Conv2d | Upsample>[]
+  mid_block1: ResBlock
+  mid_attn: ResidualAttention<MapAttention>
+  mid_block2: ResBlock
+  final_res_block: ResBlock
+  final_conv: Conv2d
+
+  constructor(init: Init, options: ConditionalUnetOptions) {
+    const { channelsIn, channelsOut, width, multipliers, contextWidth, isConditional } = options
+    const timeFeatures = 4 * width
+    const widths = multipliers.map((multiplier) => multiplier * width)
+    const last = widths.length - 2
+    const middle = widths[last + 1] ?? width
+    const block = (from: number, to: number) =>
+      new ResBlock(init, { channelsIn: from, channelsOut: to, timeFeatures })
+    const attention = (channels: number, isDeepest: boolean) =>
+      new ResidualAttention<MapAttention>(
+        init,
+        channels,
+        isDeepest && options.usesContent
+          ? new SpatialTransformer(init, channels, contextWidth)
+          : new LinearAttention(init, channels),
+      )
+    const conv3 = (from: number, to: number, bias: boolean) => new Conv2d(init, from, to, { kernel: 3, bias })
+    this.options = options
+    if (options.usesDegradation) {
+      this.prompt = init.weight([1, timeFeatures], { bound: 1 })
+      const [first, second] = [contextWidth, timeFeatures].map(
+        (from) => new Linear(init, from, timeFeatures, { bias: true }),
+      ) as [Linear, Linear]
+      this.text_mlp = [first, (x) => x.silu(), second]
+      this.prompt_mlp = new Linear(init, timeFeatures, timeFeatures, { bias: true })
+    }
+    this.init_conv = new Conv2d(init, isConditional ? 2 * channelsIn : channelsIn, width, {
+      kernel: 7,
+      bias: false,
+    })
+    if (options.halvesInput) {
+      this.downsample = downsample(init, width, width)
+      this.upsample = new Upsample(init, width, width)
+    }
+    this.time_mlp = [
+      (time) => sinusoid(time, width),
+      new Linear(init, width, timeFeatures, { bias: true }),
+      (x) => x.gelu(),
+      new Linear(init, timeFeatures, timeFeatures, { bias: true }),
+    ]
+    const levels = widths.slice(0, -1).map((from, i) => ({ from, to: widths[i + 1] ?? from, i }))
+    this.downs = levels.map(({ from, to, i }) => [
+      block(from, from),
+      block(from, from),
+      attention(from, i === last),
+      i < last ? downsample(init, from, to) : conv3(from, to, false),
+    ])
+    this.ups = levels
+      .toReversed()
+      .map(({ from, to, i }) => [
+        block(to + from, to),
+        block(to + from, to),
+        attention(to, i === last),
+        i > 0 ? new Upsample(init, to, from) : conv3(to, from, false),
+      ])
+    this.mid_block1 = block(middle, middle)
+    this.mid_attn =
+      options.middleAttention === 'full'
+        ? new ResidualAttention<MapAttention>(init, middle, new FullAttention(init, middle))
+        : attention(middle, true)
+    this.mid_block2 = block(middle, middle)
+    this.final_res_block = block(2 * width, width)
+    this.final_conv = conv3(width, channelsOut, true)
+  }
+
+  /** What DA-CLIP's embeddings [b contextWidth] come to at every step; without one of them its part is left out. */
+  condition(
+    {
+      content,
+      degradation,
+    }: { readonly content?: Tensor | undefined; readonly degradation?: Tensor | undefined },
+    tap: Tap = () => {},
+  ): Conditioning {
+    const { contextWidth, usesContent, usesDegradation } = this.options
+    for (const [name, context, isUsed] of [
+      ['content', content, usesContent],
+      ['degradation', degradation, usesDegradation],
+    ] as const) {
+      if (!context || !isUsed || context.shape[1] === contextWidth) continue
+      throw new RestoreError(
+        'shape',
+        `U-Net: expected a ${name} embedding [b ${contextWidth}], got [${context.shape.join(' ')}]; ViT-B/32 gives 512 features, ViT-L/14 768: use the DA-CLIP that the weights were trained with`,
+      )
+    }
+    const vectors = this.#transformers().map((transformer) => content && transformer.contextVector(content))
+    const [down, middle, up] = vectors
+    return {
+      prompt: degradation && this.#prompt(degradation, tap),
+      content: down && middle && up ? [down, middle, up] : undefined,
+    }
+  }
+
+  #prompt(degradation: Tensor, tap: Tap): Tensor | undefined {
+    if (!this.text_mlp || !this.prompt || !this.prompt_mlp) return undefined
+    const [first, activate, second] = this.text_mlp
+    const logits = second.forward(activate(first.forward(degradation)))
+    tap('text_mlp', logits)
+    const prompt = this.prompt_mlp.forward(logits.softmax(1).mul(this.prompt))
+    tap('prompt_mlp', prompt)
+    return prompt
+  }
+
+  /** Those at the deepest level down, in the middle and up. */
+  #transformers(): readonly SpatialTransformer[] {
+    return [this.downs.at(-1)?.[2], this.mid_attn, this.ups[0]?.[2]].flatMap((attention) =>
+      attention?.fn.fn instanceof SpatialTransformer ? attention.fn.fn : [],
+    )
+  }
+
+  /** -> the noise [b channelsOut h w]. */
+  forward({ state, degraded, time }: UnetInputs, given: Conditioning = {}, tap: Tap = () => {}): Tensor {
+    const { multipliers, usesContent, isConditional } = this.options
+    if (isConditional !== (degraded !== undefined)) {
+      const [wanted, got] = isConditional ? ['a degraded image', 'none'] : ['none', 'one']
+      const variant = unetVariant(this.options)
+      throw new RestoreError(
+        'usage',
+        `U-Net: these weights are of the variant '${variant}'; expected ${wanted} beside the state, got ${got}`,
+      )
+    }
+    if (usesContent && !given.content)
+      throw new RestoreError(
+        'usage',
+        `U-Net: these weights are of the variant '${unetVariant(this.options)}'; expected a content embedding, got none; compute it with DA-CLIP`,
+      )
+    const seen = degraded ? cat([state.sub(degraded), degraded], 1) : state
+    const embedded = this.init_conv.forward(padTo(seen, 2 ** (multipliers.length - 1), 'reflect'))
+    tap('init_conv', embedded)
+    const when = this.#embedTime(time, given, tap)
+    const entered = this.downsample ? this.downsample.forward(embedded) : embedded
+    const features = this.#levels(entered, when, given, tap)
+    const joined = cat([this.upsample ? this.upsample.forward(features) : features, embedded], 1)
+    const final = this.final_res_block.forward(joined, when)
+    tap('final_res_block', final)
+    return cropLike(this.final_conv.forward(final), state)
+  }
+
+  #embedTime(time: Tensor, { prompt }: Conditioning, tap: Tap): Tensor {
+    const [embed, first, activate, second] = this.time_mlp
+    const embedded = second.forward(activate(first.forward(embed(time))))
+    tap('time_mlp', embedded)
+    return prompt ? embedded.add(prompt) : embedded
+  }
+
+  #levels(x: Tensor, time: Tensor, { content }: Conditioning, tap: Tap): Tensor {
+    const deepest = this.downs.length - 1
+    const skips: Tensor[] = []
+    let y = x
+    const run = (name: string, layer: () => Tensor) => {
+      y = layer()
+      tap(name, y)
+    }
+    for (const [i, [block1, block2, attention, resample]] of this.downs.entries()) {
+      run(`downs.${i}.0`, () => block1.forward(y, time))
+      skips.push(y)
+      run(`downs.${i}.1`, () => block2.forward(y, time))
+      run(`downs.${i}.2`, () => attention.forward(y, i === deepest ? content?.[0] : undefined))
+      skips.push(y)
+      run(`downs.${i}.3`, () => resample.forward(y))
+    }
+    run('mid_block1', () => this.mid_block1.forward(y, time))
+    run('mid_attn', () => this.mid_attn.forward(y, content?.[1]))
+    run('mid_block2', () => this.mid_block2.forward(y, time))
+    for (const [j, [block1, block2, attention, resample]] of this.ups.entries()) {
+      const joined = () => cat([y, skips.pop() as Tensor], 1)
+      run(`ups.${j}.0`, () => block1.forward(joined(), time))
+      run(`ups.${j}.1`, () => block2.forward(joined(), time))
+      run(`ups.${j}.2`, () => attention.forward(y, j === 0 ? content?.[2] : undefined))
+      run(`ups.${j}.3`, () => resample.forward(y))
+    }
+    return y
+  }
+}
+
+/** Options as the shapes of a checkpoint tell them. */
+export function conditionalUnetOptionsFromWeights(shapes: KeyShapes): ConditionalUnetOptions {
+  const { size, count } = shapeReader('U-Net', shapes)
+  const width = size('init_conv.weight', 0)
+  const levels = Array.from({ length: count('downs', '3.weight') }, (_, i) => size(`downs.${i}.3.weight`, 0))
+  const channelsOut = size('final_conv.weight', 0)
+  const isConditional = size('init_conv.weight', 1) === 2 * channelsOut
+  const crossKey = 'mid_attn.fn.fn.transformer_blocks.0.attn2.to_v.weight'
+  const usesContent = shapes.has(crossKey)
+  const usesDegradation = shapes.has('prompt')
+  return {
+    channelsIn: size('init_conv.weight', 1) / (isConditional ? 2 : 1),
+    channelsOut,
+    width,
+    multipliers: [1, ...levels.map((channels) => channels / width)],
+    isConditional,
+    middleAttention: shapes.has('mid_attn.fn.fn.to_out.weight') ? 'full' : 'linear',
+    contextWidth: usesContent ? size(crossKey, 1) : usesDegradation ? size('text_mlp.0.weight', 1) : 0,
+    usesContent,
+    usesDegradation,
+    halvesInput: shapes.has('downsample.weight'),
+  }
+}

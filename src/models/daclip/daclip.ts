@@ -1,0 +1,221 @@
+// DA-CLIP: Controlling Vision-Language Models for Multi-Task Image Restoration, arXiv:2310.01018. A controller beside CLIP's frozen image
+// encoder tells how a picture is degraded and steers the encoder to what it shows.
+// Checkpoint keys: Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip/daclip_model.py.
+
+import { elementCount, float32Data, viewAs } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { hostTensor } from '../../core/hostBackend.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { contrastiveLoss, normalized, sharedTextLoss } from '../../nn/contrastive.ts'
+import type { Conv2d } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
+import type { KeyShapes } from '../../nn/keyShapes.ts'
+import { Linear } from '../../nn/linear.ts'
+import { mapTensors, stateDict } from '../../nn/module.ts'
+import type { LayerNorm } from '../../nn/norm.ts'
+import {
+  type Block,
+  Clip,
+  type ClipOptions,
+  clipOptionsFromWeights,
+  embedImage,
+  initialLogitScale,
+  projectImage,
+  type Tap,
+  type VisionEnds,
+  type VisionTower,
+  visionBlocks,
+  visionEnds,
+} from '../clip/clip.ts'
+
+/** The degradations that the published networks know: they are the prompts, word for word. */
+export const degradationWords = [
+  'motion-blurry',
+  'hazy',
+  'jpeg-compressed',
+  'low-light',
+  'noisy',
+  'raindrop',
+  'rainy',
+  'shadowed',
+  'snowy',
+  'uncompleted',
+] as const
+
+/** A copy of the image encoder with a dense layer beside every block, which starts at zero. */
+class Controller implements VisionEnds {
+  class_embedding: Tensor
+  positional_embedding: Tensor
+  proj: Tensor
+  stem: readonly Conv2d[]
+  conv1: Conv2d
+  ln_pre: LayerNorm
+  transformer: { transformer: { resblocks: readonly Block[] }; zero_modules: readonly Linear[] }
+  ln_post: LayerNorm
+
+  constructor(init: Init, options: ClipOptions) {
+    const ends = visionEnds(init, options)
+    const { visionWidth: width } = options
+    this.class_embedding = ends.class_embedding
+    this.positional_embedding = ends.positional_embedding
+    this.proj = ends.proj
+    this.stem = ends.stem
+    this.conv1 = ends.conv1
+    this.ln_pre = ends.ln_pre
+    const resblocks = visionBlocks(init, options)
+    this.transformer = {
+      transformer: { resblocks },
+      zero_modules: resblocks.map(() => {
+        const dense = new Linear(init, width, width, { bias: true })
+        dense.weight = init.weight([width, width], { constant: 0 })
+        dense.bias = init.weight([width], { constant: 0 })
+        return dense
+      }),
+    }
+    this.ln_post = ends.ln_post
+  }
+
+  /** [b 3 s s] -> degradation features [b d], what every block adds to the encoder [b n width], and what the last gives [b n width]. */
+  forward(image: Tensor, tap: Tap): { degradation: Tensor; hidden: readonly Tensor[]; tokens: Tensor } {
+    const { transformer, zero_modules: dense } = this.transformer
+    const hidden: Tensor[] = []
+    let tokens = embedImage(this, image, tap)
+    for (const [i, block] of transformer.resblocks.entries()) {
+      tokens = block.forward(tokens)
+      tap(`transformer.transformer.resblocks.${i}`, tokens)
+      const added = (dense[i] as Linear).forward(tokens)
+      tap(`transformer.zero_modules.${i}`, added)
+      hidden.push(added)
+    }
+    return { degradation: projectImage(this, tokens, tap), hidden, tokens }
+  }
+}
+
+/** Tensors that are loaded and used, but take no gradient. */
+function frozen(init: Init): Init {
+  return {
+    ...init,
+    weight: (shape, distribution) => {
+      const tensor = init.weight(shape, distribution)
+      tensor.isTrainable = false
+      return tensor
+    },
+  }
+}
+
+export interface Embeddings {
+  /** What the picture shows [b d], not normalized. */
+  readonly content: Tensor
+  /** How it is degraded [b d], not normalized. */
+  readonly degradation: Tensor
+}
+
+export class DaClip {
+  logit_scale: Tensor // []
+  /** Frozen. */
+  clip: Clip
+  /** The same tower as clip.visual: official checkpoints hold it twice. */
+  visual: VisionTower
+  visual_control: Controller
+
+  constructor(init: Init, options: ClipOptions) {
+    this.logit_scale = init.weight([], { constant: initialLogitScale })
+    this.clip = new Clip(frozen(init), options)
+    this.visual = this.clip.visual
+    this.visual_control = new Controller(init, options)
+  }
+
+  /** Pictures [b 3 s s], low quality, to both embeddings. */
+  encodeImage(image: Tensor, tap: Tap = () => {}): Embeddings {
+    const { degradation, hidden } = this.visual_control.forward(image, (name, tensor) =>
+      tap(`visual_control.${name}`, tensor),
+    )
+    // NOTE: the last block of the controller acts on the first of the encoder; published weights depend on it.
+    const content = this.clip.visual.forward(image, hidden.toReversed(), (name, tensor) =>
+      tap(`visual.${name}`, tensor),
+    )
+    return { content, degradation }
+  }
+}
+
+export interface DaClipBatch {
+  readonly image: Tensor
+  /** Token ids of captions [b n] of the clean pictures. */
+  readonly captions: Tensor
+  /** Token ids of degradations: [b n], or [k n] where `labels` tell which image has which. */
+  readonly degradations: Tensor
+  /** For each image the row of `degradations`, all of which are different. */
+  readonly labels?: readonly number[] | undefined
+  /** Joins rows to those of other processes, each of which has the loss of all; labels are of all then. */
+  readonly gather?: ((rows: Tensor) => Tensor) | undefined
+}
+
+/** Both contrastive losses with their shared scale; their sum is what the controller is trained on. */
+export function daClipLosses(
+  network: DaClip,
+  { image, captions, degradations, labels, gather = (rows) => rows }: DaClipBatch,
+): { readonly content: Tensor; readonly degradation: Tensor } {
+  const embeddings = network.encodeImage(image)
+  const scale = network.logit_scale.exp()
+  const [content, degradation] = [embeddings.content, embeddings.degradation].map((rows) =>
+    gather(normalized(rows)),
+  ) as [Tensor, Tensor]
+  const [caption, word] = [captions, degradations].map((ids) => normalized(network.clip.encodeText(ids))) as [
+    Tensor,
+    Tensor,
+  ]
+  return {
+    content: contrastiveLoss(content, gather(caption), scale),
+    // Texts that are shared are the same for every process.
+    degradation: labels
+      ? sharedTextLoss(degradation, word, { labels, scale })
+      : contrastiveLoss(degradation, gather(word), scale),
+  }
+}
+
+/** Largest logit scale: after a step of training it is cut to [0, ln 100]. */
+export const maxLogitScale = Math.log(100)
+
+/**
+ * Starts the controller as a copy of the image encoder, with dense layers of zeros; before the network is moved to a device.
+ * `asPublished` repeats a slip of the official code, by which the first dense layer gets the values of the encoder's last norm in
+ * every row, and the controller's last norm stays at 1 and 0.
+ */
+export function startController(network: DaClip, { asPublished }: { readonly asPublished: boolean }): void {
+  const encoder = stateDict(network.clip.visual)
+  const norm = network.clip.visual.ln_post
+  const first = { 'zero_modules.0.weight': norm.weight, 'zero_modules.0.bias': norm.bias }
+  mapTensors(network, (tensor, key) => {
+    const prefix = 'visual_control.'
+    if (!key.startsWith(prefix)) return tensor
+    const name = key.slice(prefix.length).replace('transformer.transformer.', 'transformer.')
+    const dense = Object.entries(first).find(([end]) => name.endsWith(end))?.[1]
+    if (name.includes('zero_modules')) return filled(tensor, asPublished ? dense : undefined)
+    if (asPublished && name.startsWith('ln_post'))
+      return filled(tensor, undefined, name.endsWith('weight') ? 1 : 0)
+    const source = encoder.get(name)
+    if (!source)
+      throw new RestoreError('checkpoint', `DA-CLIP: expected ${name} in the encoder, which lacks it`)
+    return hostTensor(source.read())
+  })
+}
+
+/** A host tensor of the same shape: rows of another, or one value. */
+function filled({ shape }: Tensor, row: Tensor | undefined, value = 0): Tensor {
+  const sizes = shape as readonly number[]
+  const values = new Float32Array(elementCount(sizes)).fill(value)
+  if (row) {
+    const source = viewAs(row.read().bytes, Float32Array)
+    for (let i = 0; i < values.length; i++) values[i] = source[i % source.length] as number
+  }
+  return hostTensor(float32Data(values, sizes))
+}
+
+/** Options as the shapes of a checkpoint tell them: those of the CLIP in it. */
+export function daClipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
+  const prefix = 'clip.'
+  const inner = [...shapes].flatMap(([key, shape]) =>
+    key.startsWith(prefix) ? [[key.slice(prefix.length), shape] as const] : [],
+  )
+  return clipOptionsFromWeights(new Map(inner))
+}

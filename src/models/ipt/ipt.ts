@@ -1,0 +1,373 @@
+// IPT: Pre-Trained Image Processing Transformer, arXiv:2012.00364.
+// Checkpoint keys: huawei-noah/Pretrained-IPT@675540e model/ipt.py. Input [b 3 p p] in 0..1 with p the patch size: the network
+// takes no other size; pictures are cut into windows outside of it (runtime/chop.ts).
+
+import { divideDims } from '../../core/dims.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { rearrange } from '../../core/rearrange.ts'
+import { scoped, type Tensor } from '../../core/tensor.ts'
+import { MultiheadAttention } from '../../nn/attention.ts'
+import { Conv2d } from '../../nn/conv.ts'
+import { type Distribution, type Init, uniformByFanIn } from '../../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
+import { Linear } from '../../nn/linear.ts'
+import { MeanShift } from '../../nn/meanShift.ts'
+import { LayerNorm } from '../../nn/norm.ts'
+import { runSteps, scaleOfUpsampler, upsampler } from '../../nn/upsampler.ts'
+
+export interface IptOptions {
+  /** Scale of every task; each has a head, a tail and a query of its own. */
+  readonly scales: readonly number[]
+  readonly channels: number
+  readonly patchSize: number
+  /** Side of the square of pixels that is one token. */
+  readonly tokenSize: number
+  readonly layers: number // of the encoder, and of the decoder
+  readonly heads: number
+  readonly hidden: number // of the feed-forward networks
+  /** Task embeddings; IPT_pretrain.pt has 6. */
+  readonly queries: number
+  readonly hasPosition: boolean
+  /** Positions join queries and keys of every layer, not the input. */
+  readonly positionEvery: boolean
+  readonly hasNorm: boolean
+  /** Without: neither linear_encoding, nor mlp_head, nor task embeddings. */
+  readonly hasMlp: boolean
+  /** Some releases of PyTorch gave attention without biases one after all. */
+  readonly outProjectionBias: boolean
+}
+
+export const iptDefaults: IptOptions = {
+  scales: [2, 3, 4, 1, 1, 1],
+  channels: 64,
+  patchSize: 48,
+  tokenSize: 3,
+  layers: 12,
+  heads: 12,
+  hidden: 2304,
+  queries: 6,
+  hasPosition: true,
+  positionEvery: false,
+  hasNorm: true,
+  hasMlp: true,
+  outProjectionBias: false,
+}
+
+const relu = (x: Tensor) => x.relu()
+
+/** Features of a token. */
+function featuresOf({ channels, tokenSize }: IptOptions): number {
+  return channels * tokenSize ** 2
+}
+
+function tokensOf({ patchSize, tokenSize }: IptOptions): number {
+  return (patchSize / tokenSize) ** 2
+}
+
+class ResidualBlock {
+  body: readonly [Conv2d, typeof relu, Conv2d]
+
+  constructor(init: Init, channels: number) {
+    const conv = () => new Conv2d(init, channels, channels, { kernel: 5, bias: true })
+    this.body = [conv(), relu, conv()]
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.add(runSteps(this.body, x))
+  }
+}
+
+type Tap = (name: string, tensor: Tensor) => void
+
+function attention(init: Init, options: IptOptions, inWeights?: Distribution): MultiheadAttention {
+  return new MultiheadAttention(init, {
+    features: featuresOf(options),
+    heads: options.heads,
+    inBias: false,
+    outBias: options.outProjectionBias,
+    ...(inWeights ? { inWeights } : {}),
+  })
+}
+
+function layerNorm(init: Init, options: IptOptions): LayerNorm | undefined {
+  return options.hasNorm ? new LayerNorm(init, featuresOf(options)) : undefined
+}
+
+function normalize(norm: LayerNorm | undefined, x: Tensor): Tensor {
+  return norm ? norm.forward(x) : x
+}
+
+function plus(x: Tensor, embedding: Tensor | undefined): Tensor {
+  return embedding ? x.add(embedding) : x
+}
+
+function feedForward({ linear1, linear2 }: { linear1: Linear; linear2: Linear }, x: Tensor): Tensor {
+  return linear2.forward(linear1.forward(x).relu())
+}
+
+/** Equation 2: z' = MSA(LN(z)) + z, then FFN(LN(z')) + z'. */
+class EncoderLayer {
+  self_attn: MultiheadAttention
+  linear1: Linear
+  linear2: Linear
+  norm1: LayerNorm | undefined
+  norm2: LayerNorm | undefined
+
+  constructor(init: Init, options: IptOptions) {
+    const d = featuresOf(options)
+    this.self_attn = attention(init, options, uniformByFanIn(d))
+    this.linear1 = new Linear(init, d, options.hidden, { bias: true })
+    this.linear2 = new Linear(init, options.hidden, d, { bias: true })
+    this.norm1 = layerNorm(init, options)
+    this.norm2 = layerNorm(init, options)
+  }
+
+  /** [b n d] -> [b n d]; `position` [n d] joins queries and keys. */
+  forward(z: Tensor, position: Tensor | undefined, tap: Tap): Tensor {
+    const attended = scoped(z, () => {
+      const u = normalize(this.norm1, z)
+      const q = plus(u, position)
+      return this.self_attn.forward({ query: q, key: q, value: u })
+    })
+    tap('.self_attn', attended)
+    const y = z.add(attended)
+    const out = y.add(scoped(y, () => feedForward(this, normalize(this.norm2, y))))
+    tap('', out)
+    return out
+  }
+}
+
+interface DecoderInputs {
+  readonly memory: Tensor // [b n d], what the encoder gave
+  readonly task: Tensor | undefined // [n d]
+  readonly position: Tensor | undefined // [n d]
+}
+
+/** Equation 3. The task embedding joins queries and keys of self-attention and queries of cross-attention, never values. */
+class DecoderLayer {
+  self_attn: MultiheadAttention
+  multihead_attn: MultiheadAttention
+  linear1: Linear
+  linear2: Linear
+  norm1: LayerNorm | undefined
+  norm2: LayerNorm | undefined
+  norm3: LayerNorm | undefined
+
+  constructor(init: Init, options: IptOptions) {
+    const d = featuresOf(options)
+    this.self_attn = attention(init, options)
+    this.multihead_attn = attention(init, options)
+    this.linear1 = new Linear(init, d, options.hidden, { bias: true })
+    this.linear2 = new Linear(init, options.hidden, d, { bias: true })
+    this.norm1 = layerNorm(init, options)
+    this.norm2 = layerNorm(init, options)
+    this.norm3 = layerNorm(init, options)
+  }
+
+  /** [b n d] -> [b n d]. */
+  forward(z: Tensor, { memory, task, position }: DecoderInputs, tap: Tap): Tensor {
+    const attended = scoped(z, () => {
+      const u = normalize(this.norm1, z)
+      const q = plus(u, task)
+      return this.self_attn.forward({ query: q, key: q, value: u })
+    })
+    tap('.self_attn', attended)
+    const y = z.add(attended)
+    const collected = scoped(y, () => {
+      const query = plus(normalize(this.norm2, y), task)
+      // NOTE: the memory is not normalized, unlike in the paper (release model/ipt.py, TransformerDecoderLayer).
+      return this.multihead_attn.forward({ query, key: plus(memory, position), value: memory })
+    })
+    tap('.multihead_attn', collected)
+    const x = y.add(collected)
+    const out = x.add(scoped(x, () => feedForward(this, normalize(this.norm3, x))))
+    tap('', out)
+    return out
+  }
+}
+
+/** The transformer on the features of a window (§3.1); `linear_encoding` and `mlp_head` are the release's, not the paper's. */
+class VisionTransformer {
+  readonly tokenSize: number
+  readonly positionEvery: boolean
+  linear_encoding?: Linear
+  mlp_head?: readonly [Linear, null, typeof relu, Linear]
+  query_embed?: { weight: Tensor } // [queries n·d]
+  encoder: { layers: readonly EncoderLayer[] }
+  decoder: { layers: readonly DecoderLayer[] }
+  position_encoding?: { pe: { weight: Tensor } } // [n d]
+
+  constructor(init: Init, options: IptOptions) {
+    const [d, n] = [featuresOf(options), tokensOf(options)]
+    const { hidden, layers, queries, tokenSize } = options
+    this.tokenSize = tokenSize
+    this.positionEvery = options.positionEvery
+    if (options.hasMlp) {
+      this.linear_encoding = new Linear(init, d, d, { bias: true })
+      // Dropout, which is 0, takes the second place.
+      this.mlp_head = [
+        new Linear(init, d, hidden, { bias: true }),
+        null,
+        relu,
+        new Linear(init, hidden, d, { bias: true }),
+      ]
+      this.query_embed = { weight: init.weight([queries, n * d], { deviation: 1 }) }
+    }
+    const times = <T>(create: () => T): readonly T[] => Array.from({ length: layers }, create)
+    this.encoder = { layers: times(() => new EncoderLayer(init, options)) }
+    this.decoder = { layers: times(() => new DecoderLayer(init, options)) }
+    if (options.hasPosition)
+      this.position_encoding = { pe: { weight: init.weight([n, d], { deviation: 1 }) } }
+  }
+
+  /** [b c p p] -> [b c p p]. */
+  forward(features: Tensor, task: number, tap: Tap): Tensor {
+    const size = this.tokenSize
+    const { h, w } = features.axes('b c h w')
+    const tokens = rearrange(features, 'b c (i y) (j x) -> b (i j) (c y x)', { y: size, x: size })
+    const decoded = this.#transform(tokens, task, tap)
+    const rows = divideDims(h, size)
+    if (rows === undefined)
+      throw new RestoreError('shape', `IPT: expected sides divisible by ${size}, got ${h} × ${w}`)
+    return rearrange(decoded, 'b (i j) (c y x) -> b c (i y) (j x)', { i: rows, y: size, x: size })
+  }
+
+  /** [b n d] -> [b n d]. */
+  #transform(tokens: Tensor, task: number, tap: Tap): Tensor {
+    const position = this.position_encoding?.pe.weight
+    const [atInput, atLayers] = this.positionEvery ? [undefined, position] : [position, undefined]
+    const encoded = this.linear_encoding?.forward(tokens)
+    if (encoded) tap('linear_encoding', encoded)
+    let z = plus(plus(tokens, encoded), atInput)
+    this.encoder.layers.forEach((layer, i) => {
+      z = layer.forward(z, atLayers, (part, t) => tap(`encoder.layers.${i}${part}`, t))
+    })
+    tap('encoder', z)
+    const inputs = { memory: z, task: this.#taskEmbedding(task, tokens), position: atLayers }
+    this.decoder.layers.forEach((layer, i) => {
+      z = layer.forward(z, inputs, (part, t) => tap(`decoder.layers.${i}${part}`, t))
+    })
+    tap('decoder', z)
+    if (!this.mlp_head) return z
+    const [into, , activation, out] = this.mlp_head
+    const headed = scoped(z, () => out.forward(activation(into.forward(z))))
+    tap('mlp_head', headed)
+    return z.add(headed)
+  }
+
+  /** Row `task` of the embeddings as [n d]. */
+  #taskEmbedding(task: number, tokens: Tensor): Tensor | undefined {
+    if (!this.query_embed) return undefined
+    const { weight } = this.query_embed
+    if (task >= weight.size(0)) {
+      throw new RestoreError(
+        'usage',
+        `IPT: expected a task embedding for task ${task}, got ${weight.size(0)} of them`,
+      )
+    }
+    return weight.slice(0, task, task + 1).reshape([tokens.size(1), tokens.size(2)])
+  }
+}
+
+/** Image processing transformer with a head and a tail for every task. */
+export class Ipt {
+  sub_mean: MeanShift
+  add_mean: MeanShift
+  head: readonly (readonly [Conv2d, ResidualBlock, ResidualBlock])[]
+  body: VisionTransformer
+  tail: readonly (readonly [ReturnType<typeof upsampler>, Conv2d])[]
+
+  constructor(init: Init, options: IptOptions) {
+    const { channels, scales } = options
+    const conv = (from: number, to: number) => new Conv2d(init, from, to, { kernel: 3, bias: true })
+    this.sub_mean = new MeanShift(init, -1)
+    this.add_mean = new MeanShift(init, 1)
+    this.head = scales.map(() => [
+      conv(3, channels),
+      new ResidualBlock(init, channels),
+      new ResidualBlock(init, channels),
+    ])
+    this.body = new VisionTransformer(init, options)
+    this.tail = scales.map((scale) => [upsampler(init, scale, channels), conv(channels, 3)])
+  }
+
+  /** [b 3 p p] in 0..1 -> [b 3 p·scale p·scale], not clamped; `task` is an index of the options' scales. */
+  forward(image: Tensor, task: number, tap: Tap = () => {}): Tensor {
+    const [head, tail] = [this.head[task], this.tail[task]]
+    if (!head || !tail) {
+      throw new RestoreError('usage', `IPT: expected a task from 0 to ${this.head.length - 1}, got ${task}`)
+    }
+    const centerd = this.sub_mean.forward(image.mul(255))
+    tap('sub_mean', centerd)
+    const features = runSteps(head, centerd)
+    tap(`head.${task}`, features)
+    const transformed = this.body.forward(features, task, (name, t) => tap(`body.${name}`, t))
+    tap('body', transformed)
+    const [steps, last] = tail
+    const out = last.forward(runSteps(steps, transformed.add(features)))
+    tap(`tail.${task}`, out)
+    return this.add_mean.forward(out).mul(1 / 255)
+  }
+}
+
+/**
+ * Options as the shapes of a checkpoint tell them. They do not tell the number of heads, nor whether positions join every
+ * layer; and the patch size only where there are positions or task embeddings. Those are the published ones.
+ */
+export function iptOptionsFromWeights(shapes: KeyShapes): IptOptions {
+  const { size, count } = shapeReader('IPT', shapes)
+  const channels = size('head.0.0.weight', 0)
+  const features = size('body.encoder.layers.0.linear1.weight', 1)
+  const tokenSize = Math.round(Math.sqrt(features / channels))
+  const position = shapes.get('body.position_encoding.pe.weight')
+  const embedding = shapes.get('body.query_embed.weight')
+  const tokens = position?.[0] ?? (embedding ? (embedding[1] ?? 0) / features : undefined)
+  const tasks = count('head', '0.weight')
+  return {
+    scales: Array.from({ length: tasks }, (_, i) => scaleOfUpsampler(shapes, `tail.${i}.0.`, channels)),
+    channels,
+    patchSize: tokens === undefined ? iptDefaults.patchSize : Math.round(Math.sqrt(tokens)) * tokenSize,
+    tokenSize,
+    layers: count('body.encoder.layers', 'linear1.weight'),
+    heads: iptDefaults.heads,
+    hidden: size('body.encoder.layers.0.linear1.weight', 0),
+    queries: embedding?.[0] ?? iptDefaults.queries,
+    hasPosition: position !== undefined,
+    positionEvery: false,
+    hasNorm: shapes.has('body.encoder.layers.0.norm1.weight'),
+    hasMlp: shapes.has('body.linear_encoding.weight'),
+    outProjectionBias: shapes.has('body.encoder.layers.0.self_attn.out_proj.bias'),
+  }
+}
+
+/** What the tasks of the released checkpoint of six are called, in their order there. */
+const releasedTasks = ['sr-x2', 'sr-x3', 'sr-x4', 'derain', 'denoise-30', 'denoise-50'] as const
+
+/** A name for every task: the published ones for the published six, else 'sr-x2' by scale and 'restore' for scale 1. */
+export function iptTasks({ scales }: Pick<IptOptions, 'scales'>): readonly string[] {
+  if (scales.join() === iptDefaults.scales.join()) return releasedTasks
+  return scales.map((scale) => (scale === 1 ? 'restore' : `sr-x${scale}`))
+}
+
+/** The index of a task that is given by name or by index, or by '' where there is only one. */
+export function iptTaskIndex(options: Pick<IptOptions, 'scales'>, task: string): number {
+  const names = iptTasks(options)
+  const listed = names.map((name, i) => `${name} (${i})`).join(', ')
+  const refuse = (got: string) =>
+    new RestoreError('usage', `task: expected one of ${listed}, which these weights have, got ${got}`)
+  if (task === '') {
+    if (names.length === 1) return 0
+    throw refuse('none')
+  }
+  if (/^\d+$/.test(task)) {
+    if (Number(task) < names.length) return Number(task)
+    throw refuse(task)
+  }
+  // Keys do not tell what weights of scale 1 were trained for: whoever names it knows.
+  const isOfScale1 = ['derain', 'denoise-30', 'denoise-50'].includes(task) && !names.includes(task)
+  const wanted = isOfScale1 ? 'restore' : task
+  const found = names.flatMap((name, i) => (name === wanted ? [i] : []))
+  if (found[0] === undefined || found.length > 1)
+    throw refuse(found.length > 1 ? `${task}, which is not one alone` : task)
+  return found[0]
+}

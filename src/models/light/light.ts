@@ -1,0 +1,163 @@
+// Limpid's own light network: a U-Net of NAF blocks (Simple Baselines for Image Restoration, arXiv:2204.04676 §4) behind a stem that
+// works at half resolution, without that paper's global pooling, so that a tile sees what the whole picture would.
+// Input [b 3 h w] in 0..1, h and w multiples of 8.
+
+import { pixelUnshuffle } from '../../core/functional.ts'
+import { scoped, type Tensor } from '../../core/tensor.ts'
+import { Conv2d, convInParts } from '../../nn/conv.ts'
+import type { Init } from '../../nn/init.ts'
+import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
+import { ChannelLayerNorm } from '../../nn/norm.ts'
+
+export interface LightOptions {
+  readonly channels: number
+  /** Channels at half resolution; twice as many at a quarter, four times at an eighth. */
+  readonly width: number
+  readonly encoderBlocks: readonly [half: number, quarter: number]
+  readonly middleBlocks: number
+  readonly decoderBlocks: readonly [half: number, quarter: number]
+}
+
+export const lightDefaults: LightOptions = {
+  channels: 3,
+  width: 48,
+  encoderBlocks: [2, 4],
+  middleBlocks: 12,
+  decoderBlocks: [4, 4],
+}
+
+/** What scales (as 1 + scale) and shifts both norms of a block, [b c 1 1] each. */
+export type Modulation = readonly [scale1: Tensor, shift1: Tensor, scale2: Tensor, shift2: Tensor]
+
+/** Non-linear activation free block: products of two halves take the place of activations. */
+class NafBlock {
+  norm1: ChannelLayerNorm
+  conv1: Conv2d
+  conv2: Conv2d
+  conv3: Conv2d
+  norm2: ChannelLayerNorm
+  conv4: Conv2d
+  conv5: Conv2d
+  beta: Tensor // [1 c 1 1]
+  gamma: Tensor // [1 c 1 1]
+
+  constructor(init: Init, c: number) {
+    this.norm1 = new ChannelLayerNorm(init, c, { bias: true })
+    this.conv1 = new Conv2d(init, c, 2 * c, { kernel: 1, bias: true })
+    this.conv2 = new Conv2d(init, 2 * c, 2 * c, { kernel: 3, groups: 2 * c, bias: true })
+    this.conv3 = new Conv2d(init, c, c, { kernel: 1, bias: true })
+    this.norm2 = new ChannelLayerNorm(init, c, { bias: true })
+    this.conv4 = new Conv2d(init, c, 2 * c, { kernel: 1, bias: true })
+    this.conv5 = new Conv2d(init, c, c, { kernel: 1, bias: true })
+    this.beta = init.weight([1, c, 1, 1], { constant: 0 })
+    this.gamma = init.weight([1, c, 1, 1], { constant: 0 })
+  }
+
+  forward(x: Tensor, by?: Modulation): Tensor {
+    const mixed = scoped(x, () => {
+      const normal = this.norm1.normalize(x)
+      const told = by ? modulate(normal, by[0], by[1]) : normal
+      const [a, b] = convInParts(told, 2, [this.norm1.foldInto(this.conv1), this.conv2])
+      return project(a.mul(b), this.conv3, this.beta)
+    })
+    const y = x.add(mixed)
+    const fed = scoped(y, () => {
+      const normal = this.norm2.normalize(y)
+      const told = by ? modulate(normal, by[2], by[3]) : normal
+      const [a, b] = convInParts(told, 2, [this.norm2.foldInto(this.conv4)])
+      return project(a.mul(b), this.conv5, this.gamma)
+    })
+    return y.add(fed)
+  }
+}
+
+/** x·(1 + scale) + shift. */
+export function modulate(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
+  return x.mul(scale.add(1)).add(shift)
+}
+
+/** scale · conv(x), with the scale folded into the weights: no pass over the pixels. */
+function project(x: Tensor, conv: Conv2d, scale: Tensor): Tensor {
+  const c = conv.weight.size(0)
+  return x.conv2d(conv.weight.mul(scale.reshape([c, 1, 1, 1])), conv.bias?.mul(scale.reshape([c])), conv)
+}
+
+/** Light network: noise (or slight blur) out, everything else as it was. */
+export class Light {
+  intro: Conv2d
+  encoders: readonly (readonly NafBlock[])[]
+  downs: readonly Conv2d[]
+  middle: readonly NafBlock[]
+  ups: readonly Conv2d[]
+  decoders: readonly (readonly NafBlock[])[]
+  ending: Conv2d
+
+  constructor(init: Init, options: LightOptions) {
+    const { channels, width, encoderBlocks, middleBlocks, decoderBlocks } = options
+    const blocks = (count: number, c: number) => Array.from({ length: count }, () => new NafBlock(init, c))
+    const levels = [width, 2 * width]
+    this.intro = new Conv2d(init, 4 * channels, width, { kernel: 3, bias: true })
+    this.encoders = levels.map((c, level) => blocks(encoderBlocks[level] ?? 0, c))
+    this.downs = levels.map((c) => new Conv2d(init, 4 * c, 2 * c, { kernel: 1, bias: true }))
+    this.middle = blocks(middleBlocks, 4 * width)
+    this.ups = levels.map((c) => new Conv2d(init, 2 * c, 4 * c, { kernel: 1, bias: false }))
+    this.decoders = levels.map((c, level) => blocks(decoderBlocks[level] ?? 0, c))
+    this.ending = new Conv2d(init, width, 4 * channels, { kernel: 3, bias: true })
+  }
+
+  /** [b channels h w] -> [b channels h w], not clamped. */
+  forward(image: Tensor): Tensor {
+    return this.leave(this.body(this.enter(image))).add(image)
+  }
+
+  /** [b channels h w] -> features [b width h/2 w/2]. */
+  enter(image: Tensor): Tensor {
+    return this.intro.forward(pixelUnshuffle(image, 2))
+  }
+
+  /** Features [b width h/2 w/2] -> what is added to the image [b channels h w]. */
+  leave(features: Tensor): Tensor {
+    return this.ending.forward(features).pixelShuffle(2)
+  }
+
+  /** All blocks, in the order in which they run. */
+  blocks(): readonly NafBlock[] {
+    return [...this.encoders, this.middle, ...this.decoders.toReversed()].flat()
+  }
+
+  /** Features [b width h/2 w/2] -> the same, after all blocks; `modulations` has one for each of `blocks`. */
+  body(features: Tensor, modulations: readonly Modulation[] = []): Tensor {
+    const by = new Map(this.blocks().map((block, i) => [block, modulations[i]]))
+    const run = (blocks: readonly NafBlock[] | undefined, x: Tensor) =>
+      (blocks ?? []).reduce((y, block) => block.forward(y, by.get(block)), x)
+    const skips: Tensor[] = []
+    let x = features
+    this.downs.forEach((down, level) => {
+      x = run(this.encoders[level], x)
+      skips.push(x)
+      x = down.forward(pixelUnshuffle(x, 2))
+    })
+    x = run(this.middle, x)
+    for (let level = this.ups.length - 1; level >= 0; level--) {
+      x = (this.ups[level] as Conv2d)
+        .forward(x)
+        .pixelShuffle(2)
+        .add(skips[level] as Tensor)
+      x = run(this.decoders[level], x)
+    }
+    return x
+  }
+}
+
+/** Options as the shapes of a checkpoint tell them. */
+export function lightOptionsFromWeights(shapes: KeyShapes): LightOptions {
+  const { size, count } = shapeReader('Light', shapes)
+  const blocks = (stage: string) => count(stage, 'beta')
+  return {
+    channels: size('intro.weight', 1) / 4,
+    width: size('intro.weight', 0),
+    encoderBlocks: [blocks('encoders.0'), blocks('encoders.1')],
+    middleBlocks: blocks('middle'),
+    decoderBlocks: [blocks('decoders.0'), blocks('decoders.1')],
+  }
+}

@@ -1,0 +1,48 @@
+// What DASR's encoder says of a photo, which all its tiles are restored with.
+
+import { type TensorData, viewAs } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { type Image, imageToTensor } from '../../data/image.ts'
+import type { Picture } from '../pictures/planeIO.ts'
+
+/** Side up to which a photo is encoded whole: the encoder's maps take some 200 MB there. */
+const defaultSidePx = 512
+
+/**
+ * The representation [1 d] of a photo. A large one is encoded in equal parts that cover it, whose mean is that of the whole but for
+ * the borders between them: the encoder ends with a mean over all pixels.
+ */
+export async function encodePhoto(
+  photo: Picture,
+  encode: (part: TensorData) => Promise<TensorData>,
+  { sidePx = defaultSidePx }: { readonly sidePx?: number } = {},
+): Promise<TensorData> {
+  const parts = partsOf(photo, sidePx)
+  let mean: Float32Array | undefined
+  for (const read of parts) {
+    const { bytes, shape } = await encode(imageToTensor(read()))
+    if (shape.length !== 2 || shape[0] !== 1) {
+      throw new RestoreError('shape', `representation: expected [1 d], got [${shape.join(' ')}]`)
+    }
+    const values = viewAs(bytes, Float32Array)
+    mean ??= new Float32Array(values.length)
+    for (let i = 0; i < values.length; i++)
+      mean[i] = (mean[i] as number) + (values[i] as number) / parts.length
+  }
+  const values = mean ?? new Float32Array(0)
+  return { dtype: 'float32', shape: [1, values.length], bytes: new Uint8Array(values.buffer) }
+}
+
+/** Parts of one size, as few as cover the photo; neighbors share a pixel where it does not come out even. */
+function partsOf(photo: Picture, sidePx: number): readonly (() => Image)[] {
+  const divide = (size: number) => {
+    const count = Math.ceil(size / sidePx)
+    const length = Math.ceil(size / count)
+    const step = (size - length) / Math.max(count - 1, 1)
+    return { length, starts: Array.from({ length: count }, (_, i) => Math.round(i * step)) }
+  }
+  const [rows, columns] = [divide(photo.height), divide(photo.width)]
+  return rows.starts.flatMap((top) =>
+    columns.starts.map((left) => () => photo.read(top, left, rows.length, columns.length)),
+  )
+}

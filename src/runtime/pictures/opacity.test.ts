@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import type { Pixels } from '../../data/image.ts'
+import { opacityOf, visibleColors } from './opacity.ts'
+import { upscale } from './upscale.ts'
+
+/** Gray with opacity from [color, opacity] pairs. */
+function pixels(width: number, pairs: readonly (readonly [number, number])[]): Pixels {
+  const data = Uint8Array.from(pairs.flat())
+  return { width, height: pairs.length / width, channels: 1, hasAlpha: true, data }
+}
+
+test('transparent pixels take the color of the nearest that is seen, and the picture stays as it was', () => {
+  const [x, y, hidden] = [
+    [200, 255],
+    [50, 1],
+    [0, 0],
+  ] as const
+  const picture = pixels(5, [x, hidden, hidden, hidden, y, ...Array(5).fill(hidden)])
+  const before = picture.data.slice()
+  const { data } = visibleColors(picture)
+  const colors = [...data].filter((_, i) => i % 2 === 0)
+  expect([colors[1], colors[3], colors[5], colors[6], colors[9]]).toEqual([200, 50, 200, 200, 50])
+  expect([200, 50]).toContain(colors[2])
+  expect([...data].filter((_, i) => i % 2 === 1)).toEqual([...before].filter((_, i) => i % 2 === 1))
+  expect(picture.data).toEqual(before)
+})
+
+test('the nearest is found wherever it is', () => {
+  const [width, height] = [23, 17]
+  const seen = [0, 77, 200, 391 - 1]
+  const pairs = Array.from(
+    { length: width * height },
+    (_, i) => [seen.includes(i) ? 1 + seen.indexOf(i) : 0, seen.includes(i) ? 9 : 0] as const,
+  )
+  const { data } = visibleColors(pixels(width, pairs))
+  const squared = (i: number, j: number) =>
+    ((i % width) - (j % width)) ** 2 + (Math.floor(i / width) - Math.floor(j / width)) ** 2
+  for (let i = 0; i < width * height; i++) {
+    const distances = seen.map((j) => squared(i, j))
+    const found = distances[(data[2 * i] as number) - 1] as number
+    // The two passes may miss the nearest by less than a pixel.
+    expect(Math.sqrt(found) - Math.sqrt(Math.min(...distances))).toBeLessThan(0.5)
+  }
+})
+
+test('pictures without transparent pixels, or with no others, are not copied', () => {
+  for (const opacity of [255, 0]) {
+    const picture = pixels(1, [[7, opacity]])
+    expect(visibleColors(picture)).toBe(picture)
+    expect(opacityOf(picture)).toBeUndefined()
+  }
+})
+
+test('enlarging keeps constants and puts samples where bilinear and bicubic agree', () => {
+  const flat = upscale({ width: 3, height: 2, channels: 2, data: new Float32Array(12).fill(0.3) }, 3)
+  expect([flat.width, flat.height, flat.data.length]).toEqual([9, 6, 108])
+  for (const value of flat.data) expect(value).toBeCloseTo(0.3, 6)
+  const ramp = upscale(
+    { width: 8, height: 1, channels: 1, data: Float32Array.from({ length: 8 }, (_, i) => i) },
+    2,
+  )
+  for (let x = 4; x < 12; x++) expect(ramp.data[x]).toBeCloseTo((x + 0.5) / 2 - 0.5, 5)
+})

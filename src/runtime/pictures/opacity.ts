@@ -1,0 +1,95 @@
+// The opacity of a picture, beside its restoration: colors that nobody sees, opacity in the size of the result, or restored itself.
+
+import { antialiasedTaps } from '../../core/resample.ts'
+import { type Pixels, peakOf } from '../../data/image.ts'
+
+/** The opacity as a gray picture; undefined where there is none or it is the same everywhere. */
+export function opacityOf({ width, height, channels, hasAlpha, data }: Pixels): Pixels | undefined {
+  if (!hasAlpha) return undefined
+  const step = channels + 1
+  const opacity = new (data instanceof Uint16Array ? Uint16Array : Uint8Array)(width * height)
+  for (let i = 0; i < opacity.length; i++) opacity[i] = data[i * step + channels] as number
+  if (opacity.every((value) => value === opacity[0])) return undefined
+  return { width, height, channels: 1, hasAlpha: false, data: opacity }
+}
+
+/** Puts a gray picture of the same size and depth in the place of the opacity. */
+export function setOpacity({ channels, data }: Pixels, opacity: Pixels): void {
+  for (let i = 0; i < opacity.data.length; i++)
+    data[i * (channels + 1) + channels] = opacity.data[i] as number
+}
+
+/** Copies rows of the opacity into a result, enlarged bicubically where that is larger; else what nobody sees keeps its color. */
+export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: number) => void {
+  const step = pixels.channels + 1
+  const [peak, before] = [peakOf(out.data), peakOf(pixels.data)]
+  const [down, across] = [
+    antialiasedTaps(pixels.height, out.height),
+    antialiasedTaps(pixels.width, out.width),
+  ]
+  const line = new Float32Array(pixels.width)
+  const at = (row: number, x: number) =>
+    pixels.data[(row * pixels.width + x) * step + pixels.channels] as number
+  return (y) => {
+    const { first, weights } =
+      scale === 1 ? { first: y, weights: [1] } : (down[y] ?? { first: 0, weights: [] })
+    for (let x = 0; x < pixels.width; x++)
+      line[x] = weights.reduce((sum, weight, k) => sum + weight * at(first + k, x), 0)
+    for (let x = 0; x < out.width; x++) {
+      const taps = across[x]
+      let value = 0
+      if (scale === 1) value = line[x] as number
+      else
+        taps?.weights.forEach((weight, k) => {
+          value += weight * (line[taps.first + k] as number)
+        })
+      const to = (y * out.width + x) * step + pixels.channels
+      out.data[to] = Math.round(Math.min(Math.max(value / before, 0), 1) * peak)
+      if (scale > 1 || value > 0) continue
+      for (let c = 1; c < step; c++) out.data[to - c] = ((pixels.data[to - c] as number) / before) * peak
+    }
+  }
+}
+
+/**
+ * A picture whose wholly transparent pixels have the color of the nearest one that is seen: what they hold in the file, often
+ * black, would bleed into the edges.
+ */
+export function visibleColors(pixels: Pixels): Pixels {
+  const { width, height, channels, hasAlpha, data } = pixels
+  const step = channels + 1
+  const isHidden = (i: number) => data[i * step + channels] === 0
+  const count = width * height
+  let hidden = 0
+  if (hasAlpha) for (let i = 0; i < count; i++) if (isHidden(i)) hidden++
+  if (hidden === 0 || hidden === count) return pixels
+  const nearest = nearestSeen(width, height, isHidden)
+  const filled = data.slice()
+  for (let i = 0; i < count; i++) {
+    const from = (nearest[i] as number) * step
+    for (let c = 0; c < channels; c++) filled[i * step + c] = data[from + c] as number
+  }
+  return { ...pixels, data: filled }
+}
+
+/** For each pixel the index of the nearest one that is not hidden, by two passes over its neighbors (8SSED, Danielsson 1980). */
+function nearestSeen(width: number, height: number, isHidden: (i: number) => boolean): Int32Array {
+  const nearest = Int32Array.from({ length: width * height }, (_, i) => (isHidden(i) ? -1 : i))
+  const distance = (i: number, seen: number) =>
+    (Math.floor(i / width) - Math.floor(seen / width)) ** 2 + ((i % width) - (seen % width)) ** 2
+  const consider = (i: number, x: number, y: number) => {
+    if (x < 0 || x >= width || y < 0 || y >= height) return
+    const [own, other] = [nearest[i] as number, nearest[y * width + x] as number]
+    if (other >= 0 && (own < 0 || distance(i, other) < distance(i, own))) nearest[i] = other
+  }
+  const sweep = (y: number, side: number) => {
+    for (let x = 0; x < width; x++) {
+      for (const across of [-1, 0, 1]) consider(y * width + x, x + across, y + side)
+      consider(y * width + x, x - 1, y)
+    }
+    for (let x = width - 1; x >= 0; x--) consider(y * width + x, x + 1, y)
+  }
+  for (let y = 0; y < height; y++) sweep(y, -1)
+  for (let y = height - 1; y >= 0; y--) sweep(y, 1)
+  return nearest
+}

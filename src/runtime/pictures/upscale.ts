@@ -1,0 +1,49 @@
+// Pictures enlarged without a network: what a restored one is mixed with, and opacity.
+
+import { antialiasedTaps, type Taps } from '../../core/resample.ts'
+import type { Image } from '../../data/image.ts'
+import type { RunTiles } from '../networks/prepareNetworks.ts'
+
+/** Bicubic: [c h w] -> [c h·scale w·scale], not clamped. */
+export function upscale(image: Image, scale: number): Image {
+  if (scale === 1) return image
+  const { channels, height, width, data } = image
+  const [rows, columns] = [height * scale, width * scale]
+  const [down, across] = [antialiasedTaps(height, rows), antialiasedTaps(width, columns)]
+  const out = new Float32Array(channels * rows * columns)
+  const line = new Float32Array(width)
+  for (let c = 0; c < channels; c++) {
+    const plane = data.subarray(c * height * width, (c + 1) * height * width)
+    for (const [y, { first, weights }] of down.entries()) {
+      line.fill(0)
+      for (const [k, weight] of weights.entries()) {
+        const from = (first + k) * width
+        for (let x = 0; x < width; x++) line[x] = (line[x] as number) + weight * (plane[from + x] as number)
+      }
+      const to = (c * rows + y) * columns
+      for (const [x, taps] of across.entries()) out[to + x] = tapped(line, taps)
+    }
+  }
+  return { width: columns, height: rows, channels, data: out }
+}
+
+function tapped(line: Float32Array, { first, weights }: Taps): number {
+  let sum = 0
+  for (let k = 0; k < weights.length; k++) sum += (weights[k] as number) * (line[first + k] as number)
+  return sum
+}
+
+/** A restoration of which the part is `strength`, and the rest the picture before it. */
+export function blend(output: Image, before: Image, strength: number): Image {
+  const data = output.data.map((value, i) => value * strength + (before.data[i] as number) * (1 - strength))
+  return { ...output, data }
+}
+
+/** Tiles of which the network's part is `strength`, and the rest that of the picture, enlarged where the network enlarges. */
+export function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
+  if (strength === 1) return run
+  return async (tiles) => {
+    const outputs = await run(tiles)
+    return outputs.map((output, i) => blend(output, upscale(tiles[i] as Image, scale), strength))
+  }
+}

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashFile, readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
+import { crop } from '../data/image.ts'
+import { Ipt, iptDefaults } from '../models/ipt/ipt.ts'
+import { randomInit } from '../nn/init.ts'
+import { stateDict } from '../nn/module.ts'
+import { cards, type ModelCard } from '../registry/cards.ts'
+import { builders, findCard, loadModel } from '../registry/networks.ts'
+import { defaultModels, tasks } from '../registry/tasks.ts'
+import { checkVariant } from './checkRequest.ts'
+import { windowRunner } from './networks/prepareNetworks.ts'
+import { findModel, packagedWeights } from './resolveModel.ts'
+import { createRestorer } from './restorer.ts'
+import { chop } from './tiles/chop.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-models-'))
+const weights = join(dir, 'ipt.safetensors')
+const small = {
+  ...iptDefaults,
+  channels: 4,
+  patchSize: 12,
+  layers: 1,
+  heads: 2,
+  hidden: 8,
+  scales: [2, 1],
+  queries: 2,
+}
+
+const packaged = (cards as readonly ModelCard[]).filter(({ sha256 }) => sha256 !== undefined)
+
+beforeAll(() => {
+  let count = 0
+  const network = new Ipt(
+    randomInit(() => (++count * 0.618034) % 1),
+    small,
+  )
+  writeSafetensors(weights, new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+describe('the model of a request', () => {
+  test('every task has a default, of that task', () => {
+    for (const { id } of tasks) {
+      for (const model of defaultModels[id]) expect(findCard(model).task).toBe(id)
+    }
+  })
+
+  test('without a word is the packaged one', () => {
+    const { card, weights: file } = findModel({})
+    expect([card?.id, file]).toEqual(['light-photo', packagedWeights('light-photo')])
+  })
+
+  test.each(packaged)(
+    '$id has the weights in the package that its card tells of',
+    ({ id, sha256, options }) => {
+      const file = packagedWeights(id)
+      expect(hashFile(file)).toBe(sha256)
+      const loaded = loadModel(readCheckpoint(file))
+      expect(loaded.options).toMatchObject(options)
+    },
+  )
+
+  test('is that of the task and the scale', () => {
+    const { card } = findModel({ model: 'restormer-derain', task: 'derain', weights })
+    expect(card?.id).toBe('restormer-derain')
+    expect(findModel({ task: 'upscale' }).card?.id).toBe('dasr-light-x2')
+    expect(findModel({ scale: 2 }).card?.id).toBe('dasr-light-x2')
+    expect(() => findModel({ task: 'upscale', scale: 4 })).toThrow('dasr-x4-aniso: expected --weights FILE')
+    expect(() => findModel({ scale: 3 })).toThrow('dasr-x3-iso: expected --weights FILE')
+  })
+
+  test.each([
+    [{ task: 'sharpen' }, 'task: expected one of denoise, derain,'],
+    [{ task: 'upscale', scale: 5 }, 'scale: expected one of 2, 4, 3 for the task upscale, got 5'],
+    [{ model: 'restormer-derain', task: 'denoise' }, 'task: expected derain, which restormer-derain is for'],
+    [{ model: 'dasr-x2-iso', scale: 4 }, 'scale: expected 2, which dasr-x2-iso is for, got 4'],
+  ])('%j is refused', (request, message) => {
+    expect(() => findModel(request)).toThrow(message)
+  })
+
+  test('variants are told apart by their options, but for what was asked or given', () => {
+    const card = findCard('ipt-sr-x2')
+    const told = { ...builders.ipt.defaults, ...card.options }
+    const check = (options: object, given: object) =>
+      checkVariant({ weights: 'x.pt', card, given }, { model: 'ipt', options })
+    expect(() => check({ ...told, task: 'sr-x2' }, {})).not.toThrow()
+    expect(() => check({ ...told, heads: 6 }, { heads: 6 })).not.toThrow()
+    expect(() => check({ ...told, heads: 6 }, {})).toThrow('ipt-sr-x2 with heads 12, got 6')
+    expect(() => check({ ...told, scales: [3] }, {})).toThrow('ipt-sr-x2 with scales 2, got 3')
+  })
+})
+
+describe('IPT through the restorer', () => {
+  const data = Uint8Array.from({ length: 30 * 26 * 3 }, (_, i) => (i * 37) % 256)
+  const picture = { data, width: 30, height: 26, channels: 3 } as const
+  const request = { weights, device: 'cpu', threads: 1, options: { heads: 2 } } as const
+
+  test('does the task that is named, in windows that fade or in the official ones', async () => {
+    await using restorer = await createRestorer({ ...request, task: 'sr-x2' })
+    const { info } = await restorer.run(picture)
+    expect([info.width, info.height, info.scale]).toEqual([60, 52, 2])
+    const official = await restorer.run(picture, { blend: 'official' })
+    expect(official.info.tiles.count).toBeGreaterThan(info.tiles.count)
+    expect(official.raw().data).not.toEqual((await restorer.run(picture)).raw().data)
+    const whole = await restorer.run(
+      { ...picture, data: new Uint8Array(data.length).fill(128) },
+      { blend: 'official' },
+    )
+    expect(whole.info.width).toBe(60)
+  })
+
+  test('takes the task by index, and keeps the size where its scale is 1', async () => {
+    await using restorer = await createRestorer({ ...request, options: { heads: 2, task: '1' } })
+    const result = await restorer.run(picture, { selfEnsemble: true })
+    expect([result.info.width, result.info.height]).toEqual([30, 26])
+  })
+
+  test.each([
+    [{}, 'task: expected one of sr-x2 (0), restore (1), which these weights have, got none'],
+    [{ task: 'sr-x4' }, 'task: expected one of sr-x2 (0), restore (1), which these weights have, got sr-x4'],
+  ])('%j is refused when it opens', async (more, message) => {
+    await expect(createRestorer({ ...request, ...more })).rejects.toThrow(message)
+  })
+})
+
+test('windows in one tensor are run as tiles', async () => {
+  const image = {
+    width: 20,
+    height: 14,
+    channels: 3,
+    data: Float32Array.from({ length: 840 }, (_, i) => i % 5),
+  }
+  const sizes = new Set<string>()
+  const run = windowRunner(async (tiles) => {
+    for (const { width, height } of tiles) sizes.add(`${width} ${height}`)
+    return tiles.map((tile) => crop(tile, 0, 0, tile.height, tile.width))
+  })
+  expect((await chop(image, run, { windowPx: 12, scale: 1 })).data).toEqual(image.data)
+  expect([...sizes]).toEqual(['12 12'])
+})

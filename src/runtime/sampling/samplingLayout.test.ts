@@ -1,0 +1,342 @@
+// Sampling of whole pictures and of tiles, by sessions of this process: which network calls there are, and what comes out of them.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
+import { float32Data, type TensorData, viewAs } from '../../core/data.ts'
+import { hostTensor } from '../../core/hostBackend.ts'
+import type { NamedData } from '../../core/session.ts'
+import { crop, type Image, imageToTensor } from '../../data/image.ts'
+import {
+  createSde,
+  denoisingSde,
+  evaluate,
+  initial,
+  restoringSde,
+  reverseStep,
+  type Sampler,
+} from '../../diffusion/irsde.ts'
+import { seededNoise } from '../../diffusion/samplers.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet/conditionalUnet.ts'
+import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUnet.ts'
+import { randomInit } from '../../nn/init.ts'
+import { stateDict } from '../../nn/module.ts'
+import { type LoadedModel, loadModel } from '../../registry/networks.ts'
+import type { SamplingProgress } from '../jobs/progress.ts'
+import type { LayoutRequest } from '../networks/tileLayout.ts'
+import { imageReader, imageWriter } from '../pictures/planeIO.ts'
+import type { LoadedNetwork, SessionWithParts } from '../session/networkSessions.ts'
+import { nodeSession } from '../session/nodeOnnxSession.ts'
+import { layOutSampling } from './samplingLayout.ts'
+import { planSampling, type SamplingRequest } from './samplingPlan.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-sampling-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const size = { channels: 3, height: 13, width: 21 }
+const picture: Image = {
+  ...size,
+  data: Float32Array.from({ length: 3 * 13 * 21 }, (_, i) => Math.abs(Math.sin(i * 12.9898))),
+}
+
+function loaded(network: object): LoadedModel {
+  const path = join(dir, 'network.safetensors')
+  writeSafetensors(path, new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
+  return loadModel(readCheckpoint(path))
+}
+
+function init() {
+  let count = 0
+  return randomInit(() => (++count * 0.618034) % 1)
+}
+
+/** A network as the runtime has it, in this process. */
+function sessionOf(model: LoadedModel): SessionWithParts {
+  const parts = new Map<string, SessionWithParts>()
+  return {
+    ...nodeSession(model),
+    part: (name) => {
+      const known = parts.get(name) ?? sessionOf(model.part(name))
+      parts.set(name, known)
+      return known
+    },
+  }
+}
+
+/** A network of which each pixel is its own affair: what tiles leave as it is. Tells its calls. */
+function pointwise(): { session: SessionWithParts; calls: { part: string; inputs: NamedData }[] } {
+  const calls: { part: string; inputs: NamedData }[] = []
+  const run = (part: string) => async (inputs: NamedData) => {
+    calls.push({ part, inputs })
+    if (part === 'condition') return { prompt: float32Data(new Float32Array(2), [1, 2]) }
+    const { state, degraded, time } = inputs as { state: TensorData; degraded?: TensorData; time: TensorData }
+    const [at = 0] = viewAs(time.bytes, Float32Array)
+    const seen = degraded && viewAs(degraded.bytes, Float32Array)
+    const values = viewAs(state.bytes, Float32Array).map(
+      (x, i) => 0.2 * x - 0.1 * (seen?.[i] ?? 0) + at / 1000,
+    )
+    return { prediction: float32Data(values, state.shape) }
+  }
+  const part = (name: string) => ({ run: run(name) })
+  return { calls, session: { ...part('forward'), part, close: async () => {} } }
+}
+
+interface Given extends SamplingRequest, Partial<Omit<LayoutRequest, 'picture'>> {
+  readonly sde?: typeof restoringSde
+  readonly image?: Image
+}
+
+/** Samples a picture; also what was told on the way. */
+async function sampled(network: Omit<LoadedNetwork, 'model'> & Partial<LoadedNetwork>, given: Given = {}) {
+  const { sde = restoringSde, steps = 4, image = picture, tiles = { tile: 'none' } } = given
+  const { selfEnsemble = false, strength = 1, run = {} } = given
+  const usual = sde.kind === 'restoring' ? 'posterior' : 'ode'
+  const sampling = planSampling({ sde, sampler: usual }, { ...given, steps })
+  const told: (readonly [number, number, SamplingProgress | undefined])[] = []
+  const layout = layOutSampling(
+    {
+      ...{ picture: image, tiles, selfEnsemble, strength, run, budget: { freeBytes: 1e12 } },
+      network: { model: 'conditional-unet', ...network },
+      onTile: (...progress) => {
+        told.push(progress as [number, number, SamplingProgress])
+        given.onTile?.(...progress)
+      },
+    },
+    sampling,
+  )
+  const writer = () => imageWriter(image, 1, 3)
+  const samples = Array.from({ length: sampling.samples }, writer)
+  const main = writer()
+  const read = imageReader(image, layout.channels, layout.padded)
+  const restored = await layout.restore({ read, emit: main.emit, samples })
+  return { image: main.image, samples: samples.map((one) => one.image), restored, told, layout }
+}
+
+/** The first of few steps takes the state times 200 for the clean image, float32's rounding with it. */
+const rounding = 1e-4
+
+function largest(a: Image, b: Image): number {
+  expect(a.data.length).toBe(b.data.length)
+  return a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - (b.data[i] as number))), 0)
+}
+
+const plain = { ...conditionalUnetDefaults, width: 8, multipliers: [1, 1, 1] }
+
+/** The loop of the forms over whole tensors, with the network as `forward`. */
+async function byHand(model: LoadedModel, sampler: Sampler, seed: number): Promise<Image> {
+  const sde = createSde({ ...restoringSde, sampleSteps: 4 })
+  const [drawn, shape] = [seededNoise(seed, size), [1, 3, 13, 21]]
+  const noise = (use: number) => hostTensor(float32Data(drawn(use, 0, 13), shape))
+  const degraded = imageToTensor(picture)
+  const session = nodeSession(model)
+  let state = evaluate(initial(sde), { degraded: hostTensor(degraded), noise: noise(0) })
+  for (let t = 4; t >= 1; t--) {
+    const time = float32Data(Float32Array.of(t * 25), [1])
+    const { prediction } = await session.run({ state: state.read(), degraded, time })
+    const guess = hostTensor(prediction as TensorData)
+    const terms = { state, degraded: hostTensor(degraded), prediction: guess, noise: noise(5 - t) }
+    state = evaluate(reverseStep(sde, t, sampler), terms)
+  }
+  await session.close()
+  return { ...size, data: viewAs(state.read().bytes, Float32Array) }
+}
+
+test.each(['posterior', 'sde', 'mean', 'ode'] as const)(
+  'a whole picture by %s is what the forms make of it on the same noise',
+  async (sampler) => {
+    const model = loaded(new ConditionalUnet(init(), plain))
+    const { image } = await sampled(
+      { session: sessionOf(model), options: model.options },
+      { sampler, seed: 5 },
+    )
+    expect(largest(image, await byHand(model, sampler, 5))).toBeLessThan(rounding)
+  },
+)
+
+describe('a network of which each pixel is its own affair', () => {
+  test('restores tiles of any size to the same picture, by as many calls as steps and tiles', async () => {
+    const whole = await sampled({ ...pointwise(), options: plain }, { seed: 2 })
+    for (const [tile, overlap, count] of [
+      [8, 3, 8],
+      [12, 4, 6],
+      [16, 12, 3],
+    ] as const) {
+      const { session, calls } = pointwise()
+      const tiled = await sampled({ session, options: plain }, { seed: 2, tiles: { tile, overlap } })
+      expect(largest(tiled.image, whole.image), `tiles of ${tile}`).toBeLessThan(rounding)
+      expect([calls.length, tiled.restored.tiles, tiled.told.length]).toEqual([4 * count, count, 4 * count])
+    }
+    expect(
+      largest((await sampled({ ...pointwise(), options: plain }, { seed: 3 })).image, whole.image),
+    ).toBeGreaterThan(0.01)
+  })
+
+  test('is told the times of its training, and how far it is is told', async () => {
+    const { session, calls } = pointwise()
+    const { told } = await sampled(
+      { session, options: plain },
+      { samples: 2, steps: 2, tiles: { tile: 16, overlap: 4 } },
+    )
+    const times = calls.map(({ inputs }) => viewAs((inputs.time as TensorData).bytes, Float32Array)[0])
+    expect(times).toEqual([100, 100, 50, 50, 100, 100, 50, 50])
+    expect(told.map(([done]) => done)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    expect(told[6]).toEqual([7, 8, { step: 2, steps: 2, sample: 2, samples: 2, tile: 1, tiles: 2 }])
+  })
+
+  test('gives the same over eight turns, by eight calls each', async () => {
+    const { session, calls } = pointwise()
+    const tiles = { tile: 16, overlap: 4 }
+    const once = await sampled({ ...pointwise(), options: plain }, { tiles })
+    const turned = await sampled({ session, options: plain }, { tiles, selfEnsemble: true })
+    expect(largest(once.image, turned.image)).toBeLessThan(1e-5)
+    expect(calls.length).toBe(8 * 4 * 2)
+  })
+
+  test('stops between two calls, whatever the sampler', async () => {
+    for (const sampler of ['ode', 'posterior'] as const) {
+      const { session, calls } = pointwise()
+      const controller = new AbortController()
+      const onTile = (done: number) => done === 3 && controller.abort()
+      const tiles = { tile: 16, overlap: 4 }
+      const running = sampled({ session, options: plain }, { sampler, tiles, run: controller, onTile })
+      await expect(running).rejects.toMatchObject({ code: 'aborted' })
+      expect(calls.length).toBe(3)
+    }
+  })
+
+  test('leaves the picture where the strength is 0', async () => {
+    const { image } = await sampled({ ...pointwise(), options: plain }, { strength: 0 })
+    expect(largest(image, picture)).toBe(0)
+  })
+
+  test('gives the mean of several samples, each that of its own seed, and how far they deviate', async () => {
+    const network = { ...pointwise(), options: plain }
+    const several = await sampled(network, {
+      sampler: 'sde',
+      seed: 7,
+      samples: 3,
+      tiles: { tile: 16, overlap: 4 },
+    })
+    const alone: Image[] = []
+    for (const seed of [7, 8, 9]) alone.push((await sampled(network, { sampler: 'sde', seed })).image)
+    for (const [i, one] of alone.entries())
+      expect(largest(several.samples[i] as Image, one), `sample ${i}`).toBeLessThan(1e-5)
+    const values = (i: number) => alone.map(({ data }) => data[i] as number)
+    const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
+    const means = picture.data.map((_, i) => mean(values(i)))
+    expect(largest(several.image, { ...size, data: means })).toBeLessThan(1e-5)
+    const variance = (i: number) =>
+      values(i).reduce((sum, value) => sum + (value - (means[i] as number)) ** 2, 0) / 2
+    const deviation = Float32Array.from({ length: 273 }, (_, i) =>
+      Math.sqrt(mean([variance(i), variance(i + 273), variance(i + 546)])),
+    )
+    const found = several.restored.deviation as Image
+    expect(largest(found, { ...found, data: deviation })).toBeLessThan(1e-5)
+  })
+
+  test('of the denoising SDE sees the state alone, from the step that has the noise of the picture on', async () => {
+    const { session, calls } = pointwise()
+    const options = { ...plain, isConditional: false }
+    const { told } = await sampled({ session, options }, { sde: denoisingSde, steps: 100, noise255: 25 })
+    expect(calls.length).toBe(told[0]?.[2]?.steps)
+    expect(calls.length).toBeGreaterThan(10)
+    expect(calls.length).toBeLessThan(70)
+    expect(Object.keys(calls[0]?.inputs ?? {})).toEqual(['state', 'time'])
+    expect(calls[0]?.inputs.state?.bytes).toEqual(imageToTensor(picture).bytes)
+  })
+})
+
+describe('what a guide sees', () => {
+  const options = { ...plain, contextWidth: 4, usesDegradation: true }
+  const embedding = float32Data(new Float32Array(4), [1, 4])
+
+  test('is found once in the whole photo, and holds for all tiles and steps', async () => {
+    const { session, calls } = pointwise()
+    const seen: NamedData[] = []
+    const run = async (inputs: NamedData) => {
+      seen.push(inputs)
+      return { content: embedding, degradation: embedding }
+    }
+    const guide = {
+      kind: 'daclip',
+      options: { imageSide: 8 },
+      session: { run, part: () => ({ run }), close: async () => {} },
+    } as const
+    await sampled({ session, options, guide }, { samples: 2, tiles: { tile: 12, overlap: 4 } })
+    expect(seen.map(({ image }) => image?.shape)).toEqual([[1, 3, 8, 8]])
+    const [first, ...rest] = calls
+    expect([first?.part, Object.keys(first?.inputs ?? {})]).toEqual(['condition', ['degradation']])
+    expect(rest).toHaveLength(2 * 4 * 6)
+    expect(rest.every(({ part, inputs }) => part === 'predict' && inputs.prompt !== undefined)).toBe(true)
+  })
+})
+
+describe('in latents', () => {
+  const compression = { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }
+  const model = loaded(new LatentUnet(init(), compression))
+  const guide = { kind: 'latent-unet', options: model.options, session: sessionOf(model) } as const
+  const nafnet = { model: 'conditional-nafnet', options: { channels: 5 } } as const
+
+  test('a picture of any size is encoded, sampled and decoded', async () => {
+    const { session, calls } = pointwise()
+    const { image, layout } = await sampled({ ...nafnet, session, guide }, { seed: 4, sampler: 'ode' })
+    expect([layout.padded, layout.channels]).toEqual([{ height: 16, width: 24 }, 3])
+    expect(calls.map(({ inputs }) => inputs.state?.shape)).toEqual(Array(4).fill([1, 5, 8, 12]))
+    const photo = imageToTensor(imageReader(picture, 3, layout.padded)(0, 0, 16, 24))
+    const { latent, ...hidden } = await guide.session.part('encode').run({ x: photo })
+    expect(calls[0]?.inputs.degraded).toEqual(latent)
+    const degraded = viewAs((latent as TensorData).bytes, Float32Array)
+    const sde = createSde({ ...restoringSde, sampleSteps: 4 })
+    const shape = [1, 5, 8, 12]
+    const drawn = float32Data(seededNoise(4, { channels: 5, width: 12 })(0, 0, 8), shape)
+    let state = evaluate(initial(sde), {
+      degraded: hostTensor(float32Data(degraded, shape)),
+      noise: hostTensor(drawn),
+    })
+    for (let t = 4; t >= 1; t--) {
+      const seen = hostTensor(float32Data(degraded, shape))
+      const prediction = state
+        .mul(0.2)
+        .sub(seen.mul(0.1))
+        .add((25 * t) / 1000)
+      state = evaluate(reverseStep(sde, t, 'ode'), { state, degraded: seen, prediction })
+    }
+    const { y } = await guide.session.part('decode').run({ ...hidden, latent: state.read() })
+    const wanted = { channels: 3, height: 16, width: 24, data: viewAs((y as TensorData).bytes, Float32Array) }
+    expect(largest(image, crop(wanted, 0, 0, 13, 21))).toBeLessThan(1e-4)
+  })
+
+  test('tiles are cut in pixels of the picture, and turns are refused', async () => {
+    const { session, calls } = pointwise()
+    const { image, layout } = await sampled(
+      { ...nafnet, session, guide },
+      { tiles: { tile: 16, overlap: 8 } },
+    )
+    expect([layout.tilePx, image.width, image.height]).toEqual([16, 21, 13])
+    expect(calls[0]?.inputs.state?.shape).toEqual([1, 5, 8, 8])
+    await expect(sampled({ ...nafnet, session, guide }, { tiles: { tile: 14 } })).rejects.toThrow(
+      'tile: expected a multiple of 4 pixels, got 14',
+    )
+    await expect(sampled({ ...nafnet, session, guide }, { selfEnsemble: true })).rejects.toThrow(
+      'cannot be turned',
+    )
+  })
+})
+
+test('attention between all pixels is cut where others go whole, as memory allows both', async () => {
+  const wide: Image = { channels: 3, height: 4, width: 800, data: new Float32Array(3 * 4 * 800).fill(0.5) }
+  const count = async (options: object) =>
+    (await sampled({ ...pointwise(), options }, { image: wide, steps: 1, tiles: {} })).restored.tiles
+  expect(await count(plain)).toBe(1)
+  expect(await count({ ...plain, contextWidth: 4, usesContent: true })).toBeGreaterThan(1)
+})
+
+test('a picture smaller than the network’s own padding is continued first', async () => {
+  const tiny = crop(picture, 0, 0, 2, 1)
+  const model = loaded(new ConditionalUnet(init(), plain))
+  const network = { session: sessionOf(model), options: model.options }
+  const { image, layout } = await sampled(network, { image: tiny, steps: 2 })
+  expect([layout.padded, image.width, image.height]).toEqual([{ height: 3, width: 3 }, 1, 2])
+})

@@ -1,0 +1,143 @@
+// How a picture goes through a network that samples: the state of all of it is held as float32 planes (12 bytes a pixel; 16 more for
+// several samples), and tiles meet at every step, so that they leave no seams.
+
+import { float32Data } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { inBands } from '../../core/rowBands.ts'
+import { crop, type Image } from '../../data/image.ts'
+import { type Planes, sample, seededNoise } from '../../diffusion/samplers.ts'
+import { checkAborted } from '../jobs/serialQueue.ts'
+import type { RunTiles } from '../networks/prepareNetworks.ts'
+import {
+  type Attempt,
+  type LayoutRequest,
+  prepareRun,
+  type RestorationLayout,
+  type RestorationOutcome,
+} from '../networks/tileLayout.ts'
+import type { Picture, ReadPart } from '../pictures/planeIO.ts'
+import { blend } from '../pictures/upscale.ts'
+import { restoreInTiles } from '../tiles/tile.ts'
+import { latentSpace } from './latentSpace.ts'
+import { SampleSpread } from './sampleSpread.ts'
+import type { Sampling } from './samplingPlan.ts'
+import { pixelSpace, type Space } from './samplingSpace.ts'
+
+/** By sampling, in as many steps and as often as asked for. */
+export function layOutSampling(request: LayoutRequest, sampling: Sampling): RestorationLayout {
+  const { network, picture, budget, selfEnsemble } = request
+  const bytes = picture.width * picture.height * (sampling.samples > 1 ? 28 : 12)
+  const left = { ...request, budget: { ...budget, freeBytes: Math.max(0, budget.freeBytes - bytes) } }
+  const { guide } = network
+  if (guide?.kind !== 'latent-unet') return sampledLayout(pixelSpace(left), request, sampling)
+  if (selfEnsemble)
+    throw new RestoreError(
+      'usage',
+      'selfEnsemble: expected a network that restores pictures, got one that restores latents, which cannot be turned; samples gives a mean of several, too',
+    )
+  return sampledLayout(latentSpace(left, guide), request, sampling)
+}
+
+function sampledLayout(space: Space, request: LayoutRequest, sampling: Sampling): RestorationLayout {
+  return { ...space, restore: (attempt) => restoreSampled(space, request, { ...sampling, attempt }) }
+}
+
+interface SampledRequest extends Sampling {
+  readonly attempt: Attempt
+}
+
+async function restoreSampled(
+  space: Space,
+  request: LayoutRequest,
+  { attempt, ...sampling }: SampledRequest,
+): Promise<RestorationOutcome> {
+  const { padded, channels, plan } = space
+  const { samples, seed } = sampling
+  const picture = await space.enter(attempt.read)
+  const run = await prepareRun(request, picture)
+  const spread = samples > 1 ? new SampleSpread(padded, channels) : undefined
+  for (let i = 0; i < samples; i++) {
+    const state = await sampleOnce({
+      space,
+      picture,
+      run,
+      request,
+      sampling: { ...sampling, seed: seed + i },
+      index: i,
+    })
+    await space.leave(state, attempt.read, (top, rows) => {
+      const out = withStrength(rows, attempt.read, top, request.strength)
+      if (!spread) return attempt.emit(top, out)
+      attempt.samples?.[i]?.emit(top, out)
+      spread.add(i, top, out)
+    })
+  }
+  const tiles = plan.rows.starts.length * plan.columns.starts.length
+  if (!spread) return { tiles }
+  await inBands(padded, (top, rows) => attempt.emit(top, spread.meanRows(top, rows)))
+  return { tiles, deviation: spread.deviation(samples) }
+}
+
+function withStrength(rows: Image, read: ReadPart, top: number, strength: number): Image {
+  return strength === 1 ? rows : blend(rows, read(top, 0, rows.height, rows.width), strength)
+}
+
+interface Once {
+  readonly space: Space
+  readonly picture: Picture
+  readonly run: RunTiles
+  readonly request: LayoutRequest
+  readonly sampling: Sampling
+  /** Which of the samples it is, from 0 on. */
+  readonly index: number
+}
+
+/** One restoration: all steps, each through all tiles. */
+function sampleOnce({ space, picture, run, request, sampling, index }: Once): Promise<Planes> {
+  const { plan, stateChannels: channels } = space
+  const { rows, columns, batch } = plan
+  const { width, height } = picture
+  const { sde, sampler, startStep, samples, seed } = sampling
+  const { signal } = request.run
+  const drawn = seededNoise(seed, { channels, width })
+  const seesDegraded = sde.kind === 'restoring'
+  let step = 1
+  const onTile = (tile: number, tiles: number) => {
+    const done = (index * startStep + step - 1) * tiles + tile
+    const detail = { step, steps: startStep, sample: index + 1, samples, tile, tiles }
+    request.onTile(done, samples * startStep * tiles, detail)
+  }
+  return sample({
+    ...{ sde, sampler, startStep, channels, height, width },
+    degraded: (top, count) => picture.read(top, 0, count, width).data,
+    noise: (use, top, count) => {
+      checkAborted(signal)
+      return drawn(use, top, count)
+    },
+    predict: (state, time, emit) => {
+      const given = { time: float32Data(Float32Array.of(time), [1]) }
+      return restoreInTiles({
+        ...{ rows, columns, batch, scale: 1, emit, onTile },
+        read: (...part) => {
+          const own = crop(state, ...part)
+          return seesDegraded ? stacked(own, picture.read(...part)) : own
+        },
+        run: (tiles) => {
+          checkAborted(signal)
+          return run(tiles, given)
+        },
+      })
+    },
+    onStep: (done) => {
+      step = done + 1
+    },
+  })
+}
+
+/** Planes of one image, then those of another. */
+function stacked(first: Image, second: Image): Image {
+  const data = new Float32Array(first.data.length + second.data.length)
+  data.set(first.data)
+  data.set(second.data, first.data.length)
+  return { ...first, channels: first.channels + second.channels, data }
+}

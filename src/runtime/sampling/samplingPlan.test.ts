@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest'
+import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
+import { conditionalNafnetDefaults } from '../../models/conditionalNafnet/conditionalNafnet.ts'
+import {
+  conditionalUnetDefaults,
+  universalUnet,
+  wildUnet,
+} from '../../models/conditionalUnet/conditionalUnet.ts'
+import { lightDiffusionDefaults } from '../../models/lightDiffusion/lightDiffusion.ts'
+import { findCard } from '../../registry/networks.ts'
+import { planSampling, refuseSampling, type TrainingFacts, trainedSampling } from './samplingPlan.ts'
+
+const unet = (changed: object = {}) =>
+  ({ model: 'conditional-unet', options: { ...conditionalUnetDefaults, ...changed } }) as const
+const nafnet = (changed: object = {}) =>
+  ({ model: 'conditional-nafnet', options: { ...conditionalNafnetDefaults, ...changed } }) as const
+const facts = (changed: Partial<TrainingFacts> = {}): TrainingFacts => {
+  return { weights: 'net.pth', metadata: new Map(), card: undefined, maxSigma: undefined, ...changed }
+}
+const cardOf = (sampling: unknown) =>
+  new Map([['card', JSON.stringify({ title: 'x', sampling: JSON.stringify(sampling) })]])
+
+describe('what a network was trained with', () => {
+  test.each([
+    ['the universal U-Net', unet(universalUnet)],
+    ['the U-Net for the wild', unet(wildUnet)],
+    ['Refusion', nafnet()],
+  ])('is the published SDE for %s', (_, network) => {
+    expect(trainedSampling(network, facts())).toEqual({ sde: restoringSde, sampler: 'posterior' })
+  })
+
+  test('is the denoising SDE where the network does not see the degraded image', () => {
+    for (const network of [unet({ isConditional: false }), nafnet({ isConditional: false })])
+      expect(trainedSampling(network, facts())).toEqual({ sde: denoisingSde, sampler: 'ode' })
+  })
+
+  test('is told by the card, and before it by the weights themselves', () => {
+    const card = findCard('irsde-derain-heavy')
+    expect(trainedSampling(unet(), facts({ card })).sde.maxSigma).toBe(10)
+    const own = { sde: { ...restoringSde, maxSigma: 30 }, sampler: 'sde' }
+    expect(trainedSampling(unet(), facts({ card, metadata: cardOf(own) }))).toEqual(own)
+  })
+
+  test('is asked for where nothing tells it, and what is given holds', () => {
+    expect(() => trainedSampling(unet(), facts())).toThrow(
+      'net.pth: expected maxSigma (--max-sigma), the deviation',
+    )
+    expect(trainedSampling(unet(), facts({ maxSigma: 30 })).sde).toEqual({ ...restoringSde, maxSigma: 30 })
+    const denoising = trainedSampling(unet({ isConditional: false }), facts({ maxSigma: 75 }))
+    expect(denoising.sde).toEqual({ ...denoisingSde, maxSigma: 75 })
+  })
+
+  test('has to be told for the light network, whose output is scaled', () => {
+    const network = { model: 'light-diffusion', options: lightDiffusionDefaults } as const
+    for (const maxSigma of [undefined, 10])
+      expect(() => trainedSampling(network, facts({ maxSigma }))).toThrow(
+        'net.pth: expected the SDE of their training, with its dataSigma',
+      )
+    const own = { sde: { ...restoringSde, dataSigma: 40, sampleSteps: 20 }, sampler: 'posterior' }
+    const trained = trainedSampling(network, facts({ metadata: cardOf(own) }))
+    expect(trained).toEqual(own)
+    expect(planSampling(trained, {}).sde.steps).toBe(20)
+    expect(planSampling(trained, { steps: 100 }).sde.steps).toBe(100)
+  })
+
+  test.each([0.5, 256, Number.NaN])('cannot be a deviation of %d', (maxSigma) => {
+    expect(() => trainedSampling(unet(), facts({ maxSigma }))).toThrow(
+      'maxSigma (--max-sigma): expected a deviation from 1',
+    )
+  })
+
+  test.each([
+    { sde: { ...restoringSde, schedule: 'quick' }, sampler: 'sde' },
+    { sde: { ...restoringSde, steps: '100' }, sampler: 'sde' },
+    { sde: { ...restoringSde, sampleTimes: 'odd' }, sampler: 'sde' },
+    { sde: restoringSde, sampler: 'fast' },
+    'none',
+  ])('cannot be what limpid train does not write: %j', (written) => {
+    expect(() => trainedSampling(unet(), facts({ metadata: cardOf(written) }))).toThrow(
+      'net.pth: expected the SDE and the sampler in its card',
+    )
+  })
+})
+
+describe('what is asked for', () => {
+  const trained = { sde: restoringSde, sampler: 'posterior' } as const
+  const denoising = { sde: denoisingSde, sampler: 'ode' } as const
+
+  test('is the training’s own unless told', () => {
+    const { sde, ...rest } = planSampling(trained, {})
+    expect([sde.steps, sde.times[7]]).toEqual([100, 7])
+    expect(rest).toEqual({ sampler: 'posterior', startStep: 100, seed: 0, samples: 1 })
+    const { sde: fewer, startStep } = planSampling(trained, { steps: 8 })
+    expect([fewer.steps, fewer.times[1], startStep]).toEqual([8, 12.5, 8])
+  })
+
+  test('starts where the noise of the SDE is that of the picture', () => {
+    const { startStep, sampler } = planSampling(denoising, { noise255: 25 })
+    expect(sampler).toBe('ode')
+    expect(startStep).toBeGreaterThan(100)
+    expect(startStep).toBeLessThan(planSampling(denoising, { noise255: 50 }).startStep)
+    expect(planSampling(denoising, { noise255: 70 }).startStep).toBe(1000)
+  })
+
+  test.each([
+    [trained, { steps: 0 }, 'steps: expected a whole number from 1 to 100, got 0'],
+    [trained, { steps: 101 }, 'steps: expected a whole number from 1 to 100, got 101'],
+    [trained, { steps: 2.5 }, 'steps: expected a whole number'],
+    [trained, { samples: 0 }, 'samples: expected a whole number from 1'],
+    [trained, { seed: -1 }, 'seed: expected a whole number from 0'],
+    [
+      trained,
+      { noise255: 25 },
+      'noise255 (--noise): expected weights of a denoising SDE, got 25 for others; leave it out',
+    ],
+    [
+      denoising,
+      {},
+      'noise255 (--noise): expected the deviation of the noise in the picture, above 0 and up to 70',
+    ],
+    [denoising, { noise255: 71 }, 'got 71'],
+    [denoising, { noise255: 0 }, 'got 0'],
+    [
+      denoising,
+      { noise255: 25, sampler: 'posterior' as const },
+      'sampler: expected one of sde, mean, ode for a denoising',
+    ],
+  ])('%# is refused', (network, request, message) => {
+    expect(() => planSampling(network, request)).toThrow(message)
+  })
+
+  test.each([
+    { steps: 5 },
+    { sampler: 'ode' as const },
+    { seed: 0 },
+    { samples: 2 },
+    { noise255: 25 },
+    { maxSigma: 10 },
+    { guide: 'x.pt' },
+  ])('%j is refused by its name where a network restores at once', (request) => {
+    const [[name, value] = []] = Object.entries(request)
+    const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
+    expect(() => refuseSampling('restormer', request)).toThrow(
+      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (conditional-unet, conditional-nafnet, light-diffusion), got ${value} for restormer`,
+    )
+    expect(() => refuseSampling('restormer', {})).not.toThrow()
+  })
+})

@@ -1,0 +1,219 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeSafetensors } from '../../checkpoints/files.ts'
+import { float32Data } from '../../core/data.ts'
+import { Restormer, restormerDefaults } from '../../models/restormer/restormer.ts'
+import { randomInit } from '../../nn/init.ts'
+import { stateDict } from '../../nn/module.ts'
+import { ProcessSession } from './computeProcess.ts'
+import type { Setup } from './protocol.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-compute-'))
+const weights = join(dir, 'tiny.safetensors')
+const setup: Setup = { weights, options: {}, backend: 'onnx', device: 'cpu', deviceIndex: 0, threads: 1 }
+
+beforeAll(() => {
+  const options = { ...restormerDefaults, dim: 16, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
+  let at = 0
+  const network = new Restormer(
+    randomInit(() => (++at * 0.618) % 1),
+    options,
+  )
+  writeSafetensors(weights, new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+function input(side: number) {
+  const values = Float32Array.from({ length: 3 * side * side }, (_, i) => (i % 251) / 251)
+  return { x: float32Data(values, [1, 3, side, side]) }
+}
+
+/** Long enough to be met in the middle: some seconds on one thread. */
+const longInput = () => input(1024)
+
+function isRunning(pid: number | undefined): boolean {
+  if (pid === undefined) return false
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** Resolves when the process has used the processor for a while: it is in the middle of its work. */
+async function busy(session: ProcessSession): Promise<void> {
+  const { readFileSync } = await import('node:fs')
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${session.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return Number(fields[11]) + Number(fields[12])
+  }
+  await until(() => session.pid !== undefined)
+  const before = ticks()
+  await until(() => ticks() > before + 50)
+}
+
+describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its own', () => {
+  test('gives the same results whatever its size and order, and tells what it opened', async () => {
+    const session = await ProcessSession.open(setup)
+    expect(session.opened).toMatchObject({ model: 'restormer', options: { dim: 16 } })
+    expect(session.opened.sha256).toMatch(/^[0-9a-f]{64}$/)
+    const [first, other, again] = await Promise.all([16, 24, 16].map((side) => session.run(input(side))))
+    expect(first?.y?.shape).toEqual([1, 3, 16, 16])
+    expect(other?.y?.shape).toEqual([1, 3, 24, 24])
+    expect(again?.y?.bytes).toEqual(first?.y?.bytes)
+    await session.close()
+  })
+
+  test('leaves the caller free while it runs', async () => {
+    const session = await ProcessSession.open(setup)
+    const running = session.run(input(512))
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    await running
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(10)
+    await session.close()
+  })
+
+  test('an error of the network is the answer, and the process goes on', async () => {
+    const session = await ProcessSession.open(setup)
+    const { pid } = session
+    await expect(session.run(input(9))).rejects.toThrow('x: expected [b 3 h w]')
+    expect((await session.run(input(8))).y?.shape).toEqual([1, 3, 8, 8])
+    expect(session.pid).toBe(pid)
+    await session.close()
+  })
+
+  test('weights that cannot be read are the error of opening', async () => {
+    await expect(ProcessSession.open({ ...setup, weights: join(dir, 'none.pth') })).rejects.toMatchObject({
+      code: 'input',
+      message: expect.stringContaining('none.pth: cannot be read'),
+    })
+  })
+
+  test.each([
+    ['SIGSEGV', 'crash', 'ended unexpectedly (SIGSEGV)'],
+    ['SIGABRT', 'crash', 'ended unexpectedly (SIGABRT)'],
+    ['SIGKILL', 'memory', 'for want of memory (SIGKILL)'],
+  ] as const)('%s in the middle of a run is an error of that run alone', async (signal, code, message) => {
+    const session = await ProcessSession.open(setup)
+    const { pid } = session
+    const failed = session.run(longInput())
+    const next = session.run(input(8))
+    const outcome = expect(failed).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+    await busy(session)
+    process.kill(pid ?? 0, signal)
+    await outcome
+    expect((await next).y?.shape).toEqual([1, 3, 8, 8])
+    expect(session.pid).not.toBe(pid)
+    await session.close()
+  })
+
+  test('an abort in the middle of a run takes effect at once and ends the process', async () => {
+    const session = await ProcessSession.open(setup)
+    const { pid } = session
+    const controller = new AbortController()
+    const outcome = expect(session.run(longInput(), controller)).rejects.toMatchObject({ code: 'aborted' })
+    await busy(session)
+    const started = performance.now()
+    controller.abort()
+    await outcome
+    await until(() => !isRunning(pid))
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect((await session.run(input(8))).y?.shape).toEqual([1, 3, 8, 8])
+    await session.close()
+  })
+
+  test('an abort while it waits for its turn leaves the run before it alone', async () => {
+    const session = await ProcessSession.open(setup)
+    const { pid } = session
+    const first = session.run(input(64))
+    const controller = new AbortController()
+    const second = session.run(input(64), controller)
+    controller.abort()
+    await expect(second).rejects.toMatchObject({ code: 'aborted' })
+    expect((await first).y?.shape).toEqual([1, 3, 64, 64])
+    expect(session.pid).toBe(pid)
+    await session.close()
+  })
+
+  test('an abort while it opens ends the process', async () => {
+    const controller = new AbortController()
+    const opening = ProcessSession.open(setup, controller)
+    controller.abort()
+    await expect(opening).rejects.toMatchObject({ code: 'aborted' })
+  })
+
+  test('closing in the middle of a run cancels it, and later runs are refused', async () => {
+    const session = await ProcessSession.open(setup)
+    const { pid } = session
+    const outcome = expect(session.run(longInput())).rejects.toMatchObject({ code: 'aborted' })
+    await busy(session)
+    await session.close()
+    await outcome
+    expect(isRunning(pid)).toBe(false)
+    await expect(session.run(input(8))).rejects.toMatchObject({ code: 'usage' })
+  })
+
+  test('closing while the process is started again leaves none behind', async () => {
+    const session = await ProcessSession.open(setup)
+    process.kill(session.pid ?? 0, 'SIGSEGV')
+    await until(() => session.pid === undefined)
+    const outcome = expect(session.run(input(8))).rejects.toMatchObject({ code: 'aborted' })
+    // Long enough for the run to have its turn.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await session.close()
+    await outcome
+    expect(session.pid).toBeUndefined()
+  })
+
+  test('sessions run beside one another', async () => {
+    const sessions = await Promise.all([ProcessSession.open(setup), ProcessSession.open(setup)])
+    const [a, b] = await Promise.all(sessions.map((session) => session.run(input(32))))
+    expect(a?.y?.bytes).toEqual(b?.y?.bytes)
+    await Promise.all(sessions.map((session) => session.close()))
+  })
+})
+
+describe.skipIf(!existsSync('/proc/self/stat'))('the computing process', () => {
+  const compute = fileURLToPath(new URL('./computeProcess.ts', import.meta.url))
+  const script = (rest: string) => `
+    import { ProcessSession } from ${JSON.stringify(compute)}
+    const session = await ProcessSession.open(${JSON.stringify(setup)})
+    process.stdout.write(String(session.pid) + '\\n')
+    ${rest}`
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+  const start = (rest: string) =>
+    spawn(process.execPath, ['--import', tsx, '--input-type=module', '-e', script(rest)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+
+  test('ends when the process that started it is killed in the middle of a run', async () => {
+    const parent = start(`
+      const side = 1024
+      await session.run({ x: { dtype: 'float32', shape: [1, 3, side, side], bytes: new Uint8Array(12 * side * side) } })`)
+    const pid = await new Promise<number>((resolve) => {
+      parent.stdout.once('data', (line) => resolve(Number(line)))
+    })
+    expect(isRunning(pid)).toBe(true)
+    parent.kill('SIGKILL')
+    await until(() => !isRunning(pid))
+  })
+
+  test('does not keep the process that started it alive while idle', async () => {
+    const parent = start('')
+    const code = await new Promise((resolve) => {
+      parent.on('close', resolve)
+    })
+    expect(code).toBe(0)
+  })
+})

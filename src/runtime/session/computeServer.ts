@@ -1,0 +1,45 @@
+// The side that computes: answers the requests of the process that started it.
+
+import type { Socket } from 'node:net'
+import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { NamedData, Session } from '../../core/session.ts'
+import { type LoadedModel, loadModel } from '../../registry/networks.ts'
+import { type Frame, receiveFrames, sendFrame } from './frames.ts'
+import { NetworkSessions } from './networkSessions.ts'
+import type { Reply, Request, Setup } from './protocol.ts'
+import { failureOf } from './runtimeErrors.ts'
+
+export type OpenSession = (model: LoadedModel, setup: Setup) => Promise<Session>
+
+/** Answers requests on a socket, in their order. */
+export function serve(socket: Socket, openSession: OpenSession): void {
+  let sessions: NetworkSessions | undefined
+  let turn: Promise<void> = Promise.resolve()
+
+  const answer = async ({ message, tensors }: Frame<Request>): Promise<[Reply, NamedData]> => {
+    if (message.type === 'open') {
+      const { setup } = message
+      const model = loadModel(readCheckpoint(setup.weights), setup.options)
+      sessions = new NetworkSessions(model, (part) => openSession(part, setup))
+      // Devices that do not work fail here, before any picture.
+      await sessions.session()
+      const { id, options } = model
+      return [{ type: 'opened', opened: { model: id, options, sha256: hashFile(setup.weights) } }, {}]
+    }
+    if (!sessions) throw new RestoreError('crash', 'compute: expected to be opened before it is run')
+    const session = await sessions.session(message.part)
+    return [{ type: 'result' }, await session.run(tensors)]
+  }
+  receiveFrames<Request>(socket, (frame) => {
+    turn = turn.then(async () => {
+      const [reply, tensors] = await answer(frame).catch((error): [Reply, NamedData] => [describe(error), {}])
+      sendFrame(socket, reply, tensors)
+    })
+  })
+}
+
+function describe(error: unknown): Reply {
+  const { code, message } = failureOf(error)
+  return { type: 'error', code, message }
+}

@@ -1,0 +1,115 @@
+// Inference on ONNX Runtime, the part that Node and browsers share.
+
+import type { InferenceSession, TensorConstructor } from 'onnxruntime-common'
+import { type TensorData, viewAs } from '../../core/data.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { NamedData, Session } from '../../core/session.ts'
+import { toOnnx } from '../../onnx/compile.ts'
+import { trace } from '../../onnx/tracer.ts'
+import type { LoadedModel } from '../../registry/networks.ts'
+import { SerialQueue } from '../jobs/serialQueue.ts'
+
+/** What onnxruntime-node and onnxruntime-web both are. */
+export interface OnnxRuntime {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>
+  }
+  readonly Tensor: TensorConstructor
+}
+
+const arrayTypes = {
+  float32: Float32Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+} as const
+
+type RunnableDType = keyof typeof arrayTypes
+type RunnableArray = InstanceType<(typeof arrayTypes)[RunnableDType]>
+
+function isRunnable(dtype: string): dtype is RunnableDType {
+  return dtype in arrayTypes
+}
+
+/** Opens an ONNX model. */
+export async function openOnnx(
+  runtime: OnnxRuntime,
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<Session> {
+  const session = await runtime.InferenceSession.create(model, options)
+  const toRuntime = (name: string, { dtype, shape, bytes }: TensorData) => {
+    if (!isRunnable(dtype)) {
+      throw new RestoreError(
+        'shape',
+        `input ${name}: expected ${Object.keys(arrayTypes).join(', ')}, got ${dtype}`,
+      )
+    }
+    return new runtime.Tensor(dtype, viewAs<RunnableArray>(bytes, arrayTypes[dtype]), shape)
+  }
+  return {
+    run: async (inputs) => {
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, data]) => [name, toRuntime(name, data)]),
+      )
+      const results = await session.run(feeds)
+      return Object.fromEntries(
+        Object.entries(results).map(([name, tensor]) => [name, fromRuntime(name, tensor)]),
+      )
+    },
+    close: () => session.release(),
+  }
+}
+
+function fromRuntime(
+  name: string,
+  { type, data, dims }: InferenceSession.OnnxValueMapType[string],
+): TensorData {
+  if (!isRunnable(type) || !ArrayBuffer.isView(data)) {
+    throw new RestoreError(
+      'numeric',
+      `output ${name}: expected ${Object.keys(arrayTypes).join(', ')}, got ${type}`,
+    )
+  }
+  return { dtype: type, shape: dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
+}
+
+/** Graphs that stay open for sizes to come again: portrait and landscape, say. Each holds the weights and the memory of its run. */
+const keptGraphs = 2
+
+/**
+ * Runs a network at any input size, by a graph traced for the size at hand; the latest ones are kept. Calls take turns, so that
+ * none closes the graph of another.
+ */
+export function tracedSession(
+  { forward }: Pick<LoadedModel, 'forward'>,
+  open: (model: Uint8Array) => Promise<Session>,
+): Session {
+  // In the order of their last use.
+  const sessions = new Map<string, Session>()
+  const turns = new SerialQueue()
+
+  const closeFirst = async () => {
+    const [first] = sessions
+    if (!first) return
+    sessions.delete(first[0])
+    await first[1].close()
+  }
+  const sessionFor = async (inputs: NamedData): Promise<Session> => {
+    const traced = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }))
+    const sizes = JSON.stringify(traced)
+    const known = sessions.get(sizes)
+    sessions.delete(sizes)
+    if (!known && sessions.size >= keptGraphs) await closeFirst()
+    const session = known ?? (await open(toOnnx(trace(traced, forward))))
+    sessions.set(sizes, session)
+    return session
+  }
+  const close = async () => {
+    while (sessions.size > 0) await closeFirst()
+  }
+  return {
+    run: (inputs) => turns.run(async () => (await sessionFor(inputs)).run(inputs)),
+    close: () => turns.run(close),
+  }
+}
