@@ -11,11 +11,11 @@ import { counterRandom } from '../src/core/random.ts'
 import { createDetector, createRestorer, type RawInput } from '../src/index.ts'
 import { clipDefaults } from '../src/models/clip/clip.ts'
 import { DaClip } from '../src/models/daclip/daclip.ts'
+import { detection } from '../src/models/tasks.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
 import { cards, type ModelCard } from '../src/registry/cards.ts'
-import { builders } from '../src/registry/networks.ts'
-import { detection } from '../src/registry/tasks.ts'
+import { networkOf } from '../src/registry/networks.ts'
 import { packagedWeights } from '../src/runtime/resolveModel.ts'
 import { describeMachine } from './machine.ts'
 import { median } from './measure.ts'
@@ -46,7 +46,7 @@ async function secondsOf(card: ModelCard): Promise<number> {
   }
   const { id, model, options, sampling } = card
   await using restorer = await createRestorer({ model: id, device: 'cpu', ...filesOf(card) })
-  const picture = pictureOf(builders[model].channels(options).input === 1 ? 1 : 3)
+  const picture = pictureOf(networkOf(model).fromOptions(options).channels.input === 1 ? 1 : 3)
   return await medianOf(async () => {
     const { info } = await restorer.run(picture, sampling ? { steps } : {})
     return info.seconds.restore / (sampling ? steps : 1)
@@ -56,7 +56,7 @@ async function secondsOf(card: ModelCard): Promise<number> {
 /** Random weights where the package has none. */
 function filesOf({ id, model, options, guide }: ModelCard): { weights?: string; guide?: string } {
   if (existsSync(packagedWeights(id))) return {}
-  const weights = save('network', builders[model].create(init(), options))
+  const weights = save('network', networkOf(model).fromOptions(options).create(init()).network)
   return guide === undefined
     ? { weights }
     : { weights, guide: save('guide', new DaClip(init(), clipDefaults)) }

@@ -10,8 +10,7 @@ import sharp from 'sharp'
 import { counterRandom } from '../src/core/random.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
 import { createRestorer, type RawInput, type RawPicture, RestoreError, type Restorer } from '../src/index.ts'
-import { builders } from '../src/registry/networks.ts'
-import { tilingOf } from '../src/registry/tiling.ts'
+import { light } from '../src/models/light/light.ts'
 import { planTiles } from '../src/runtime/tiles/tilePlan.ts'
 import { median } from './measure.ts'
 
@@ -178,14 +177,9 @@ async function seams(restorer: Restorer): Promise<readonly Figure[]> {
 
 /** Columns (and rows) of a scene where a tile starts or ends. */
 function tileEdges(): ReadonlySet<number> {
-  const { size, memory, defaults } = builders.light
-  const { starts, tile } = planTiles(
-    {
-      ...{ width: sceneSide, height: sceneSide, size, memory: memory(defaults), tiling: tilingOf('light') },
-      ...{ window: undefined, scale: 1, freeBytes: Number.POSITIVE_INFINITY },
-    },
-    { tile: seamTile },
-  ).columns
+  const { size, memory, tiling, scale } = light.fromOptions()
+  const picture = { width: sceneSide, height: sceneSide, budgetBytes: Number.POSITIVE_INFINITY }
+  const { starts, tile } = planTiles({ ...picture, size, memory, tiling, scale }, { tile: seamTile }).columns
   return new Set(starts.flatMap((start) => [start, start + tile]))
 }
 

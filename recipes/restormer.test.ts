@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { restormerDefaults } from '../src/models/restormer/restormer.ts'
 import { cards } from '../src/registry/cards.ts'
-import { builders } from '../src/registry/networks.ts'
 import { checkRecipe } from '../src/train/preflight.ts'
 import { phaseAt, type Recipe, rateAt } from '../src/train/recipe/recipe.ts'
 import { compileRecipe } from '../src/train/recipe/recipeFile.ts'
@@ -28,7 +28,7 @@ test('every published Restormer has a recipe with the options of its card and th
       const card = published[i]
       checkRecipe(recipe)
       expect(recipe.name).toBe(card?.id)
-      expect(recipe.network.options).toEqual({ ...builders.restormer.defaults, ...card?.options })
+      expect(recipe.network.options).toEqual({ ...restormerDefaults, ...card?.options })
       expect(recipe).toMatchObject({ steps: 300_000, maxGradNorm: 0.01, accumulate: 8, seed: 100 })
       expect(rateAt(recipe, 195_999 + 1)).toBeCloseTo(1.505e-4, 9)
       const phases = [91_999, 92_000, 155_999, 204_000, 240_000, 276_000].map((step) =>

@@ -5,7 +5,7 @@ import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
 import { pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
-import { degradationWords } from '../src/models/daclip/daclip.ts'
+import { degradationWords } from '../src/models/daclip/words.ts'
 import { createDetector } from '../src/runtime/detector.ts'
 import { damaged } from '../src/train/networks/daClipKinds.ts'
 

@@ -12,7 +12,7 @@ import { decodeBytes, encodeImage } from '../src/data/codec.ts'
 import type { Image } from '../src/data/image.ts'
 import { cutPatch, drawPlace } from '../src/data/patches.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
-import { degradationWords } from '../src/models/daclip/daclip.ts'
+import { degradationWords } from '../src/models/daclip/words.ts'
 import { damaged } from '../src/train/networks/daClipKinds.ts'
 
 const [photos, output, perKind = '10'] = process.argv.slice(2)

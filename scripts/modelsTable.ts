@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url'
 import type { Machine } from '../bench/machine.ts'
 import { writeWhole } from '../src/checkpoints/files.ts'
 import { elementCount } from '../src/core/data.ts'
+import { type LicenseId, licenses } from '../src/models/modelCard.ts'
+import { detection, isDefaultModel, tasks } from '../src/models/tasks.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { cards, figureOf, isOwn, type LicenseId, licenses, type ModelCard } from '../src/registry/cards.ts'
-import { builders } from '../src/registry/networks.ts'
-import { detection, isDefaultModel, tasks } from '../src/registry/tasks.ts'
+import { cards, figureOf, isOwn, type ModelCard } from '../src/registry/cards.ts'
+import { networkOf } from '../src/registry/networks.ts'
 import { packagedWeights } from '../src/runtime/resolveModel.ts'
 
 export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta.url))
@@ -46,7 +47,7 @@ function table(rows: readonly (readonly string[])[]): string {
 
 function row(card: ModelCard): readonly string[] {
   const { id, model, title, license, options, paper } = card
-  const parameters = valueCount(builders[model].create(emptyInit(), options))
+  const parameters = valueCount(networkOf(model).fromOptions(options).create(emptyInit()).network)
   const arxiv = paper.replace('arXiv:', '')
   return [
     `\`${id}\`${isDefaultModel(card) ? ' (default)' : ''}`,

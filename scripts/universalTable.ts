@@ -7,7 +7,7 @@ import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { type Sampler, samplers } from '../src/diffusion/irsde.ts'
 import { type MetricName, measurePair } from '../src/metrics/metrics.ts'
-import { degradationWords } from '../src/models/daclip/daclip.ts'
+import { degradationWords } from '../src/models/daclip/words.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
 import { damaged } from '../src/train/networks/daClipKinds.ts'
 

@@ -38,18 +38,11 @@ export {
   ConditionalUnet,
   type ConditionalUnetOptions,
   conditionalUnetDefaults,
-  type UnetInputs,
   universalUnet,
   wildUnet,
 } from './models/conditionalUnet/conditionalUnet.ts'
-export {
-  DaClip,
-  daClipLosses,
-  degradationWords,
-  type Embeddings,
-  maxLogitScale,
-  startController,
-} from './models/daclip/daclip.ts'
+export { DaClip, daClipLosses, type Embeddings, startController } from './models/daclip/daclip.ts'
+export { degradationWords, maxLogitScale } from './models/daclip/words.ts'
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from './models/dasr/dasr.ts'
 export { Ipt, type IptOptions, iptDefaults } from './models/ipt/ipt.ts'
 export { LatentUnet, type LatentUnetOptions, latentUnetDefaults } from './models/latentUnet/latentUnet.ts'
@@ -60,9 +53,10 @@ export {
   lightDiffusionDefaults,
 } from './models/lightDiffusion/lightDiffusion.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from './models/restormer/restormer.ts'
+export type { UnetInputs } from './models/unetInputs.ts'
 export { emptyInit, type Init, randomInit } from './nn/init.ts'
 export { loadWeights, parameterCount, parameters, stateDict } from './nn/module.ts'
-export { type LoadedModel, loadModel } from './registry/networks.ts'
+export { type LoadedModel, loadModel } from './registry/loadModel.ts'
 export {
   autocast,
   backward,

@@ -11,8 +11,9 @@
 
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export type { Image } from './data/image.ts'
-export { cards, type License, licenses, type ModelCard } from './registry/cards.ts'
-export { tasks } from './registry/tasks.ts'
+export { type License, licenses } from './models/modelCard.ts'
+export { tasks } from './models/tasks.ts'
+export { cards, type ModelCard } from './registry/cards.ts'
 export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/jobs/progress.ts'
 export type { RawInput, RawPicture } from './runtime/pictures/pictureTypes.ts'
 export type { SamplingRequest } from './runtime/sampling/samplingPlan.ts'
@@ -25,4 +26,4 @@ export {
   type WebRestorerOptions,
   type WeightsInput,
 } from './web/webRestorer.ts'
-export type { WebInfo, WebResult } from './web/webResult.ts'
+export type { WebResult } from './web/webResult.ts'

@@ -17,7 +17,7 @@ import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { loadModel, recognize } from '../src/registry/networks.ts'
+import { loadModel, recognize } from '../src/registry/loadModel.ts'
 import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../src/torch/backend.ts'
 import { adamW } from '../src/torch/optim.ts'
@@ -106,7 +106,7 @@ describe('DASR’s checkpoint', () => {
     const file = openCheckpoint(memorySource(encodeSafetensors(new Map(tensors))))
     expect(recognize(file)).toMatchObject({ id: 'dasr', options: { queueSize, scale: 2 } })
     const model = loadModel(file)
-    expect(model.builder.scale(model.options)).toBe(2)
+    expect(model.scale).toBe(2)
     expect(() => trace([{ name: 'x', shape: [1, 1, 8, 8] }], (x) => model.forward(x))).toThrow(
       'x: expected [b 3 h w]',
     )

@@ -19,7 +19,7 @@ import { emptyInit, randomInit } from '../src/nn/init.ts'
 import { mapTensors, parameterCount, parameters, stateDict } from '../src/nn/module.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
-import { loadModel, recognize } from '../src/registry/networks.ts'
+import { loadModel, recognize } from '../src/registry/loadModel.ts'
 import { onnxSession } from '../src/runtime/session/nodeOnnxSession.ts'
 import { moveToTorch, noGrad, scope, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
@@ -265,8 +265,8 @@ describe('IPT’s checkpoint', () => {
     const file = checkpoint({}, [['body.position_encoding.position_ids', ids]])
     expect(recognize(file)).toMatchObject({ id: 'ipt', options: { patchSize: 12, layers: 2, queries: 6 } })
     const model = loadModel(file, { task: 'sr-x3' })
-    expect(model.builder.scale(model.options)).toBe(3)
-    expect(model.builder.fixedSide?.(model.options)).toBe(12)
+    expect(model.scale).toBe(3)
+    expect(model.size.fixedSide).toBe(12)
   })
 
   test('runs only on windows of its size, and only when it is told what to do', () => {

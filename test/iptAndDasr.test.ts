@@ -18,7 +18,7 @@ import { toFloat32 } from '../src/checkpoints/convert.ts'
 import { readCheckpoint } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { loadModel } from '../src/registry/networks.ts'
+import { loadModel } from '../src/registry/loadModel.ts'
 import { Loader } from '../src/train/loader/loader.ts'
 import { train } from '../src/train/loop.ts'
 import { checkRecipe, openTrainingImages } from '../src/train/preflight.ts'
@@ -112,7 +112,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
       const settings = { ...tinyDasr, 'network.options.queueSize': `${queueSize}`, steps: '2' }
       await trainRecipe(recipe, out, settings)
       const model = loadModel(weightsIn(out))
-      expect([model.id, model.builder.scale(model.options)]).toEqual(['dasr', scale])
+      expect([model.id, model.scale]).toEqual(['dasr', scale])
       expect([...weightsIn(out).tensors.keys()].filter((key) => /queue|encoder_k/.test(key))).toEqual([])
       const state = [...readCheckpoint(join(out, 'state.safetensors')).tensors.keys()]
       const ofContrast = state.filter((key) => /^model\.E\.(queue|encoder_k\.E\.0\.weight)$/.test(key)).sort()

@@ -4,7 +4,7 @@ import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { Clip, type ClipOptions, clipDefaults, clipOptionsFromWeights } from '../models/clip/clip.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { builders, loadModel, recognize } from '../registry/networks.ts'
+import { loadModel, recognize } from '../registry/loadModel.ts'
 import { type Checkpoint, loadTensor, type StoredTensor } from './checkpoint.ts'
 import { clipTensors, fitPositions, resizePositions } from './clipLayouts.ts'
 
@@ -118,7 +118,7 @@ describe('a CLIP checkpoint', () => {
     const model = loadModel(checkpoint(weights), { ...given, imageSide: 24 })
     const resized = stateDict(model.network).get('visual.positional_embedding')
     expect(resized?.shape).toEqual([37, 8])
-    expect(builders.clip.fixedSide?.(model.options)).toBe(24)
+    expect(model.size.fixedSide).toBe(24)
     const { positional_embedding: before } = network.visual
     expect(floats(resized!.read()).slice(0, 8)).toEqual(floats(before.read()).slice(0, 8))
     const unchanged = fitPositions(checkpoint(weights).tensors, { imageSide: 16, patch: 4 }).get(

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDetectors } from '../../test/detectors.ts'
 import { limpid } from '../../test/limpid.ts'
 import { writePictures } from '../../test/recipes/images.ts'
-import { degradationWords } from '../models/daclip/daclip.ts'
+import { degradationWords } from '../models/daclip/words.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detect-'))
 const at = (...names: readonly string[]) => join(dir, ...names)

@@ -1,116 +1,344 @@
-// What a network tells of itself so that it can be built, loaded and run: one entry for each in builders.ts.
+// How a network describes itself: `defineNetwork` at the end of its file, facts that need no code beside it, and one line in
+// registry/networks.ts. Descriptors are data and pure functions of a network's options; src/runtime decides what to do with them.
 
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
+import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import type { Init } from '../nn/init.ts'
 import type { KeyShapes } from '../nn/keyShapes.ts'
-import type { LicenseId } from '../registry/cards.ts'
+import type { LicenseId, NetworkCard, TrainedSampling } from './modelCard.ts'
 
-export type Options = object
-export type Tensors = Readonly<Record<string, Tensor>>
+export type NamedTensors = Readonly<Record<string, Tensor>>
+export type StoredTensors = Checkpoint['tensors']
 
+/** Receives named intermediate results, for parity checks. */
+export type Tap = (name: string, tensor: Tensor) => void
+
+/** What is known of a network without its code. */
+export interface NetworkFacts<Id extends string = string> {
+  readonly id: Id
+  readonly signature: Signature
+  /** License of the official weights. */
+  readonly license: LicenseId
+  readonly cards: readonly NetworkCard[]
+}
+
+/** Recognizes a network's checkpoints. */
+export interface Signature {
+  /** Keys found in every checkpoint of the network. Any other network that has all of them comes before it in the table. */
+  readonly keys: readonly string[]
+  /** Tensors under the network's own keys, for a family whose files come in several layouts; others are returned unchanged. */
+  readonly layout?: (checkpoint: Checkpoint) => StoredTensors
+}
+
+/** Estimated peak memory of a run at float32 on ONNX Runtime's CPU kernels. */
 export interface Memory {
   readonly fixedBytes: number
   readonly bytesPerPixel: number
 }
 
-export interface Builder {
-  /** Options that the key shapes of a checkpoint imply. */
-  optionsFromWeights(shapes: KeyShapes): Options
-  readonly defaults: Options
-  create(init: Init, options: Options): object
-  /** Named inputs of `forward`, each with its layout: letters for sizes that are free, names of options for others. */
-  readonly inputs: Readonly<Record<string, string>>
-  /** Those among `inputs` that a network with these options takes. */
-  inputNames(options: Options): readonly string[]
-  readonly outputs: readonly string[]
-  forward(network: object, inputs: Tensors, call: Call): Tensors
-  /** What runs by itself besides `forward`: a tower, or the guess at one step of sampling. */
-  readonly parts?: Readonly<Record<string, (network: object, inputs: Tensors, options: Options) => Tensors>>
-  /** Height and width that the network accepts. */
-  readonly size: { readonly multipleOf: number; readonly minimum: number }
-  /** What the network itself continues sides to a multiple of, where it does. */
-  padToMultiple?(options: Options): number
-  /** The only side that the network accepts, where there is one: pictures are cut into such windows. */
-  fixedSide?(options: Options): number
-  /** Side of the output over that of the input. */
-  scale(options: Options): number
-  /** Keys of a checkpoint that say nothing. */
-  readonly ignoredKeys?: readonly string[]
-  /** Fits weights to options that are given and change a shape. */
-  adaptWeights?(tensors: Checkpoint['tensors'], options: Options): Checkpoint['tensors']
-  /** Estimated peak of a run at float32 on ONNX Runtime's CPU kernels. */
-  memory(options: Options): Memory
-  channels(options: Options): { readonly input: number; readonly output: number }
-  readonly license: LicenseId
+/** How a picture is best cut for a network. */
+export interface Tiling {
+  /**
+   * 'preferred': a pixel depends on the whole picture, so it is cut only when memory runs short.
+   * 'needless': a tile with its overlap gives what the whole picture would, and small maps stay in the processor's caches.
+   * 'costly': every pixel is compared with all others, so the cost of a tile grows faster than its size.
+   */
+  readonly whole: 'preferred' | 'needless' | 'costly'
+  readonly tilePx: number
+  readonly overlapPx: number
+  /** Tiles in one run of the network. */
+  readonly batch: number
 }
 
-/** Receives named intermediate results, for parity checks. */
-export type Tap = (name: string, tensor: Tensor) => void
+/** Tiling for networks that state none. */
+export const defaultTiling: Tiling = { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 }
 
-interface Call<O = Options> {
+/** Sides of the input, in pixels. */
+export interface InputSize {
+  readonly multipleOf: number
+  readonly minimum: number
+  /** The network itself pads its input to a multiple of this. */
+  readonly padToMultiple?: number
+  /** The only side the network accepts; pictures are cut into windows of it. */
+  readonly fixedSide?: number
+}
+
+const anySize: InputSize = { multipleOf: 1, minimum: 1 }
+
+/** A result that is computed once from the whole photo and passed to every tile. */
+export interface OncePerPhoto {
+  /** Part of the network that computes it: x [1 c h w] -> `output` [1 d]. */
+  readonly encode: string
+  readonly output: string
+  /** Part that restores a tile with it. */
+  readonly restore: string
+}
+
+/** What a network that samples needs from a second one. */
+export interface GuideNeed {
+  readonly kind: Guidance['kind']
+  /** Features of the embeddings, or channels of the latents. */
+  readonly width: number
+}
+
+/** What a network supplies to one that samples. */
+export type Guidance =
+  /** DA-CLIP embeddings `content` and `degradation` [1 width] of a photo resized to `imageSide`; part `text` embeds texts to compare. */
+  | {
+      readonly kind: 'embeddings'
+      readonly width: number
+      readonly imageSide: number
+      /** Tokens of a text, start and end included. */
+      readonly contextLength: number
+    }
+  /** Latents of `width` channels, each standing for `unitPx`² pixels: parts `encode` and `decode`. */
+  | { readonly kind: 'latents'; readonly width: number; readonly unitPx: number }
+
+/** What a network is for. */
+export type Role =
+  /** One run restores a picture: x [b c h w] -> y. */
+  | { readonly kind: 'restores'; readonly oncePerPhoto?: OncePerPhoto }
+  /** Restores in steps: parts `condition` (once per photo) and `predict` (state, degraded, time -> prediction). */
+  | {
+      readonly kind: 'samples'
+      readonly guide: GuideNeed | undefined
+      /** SDE and sampler of all official weights; undefined where each has its own. */
+      readonly sampling: TrainedSampling | undefined
+      /** Whether `maxSigma` is all that unknown weights lack: a network whose output is scaled needs the card of its training. */
+      readonly isMaxSigmaEnough: boolean
+    }
+  /** Supplies a network that samples. */
+  | { readonly kind: 'guides'; readonly guidance: Guidance }
+  /** Gives features of pictures or texts and restores nothing. */
+  | { readonly kind: 'features' }
+
+/** Arguments of a network's `forward` beside its inputs. */
+interface Call<O> {
   readonly options: O
   readonly tap?: Tap | undefined
 }
 
-/** One network's builder, typed where it is written and the same for all where it is used. */
-export function builder<O extends object, N extends object>(entry: {
-  readonly optionsFromWeights: (shapes: KeyShapes) => O
+interface NetworkDefinition<Id extends string, O extends object, N extends object> {
+  readonly facts: NetworkFacts<Id>
   readonly defaults: O
+  /** Options that the key shapes of a checkpoint imply. */
+  readonly optionsFromWeights: (shapes: KeyShapes) => O
+  /** Options no tensor shape reveals; the weights' card supplies them. */
+  readonly optionsNotInWeights?: readonly (keyof O & string)[]
   readonly create: (init: Init, options: O) => N
+  /** Named inputs of `forward` with their layouts: letters for free sizes, option names for the others. */
+  readonly inputs: Readonly<Record<string, string>>
+  /** The inputs that a network with these options takes. @default all of `inputs` */
+  readonly inputNames?: (options: O) => readonly string[]
+  readonly outputs: readonly string[]
+  readonly forward: (network: N, inputs: NamedTensors, call: Call<O>) => NamedTensors
+  /** Parts that run by themselves: a tower, or the prediction of one sampling step. */
+  readonly parts?: Readonly<Record<string, (network: N, inputs: NamedTensors, options: O) => NamedTensors>>
+  /** @default any size */
+  readonly size?: (options: O) => InputSize
+  /** Output side over input side. @default 1 */
+  readonly scale?: (options: O) => number
+  readonly channels: (options: O) => { readonly input: number; readonly output: number }
+  /** @default {@link defaultTiling} */
+  readonly tiling?: (options: O) => Tiling
+  readonly memory: (options: O) => Memory
+  readonly role: (options: O) => Role
+  /** Checkpoint keys to ignore. */
+  readonly ignoredKeys?: readonly string[]
+  /** Adapts weights to overridden options that change a shape. */
+  readonly adaptWeights?: (tensors: StoredTensors, options: O) => StoredTensors
+}
+
+/** A network of the table: its options stay typed inside, callers see what follows from them. */
+export interface NetworkDescriptor<Id extends string = string> {
+  readonly id: Id
+  readonly facts: NetworkFacts<Id>
+  /** Default options by name. */
+  readonly defaults: Readonly<Record<string, unknown>>
+  readonly optionsNotInWeights: readonly string[]
+  /** What the network can be for, whatever its options. */
+  readonly roleKind: Role['kind']
+  /**
+   * Describes the network with the options that key shapes imply and `overrides` replace.
+   * @throws RestoreError 'usage' for an unknown override or one of another type
+   */
+  fromWeights(shapes: KeyShapes, overrides?: object): ConfiguredNetwork<Id>
+  /** Describes the network with given options, the rest at their defaults; for networks without weights. */
+  fromOptions(overrides?: object): ConfiguredNetwork<Id>
+}
+
+/** What a network's options decide, bound to them. */
+export interface NetworkDescription<Id extends string = string> {
+  readonly id: Id
+  /** License of the official weights. */
+  readonly license: LicenseId
+  /** Options by name. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** Inputs of `forward` with their layouts. */
   readonly inputs: Readonly<Record<string, string>>
   readonly outputs: readonly string[]
-  /** All inputs unless given. */
-  readonly takes?: (options: O) => readonly string[]
-  readonly forward: (network: N, inputs: Tensors, call: Call<O>) => Tensors
-  readonly parts?: Readonly<Record<string, (network: N, inputs: Tensors, options: O) => Tensors>>
-  readonly size: Builder['size']
-  readonly padsTo?: (options: O) => number
-  readonly window?: (options: O) => number
-  readonly scale: (options: O) => number
-  readonly ignoredKeys?: readonly string[]
-  readonly fitWeights?: (tensors: Checkpoint['tensors'], options: O) => Checkpoint['tensors']
-  readonly memory: (options: O) => Memory
-  readonly channels: (options: O) => { readonly input: number; readonly output: number }
-  readonly license: LicenseId
-}): Builder {
-  const { window, takes, padsTo, fitWeights, parts = {}, ...rest } = entry
-  const complete = (options: Options): O => ({ ...entry.defaults, ...options })
+  readonly size: InputSize
+  readonly scale: number
+  readonly channels: { readonly input: number; readonly output: number }
+  readonly tiling: Tiling
+  readonly memory: Memory
+  readonly role: Role
+}
+
+/** A network with its options, before it has weights. */
+export interface ConfiguredNetwork<Id extends string = string> extends NetworkDescription<Id> {
+  readonly ignoredKeys: readonly string[]
+  readonly adaptWeights: (tensors: StoredTensors) => StoredTensors
+  /** Creates the network and binds its calls to it. */
+  readonly create: (init: Init) => CreatedNetwork
+}
+
+/** A network and its calls. */
+export interface CreatedNetwork {
+  readonly network: object
+  /** Named inputs to named outputs, eager or traced; checks names and shapes. */
+  forward(inputs: NamedTensors, tap?: Tap): NamedTensors
+  /** `forward` of a part. @throws RestoreError 'usage' for an unknown part */
+  part(name: string): (inputs: NamedTensors) => NamedTensors
+}
+
+/** Describes a network, with the types of its options and of its class checked against one another. */
+export function defineNetwork<const Id extends string, O extends object, N extends object>(
+  definition: NetworkDefinition<Id, O, N>,
+): NetworkDescriptor<Id> {
+  const { facts, optionsFromWeights, optionsNotInWeights = [], role } = definition
+  const defaults = recordOf(definition.defaults)
   return {
-    ...rest,
-    optionsFromWeights: (shapes) => ({ ...entry.optionsFromWeights(shapes) }),
-    defaults: { ...entry.defaults },
-    create: (init, options) => entry.create(init, complete(options)),
-    channels: (options) => entry.channels(complete(options)),
-    memory: (options) => entry.memory(complete(options)),
-    scale: (options) => entry.scale(complete(options)),
-    inputNames: (options) => takes?.(complete(options)) ?? Object.keys(entry.inputs),
-    ...(window ? { fixedSide: (options: Options) => window(complete(options)) } : {}),
-    ...(fitWeights
-      ? {
-          adaptWeights: (tensors: Checkpoint['tensors'], options: Options) =>
-            fitWeights(tensors, complete(options)),
-        }
-      : {}),
-    ...(padsTo ? { padToMultiple: (options: Options) => padsTo(complete(options)) } : {}),
-    parts: Object.fromEntries(
-      Object.entries(parts).map(([name, part]) => [
-        name,
-        (network: object, inputs: Tensors, options: Options) => part(network as N, inputs, complete(options)),
-      ]),
-    ),
-    forward: (network, inputs, { options, tap }) =>
-      entry.forward(network as N, inputs, { options: complete(options), tap }),
+    id: facts.id,
+    facts,
+    defaults,
+    optionsNotInWeights,
+    roleKind: role(definition.defaults).kind,
+    fromWeights: (shapes, overrides = {}) => {
+      checkOverrides(defaults, overrides)
+      return describe(definition, { ...definition.defaults, ...optionsFromWeights(shapes), ...overrides })
+    },
+    fromOptions: (overrides = {}) => {
+      checkOverrides(defaults, overrides)
+      return describe(definition, { ...definition.defaults, ...overrides })
+    },
   }
 }
 
-/** A named input, which has to be there. */
-export function input(inputs: Tensors, name: string): Tensor {
+function describe<Id extends string, O extends object, N extends object>(
+  definition: NetworkDefinition<Id, O, N>,
+  options: O,
+): ConfiguredNetwork<Id> {
+  const { facts, outputs, parts = {}, size, scale, channels, tiling, memory, role } = definition
+  const names = definition.inputNames?.(options) ?? Object.keys(definition.inputs)
+  const description = {
+    id: facts.id,
+    license: facts.license,
+    options: recordOf(options),
+    inputs: Object.fromEntries(names.map((name) => [name, definition.inputs[name] ?? ''])),
+    outputs,
+    size: size?.(options) ?? anySize,
+    scale: scale?.(options) ?? 1,
+    channels: channels(options),
+    tiling: tiling?.(options) ?? defaultTiling,
+    memory: memory(options),
+    role: role(options),
+    ignoredKeys: definition.ignoredKeys ?? [],
+    adaptWeights: (tensors: StoredTensors) => definition.adaptWeights?.(tensors, options) ?? tensors,
+  }
+  const create = (init: Init): CreatedNetwork => {
+    const network = definition.create(init, options)
+    return {
+      network,
+      forward: (inputs, tap) => {
+        checkInputs(description, inputs)
+        return definition.forward(network, inputs, { options, tap })
+      },
+      part: (name) => {
+        const run = Object.hasOwn(parts, name) ? parts[name] : undefined
+        if (run) return (inputs) => run(network, inputs, options)
+        const known = Object.keys(parts).join(', ') || 'none'
+        throw new RestoreError('usage', `${facts.id}: expected one of its parts (${known}), got ${name}`)
+      },
+    }
+  }
+  return { ...description, create }
+}
+
+function recordOf(options: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(options))
+}
+
+/** A named input. @throws RestoreError 'usage' where it is missing */
+export function input(inputs: NamedTensors, name: string): Tensor {
   const tensor = inputs[name]
   if (tensor) return tensor
   throw new RestoreError(
     'usage',
     `forward: expected an input named '${name}', got ${Object.keys(inputs).join(', ') || 'none'}`,
   )
+}
+
+function checkOverrides(defaults: Readonly<Record<string, unknown>>, overrides: object): void {
+  for (const [name, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(defaults, name)) {
+      const known = Object.keys(defaults).join(', ')
+      throw new RestoreError('usage', `options: expected names among ${known}, got ${name}`)
+    }
+    if (isLike(value, defaults[name])) continue
+    const expected = JSON.stringify(defaults[name])
+    throw new RestoreError(
+      'usage',
+      `options: expected ${name} of the same type as ${expected}, got ${JSON.stringify(value)}`,
+    )
+  }
+}
+
+/** Whether a value has the type of a default and, for a list, its length. */
+function isLike(value: unknown, usual: unknown): boolean {
+  if (!Array.isArray(usual)) return typeof value === typeof usual
+  return (
+    Array.isArray(value) &&
+    value.length === usual.length &&
+    usual.every((item, index) => isLike(value[index], item))
+  )
+}
+
+type Described = Pick<NetworkDescription, 'inputs' | 'options' | 'size' | 'channels'>
+
+/** Refuses what the network would fail on deep inside. */
+function checkInputs(described: Described, inputs: NamedTensors): void {
+  for (const [name, layout] of Object.entries(described.inputs)) {
+    const tensor = input(inputs, name)
+    if (layout.endsWith('h w') || layout.endsWith('p p')) checkImage(name, tensor, described)
+    else checkLayout(name, tensor, layout, described)
+  }
+}
+
+/** Refuses a tensor of another rank, or of another size where the layout names an option. */
+function checkLayout(name: string, { shape }: Tensor, layout: string, { options }: Described): void {
+  const sizes = layout.split(' ').map((letter) => options[letter] ?? letter)
+  const fits =
+    shape.length === sizes.length && sizes.every((size, i) => typeof size !== 'number' || size === shape[i])
+  if (fits) return
+  throw new RestoreError('shape', `${name}: expected [${sizes.join(' ')}], got ${formatShape(shape)}`)
+}
+
+/** Named sizes of a traced graph are accepted unchecked. */
+function checkImage(name: string, { shape }: Tensor, { size, channels }: Described): void {
+  const { multipleOf, minimum, fixedSide } = size
+  const [, c, ...sides] = shape
+  const fits = sides.every(
+    (side) =>
+      typeof side === 'string' ||
+      (side % multipleOf === 0 && side >= minimum && (fixedSide === undefined || side === fixedSide)),
+  )
+  if (shape.length === 4 && c === channels.input && fits) return
+  const expected =
+    fixedSide === undefined
+      ? `[b ${channels.input} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
+      : `[b ${channels.input} ${fixedSide} ${fixedSide}]`
+  throw new RestoreError('shape', `${name}: expected ${expected}, got ${formatShape(shape)}`)
 }

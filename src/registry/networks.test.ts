@@ -6,7 +6,7 @@ import { encodeSafetensors } from '../checkpoints/safetensors.ts'
 import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { recognize } from './networks.ts'
+import { recognize } from './loadModel.ts'
 
 function checkpoint(): Checkpoint {
   const options = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
@@ -18,8 +18,8 @@ function checkpoint(): Checkpoint {
   return openCheckpoint(memorySource(encodeSafetensors(tensors)))
 }
 
-describe('options that are given', () => {
-  test('take the place of those that the weights tell', () => {
+describe('overridden options', () => {
+  test('replace those the weights imply', () => {
     expect(recognize(checkpoint(), { heads: [1, 1, 1, 1] }).options).toMatchObject({
       dim: 8,
       heads: [1, 1, 1, 1],
@@ -27,13 +27,13 @@ describe('options that are given', () => {
   })
 
   test.each([
-    [{ dim: 'x' }, 'options: expected dim of the kind 48, got "x"'],
-    [{ numBlocks: 1 }, 'options: expected numBlocks of the kind [4,6,6,8], got 1'],
-    [{ heads: [1, 2, 4, 8, 8] }, 'options: expected heads of the kind [1,2,4,8], got [1,2,4,8,8]'],
-    [{ heads: [1, 2, 4, null] }, 'options: expected heads of the kind [1,2,4,8], got [1,2,4,null]'],
-    [{ bias: null }, 'options: expected bias of the kind false, got null'],
+    [{ dim: 'x' }, 'options: expected dim of the same type as 48, got "x"'],
+    [{ numBlocks: 1 }, 'options: expected numBlocks of the same type as [4,6,6,8], got 1'],
+    [{ heads: [1, 2, 4, 8, 8] }, 'options: expected heads of the same type as [1,2,4,8], got [1,2,4,8,8]'],
+    [{ heads: [1, 2, 4, null] }, 'options: expected heads of the same type as [1,2,4,8], got [1,2,4,null]'],
+    [{ bias: null }, 'options: expected bias of the same type as false, got null'],
     [{ toString: 1 }, 'options: expected names among channelsIn, channelsOut, dim,'],
-  ])('are refused where they are of another kind: %j', (given, message) => {
+  ])('are refused where they have another type: %j', (given, message) => {
     expect(() => recognize(checkpoint(), given)).toThrow(message)
   })
 })

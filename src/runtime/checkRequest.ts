@@ -1,101 +1,115 @@
-// What is asked of weights, looked at before their network is opened: all that can be refused by then is.
+// Validates a request against a checkpoint before the network is opened.
 
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import { RestoreError } from '../core/errors.ts'
-import { type License, licenseOf, type ModelCard } from '../registry/cards.ts'
-import { builders, recognize } from '../registry/networks.ts'
-import { prepareNetwork } from './networks/prepareNetworks.ts'
+import type { License, TrainedSampling } from '../models/modelCard.ts'
+import type { NetworkDescription } from '../models/networkDescriptor.ts'
+import { licenseOf, type ModelCard } from '../registry/cards.ts'
+import { recognize } from '../registry/loadModel.ts'
+import { type ModelId, networkOf, networks } from '../registry/networks.ts'
 import {
-  isSampling,
   planSampling,
   refuseSampling,
-  type SamplingNetwork,
   type SamplingRequest,
-  type TrainedSampling,
   trainedSampling,
 } from './sampling/samplingPlan.ts'
 
-/** What holds for all pictures of a network, besides how each is restored. */
+/** Options of all pictures of a network. */
 export interface NetworkRequest extends SamplingRequest {
-  /** Side of the result over that of the picture: refused where the weights are for another. */
+  /** Output side over input side; refused where the weights are for another. */
   readonly scale?: number | undefined
-  /** Deviation of the SDE that the network was trained with, 1 to 255, where its weights do not tell. */
+  /** Stationary deviation of the SDE the network was trained with, 1..255, where its weights do not state it. */
   readonly maxSigma?: number | undefined
 }
 
-/** Weights that something is asked of. */
+/** Weights a request is for. */
 export interface RequestedWeights {
-  /** What errors call them. */
+  /** Name in errors. */
   readonly weights: string
   readonly checkpoint: Checkpoint
   readonly card: ModelCard | undefined
-  /** Options that they do not tell. */
-  readonly given: object
+  /** Network options that replace those the weights imply. */
+  readonly overrides: object
 }
 
-/** Options that no shape tells, by network. */
-const untold: Readonly<Record<string, readonly string[]>> = {
-  ipt: ['heads', 'positionEvery', 'patchSize', 'task'],
+/** Options a card supplies because no tensor shape reveals them. */
+export function cardOptions({ model, options }: ModelCard): object {
+  const { optionsNotInWeights } = networkOf(model)
+  return Object.fromEntries(Object.entries(options).filter(([name]) => optionsNotInWeights.includes(name)))
 }
 
-/** Those of a card: they are given to the network. */
-export function untoldOptions({ model, options }: ModelCard): object {
-  const names = untold[model] ?? []
-  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)))
-}
-
-/** What they are. */
-export interface FoundNetwork extends SamplingNetwork {
+/** A request that can be served. */
+export interface CheckedRequest {
+  readonly network: NetworkDescription<ModelId>
   readonly license: License
-  /** Where the network samples. */
+  /** Sampling the network was trained for, where it samples. */
   readonly trained: TrainedSampling | undefined
 }
 
-/** Refuses weights of another variant, networks that do not restore by themselves, and what these cannot do. */
+/**
+ * Checks what is asked of weights.
+ * @throws RestoreError 'checkpoint' for weights of another variant, 'usage' for a network that restores nothing by itself and for options
+ * it cannot serve
+ */
 export function checkRequest(
-  { weights, checkpoint, card, given }: RequestedWeights,
+  { weights, checkpoint, card, overrides }: RequestedWeights,
   request: NetworkRequest & { readonly guide?: string | undefined },
-): FoundNetwork {
-  const { id: model, options } = recognize(checkpoint, given)
-  if (card) checkVariant({ weights, card, given }, { model, options })
-  prepareNetwork(model)
-  const license = licenseOf(checkpoint.metadata, builders[model].license)
-  const scale = builders[model].scale(options)
+): CheckedRequest {
+  const network = recognize(checkpoint, overrides)
+  if (card) checkVariant({ weights, card, overrides }, network)
+  const { id, role, scale } = network
+  if (role.kind === 'guides' || role.kind === 'features') throw restoresNothing(id)
+  const license = licenseOf(checkpoint.metadata, network.license)
   if (request.scale !== undefined && request.scale !== scale) {
-    const wanted = `expected ${scale}, which ${weights} is for, got ${request.scale}`
-    throw new RestoreError('usage', `scale: ${wanted}; leave it out, or use other weights`)
-  }
-  if (!isSampling(model)) {
-    refuseSampling(model, request)
-    return { model, options, license, trained: undefined }
-  }
-  const facts = { weights, card, metadata: checkpoint.metadata, maxSigma: request.maxSigma }
-  const trained = trainedSampling({ model, options }, facts)
-  planSampling(trained, request)
-  return { model, options, license, trained }
-}
-
-/** Weights of another variant would run and restore nothing: every option that the card's variant fixes must be theirs. */
-export function checkVariant(
-  { weights, card, given }: { weights: string; card: ModelCard; given: object },
-  { model, options }: SamplingNetwork,
-): void {
-  if (model !== card.model) {
     throw new RestoreError(
-      'checkpoint',
-      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${model}; leave model and task out, or name another`,
+      'usage',
+      `scale: expected ${scale}, which ${weights} is for, got ${request.scale}; leave it out, or use other weights`,
     )
   }
-  const wanted = { ...builders[card.model].defaults, ...card.options }
-  // A task is what is asked of the weights; what was given was not found in them.
-  const differing = Object.entries(wanted).filter(([name, value]) => {
-    const isAsked = name === 'task' || Object.hasOwn(given, name)
-    return !isAsked && JSON.stringify(Reflect.get(options, name)) !== JSON.stringify(value)
-  })
+  if (role.kind === 'restores') {
+    refuseSampling(network, request)
+    return { network, license, trained: undefined }
+  }
+  const facts = { weights, card, metadata: checkpoint.metadata, maxSigma: request.maxSigma }
+  const trained = trainedSampling(role, facts)
+  planSampling(trained, request)
+  return { network, license, trained }
+}
+
+function restoresNothing(id: ModelId): RestoreError {
+  const able = networks
+    .flatMap((one) => (one.roleKind === 'restores' || one.roleKind === 'samples' ? [one.id] : []))
+    .join(', ')
+  return new RestoreError(
+    'usage',
+    `restore: expected weights of ${able}, got ${id}, which restores nothing by itself; pass it as the guide of a network that samples`,
+  )
+}
+
+/**
+ * Checks that every option the card's variant fixes is that of the weights: weights of another variant would run and restore nothing.
+ * @throws RestoreError 'checkpoint' naming the options that differ
+ */
+export function checkVariant(
+  { weights, card, overrides }: { weights: string; card: ModelCard; overrides: object },
+  { id, options }: Pick<NetworkDescription, 'id' | 'options'>,
+): void {
+  if (id !== card.model) {
+    throw new RestoreError(
+      'checkpoint',
+      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${id}; leave model and task out, or name another`,
+    )
+  }
+  const expected = { ...networkOf(card.model).defaults, ...card.options }
+  // `task` is the caller's choice among those of the weights, and overrides were not found in them.
+  const differing = Object.entries(expected).filter(
+    ([name, value]) =>
+      name !== 'task' &&
+      !Object.hasOwn(overrides, name) &&
+      JSON.stringify(options[name]) !== JSON.stringify(value),
+  )
   if (differing.length === 0) return
-  const difference = differing
-    .map(([name, value]) => `${name} ${value}, got ${Reflect.get(options, name)}`)
-    .join('; ')
+  const difference = differing.map(([name, value]) => `${name} ${value}, got ${options[name]}`).join('; ')
   throw new RestoreError(
     'checkpoint',
     `${weights}: expected weights of ${card.id} with ${difference}; try another model, or none`,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDetectors } from '../../test/detectors.ts'
-import { degradationWords } from '../models/daclip/daclip.ts'
+import { degradationWords } from '../models/daclip/words.ts'
 import { createDetector, rank, squaresOf } from './detector.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detector-'))

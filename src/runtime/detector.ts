@@ -11,16 +11,12 @@ import { clipImage } from '../data/clip/clipImage.ts'
 import { withoutPadding } from '../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../data/clip/vocabulary.ts'
 import { crop, type Image, pixelsToPlanes } from '../data/image.ts'
-import {
-  type ClipOptions,
-  clipDefaults,
-  degradationWords,
-  maxLogitScale,
-  recognize,
-} from '../registry/networks.ts'
-import { detection } from '../registry/tasks.ts'
+import { degradationWords, maxLogitScale } from '../models/daclip/words.ts'
+import type { Guidance } from '../models/networkDescriptor.ts'
+import { detection } from '../models/tasks.ts'
+import { recognize } from '../registry/loadModel.ts'
 import { type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
-import { findModel } from './resolveModel.ts'
+import { resolveModel } from './resolveModel.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
 import { type DeviceRequest, openAt, placementsFor } from './session/devices.ts'
 
@@ -40,6 +36,9 @@ export interface Finding {
   /** 0 .. 1; those of all prompts add up to 1. */
   readonly probability: number
 }
+
+/** Guidance of a DA-CLIP. */
+type Embeddings = Extract<Guidance, { readonly kind: 'embeddings' }>
 
 /** What a picture is compared with. */
 interface Words {
@@ -69,7 +68,7 @@ export class Detector implements AsyncDisposable {
   static async open(options: DetectorOptions): Promise<Detector> {
     const prompts = checkPrompts(options.prompts ?? degradationWords)
     const model = options.model ?? (options.weights === undefined ? detection.model : undefined)
-    const { weights } = findModel({ model, weights: options.weights })
+    const { weights } = resolveModel({ model, weights: options.weights })
     const checkpoint = readCheckpoint(weights)
     const clip = checkDetector(weights, checkpoint)
     const ids = tokenize(prompts, clip)
@@ -132,9 +131,9 @@ function checkPrompts(prompts: readonly string[]): readonly string[] {
 }
 
 /** The options of a DA-CLIP; refuses other networks. */
-function checkDetector(weights: string, checkpoint: Checkpoint): ClipOptions {
-  const { id, options } = recognize(checkpoint)
-  if (id === 'daclip') return { ...clipDefaults, ...options }
+function checkDetector(weights: string, checkpoint: Checkpoint): Embeddings {
+  const { id, role } = recognize(checkpoint)
+  if (role.kind === 'guides' && role.guidance.kind === 'embeddings') return role.guidance
   throw new RestoreError(
     'usage',
     `${weights}: expected weights of daclip, which sees degradations, got ${id}; use daclip_ViT-B-32.pt or ${detection.model}`,
@@ -142,7 +141,7 @@ function checkDetector(weights: string, checkpoint: Checkpoint): ClipOptions {
 }
 
 /** Token ids [prompts n], without padding; refuses texts that would be cut. */
-function tokenize(prompts: readonly string[], { contextLength }: ClipOptions): TensorData {
+function tokenize(prompts: readonly string[], { contextLength }: Embeddings): TensorData {
   const { ids, isCut } = clipTokenizer().tokenize(prompts, { contextLength })
   const long = prompts[isCut.indexOf(true)]
   if (long === undefined) return withoutPadding(ids)

@@ -5,14 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashFile, readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { crop } from '../data/image.ts'
 import { Ipt, iptDefaults } from '../models/ipt/ipt.ts'
+import { defaultModels, tasks } from '../models/tasks.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { cards, type ModelCard } from '../registry/cards.ts'
-import { builders, findCard, loadModel } from '../registry/networks.ts'
-import { defaultModels, tasks } from '../registry/tasks.ts'
+import { cards, findCard, type ModelCard } from '../registry/cards.ts'
+import { loadModel } from '../registry/loadModel.ts'
+import { networkOf } from '../registry/networks.ts'
 import { checkVariant } from './checkRequest.ts'
 import { windowRunner } from './networks/prepareNetworks.ts'
-import { findModel, packagedWeights } from './resolveModel.ts'
+import { packagedWeights, resolveModel } from './resolveModel.ts'
 import { createRestorer } from './restorer.ts'
 import { chop } from './tiles/chop.ts'
 
@@ -49,7 +50,7 @@ describe('the model of a request', () => {
   })
 
   test('without a word is the packaged one', () => {
-    const { card, weights: file } = findModel({})
+    const { card, weights: file } = resolveModel({})
     expect([card?.id, file]).toEqual(['light-photo', packagedWeights('light-photo')])
   })
 
@@ -64,12 +65,14 @@ describe('the model of a request', () => {
   )
 
   test('is that of the task and the scale', () => {
-    const { card } = findModel({ model: 'restormer-derain', task: 'derain', weights })
+    const { card } = resolveModel({ model: 'restormer-derain', task: 'derain', weights })
     expect(card?.id).toBe('restormer-derain')
-    expect(findModel({ task: 'upscale' }).card?.id).toBe('dasr-light-x2')
-    expect(findModel({ scale: 2 }).card?.id).toBe('dasr-light-x2')
-    expect(() => findModel({ task: 'upscale', scale: 4 })).toThrow('dasr-x4-aniso: expected --weights FILE')
-    expect(() => findModel({ scale: 3 })).toThrow('dasr-x3-iso: expected --weights FILE')
+    expect(resolveModel({ task: 'upscale' }).card?.id).toBe('dasr-light-x2')
+    expect(resolveModel({ scale: 2 }).card?.id).toBe('dasr-light-x2')
+    expect(() => resolveModel({ task: 'upscale', scale: 4 })).toThrow(
+      'dasr-x4-aniso: expected --weights FILE',
+    )
+    expect(() => resolveModel({ scale: 3 })).toThrow('dasr-x3-iso: expected --weights FILE')
   })
 
   test.each([
@@ -78,18 +81,18 @@ describe('the model of a request', () => {
     [{ model: 'restormer-derain', task: 'denoise' }, 'task: expected derain, which restormer-derain is for'],
     [{ model: 'dasr-x2-iso', scale: 4 }, 'scale: expected 2, which dasr-x2-iso is for, got 4'],
   ])('%j is refused', (request, message) => {
-    expect(() => findModel(request)).toThrow(message)
+    expect(() => resolveModel(request)).toThrow(message)
   })
 
   test('variants are told apart by their options, but for what was asked or given', () => {
     const card = findCard('ipt-sr-x2')
-    const told = { ...builders.ipt.defaults, ...card.options }
+    const expected = { ...networkOf('ipt').defaults, ...card.options }
     const check = (options: object, given: object) =>
-      checkVariant({ weights: 'x.pt', card, given }, { model: 'ipt', options })
-    expect(() => check({ ...told, task: 'sr-x2' }, {})).not.toThrow()
-    expect(() => check({ ...told, heads: 6 }, { heads: 6 })).not.toThrow()
-    expect(() => check({ ...told, heads: 6 }, {})).toThrow('ipt-sr-x2 with heads 12, got 6')
-    expect(() => check({ ...told, scales: [3] }, {})).toThrow('ipt-sr-x2 with scales 2, got 3')
+      checkVariant({ weights: 'x.pt', card, overrides: given }, { id: 'ipt', options: { ...options } })
+    expect(() => check({ ...expected, task: 'sr-x2' }, {})).not.toThrow()
+    expect(() => check({ ...expected, heads: 6 }, { heads: 6 })).not.toThrow()
+    expect(() => check({ ...expected, heads: 6 }, {})).toThrow('ipt-sr-x2 with heads 12, got 6')
+    expect(() => check({ ...expected, scales: [3] }, {})).toThrow('ipt-sr-x2 with scales 2, got 3')
   })
 })
 

@@ -1,66 +1,69 @@
-// Weights by the id of a model or by a task: files of the package, or the caller's own.
+// Resolves a request to weights: packaged ones by model or task, or the caller's own file.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import { packageFolder } from '../data/packageFiles.ts'
-import { cards, isOwn, type ModelCard } from '../registry/cards.ts'
-import { builders, findCard, recognize } from '../registry/networks.ts'
-import { defaultModels, findTask, type TaskId } from '../registry/tasks.ts'
-import { untoldOptions } from './checkRequest.ts'
-import { checkGuide, guideNeed, refuseGuide } from './sampling/guide.ts'
-import type { SamplingNetwork } from './sampling/samplingPlan.ts'
+import type { NetworkDescription } from '../models/networkDescriptor.ts'
+import { defaultModels, findTask, type TaskId } from '../models/tasks.ts'
+import { cards, findCard, isOwn, type ModelCard } from '../registry/cards.ts'
+import { recognize } from '../registry/loadModel.ts'
+import { cardOptions } from './checkRequest.ts'
+import { checkGuide, guideNeed, guideWords, refuseGuide } from './sampling/guide.ts'
 
 export interface ModelRequest {
-  /** Id of a card. */
+  /** Id of a model card; `limpid models` lists them. */
   readonly model?: string | undefined
-  /** A checkpoint in place of the package's own. */
+  /** Checkpoint file to use instead of packaged weights. */
   readonly weights?: string | undefined
-  /** Picks the default model of a task, 'denoise' unless given; with weights of several tasks, which of theirs. */
+  /** Picks the default model of a task; for weights that hold several tasks, the one to run. @default 'denoise' */
   readonly task?: string | undefined
-  /** Side of the result over that of the picture, where a task has models of several. */
+  /** Output side over input side, where a task has models of several. */
   readonly scale?: number | undefined
 }
 
-export interface FoundModel {
+export interface ResolvedModel {
   readonly card: ModelCard | undefined
   readonly weights: string
-  /** Options of the network that its weights do not tell. */
-  readonly options: object
+  /** Network options that replace those the weights imply. */
+  readonly overrides: object
 }
 
-/** Where the package keeps the weights of a card. */
+/** Path of a card's weights in the package. */
 export function packagedWeights(id: string): string {
   return join(packageFolder(), 'weights', `${id}.safetensors`)
 }
 
-/** The card and the weights to open; without weights of its own, a model needs the caller's. */
-export function findModel(request: ModelRequest): FoundModel {
+/**
+ * Resolves a request to a card and a weights file.
+ * @throws RestoreError 'usage' where the package holds no weights of the model, or the options contradict each other
+ */
+export function resolveModel(request: ModelRequest): ResolvedModel {
   const { model, weights, task, scale } = request
   if (model === undefined && weights !== undefined) {
-    return { card: undefined, weights, options: task === undefined ? {} : taskOf(weights, task) }
+    return { card: undefined, weights, overrides: task === undefined ? {} : taskOverride(weights, task) }
   }
-  const card = model === undefined ? defaultFor(task, scale) : findCard(model)
-  checkRequest(card, request)
-  const options = untoldOptions(card)
+  const card = model === undefined ? defaultCard(task, scale) : findCard(model)
+  checkContradictions(card, request)
+  const overrides = cardOptions(card)
   const packaged = packagedWeights(card.id)
-  if (weights !== undefined) return { card, weights, options }
-  if (existsSync(packaged)) return { card, weights: packaged, options }
-  throw new RestoreError('usage', missing(card))
+  if (weights !== undefined) return { card, weights, overrides }
+  if (existsSync(packaged)) return { card, weights: packaged, overrides }
+  throw new RestoreError('usage', missingWeights(card))
 }
 
-/** The task that is asked of weights that can do several. */
-function taskOf(weights: string, task: string): object {
-  const { id } = recognize(readCheckpoint(weights))
-  if (Object.hasOwn(builders[id].defaults, 'task')) return { task }
+/** The task to run of weights that hold several. */
+function taskOverride(weights: string, task: string): object {
+  const { id, options } = recognize(readCheckpoint(weights))
+  if (Object.hasOwn(options, 'task')) return { task }
   throw new RestoreError(
     'usage',
-    `task: expected weights that can do several, got ${weights} of ${id}, which does one; leave --task out`,
+    `task: expected weights that hold several tasks, got ${weights} of ${id}, which has one; leave --task out`,
   )
 }
 
-function defaultFor(name: string | undefined, scale: number | undefined): ModelCard {
+function defaultCard(name: string | undefined, scale: number | undefined): ModelCard {
   const task: TaskId = name === undefined ? ((scale ?? 1) > 1 ? 'upscale' : 'denoise') : findTask(name)
   const ids = defaultModels[task]
   const found = ids.map(findCard).find((card) => scale === undefined || card.scale === scale)
@@ -69,8 +72,8 @@ function defaultFor(name: string | undefined, scale: number | undefined): ModelC
   throw new RestoreError('usage', `scale: expected one of ${scales} for the task ${task}, got ${scale}`)
 }
 
-/** A task or a scale beside a model must be its own. */
-function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): void {
+/** A task or a scale beside a model must be the model's own. */
+function checkContradictions(card: ModelCard, { model, task, scale }: ModelRequest): void {
   if (model === undefined) return
   if (task !== undefined && findTask(task) !== card.task) {
     throw new RestoreError('usage', `task: expected ${card.task}, which ${card.id} is for, got ${task}`)
@@ -80,34 +83,46 @@ function checkRequest(card: ModelCard, { model, task, scale }: ModelRequest): vo
   }
 }
 
-function missing({ id, checkpoint, guide }: ModelCard): string {
+function missingWeights({ id, checkpoint, guide }: ModelCard): string {
   if (isOwn({ id, checkpoint }))
-    return `${id}: expected its weights at ${packagedWeights(id)}, where there are none; install the package again, or give --weights FILE`
+    return `${id}: expected its weights at ${packagedWeights(id)}, got no file; reinstall the package, or pass --weights FILE`
   const packaged = cards.filter((card) => existsSync(packagedWeights(card.id))).map((card) => card.id)
   const beside = guide === undefined ? '' : ` and --guide FILE with ${guide}`
-  const inside = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''
-  return `${id}: expected --weights FILE with the official file ${checkpoint}${beside}; the package has no weights of this model${inside}`
+  const available = packaged.length > 0 ? `; it has those of ${packaged.join(', ')}` : ''
+  return `${id}: expected --weights FILE with the official file ${checkpoint}${beside}; the package has no weights of this model${available}`
 }
 
-export interface GuideRequest {
-  /** What errors call the network. */
+interface GuideRequest {
+  /** Name of the network's weights in errors. */
   readonly weights: string
   readonly card: ModelCard | undefined
-  /** A file of the caller's. */
+  /** The caller's file. */
   readonly guide: string | undefined
 }
 
-/** The file of the guide: the caller's, or the package's own; refused where it is missing, needless or another network's. */
-export function findGuide(network: SamplingNetwork, request: GuideRequest): string | undefined {
-  const { weights, card, guide } = request
+/** A guide's file, and what it supplies. */
+export interface ResolvedGuide extends Pick<ReturnType<typeof checkGuide>, 'network' | 'guidance'> {
+  readonly file: string
+}
+
+/**
+ * Resolves the guide of a network: the caller's file, else a packaged one; undefined where none is needed.
+ * @throws RestoreError 'usage' where it is missing, unnecessary or another network's
+ */
+export function resolveGuide(
+  network: NetworkDescription,
+  { weights, card, guide }: GuideRequest,
+): ResolvedGuide | undefined {
   const need = guideNeed(network)
   if (!need) return guide === undefined ? undefined : refuseGuide(network, { weights, guide })
   const packaged = card?.guide === undefined ? undefined : packagedWeights(card.guide)
   const file = guide ?? (packaged !== undefined && existsSync(packaged) ? packaged : undefined)
   if (file === undefined) {
-    const advice = card?.guide === undefined ? '' : `; give the file ${card.guide}`
-    throw new RestoreError('usage', `${weights}: expected --guide FILE, ${need.words}, got none${advice}`)
+    const advice = card?.guide === undefined ? '' : `; pass the file ${card.guide}`
+    throw new RestoreError(
+      'usage',
+      `${weights}: expected --guide FILE, ${guideWords(need)}, got none${advice}`,
+    )
   }
-  checkGuide(readCheckpoint(file), need, { weights, guide: file })
-  return file
+  return { file, ...checkGuide(readCheckpoint(file), need, { weights, guide: file }) }
 }

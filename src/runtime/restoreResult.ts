@@ -1,4 +1,4 @@
-// A restored picture: samples that become a file, bytes or ImageData when asked for.
+// A restored picture in Node: encoded to a file, bytes or ImageData on demand.
 
 import { randomBytes } from 'node:crypto'
 import { access, rename, rm, writeFile } from 'node:fs/promises'
@@ -7,24 +7,19 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 import { encodeBytes } from '../data/codec.ts'
 import type { Pixels } from '../data/image.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
-import {
-  type CanvasPicture,
-  canvasPicture,
-  type RawPicture,
-  type RestoreInfo,
-  rawPicture,
-} from './pictures/pictureTypes.ts'
+import { type CanvasPicture, canvasPicture, type RestoreInfo } from './pictures/pictureTypes.ts'
+import { PictureResult } from './restorerCore.ts'
 
 export interface WriteOptions {
-  /** By the name's extension, else that of the input. */
+  /** @default by the file name's extension, else the input's format */
   readonly format?: string | undefined
-  /** 1..100 of JPEG, WebP and AVIF; 95, and 80 of AVIF, unless given. */
+  /** 1..100, of JPEG, WebP and AVIF. @default 95; 80 for AVIF */
   readonly quality?: number | undefined
-  /** Leaves out profile, EXIF, XMP and resolution; the samples are then sRGB. */
+  /** Leaves out profile, EXIF, XMP and resolution; samples are converted to sRGB. @default false */
   readonly strip?: boolean | undefined
 }
 
-interface ResultOptions {
+interface RestoreResultParts {
   readonly pixels: Pixels
   readonly depth: 8 | 16
   readonly format: string
@@ -34,32 +29,21 @@ interface ResultOptions {
   readonly spread?: RestoreResult | undefined
 }
 
-export class RestoreResult {
-  readonly #options: ResultOptions
+/** A restored picture, encoded on demand. */
+export class RestoreResult extends PictureResult<RestoreResult> {
+  readonly #file: Pick<RestoreResultParts, 'depth' | 'format' | 'metadata'>
 
-  constructor(options: ResultOptions) {
-    this.#options = options
+  constructor(parts: RestoreResultParts) {
+    super(parts)
+    const { depth, format, metadata } = parts
+    this.#file = { depth, format, metadata }
   }
 
-  get info(): RestoreInfo {
-    return this.#options.info
-  }
-
-  /** The restorations whose mean this is, where several were asked for. */
-  get samples(): readonly RestoreResult[] {
-    return this.#options.samples ?? []
-  }
-
-  /** Where those disagree, as a gray picture; white is told by `info.spread`. */
-  get spread(): RestoreResult | undefined {
-    return this.#options.spread
-  }
-
-  /** The bytes of a file. */
+  /** Encodes the picture to the bytes of a file. */
   async toBuffer({ format, quality, strip }: WriteOptions = {}): Promise<Uint8Array> {
-    const chosen = format ?? this.#options.format
-    const metadata = strip ? undefined : this.#options.metadata
-    const picture = { ...this.#options, metadata, format: chosen }
+    const { depth, format: inputFormat } = this.#file
+    const metadata = strip ? undefined : this.#file.metadata
+    const picture = { pixels: this.pixels, depth, metadata, format: format ?? inputFormat }
     return encodeBytes(picture, quality === undefined ? {} : { quality })
   }
 
@@ -73,7 +57,7 @@ export class RestoreResult {
     if (!options.overwrite && (await exists())) {
       throw new RestoreError('output', `${path}: exists already; give another name, or overwrite`)
     }
-    const format = options.format ?? (extname(path).slice(1).toLowerCase() || this.#options.format)
+    const format = options.format ?? (extname(path).slice(1).toLowerCase() || this.#file.format)
     const bytes = await this.toBuffer({ ...options, format })
     const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
     try {
@@ -86,13 +70,8 @@ export class RestoreResult {
     }
   }
 
-  /** The samples as they are, in sRGB; not a copy. */
-  raw(): RawPicture {
-    return rawPicture(this.#options.pixels)
-  }
-
-  /** RGBA of 8 bits, as a canvas takes it. */
+  /** RGBA of 8 bits, for a canvas. */
   toImageData(): CanvasPicture {
-    return canvasPicture(this.#options.pixels)
+    return canvasPicture(this.pixels)
   }
 }

@@ -11,7 +11,7 @@ import { Dasr, dasrDefaults } from '../models/dasr/dasr.ts'
 import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { loadModel } from '../registry/networks.ts'
+import { loadModel } from '../registry/loadModel.ts'
 import type { ProgressEvent } from './jobs/progress.ts'
 import { imageReader, imageWriter } from './pictures/planeIO.ts'
 import { createRestorer, type Restorer, restore } from './restorer.ts'
@@ -36,12 +36,12 @@ function sequence(): () => number {
 /** By the network in this process, as a whole. */
 async function restoredHere(image: Image): Promise<Image> {
   const model = loadModel(readCheckpoint(weights))
-  const { builder, options } = model
-  const [height, width] = [image.height, image.width].map((side) => roundUp(side, builder.size.multipleOf))
+  const { size, scale } = model
+  const [height, width] = [image.height, image.width].map((side) => roundUp(side, size.multipleOf))
   const padded = { height: height ?? 0, width: width ?? 0 }
   const x = imageToTensor(imageReader(image, 3, padded)(0, 0, padded.height, padded.width))
   const { y } = await nodeSession(model).run({ x })
-  const { image: restored, emit } = imageWriter(image, builder.scale(options), 3)
+  const { image: restored, emit } = imageWriter(image, scale, 3)
   emit(0, tensorToImage(y ?? expect.fail()))
   return restored
 }

@@ -1,217 +1,217 @@
-// The library's main call: a network that is open in a process of its own, and pictures through it.
+// The library's main call in Node: a network open in a process of its own, and pictures through it.
 
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { checkFormat } from '../data/codec.ts'
-import type { Image, Pixels } from '../data/image.ts'
+import type { Pixels } from '../data/image.ts'
 import { foreignProfile } from '../data/sharpRaster.ts'
-import type { License, ModelCard } from '../registry/cards.ts'
+import type { NetworkDescription } from '../models/networkDescriptor.ts'
+import type { ModelCard } from '../registry/cards.ts'
+import type { ModelId } from '../registry/networks.ts'
 import { checkRequest, type NetworkRequest } from './checkRequest.ts'
 import type { OnProgress } from './jobs/progress.ts'
-import { checkAborted } from './jobs/serialQueue.ts'
-import type { RestoreInfo } from './pictures/pictureTypes.ts'
 import { type DecodedInput, type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
-import { findGuide, findModel, type ModelRequest } from './resolveModel.ts'
+import { type ModelRequest, type ResolvedGuide, resolveGuide, resolveModel } from './resolveModel.ts'
 import { RestoreResult } from './restoreResult.ts'
+import { type RestoredPicture, RestorerCore, type RestorerSetup } from './restorerCore.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
 import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
-import { type Guide, guideOf } from './session/networkSessions.ts'
-import type { Opened, Placement } from './session/protocol.ts'
 import { type PictureOptions, TiledRestoration } from './tiledRestoration.ts'
 import type { TileRequest } from './tiles/tilePlan.ts'
 
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
-  /** File of the second network that some need which sample: a DA-CLIP, or the compression to latents. */
+  /** File of the second network that some samplers require: a DA-CLIP, or a latent compressor. */
   readonly guide?: string | undefined
-  /** Options of the network that its weights do not tell. */
+  /** Network options that replace those the weights imply. */
   readonly options?: object | undefined
-  /** Threads on the processor; its part of the cores unless given. */
+  /** Threads on the processor. @default the cores, divided among concurrent restorers */
   readonly threads?: number | undefined
-  /** Restorers that will be open beside one another, this one included: each takes its part of cores and memory. */
+  /** Number of restorers that will be open at once, this one included; they share cores and memory. @default 1 */
   readonly concurrentRestorers?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
 export interface RunPictureOptions extends PictureOptions {
-  /** That of the file it will be written to: refused before it is restored where it cannot hold the picture. */
+  /** Format of the file to be written; refused before restoring where it cannot hold the picture. */
   readonly format?: string | undefined
-  /** What errors call an input that is no path. */
+  /** Name in errors of an input that is no path. */
   readonly name?: string | undefined
-  /** Most pixels that are decoded; 268 million by default. */
+  /** Largest number of pixels to decode. @default 268 million */
   readonly pixelLimit?: number | undefined
 }
 
-interface Open {
+/** An open network that Node restores with. */
+interface NodeSetup extends RestorerSetup {
+  readonly network: NetworkDescription<ModelId>
   readonly session: ProcessSession
-  readonly guide: (Guide & { readonly session: ProcessSession }) | undefined
-  readonly placement: Placement
   readonly card: ModelCard | undefined
-  readonly license: License
+  readonly guide: OpenGuide | undefined
 }
 
-/** A network, open until it is closed; pictures may be given at once and are restored in turn. */
-export class Restorer implements AsyncDisposable {
-  readonly #open: Open
-  readonly #engine: TiledRestoration
+interface OpenGuide extends Pick<ResolvedGuide, 'network' | 'guidance'> {
+  readonly session: ProcessSession
+}
 
-  private constructor(open: Open, engine: TiledRestoration) {
-    this.#open = open
-    this.#engine = engine
+/** A network, open until it is closed; pictures may be passed at once and are restored in turn. */
+export class Restorer extends RestorerCore {
+  readonly #setup: NodeSetup
+
+  private constructor(setup: NodeSetup) {
+    super(setup)
+    this.#setup = setup
   }
 
-  /** Finds the weights and refuses what they cannot do, then starts a process that opens the network on the device. */
+  /** Resolves and checks the weights, then starts a process that opens the network on the device. */
   static async open(options: RestorerOptions): Promise<Restorer> {
     const { concurrentRestorers = 1, signal } = options
-    const { card, license, weights, given, trained, guide: guideFile } = findNetworks(options)
+    const { card, weights, overrides, checked, guide } = resolveNetworks(options)
+    const { network, license, trained } = checked
     const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / concurrentRestorers))
-    // Its weights, as they are read and as they are run.
-    const guideBytes = guideFile === undefined ? 0 : 2 * statSync(guideFile).size
-    // Before the networks take their part.
-    const freeBytes = Math.max(0, process.availableMemory() / concurrentRestorers - guideBytes)
+    const budgetBytes = memoryBudget(concurrentRestorers, guide)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
-    const setup = { weights, options: given, threads }
+    const setup = { weights, options: overrides, threads }
     const { session, placement } = await openAt(placementsFor(options), setup, { signal })
     try {
-      const guide =
-        guideFile === undefined ? undefined : await openGuide(guideFile, placement, { threads, signal })
-      const { model, options: network } = session.opened
-      const engine = new TiledRestoration({
-        ...{ network: { model, options: network, session, guide }, trained, freeBytes },
-        request: options,
+      const guideSetup = guide && { weights: guide.file, options: {}, threads }
+      const openedGuide = guideSetup && (await openAt([placement], guideSetup, { signal })).session
+      const openGuide = guide && openedGuide && { ...guide, session: openedGuide }
+      const restoration = new TiledRestoration({
+        loaded: { network, session, guide: openGuide },
+        trained,
+        budgetBytes,
+        defaults: options,
       })
-      return new Restorer({ session, guide, placement, card, license }, engine)
+      const device = nameOf(placement)
+      return new Restorer({
+        restoration,
+        network,
+        session,
+        card,
+        license,
+        guide: openGuide,
+        info: {
+          model: card?.id ?? network.id,
+          network: network.id,
+          sha256: session.opened.sha256,
+          device,
+          backend: placement.backend,
+        },
+        close: async () => {
+          await Promise.all([session.close(), openGuide?.session.close()])
+        },
+      })
     } catch (error) {
       await session.close()
       throw error
     }
   }
 
-  /** What really computes: 'cpu', 'webgpu' or 'cuda:N'. */
-  get device(): string {
-    return nameOf(this.#open.placement)
-  }
-
-  /** The process that computes, while it runs. */
+  /** Id of the compute process, while it runs. */
   get pid(): number | undefined {
-    return this.#open.session.pid
+    return this.#setup.session.pid
   }
 
+  /** Card of the requested model. */
   get card(): ModelCard | undefined {
-    return this.#open.card
+    return this.#setup.card
   }
 
-  /** What the weights may be used for. */
-  get license(): License {
-    return this.#open.license
+  /** The network of the weights, with its options. */
+  get network(): NetworkDescription<ModelId> {
+    return this.#setup.network
   }
 
-  /** The network that the weights are of, its options and their hash. */
-  get opened(): Opened {
-    return this.#open.session.opened
+  /** SHA-256 of the weights file. */
+  get sha256(): string {
+    return this.#setup.session.opened.sha256
   }
 
-  /** The same of the network beside it, where there is one. */
-  get guide(): Opened | undefined {
-    return this.#open.guide?.session.opened
+  /** Network and hash of the guide, where there is one. */
+  get guide(): { readonly network: NetworkDescription<ModelId>; readonly sha256: string } | undefined {
+    const { guide } = this.#setup
+    return guide && { network: guide.network, sha256: guide.session.opened.sha256 }
   }
 
-  /** Restores a picture of any size; a failure concerns this picture alone. */
-  async run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
-    this.#engine.check(options)
-    return this.runRead(readInput(input, options), options)
+  /**
+   * Restores a picture of any size.
+   * @throws RestoreError for this picture alone: 'input', 'usage', 'memory', 'crash', 'aborted'
+   */
+  run(input: RestoreInput, options: RunPictureOptions = {}): Promise<RestoreResult> {
+    return this.#run(() => readInput(input, options), options)
   }
 
-  /** The same for a picture that is being read already. @internal */
-  async runRead(reading: Promise<DecodedInput>, options: RunPictureOptions): Promise<RestoreResult> {
-    const started = performance.now()
-    this.#engine.check(options)
-    options.onProgress?.({ phase: 'read', done: 0, total: 1 })
-    const read = await reading
-    if (options.format !== undefined) checkFormat(options.format, read.pixels.hasAlpha)
-    checkAborted(options.signal)
-    const restoring = performance.now()
-    // Samples that go back to a profile are kept in 16 bits, so that they are rounded once.
-    const is16Bit =
-      read.depth === 16 || foreignProfile(read.metadata?.icc, read.pixels.channels) !== undefined
-    const {
-      pixels,
-      samples,
-      spread,
-      info: done,
-    } = await this.#engine.restorePixels(read.pixels, is16Bit, options)
-    const seconds = { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 }
-    const { placement, session, card } = this.#open
-    const { model, sha256 } = session.opened
-    const info: RestoreInfo = {
-      ...{ model: card?.id ?? model, network: model, sha256 },
-      ...{ device: nameOf(placement), backend: placement.backend, seconds, ...done },
-    }
-    const { depth, metadata } = read
-    const format = options.format ?? read.format
-    const resultOf = (one: Pixels) => new RestoreResult({ pixels: one, depth, format, metadata, info })
-    const gray = { depth: 8, format: 'png', metadata: undefined, info } as const
-    return new RestoreResult({
-      ...{ pixels, depth, format, metadata, info, samples: samples.map(resultOf) },
-      spread: spread && new RestoreResult({ ...gray, pixels: spread }),
+  /** Like `run`, for an input whose read has already started. @internal */
+  runRead(reading: Promise<DecodedInput>, options: RunPictureOptions): Promise<RestoreResult> {
+    return this.#run(() => reading, options)
+  }
+
+  #run(read: () => Promise<DecodedInput>, options: RunPictureOptions): Promise<RestoreResult> {
+    return this.restorePicture(options, {
+      read,
+      is16Bit: ({ pixels, depth, metadata }) => {
+        if (options.format !== undefined) checkFormat(options.format, pixels.hasAlpha)
+        // Samples that return to a profile are kept in 16 bits, so that they are rounded once.
+        return depth === 16 || foreignProfile(metadata?.icc, pixels.channels) !== undefined
+      },
+      wrap: (restored, decoded) => wrapResult(restored, decoded, options.format),
     })
   }
-
-  /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
-  runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
-    return this.#engine.restorePlanes(image, options)
-  }
-
-  /** Side of a result over that of its picture. */
-  get scale(): number {
-    return this.#engine.scale
-  }
-
-  async close(): Promise<void> {
-    const { session, guide } = this.#open
-    await Promise.all([session.close(), guide?.session.close()])
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
 }
 
-/** The files of a request and what their networks can do; all that can be refused before they are opened is. */
-function findNetworks(options: RestorerOptions) {
-  const { card, weights, options: told } = findModel(options)
-  const given = { ...told, ...options.options }
-  const asked = { weights, checkpoint: readCheckpoint(weights), card, given }
-  const { license, trained, ...network } = checkRequest(asked, options)
-  const guide = trained && findGuide(network, { weights, card, guide: options.guide })
-  return { card, license, weights, given, trained, guide }
+function wrapResult(
+  { pixels, samples, spread, info }: RestoredPicture,
+  { depth, format: inputFormat, metadata }: DecodedInput,
+  format = inputFormat,
+): RestoreResult {
+  const file = { depth, format, metadata, info }
+  const map = { depth: 8, format: 'png', metadata: undefined, info } as const
+  return new RestoreResult({
+    ...file,
+    pixels,
+    samples: samples.map((one: Pixels) => new RestoreResult({ ...file, pixels: one })),
+    spread: spread && new RestoreResult({ ...map, pixels: spread }),
+  })
 }
 
-/** The guide in a process of its own, on the device of the network. */
-async function openGuide(
-  weights: string,
-  placement: Placement,
-  { threads, signal }: { readonly threads: number; readonly signal: AbortSignal | undefined },
-) {
-  const { session } = await openAt([placement], { weights, options: {}, threads }, { signal })
-  const { model, options } = session.opened
-  return { ...guideOf(model, options, session), session }
+/** Files of a request, checked against what is asked of them. */
+function resolveNetworks(options: RestorerOptions) {
+  const { card, weights, overrides: fromCard } = resolveModel(options)
+  const overrides = { ...fromCard, ...options.options }
+  const requested = { weights, checkpoint: readCheckpoint(weights), card, overrides }
+  const checked = checkRequest(requested, options)
+  const guide = checked.trained && resolveGuide(checked.network, { weights, card, guide: options.guide })
+  return { card, weights, overrides, checked, guide }
 }
 
-/** Opens a network, from a model's id or from weights. */
+/** Memory for a run: half of this restorer's share, less what the guide takes as it is read and as it runs. */
+function memoryBudget(concurrentRestorers: number, guide: ResolvedGuide | undefined): number {
+  const guideBytes = guide ? 2 * statSync(guide.file).size : 0
+  return Math.max(0, process.availableMemory() / concurrentRestorers - guideBytes) / 2
+}
+
+/**
+ * Opens a network, by a model's id or from weights.
+ * @throws RestoreError 'usage', 'checkpoint', 'environment'
+ * @example
+ * const restorer = await createRestorer({ model: 'light-photo' })
+ * const result = await restorer.run('photo.jpg')
+ * await result.toFile('clean.png')
+ * await restorer.close()
+ */
 export function createRestorer(options: RestorerOptions): Promise<Restorer> {
   return Restorer.open(options)
 }
 
-/** Begins to read a picture while the network is being opened; what is wrong with it comes when it is awaited. */
+/** Starts to read a picture while the network is being opened; errors surface when it is awaited. */
 export function readAhead(input: RestoreInput, options: ReadOptions): Promise<DecodedInput> {
   const read = readInput(input, options)
   read.catch(() => {})
   return read
 }
 
-/** Restores one picture; for several, {@link createRestorer} opens the network once. */
+/** Restores one picture; for several, open the network once with {@link createRestorer}. */
 export async function restore(
   input: RestoreInput,
   options: RestorerOptions & RunPictureOptions,

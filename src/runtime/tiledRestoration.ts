@@ -1,9 +1,8 @@
-// Pictures through networks that are open, whoever opened them: shared by Node and browsers.
+// Restores pictures through an open network, whoever opened it: shared by Node and browsers.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image, Pixels } from '../data/image.ts'
-import type { Sampler } from '../diffusion/irsde.ts'
-import { builders } from '../registry/networks.ts'
+import type { TrainedSampling } from '../models/modelCard.ts'
 import { type OnProgress, progressOf } from './jobs/progress.ts'
 import {
   type Attempt,
@@ -12,67 +11,42 @@ import {
   type RestorationOutcome,
 } from './networks/tileLayout.ts'
 import { opacityOf, setOpacity, visibleColors } from './pictures/opacity.ts'
+import type { PictureInfo } from './pictures/pictureTypes.ts'
 import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pictures/planeIO.ts'
-import { type SpreadPicture, spreadPicture } from './sampling/sampleSpread.ts'
+import { spreadPicture } from './sampling/sampleSpread.ts'
 import { layOutSampling } from './sampling/samplingLayout.ts'
-import {
-  planSampling,
-  refuseSampling,
-  type Sampling,
-  type SamplingRequest,
-  type TrainedSampling,
-} from './sampling/samplingPlan.ts'
+import { planSampling, refuseSampling, type Sampling, type SamplingRequest } from './sampling/samplingPlan.ts'
 import type { LoadedNetwork } from './session/networkSessions.ts'
 import type { TileRequest } from './tiles/tilePlan.ts'
 
-/** How a picture is restored. */
+/** How one picture is restored. */
 export interface PictureOptions extends TileRequest, SamplingRequest {
-  /** Mean over all flips and transposes of the picture: a little better, eight times as long. */
+  /** Average over all flips and transposes: slightly better, in eight times the time. @default false */
   readonly selfEnsemble?: boolean | undefined
-  /** Part of the restoration in the result, 0 to 1; the rest is the picture as it was. */
+  /** Share of the restoration in the result, 0..1; the rest is the input. @default 1 */
   readonly strength?: number | undefined
-  /** Opacity as it was (enlarged where the picture is), or restored as a gray picture; 'keep' by default. */
+  /** Keep opacity (upscaled with the picture), or restore it as a gray picture. @default 'keep' */
   readonly opacity?: 'keep' | 'restore' | undefined
-  /** Cancels at once, in the middle of a tile too where the network runs in a process of its own. */
+  /** Cancels at once; in Node even in the middle of a tile. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
-/** What holds for all pictures. */
-export interface TiledRestorationSetup {
-  readonly network: LoadedNetwork
-  /** Where the network samples. */
+interface TiledRestorationSetup {
+  readonly loaded: LoadedNetwork
+  /** Sampling the network was trained for, where it samples. */
   readonly trained: TrainedSampling | undefined
-  /** Unless a picture's own options say otherwise. */
-  readonly request: TileRequest & SamplingRequest
-  /** One measure for all pictures, so that equal ones are cut alike. */
-  readonly freeBytes: number
-}
-
-/** What was done to a picture. */
-export interface PictureInfo {
-  readonly width: number
-  readonly height: number
-  /** Side of the result over that of the input. */
-  readonly scale: number
-  /** How many, and their side; one without a side is the whole picture. */
-  readonly tiles: { readonly count: number; readonly px: number | undefined }
-  /** Where a network samples: steps taken, and how many restorations the result is the mean of. */
-  readonly sampling?: {
-    readonly sampler: Sampler
-    readonly steps: number
-    readonly seed: number
-    readonly samples: number
-  }
-  /** Deviation of several samples from each other, 0 to 255: the mean over the picture, and what is white in its map. */
-  readonly spread?: Omit<SpreadPicture, 'pixels'>
+  /** Defaults for options that a picture leaves out. */
+  readonly defaults: TileRequest & SamplingRequest
+  /** Memory that a run may take, measured once so that equal pictures are cut alike. */
+  readonly budgetBytes: number
 }
 
 export interface RestoredPixels {
   readonly pixels: Pixels
-  /** The restorations whose mean this is, where several were asked for. */
+  /** Restorations averaged into `pixels`, where there are several. */
   readonly samples: readonly Pixels[]
-  /** Where those disagree. */
+  /** Map of where the samples disagree. */
   readonly spread: Pixels | undefined
   readonly info: PictureInfo
 }
@@ -85,13 +59,12 @@ export class TiledRestoration {
     this.#setup = setup
   }
 
-  /** Side of a result over that of its picture. */
+  /** Output side over input side. */
   get scale(): number {
-    const { model, options } = this.#setup.network
-    return builders[model].scale(options)
+    return this.#setup.loaded.network.scale
   }
 
-  /** Refuses what cannot be done, before a picture is read. */
+  /** Checks options before a picture is read. @throws RestoreError 'usage' */
   check(options: PictureOptions): void {
     const { strength = 1 } = options
     if (!(strength >= 0 && strength <= 1))
@@ -99,55 +72,56 @@ export class TiledRestoration {
     this.#samplingOf(options)
   }
 
-  /** Restores samples, in 16 bits where `is16Bit`. */
+  /** Restores pixels, to 16 bits if `is16Bit`. */
   async restorePixels(picture: Pixels, is16Bit: boolean, options: PictureOptions): Promise<RestoredPixels> {
-    const { pixels, samples, restored, tilePx } = await this.#restoreColors(picture, is16Bit, options)
+    const { pixels, samples, outcome, tilePx } = await this.#restoreColors(picture, is16Bit, options)
     const opacity = options.opacity === 'restore' ? opacityOf(picture) : undefined
     if (opacity) {
-      const { pixels: shown } = await this.#restoreColors(opacity, is16Bit, options)
-      for (const one of [pixels, ...samples]) setOpacity(one, shown)
+      const { pixels: restored } = await this.#restoreColors(opacity, is16Bit, options)
+      for (const one of [pixels, ...samples]) setOpacity(one, restored)
     }
     const sampling = this.#samplingOf(options)
-    const spread = restored.deviation && spreadPicture(restored.deviation, pixels)
+    const spread = outcome.deviation && spreadPicture(outcome.deviation, pixels)
     const info: PictureInfo = {
-      ...{ width: pixels.width, height: pixels.height, scale: this.scale },
-      tiles: { count: restored.tiles, px: tilePx },
+      width: pixels.width,
+      height: pixels.height,
+      scale: this.scale,
+      tiles: { count: outcome.tiles, px: tilePx },
       ...(sampling ? { sampling: reportedSampling(sampling) } : {}),
       ...(spread ? { spread: { mean255: spread.mean255, white255: spread.white255 } } : {}),
     }
     return { pixels, samples, spread: spread?.pixels, info }
   }
 
-  /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
+  /** Restores planes [c h w] as the network outputs them, neither clamped nor rounded, to measure or process further. */
   async restorePlanes(image: Image, options: PictureOptions): Promise<Image> {
-    const { model, options: network, guide } = this.#setup.network
+    const { network, guide } = this.#setup.loaded
     const { attempt } = await this.#restore(image, options, ({ padded, channels }) => {
-      const { output } = builders[model].channels(network)
-      const planes = guide?.kind === 'latent-unet' ? channels : output
+      const planes = guide?.guidance.kind === 'latents' ? channels : network.channels.output
       return { read: imageReader(image, channels, padded), ...imageWriter(image, this.scale, planes) }
     })
     return attempt.image
   }
 
   async #restoreColors(picture: Pixels, is16Bit: boolean, options: PictureOptions) {
-    const seen = visibleColors(picture)
+    const visible = visibleColors(picture)
     const { samples: count = 1 } = this.#samplingOf(options) ?? {}
     const { attempt, ...rest } = await this.#restore(picture, options, ({ padded, channels }) => {
       const writer = () => sampleWriter(picture, this.scale, is16Bit)
       const samples = Array.from({ length: count > 1 ? count : 0 }, writer)
-      return { read: planeReader(seen, channels, padded), samples, ...writer() }
+      return { read: planeReader(visible, channels, padded), samples, ...writer() }
     })
     return { ...rest, pixels: attempt.pixels, samples: attempt.samples.map(({ pixels }) => pixels) }
   }
 
-  /** Tries again from the start with smaller tiles where memory did not suffice, so that no seam tells where. */
+  /** On out-of-memory, restarts with smaller tiles, so the tile size never changes within a picture. */
   async #restore<T extends Attempt>(
     picture: Extent,
     options: PictureOptions,
     begin: (layout: RestorationLayout) => T,
   ): Promise<{
     readonly attempt: T
-    readonly restored: RestorationOutcome
+    readonly outcome: RestorationOutcome
     readonly tilePx: number | undefined
   }> {
     for (;;) {
@@ -155,9 +129,9 @@ export class TiledRestoration {
       const { tilePx, nextSmallerTilePx } = layout
       try {
         const attempt = begin(layout)
-        return { attempt, restored: await layout.restore(attempt), tilePx }
+        return { attempt, outcome: await layout.restore(attempt), tilePx }
       } catch (error) {
-        const isAuto = (options.tile ?? this.#setup.request.tile ?? 'auto') === 'auto'
+        const isAuto = (options.tile ?? this.#setup.defaults.tile ?? 'auto') === 'auto'
         const isMemory = error instanceof RestoreError && error.code === 'memory'
         if (!isMemory || !isAuto || nextSmallerTilePx === undefined) throw error
         this.#maxTilePx = nextSmallerTilePx
@@ -166,17 +140,18 @@ export class TiledRestoration {
   }
 
   #layOut({ width, height }: Extent, options: PictureOptions): RestorationLayout {
-    const { network, freeBytes, request: usual } = this.#setup
+    const { loaded, budgetBytes, defaults } = this.#setup
     const request = {
-      network,
+      loaded,
       picture: { width, height },
       tiles: {
-        tile: options.tile ?? usual.tile,
-        overlap: options.overlap ?? usual.overlap,
-        blend: options.blend ?? usual.blend,
+        tile: options.tile ?? defaults.tile,
+        overlap: options.overlap ?? defaults.overlap,
+        blend: options.blend ?? defaults.blend,
       },
-      budget: { freeBytes, maxTilePx: this.#maxTilePx },
-      ...{ selfEnsemble: options.selfEnsemble ?? false, strength: options.strength ?? 1 },
+      budget: { budgetBytes, maxTilePx: this.#maxTilePx },
+      selfEnsemble: options.selfEnsemble ?? false,
+      strength: options.strength ?? 1,
       run: { signal: options.signal },
       onTile: progressOf('restore', options.onProgress, width * height),
     }
@@ -184,28 +159,22 @@ export class TiledRestoration {
     return sampling ? layOutSampling(request, sampling) : layOutTiles(request)
   }
 
-  /** What was asked for, of this picture or of all; undefined where the network restores at once. */
+  /** The sampling of a picture; undefined where the network restores at once. */
   #samplingOf({ steps, sampler, seed, samples, noise255 }: SamplingRequest): Sampling | undefined {
-    const { network, trained, request: usual } = this.#setup
+    const { loaded, trained, defaults } = this.#setup
     const request = {
-      steps: steps ?? usual.steps,
-      sampler: sampler ?? usual.sampler,
-      seed: seed ?? usual.seed,
-      samples: samples ?? usual.samples,
-      noise255: noise255 ?? usual.noise255,
+      steps: steps ?? defaults.steps,
+      sampler: sampler ?? defaults.sampler,
+      seed: seed ?? defaults.seed,
+      samples: samples ?? defaults.samples,
+      noise255: noise255 ?? defaults.noise255,
     }
     if (trained) return planSampling(trained, request)
-    refuseSampling(network.model, request)
+    refuseSampling(loaded.network, request)
     return undefined
   }
 }
 
-/** What a result tells of how it was sampled. */
-function reportedSampling({
-  sampler,
-  startStep,
-  seed,
-  samples,
-}: Sampling): NonNullable<PictureInfo['sampling']> {
+function reportedSampling({ sampler, startStep, seed, samples }: Sampling): PictureInfo['sampling'] & object {
   return { sampler, steps: startStep, seed, samples }
 }

@@ -15,7 +15,7 @@ import { Dasr, dasrDefaults } from '../models/dasr/dasr.ts'
 import { Restormer, type RestormerOptions, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { loadModel } from '../registry/networks.ts'
+import { loadModel } from '../registry/loadModel.ts'
 import { nodeSession } from '../runtime/session/nodeOnnxSession.ts'
 import { createRestorer, type OnnxRuntime, type WebRestorerOptions } from '../web.ts'
 

@@ -1,167 +1,123 @@
-// The main call in a browser: a network open on a runtime that the caller brings, and pictures through it.
+// The main call in browsers: a network open on the caller's ONNX Runtime, and pictures through it.
 
 import { memorySource } from '../checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { messageOf, RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
-import type { Image, Pixels } from '../data/image.ts'
-import type { License } from '../registry/cards.ts'
-import { findCard, type LoadedModel, loadModel } from '../registry/networks.ts'
-import {
-  checkRequest,
-  type FoundNetwork,
-  type NetworkRequest,
-  untoldOptions,
-} from '../runtime/checkRequest.ts'
+import type { Pixels } from '../data/image.ts'
+import type { NetworkDescription } from '../models/networkDescriptor.ts'
+import { findCard } from '../registry/cards.ts'
+import { type LoadedModel, loadModel } from '../registry/loadModel.ts'
+import { cardOptions, checkRequest, type NetworkRequest } from '../runtime/checkRequest.ts'
 import type { OnProgress } from '../runtime/jobs/progress.ts'
 import { checkAborted, SerialQueue } from '../runtime/jobs/serialQueue.ts'
 import { type RawInput, readRaw } from '../runtime/pictures/pictureTypes.ts'
-import { checkGuide, guideNeed, refuseGuide } from '../runtime/sampling/guide.ts'
+import { RestorerCore, type RestorerSetup } from '../runtime/restorerCore.ts'
+import { checkGuide, guideNeed, guideWords, refuseGuide } from '../runtime/sampling/guide.ts'
 import { checkDevice, deviceCheckOutput } from '../runtime/session/deviceCheck.ts'
-import { guideOf, NetworkSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
+import { type LoadedGuide, NetworkSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/onnxSession.ts'
 import { type PictureOptions, TiledRestoration } from '../runtime/tiledRestoration.ts'
 import type { TileRequest } from '../runtime/tiles/tilePlan.ts'
 import { decodeBlob } from './canvas.ts'
 import { fetchBytes } from './fetchBytes.ts'
-import { type WebInfo, WebResult } from './webResult.ts'
+import { WebResult } from './webResult.ts'
 
-/** The bytes of a checkpoint, or where to fetch them. */
+/** Bytes of a checkpoint, or the address to fetch them from. */
 export type WeightsInput = string | URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
 export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   /** `import * as ort from 'onnxruntime-web/webgpu'`. */
   readonly runtime: OnnxRuntime
   readonly weights: WeightsInput
-  /** Id of the card that the weights are of: other weights are refused. */
+  /** Id of the model card the weights must match. */
   readonly model?: string | undefined
-  /** The second network of some that sample. */
+  /** Second network that some samplers require: a DA-CLIP, or a latent compressor. */
   readonly guide?: WeightsInput | undefined
-  /** Options of the network that its weights do not tell. */
+  /** Network options that replace those the weights imply. */
   readonly options?: object | undefined
-  /** 'auto' takes WebGPU where it computes what the processor does, else the processor. */
+  /** 'auto' uses WebGPU where it gives the processor's results, else the processor. @default 'auto' */
   readonly device?: 'auto' | Device | undefined
-  /** Memory that a tile may take besides the network itself; 1 GiB unless given, as WebAssembly has at most 4. */
+  /** Memory for a tile, beside the network itself; WebAssembly has at most 4 GiB. @default 1 GiB */
   readonly memoryBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** In bytes of what is fetched. */
+  /** While weights are fetched, counts bytes. */
   readonly onProgress?: OnProgress | undefined
 }
 
 export interface RunOptions extends PictureOptions {
-  /** What errors call the picture. */
+  /** Name of the picture in errors. @default 'image' */
   readonly name?: string | undefined
 }
 
 type Device = 'webgpu' | 'cpu'
 
-interface Opened {
-  readonly info: Pick<WebInfo, 'model' | 'network' | 'sha256' | 'device' | 'backend'>
-  readonly device: Device
-  readonly license: License
-  readonly sessions: readonly NetworkSessions[]
-}
-
-/** A network, open until it is closed; pictures may be given at once and are restored in turn. */
-export class WebRestorer implements AsyncDisposable {
-  readonly #opened: Opened
-  readonly #engine: TiledRestoration
-  readonly #turns = new SerialQueue()
-  #isClosed = false
-
-  private constructor(opened: Opened, engine: TiledRestoration) {
-    this.#opened = opened
-    this.#engine = engine
+/** A network, open until it is closed; pictures may be passed at once and are restored in turn. */
+export class WebRestorer extends RestorerCore {
+  private constructor(setup: RestorerSetup) {
+    super(setup)
   }
 
   static async open(options: WebRestorerOptions): Promise<WebRestorer> {
     const { runtime, memoryBytes = 2 ** 30, signal } = options
     const card = options.model === undefined ? undefined : findCard(options.model)
-    const given = { ...(card ? untoldOptions(card) : {}), ...options.options }
+    const overrides = { ...(card ? cardOptions(card) : {}), ...options.options }
     const bytes = await bytesOf(options.weights, 'weights', options)
     const checkpoint = openCheckpoint(memorySource(bytes, 'weights'))
-    const asked = { weights: 'weights', checkpoint, card, given }
-    const found = checkRequest(asked, { ...options, guide: options.guide && 'a guide' })
-    const guideModel = found.trained && (await readGuide(found, options))
-    const network = loadModel(checkpoint, given)
+    const requested = { weights: 'weights', checkpoint, card, overrides }
+    const { network, license, trained } = checkRequest(requested, {
+      ...options,
+      guide: options.guide && 'a guide',
+    })
+    const guideParts = trained && (await readGuide(network, options))
+    const model = loadModel(checkpoint, overrides)
     const device = await deviceFor(runtime, options.device ?? 'auto')
     const sha256 = await hashOf(bytes)
     checkAborted(signal)
-    const open = (model: LoadedModel) =>
-      new NetworkSessions(model, async (part) => sessionOn(runtime, part, device))
-    const sessions = open(network)
-    const guideSessions = guideModel && open(guideModel)
-    const guide = guideSessions && guideOf(guideModel.id, guideModel.options, sessionWithParts(guideSessions))
-    const { model, options: own, license, trained } = found
-    const engine = new TiledRestoration({
-      network: { model, options: own, session: sessionWithParts(sessions), guide },
-      // Tiles are planned for half of what is free, less the network.
-      freeBytes: 2 * (memoryBytes + network.builder.memory(own).fixedBytes),
-      ...{ trained, request: options },
+    const open = (one: LoadedModel) =>
+      new NetworkSessions(one, async (part) => sessionOn(runtime, part, device))
+    const sessions = open(model)
+    const guideSessions = guideParts && open(guideParts.model)
+    const restoration = new TiledRestoration({
+      loaded: {
+        network,
+        session: sessionWithParts(sessions),
+        guide: guideSessions && { ...guideParts, session: sessionWithParts(guideSessions) },
+      },
+      trained,
+      // A tile has this memory beside the network itself.
+      budgetBytes: memoryBytes + network.memory.fixedBytes,
+      defaults: options,
     })
-    const info = { model: card?.id ?? model, network: model, sha256, device, backend: 'onnx' } as const
-    const opened = { info, device, license, sessions: guideSessions ? [sessions, guideSessions] : [sessions] }
-    return new WebRestorer(opened, engine)
-  }
-
-  /** What really computes. */
-  get device(): Device {
-    return this.#opened.device
-  }
-
-  /** What the weights may be used for. */
-  get license(): License {
-    return this.#opened.license
-  }
-
-  /** Side of a result over that of its picture. */
-  get scale(): number {
-    return this.#engine.scale
-  }
-
-  /** Restores a file, ImageData or samples of any size. */
-  async run(input: Blob | RawInput, options: RunOptions = {}): Promise<WebResult> {
-    const { name = 'image', onProgress } = options
-    this.#engine.check(options)
-    return this.#inTurn(options, async () => {
-      const started = performance.now()
-      onProgress?.({ phase: 'read', done: 0, total: 1 })
-      const read = readRaw(input instanceof Blob ? await decodeBlob(input, name) : input, name)
-      const restoring = performance.now()
-      const restored = await this.#engine.restorePixels(read.pixels, read.depth === 16, options)
-      const { pixels, samples, spread } = restored
-      const info: WebInfo = {
-        ...this.#opened.info,
-        seconds: { read: (restoring - started) / 1000, restore: (performance.now() - restoring) / 1000 },
-        ...restored.info,
-      }
-      const resultOf = (one: Pixels) => new WebResult({ pixels: one, info })
-      return new WebResult({
-        ...{ pixels, info, samples: samples.map(resultOf), spread: spread && resultOf(spread) },
-      })
+    return new WebRestorer({
+      restoration,
+      license,
+      info: { model: card?.id ?? network.id, network: network.id, sha256, device, backend: 'onnx' },
+      close: async () => {
+        await Promise.all([sessions.close(), guideSessions?.close()])
+      },
     })
   }
 
-  /** Restores planes [c h w] as the network has them, neither clamped nor rounded: to measure, or to go on with. */
-  runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
-    return this.#inTurn(options, () => this.#engine.restorePlanes(image, options))
-  }
-
-  /** Lets the picture that is being restored end; others are refused. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    await this.#turns.run(() => Promise.all(this.#opened.sessions.map((one) => one.close())))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  #inTurn<T>({ signal }: PictureOptions, action: () => Promise<T>): Promise<T> {
-    return this.#turns.run(() => {
-      if (!this.#isClosed) return action()
-      throw new RestoreError('usage', 'restore: expected an open restorer, got a closed one')
-    }, signal)
+  /**
+   * Restores a file, ImageData or samples of any size.
+   * @throws RestoreError for this picture alone: 'input', 'usage', 'memory', 'aborted'
+   */
+  run(input: Blob | RawInput, options: RunOptions = {}): Promise<WebResult> {
+    const { name = 'image' } = options
+    return this.restorePicture(options, {
+      read: async () => readRaw(input instanceof Blob ? await decodeBlob(input, name) : input, name),
+      is16Bit: ({ depth }) => depth === 16,
+      wrap: ({ pixels, samples, spread, info }) => {
+        const resultOf = (one: Pixels) => new WebResult({ pixels: one, info })
+        return new WebResult({
+          pixels,
+          info,
+          samples: samples.map(resultOf),
+          spread: spread && resultOf(spread),
+        })
+      },
+    })
   }
 }
 
@@ -183,7 +139,7 @@ async function bytesOf(
   return fetchBytes(input, name, options)
 }
 
-/** Browsers hash nothing in pages that are not served safely. */
+/** SHA-256 in hexadecimal; undefined outside secure contexts, where browsers offer no hashing. */
 async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
   const subtle: typeof crypto.subtle | undefined = crypto.subtle
   if (!subtle) return undefined
@@ -191,37 +147,37 @@ async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefine
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
+/** The guide a network needs, checked and loaded. */
 async function readGuide(
-  network: FoundNetwork,
+  network: NetworkDescription,
   { guide, ...options }: Fetching & Pick<WebRestorerOptions, 'guide'>,
-): Promise<LoadedModel | undefined> {
+): Promise<(Omit<LoadedGuide, 'session'> & { readonly model: LoadedModel }) | undefined> {
   const need = guideNeed(network)
   const names = { weights: 'weights', guide: 'a guide' }
   if (!need) return guide === undefined ? undefined : refuseGuide(network, names)
   if (guide === undefined)
-    throw new RestoreError('usage', `guide: expected ${need.words}, beside these weights, got none`)
+    throw new RestoreError('usage', `guide: expected ${guideWords(need)}, beside these weights, got none`)
   const checkpoint = openCheckpoint(memorySource(await bytesOf(guide, 'guide', options), 'guide'))
-  checkGuide(checkpoint, need, names)
-  return loadModel(checkpoint)
+  return { ...checkGuide(checkpoint, need, names), model: loadModel(checkpoint) }
 }
 
-/** A runtime opens and runs one graph at a time, whoever asks. */
-const runtimeTurns = new WeakMap<OnnxRuntime, SerialQueue>()
+/** ONNX Runtime opens and runs one graph at a time, for all restorers of a page. */
+const runtimeQueues = new WeakMap<OnnxRuntime, SerialQueue>()
 
 function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward'>, device: Device): Session {
-  const turns = runtimeTurns.get(runtime) ?? new SerialQueue()
-  runtimeTurns.set(runtime, turns)
+  const queue = runtimeQueues.get(runtime) ?? new SerialQueue()
+  runtimeQueues.set(runtime, queue)
   const options = { executionProviders: [device], graphOptimizationLevel: 'all' } as const
   return tracedSession({ forward }, async (onnx) => {
-    const session = await turns.run(() => openOnnx(runtime, onnx, options))
+    const session = await queue.run(() => openOnnx(runtime, onnx, options))
     return {
-      run: (inputs) => turns.run(() => session.run(inputs)),
-      close: () => turns.run(() => session.close()),
+      run: (inputs) => queue.run(() => session.run(inputs)),
+      close: () => queue.run(() => session.close()),
     }
   })
 }
 
-/** The processor has to work; WebGPU has to compute what it does. */
+/** The device to use: the processor must work, and WebGPU must give its results. */
 async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise<Device> {
   if (!['auto', 'webgpu', 'cpu'].includes(device))
     throw new RestoreError('usage', `device: expected auto, webgpu or cpu, got ${device}`)

@@ -11,7 +11,8 @@ import {
   conditionalUnetDefaults,
   universalUnet,
 } from '../../../src/models/conditionalUnet/conditionalUnet.ts'
-import { DaClip, degradationWords } from '../../../src/models/daclip/daclip.ts'
+import { DaClip } from '../../../src/models/daclip/daclip.ts'
+import { degradationWords } from '../../../src/models/daclip/words.ts'
 import { Dasr, dasrDefaults } from '../../../src/models/dasr/dasr.ts'
 import { Ipt, iptDefaults } from '../../../src/models/ipt/ipt.ts'
 import { emptyInit, randomInit } from '../../../src/nn/init.ts'

@@ -7,7 +7,6 @@ import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../..
 import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
 import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
-import { isSampling } from '../../runtime/sampling/samplingPlan.ts'
 import { type NetworkOptions, requestOf, runOf } from '../networks/request.ts'
 import {
   checkOutput,
@@ -139,7 +138,7 @@ function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Reado
   if (!restorer)
     return { model: 'none: the inputs, enlarged by bicubic interpolation where they are smaller' }
   const { weights, task, guide, selfEnsemble, tile, blend } = options
-  const { model, sha256 } = restorer.opened
+  const { network, sha256 } = restorer
   const asked = {
     weights,
     task,
@@ -149,7 +148,7 @@ function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Reado
   }
   const given = Object.entries(asked).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   return {
-    model: restorer.card?.id ?? model,
+    model: restorer.card?.id ?? network.id,
     ...Object.fromEntries(given),
     sha256,
     ...samplingFacts(restorer, options),
@@ -159,7 +158,7 @@ function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Reado
 
 function samplingFacts(restorer: Restorer, options: EvalOptions): Readonly<Record<string, string>> {
   const { sampler = 'as published', steps = 'as trained', samples = '1', seed } = options
-  if (!isSampling(restorer.opened.model)) return {}
+  if (restorer.network.role.kind !== 'samples') return {}
   return { sampling: `sampler ${sampler}, steps ${steps}, samples ${samples}, seed ${seed}` }
 }
 
@@ -178,7 +177,7 @@ function protocolFacts(
 /** The seed is that of the damage too, so that networks which do not sample are not asked to. */
 function howToRun(restorer: Restorer | undefined, options: EvalOptions): RunPictureOptions {
   const { seed, ...how } = runOf(options)
-  return restorer && isSampling(restorer.opened.model) ? { ...how, seed } : how
+  return restorer?.network.role.kind === 'samples' ? { ...how, seed } : how
 }
 
 interface Run {

@@ -13,7 +13,7 @@ import { isotropicGaussian } from '../../degrade/numerics/kernels.ts'
 import { srmdImage } from '../../degrade/srmd.ts'
 import { linearProbe, projectRows } from '../../metrics/report/representations.ts'
 import { type Dot, representationsHtml } from '../../metrics/report/representationsPage.ts'
-import { loadModel } from '../../registry/networks.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
 import {
   checkOutput,
@@ -54,7 +54,7 @@ export async function representationsCommand(options: RepresentationsOptions): P
   const model = loadModel(readCheckpoint(options.weights))
   if (model.id !== 'dasr')
     throw new RestoreError('usage', `--weights: expected a DASR, whose encoder is shown, got ${model.id}`)
-  const scale = model.builder.scale(model.options)
+  const scale = model.scale
   const session = nodeSession(model.part('encode'))
   const progress = reporter(options)
   const known: Known[] = []

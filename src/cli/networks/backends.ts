@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
-import type { LoadedModel } from '../../registry/networks.ts'
+import type { LoadedModel } from '../../registry/loadModel.ts'
 
 export interface BackendOptions {
   readonly backend?: string

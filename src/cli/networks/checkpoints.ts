@@ -7,8 +7,8 @@ import type { WritableTensor } from '../../checkpoints/safetensors.ts'
 import { elementCount } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { licenseOf } from '../../registry/cards.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
-import { recognize } from '../../registry/networks.ts'
+import { recognize } from '../../registry/loadModel.ts'
+import type { ModelId } from '../../registry/networks.ts'
 import { checkOutput, type GlobalOptions, printResult } from '../shell.ts'
 
 export function inspectCommand(file: string, options: GlobalOptions & { readonly keys?: boolean }): void {
@@ -55,8 +55,8 @@ type NetworkSummary =
 
 function networkOf(checkpoint: Checkpoint): NetworkSummary {
   try {
-    const { id, options, builder } = recognize(checkpoint)
-    return { model: id, options, license: licenseOf(checkpoint.metadata, builder.license).note }
+    const { id, options, license } = recognize(checkpoint)
+    return { model: id, options, license: licenseOf(checkpoint.metadata, license).note }
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error
     return { unknown: error.message }

@@ -7,11 +7,12 @@ import type { Dim } from '../../core/dims.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 import type { NamedData } from '../../core/session.ts'
+import type { License } from '../../models/modelCard.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
-import { type License, licenseOf } from '../../registry/cards.ts'
-import { type LoadedModel, loadModel } from '../../registry/networks.ts'
-import { findModel } from '../../runtime/resolveModel.ts'
+import { licenseOf } from '../../registry/cards.ts'
+import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
+import { resolveModel } from '../../runtime/resolveModel.ts'
 import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
 import { checkOutput, type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
@@ -58,10 +59,10 @@ function openModel({ model, weights, task, options }: ExportOptions): {
 } {
   if (model === undefined && weights === undefined)
     throw new RestoreError('usage', 'export: expected --model ID or --weights FILE, got neither')
-  const found = findModel({ model, weights, task })
+  const found = resolveModel({ model, weights, task })
   const checkpoint = readCheckpoint(found.weights)
-  const loaded = loadModel(checkpoint, { ...found.options, ...parseObject('--options', options) })
-  return { model: loaded, license: licenseOf(checkpoint.metadata, loaded.builder.license) }
+  const loaded = loadModel(checkpoint, { ...found.overrides, ...parseObject('--options', options) })
+  return { model: loaded, license: licenseOf(checkpoint.metadata, loaded.license) }
 }
 
 /** Sizes by the letters of a layout. */
@@ -70,16 +71,16 @@ type Sizes<D extends Dim> = Readonly<Record<string, D>>
 /** Sizes of the graph, and those it is checked at. */
 function sizesOf(
   { size, dynamic = false }: ExportOptions,
-  { builder, options, inputs }: LoadedModel,
+  { size: networkSize, options, inputs }: LoadedModel,
 ): { readonly traced: Sizes<Dim>; readonly checked: Sizes<number> } {
-  const { multipleOf, minimum } = builder.size
+  const { multipleOf, minimum, fixedSide } = networkSize
   if (dynamic && size) throw new RestoreError('usage', 'export: expected --size or --dynamic, got both')
   const b = dynamic ? 'b' : 1
   const isSized = Object.values(inputs).some((layout) => layout.endsWith('h w'))
   if (!isSized) {
-    const p = builder.fixedSide?.(options) ?? 1
+    const p = fixedSide ?? 1
     // Texts of CLIP are filled up to their longest.
-    const own = { p, n: Number(Reflect.get(options, 'contextLength')) }
+    const own = { p, n: Number(options.contextLength) }
     if (size === undefined || size === `${p}x${p}`)
       return { traced: { ...own, b }, checked: { ...own, b: 1 } }
     throw new RestoreError('usage', `--size: expected ${p}x${p}, the only size of this network, got ${size}`)
@@ -101,9 +102,13 @@ interface Input<D extends Dim> {
 }
 
 /** An input by its layout: numbers, letters and names of options. Words are the only one that is not of floats. */
-function inputOf<D extends Dim>(name: string, { inputs, options }: LoadedModel, sizes: Sizes<D>): Input<D> {
+function inputOf<D extends Dim>(
+  name: string,
+  { inputs, options }: LoadedModel,
+  sizes: Sizes<D>,
+): Input<D | number> {
   const layout = inputs[name]?.split(' ') ?? []
-  const shape = layout.map((letter) => sizes[letter] ?? Reflect.get(options, letter) ?? Number(letter))
+  const shape = layout.map((letter) => sizes[letter] ?? Number(options[letter] ?? letter))
   return { name, shape, dtype: name === 'ids' ? 'int64' : 'float32' }
 }
 

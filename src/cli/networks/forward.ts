@@ -4,7 +4,7 @@ import { loadTensor } from '../../checkpoints/checkpoint.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { loadModel } from '../../registry/networks.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import { checkOutput, type GlobalOptions, parseObject, printResult } from '../shell.ts'
 import { type BackendOptions, openSession } from './backends.ts'
 

@@ -3,11 +3,12 @@
 import { existsSync } from 'node:fs'
 import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { cards, figureOf, licenses, type ModelCard } from '../../registry/cards.ts'
-import { findCard, loadModel } from '../../registry/networks.ts'
-import { findTask, isDefaultModel } from '../../registry/tasks.ts'
+import { licenses } from '../../models/modelCard.ts'
+import { findTask, isDefaultModel } from '../../models/tasks.ts'
+import { cards, figureOf, findCard, type ModelCard } from '../../registry/cards.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import { checkVariant } from '../../runtime/checkRequest.ts'
-import { findModel, packagedWeights } from '../../runtime/resolveModel.ts'
+import { packagedWeights, resolveModel } from '../../runtime/resolveModel.ts'
 import { type GlobalOptions, green, printResult, red } from '../shell.ts'
 
 interface ListOptions extends GlobalOptions {
@@ -101,7 +102,7 @@ export function verifyModels(id: string | undefined, options: VerifyOptions): vo
 }
 
 function verify(model: string | undefined, given: string | undefined): Check {
-  const { card, weights, options } = findModel({ model, weights: given })
+  const { card, weights, overrides } = resolveModel({ model, weights: given })
   const check = { id: card?.id, weights }
   try {
     const sha256 = hashFile(weights)
@@ -110,8 +111,8 @@ function verify(model: string | undefined, given: string | undefined): Check {
       const error = `expected a file of sha256 ${card.sha256}, got ${sha256}; install the package again`
       return { ...check, sha256, error }
     }
-    const loaded = loadModel(readCheckpoint(weights), options)
-    if (card) checkVariant({ weights, card, given: options }, { model: loaded.id, options: loaded.options })
+    const loaded = loadModel(readCheckpoint(weights), overrides)
+    if (card) checkVariant({ weights, card, overrides }, loaded)
     return { ...check, sha256, network: loaded.id }
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error

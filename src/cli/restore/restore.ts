@@ -190,10 +190,14 @@ function remaining(
   { resume = false, overwrite, format }: RestoreCommandOptions,
 ): { readonly todo: readonly Job[]; readonly manifest: Manifest | undefined } {
   if (folder === undefined || !(isMany || resume)) return { todo: jobs, manifest: undefined }
-  const { sha256, options: network } = restorer.opened
+  const { sha256, network } = restorer
   const { pixelLimit, overwrite: _, ...kept } = treatment
   const guide = restorer.guide?.sha256
-  const manifest = Manifest.open(folder, { sha256, guide, network, format, ...kept }, { resume })
+  const manifest = Manifest.open(
+    folder,
+    { sha256, guide, network: network.options, format, ...kept },
+    { resume },
+  )
   removeLeftovers(jobs.flatMap((job) => filesOf(job, treatment)))
   const todo = jobs.filter((job) => !manifest.isDone(job))
   const foreign = todo

@@ -2,6 +2,7 @@
 // Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip), which are OpenAI's too.
 // Images [b 3 s s] as data/clip/clipImage.ts prepares them; tokens int64 [b n] as data/clip/tokenizer.ts does.
 
+import { fitPositions, openAiExtras } from '../../checkpoints/clipLayouts.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { constant } from '../../core/hostBackend.ts'
 import { rearrange } from '../../core/rearrange.ts'
@@ -12,6 +13,8 @@ import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
+import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { clipFacts } from './cards.ts'
 
 export interface ClipOptions {
   /** Features of an embedding, shared by images and texts. */
@@ -66,8 +69,6 @@ export const clipLarge = {
   textWidth: 768,
   textHeads: 12,
 } as const satisfies Partial<ClipOptions>
-
-export type Tap = (name: string, tensor: Tensor) => void
 
 interface TransformerOptions {
   readonly width: number
@@ -373,3 +374,27 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
 
 /** A number that OpenAI's files hold beside the weights, and no other. */
 export const openAiMark = 'input_resolution'
+
+export const clip = defineNetwork({
+  facts: clipFacts,
+  defaults: clipDefaults,
+  optionsFromWeights: clipOptionsFromWeights,
+  create: (init, options) =>
+    options.hasTextPrefix ? new CustomTextClip(init, options) : new Clip(init, options),
+  inputs: { image: 'b 3 p p', ids: 'b n' },
+  outputs: ['imageFeatures', 'textFeatures'],
+  forward: (network, inputs, { tap }) => ({
+    imageFeatures: network.encodeImage(input(inputs, 'image'), tap),
+    textFeatures: network.encodeText(input(inputs, 'ids'), tap),
+  }),
+  parts: {
+    image: (network, inputs) => ({ imageFeatures: network.encodeImage(input(inputs, 'image')) }),
+    text: (network, inputs) => ({ textFeatures: network.encodeText(input(inputs, 'ids')) }),
+  },
+  size: ({ imageSide }) => ({ multipleOf: 1, minimum: 1, fixedSide: imageSide }),
+  channels: () => ({ input: 3, output: 3 }),
+  memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 0 }),
+  role: () => ({ kind: 'features' }),
+  ignoredKeys: openAiExtras,
+  adaptWeights: fitPositions,
+})

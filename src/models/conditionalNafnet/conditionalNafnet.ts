@@ -4,12 +4,15 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, scoped, type Tensor } from '../../core/tensor.ts'
+import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
 import { Conv2d, convInParts } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { ChannelGainNorm, cropLike, padTo, sinusoid } from '../../nn/unetBlocks.ts'
-import type { Tap, UnetInputs } from '../conditionalUnet/conditionalUnet.ts'
+import { defineNetwork, type Tap } from '../networkDescriptor.ts'
+import { type UnetInputs, unetInputs } from '../unetInputs.ts'
+import { conditionalNafnetFacts } from './cards.ts'
 
 export interface ConditionalNafnetOptions {
   /** Channels of the image, or of a latent. */
@@ -190,3 +193,26 @@ export function conditionalNafnetOptionsFromWeights(shapes: KeyShapes): Conditio
     addsFirstFeatures: channels > 3,
   }
 }
+
+export const conditionalNafnet = defineNetwork({
+  facts: conditionalNafnetFacts,
+  defaults: conditionalNafnetDefaults,
+  optionsFromWeights: conditionalNafnetOptionsFromWeights,
+  create: (init, options) => new ConditionalNafnet(init, options),
+  inputs: { state: 'b channels h w', degraded: 'b channels h w', time: 'b' },
+  inputNames: ({ isConditional }) => ['state', ...(isConditional ? ['degraded'] : []), 'time'],
+  outputs: ['prediction'],
+  forward: (network, inputs, { tap }) => ({ prediction: network.forward(unetInputs(inputs), tap) }),
+  parts: { predict: (network, inputs) => ({ prediction: network.forward(unetInputs(inputs)) }) },
+  size: ({ encoderBlocks }) => ({ multipleOf: 1, minimum: 1, padToMultiple: 2 ** encoderBlocks.length }),
+  channels: ({ channels }) => ({ input: channels, output: channels }),
+  memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 4000 }),
+  role: ({ channels, isConditional }) => ({
+    kind: 'samples',
+    guide: channels > 3 ? { kind: 'latents', width: channels } : undefined,
+    sampling: isConditional
+      ? { sde: restoringSde, sampler: 'posterior' }
+      : { sde: denoisingSde, sampler: 'ode' },
+    isMaxSigmaEnough: true,
+  }),
+})

@@ -4,6 +4,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
+import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
 import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
@@ -21,6 +22,16 @@ import {
   sinusoid,
   Upsample,
 } from '../../nn/unetBlocks.ts'
+import type { TrainedSampling } from '../modelCard.ts'
+import {
+  defaultTiling,
+  defineNetwork,
+  type GuideNeed,
+  type NamedTensors,
+  type Tap,
+} from '../networkDescriptor.ts'
+import { type UnetInputs, unetInputs } from '../unetInputs.ts'
+import { conditionalUnetFacts } from './cards.ts'
 
 export interface ConditionalUnetOptions {
   readonly channelsIn: number
@@ -88,17 +99,6 @@ export interface Conditioning {
   /** What the content adds at the deepest level [b c]: on the way down, in the middle, on the way up. */
   readonly content?: readonly [down: Tensor, middle: Tensor, up: Tensor] | undefined
 }
-
-export interface UnetInputs {
-  /** x_t [b channelsIn h w]. */
-  readonly state: Tensor
-  /** The image to restore [b channelsIn h w]; none for the denoising SDE. */
-  readonly degraded?: Tensor | undefined
-  /** Time of the SDE [b], or [1] for all images. */
-  readonly time: Tensor
-}
-
-export type Tap = (name: string, tensor: Tensor) => void
 
 type Level<Resample> = readonly [ResBlock, ResBlock, ResidualAttention<MapAttention>, Resample]
 
@@ -316,4 +316,80 @@ export function conditionalUnetOptionsFromWeights(shapes: KeyShapes): Conditiona
     usesDegradation,
     halvesInput: shapes.has('downsample.weight'),
   }
+}
+
+/** Conditioning as named tensors of a graph. */
+function conditioningTensors({ prompt, content }: Conditioning): NamedTensors {
+  const [contentDown, contentMiddle, contentUp] = content ?? []
+  const named = { prompt, contentDown, contentMiddle, contentUp }
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, tensor]) => (tensor ? [[name, tensor]] : [])),
+  )
+}
+
+/** Inverse of {@link conditioningTensors}. */
+function conditioningOf({ prompt, contentDown, contentMiddle, contentUp }: NamedTensors): Conditioning {
+  const content = contentDown && contentMiddle && contentUp
+  return { prompt, content: content ? [contentDown, contentMiddle, contentUp] : undefined }
+}
+
+/** SDE and sampler of the official weights; IR-SDE's own tasks each have an SDE of their own. */
+function officialSampling(options: ConditionalUnetOptions): TrainedSampling | undefined {
+  if (!options.isConditional) return { sde: denoisingSde, sampler: 'ode' }
+  const isGuided = options.usesContent || options.usesDegradation
+  return isGuided ? { sde: restoringSde, sampler: 'posterior' } : undefined
+}
+
+export const conditionalUnet = defineNetwork({
+  facts: conditionalUnetFacts,
+  defaults: conditionalUnetDefaults,
+  optionsFromWeights: conditionalUnetOptionsFromWeights,
+  create: (init, options) => new ConditionalUnet(init, options),
+  inputs: {
+    state: 'b channelsIn h w',
+    degraded: 'b channelsIn h w',
+    time: 'b',
+    content: 'b contextWidth',
+    degradation: 'b contextWidth',
+  },
+  inputNames: ({ isConditional, usesContent, usesDegradation }) => [
+    'state',
+    ...(isConditional ? ['degraded'] : []),
+    'time',
+    ...(usesContent ? ['content'] : []),
+    ...(usesDegradation ? ['degradation'] : []),
+  ],
+  outputs: ['prediction'],
+  forward: (network, inputs, { tap }) => ({
+    prediction: network.forward(unetInputs(inputs), network.condition(inputs, tap), tap),
+  }),
+  parts: {
+    // One graph of `predict` serves all steps and tiles.
+    condition: (network, inputs) => conditioningTensors(network.condition(inputs)),
+    predict: (network, inputs) => ({
+      prediction: network.forward(unetInputs(inputs), conditioningOf(inputs)),
+    }),
+  },
+  size: ({ multipliers }) => ({ multipleOf: 1, minimum: 1, padToMultiple: 2 ** (multipliers.length - 1) }),
+  channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
+  tiling: ({ usesContent, middleAttention }) =>
+    usesContent || middleAttention === 'full' ? { ...defaultTiling, whole: 'costly' } : defaultTiling,
+  // Peak of the process: 0.99, 1.33 and 2.24 GB for 128², 256² and 512² pixels with the universal network's 49 million weights, and
+  // 2.4 GB with the 137 million of IR-SDE's own: 4.6 KB a pixel for a width of 64, and four times the bytes of the weights.
+  memory: ({ width, multipliers, usesContent }) => {
+    const weights = (usesContent ? 140 : 100) * multipliers.reduce((sum, m) => sum + (m * width) ** 2, 0)
+    return { fixedBytes: 200e6 + 17 * weights, bytesPerPixel: 94 * width }
+  },
+  role: (options) => ({
+    kind: 'samples',
+    guide: guideOf(options),
+    sampling: officialSampling(options),
+    isMaxSigmaEnough: true,
+  }),
+})
+
+function guideOf(options: ConditionalUnetOptions): GuideNeed | undefined {
+  const { usesContent, usesDegradation, contextWidth, channelsIn } = options
+  if (usesContent || usesDegradation) return { kind: 'embeddings', width: contextWidth }
+  return channelsIn > 3 ? { kind: 'latents', width: channelsIn } : undefined
 }

@@ -2,6 +2,7 @@
 // encoder tells how a picture is degraded and steers the encoder to what it shows.
 // Checkpoint keys: Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip/daclip_model.py.
 
+import { fitPositions } from '../../checkpoints/clipLayouts.ts'
 import { elementCount, float32Data, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { hostTensor } from '../../core/hostBackend.ts'
@@ -17,30 +18,18 @@ import {
   type Block,
   Clip,
   type ClipOptions,
+  clipDefaults,
   clipOptionsFromWeights,
   embedImage,
   initialLogitScale,
   projectImage,
-  type Tap,
   type VisionEnds,
   type VisionTower,
   visionBlocks,
   visionEnds,
 } from '../clip/clip.ts'
-
-/** The degradations that the published networks know: they are the prompts, word for word. */
-export const degradationWords = [
-  'motion-blurry',
-  'hazy',
-  'jpeg-compressed',
-  'low-light',
-  'noisy',
-  'raindrop',
-  'rainy',
-  'shadowed',
-  'snowy',
-  'uncompleted',
-] as const
+import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { daClipFacts } from './cards.ts'
 
 /** A copy of the image encoder with a dense layer beside every block, which starts at zero. */
 class Controller implements VisionEnds {
@@ -173,9 +162,6 @@ export function daClipLosses(
   }
 }
 
-/** Largest logit scale: after a step of training it is cut to [0, ln 100]. */
-export const maxLogitScale = Math.log(100)
-
 /**
  * Starts the controller as a copy of the image encoder, with dense layers of zeros; before the network is moved to a device.
  * `asPublished` repeats a slip of the official code, by which the first dense layer gets the values of the encoder's last norm in
@@ -219,3 +205,25 @@ export function daClipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   )
   return clipOptionsFromWeights(new Map(inner))
 }
+
+export const daClip = defineNetwork({
+  facts: daClipFacts,
+  defaults: clipDefaults,
+  optionsFromWeights: daClipOptionsFromWeights,
+  create: (init, options) => new DaClip(init, options),
+  inputs: { image: 'b 3 p p' },
+  outputs: ['content', 'degradation'],
+  forward: (network, inputs, { tap }) => ({ ...network.encodeImage(input(inputs, 'image'), tap) }),
+  parts: {
+    image: (network, inputs) => ({ imageFeatures: network.clip.encodeImage(input(inputs, 'image')) }),
+    text: (network, inputs) => ({ textFeatures: network.clip.encodeText(input(inputs, 'ids')) }),
+  },
+  size: ({ imageSide }) => ({ multipleOf: 1, minimum: 1, fixedSide: imageSide }),
+  channels: () => ({ input: 3, output: 3 }),
+  memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 0 }),
+  role: ({ features, imageSide, contextLength }) => ({
+    kind: 'guides',
+    guidance: { kind: 'embeddings', width: features, imageSide, contextLength },
+  }),
+  adaptWeights: fitPositions,
+})

@@ -11,6 +11,8 @@ import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { MeanShift } from '../../nn/meanShift.ts'
 import { runSteps, type Step, scaleOfUpsampler, upsampler } from '../../nn/upsampler.ts'
+import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { dasrFacts } from './cards.ts'
 
 export interface DasrOptions {
   readonly scale: number
@@ -35,7 +37,6 @@ export const dasrDefaults: DasrOptions = {
   queueSize: 0,
 }
 
-type Tap = (name: string, tensor: Tensor) => void
 type OnBatch = (statistics: BatchStatistics) => void
 
 const leakyRelu = (x: Tensor) => x.leakyRelu(0.1)
@@ -296,3 +297,27 @@ export function dasrOptionsFromWeights(shapes: KeyShapes): DasrOptions {
     queueSize: shapes.get('E.queue')?.[1] ?? 0,
   }
 }
+
+export const dasr = defineNetwork({
+  facts: dasrFacts,
+  defaults: dasrDefaults,
+  optionsFromWeights: dasrOptionsFromWeights,
+  create: (init, options) => new Dasr(init, options),
+  inputs: { x: 'b 3 h w' },
+  outputs: ['y', 'fea'],
+  forward: (network, inputs, { tap }) => {
+    const fea = network.encode(input(inputs, 'x'), tap)
+    return { y: network.restore(input(inputs, 'x'), fea, tap), fea }
+  },
+  parts: {
+    encode: (network, inputs) => ({ fea: network.encode(input(inputs, 'x')) }),
+    // fea [1 d] holds for the whole batch.
+    restore: (network, inputs) => ({ y: network.restore(input(inputs, 'x'), input(inputs, 'fea')) }),
+  },
+  scale: ({ scale }) => scale,
+  channels: () => ({ input: 3, output: 3 }),
+  tiling: () => ({ whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 }),
+  // Peak at ×4: 306, 682 and 1312 MB for 64², 192² and 256² pixels of the input, that is 239 MB and 16.4 KB a pixel.
+  memory: () => ({ fixedBytes: 250e6, bytesPerPixel: 17_000 }),
+  role: () => ({ kind: 'restores', oncePerPhoto: { encode: 'encode', output: 'fea', restore: 'restore' } }),
+})

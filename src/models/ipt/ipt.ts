@@ -14,6 +14,8 @@ import { Linear } from '../../nn/linear.ts'
 import { MeanShift } from '../../nn/meanShift.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import { runSteps, scaleOfUpsampler, upsampler } from '../../nn/upsampler.ts'
+import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { iptFacts } from './cards.ts'
 
 export interface IptOptions {
   /** Scale of every task; each has a head, a tail and a query of its own. */
@@ -76,8 +78,6 @@ class ResidualBlock {
     return x.add(runSteps(this.body, x))
   }
 }
-
-type Tap = (name: string, tensor: Tensor) => void
 
 function attention(init: Init, options: IptOptions, inWeights?: Distribution): MultiheadAttention {
   return new MultiheadAttention(init, {
@@ -371,3 +371,30 @@ export function iptTaskIndex(options: Pick<IptOptions, 'scales'>, task: string):
     throw refuse(found.length > 1 ? `${task}, which is not one alone` : task)
   return found[0]
 }
+
+/** IPT with the task to run, by name or index; '' where the weights have a single task. */
+interface IptTaskOptions extends IptOptions {
+  readonly task: string
+}
+
+export const ipt = defineNetwork({
+  facts: iptFacts,
+  defaults: { ...iptDefaults, task: '' },
+  optionsFromWeights: (shapes): IptTaskOptions => ({ ...iptOptionsFromWeights(shapes), task: '' }),
+  optionsNotInWeights: ['heads', 'positionEvery', 'patchSize', 'task'],
+  create: (init, options) => new Ipt(init, options),
+  inputs: { x: 'b 3 p p' },
+  outputs: ['y'],
+  forward: (network, inputs, { options, tap }) => ({
+    y: network.forward(input(inputs, 'x'), iptTaskIndex(options, options.task), tap),
+  }),
+  size: ({ patchSize }) => ({ multipleOf: 1, minimum: 1, fixedSide: patchSize }),
+  scale: (options) => options.scales[iptTaskIndex(options, options.task)] ?? 1,
+  channels: () => ({ input: 3, output: 3 }),
+  // The tile is the network's own window.
+  tiling: () => ({ whole: 'preferred', tilePx: 48, overlapPx: 16, batch: 8 }),
+  // Peak of the process: 1.89 GB with 8 windows in a run; the sum over windows and the result take 24 bytes a pixel of the output.
+  memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 600 }),
+  role: () => ({ kind: 'restores' }),
+  ignoredKeys: ['body.position_encoding.position_ids'],
+})

@@ -16,7 +16,8 @@ import {
   ResidualAttention,
   Upsample,
 } from '../../nn/unetBlocks.ts'
-import type { Tap } from '../conditionalUnet/conditionalUnet.ts'
+import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { latentUnetFacts } from './cards.ts'
 
 export interface LatentUnetOptions {
   readonly channelsIn: number
@@ -149,3 +150,33 @@ export function latentUnetOptionsFromWeights(shapes: KeyShapes): LatentUnetOptio
     latentChannels: size('latent_conv.weight', 0),
   }
 }
+
+export const latentUnet = defineNetwork({
+  facts: latentUnetFacts,
+  defaults: latentUnetDefaults,
+  optionsFromWeights: latentUnetOptionsFromWeights,
+  create: (init, options) => new LatentUnet(init, options),
+  inputs: { x: 'b channelsIn h w' },
+  outputs: ['y'],
+  forward: (network, inputs, { tap }) => ({ y: network.forward(input(inputs, 'x'), tap) }),
+  parts: {
+    encode: (network, inputs) => {
+      const { latent, hidden } = network.encode(input(inputs, 'x'))
+      return { latent, ...Object.fromEntries(hidden.map((tensor, i) => [`hidden${i}`, tensor])) }
+    },
+    decode: (network, inputs) => {
+      const hidden = Array.from({ length: Object.keys(inputs).length - 1 }, (_, i) =>
+        input(inputs, `hidden${i}`),
+      )
+      return { y: network.decode({ latent: input(inputs, 'latent'), hidden }) }
+    },
+  },
+  size: ({ multipliers }) => ({ multipleOf: 1, minimum: 1, padToMultiple: 2 ** multipliers.length }),
+  channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
+  memory: () => ({ fixedBytes: 300e6, bytesPerPixel: 1000 }),
+  // It halves once less than it pads for.
+  role: ({ latentChannels, multipliers }) => ({
+    kind: 'guides',
+    guidance: { kind: 'latents', width: latentChannels, unitPx: 2 ** (multipliers.length - 1) },
+  }),
+})

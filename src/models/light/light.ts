@@ -8,6 +8,8 @@ import { Conv2d, convInParts } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { ChannelLayerNorm } from '../../nn/norm.ts'
+import { defaultTiling, defineNetwork, input } from '../networkDescriptor.ts'
+import { lightFacts } from './cards.ts'
 
 export interface LightOptions {
   readonly channels: number
@@ -161,3 +163,19 @@ export function lightOptionsFromWeights(shapes: KeyShapes): LightOptions {
     decoderBlocks: [blocks('decoders.0'), blocks('decoders.1')],
   }
 }
+
+export const light = defineNetwork({
+  facts: lightFacts,
+  defaults: lightDefaults,
+  optionsFromWeights: lightOptionsFromWeights,
+  create: (init, options) => new Light(init, options),
+  inputs: { x: 'b channels h w' },
+  outputs: ['y'],
+  forward: (network, inputs) => ({ y: network.forward(input(inputs, 'x')) }),
+  size: () => ({ multipleOf: 8, minimum: 8 }),
+  channels: ({ channels }) => ({ input: channels, output: channels }),
+  // Measured: 60 dB to the whole picture, 62 dB with twice the overlap, which takes 12 % more time.
+  tiling: () => ({ ...defaultTiling, whole: 'needless', tilePx: 576, overlapPx: 32 }),
+  memory: () => ({ fixedBytes: 150e6, bytesPerPixel: 900 }),
+  role: () => ({ kind: 'restores' }),
+})

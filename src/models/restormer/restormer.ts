@@ -9,6 +9,8 @@ import { Conv2d, convInParts } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { ChannelLayerNorm } from '../../nn/norm.ts'
+import { defaultTiling, defineNetwork, input, type Tap } from '../networkDescriptor.ts'
+import { restormerFacts } from './cards.ts'
 
 export interface RestormerOptions {
   readonly channelsIn: number
@@ -37,9 +39,6 @@ export const restormerDefaults: RestormerOptions = {
   layerNorm: 'WithBias',
   dualPixel: false,
 }
-
-/** Receives named intermediate results, for parity checks. */
-export type Tap = (name: string, tensor: Tensor) => void
 
 interface BlockOptions {
   readonly dim: number
@@ -269,3 +268,20 @@ export function restormerOptionsFromWeights(shapes: KeyShapes): RestormerOptions
     dualPixel: shapes.has('skip_conv.weight'),
   }
 }
+
+export const restormer = defineNetwork({
+  facts: restormerFacts,
+  defaults: restormerDefaults,
+  optionsFromWeights: restormerOptionsFromWeights,
+  create: (init, options) => new Restormer(init, options),
+  inputs: { x: 'b channelsIn h w' },
+  outputs: ['y'],
+  forward: (network, inputs, { tap }) => ({ y: network.forward(input(inputs, 'x'), tap) }),
+  size: () => ({ multipleOf: 8, minimum: 8 }),
+  channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
+  // Attention across channels sums over all pixels: tiles differ a little in tone, which a broad overlap hides.
+  tiling: () => defaultTiling,
+  // Peak of the process: 786, 1099 and 2089 MB for 64², 256² and 512² pixels, that is 766 MB and 5.05 KB a pixel; here with a margin.
+  memory: () => ({ fixedBytes: 800e6, bytesPerPixel: 6000 }),
+  role: () => ({ kind: 'restores' }),
+})

@@ -1,16 +1,16 @@
-// What DASR's encoder says of a photo, which all its tiles are restored with.
+// DASR's degradation representation of a whole photo, which all its tiles are restored with.
 
 import { type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { type Image, imageToTensor } from '../../data/image.ts'
 import type { Picture } from '../pictures/planeIO.ts'
 
-/** Side up to which a photo is encoded whole: the encoder's maps take some 200 MB there. */
+/** Side up to which a photo is encoded whole: the encoder's maps then take some 200 MB. */
 const defaultSidePx = 512
 
 /**
- * The representation [1 d] of a photo. A large one is encoded in equal parts that cover it, whose mean is that of the whole but for
- * the borders between them: the encoder ends with a mean over all pixels.
+ * Encodes a photo to its representation [1 d]. A large one is encoded in equal parts that cover it, and averaged: the encoder ends with
+ * a mean over all pixels, so only the borders between parts differ.
  */
 export async function encodePhoto(
   photo: Picture,
@@ -33,7 +33,7 @@ export async function encodePhoto(
   return { dtype: 'float32', shape: [1, values.length], bytes: new Uint8Array(values.buffer) }
 }
 
-/** Parts of one size, as few as cover the photo; neighbors share a pixel where it does not come out even. */
+/** As few parts of one size as cover the photo; neighbors overlap where the division leaves a remainder. */
 function partsOf(photo: Picture, sidePx: number): readonly (() => Image)[] {
   const divide = (size: number) => {
     const count = Math.ceil(size / sidePx)

@@ -1,16 +1,21 @@
-// What a DA-CLIP sees in a photo, which all its tiles and steps are restored with.
+// DA-CLIP embeddings of a whole photo, which all its tiles and steps are restored with.
 
 import type { NamedData, RunOptions } from '../../core/session.ts'
 import { type BytePlanes, clipBytes, toBytes } from '../../data/clip/clipImage.ts'
 import type { Picture } from '../pictures/planeIO.ts'
-import type { Guide } from '../session/networkSessions.ts'
+import type { LoadedGuide } from '../session/networkSessions.ts'
 
-/** Pixels that are read at a time: a photo is never whole in float. */
+/** Pixels read at a time, so a photo is never held whole in float. */
 const bandPixels = 2 ** 20
 
-/** `content` and `degradation` [1 d] of a whole photo. */
-export function embedPhoto({ session, options }: Guide, photo: Picture, run: RunOptions): Promise<NamedData> {
-  const image = clipBytes(bytesOf(photo), Number(Reflect.get(options, 'imageSide')))
+/** Embeds a photo: `content` and `degradation` [1 d]. @throws TypeError for a guide of another kind */
+export function embedPhoto(
+  { session, guidance }: LoadedGuide,
+  photo: Picture,
+  run: RunOptions,
+): Promise<NamedData> {
+  if (guidance.kind !== 'embeddings') throw new TypeError(`expected a DA-CLIP, got ${guidance.kind}`)
+  const image = clipBytes(bytesOf(photo), guidance.imageSide)
   return session.run({ image }, run)
 }
 

@@ -1,84 +1,86 @@
-// How each network is run on the tiles of one picture.
+// Prepares an open network for one picture: computes what holds for all of it, and returns how its tiles run.
 
 import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
-import { builders } from '../../registry/networks.ts'
+import type { OncePerPhoto } from '../../models/networkDescriptor.ts'
 import type { Picture } from '../pictures/planeIO.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
-import type { RunWindows } from '../tiles/chop.ts'
+import type { RunTiles } from '../tiles/tile.ts'
 import { encodePhoto } from './dasrRepresentation.ts'
 import { embedPhoto } from './guideEmbeddings.ts'
 
-/** Tiles of one size to what the network makes of them; `given` is what holds for this run alone, such as the time of a step. */
-export type RunTiles = (tiles: readonly Image[], given?: NamedData) => Promise<readonly Image[]>
+/**
+ * Prepares a network for a picture.
+ * @throws RestoreError 'usage' for a network that restores nothing by itself
+ */
+export async function prepareNetwork(
+  loaded: LoadedNetwork,
+  picture: Picture,
+  options: RunOptions,
+): Promise<RunTiles> {
+  const { role } = loaded.network
+  switch (role.kind) {
+    case 'restores':
+      return role.oncePerPhoto
+        ? prepareWithPhoto(loaded, picture, options, role.oncePerPhoto)
+        : (tiles) => runBatch(loaded.session, tiles, {}, options)
+    case 'samples':
+      return prepareSampling(loaded, picture, options)
+    default:
+      throw new RestoreError('usage', `restore: expected a network that restores, got ${loaded.network.id}`)
+  }
+}
 
-type Prepare = (network: LoadedNetwork, picture: Picture, options: RunOptions) => Promise<RunTiles>
-
-const plain: Prepare =
-  async ({ session }, _, options) =>
-  (tiles) =>
-    runBatch(session, tiles, {}, options)
-
-/** The degradation is that of the photo: found once, and the same for all tiles. */
-const dasr: Prepare = async ({ session }, picture, options) => {
-  const fea = await encodePhoto(picture, async (x) => {
-    const { fea: found } = await session.part('encode').run({ x }, options)
+/** Encodes the photo once; every tile is restored with the result. */
+async function prepareWithPhoto(
+  { session }: LoadedNetwork,
+  picture: Picture,
+  options: RunOptions,
+  { encode, output, restore }: OncePerPhoto,
+): Promise<RunTiles> {
+  const encoded = await encodePhoto(picture, async (x) => {
+    const { [output]: found } = await session.part(encode).run({ x }, options)
     if (found) return found
-    throw new RestoreError('numeric', 'dasr: expected a representation of the photo, got none')
+    throw new RestoreError('numeric', `${encode}: expected an output ${output}, got none`)
   })
-  return (tiles) => runBatch(session.part('restore'), tiles, { fea }, options)
+  return (tiles) => runBatch(session.part(restore), tiles, { [output]: encoded }, options)
 }
 
 /**
- * Tiles of the state, with the planes of the degraded image behind its own where the network sees it -> the network's prediction. What
- * the guide sees in the photo is found once, and holds for all tiles and steps.
+ * Runs tiles of the state, with the planes of the degraded image behind its own where the network takes them, to the network's
+ * prediction. The guide embeds the photo once, for all tiles and steps.
  */
-const sampled: Prepare = async ({ session, model, options: network, guide }, picture, options) => {
-  const taken = builders[model].inputNames(network)
-  const seen = guide?.kind === 'daclip' ? await embedPhoto(guide, picture, options) : {}
-  const contexts = Object.fromEntries(Object.entries(seen).filter(([name]) => taken.includes(name)))
+async function prepareSampling(
+  { session, network, guide }: LoadedNetwork,
+  picture: Picture,
+  options: RunOptions,
+): Promise<RunTiles> {
+  const takes = (name: string) => Object.hasOwn(network.inputs, name)
+  const embeddings = guide?.guidance.kind === 'embeddings' ? await embedPhoto(guide, picture, options) : {}
+  const contexts = Object.fromEntries(Object.entries(embeddings).filter(([name]) => takes(name)))
   const conditioning =
     Object.keys(contexts).length > 0 ? await session.part('condition').run(contexts, options) : {}
-  const names = ['state', 'degraded'].filter((name) => taken.includes(name))
+  const names = ['state', 'degraded'].filter(takes)
   return async (tiles, time = {}) => {
-    const images = names.map((name, i) => [name, stack(tiles.map((tile) => share(tile, i, names.length)))])
+    const images = names.map((name, i) => [
+      name,
+      stack(tiles.map((tile) => planesPart(tile, i, names.length))),
+    ])
     const inputs = { ...Object.fromEntries(images), ...conditioning, ...time }
     const { prediction } = await session.part('predict').run(inputs, options)
     return restoredImages(prediction)
   }
 }
 
-/** The i-th of equal parts of the planes. */
-function share({ channels, data, ...size }: Image, i: number, count: number): Image {
+/** The i-th of `count` equal parts of an image's planes. */
+function planesPart({ channels, data, ...size }: Image, i: number, count: number): Image {
   const length = data.length / count
   return { ...size, channels: channels / count, data: data.subarray(i * length, (i + 1) * length) }
 }
 
-const preparations: Readonly<Partial<Record<ModelId, Prepare>>> = {
-  restormer: plain,
-  light: plain,
-  ipt: plain,
-  dasr,
-  'conditional-unet': sampled,
-  'conditional-nafnet': sampled,
-  'light-diffusion': sampled,
-}
-
-/** What the network has to know of a whole picture, and then how its tiles are run; not all networks restore by themselves. */
-export function prepareNetwork(model: ModelId): Prepare {
-  const prepare = preparations[model]
-  if (prepare) return prepare
-  const able = Object.keys(preparations).join(', ')
-  throw new RestoreError(
-    'usage',
-    `restore: expected weights of ${able}, got ${model}, which is a part of others; give it as the guide of one that samples`,
-  )
-}
-
-/** Restores tiles of one size in one run, with what the network takes besides. */
+/** Restores tiles of one size in one run, with the network's further inputs. */
 export async function runBatch(
   session: Pick<Session, 'run'>,
   tiles: readonly Image[],
@@ -101,7 +103,7 @@ function stack(images: readonly Image[]): TensorData {
   return float32Data(values, [images.length, channels, height, width])
 }
 
-/** What a network gave [b c h w], as images; refuses what is not finite. */
+/** The images of a network's output [b c h w]. @throws RestoreError 'numeric' unless it is finite float32 */
 export function restoredImages(output: TensorData | undefined): readonly Image[] {
   if (output?.dtype !== 'float32') {
     throw new RestoreError('numeric', `restore: expected a float32 result, got ${output?.dtype ?? 'none'}`)
@@ -118,13 +120,14 @@ export function restoredImages(output: TensorData | undefined): readonly Image[]
 /** The images of [b c h w]; not copies. */
 function imagesOf({ bytes, shape }: TensorData): readonly Image[] {
   const [b = 0, channels = 0, height = 0, width = 0] = shape
-  const [values, size] = [viewAs(bytes, Float32Array), channels * height * width]
+  const values = viewAs(bytes, Float32Array)
+  const size = channels * height * width
   return Array.from({ length: b }, (_, i) => {
     return { channels, height, width, data: values.subarray(i * size, (i + 1) * size) }
   })
 }
 
-/** The same as `RunTiles` for windows in one tensor [b c p p], which all have one size. */
-export function windowRunner(run: RunTiles): RunWindows {
+/** Runs windows in one tensor [b c p p], all of one size. */
+export function windowRunner(run: RunTiles): (windows: TensorData) => Promise<TensorData> {
   return async (windows) => stack(await run(imagesOf(windows)))
 }

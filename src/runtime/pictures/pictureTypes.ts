@@ -1,41 +1,61 @@
-// Pictures as samples in memory, given and restored: what Node and browsers share.
+// Pictures as samples in memory, in and out: shared by Node and browsers.
 
 import { RestoreError } from '../../core/errors.ts'
 import { type Pixels, peakOf } from '../../data/image.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
-import type { PictureInfo } from '../tiledRestoration.ts'
+import type { Sampler } from '../../diffusion/irsde.ts'
+import type { ModelId } from '../../registry/networks.ts'
 
 /** Samples in memory [h w c]; the last of 2 or 4 channels is opacity. */
 export interface RawInput {
   readonly data: Uint8Array | Uint8ClampedArray | Uint16Array
   readonly width: number
   readonly height: number
-  /** 4 where it is left out, as in the browser's ImageData. */
+  /** @default 4, as in ImageData */
   readonly channels?: 1 | 2 | 3 | 4
   readonly depth?: 8 | 16
 }
 
-/** A picture that was read. */
+/** A decoded picture. */
 export interface ReadPicture {
   readonly pixels: Pixels
   /** Bits of a sample in the file. */
   readonly depth: 8 | 16
 }
 
+/** How a picture was restored. */
+export interface PictureInfo {
+  readonly width: number
+  readonly height: number
+  /** Output side over input side. */
+  readonly scale: number
+  /** Number of tiles and their side; undefined for the whole picture. */
+  readonly tiles: { readonly count: number; readonly px: number | undefined }
+  /** Sampling, of networks that sample: steps taken, and number of restorations averaged. */
+  readonly sampling?: {
+    readonly sampler: Sampler
+    readonly steps: number
+    readonly seed: number
+    readonly samples: number
+  }
+  /** Deviation of several samples from one another, 0..255: mean over the picture, and the value shown white in its map. */
+  readonly spread?: { readonly mean255: number; readonly white255: number }
+}
+
+/** What a result reports. */
 export interface RestoreInfo extends PictureInfo {
-  /** Id of the model that was asked for, else the name of the network that the weights are of. */
+  /** Id of the requested model, else the name of the weights' network. */
   readonly model: string
   readonly network: ModelId
-  /** Of the weights. */
-  readonly sha256: string
-  /** What really computed: 'cpu', 'webgpu' or 'cuda:N'. */
+  /** SHA-256 of the weights; undefined in pages without a secure context, where browsers offer no hashing. */
+  readonly sha256: string | undefined
+  /** Device that computed: 'cpu', 'webgpu' or 'cuda:N'. */
   readonly device: string
   readonly backend: 'onnx' | 'torch'
-  /** In seconds; what was read while the network was opened does not count. */
+  /** Seconds spent on this picture; reading ahead of time does not count. */
   readonly seconds: { readonly read: number; readonly restore: number }
 }
 
-/** Samples [h w c], opacity last where there is some. */
+/** Samples [h w c], opacity last. */
 export interface RawPicture {
   readonly data: Uint8Array | Uint16Array
   readonly width: number
@@ -44,7 +64,7 @@ export interface RawPicture {
   readonly depth: 8 | 16
 }
 
-/** What a canvas takes: RGBA of 8 bits. */
+/** RGBA of 8 bits, for a canvas. */
 export interface CanvasPicture {
   readonly data: Uint8ClampedArray<ArrayBuffer>
   readonly width: number
@@ -56,7 +76,7 @@ function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
   return data instanceof Uint16Array ? 16 : 8
 }
 
-/** The samples as they are, in sRGB; not a copy. */
+/** The samples of pixels; not a copy. */
 export function rawPicture({ width, height, channels, hasAlpha, data }: Pixels): RawPicture {
   return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth: depthOf(data) }
 }
@@ -72,7 +92,7 @@ export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixel
   return { data: rgba, width, height }
 }
 
-/** Samples as they are; refuses those that do not fit the size. */
+/** Checks samples in memory. @throws RestoreError 'input' where they do not match their size */
 export function readRaw({ data, width, height, channels = 4, depth }: RawInput, name: string): ReadPicture {
   if (![Uint8Array, Uint8ClampedArray, Uint16Array].some((kind) => data instanceof kind))
     throw new RestoreError(

@@ -1,10 +1,9 @@
-// Pictures enlarged without a network: what a restored one is mixed with, and opacity.
+// Enlarges and blends pictures without a network.
 
 import { antialiasedTaps, type Taps } from '../../core/resample.ts'
 import type { Image } from '../../data/image.ts'
-import type { RunTiles } from '../networks/prepareNetworks.ts'
 
-/** Bicubic: [c h w] -> [c h·scale w·scale], not clamped. */
+/** Upscales bicubically: [c h w] -> [c h·scale w·scale], not clamped. */
 export function upscale(image: Image, scale: number): Image {
   if (scale === 1) return image
   const { channels, height, width, data } = image
@@ -33,17 +32,8 @@ function tapped(line: Float32Array, { first, weights }: Taps): number {
   return sum
 }
 
-/** A restoration of which the part is `strength`, and the rest the picture before it. */
+/** Blends output and input: `strength` (0..1) of the output, the rest of the input. */
 export function blend(output: Image, before: Image, strength: number): Image {
   const data = output.data.map((value, i) => value * strength + (before.data[i] as number) * (1 - strength))
   return { ...output, data }
-}
-
-/** Tiles of which the network's part is `strength`, and the rest that of the picture, enlarged where the network enlarges. */
-export function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
-  if (strength === 1) return run
-  return async (tiles) => {
-    const outputs = await run(tiles)
-    return outputs.map((output, i) => blend(output, upscale(tiles[i] as Image, scale), strength))
-  }
 }

@@ -1,65 +1,57 @@
-// The second network of those that sample: the DA-CLIP that tells a universal network what it sees, or the compression to the latents
-// that a network restores.
+// The second network that some networks need to sample: a DA-CLIP, or a compression to latents.
 
 import type { Checkpoint } from '../../checkpoints/checkpoint.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { builders, recognize } from '../../registry/networks.ts'
-import type { Guide } from '../session/networkSessions.ts'
-import type { SamplingNetwork } from './samplingPlan.ts'
+import type { Guidance, GuideNeed, NetworkDescription } from '../../models/networkDescriptor.ts'
+import { recognize } from '../../registry/loadModel.ts'
+import type { ModelId } from '../../registry/networks.ts'
 
-/** What a network needs beside it. */
-export interface GuideNeed {
-  readonly kind: Guide['kind']
-  /** Features of its embeddings, or channels of its latents. */
-  readonly width: number
-  readonly words: string
+/** The guide a network needs; undefined where it needs none. */
+export function guideNeed({ role }: NetworkDescription): GuideNeed | undefined {
+  return role.kind === 'samples' ? role.guide : undefined
 }
 
-/** What a network needs beside it, if anything. */
-export function guideNeed({ model, options }: SamplingNetwork): GuideNeed | undefined {
-  const { inputNames, channels } = builders[model]
-  const taken = inputNames(options)
-  if (taken.includes('content') || taken.includes('degradation')) {
-    const width = Number(Reflect.get(options, 'contextWidth'))
-    return { kind: 'daclip', width, words: `the DA-CLIP of ${width} features that it was trained with` }
-  }
-  const { input: width } = channels(options)
-  if (width <= 3) return undefined
-  return {
-    kind: 'latent-unet',
-    width,
-    words: `the compression to ${width} channels that it was trained with`,
-  }
+/** A needed guide in words. */
+export function guideWords({ kind, width }: GuideNeed): string {
+  return kind === 'embeddings'
+    ? `the DA-CLIP of ${width} features that it was trained with`
+    : `the compression to ${width} channels that it was trained with`
 }
 
-/** Files of two networks, by the names that errors give them. */
+/** Names of both files in errors. */
 interface Names {
   readonly weights: string
   readonly guide: string
 }
 
 /** Refuses a guide where none is needed. */
-export function refuseGuide({ model }: SamplingNetwork, { weights, guide }: Names): never {
-  const wanted = `expected none, as ${weights} (${model}) needs none`
-  throw new RestoreError('usage', `guide: ${wanted}, got ${guide}; leave it out`)
-}
-
-/** Refuses another network's guide. */
-export function checkGuide(
-  checkpoint: Checkpoint,
-  { kind, width, words }: GuideNeed,
-  { weights, guide }: Names,
-): void {
-  const { id, options } = recognize(checkpoint)
-  if (id !== kind)
-    throw new RestoreError(
-      'usage',
-      `guide: expected weights of ${kind} beside ${weights}, ${words}, got ${guide} of ${id}`,
-    )
-  const found = Reflect.get(options, kind === 'daclip' ? 'features' : 'latentChannels')
-  if (found === width) return
+export function refuseGuide({ id }: NetworkDescription, { weights, guide }: Names): never {
   throw new RestoreError(
     'usage',
-    `guide: expected ${words} beside ${weights}, got ${guide}, which has ${found}; use the file that belongs to these weights`,
+    `guide: expected none, as ${weights} (${id}) needs none, got ${guide}; leave it out`,
+  )
+}
+
+/**
+ * Describes the network of a guide.
+ * @throws RestoreError 'usage' unless it supplies what is needed
+ */
+export function checkGuide(
+  checkpoint: Checkpoint,
+  need: GuideNeed,
+  { weights, guide }: Names,
+): { readonly network: NetworkDescription<ModelId>; readonly guidance: Guidance } {
+  const network = recognize(checkpoint)
+  const { id, role } = network
+  const guidance = role.kind === 'guides' ? role.guidance : undefined
+  if (guidance?.kind !== need.kind)
+    throw new RestoreError(
+      'usage',
+      `guide: expected ${guideWords(need)} beside ${weights}, got ${guide}, which holds ${id}`,
+    )
+  if (guidance.width === need.width) return { network, guidance }
+  throw new RestoreError(
+    'usage',
+    `guide: expected ${guideWords(need)} beside ${weights}, got ${guide}, which has ${guidance.width}; use the file that belongs to these weights`,
   )
 }

@@ -1,52 +1,62 @@
-// Sampling in latents (Refusion, arXiv:2304.08291 §3.3): a compression makes them of the picture, and a picture of them with features
-// of the degraded one. Those take many times the memory of the picture, so every tile has its own computed when it is decoded.
+// Sampling in latents (Refusion, arXiv:2304.08291 §3.3). A compression encodes the picture, and decodes latents with features of the
+// degraded picture. Features take many times the memory of the picture, so they are recomputed for each tile when it is decoded.
 
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 import { crop, type Image, imageToTensor } from '../../data/image.ts'
-import { builders } from '../../registry/networks.ts'
-import { tilingOf } from '../../registry/tiling.ts'
+import type { NetworkDescription } from '../../models/networkDescriptor.ts'
 import { restoredImages } from '../networks/prepareNetworks.ts'
 import type { LayoutRequest } from '../networks/tileLayout.ts'
 import { imageWriter, type ReadPart } from '../pictures/planeIO.ts'
-import type { Guide } from '../session/networkSessions.ts'
+import type { SessionWithParts } from '../session/networkSessions.ts'
 import { restoreInTiles, type TileJob } from '../tiles/tile.ts'
 import { nextSmallerTile, planTiles, type TilePlanInput, type TileRequest } from '../tiles/tilePlan.ts'
 import type { Space } from './samplingSpace.ts'
 
-/** Side of the tiles that are compressed, in pixels of the picture, and what they share. */
-const [usualTilePx, overlapPx] = [512, 64]
+/** Side and overlap of the tiles that are compressed, in pixels of the picture. */
+const defaultTilePx = 512
+const overlapPx = 64
 
-/** A tile of latents with the part of the picture that it stands for. */
+/** A tile of latents with the part of the picture it stands for. */
 interface LatentTile extends Image {
   readonly photo: Image
 }
 
-/** The latents of a picture, whose sides are continued to what the compression takes. */
-export function latentSpace(request: LayoutRequest, guide: Guide): Space {
-  const { network, picture, budget, tiles, run } = request
-  const [builder, compression] = [builders[network.model], builders['latent-unet']]
-  const padsTo = compression.padToMultiple?.(guide.options) ?? 1
-  // It halves once less than it pads for.
-  const unitPx = padsTo / 2
+/** An open compression to latents. */
+interface Compression {
+  readonly session: SessionWithParts
+  readonly network: NetworkDescription
+  readonly unitPx: number
+}
+
+/** The latents of a picture, padded to what the compression takes. */
+export function latentSpace(
+  request: LayoutRequest,
+  { session, network: compression, unitPx }: Compression,
+): Space {
+  const { loaded, picture, budget, tiles, run } = request
+  const { size, memory, tiling, channels } = loaded.network
+  const { padToMultiple = 1 } = compression.size
   const extent = {
-    height: roundUp(picture.height, padsTo) / unitPx,
-    width: roundUp(picture.width, padsTo) / unitPx,
+    height: roundUp(picture.height, padToMultiple) / unitPx,
+    width: roundUp(picture.width, padToMultiple) / unitPx,
   }
-  const stateChannels = builder.channels(network.options).input
+  const stateChannels = channels.input
   const maxTilePx = budget.maxTilePx && budget.maxTilePx / unitPx
-  const own = { size: builder.size, memory: builder.memory(network.options) }
-  const planned = { ...extent, freeBytes: budget.freeBytes, maxTilePx, window: undefined }
-  const asked = inUnits(tiles, padsTo, unitPx)
-  const plan = planTiles({ ...planned, ...own, tiling: tilingOf(network.model), scale: 1 }, asked)
+  const planned = { ...extent, budgetBytes: budget.budgetBytes, maxTilePx }
+  const inLatents = latentRequest(tiles, padToMultiple, unitPx)
+  const plan = planTiles({ ...planned, size, memory, tiling, scale: 1 }, inLatents)
   const cut = (scale: number) =>
-    planTiles({ ...planned, ...compressing(guide.options, unitPx), scale }, asked)
-  const [encoding, decoding] = [cut(1), cut(unitPx)]
-  const encode = (photo: Image) => guide.session.part('encode').run({ x: imageToTensor(photo) }, run)
+    planTiles({ ...planned, ...compressionTiling(compression, unitPx), scale }, inLatents)
+  const encoding = cut(1)
+  const decoding = cut(unitPx)
+  const encode = (photo: Image) => session.part('encode').run({ x: imageToTensor(photo) }, run)
   const smaller = nextSmallerTile(plan, 2)
   return {
-    ...{ plan, stateChannels, channels: compression.channels(guide.options).input },
+    plan,
+    stateChannels,
+    channels: compression.channels.input,
     padded: { height: extent.height * unitPx, width: extent.width * unitPx },
     tilePx: encoding.tilePx && encoding.tilePx * unitPx,
     nextSmallerTilePx: smaller && smaller * unitPx,
@@ -61,33 +71,40 @@ export function latentSpace(request: LayoutRequest, guide: Guide): Space {
       const photoAt = inPixels(read, unitPx)
       const pictureOf = async ({ photo, ...latent }: LatentTile) => {
         const features = { ...(await encode(photo)), latent: imageToTensor(latent) }
-        return (await guide.session.part('decode').run(features, run)).y
+        return (await session.part('decode').run(features, run)).y
       }
       return restoreInTiles<LatentTile>({
-        ...{ ...decoding, scale: unitPx, emit, run: oneByOne(pictureOf) },
+        ...decoding,
+        scale: unitPx,
+        emit,
+        run: oneByOne(pictureOf),
         read: (...part) => ({ ...crop(state, ...part), photo: photoAt(...part) }),
       })
     },
   }
 }
 
-/** How the compression is cut, in latents: their sides are even, as it pads pictures to two of them. */
-function compressing(options: object, unitPx: number): Pick<TilePlanInput, 'size' | 'memory' | 'tiling'> {
-  const { fixedBytes, bytesPerPixel } = builders['latent-unet'].memory(options)
+/** Tiling of the compression, in latents: sides are even, as it pads pictures to two of them. */
+function compressionTiling(
+  { memory, tiling }: NetworkDescription,
+  unitPx: number,
+): Pick<TilePlanInput, 'size' | 'memory' | 'tiling'> {
+  const { fixedBytes, bytesPerPixel } = memory
   return {
     size: { multipleOf: 2, minimum: 2 },
     memory: { fixedBytes, bytesPerPixel: bytesPerPixel * unitPx ** 2 },
-    tiling: {
-      ...tilingOf('latent-unet'),
-      ...{ tilePx: usualTilePx / unitPx, overlapPx: overlapPx / unitPx },
-    },
+    tiling: { ...tiling, tilePx: defaultTilePx / unitPx, overlapPx: overlapPx / unitPx },
   }
 }
 
-/** What was asked for in pixels of the picture. */
-function inUnits({ tile, overlap, blend }: TileRequest, padsTo: number, unitPx: number): TileRequest {
-  if (typeof tile === 'number' && tile % padsTo !== 0)
-    throw new RestoreError('usage', `tile: expected a multiple of ${padsTo} pixels, got ${tile}`)
+/** A request in pixels of the picture, converted to latents. */
+function latentRequest(
+  { tile, overlap, blend }: TileRequest,
+  padToMultiple: number,
+  unitPx: number,
+): TileRequest {
+  if (typeof tile === 'number' && tile % padToMultiple !== 0)
+    throw new RestoreError('usage', `tile: expected a multiple of ${padToMultiple} pixels, got ${tile}`)
   return {
     tile: typeof tile === 'number' ? tile / unitPx : tile,
     overlap: overlap === undefined ? undefined : Math.ceil(overlap / unitPx),
@@ -95,12 +112,12 @@ function inUnits({ tile, overlap, blend }: TileRequest, padsTo: number, unitPx: 
   }
 }
 
-/** Parts of a picture by their places among the latents. */
+/** Reads parts of a picture by their position in latents. */
 function inPixels(read: ReadPart, unitPx: number): ReadPart {
   return (...part) => read(...(part.map((value) => value * unitPx) as typeof part))
 }
 
-/** Tiles each in a run of its own. */
+/** Runs tiles one at a time. */
 function oneByOne<T extends Image>(run: (tile: T) => Promise<TensorData | undefined>): TileJob<T>['run'] {
   return async (tiles) => {
     const outputs: Image[] = []

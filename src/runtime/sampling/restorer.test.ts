@@ -22,7 +22,7 @@ import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUn
 import { Light, lightDefaults } from '../../models/light/light.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
-import { loadModel } from '../../registry/networks.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import type { ProgressEvent } from '../jobs/progress.ts'
 import { createRestorer, type Restorer, restore } from '../restorer.ts'
 import { nodeSession } from '../session/nodeOnnxSession.ts'
@@ -174,7 +174,7 @@ test.skipIf(libtorchMissing !== undefined)('libtorch gives what ONNX Runtime giv
 test('a network over latents restores by its compression, in tiles too', { timeout: 30_000 }, async () => {
   const options = { ...usual, weights: at('latent'), guide: at('compression'), steps: 2 }
   await using restorer = await createRestorer(options)
-  expect([restorer.guide?.model, restorer.opened.model]).toEqual(['latent-unet', 'conditional-nafnet'])
+  expect([restorer.guide?.network.id, restorer.network.id]).toEqual(['latent-unet', 'conditional-nafnet'])
   const whole = await restorer.run(samples)
   expect([whole.info.width, whole.info.height, whole.info.tiles.count]).toEqual([14, 11, 1])
   expect((await restorer.run(samples, { tile: 8 })).info.tiles).toEqual({ count: 4, px: 8 })

@@ -19,15 +19,23 @@ import {
   type Sampler,
 } from '../../diffusion/irsde.ts'
 import { seededNoise } from '../../diffusion/samplers.ts'
-import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet/conditionalUnet.ts'
-import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUnet.ts'
+import { conditionalNafnet } from '../../models/conditionalNafnet/conditionalNafnet.ts'
+import {
+  ConditionalUnet,
+  conditionalUnet,
+  conditionalUnetDefaults,
+} from '../../models/conditionalUnet/conditionalUnet.ts'
+import { daClip } from '../../models/daclip/daclip.ts'
+import { LatentUnet, latentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUnet.ts'
+import type { NetworkDescription } from '../../models/networkDescriptor.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
-import { type LoadedModel, loadModel } from '../../registry/networks.ts'
+import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
+import type { ModelId } from '../../registry/networks.ts'
 import type { SamplingProgress } from '../jobs/progress.ts'
 import type { LayoutRequest } from '../networks/tileLayout.ts'
 import { imageReader, imageWriter } from '../pictures/planeIO.ts'
-import type { LoadedNetwork, SessionWithParts } from '../session/networkSessions.ts'
+import type { LoadedGuide, LoadedNetwork, SessionWithParts } from '../session/networkSessions.ts'
 import { nodeSession } from '../session/nodeOnnxSession.ts'
 import { layOutSampling } from './samplingLayout.ts'
 import { planSampling, type SamplingRequest } from './samplingPlan.ts'
@@ -83,13 +91,25 @@ function pointwise(): { session: SessionWithParts; calls: { part: string; inputs
   return { calls, session: { ...part('forward'), part, close: async () => {} } }
 }
 
+/** A guide as the runtime has it. */
+function guideOf(network: NetworkDescription<ModelId>, session: SessionWithParts): LoadedGuide {
+  const { role } = network
+  return role.kind === 'guides' ? { network, guidance: role.guidance, session } : expect.fail()
+}
+
 interface Given extends SamplingRequest, Partial<Omit<LayoutRequest, 'picture'>> {
   readonly sde?: typeof restoringSde
   readonly image?: Image
 }
 
 /** Samples a picture; also what was told on the way. */
-async function sampled(network: Omit<LoadedNetwork, 'model'> & Partial<LoadedNetwork>, given: Given = {}) {
+async function sampled(
+  {
+    options = plain,
+    ...loaded
+  }: Omit<LoadedNetwork, 'network'> & { network?: LoadedNetwork['network']; options?: object },
+  given: Given = {},
+) {
   const { sde = restoringSde, steps = 4, image = picture, tiles = { tile: 'none' } } = given
   const { selfEnsemble = false, strength = 1, run = {} } = given
   const usual = sde.kind === 'restoring' ? 'posterior' : 'ode'
@@ -97,8 +117,13 @@ async function sampled(network: Omit<LoadedNetwork, 'model'> & Partial<LoadedNet
   const told: (readonly [number, number, SamplingProgress | undefined])[] = []
   const layout = layOutSampling(
     {
-      ...{ picture: image, tiles, selfEnsemble, strength, run, budget: { freeBytes: 1e12 } },
-      network: { model: 'conditional-unet', ...network },
+      picture: image,
+      tiles,
+      selfEnsemble,
+      strength,
+      run,
+      budget: { budgetBytes: 5e11, maxTilePx: undefined },
+      loaded: { network: conditionalUnet.fromOptions(options), ...loaded },
       onTile: (...progress) => {
         told.push(progress as [number, number, SamplingProgress])
         given.onTile?.(...progress)
@@ -259,11 +284,11 @@ describe('what a guide sees', () => {
       seen.push(inputs)
       return { content: embedding, degradation: embedding }
     }
-    const guide = {
-      kind: 'daclip',
-      options: { imageSide: 8 },
-      session: { run, part: () => ({ run }), close: async () => {} },
-    } as const
+    const guide = guideOf(daClip.fromOptions({ imageSide: 8, features: 4 }), {
+      run,
+      part: () => ({ run }),
+      close: async () => {},
+    })
     await sampled({ session, options, guide }, { samples: 2, tiles: { tile: 12, overlap: 4 } })
     expect(seen.map(({ image }) => image?.shape)).toEqual([[1, 3, 8, 8]])
     const [first, ...rest] = calls
@@ -276,8 +301,8 @@ describe('what a guide sees', () => {
 describe('in latents', () => {
   const compression = { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }
   const model = loaded(new LatentUnet(init(), compression))
-  const guide = { kind: 'latent-unet', options: model.options, session: sessionOf(model) } as const
-  const nafnet = { model: 'conditional-nafnet', options: { channels: 5 } } as const
+  const guide = guideOf(latentUnet.fromOptions(compression), sessionOf(model))
+  const nafnet = { network: conditionalNafnet.fromOptions({ channels: 5 }) }
 
   test('a picture of any size is encoded, sampled and decoded', async () => {
     const { session, calls } = pointwise()

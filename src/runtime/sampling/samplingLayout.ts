@@ -1,5 +1,5 @@
-// How a picture goes through a network that samples: the state of all of it is held as float32 planes (12 bytes a pixel; 16 more for
-// several samples), and tiles meet at every step, so that they leave no seams.
+// Lays out a picture for a network that samples: the state of the whole picture is held as float32 planes (12 bytes a pixel, 28 for
+// several samples), and tiles are blended at every step, so no seam builds up.
 
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -7,7 +7,6 @@ import { inBands } from '../../core/rowBands.ts'
 import { crop, type Image } from '../../data/image.ts'
 import { type Planes, sample, seededNoise } from '../../diffusion/samplers.ts'
 import { checkAborted } from '../jobs/serialQueue.ts'
-import type { RunTiles } from '../networks/prepareNetworks.ts'
 import {
   type Attempt,
   type LayoutRequest,
@@ -17,25 +16,27 @@ import {
 } from '../networks/tileLayout.ts'
 import type { Picture, ReadPart } from '../pictures/planeIO.ts'
 import { blend } from '../pictures/upscale.ts'
-import { restoreInTiles } from '../tiles/tile.ts'
+import { type RunTiles, restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latentSpace.ts'
 import { SampleSpread } from './sampleSpread.ts'
 import type { Sampling } from './samplingPlan.ts'
 import { pixelSpace, type Space } from './samplingSpace.ts'
 
-/** By sampling, in as many steps and as often as asked for. */
+/** Lays out a picture for sampling. */
 export function layOutSampling(request: LayoutRequest, sampling: Sampling): RestorationLayout {
-  const { network, picture, budget, selfEnsemble } = request
-  const bytes = picture.width * picture.height * (sampling.samples > 1 ? 28 : 12)
-  const left = { ...request, budget: { ...budget, freeBytes: Math.max(0, budget.freeBytes - bytes) } }
-  const { guide } = network
-  if (guide?.kind !== 'latent-unet') return sampledLayout(pixelSpace(left), request, sampling)
+  const { loaded, picture, budget, selfEnsemble } = request
+  const stateBytes = picture.width * picture.height * (sampling.samples > 1 ? 28 : 12)
+  const budgetBytes = Math.max(0, budget.budgetBytes - stateBytes)
+  const left = { ...request, budget: { ...budget, budgetBytes } }
+  const { guide } = loaded
+  if (guide?.guidance.kind !== 'latents') return sampledLayout(pixelSpace(left), request, sampling)
   if (selfEnsemble)
     throw new RestoreError(
       'usage',
-      'selfEnsemble: expected a network that restores pictures, got one that restores latents, which cannot be turned; samples gives a mean of several, too',
+      'selfEnsemble: expected a network that restores pictures, got one that restores latents, which cannot be turned; use samples for an average',
     )
-  return sampledLayout(latentSpace(left, guide), request, sampling)
+  const { session, network, guidance } = guide
+  return sampledLayout(latentSpace(left, { session, network, unitPx: guidance.unitPx }), request, sampling)
 }
 
 function sampledLayout(space: Space, request: LayoutRequest, sampling: Sampling): RestorationLayout {
@@ -88,11 +89,11 @@ interface Once {
   readonly run: RunTiles
   readonly request: LayoutRequest
   readonly sampling: Sampling
-  /** Which of the samples it is, from 0 on. */
+  /** Index of the sample, from 0. */
   readonly index: number
 }
 
-/** One restoration: all steps, each through all tiles. */
+/** Samples once: all steps, each through all tiles. */
 function sampleOnce({ space, picture, run, request, sampling, index }: Once): Promise<Planes> {
   const { plan, stateChannels: channels } = space
   const { rows, columns, batch } = plan
@@ -108,23 +109,33 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
     request.onTile(done, samples * startStep * tiles, detail)
   }
   return sample({
-    ...{ sde, sampler, startStep, channels, height, width },
+    sde,
+    sampler,
+    startStep,
+    channels,
+    height,
+    width,
     degraded: (top, count) => picture.read(top, 0, count, width).data,
     noise: (use, top, count) => {
       checkAborted(signal)
       return drawn(use, top, count)
     },
     predict: (state, time, emit) => {
-      const given = { time: float32Data(Float32Array.of(time), [1]) }
+      const inputs = { time: float32Data(Float32Array.of(time), [1]) }
       return restoreInTiles({
-        ...{ rows, columns, batch, scale: 1, emit, onTile },
+        rows,
+        columns,
+        batch,
+        scale: 1,
+        emit,
+        onTile,
         read: (...part) => {
           const own = crop(state, ...part)
           return seesDegraded ? stacked(own, picture.read(...part)) : own
         },
         run: (tiles) => {
           checkAborted(signal)
-          return run(tiles, given)
+          return run(tiles, inputs)
         },
       })
     },
@@ -134,7 +145,7 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
   })
 }
 
-/** Planes of one image, then those of another. */
+/** Concatenates the planes of two images. */
 function stacked(first: Image, second: Image): Image {
   const data = new Float32Array(first.data.length + second.data.length)
   data.set(first.data)

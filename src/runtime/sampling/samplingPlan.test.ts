@@ -1,19 +1,24 @@
 import { describe, expect, test } from 'vitest'
 import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
-import { conditionalNafnetDefaults } from '../../models/conditionalNafnet/conditionalNafnet.ts'
+import { conditionalNafnet } from '../../models/conditionalNafnet/conditionalNafnet.ts'
+import { conditionalUnet, universalUnet, wildUnet } from '../../models/conditionalUnet/conditionalUnet.ts'
+import { lightDiffusion } from '../../models/lightDiffusion/lightDiffusion.ts'
+import type { NetworkDescription } from '../../models/networkDescriptor.ts'
+import { findCard } from '../../registry/cards.ts'
 import {
-  conditionalUnetDefaults,
-  universalUnet,
-  wildUnet,
-} from '../../models/conditionalUnet/conditionalUnet.ts'
-import { lightDiffusionDefaults } from '../../models/lightDiffusion/lightDiffusion.ts'
-import { findCard } from '../../registry/networks.ts'
-import { planSampling, refuseSampling, type TrainingFacts, trainedSampling } from './samplingPlan.ts'
+  planSampling,
+  refuseSampling,
+  type SamplingRole,
+  type TrainingFacts,
+  trainedSampling,
+} from './samplingPlan.ts'
 
-const unet = (changed: object = {}) =>
-  ({ model: 'conditional-unet', options: { ...conditionalUnetDefaults, ...changed } }) as const
-const nafnet = (changed: object = {}) =>
-  ({ model: 'conditional-nafnet', options: { ...conditionalNafnetDefaults, ...changed } }) as const
+/** The role of a network that samples. */
+function roleOf({ role }: NetworkDescription): SamplingRole {
+  return role.kind === 'samples' ? role : expect.fail()
+}
+const unet = (options: object = {}) => roleOf(conditionalUnet.fromOptions(options))
+const nafnet = (options: object = {}) => roleOf(conditionalNafnet.fromOptions(options))
 const facts = (changed: Partial<TrainingFacts> = {}): TrainingFacts => {
   return { weights: 'net.pth', metadata: new Map(), card: undefined, maxSigma: undefined, ...changed }
 }
@@ -51,13 +56,13 @@ describe('what a network was trained with', () => {
   })
 
   test('has to be told for the light network, whose output is scaled', () => {
-    const network = { model: 'light-diffusion', options: lightDiffusionDefaults } as const
+    const role = roleOf(lightDiffusion.fromOptions())
     for (const maxSigma of [undefined, 10])
-      expect(() => trainedSampling(network, facts({ maxSigma }))).toThrow(
-        'net.pth: expected the SDE of their training, with its dataSigma',
+      expect(() => trainedSampling(role, facts({ maxSigma }))).toThrow(
+        'net.pth: expected the SDE of its training, with dataSigma',
       )
     const own = { sde: { ...restoringSde, dataSigma: 40, sampleSteps: 20 }, sampler: 'posterior' }
-    const trained = trainedSampling(network, facts({ metadata: cardOf(own) }))
+    const trained = trainedSampling(role, facts({ metadata: cardOf(own) }))
     expect(trained).toEqual(own)
     expect(planSampling(trained, {}).sde.steps).toBe(20)
     expect(planSampling(trained, { steps: 100 }).sde.steps).toBe(100)
@@ -77,7 +82,7 @@ describe('what a network was trained with', () => {
     'none',
   ])('cannot be what limpid train does not write: %j', (written) => {
     expect(() => trainedSampling(unet(), facts({ metadata: cardOf(written) }))).toThrow(
-      'net.pth: expected the SDE and the sampler in its card',
+      'net.pth: expected an SDE and a sampler in its card',
     )
   })
 })
@@ -116,7 +121,7 @@ describe('what is asked for', () => {
     [
       denoising,
       {},
-      'noise255 (--noise): expected the deviation of the noise in the picture, above 0 and up to 70',
+      'noise255 (--noise): expected the deviation of the noise in the picture, above 0 and at most 70',
     ],
     [denoising, { noise255: 71 }, 'got 71'],
     [denoising, { noise255: 0 }, 'got 0'],
@@ -140,9 +145,9 @@ describe('what is asked for', () => {
   ])('%j is refused by its name where a network restores at once', (request) => {
     const [[name, value] = []] = Object.entries(request)
     const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
-    expect(() => refuseSampling('restormer', request)).toThrow(
-      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (conditional-unet, conditional-nafnet, light-diffusion), got ${value} for restormer`,
+    expect(() => refuseSampling({ id: 'restormer' }, request)).toThrow(
+      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (light-diffusion, conditional-unet, conditional-nafnet), got ${value} for restormer`,
     )
-    expect(() => refuseSampling('restormer', {})).not.toThrow()
+    expect(() => refuseSampling({ id: 'restormer' }, {})).not.toThrow()
   })
 })

@@ -1,9 +1,8 @@
-// By what a picture is sampled: the SDE that its network was trained with, and what was asked for.
+// How a picture is sampled: the SDE its network was trained with, and the caller's choices.
 
 import { RestoreError } from '../../core/errors.ts'
 import {
   createSde,
-  denoisingSde,
   restoringSde,
   type Sampler,
   type Schedule,
@@ -12,36 +11,25 @@ import {
   samplers,
   startStep,
 } from '../../diffusion/irsde.ts'
-import { type ModelCard, objectOf, ownCard } from '../../registry/cards.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
-import { builders } from '../../registry/networks.ts'
+import type { TrainedSampling } from '../../models/modelCard.ts'
+import type { NetworkDescription, Role } from '../../models/networkDescriptor.ts'
+import { embeddedCard, type ModelCard, parseRecord } from '../../registry/cards.ts'
+import { networks } from '../../registry/networks.ts'
 
 export interface SamplingRequest {
-  /** Steps in place of the network's own: fewer are faster. */
+  /** Steps of sampling; fewer are faster. @default the steps of the network's training */
   readonly steps?: number | undefined
-  /** That which the network was published with unless given. */
+  /** @default the sampler the network was published with */
   readonly sampler?: Sampler | undefined
-  /** Chance: a seed and a picture determine the result; 0 unless given. */
+  /** Seed of all randomness: seed and picture determine the result. @default 0 */
   readonly seed?: number | undefined
-  /** How many restorations, by this seed and those after it, of which the result is the mean; 1 unless given. */
+  /** Number of restorations, with this seed and the following ones, whose mean is the result. @default 1 */
   readonly samples?: number | undefined
-  /** Deviation of the noise in the picture, 0 to 255: a network of the denoising SDE has to be told. */
+  /** Standard deviation of the noise in the picture, 0..255; required by networks of the denoising SDE. */
   readonly noise255?: number | undefined
 }
 
-/** A network that samples, or may. */
-export interface SamplingNetwork {
-  readonly model: ModelId
-  readonly options: object
-}
-
-/** What a network was trained with, and the sampler that it was published with. */
-export interface TrainedSampling {
-  readonly sde: SdeOptions
-  readonly sampler: Sampler
-}
-
-/** What is done to a picture. */
+/** Sampling of one picture. */
 export interface Sampling {
   readonly sde: Sde
   readonly sampler: Sampler
@@ -50,73 +38,59 @@ export interface Sampling {
   readonly samples: number
 }
 
-/** Of options that the command line calls otherwise. */
+/** The role of a network that samples. */
+export type SamplingRole = Extract<Role, { readonly kind: 'samples' }>
+
+/** Options the command line spells otherwise. */
 const names = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' } as const
 
-const networks: readonly ModelId[] = ['conditional-unet', 'conditional-nafnet', 'light-diffusion']
-
-/** Whether a network restores in steps. */
-export function isSampling(model: ModelId): boolean {
-  return networks.includes(model)
-}
-
 export interface TrainingFacts {
-  /** What errors call the network. */
+  /** Name of the network's weights in errors. */
   readonly weights: string
   readonly metadata: ReadonlyMap<string, string>
   readonly card: ModelCard | undefined
-  /** The SDE's deviation where neither file nor card tells it, 1 to 255. */
+  /** Stationary deviation of the SDE, 1..255, where neither file nor card states it. */
   readonly maxSigma: number | undefined
 }
 
-/** What the weights say they were trained with, else the card, else what all published networks of their kind were. */
-export function trainedSampling(network: SamplingNetwork, facts: TrainingFacts): TrainedSampling {
+/**
+ * Finds the sampling a network was trained for: as embedded in its weights, else by their card, else that of all official weights.
+ * @throws RestoreError 'usage' where nothing states it, 'checkpoint' where the embedded one is invalid
+ */
+export function trainedSampling(role: SamplingRole, facts: TrainingFacts): TrainedSampling {
   const { weights, metadata, card, maxSigma } = facts
   if (maxSigma !== undefined && !(maxSigma >= 1 && maxSigma <= 255))
     throw new RestoreError('usage', `${names.maxSigma}: expected a deviation from 1 to 255, got ${maxSigma}`)
-  const told = embeddedSampling(weights, metadata) ?? card?.sampling ?? defaultSampling(network)
-  if (!told && network.model === 'light-diffusion')
+  const found = embeddedSampling(weights, metadata) ?? card?.sampling ?? role.sampling
+  if (!found && !role.isMaxSigmaEnough)
     throw new RestoreError(
       'checkpoint',
-      `${weights}: expected the SDE of their training, with its dataSigma, in the card that limpid train writes, got none; give the file as it was written`,
+      `${weights}: expected the SDE of its training, with dataSigma, in the card that limpid train embeds, got none; use the file as it was written`,
     )
   if (maxSigma !== undefined) {
-    const { sde, sampler } = told ?? { sde: restoringSde, sampler: 'posterior' }
+    const { sde, sampler } = found ?? { sde: restoringSde, sampler: 'posterior' }
     return { sde: { ...sde, maxSigma }, sampler }
   }
-  if (told) return told
+  if (found) return found
   throw new RestoreError(
     'usage',
-    `${weights}: expected ${names.maxSigma}, the deviation of the SDE that these weights were trained with, which the file does not tell, got none; the published networks have 10 for rain, blur and shadow, 30 for enlarging and holes`,
+    `${weights}: expected ${names.maxSigma}, the deviation of the SDE these weights were trained with, which the file does not state, got none; the published networks use 10 for rain, blur and shadow, 30 for upscaling and inpainting`,
   )
 }
 
-/** None for IR-SDE's own U-Net and the light network: each of their tasks has an SDE of its own. */
-function defaultSampling({ model, options }: SamplingNetwork): TrainedSampling | undefined {
-  if (model === 'light-diffusion') return undefined
-  const taken = builders[model].inputNames(options)
-  if (!taken.includes('degraded')) return { sde: denoisingSde, sampler: 'ode' }
-  const isGuided = taken.includes('content') || taken.includes('degradation')
-  if (model === 'conditional-unet' && !isGuided) return undefined
-  return { sde: restoringSde, sampler: 'posterior' }
-}
-
-/** What `limpid train` wrote into a file. */
+/** The sampling that `limpid train` embeds in a file. */
 function embeddedSampling(
   weights: string,
   metadata: ReadonlyMap<string, string>,
 ): TrainedSampling | undefined {
-  const text = Reflect.get(ownCard(metadata), 'sampling')
+  const text = embeddedCard(metadata).sampling
   if (text === undefined) return undefined
-  const found = objectOf(String(text))
-  const [sde, sampler] = [
-    Reflect.get(found, 'sde'),
-    samplers.find((one) => one === Reflect.get(found, 'sampler')),
-  ]
+  const { sde, sampler: name } = parseRecord(String(text))
+  const sampler = samplers.find((one) => one === name)
   if (sampler && isSde(sde)) return { sde, sampler }
   throw new RestoreError(
     'checkpoint',
-    `${weights}: expected the SDE and the sampler in its card, as limpid train writes them, got ${text}`,
+    `${weights}: expected an SDE and a sampler in its card, as limpid train embeds them, got ${text}`,
   )
 }
 
@@ -130,39 +104,42 @@ const sampleTimes: readonly unknown[] = [
 
 function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
-  const of = (name: keyof SdeOptions): unknown => Reflect.get(value, name)
-  const numbers = [
-    ...(['steps', 'maxSigma', 'eps'] as const).map(of),
-    of('dataSigma') ?? 0,
-    of('sampleSteps') ?? 1,
-  ]
+  const sde: Readonly<Record<string, unknown>> = { ...value }
+  const numbers = [sde.steps, sde.maxSigma, sde.eps, sde.dataSigma ?? 0, sde.sampleSteps ?? 1]
   return (
-    kinds.includes(of('kind')) &&
-    schedules.includes(of('schedule')) &&
-    sampleTimes.includes(of('sampleTimes')) &&
+    kinds.includes(sde.kind) &&
+    schedules.includes(sde.schedule) &&
+    sampleTimes.includes(sde.sampleTimes) &&
     numbers.every((number) => typeof number === 'number')
   )
 }
 
-/** Refuses what makes no sense for a network that restores at once, by its name. */
+/** Refuses options of sampling for a network that restores at once, naming the option. */
 export function refuseSampling(
-  model: ModelId,
+  { id }: Pick<NetworkDescription, 'id'>,
   request: SamplingRequest & { readonly maxSigma?: number | undefined; readonly guide?: string | undefined },
 ): void {
   const { steps, sampler, seed, samples, noise255, maxSigma, guide } = request
-  const told = { [names.noise255]: noise255, [names.maxSigma]: maxSigma }
-  const given = Object.entries({ steps, sampler, seed, samples, guide, ...told })
-  const [name, value] = given.find(([, one]) => one !== undefined) ?? []
+  const renamed = { [names.noise255]: noise255, [names.maxSigma]: maxSigma }
+  const options = Object.entries({ steps, sampler, seed, samples, guide, ...renamed })
+  const [name, value] = options.find(([, one]) => one !== undefined) ?? []
   if (name === undefined) return
+  const able = networks.flatMap((network) => (network.roleKind === 'samples' ? [network.id] : [])).join(', ')
   throw new RestoreError(
     'usage',
-    `${name}: expected a network that samples (${networks.join(', ')}), got ${value} for ${model}, which restores at once; leave it out`,
+    `${name}: expected a network that samples (${able}), got ${value} for ${id}, which restores at once; leave it out`,
   )
 }
 
-/** Steps, chance and number as they are asked for; refuses what is out of range or not the network's. */
-export function planSampling({ sde, sampler: usual }: TrainedSampling, request: SamplingRequest): Sampling {
-  const { steps = sde.sampleSteps ?? sde.steps, sampler = usual, seed = 0, samples = 1, noise255 } = request
+/**
+ * Plans the sampling of a picture.
+ * @throws RestoreError 'usage' for options out of range or of another kind of SDE
+ */
+export function planSampling(
+  { sde, sampler: defaultSampler }: TrainedSampling,
+  request: SamplingRequest,
+): Sampling {
+  const { steps = sde.sampleSteps ?? sde.steps, sampler = defaultSampler, seed = 0, samples = 1 } = request
   checkWhole('steps', steps, 1, sde.steps)
   checkWhole('samples', samples, 1, Number.MAX_SAFE_INTEGER)
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER - samples)
@@ -173,10 +150,10 @@ export function planSampling({ sde, sampler: usual }: TrainedSampling, request: 
       `sampler: expected one of ${able.join(', ')} for a ${sde.kind} SDE, got ${sampler}`,
     )
   const stepped = createSde({ ...sde, sampleSteps: steps })
-  return { sde: stepped, sampler, seed, samples, startStep: firstStep(stepped, noise255) }
+  return { sde: stepped, sampler, seed, samples, startStep: firstStep(stepped, request.noise255) }
 }
 
-/** The denoising SDE starts where its noise is that of the picture. */
+/** The denoising SDE starts where its noise equals that of the picture. */
 function firstStep(sde: Sde, noise255: number | undefined): number {
   if (sde.kind === 'restoring') {
     if (noise255 === undefined) return sde.steps
@@ -190,7 +167,7 @@ function firstStep(sde: Sde, noise255: number | undefined): number {
     return startStep(sde, Math.min(noise255 / 255, sde.maxSigma))
   throw new RestoreError(
     'usage',
-    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and up to ${most}, as these weights are of a denoising SDE, got ${noise255 ?? 'none'}`,
+    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and at most ${most}, which weights of a denoising SDE require, got ${noise255 ?? 'none'}`,
   )
 }
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, Session } from '../../core/session.ts'
-import { type LoadedModel, loadModel } from '../../registry/networks.ts'
+import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
 import { type Frame, receiveFrames, sendFrame } from './frames.ts'
 import { NetworkSessions } from './networkSessions.ts'
 import type { Reply, Request, Setup } from './protocol.ts'
@@ -22,10 +22,9 @@ export function serve(socket: Socket, openSession: OpenSession): void {
       const { setup } = message
       const model = loadModel(readCheckpoint(setup.weights), setup.options)
       sessions = new NetworkSessions(model, (part) => openSession(part, setup))
-      // Devices that do not work fail here, before any picture.
+      // A device that does not work fails here, before any picture.
       await sessions.session()
-      const { id, options } = model
-      return [{ type: 'opened', opened: { model: id, options, sha256: hashFile(setup.weights) } }, {}]
+      return [{ type: 'opened', opened: { sha256: hashFile(setup.weights) } }, {}]
     }
     if (!sessions) throw new RestoreError('crash', 'compute: expected to be opened before it is run')
     const session = await sessions.session(message.part)

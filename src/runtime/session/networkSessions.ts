@@ -1,9 +1,10 @@
-// Networks that are open: what a session runs, and the parts of it that it runs by name.
+// Sessions of an open network: one for the whole, one for each part that runs by itself.
 
 import { nextTurn } from '../../core/rowBands.ts'
 import type { Session } from '../../core/session.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
-import type { LoadedModel } from '../../registry/networks.ts'
+import type { Guidance, NetworkDescription } from '../../models/networkDescriptor.ts'
+import type { LoadedModel } from '../../registry/loadModel.ts'
+import type { ModelId } from '../../registry/networks.ts'
 import { checkAborted } from '../jobs/serialQueue.ts'
 import { failureOf } from './runtimeErrors.ts'
 
@@ -12,27 +13,21 @@ export interface SessionWithParts extends Session {
   part(name: string): Pick<Session, 'run'>
 }
 
-/** The second network of those that sample: a DA-CLIP, or the compression to the latents that a network restores. */
-export interface Guide {
-  readonly kind: 'daclip' | 'latent-unet'
-  readonly options: object
+/** An open second network, and what it supplies. */
+export interface LoadedGuide {
+  readonly network: NetworkDescription<ModelId>
+  readonly guidance: Guidance
   readonly session: SessionWithParts
 }
 
-/** A guide that is open, by what it turned out to be. */
-export function guideOf(model: ModelId, options: object, session: SessionWithParts): Guide {
-  return { kind: model === 'daclip' ? 'daclip' : 'latent-unet', options, session }
-}
-
-/** A network that is open, and the one beside it where it needs one. */
+/** An open network, and its guide where it needs one. */
 export interface LoadedNetwork {
-  readonly model: ModelId
-  readonly options: object
+  readonly network: NetworkDescription<ModelId>
   readonly session: SessionWithParts
-  readonly guide?: Guide | undefined
+  readonly guide?: LoadedGuide | undefined
 }
 
-/** A network with a session for each of its parts that is asked for. */
+/** Opens a session for each part of a network on first use. */
 export class NetworkSessions {
   readonly #model: LoadedModel
   readonly #open: (model: LoadedModel) => Promise<Session>
@@ -43,13 +38,13 @@ export class NetworkSessions {
     this.#open = open
   }
 
-  /** That of a part, or of the whole network. */
+  /** The session of a part, or of the whole network. */
   session(part?: string): Promise<Session> {
     const known = this.#sessions.get(part)
     if (known) return known
     const opened = this.#open(part === undefined ? this.#model : this.#model.part(part))
     this.#sessions.set(part, opened)
-    // What failed is tried again.
+    // A session that failed to open is tried again.
     opened.catch(() => this.#sessions.delete(part))
     return opened
   }
@@ -60,11 +55,13 @@ export class NetworkSessions {
   }
 }
 
-/** Those as one, on the thread that calls: a run ends between tiles where it is canceled, errors of the runtime come in our words. */
+/**
+ * Combines sessions into one on the calling thread: cancellation takes effect between runs, and errors of the runtime are translated.
+ */
 export function sessionWithParts(sessions: NetworkSessions): SessionWithParts {
   const runner = (part?: string): Pick<Session, 'run'> => ({
     run: async (inputs, { signal } = {}) => {
-      // Others have their turn, who may cancel.
+      // Lets other tasks run, which may cancel.
       await nextTurn()
       checkAborted(signal)
       try {

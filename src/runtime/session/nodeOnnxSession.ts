@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 import * as runtime from 'onnxruntime-node'
 import type { Session } from '../../core/session.ts'
-import type { LoadedModel } from '../../registry/networks.ts'
+import type { LoadedModel } from '../../registry/loadModel.ts'
 import { openOnnx, tracedSession } from './onnxSession.ts'
 
 export interface OnnxOptions {

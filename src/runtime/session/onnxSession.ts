@@ -6,7 +6,7 @@ import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, Session } from '../../core/session.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
-import type { LoadedModel } from '../../registry/networks.ts'
+import type { LoadedModel } from '../../registry/loadModel.ts'
 import { SerialQueue } from '../jobs/serialQueue.ts'
 
 /** What onnxruntime-node and onnxruntime-web both are. */

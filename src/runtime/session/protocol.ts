@@ -1,34 +1,31 @@
-// The messages between a process and the one that computes for it. One request at a time: each is answered before the next.
+// Messages between a process and its compute process. Each request is answered before the next is sent.
 
 import type { ErrorCode } from '../../core/errors.ts'
-import type { ModelId } from '../../registry/networkSignatures.ts'
 
-/** Where a network runs, and by what. */
+/** Device and backend of a network. */
 export interface Placement {
   readonly backend: 'onnx' | 'torch'
   readonly device: 'cpu' | 'webgpu' | 'cuda'
   readonly deviceIndex: number
 }
 
-/** What the computing process opens; the weights are read there. */
+/** What the compute process opens; it reads the weights itself. */
 export interface Setup extends Placement {
   readonly weights: string
-  /** Options that the weights do not tell. */
+  /** Options that override those the weights imply. */
   readonly options: object
   readonly threads: number
 }
 
-/** What was opened. */
+/** Facts about the opened weights. */
 export interface Opened {
-  readonly model: ModelId
-  readonly options: object
-  /** Of the weights file. */
+  /** SHA-256 of the weights file. */
   readonly sha256: string
 }
 
 export type Request =
   | { readonly type: 'open'; readonly setup: Setup }
-  /** A part of the network by its name, or all of it. */
+  /** Runs a part of the network by its name, or all of it. */
   | { readonly type: 'run'; readonly part?: string | undefined }
 
 export type Reply =

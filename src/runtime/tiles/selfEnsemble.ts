@@ -1,10 +1,10 @@
 // Self-ensemble ×8 (EDSR, arXiv:1707.02921 §4.2): the mean over all flips and transposes of a picture, each turned back.
 
 import type { Image } from '../../data/image.ts'
-import type { RunTiles } from '../networks/prepareNetworks.ts'
 import type { Picture } from '../pictures/planeIO.ts'
+import type { RunTiles } from './tile.ts'
 
-/** How a picture is turned: transposed first, then flipped. */
+/** Orientation of a picture: transposed first, then flipped. */
 interface Turn {
   readonly transpose: boolean
   readonly flipRows: boolean
@@ -17,8 +17,8 @@ const turns: readonly Turn[] = either.flatMap((transpose) =>
 )
 
 /**
- * Tiles by the mean over their eight turns; takes eight times as long. What a network finds in a whole picture, it finds in each
- * of the turned ones: blur has a direction.
+ * Runs tiles in all eight orientations and averages the results, in eight times the time. The network is prepared for each turned
+ * picture, because what it finds in the whole has a direction, such as blur.
  */
 export async function prepareEnsemble(
   prepare: (picture: Picture) => Promise<RunTiles>,
@@ -45,7 +45,7 @@ export async function prepareEnsemble(
   }
 }
 
-/** A picture of which every part is read from where it was before the turn. */
+/** A turned picture, whose parts are read from where they were before the turn. */
 function turnedPicture({ width, height, read }: Picture, turn: Turn): Picture {
   const size = turn.transpose ? { width: height, height: width } : { width, height }
   return {
@@ -78,7 +78,7 @@ function turnBack(image: Image, { transpose, flipRows, flipColumns }: Turn): Ima
   })
 }
 
-/** A picture whose pixel (y, x) is the one of `image` that `from` tells. */
+/** A picture whose pixel (y, x) is `image`'s pixel `from(y, x)`. */
 function moved(
   image: Image,
   { width, height }: Pick<Image, 'width' | 'height'>,

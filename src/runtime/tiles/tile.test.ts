@@ -4,7 +4,10 @@ import { type Axis, blendedAxis, restoreInTiles, tileOffsets } from './tile.ts'
 import { defaultOverlap, nextSmallerTile, planTiles, type TilePlanInput } from './tilePlan.ts'
 
 const planned: TilePlanInput = {
-  ...{ width: 1000, height: 1000, scale: 1, window: undefined, freeBytes: 12.1e9 },
+  width: 1000,
+  height: 1000,
+  scale: 1,
+  budgetBytes: 6.05e9,
   size: { multipleOf: 8, minimum: 8 },
   memory: { fixedBytes: 1e9, bytesPerPixel: 5000 },
   tiling: { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 },
@@ -119,15 +122,15 @@ describe('tiles that fade into one another', () => {
 })
 
 describe('the plan', () => {
-  test('keeps a picture whole that fits half of the free memory, and cuts one that does not', () => {
+  test('keeps a picture whole that fits the memory budget, and cuts one that does not', () => {
     expect(planTiles(planned, {}).tilePx).toBeUndefined()
-    const cut = planTiles({ ...planned, freeBytes: 11.9e9 }, {})
+    const cut = planTiles({ ...planned, budgetBytes: 5.95e9 }, {})
     expect([cut.tilePx, cut.rows.tile, cut.rows.starts.length]).toEqual([512, 376, 3])
   })
 
   test('tiles share little more than the overlap, and see the grid of the network where the whole picture would', () => {
     for (const width of [1000, 1192, 3000, 4001]) {
-      const { columns } = planTiles({ ...planned, width, freeBytes: 11.9e9 }, {})
+      const { columns } = planTiles({ ...planned, width, budgetBytes: 5.95e9 }, {})
       const { starts, tile, length } = columns
       expect([tile % 8, length % 8, ...starts.map((start) => start % 8)]).toEqual([
         0,
@@ -151,7 +154,9 @@ describe('the plan', () => {
   })
 
   test('takes smaller tiles the less memory there is, in multiples, down to a floor', () => {
-    const sides = [4e9, 3e9, 2.2e9, 1e9].map((freeBytes) => planTiles({ ...planned, freeBytes }, {}).tilePx)
+    const sides = [2e9, 1.5e9, 1.1e9, 0.5e9].map(
+      (budgetBytes) => planTiles({ ...planned, budgetBytes }, {}).tilePx,
+    )
     expect(sides).toEqual([440, 312, 136, 64])
   })
 
@@ -170,11 +175,19 @@ describe('the plan', () => {
 
   test('takes the window of a network that has one', () => {
     const { rows, batch } = planTiles(
-      { ...planned, width: 30, window: 48, scale: 2, tiling: { ...planned.tiling, overlapPx: 16, batch: 8 } },
+      {
+        ...planned,
+        width: 30,
+        size: { ...planned.size, fixedSide: 48 },
+        scale: 2,
+        tiling: { ...planned.tiling, overlapPx: 16, batch: 8 },
+      },
       {},
     )
     expect([rows.tile, rows.weights[0]?.length, batch]).toEqual([48, 96, 8])
-    expect(() => planTiles({ ...planned, window: 48 }, { tile: 64 })).toThrow('tile: expected 48, the only')
+    expect(() => planTiles({ ...planned, size: { ...planned.size, fixedSide: 48 } }, { tile: 64 })).toThrow(
+      'tile: expected 48, the only',
+    )
   })
 
   test.each([
@@ -185,7 +198,7 @@ describe('the plan', () => {
     expect(() => planTiles(planned, request)).toThrow(message)
   })
 
-  test('the usual overlap is a quarter of the tile in steps of 8, and below the tile', () => {
+  test('the default overlap is a quarter of the tile in steps of 8, and below the tile', () => {
     expect([8, 16, 24, 32, 64, 96, 128, 512].map((side) => defaultOverlap(side))).toEqual([
       0, 8, 8, 8, 16, 24, 32, 32,
     ])

@@ -1,42 +1,46 @@
-// Pictures in overlapping tiles, from the top down: rows that no further tile touches are handed on at once, so that what is held
-// of the result is one row of tiles, however large the picture.
+// Restores a picture in overlapping tiles, from the top down. Rows that no further tile touches are emitted at once, so one row of
+// tiles is held in memory, however large the picture.
 
 import { RestoreError } from '../../core/errors.ts'
 import { inBands, nextTurn } from '../../core/rowBands.ts'
+import type { NamedData } from '../../core/session.ts'
 import { crop, type Image } from '../../data/image.ts'
 
+/** Runs tiles of one size through a network; `inputs` holds for this run alone, such as the time of a step. */
+export type RunTiles = (tiles: readonly Image[], inputs?: NamedData) => Promise<readonly Image[]>
+
 export interface TileOptions {
-  /** Side of a tile in pixels; the image's shorter side where that is less. */
+  /** Side of a tile in pixels; at most the image's shorter side. */
   readonly tilePx: number
   /** Pixels that neighbors share. */
   readonly overlapPx: number
 }
 
-/** Tiles along one axis: their side and starts in pixels of the input, and what every line of their outputs weighs. */
+/** Tiles along one axis: side and starts in pixels of the input, and the weight of every line of their outputs. */
 export interface Axis {
   readonly length: number
   readonly tile: number
   readonly starts: readonly number[]
-  /** For each tile [tile·scale]. */
+  /** Weights of each tile [tile·scale]. */
   readonly weights: readonly Float32Array[]
 }
 
 export interface TileJob<T extends Image = Image> {
   readonly rows: Axis
   readonly columns: Axis
-  /** Side of the network's output over that of its input. */
+  /** Output side over input side. */
   readonly scale: number
   /** Tiles in one run of the network, all of one row. */
   readonly batch: number
-  /** Part of the input [c h w]. */
+  /** Reads a part of the input [c h w]. */
   read(top: number, left: number, height: number, width: number): T
   run(tiles: readonly T[]): Promise<readonly Image[]>
-  /** Takes finished rows of the output, in their order; those of the input are not read again. */
+  /** Receives finished rows of the output, in order; rows of the input above them are not read again. */
   emit(top: number, rows: Image): void
   readonly onTile?: ((done: number, total: number) => void) | undefined
 }
 
-/** Starts of tiles that cover a line: every tile − overlap pixels, the last one at the end. */
+/** Starts of tiles that cover a line: every tile − overlap pixels, the last at the end. */
 export function tileOffsets(size: number, tile: number, overlap: number): number[] {
   const offsets: number[] = []
   for (let at = 0; at < size - tile; at += tile - overlap) offsets.push(at)
@@ -50,8 +54,8 @@ export function averagedAxis(length: number, tile: number, overlap: number, scal
 }
 
 /**
- * Tiles at about even distances that overlap and fade into one another: a border weighs nothing, so none is seen. All but the last
- * start at a multiple of `unit`.
+ * Evenly spaced tiles that overlap and fade into one another: borders have zero weight, so no seam shows. All but the last start at a
+ * multiple of `unit`.
  */
 export function blendedAxis(
   length: number,
@@ -100,7 +104,7 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
   let last: { readonly at: Batch<T>; readonly outputs: readonly Image[] } | undefined
   for (let now = read(0); now; ) {
     const running = job.run(now.tiles)
-    // Its error is told where it is awaited.
+    // The error surfaces where it is awaited.
     running.catch(() => {})
     await nextTurn()
     if (last) await joined.add(last.at, last.outputs)
@@ -113,7 +117,7 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
   if (last) await joined.add(last.at, last.outputs)
 }
 
-/** Outputs of tiles as they come, in rows that fade into one another. */
+/** Joins outputs of tiles, in rows that fade into one another. */
 class Join<T extends Image> {
   readonly #job: TileJob<T>
   readonly #rowTotals: Float32Array
@@ -143,7 +147,7 @@ class Join<T extends Image> {
     return { width, height, channels, data: new Float32Array(channels * height * width) }
   }
 
-  /** Rows that no further tile touches. */
+  /** Emits the rows that no further tile touches. */
   async #emit(strip: Image, row: number): Promise<void> {
     const { rows, scale, emit } = this.#job
     const top = (rows.starts[row] as number) * scale
@@ -157,7 +161,7 @@ class Join<T extends Image> {
   }
 }
 
-/** What all tiles of an axis weigh on each line of the output. */
+/** Total weight of all tiles of an axis on each line of the output. */
 function totals({ length, starts, weights }: Axis, scale: number): Float32Array {
   const total = new Float32Array(length * scale)
   starts.forEach((start, i) => {

@@ -13,16 +13,11 @@ import { float32Data, int64Data, viewAs } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
 import { crop, type Image, type Pixels } from '../../data/image.ts'
 import { type ClipOptions, clipDefaults } from '../../models/clip/clip.ts'
-import {
-  DaClip,
-  daClipLosses,
-  daClipOptionsFromWeights,
-  degradationWords,
-  maxLogitScale,
-} from '../../models/daclip/daclip.ts'
+import { DaClip, daClipLosses, daClipOptionsFromWeights } from '../../models/daclip/daclip.ts'
+import { degradationWords, maxLogitScale } from '../../models/daclip/words.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters, stateDict } from '../../nn/module.ts'
-import { loadModel } from '../../registry/networks.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../../torch/backend.ts'
 import { adamW, assign } from '../../torch/optim.ts'
 import { RandomGenerator } from '../../torch/rng.ts'

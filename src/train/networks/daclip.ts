@@ -17,9 +17,9 @@ import {
   daClipLosses,
   daClipOptionsFromWeights,
   type Embeddings,
-  maxLogitScale,
   startController,
 } from '../../models/daclip/daclip.ts'
+import { maxLogitScale } from '../../models/daclip/words.ts'
 import { emptyInit } from '../../nn/init.ts'
 import { loadWeights, stateDict } from '../../nn/module.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'

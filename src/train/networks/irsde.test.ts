@@ -11,7 +11,7 @@ import { cleanEstimate, createSde, denoisingSde, evaluateEach, restoringSde } fr
 import { LatentUnet } from '../../models/latentUnet/latentUnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { parameters } from '../../nn/module.ts'
-import { loadModel } from '../../registry/networks.ts'
+import { loadModel } from '../../registry/loadModel.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
 import { latentLosses, lowResolution, restoreBySampling, sdeLoss } from './irsde.ts'

@@ -19,8 +19,8 @@ import {
   startStep,
 } from '../../diffusion/irsde.ts'
 import { drawsNoise } from '../../diffusion/samplers.ts'
-import type { UnetInputs } from '../../models/conditionalUnet/conditionalUnet.ts'
 import { LatentUnet, latentUnetOptionsFromWeights } from '../../models/latentUnet/latentUnet.ts'
+import type { UnetInputs } from '../../models/unetInputs.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
 import { cropViews, type Draw } from '../loader/samples.ts'

@@ -1,0 +1,59 @@
+// Weights of the light network.
+
+import { freePhotos } from '../modelCard.ts'
+import type { NetworkFacts } from '../networkDescriptor.ts'
+
+const light = {
+  task: 'denoise',
+  scale: 1,
+  options: {},
+  license: 'apache',
+  paper: 'arXiv:2204.04676',
+} as const
+
+export const lightFacts = {
+  id: 'light',
+  signature: {
+    keys: ['intro.weight', 'encoders.0.0.norm1.body.weight', 'middle.0.beta', 'ending.weight'],
+  },
+  license: 'apache',
+  cards: [
+    {
+      ...light,
+      id: 'light-photo',
+      title: 'Light, noise and compression as cameras and the web leave them; small and fast',
+      checkpoint: 'light-photo.safetensors',
+      sha256: 'e1b3174b7948061a631961f7cb8feef7e9672bc2d36ef32bd102df36d33b6266',
+      reference: {
+        set: 'GB82-CC0',
+        protocol: 'RGB, 8-bit, camera-noise:shot=0.004,read=2 jpeg:quality=80',
+        psnr: 34.29,
+        command:
+          "limpid eval --model light-photo --data GB82-CC0 --metrics psnr --degrade 'camera-noise:shot=0.004,read=2 jpeg:quality=80'",
+      },
+      training: {
+        data: freePhotos,
+        command:
+          'limpid train recipes/light-photo.ts --data PHOTOS --set network.weights=runs/light-denoise/weights.safetensors --set validate.images.root=CBSD68 --out runs/light-photo',
+      },
+    },
+    {
+      ...light,
+      id: 'light-denoise',
+      title: 'Light, even noise of any strength up to 50 in color photos; small and fast',
+      checkpoint: 'light-denoise.safetensors',
+      sha256: '8e713f99f4cbad650cff9312b0026df8952d720a8bbc37cd906af8ab55fb2157',
+      reference: {
+        set: 'CBSD68',
+        protocol: 'RGB, 8-bit, sigma 25',
+        psnr: 31.14,
+        command: 'limpid eval --model light-denoise --data CBSD68 --protocol restormer-gaussian-color',
+      },
+      training: {
+        data: freePhotos,
+        command:
+          'limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise',
+      },
+    },
+  ],
+} as const satisfies NetworkFacts

@@ -1,0 +1,55 @@
+// From a checkpoint to a network with its weights.
+
+import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
+import { toFloat32 } from '../checkpoints/convert.ts'
+import type { ConfiguredNetwork, NamedTensors, NetworkDescription, Tap } from '../models/networkDescriptor.ts'
+import { emptyInit } from '../nn/init.ts'
+import { loadWeights, type WeightSource } from '../nn/module.ts'
+import { detectNetwork } from './networkSignatures.ts'
+import { type ModelId, networkOf } from './networks.ts'
+
+/**
+ * Describes the network of a checkpoint without reading its weights.
+ * @param overrides options that replace those the weights imply
+ * @throws RestoreError 'checkpoint' for unknown keys, 'usage' for an unknown override or one of another type
+ */
+export function recognize(checkpoint: Checkpoint, overrides?: object): ConfiguredNetwork<ModelId> {
+  const { id, tensors } = detectNetwork(checkpoint)
+  const shapes = new Map([...tensors].map(([key, { shape }]) => [key, shape]))
+  return networkOf(id).fromWeights(shapes, overrides)
+}
+
+/** A network with its weights in host memory. */
+export interface LoadedModel extends NetworkDescription<ModelId> {
+  readonly network: object
+  /** Named inputs to named outputs, eager or traced; checks names and shapes. */
+  forward(inputs: NamedTensors, tap?: Tap): NamedTensors
+  /** The same network with one of its parts as `forward`, for a session of its own. */
+  part(name: string): LoadedModel
+}
+
+/**
+ * Builds the network of a checkpoint and fills it, strict about keys, shapes and finite values.
+ * @param overrides options that replace those the weights imply
+ * @throws RestoreError 'checkpoint', naming all missing, unexpected and misshaped keys at once
+ */
+export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedModel {
+  const { create, adaptWeights, ignoredKeys, ...description } = recognize(checkpoint, overrides)
+  const { network, forward, part } = create(emptyInit())
+  const tensors = adaptWeights(detectNetwork(checkpoint).tensors)
+  const sources = [...tensors].flatMap(([key, stored]) =>
+    ignoredKeys.includes(key) ? [] : [[key, weightSource(stored)] as const],
+  )
+  loadWeights(network, new Map(sources))
+  const model: LoadedModel = {
+    ...description,
+    network,
+    forward,
+    part: (name) => ({ ...model, forward: part(name) }),
+  }
+  return model
+}
+
+function weightSource(stored: StoredTensor): WeightSource {
+  return { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }
+}
