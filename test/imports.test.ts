@@ -12,21 +12,21 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   nn: ['core'],
-  models: ['core', 'nn'],
+  models: ['core', 'nn', 'diffusion', 'checkpoints'],
   diffusion: ['core'],
   onnx: ['core'],
   torch: ['core', 'nn', 'native'],
   native: ['core'],
   checkpoints: ['core', 'nn'],
-  registry: ['core', 'nn', 'models', 'diffusion', 'checkpoints'],
+  registry: ['core', 'nn', 'models', 'checkpoints'],
   data: ['core'],
   degrade: ['core', 'data'],
   metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade'],
-  runtime: ['core', 'nn', 'onnx', 'registry', 'diffusion', 'checkpoints', 'data'],
+  runtime: ['core', 'nn', 'onnx', 'models', 'registry', 'diffusion', 'checkpoints', 'data'],
   train: ['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics'],
-  web: ['core', 'checkpoints', 'data', 'onnx', 'registry', 'runtime'],
-  'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'registry', 'runtime', 'web'],
-  'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'onnx', 'registry', 'runtime'],
+  web: ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime'],
+  'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
+  'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'models', 'onnx', 'registry', 'runtime'],
   'train.ts': [
     ...['native', 'core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'registry'],
     ...['data', 'degrade', 'metrics', 'train'],
@@ -148,12 +148,13 @@ test('inference and the browser never reach libtorch or training', () => {
   expect(forbidden.map(describeEdge)).toEqual([])
 })
 
-test('inference and the browser reach networks through the registry’s builders alone', () => {
+test('inference and the browser reach networks through the registry’s table alone', () => {
   const reached = reachedFrom(filesOf('runtime', 'web', 'web.ts'))
-  const ways = reached.filter(({ from, to }) => folderOf(to) === 'models' && folderOf(from) !== 'models')
-  expect(
-    ways.filter(({ from }) => from !== join('src', 'registry', 'networks.ts')).map(describeEdge),
-  ).toEqual([])
+  // Cards, tasks and what a descriptor is are data; a network's code is in the file named as its folder.
+  const isNetwork = (file: string) => /models[/\\](\w+)[/\\]\1\.ts$/.test(file)
+  const ways = reached.filter(({ from, to }) => isNetwork(to) && folderOf(from) !== 'models')
+  const table = join('src', 'registry', 'networks.ts')
+  expect(ways.filter(({ from }) => from !== table).map(describeEdge)).toEqual([])
 })
 
 test('the browser reaches nothing of Node', () => {

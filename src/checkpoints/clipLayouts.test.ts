@@ -4,7 +4,7 @@ import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { Clip, type ClipOptions, clipDefaults, clipOptionsFromWeights } from '../models/clip/clip.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { loadModel, recognize } from '../registry/loadModel.ts'
+import { describeNetwork, loadModel } from '../registry/loadModel.ts'
 import { type Checkpoint, loadTensor, type StoredTensor } from './checkpoint.ts'
 import { clipTensors, fitPositions, resizePositions } from './clipLayouts.ts'
 
@@ -111,7 +111,7 @@ describe('a CLIP checkpoint', () => {
     expect(model.options).toMatchObject({ activation: 'quickGelu' })
     const resolution: TensorData = { dtype: 'int64', shape: [], bytes: new Uint8Array(8) }
     const zip = checkpoint([...weights, ['input_resolution', resolution]])
-    expect(recognize(zip, given).options).toMatchObject({ activation: 'quickGelu' })
+    expect(describeNetwork(zip, given).options).toMatchObject({ activation: 'quickGelu' })
   })
 
   test('for images of another side has its positions resized', () => {

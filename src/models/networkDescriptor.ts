@@ -160,13 +160,15 @@ export interface NetworkDescriptor<Id extends string = string> {
   readonly optionsNotInWeights: readonly string[]
   /** What the network can be for, whatever its options. */
   readonly roleKind: Role['kind']
+  /** Options that the key shapes of a checkpoint imply, by name. */
+  optionsFromWeights(shapes: KeyShapes): Readonly<Record<string, unknown>>
   /**
    * Describes the network with the options that key shapes imply and `overrides` replace.
-   * @throws RestoreError 'usage' for an unknown override or one of another type
+   * @throws RestoreError 'usage' for an unknown override or one of another type, and for options that cannot run
    */
   fromWeights(shapes: KeyShapes, overrides?: object): ConfiguredNetwork<Id>
-  /** Describes the network with given options, the rest at their defaults; for networks without weights. */
-  fromOptions(overrides?: object): ConfiguredNetwork<Id>
+  /** Describes the network with trusted options, such as a card's, the rest at their defaults. */
+  fromOptions(options?: object): ConfiguredNetwork<Id>
 }
 
 /** What a network's options decide, bound to them. */
@@ -216,14 +218,12 @@ export function defineNetwork<const Id extends string, O extends object, N exten
     defaults,
     optionsNotInWeights,
     roleKind: role(definition.defaults).kind,
+    optionsFromWeights: (shapes) => recordOf(optionsFromWeights(shapes)),
     fromWeights: (shapes, overrides = {}) => {
       checkOverrides(defaults, overrides)
       return describe(definition, { ...definition.defaults, ...optionsFromWeights(shapes), ...overrides })
     },
-    fromOptions: (overrides = {}) => {
-      checkOverrides(defaults, overrides)
-      return describe(definition, { ...definition.defaults, ...overrides })
-    },
+    fromOptions: (options = {}) => describe(definition, { ...definition.defaults, ...options }),
   }
 }
 

@@ -2,21 +2,52 @@
 
 import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
-import type { ConfiguredNetwork, NamedTensors, NetworkDescription, Tap } from '../models/networkDescriptor.ts'
+import type { LicenseId } from '../models/modelCard.ts'
+import type {
+  ConfiguredNetwork,
+  NamedTensors,
+  NetworkDescription,
+  StoredTensors,
+  Tap,
+} from '../models/networkDescriptor.ts'
 import { emptyInit } from '../nn/init.ts'
+import type { KeyShapes } from '../nn/keyShapes.ts'
 import { loadWeights, type WeightSource } from '../nn/module.ts'
 import { detectNetwork } from './networkSignatures.ts'
 import { type ModelId, networkOf } from './networks.ts'
 
+/** The network of a checkpoint. */
+export interface RecognizedNetwork {
+  readonly id: ModelId
+  /** Options the weights imply, by name. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** License of the network's official weights. */
+  readonly license: LicenseId
+}
+
 /**
- * Describes the network of a checkpoint without reading its weights.
- * @param overrides options that replace those the weights imply
- * @throws RestoreError 'checkpoint' for unknown keys, 'usage' for an unknown override or one of another type
+ * Recognizes the network of a checkpoint from its keys and shapes, without reading weights.
+ * @throws RestoreError 'checkpoint' for keys of no known network
  */
-export function recognize(checkpoint: Checkpoint, overrides?: object): ConfiguredNetwork<ModelId> {
+export function recognize(checkpoint: Checkpoint): RecognizedNetwork {
   const { id, tensors } = detectNetwork(checkpoint)
-  const shapes = new Map([...tensors].map(([key, { shape }]) => [key, shape]))
-  return networkOf(id).fromWeights(shapes, overrides)
+  const { optionsFromWeights, facts } = networkOf(id)
+  return { id, options: optionsFromWeights(shapesOf(tensors)), license: facts.license }
+}
+
+/**
+ * Describes the network of a checkpoint, ready to be created, without reading weights.
+ * @param overrides options that replace those the weights imply
+ * @throws RestoreError 'checkpoint' for keys of no known network; 'usage' for an unknown override or one of another type, and for options
+ * that cannot run, such as no task for weights of several
+ */
+export function describeNetwork(checkpoint: Checkpoint, overrides?: object): ConfiguredNetwork<ModelId> {
+  const { id, tensors } = detectNetwork(checkpoint)
+  return networkOf(id).fromWeights(shapesOf(tensors), overrides)
+}
+
+function shapesOf(tensors: StoredTensors): KeyShapes {
+  return new Map([...tensors].map(([key, { shape }]) => [key, shape]))
 }
 
 /** A network with its weights in host memory. */
@@ -34,7 +65,7 @@ export interface LoadedModel extends NetworkDescription<ModelId> {
  * @throws RestoreError 'checkpoint', naming all missing, unexpected and misshaped keys at once
  */
 export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedModel {
-  const { create, adaptWeights, ignoredKeys, ...description } = recognize(checkpoint, overrides)
+  const { create, adaptWeights, ignoredKeys, ...description } = describeNetwork(checkpoint, overrides)
   const { network, forward, part } = create(emptyInit())
   const tensors = adaptWeights(detectNetwork(checkpoint).tensors)
   const sources = [...tensors].flatMap(([key, stored]) =>

@@ -10,7 +10,7 @@ import { networkFacts, networks } from './networks.ts'
 const layouts = networks.flatMap((network) => {
   const official = cards.filter(({ model }) => model === network.id)
   const variants = [
-    { name: network.id, options: {} },
+    { name: network.id, options: network.id === 'ipt' ? { task: '0' } : {} },
     ...official.map(({ id, options }) => ({ name: id, options })),
   ]
   return variants.map(({ name, options }) => {

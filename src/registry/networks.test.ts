@@ -6,7 +6,7 @@ import { encodeSafetensors } from '../checkpoints/safetensors.ts'
 import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { recognize } from './loadModel.ts'
+import { describeNetwork } from './loadModel.ts'
 
 function checkpoint(): Checkpoint {
   const options = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
@@ -20,7 +20,7 @@ function checkpoint(): Checkpoint {
 
 describe('overridden options', () => {
   test('replace those the weights imply', () => {
-    expect(recognize(checkpoint(), { heads: [1, 1, 1, 1] }).options).toMatchObject({
+    expect(describeNetwork(checkpoint(), { heads: [1, 1, 1, 1] }).options).toMatchObject({
       dim: 8,
       heads: [1, 1, 1, 1],
     })
@@ -34,6 +34,6 @@ describe('overridden options', () => {
     [{ bias: null }, 'options: expected bias of the same type as false, got null'],
     [{ toString: 1 }, 'options: expected names among channelsIn, channelsOut, dim,'],
   ])('are refused where they have another type: %j', (given, message) => {
-    expect(() => recognize(checkpoint(), given)).toThrow(message)
+    expect(() => describeNetwork(checkpoint(), given)).toThrow(message)
   })
 })

@@ -5,7 +5,7 @@ import { RestoreError } from '../core/errors.ts'
 import type { License, TrainedSampling } from '../models/modelCard.ts'
 import type { NetworkDescription } from '../models/networkDescriptor.ts'
 import { licenseOf, type ModelCard } from '../registry/cards.ts'
-import { recognize } from '../registry/loadModel.ts'
+import { describeNetwork } from '../registry/loadModel.ts'
 import { type ModelId, networkOf, networks } from '../registry/networks.ts'
 import {
   planSampling,
@@ -55,7 +55,7 @@ export function checkRequest(
   { weights, checkpoint, card, overrides }: RequestedWeights,
   request: NetworkRequest & { readonly guide?: string | undefined },
 ): CheckedRequest {
-  const network = recognize(checkpoint, overrides)
+  const network = describeNetwork(checkpoint, overrides)
   if (card) checkVariant({ weights, card, overrides }, network)
   const { id, role, scale } = network
   if (role.kind === 'guides' || role.kind === 'features') throw restoresNothing(id)

@@ -63,7 +63,7 @@ describe('a detector', () => {
 
   test('refuses a model that does not exist, beside weights too', async () => {
     await expect(createDetector({ weights, model: 'nothing' })).rejects.toThrow(
-      'model: expected one of light-photo',
+      'model: expected one of restormer-derain',
     )
   })
 

@@ -14,7 +14,7 @@ import { crop, type Image, pixelsToPlanes } from '../data/image.ts'
 import { degradationWords, maxLogitScale } from '../models/daclip/words.ts'
 import type { Guidance } from '../models/networkDescriptor.ts'
 import { detection } from '../models/tasks.ts'
-import { recognize } from '../registry/loadModel.ts'
+import { describeNetwork } from '../registry/loadModel.ts'
 import { type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
 import { resolveModel } from './resolveModel.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
@@ -132,7 +132,7 @@ function checkPrompts(prompts: readonly string[]): readonly string[] {
 
 /** The options of a DA-CLIP; refuses other networks. */
 function checkDetector(weights: string, checkpoint: Checkpoint): Embeddings {
-  const { id, role } = recognize(checkpoint)
+  const { id, role } = describeNetwork(checkpoint)
   if (role.kind === 'guides' && role.guidance.kind === 'embeddings') return role.guidance
   throw new RestoreError(
     'usage',

@@ -253,11 +253,11 @@ describe('opening', () => {
   })
 
   test.each([
-    [{ model: 'nothing' }, 'model: expected one of light-photo, light-denoise, light-detect'],
+    [{ model: 'nothing' }, 'model: expected one of restormer-derain'],
     [{ model: 'restormer-derain' }, 'expected --weights FILE with the official file deraining.pth'],
     [{ model: 'restormer-derain', weights }, 'expected weights of restormer-derain with dim 48, got 8'],
     [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
-    [{ weights, options: { heads: 1 } }, 'options: expected heads of the kind'],
+    [{ weights, options: { heads: 1 } }, 'options: expected heads of the same type as'],
     [{ weights, scale: 2 }, 'scale: expected 1, which'],
   ])('%j is refused', async (options, message) => {
     await expect(createRestorer(options)).rejects.toThrow(message)

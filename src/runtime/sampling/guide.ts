@@ -3,7 +3,7 @@
 import type { Checkpoint } from '../../checkpoints/checkpoint.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { Guidance, GuideNeed, NetworkDescription } from '../../models/networkDescriptor.ts'
-import { recognize } from '../../registry/loadModel.ts'
+import { describeNetwork } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
 
 /** The guide a network needs; undefined where it needs none. */
@@ -41,7 +41,7 @@ export function checkGuide(
   need: GuideNeed,
   { weights, guide }: Names,
 ): { readonly network: NetworkDescription<ModelId>; readonly guidance: Guidance } {
-  const network = recognize(checkpoint)
+  const network = describeNetwork(checkpoint)
   const { id, role } = network
   const guidance = role.kind === 'guides' ? role.guidance : undefined
   if (guidance?.kind !== need.kind)

@@ -200,11 +200,15 @@ describe('refused before a process is started is', () => {
       { weights: 'universal' },
       'expected --guide FILE, the DA-CLIP of 6 features that it was trained with, got none',
     ],
-    ['another kind', { weights: 'universal', guide: 'light' }, 'guide: expected weights of daclip beside'],
+    [
+      'another kind',
+      { weights: 'universal', guide: 'light' },
+      'guide: expected the DA-CLIP of 6 features that it was trained with beside',
+    ],
     [
       'the wrong kind of two',
       { weights: 'latent', guide: 'guide' },
-      'guide: expected weights of latent-unet beside',
+      'guide: expected the compression to 5 channels that it was trained with beside',
     ],
     [
       'another width',
@@ -230,7 +234,7 @@ describe('refused before a process is started is', () => {
     [
       'a guide by itself',
       { weights: 'guide' },
-      'got daclip, which is a part of others; give it as the guide',
+      'got daclip, which restores nothing by itself; pass it as the guide',
     ],
     ['an SDE that nothing tells', { weights: 'untold' }, 'expected maxSigma (--max-sigma)'],
     [
