@@ -20,6 +20,8 @@ import { lightFacts } from '../models/light/cards.ts'
 import { light } from '../models/light/light.ts'
 import { lightDiffusionFacts } from '../models/lightDiffusion/cards.ts'
 import { lightDiffusion } from '../models/lightDiffusion/lightDiffusion.ts'
+import { lightUpscaleFacts } from '../models/lightUpscale/cards.ts'
+import { lightUpscale } from '../models/lightUpscale/lightUpscale.ts'
 import type { NetworkDescriptor, NetworkFacts } from '../models/networkDescriptor.ts'
 import { restormerFacts } from '../models/restormer/cards.ts'
 import { restormer } from '../models/restormer/restormer.ts'
@@ -31,6 +33,7 @@ export const networkFacts = [
   dasrFacts,
   lightFacts,
   lightDiffusionFacts,
+  lightUpscaleFacts,
   conditionalUnetFacts,
   conditionalNafnetFacts,
   daClipFacts,
@@ -47,6 +50,7 @@ export const networks = [
   dasr,
   light,
   lightDiffusion,
+  lightUpscale,
   conditionalUnet,
   conditionalNafnet,
   daClip,
