@@ -38,8 +38,16 @@ describe('PNM', () => {
     const file = pnm('P6 # made by hand\n2\n# wide\n1 255\n', [1, 2, 3, 4, 5, 6])
     const { pixels, format } = await decodeBytes(file)
     expect([pixels.width, pixels.height, pixels.channels, format, ...pixels.data]).toEqual([
-      ...[2, 1, 3, 'pnm'],
-      ...[1, 2, 3, 4, 5, 6],
+      2,
+      1,
+      3,
+      'pnm',
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
     ])
     expect(await imageSize(file)).toEqual({ width: 2, height: 1, format: 'pnm' })
   })
@@ -66,12 +74,10 @@ describe('BMP', () => {
 
   test('of 24 bits, from the bottom up and from the top down', async () => {
     expect(await data(bmp({ width: 2, rows: 2, bits: 24, rowBytes }))).toEqual([
-      ...[7, 8, 9, 10, 11, 12],
-      ...[1, 2, 3, 4, 5, 6],
+      7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6,
     ])
     expect(await data(bmp({ width: 2, rows: -2, bits: 24, rowBytes }))).toEqual([
-      ...[1, 2, 3, 4, 5, 6],
-      ...[7, 8, 9, 10, 11, 12],
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
     ])
   })
 

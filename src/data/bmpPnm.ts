@@ -35,7 +35,9 @@ function readPnm(bytes: Uint8Array): BitmapHeader {
     at += match[0].length
     return Number(match[1])
   }
-  const [width, height, peak] = [number(), number(), number()]
+  const width = number()
+  const height = number()
+  const peak = number()
   const channels = bytes[1] === 0x36 ? 3 : 1
   checkSides(width, height)
   if (peak < 1 || peak > 65535) throw new Error(`a PNM with samples of 0 to ${peak}, not at most 65535`)
@@ -45,9 +47,10 @@ function readPnm(bytes: Uint8Array): BitmapHeader {
     const count = width * height * channels
     if (start + (count * depth) / 8 > bytes.length) throw cutShort()
     const data = depth === 8 ? new Uint8Array(count) : new Uint16Array(count)
-    const [full, view] = [depth === 8 ? 255 : 65535, viewOf(bytes)]
+    const full = depth === 8 ? 255 : 65535
+    const view = viewOf(bytes)
     for (let i = 0; i < count; i++) {
-      const value = depth === 8 ? (bytes[start + i] as number) : view.getUint16(start + i * 2)
+      const value = depth === 8 ? bytes[start + i]! : view.getUint16(start + i * 2)
       data[i] = peak === full ? value : Math.round((Math.min(value, peak) / peak) * full)
     }
     return { width, height, channels, hasAlpha: false, data }
@@ -57,13 +60,16 @@ function readPnm(bytes: Uint8Array): BitmapHeader {
 
 function readBmp(bytes: Uint8Array): BitmapHeader {
   const view = viewOf(bytes)
-  const [start, infoSize] = [view.getUint32(10, true), view.getUint32(14, true)]
+  const start = view.getUint32(10, true)
+  const infoSize = view.getUint32(14, true)
   if (infoSize < 40 || bytes.length < 14 + infoSize)
     throw new Error(`a BMP with a header of ${infoSize} bytes`)
-  const [width, rows] = [view.getInt32(18, true), view.getInt32(22, true)]
+  const width = view.getInt32(18, true)
+  const rows = view.getInt32(22, true)
   const height = Math.abs(rows)
   checkSides(width, height)
-  const [bits, compression] = [view.getUint16(28, true), view.getUint32(30, true)]
+  const bits = view.getUint16(28, true)
+  const compression = view.getUint32(30, true)
   const isPlain = compression === 0 || (compression === 3 && bits === 32 && hasUsualMasks(view, infoSize))
   if (!isPlain || ![1, 4, 8, 24, 32].includes(bits)) {
     throw new Error(`a BMP of ${bits} bits with compression ${compression}; only uncompressed ones are read`)
@@ -81,8 +87,7 @@ function readBmp(bytes: Uint8Array): BitmapHeader {
         const color = palette
           ? entryOf(palette, row, x, bits)
           : row.subarray((x * bits) / 8, (x * bits) / 8 + 3)
-        for (let c = 0; c < channels; c++)
-          data[(y * width + x) * channels + c] = color[channels - 1 - c] as number
+        for (let c = 0; c < channels; c++) data[(y * width + x) * channels + c] = color[channels - 1 - c]!
       }
     }
     return { width, height, channels, hasAlpha: false, data }
@@ -108,7 +113,7 @@ function paletteOf(bytes: Uint8Array, start: number, count: number): readonly Ui
 function entryOf(palette: readonly Uint8Array[], row: Uint8Array, x: number, bits: number): Uint8Array {
   const perByte = 8 / bits
   const shift = 8 - bits - (x % perByte) * bits
-  return palette[((row[Math.floor(x / perByte)] as number) >> shift) & (2 ** bits - 1)] as Uint8Array
+  return palette[(row[Math.floor(x / perByte)]! >> shift) & (2 ** bits - 1)]!
 }
 
 function checkSides(width: number, height: number): void {

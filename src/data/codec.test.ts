@@ -55,7 +55,7 @@ describe('images in and out', () => {
     // What Display P3 calls (0.8, 0.4, 0.4) is sRGB (0.8596, 0.3704, 0.3865), by the matrices of the two standards.
     const p3 = Uint16Array.from({ length: 36 }, (_, i) => Math.round((i % 3 === 0 ? 0.8 : 0.4) * 65535))
     const { data, width, height } = (await decodeImage(await taggedP3(p3))).image
-    const first = [0, 1, 2].map((c) => data[c * width * height] as number)
+    const first = [0, 1, 2].map((c) => data[c * width * height]!)
     for (const [c, value] of [0.8596, 0.3704, 0.3865].entries()) expect(first[c]).toBeCloseTo(value, 2)
   })
 
@@ -84,10 +84,7 @@ describe('images in and out', () => {
   })
 
   test('opacity survives a conversion from another profile', async () => {
-    const samples = Uint16Array.from(
-      { length: 2 * 4 },
-      (_, i) => [52428, 26214, 26214, 300 + i][i % 4] as number,
-    )
+    const samples = Uint16Array.from({ length: 2 * 4 }, (_, i) => [52428, 26214, 26214, 300 + i][i % 4]!)
     const file = await sharp(samples, { raw: { width: 2, height: 1, channels: 4 } })
       .toColourspace('rgb16')
       .withIccProfile('p3')

@@ -74,7 +74,7 @@ export async function decodeBytes(
 
 function narrowed(samples: Uint8Array | Uint16Array): Uint8Array {
   const bytes = new Uint8Array(samples.length)
-  for (let i = 0; i < samples.length; i++) bytes[i] = Math.round((samples[i] as number) / 257)
+  for (let i = 0; i < samples.length; i++) bytes[i] = Math.round(samples[i]! / 257)
   return bytes
 }
 
@@ -143,8 +143,8 @@ function pickGray(samples: Uint8Array | Uint16Array, stored: number): Uint8Array
   const kept = stored === 4 ? 2 : 1
   const picked = samples.slice(0, (samples.length / stored) * kept)
   for (let from = 0, to = 0; to < picked.length; from += stored, to += kept) {
-    picked[to] = samples[from] as number
-    if (kept === 2) picked[to + 1] = samples[from + 3] as number
+    picked[to] = samples[from]!
+    if (kept === 2) picked[to + 1] = samples[from + 3]!
   }
   return picked
 }
@@ -152,7 +152,7 @@ function pickGray(samples: Uint8Array | Uint16Array, stored: number): Uint8Array
 function fillRange(samples: Uint8Array | Uint16Array, bits: number): void {
   const white = (2 ** bits - 1) * 2 ** (16 - bits)
   for (let i = 0; i < samples.length; i++) {
-    samples[i] = Math.min(Math.round(((samples[i] as number) / white) * 65535), 65535)
+    samples[i] = Math.min(Math.round((samples[i]! / white) * 65535), 65535)
   }
 }
 
@@ -293,7 +293,7 @@ async function write(
   shape: Shape,
   { format, metadata, foreign, quality }: WriteOptions,
 ): Promise<Uint8Array> {
-  const encode = encoders[format] as Encode
+  const encode = encoders[format]!
   const pipeline = encode(rasterOf(samples, shape, metadata), shape, quality)
   const isDeepAvif = samples instanceof Uint16Array && format === 'avif'
   const bytes = await (isDeepAvif
@@ -328,7 +328,7 @@ function samplesFor(image: Image, is16Bit: boolean, format: string): Uint8Array 
   if (format !== 'avif') return quantize(image, 65535, new Uint16Array(image.data.length))
   // 12 bits, which libvips takes from the upper ones.
   const samples = quantize(image, 4095, new Uint16Array(image.data.length))
-  for (let i = 0; i < samples.length; i++) samples[i] = (samples[i] as number) * 16
+  for (let i = 0; i < samples.length; i++) samples[i] = samples[i]! * 16
   return samples
 }
 

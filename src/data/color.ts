@@ -57,11 +57,7 @@ export function withChannels(image: Image, channels: 1 | 3): Image {
   if (channels === 3) for (let c = 0; c < 3; c++) data.set(image.data, c * pixels)
   else {
     for (let i = 0; i < pixels; i++) {
-      const [r, g, b] = [0, 1, 2].map((c) => (image.data[c * pixels + i] as number) * 255) as [
-        number,
-        number,
-        number,
-      ]
+      const [r, g, b] = [0, 1, 2].map((c) => image.data[c * pixels + i]! * 255) as [number, number, number]
       data[i] = roundHalfEven(0.299 * r + 0.587 * g + 0.114 * b) / 255
     }
   }

@@ -33,8 +33,7 @@ export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, cha
   const pixels = samples.length / (channels + 1)
   const kept = samples.slice(0, pixels * channels) as T
   for (let pixel = 0; pixel < pixels; pixel++) {
-    for (let c = 0; c < channels; c++)
-      kept[pixel * channels + c] = samples[pixel * (channels + 1) + c] as number
+    for (let c = 0; c < channels; c++) kept[pixel * channels + c] = samples[pixel * (channels + 1) + c]!
   }
   return kept
 }
@@ -44,10 +43,12 @@ export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixe
   readonly image: Image
   readonly alpha: Float32Array | undefined
 } {
-  const [pixels, step, peak] = [width * height, channels + (hasAlpha ? 1 : 0), peakOf(data)]
+  const pixels = width * height
+  const step = channels + (hasAlpha ? 1 : 0)
+  const peak = peakOf(data)
   const planes = new Float32Array(data.length)
   for (let c = 0; c < step; c++) {
-    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = (data[i * step + c] as number) / peak
+    for (let i = 0; i < pixels; i++) planes[c * pixels + i] = data[i * step + c]! / peak
   }
   const image = { width, height, channels, data: planes.subarray(0, channels * pixels) }
   return { image, alpha: hasAlpha ? planes.subarray(channels * pixels) : undefined }
@@ -107,7 +108,7 @@ export function quantize<T extends Uint8Array | Uint16Array>(
   const pixels = data.length / channels
   for (let c = 0; c < channels; c++) {
     for (let i = 0; i < pixels; i++) {
-      const value = Math.min(Math.max(data[c * pixels + i] as number, 0), 1)
+      const value = Math.min(Math.max(data[c * pixels + i]!, 0), 1)
       out[i * channels + c] = roundHalfEven(Math.fround(value * peak))
     }
   }

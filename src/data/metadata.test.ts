@@ -4,7 +4,8 @@ import { decodeBytes, decodeImage, encodeImage } from './codec.ts'
 import { carrierPng, uprightExif } from './metadata.ts'
 import { profileKind } from './profiles.ts'
 
-const [width, height] = [6, 4]
+const width = 6
+const height = 4
 const samples = Uint8Array.from({ length: width * height * 3 }, (_, i) => 40 + ((i * 53) % 160))
 
 /** EXIF with a maker, an orientation, and a second directory, where the thumbnail is. */
@@ -73,7 +74,7 @@ describe('what a file says besides its pixels', () => {
     else expect(written.exif?.toString('latin1')).toContain('Canon')
     const again = await decodeImage(file)
     expect([again.image.width, again.image.height]).toEqual([height, width])
-    const apart = again.image.data.map((value, i) => value - (decoded.image.data[i] as number))
+    const apart = again.image.data.map((value, i) => value - decoded.image.data[i]!)
     expect(Math.abs(apart.reduce((sum, value) => sum + value, 0) / apart.length)).toBeLessThan(0.03)
     if (format === 'png' || format === 'tiff') expect(Math.max(...apart.map(Math.abs))).toBeLessThan(0.01)
   })
@@ -106,7 +107,7 @@ describe('pixels of another profile', () => {
     expect(narrow.pixels.data).toBeInstanceOf(Uint8Array)
     expect([...narrow.pixels.data]).not.toEqual([...turned])
     const back = await stored(await encodeImage(decoded))
-    const apart = back.map((value, i) => Math.abs(value - (turned[i] as number)))
+    const apart = back.map((value, i) => Math.abs(value - turned[i]!))
     // Colors that sRGB cannot hold are clipped; these samples hold a few of them.
     expect(apart.filter((difference) => difference > 1).length).toBeLessThan(apart.length / 3)
     expect(apart.filter((difference) => difference === 0).length).toBeGreaterThan(apart.length / 2)

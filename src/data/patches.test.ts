@@ -18,7 +18,7 @@ function rowsOf({ data, width }: { data: Float32Array; width: number }, channel 
 
 const flipud = (rows: number[][]) => [...rows].reverse()
 /** numpy.rot90: a quarter turn counter-clockwise. */
-const rot90 = (rows: number[][]) => rows.map((_, y) => rows.map((row) => row[rows.length - 1 - y] as number))
+const rot90 = (rows: number[][]) => rows.map((_, y) => rows.map((row) => row[rows.length - 1 - y]!))
 
 describe('a patch', () => {
   test.each([0, 1, 2, 3, 4, 5, 6, 7])('of mode %i is turned as NumPy turns it', (mode) => {
@@ -95,10 +95,11 @@ describe('places', () => {
     const small = pixelsOf(4, 3)
     const large: Pixels = { ...pixelsOf(8, 6), data: new Uint8Array(48) }
     for (let i = 0; i < 48; i++) {
-      large.data[i] = small.data[Math.floor(i / 16) * 4 + Math.floor((i % 8) / 2)] as number
+      large.data[i] = small.data[Math.floor(i / 16) * 4 + Math.floor((i % 8) / 2)]!
     }
     const place = { top: 1, left: 2, sidePx: 3, mode: 3 } as const
-    const [near, far] = [cutPatch(small, place), cutPatch(large, scalePlace(place, 2))]
+    const near = cutPatch(small, place)
+    const far = cutPatch(large, scalePlace(place, 2))
     const every2nd = rowsOf(far).filter((_, y) => y % 2 === 0)
     expect(every2nd.map((row) => row.filter((_, x) => x % 2 === 0))).toEqual(rowsOf(near))
   })

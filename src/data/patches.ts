@@ -60,9 +60,8 @@ export function cutPatch(pixels: Pixels, place: Place, channels: number = pixels
   for (let c = 0; c < pixels.channels; c++) {
     let at = c * plane
     for (let y = 0; y < side; y++) {
-      const from = (down[y] as number) + c
-      for (let x = 0; x < side; x++)
-        data[at++] = unit[samples[from + (right[x] as number)] as number] as number
+      const from = down[y]! + c
+      for (let x = 0; x < side; x++) data[at++] = unit[samples[from + right[x]!]!]!
     }
   }
   for (let c = pixels.channels; c < channels; c++) data.copyWithin(c * plane, 0, plane)

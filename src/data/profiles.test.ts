@@ -36,7 +36,7 @@ test.each([
 ])('the way to sRGB and back over %s loses nothing', (_, tag) => {
   const { toSrgb, fromSrgb } = grayTables(profileOf(tag))
   const eightBits = Array.from({ length: 256 }, (_, i) => i * 257)
-  const back = eightBits.map((value) => Math.round((fromSrgb[toSrgb[value] as number] as number) / 257))
+  const back = eightBits.map((value) => Math.round(fromSrgb[toSrgb[value]!]! / 257))
   expect(back).toEqual(Array.from({ length: 256 }, (_, i) => i))
 })
 

@@ -55,7 +55,7 @@ export function grayTables(profile: Uint8Array): {
 }
 
 function distance(table: Uint16Array, at: number, value: number): number {
-  return Math.abs((table[at] as number) - value)
+  return Math.abs(table[at]! - value)
 }
 
 /** The tags' bytes by name; undefined where this is no profile. */

@@ -37,9 +37,10 @@ export function rasterOf(samples: Samples, shape: Shape, metadata: ImageMetadata
 /** Pixels of a profile in sRGB, in 16 bits, so that the way back to the profile gives the file's own samples again. */
 export async function toSrgb(pixels: Pixels, profile: Uint8Array): Promise<Pixels> {
   const { width, height, channels, hasAlpha, data } = pixels
-  const [step, scale] = [channels + (hasAlpha ? 1 : 0), 65535 / peakOf(data)]
+  const step = channels + (hasAlpha ? 1 : 0)
+  const scale = 65535 / peakOf(data)
   const all = new Uint16Array(data.length)
-  for (let i = 0; i < data.length; i++) all[i] = (data[i] as number) * scale
+  for (let i = 0; i < data.length; i++) all[i] = data[i]! * scale
   if (channels === 1) lookUp(all, step, grayTables(profile).toSrgb)
   else {
     const color = hasAlpha ? withoutAlpha(all, channels) : all
@@ -47,7 +48,7 @@ export async function toSrgb(pixels: Pixels, profile: Uint8Array): Promise<Pixel
     const converted = await convert(pipeline.withIccProfile('srgb'))
     if (!hasAlpha) return { ...pixels, data: converted }
     for (let pixel = 0; pixel < width * height; pixel++) {
-      for (let c = 0; c < 3; c++) all[pixel * 4 + c] = converted[pixel * 3 + c] as number
+      for (let c = 0; c < 3; c++) all[pixel * 4 + c] = converted[pixel * 3 + c]!
     }
   }
   return { ...pixels, data: all }
@@ -79,7 +80,7 @@ export function foreignProfile(icc: Uint8Array | undefined, channels: number): U
 }
 
 function lookUp(samples: Uint16Array, step: number, table: Uint16Array): void {
-  for (let i = 0; i < samples.length; i += step) samples[i] = table[samples[i] as number] as number
+  for (let i = 0; i < samples.length; i += step) samples[i] = table[samples[i]!]!
 }
 
 /** The carrier enlarged, with the samples put in by OR: exact, and everything that the carrier says stays. */

@@ -39,19 +39,21 @@ function direct(
   border: Border,
 ): number[] {
   return Array.from({ length: data.length }, (_, at) => {
-    const [c, y, x] = [Math.floor(at / (height * width)), Math.floor(at / width) % height, at % width]
+    const c = Math.floor(at / (height * width))
+    const y = Math.floor(at / width) % height
+    const x = at % width
     if (c >= channels) throw new Error('beyond the last channel')
     return weights.reduce((sum, weight, i) => {
       const v = borderIndex(y + Math.floor(i / size) - (size >> 1), height, border)
       const u = borderIndex(x + (i % size) - (size >> 1), width, border)
-      return sum + weight * (data[(c * height + v) * width + u] as number)
+      return sum + weight * data[(c * height + v) * width + u]!
     }, 0)
   })
 }
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length)
-  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
+  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0)
 }
 
 function moments({ size, weights }: Kernel): {
@@ -165,7 +167,7 @@ describe('kernels', () => {
   test('a disc is even inside and as wide as its radius; a small one is a single pixel', () => {
     const { size, weights } = disc(4.5)
     expect(size).toBe(11)
-    const row = [...weights.subarray(5 * 11, 6 * 11)].map((w) => w / (weights[60] as number))
+    const row = [...weights.subarray(5 * 11, 6 * 11)].map((w) => w / weights[60]!)
     expect(row).toEqual([0, ...Array.from({ length: 9 }, () => expect.closeTo(1, 1)), 0])
     expect([...disc(0.01).weights].filter((w) => w > 0)).toEqual([1])
   })
@@ -180,7 +182,7 @@ describe('kernels', () => {
 
   test('a shake spans its length and depends on its stream', () => {
     const { size, weights } = trajectoryMotion(15, counterRandom(8))
-    const used = [...weights.keys()].filter((i) => (weights[i] as number) > 0)
+    const used = [...weights.keys()].filter((i) => weights[i]! > 0)
     const extent = (axis: (i: number) => number) => Math.max(...used.map(axis)) - Math.min(...used.map(axis))
     const most = Math.max(
       extent((i) => i % size),

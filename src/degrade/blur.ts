@@ -24,14 +24,15 @@ import { resample } from './resize.ts'
 function factorize({ size, weights }: Kernel): readonly [Float64Array, Float64Array] | undefined {
   let largest = 0
   weights.forEach((weight, i) => {
-    if (Math.abs(weight) > Math.abs(weights[largest] as number)) largest = i
+    if (Math.abs(weight) > Math.abs(weights[largest]!)) largest = i
   })
-  const peak = weights[largest] as number
-  const [y, x] = [Math.floor(largest / size), largest % size]
+  const peak = weights[largest]!
+  const y = Math.floor(largest / size)
+  const x = largest % size
   const row = weights.slice(y * size, (y + 1) * size)
-  const column = Float64Array.from({ length: size }, (_, i) => (weights[i * size + x] as number) / peak)
+  const column = Float64Array.from({ length: size }, (_, i) => weights[i * size + x]! / peak)
   const isProduct = weights.every((weight, i) => {
-    const product = (column[Math.floor(i / size)] as number) * (row[i % size] as number)
+    const product = column[Math.floor(i / size)]! * row[i % size]!
     return Math.abs(weight - product) <= 1e-12 * Math.abs(peak)
   })
   return isProduct ? [column, row] : undefined
@@ -66,14 +67,14 @@ function correlateTiles(image: Image, { size, weights }: Kernel, border: Border)
   const { tile, valid, pair, correlate } = correlator(size, weights)
   const indices = (length: number) =>
     Int32Array.from({ length: length + tile }, (_, i) => borderIndex(i - (size >> 1), length, border))
-  const [rows, columns] = [indices(height), indices(width)]
+  const rows = indices(height)
+  const columns = indices(width)
   const data = new Float32Array(image.data.length)
 
   const read = (values: Float64Array, { channel, top, left }: Corner) => {
     for (let y = 0; y < tile; y++) {
-      const from = (channel * height + (rows[top + y] as number)) * width
-      for (let x = 0; x < tile; x++)
-        values[y * tile + x] = image.data[from + (columns[left + x] as number)] as number
+      const from = (channel * height + rows[top + y]!) * width
+      for (let x = 0; x < tile; x++) values[y * tile + x] = image.data[from + columns[left + x]!]!
     }
   }
   const write = (values: Float64Array, { channel, top, left }: Corner) => {
@@ -85,11 +86,11 @@ function correlateTiles(image: Image, { size, weights }: Kernel, border: Border)
   for (let i = 0; i < corners.length; i += 2) {
     const both = corners.slice(i, i + 2)
     both.forEach((corner, k) => {
-      read(pair[k] as Float64Array, corner)
+      read(pair[k]!, corner)
     })
     correlate()
     both.forEach((corner, k) => {
-      write(pair[k] as Float64Array, corner)
+      write(pair[k]!, corner)
     })
   }
   return { ...image, data }

@@ -28,7 +28,8 @@ function mosaicChannel(y: number, x: number): number {
 /** Every channel of a mosaic [h w], by the mean of its nearest elements. */
 function demosaic(mosaic: Float32Array, width: number, height: number): Float32Array {
   const data = new Float32Array(3 * width * height)
-  const [sums, counts] = [new Float64Array(3), new Float64Array(3)]
+  const sums = new Float64Array(3)
+  const counts = new Float64Array(3)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       sums.fill(0)
@@ -36,15 +37,14 @@ function demosaic(mosaic: Float32Array, width: number, height: number): Float32A
       for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
         for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
           const c = mosaicChannel(v, u)
-          sums[c] = (sums[c] as number) + (mosaic[v * width + u] as number)
-          counts[c] = (counts[c] as number) + 1
+          sums[c] = sums[c]! + mosaic[v * width + u]!
+          counts[c] = counts[c]! + 1
         }
       }
       const own = mosaicChannel(y, x)
-      sums[own] = mosaic[y * width + x] as number
+      sums[own] = mosaic[y * width + x]!
       counts[own] = 1
-      for (let c = 0; c < 3; c++)
-        data[(c * height + y) * width + x] = (sums[c] as number) / Math.max(counts[c] as number, 1)
+      for (let c = 0; c < 3; c++) data[(c * height + y) * width + x] = sums[c]! / Math.max(counts[c]!, 1)
     }
   }
   return data
@@ -70,8 +70,8 @@ export function sensorErrors(linear: Image, sensor: Sensor, random: Random): Flo
   const mosaic = new Float32Array(pixels)
   for (let i = 0; i < pixels; i++) {
     const c = mosaicChannel(Math.floor(i / width), i % width)
-    const gain = colorGains[c] as number
-    mosaic[i] = gain * sensorError((data[c * pixels + i] as number) / gain, sensor, random)
+    const gain = colorGains[c]!
+    mosaic[i] = gain * sensorError(data[c * pixels + i]! / gain, sensor, random)
   }
   return demosaic(mosaic, width, height)
 }
@@ -79,7 +79,7 @@ export function sensorErrors(linear: Image, sensor: Sensor, random: Random): Flo
 function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
   const linear = image.data.map((value) => toLinear(clamp01(value)))
   const errors = sensorErrors({ ...image, data: linear }, sensor, random)
-  const data = linear.map((value, i) => fromLinear(clamp01(value + (errors[i] as number))))
+  const data = linear.map((value, i) => fromLinear(clamp01(value + errors[i]!)))
   return { ...image, data }
 }
 

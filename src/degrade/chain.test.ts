@@ -26,7 +26,7 @@ const double: Degrade = (input) => ({ ...input, data: input.data.map((value) => 
 const zero: Image = { channels: 1, height: 1, width: 1, data: new Float32Array(1) }
 
 function values(degrade: Degrade, count = 2000): number[] {
-  return Array.from({ length: count }, (_, i) => degrade(zero, counterRandom(i)).data[0] as number)
+  return Array.from({ length: count }, (_, i) => degrade(zero, counterRandom(i)).data[0]!)
 }
 
 function share(all: readonly number[], value: number): number {

@@ -8,7 +8,7 @@ import { degradations } from './degradationTable.ts'
 
 function apply(image: Image, random: Random, steps: readonly Degrade[], order: readonly number[]): Image {
   // Each step has a stream of its own, so that a change to one does not change the chance of the others.
-  return order.reduce((current, step) => (steps[step] as Degrade)(current, random.fork(step)), image)
+  return order.reduce((current, step) => steps[step]!(current, random.fork(step)), image)
 }
 
 /** One after the other. */

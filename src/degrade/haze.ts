@@ -61,12 +61,14 @@ function guidedFilter(guide: Field, field: Field, sigma: number, softness: numbe
   const slope = emptyField(guide.width, guide.height)
   const offset = emptyField(guide.width, guide.height)
   for (let i = 0; i < slope.values.length; i++) {
-    const [g, f] = [meanGuide.values[i]!, meanField.values[i]!]
+    const g = meanGuide.values[i]!
+    const f = meanField.values[i]!
     const a = (meanProduct.values[i]! - g * f) / (Math.max(meanSquare.values[i]! - g * g, 0) + softness)
     slope.values[i] = a
     offset.values[i] = f - a * g
   }
-  const [a, b] = [blurField(slope, sigma), blurField(offset, sigma)]
+  const a = blurField(slope, sigma)
+  const b = blurField(offset, sigma)
   const values = guide.values.map((g, i) => Math.min(Math.max(a.values[i]! * g + b.values[i]!, 0), 1))
   return { ...guide, values }
 }

@@ -36,7 +36,8 @@ function clearLine(
   thickness: number,
 ): void {
   const radius = Math.max(thickness / 2, 0.5)
-  const [dx, dy] = [x1 - x0, y1 - y0]
+  const dx = x1 - x0
+  const dy = y1 - y0
   const square = dx * dx + dy * dy
   const bottom = Math.min(Math.max(y0, y1) + radius, height - 1)
   const right = Math.min(Math.max(x0, x1) + radius, width - 1)
@@ -44,7 +45,8 @@ function clearLine(
     for (let x = Math.max(Math.ceil(Math.min(x0, x1) - radius), 0); x <= right; x++) {
       const along = square > 0 ? ((x - x0) * dx + (y - y0) * dy) / square : 0
       const t = Math.min(Math.max(along, 0), 1)
-      const [u, v] = [x - x0 - t * dx, y - y0 - t * dy]
+      const u = x - x0 - t * dx
+      const v = y - y0 - t * dy
       if (u * u + v * v <= radius * radius) values[y * width + x] = 0
     }
   }
@@ -76,7 +78,8 @@ const drawBrush: Pen = (mask, thickness, random) => {
 const drawBlock: Pen = (mask, thickness, random) => {
   const { width, height, values } = mask
   const side = () => Math.max(Math.round(thickness * between(random, 2, 6)), 1)
-  const [wide, high] = [side(), side()]
+  const wide = side()
+  const high = side()
   const left = Math.floor((width + wide) * random.uniform()) - wide
   const top = Math.floor((height + high) * random.uniform()) - high
   for (let y = Math.max(top, 0); y < Math.min(top + high, height); y++) {
@@ -86,21 +89,28 @@ const drawBlock: Pen = (mask, thickness, random) => {
 
 // Letters as lines between the points a..o of a grid of 3 x 5, row by row; a space lifts the pen.
 const letters = [
-  ...[
-    'mbo jl',
-    'camo',
-    'amnlfba',
-    'camo gh',
-    'cam gh',
-    'am co gi',
-    'bn',
-    'am cgo',
-    'amo',
-    'mahco',
-    'maoc',
-    'acoma',
-  ],
-  ...['macig', 'macigo', 'cagiom', 'ac bn', 'amoc', 'anc', 'amhoc', 'ao cm', 'ahc hn', 'acmo'],
+  'mbo jl',
+  'camo',
+  'amnlfba',
+  'camo gh',
+  'cam gh',
+  'am co gi',
+  'bn',
+  'am cgo',
+  'amo',
+  'mahco',
+  'maoc',
+  'acoma',
+  'macig',
+  'macigo',
+  'cagiom',
+  'ac bn',
+  'amoc',
+  'anc',
+  'amhoc',
+  'ao cm',
+  'ahc hn',
+  'acmo',
 ] as const
 
 /** A line of text, a little askew. */
@@ -108,13 +118,15 @@ const drawText: Pen = (mask, thickness, random) => {
   const { width, height } = mask
   const unit = thickness * between(random, 1.1, 2)
   const [sin, cos] = sinCos(between(random, -0.3, 0.3))
-  const [left, top] = [width * between(random, -0.2, 0.9), height * between(random, -0.05, 1)]
+  const left = width * between(random, -0.2, 0.9)
+  const top = height * between(random, -0.05, 1)
   const letterCount = 4 + random.integer(16)
   for (let i = 0; i < letterCount; i++) {
     if (random.uniform() < 0.15) continue
     const place = (name: string): Point => {
       const point = name.charCodeAt(0) - 97
-      const [x, y] = [unit * (3.4 * i + (point % 3)), unit * Math.floor(point / 3)]
+      const x = unit * (3.4 * i + (point % 3))
+      const y = unit * Math.floor(point / 3)
       return [left + cos * x - sin * y, top + sin * x + cos * y]
     }
     for (const line of letters[random.integer(letters.length)]!.split(' ')) {

@@ -16,15 +16,14 @@ interface Plane {
 
 // Annex K.1 and K.2, row by row.
 const luminanceTable = [
-  ...[16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55],
-  ...[14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62],
-  ...[18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92],
-  ...[49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99],
+  16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22,
+  29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103,
+  121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ]
 const chrominanceTable = [
-  ...[17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99],
-  ...[24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99, 99, 99],
-  ...Array<number>(32).fill(99),
+  17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99,
+  99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+  99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ]
 
 /** A table of steps at a quality of 1..100, scaled as libjpeg does. */
@@ -49,8 +48,13 @@ const c3072 = 25172
 
 /** One-dimensional DCT of eight values `step` apart, in place; output is scaled by 2^(13 - shift) sqrt(8). */
 function transform(block: Int32Array, at: number, step: number, shift: number): void {
-  const [i1, i2, i3, i4] = [at + step, at + 2 * step, at + 3 * step, at + 4 * step]
-  const [i5, i6, i7] = [at + 5 * step, at + 6 * step, at + 7 * step]
+  const i1 = at + step
+  const i2 = at + 2 * step
+  const i3 = at + 3 * step
+  const i4 = at + 4 * step
+  const i5 = at + 5 * step
+  const i6 = at + 6 * step
+  const i7 = at + 7 * step
   const s07 = block[at]! + block[i7]!
   const d07 = block[at]! - block[i7]!
   const s16 = block[i1]! + block[i6]!
@@ -82,11 +86,22 @@ function transform(block: Int32Array, at: number, step: number, shift: number): 
 
 /** The inverse of {@link transform}, in place; output is scaled by 2^(13 - shift) sqrt(8). */
 function invert(block: Int32Array, at: number, step: number, shift: number): void {
-  const [i1, i2, i3, i4] = [at + step, at + 2 * step, at + 3 * step, at + 4 * step]
-  const [i5, i6, i7] = [at + 5 * step, at + 6 * step, at + 7 * step]
+  const i1 = at + step
+  const i2 = at + 2 * step
+  const i3 = at + 3 * step
+  const i4 = at + 4 * step
+  const i5 = at + 5 * step
+  const i6 = at + 6 * step
+  const i7 = at + 7 * step
   const half = 1 << (shift - 1)
-  const [x0, x1, x2, x3] = [block[at]!, block[i1]!, block[i2]!, block[i3]!]
-  const [x4, x5, x6, x7] = [block[i4]!, block[i5]!, block[i6]!, block[i7]!]
+  const x0 = block[at]!
+  const x1 = block[i1]!
+  const x2 = block[i2]!
+  const x3 = block[i3]!
+  const x4 = block[i4]!
+  const x5 = block[i5]!
+  const x6 = block[i6]!
+  const x7 = block[i7]!
 
   const e = Math.imul(x2 + x6, c0541)
   const e2 = e - Math.imul(x6, c1847)
@@ -125,7 +140,8 @@ function codePlane({ width, height, values }: Plane, table: Int32Array): Plane {
         block[i] = values[y * width + Math.min(left + (i & 7), width - 1)]! - 128
       }
       codeBlock(block, table)
-      const [rows, columns] = [Math.min(8, height - top), Math.min(8, width - left)]
+      const rows = Math.min(8, height - top)
+      const columns = Math.min(8, width - left)
       for (let y = 0; y < rows; y++) {
         const at = (top + y) * width + left
         for (let x = 0; x < columns; x++) {
@@ -156,10 +172,14 @@ function codeBlock(block: Int32Array, table: Int32Array): void {
 function toYcc(rgb: Uint8Array, width: number, height: number): [Plane, Plane, Plane] {
   const pixels = width * height
   const plane = (): Plane => ({ width, height, values: new Uint8Array(pixels) })
-  const [luma, cb, cr] = [plane(), plane(), plane()]
+  const luma = plane()
+  const cb = plane()
+  const cr = plane()
   const chromaOffset = (128 << 16) + 32767
   for (let i = 0; i < pixels; i++) {
-    const [r, g, b] = [rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!]
+    const r = rgb[3 * i]!
+    const g = rgb[3 * i + 1]!
+    const b = rgb[3 * i + 2]!
     luma.values[i] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16
     cb.values[i] = (-11059 * r - 21709 * g + 32768 * b + chromaOffset) >> 16
     cr.values[i] = (32768 * r - 27439 * g - 5329 * b + chromaOffset) >> 16
@@ -313,7 +333,8 @@ export const jpegBlocks = defineDegradation({
   apply(image, drawn, random) {
     const { width, height } = image
     const first = compressJpeg(image, drawn.quality, drawn.subsampling)
-    const [left, top] = [1 + random.integer(7), 1 + random.integer(7)]
+    const left = 1 + random.integer(7)
+    const top = 1 + random.integer(7)
     const moved = compressJpeg(extend(first, left, top), drawn.second, drawn.subsampling)
     return crop(moved, top, left, height, width)
   },
@@ -321,13 +342,14 @@ export const jpegBlocks = defineDegradation({
 
 /** Repeats the first column and row to the left of and above an image. */
 function extend({ width, height, channels, data }: Image, left: number, top: number): Image {
-  const [wide, high] = [width + left, height + top]
+  const wide = width + left
+  const high = height + top
   const out = new Float32Array(channels * wide * high)
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < high; y++) {
       const from = (c * height + Math.max(y - top, 0)) * width
       const to = (c * high + y) * wide
-      out.fill(data[from] as number, to, to + left)
+      out.fill(data[from]!, to, to + left)
       out.set(data.subarray(from, from + width), to + left)
     }
   }

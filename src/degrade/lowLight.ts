@@ -112,8 +112,10 @@ function outline(width: number, height: number, shape: string, random: Random): 
     shape === 'patch' ? 3 : 2,
     random,
   ).values
-  const [x0, y0] = [width * between(random, 0.3, 0.7), height * between(random, 0.3, 0.7)]
-  const [a, b] = [random.normal(), random.normal()]
+  const x0 = width * between(random, 0.3, 0.7)
+  const y0 = height * between(random, 0.3, 0.7)
+  const a = random.normal()
+  const b = random.normal()
   const norm = Math.sqrt(a * a + b * b) || 1
   const radius = reach * between(random, 0.2, 0.35)
   const stretch = between(random, 0.6, 1.6)

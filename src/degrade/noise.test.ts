@@ -21,8 +21,9 @@ function plane({ data, channels }: Image, c: number): Float32Array {
 }
 
 function correlation(a: Float32Array, b: Float32Array): number {
-  const [p, q] = [statistics(a), statistics(b)]
-  const covariance = a.reduce((sum, x, i) => sum + (x - p.mean) * ((b[i] as number) - q.mean), 0) / a.length
+  const p = statistics(a)
+  const q = statistics(b)
+  const covariance = a.reduce((sum, x, i) => sum + (x - p.mean) * (b[i]! - q.mean), 0) / a.length
   return covariance / (p.deviation * q.deviation)
 }
 
@@ -32,7 +33,7 @@ describe('publishedGaussianNoise', () => {
     const random = numpyRandom(0)
     const numbers = Array.from({ length: 12 }, () => random.normal())
     const noisy = publishedGaussianNoise(image, 25)
-    const expected = [0, 1, 2].flatMap((c) => [0, 1, 2, 3].map((i) => numbers[3 * i + c] as number))
+    const expected = [0, 1, 2].flatMap((c) => [0, 1, 2, 3].map((i) => numbers[3 * i + c]!))
     expect([...noisy.data]).toEqual(expected.map((x) => Math.fround(0.5 + (25 / 255) * x)))
     expect(publishedGaussianNoise(image, 25)).toEqual(noisy)
     expect(Math.max(...publishedGaussianNoise(flat(1), 50).data)).toBeGreaterThan(1.3)
@@ -123,7 +124,8 @@ describe('camera', () => {
 
   test('keeps the mean, correlates neighbors and makes red noisier than green', () => {
     const noisy = degrade(flat(0.6), counterRandom(4))
-    const [red, green] = [plane(noisy, 0), plane(noisy, 1)]
+    const red = plane(noisy, 0)
+    const green = plane(noisy, 1)
     expect(statistics(green).mean).toBeCloseTo(0.6, 2)
     expect(statistics(red).deviation).toBeGreaterThan(statistics(green).deviation)
     expect(correlation(red.subarray(1), red.subarray(0, red.length - 1))).toBeGreaterThan(0.3)

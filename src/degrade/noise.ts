@@ -20,7 +20,7 @@ export function addGaussianNoise(image: Image, sigma: number, random: Random): I
   const normals = new Float32Array(image.data.length)
   random.fillNormal(normals)
   const deviation = sigma / 255
-  return withData(image, (value, i) => value + deviation * (normals[i] as number))
+  return withData(image, (value, i) => value + deviation * normals[i]!)
 }
 
 /**
@@ -35,7 +35,7 @@ export function publishedGaussianNoise(image: Image, sigma: number): Image {
   const deviation = sigma / 255
   for (let i = 0; i < data.length; i++) {
     const at = (i % channels) * pixels + Math.floor(i / channels)
-    data[at] = (image.data[at] as number) + deviation * random.normal()
+    data[at] = image.data[at]! + deviation * random.normal()
   }
   return { ...image, data }
 }
@@ -48,7 +48,7 @@ function fieldFor(
 ): Float32Array {
   if (color === 'color') return values(data.length)
   const plane = values(data.length / channels)
-  return data.map((_, i) => plane[i % plane.length] as number)
+  return data.map((_, i) => plane[i % plane.length]!)
 }
 
 function normalsOf(random: Random): (count: number) => Float32Array {
@@ -89,7 +89,7 @@ export const noise = defineDegradation({
   apply: (image, drawn, random) => {
     const field = fieldFor(image, drawn.color, normalsOf(random))
     const deviation = drawn.sigma / 255
-    const add = (value: number, i: number) => value + deviation * (field[i] as number)
+    const add = (value: number, i: number) => value + deviation * field[i]!
     return withData(image, drawn.clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
   },
 })
@@ -102,7 +102,7 @@ export const speckle = defineDegradation({
   apply: (image, drawn, random) => {
     const field = fieldFor(image, drawn.color, normalsOf(random))
     const deviation = drawn.sigma / 255
-    const scaled = (value: number, i: number) => value * (1 + deviation * (field[i] as number))
+    const scaled = (value: number, i: number) => value * (1 + deviation * field[i]!)
     return withData(image, drawn.clip === 'on' ? (value, i) => clamp01(scaled(value, i)) : scaled)
   },
 })
@@ -112,7 +112,7 @@ function grayOf({ channels, data }: Image): Float32Array {
   const shares = channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels)
   const gray = new Float32Array(pixels)
   shares.forEach((share, c) => {
-    for (let i = 0; i < pixels; i++) gray[i] = (gray[i] as number) + share * (data[c * pixels + i] as number)
+    for (let i = 0; i < pixels; i++) gray[i] = gray[i]! + share * data[c * pixels + i]!
   })
   return gray
 }
@@ -147,7 +147,7 @@ export const poisson = defineDegradation({
       const mean = clamp01(value)
       return scale * (samplePoisson(mean * peak, random) / peak - mean)
     })
-    const add = (value: number, i: number) => value + (errors[i % errors.length] as number)
+    const add = (value: number, i: number) => value + errors[i % errors.length]!
     return withData(image, clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
   },
 })
@@ -183,6 +183,6 @@ export const saltAndPepper = defineDegradation({
         return u < amount * salt ? 1 : u < amount ? 0 : 0.5
       }),
     )
-    return withData(image, (value, i) => (hits[i] === 0.5 ? value : (hits[i] as number)))
+    return withData(image, (value, i) => (hits[i] === 0.5 ? value : hits[i]!))
   },
 })

@@ -213,7 +213,11 @@ function snowFlakes(width: number, height: number, shape: SnowShape, random: Ran
         drawStroke(field, {
           x: x + (blob === 0 ? 0 : 0.45 * radius * random.normal()),
           y: y + (blob === 0 ? 0 : 0.45 * radius * random.normal()),
-          ...{ dx, dy, length, core, taper: 0.3 },
+          dx,
+          dy,
+          length,
+          core,
+          taper: 0.3,
           radius: blob === 0 ? radius : radius * between(random, 0.5, 0.8),
           opacity: blob === 0 ? opacity : 0.5 * opacity,
         })

@@ -22,7 +22,9 @@ function emptyDrops(width: number, height: number): Drops {
   return {
     cover: emptyField(width, height),
     bulge: emptyField(width, height),
-    ...{ x: plane(), y: plane(), radius: plane() },
+    x: plane(),
+    y: plane(),
+    radius: plane(),
   }
 }
 
@@ -30,7 +32,8 @@ function emptyDrops(width: number, height: number): Drops {
 function placeDrop(drops: Drops, x: number, y: number, radius: number, random: Random): void {
   const circles = [{ x, y, radius: 0.8 * radius }]
   for (let i = 0; i < 4; i++) {
-    const [dx, dy] = [random.normal(), random.normal()]
+    const dx = random.normal()
+    const dy = random.normal()
     circles.push({
       x: x + 0.2 * radius * dx,
       y: y + 0.28 * radius * dy,
@@ -44,7 +47,8 @@ function placeDrop(drops: Drops, x: number, y: number, radius: number, random: R
       // A smooth union: the squares add up.
       let sum = 0
       for (const circle of circles) {
-        const [u, v] = [(column - circle.x) / circle.radius, (row - circle.y) / circle.radius]
+        const u = (column - circle.x) / circle.radius
+        const v = (row - circle.y) / circle.radius
         const inside = Math.max(1 - 0.5 * (u * u + v * v), 0)
         sum += inside * inside
       }
@@ -82,9 +86,12 @@ function sample(values: Float32Array, width: number, height: number, x: number, 
   const turn = Math.abs(x) % (2 * width)
   const u = Math.min(turn < width ? turn : 2 * width - turn, width - 1)
   const v = Math.min(Math.max(y, 0), height - 1)
-  const [left, top] = [Math.floor(u), Math.floor(v)]
-  const [right, bottom] = [Math.min(left + 1, width - 1), Math.min(top + 1, height - 1)]
-  const [fx, fy] = [u - left, v - top]
+  const left = Math.floor(u)
+  const top = Math.floor(v)
+  const right = Math.min(left + 1, width - 1)
+  const bottom = Math.min(top + 1, height - 1)
+  const fx = u - left
+  const fy = v - top
   const upper = values[top * width + left]! * (1 - fx) + values[top * width + right]! * fx
   const lower = values[bottom * width + left]! * (1 - fx) + values[bottom * width + right]! * fx
   return upper * (1 - fy) + lower * fy
@@ -95,7 +102,8 @@ function seenThrough(image: Image, drops: Drops, view: number, random: Random): 
   const { width, height, channels, data } = image
   const pixels = width * height
   const light = airlight(image, 0.5)
-  const [lampX, lampY] = [between(random, -0.5, 0.5), between(random, -0.6, -0.35)]
+  const lampX = between(random, -0.5, 0.5)
+  const lampY = between(random, -0.6, -0.35)
   const out = new Float32Array(data.length)
   for (let c = 0; c < channels; c++) {
     // A drop shows its surroundings small, so finely sampled means blurred.
@@ -106,11 +114,13 @@ function seenThrough(image: Image, drops: Drops, view: number, random: Random): 
     const lamp = light[c]!
     for (let i = 0; i < pixels; i++) {
       if (drops.bulge.values[i]! <= 0) continue
-      const [dx, dy] = [(i % width) - drops.x[i]!, Math.floor(i / width) - drops.y[i]!]
+      const dx = (i % width) - drops.x[i]!
+      const dy = Math.floor(i / width) - drops.y[i]!
       const value = sample(plane, width, height, drops.x[i]! - view * dx, drops.y[i]! - view * dy)
       const bulge = drops.bulge.values[i]!
       const rim = 0.5 + 0.5 * smoothstep(0, 0.45, bulge)
-      const [u, v] = [dx / drops.radius[i]! - lampX, dy / drops.radius[i]! - lampY]
+      const u = dx / drops.radius[i]! - lampX
+      const v = dy / drops.radius[i]! - lampY
       const glint = 0.4 * smoothstep(0.05, 0.002, u * u + v * v)
       const lit = value * rim * 0.95 + 0.06 * lamp
       out[c * pixels + i] = lit + glint * (lamp - lit)

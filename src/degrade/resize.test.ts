@@ -28,12 +28,13 @@ function direct(line: readonly number[], outputSize: number, scale: number): num
   return Array.from({ length: outputSize }, (_, j) => {
     const u = (j + 1) / scale + 0.5 * (1 - 1 / scale)
     const left = Math.floor(u - width / 2)
-    let [sum, total] = [0, 0]
+    let sum = 0
+    let total = 0
     for (let i = left; i < left + Math.ceil(width) + 2; i++) {
       const weight = stretch * cubic(stretch * (u - i))
       const table = [...line, ...[...line].reverse()]
       const at = (((i - 1) % table.length) + table.length) % table.length
-      sum += weight * (table[at] as number)
+      sum += weight * table[at]!
       total += weight
     }
     return sum / total
@@ -47,7 +48,7 @@ function lineOf(values: readonly number[]): Image {
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, within: number): void {
   expect(actual.length).toBe(expected.length)
   for (let i = 0; i < actual.length; i++)
-    expect(Math.abs((actual[i] as number) - (expected[i] as number))).toBeLessThanOrEqual(within)
+    expect(Math.abs(actual[i]! - expected[i]!)).toBeLessThanOrEqual(within)
 }
 
 describe('imresize', () => {
@@ -76,15 +77,14 @@ describe('imresize', () => {
     const image = noise(2, 18, 18)
     const turned = {
       ...image,
-      data: image.data.map(
-        (_, i) => image.data[i - (i % 324) + (i % 18) * 18 + Math.floor((i % 324) / 18)] as number,
-      ),
+      data: image.data.map((_, i) => image.data[i - (i % 324) + (i % 18) * 18 + Math.floor((i % 324) / 18)]!),
     }
-    const [a, b] = [imresize(image, 1 / 3), imresize(turned, 1 / 3)]
+    const a = imresize(image, 1 / 3)
+    const b = imresize(turned, 1 / 3)
     expect([a.channels, a.height, a.width]).toEqual([2, 6, 6])
     expectClose(
       b.data,
-      a.data.map((_, i) => a.data[i - (i % 36) + (i % 6) * 6 + Math.floor((i % 36) / 6)] as number),
+      a.data.map((_, i) => a.data[i - (i % 36) + (i % 6) * 6 + Math.floor((i % 36) / 6)]!),
       1e-7,
     )
     const second = { ...image, channels: 1, data: image.data.slice(324) }
@@ -94,7 +94,7 @@ describe('imresize', () => {
   test('rounds 8-bit images after each pass, halves away from zero', () => {
     const image = bytes(1, 24, 36)
     const level = (value: number) => Math.min(Math.max(Math.floor(value + 0.5), 0), 255)
-    const at = (y: number, x: number) => Math.round((image.data[y * 36 + x] as number) * 255)
+    const at = (y: number, x: number) => Math.round(image.data[y * 36 + x]! * 255)
     const columns = Array.from({ length: 36 }, (_, x) =>
       direct(
         Array.from({ length: 24 }, (_, y) => at(y, x)),
@@ -104,7 +104,7 @@ describe('imresize', () => {
     )
     const expected = Array.from({ length: 12 }, (_, y) =>
       direct(
-        columns.map((column) => column[y] as number),
+        columns.map((column) => column[y]!),
         18,
         0.5,
       ).map(level),

@@ -61,7 +61,8 @@ export function imresize(image: Image, scale: number, options: ResizeOptions = {
 /** MATLAB's `imresize(image, [height width])`. */
 export function resizeTo(image: Image, { height, width }: Size, options: ResizeOptions = {}): Image {
   const taps = (from: number, to: number) => tapsOf(from, to, to / from, options)
-  const [rows, columns] = [taps(image.height, height), taps(image.width, width)]
+  const rows = taps(image.height, height)
+  const columns = taps(image.width, width)
   // MATLAB treats the axis that shrinks more first, which matters where passes are rounded.
   if (options.rounding !== 'uint8' || height / image.height <= width / image.width)
     return resample(image, { rows, columns }, options.rounding)
@@ -75,12 +76,14 @@ export function resample(
   { rows, columns }: { readonly rows: Taps; readonly columns: Taps },
   rounding: Rounding = 'none',
 ): Image {
-  const [height, width] = [rows.starts.length, columns.starts.length]
+  const height = rows.starts.length
+  const width = columns.starts.length
   const isRounded = rounding === 'uint8'
   // Whole numbers, so that halves are exact.
   const source = isRounded ? image.data.map((value) => roundHalfUp(255 * value)) : image.data
   const data = new Float32Array(image.channels * height * width)
-  const [down, along] = [groupTaps(rows), groupTaps(columns)]
+  const down = groupTaps(rows)
+  const along = groupTaps(columns)
   const line = paddedLine(along)
   const pixels = image.height * image.width
   for (let c = 0; c < image.channels; c++) {
@@ -115,24 +118,19 @@ function groupTaps(taps: Taps): Taps {
 function sumRows(plane: Float32Array, taps: Taps, y: number, out: Float64Array): void {
   const { inputSize, count, starts, weights, border } = taps
   const width = out.length
-  const rowOf = (t: number) => borderIndex((starts[y] as number) + t - y * count, inputSize, border) * width
+  const rowOf = (t: number) => borderIndex(starts[y]! + t - y * count, inputSize, border) * width
   out.fill(0)
   for (let t = y * count; t < (y + 1) * count; t += 4) {
     const a = rowOf(t)
     const b = rowOf(t + 1)
     const c = rowOf(t + 2)
     const d = rowOf(t + 3)
-    const wa = weights[t] as number
-    const wb = weights[t + 1] as number
-    const wc = weights[t + 2] as number
-    const wd = weights[t + 3] as number
+    const wa = weights[t]!
+    const wb = weights[t + 1]!
+    const wc = weights[t + 2]!
+    const wd = weights[t + 3]!
     for (let x = 0; x < width; x++) {
-      out[x] =
-        (out[x] as number) +
-        wa * (plane[a + x] as number) +
-        wb * (plane[b + x] as number) +
-        wc * (plane[c + x] as number) +
-        wd * (plane[d + x] as number)
+      out[x] = out[x]! + wa * plane[a + x]! + wb * plane[b + x]! + wc * plane[c + x]! + wd * plane[d + x]!
     }
   }
 }
@@ -152,23 +150,23 @@ function paddedLine({ inputSize, count, starts }: Taps): PaddedLine {
 }
 
 function fillBorders({ before, all, middle }: PaddedLine, { inputSize, border }: Taps): void {
-  for (let i = 0; i < before; i++) all[i] = middle[borderIndex(i - before, inputSize, border)] as number
+  for (let i = 0; i < before; i++) all[i] = middle[borderIndex(i - before, inputSize, border)]!
   for (let i = before + inputSize; i < all.length; i++)
-    all[i] = middle[borderIndex(i - before, inputSize, border)] as number
+    all[i] = middle[borderIndex(i - before, inputSize, border)]!
 }
 
 function sumAlong({ before, all }: PaddedLine, { count, starts, weights }: Taps, out: Float32Array): void {
   for (let x = 0; x < out.length; x++) {
-    let from = (starts[x] as number) + before
+    let from = starts[x]! + before
     let a = 0
     let b = 0
     let c = 0
     let d = 0
     for (let t = x * count; t < (x + 1) * count; t += 4, from += 4) {
-      a += (weights[t] as number) * (all[from] as number)
-      b += (weights[t + 1] as number) * (all[from + 1] as number)
-      c += (weights[t + 2] as number) * (all[from + 2] as number)
-      d += (weights[t + 3] as number) * (all[from + 3] as number)
+      a += weights[t]! * all[from]!
+      b += weights[t + 1]! * all[from + 1]!
+      c += weights[t + 2]! * all[from + 2]!
+      d += weights[t + 3]! * all[from + 3]!
     }
     out[x] = a + b + (c + d)
   }
@@ -180,8 +178,7 @@ function roundHalfUp(value: number): number {
 }
 
 function saturate(values: Float32Array | Float64Array): void {
-  for (let i = 0; i < values.length; i++)
-    values[i] = Math.min(Math.max(roundHalfUp(values[i] as number), 0), 255)
+  for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(roundHalfUp(values[i]!), 0), 255)
 }
 
 export const resize = defineDegradation({

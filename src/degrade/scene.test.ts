@@ -18,7 +18,9 @@ import { wild } from './wild.ts'
 function scene(width: number, height: number, channels: number): Image {
   const data = new Float32Array(channels * height * width)
   for (let i = 0; i < data.length; i++) {
-    const [c, y, x] = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width]
+    const c = Math.floor(i / (width * height))
+    const y = Math.floor(i / width) % height
+    const x = i % width
     data[i] = (y < height / 2 ? 0.7 : 0.35) + 0.15 * sinCos(x / (3 + c))[0] * sinCos(y / 4)[1]
   }
   return { width, height, channels, data }
@@ -48,8 +50,16 @@ function kind<P extends Parameters>(degradation: Degradation<P>): Kind {
 }
 
 const kinds = [
-  ...[kind(jpeg), kind(jpegBlocks), kind(rain), kind(snow), kind(raindrops), kind(haze)],
-  ...[kind(lowLight), kind(shadow), kind(holes), kind(wild)],
+  kind(jpeg),
+  kind(jpegBlocks),
+  kind(rain),
+  kind(snow),
+  kind(raindrops),
+  kind(haze),
+  kind(lowLight),
+  kind(shadow),
+  kind(holes),
+  kind(wild),
 ]
 
 function digest({ data }: Image): string {
@@ -112,7 +122,8 @@ const apply = <P extends Parameters>(degradation: Degradation<P>, settings: Part
 
 test('rain brightens, more with more of it, and leaves the image alone with none', () => {
   const before = mean(image.data)
-  const [light, heavy] = [apply(rain, { amount: 20, veil: 0.1 }), apply(rain, { amount: 120, veil: 0.3 })]
+  const light = apply(rain, { amount: 20, veil: 0.1 })
+  const heavy = apply(rain, { amount: 120, veil: 0.3 })
   expect(mean(light)).toBeGreaterThan(before + 0.002)
   expect(mean(heavy)).toBeGreaterThan(mean(light) + 0.03)
   expect(apply(rain, { amount: 0, veil: 0 })).toEqual(image.data)

@@ -18,7 +18,8 @@ const { fround } = Math
 
 function cubic32(x: number): number {
   const d = Math.abs(x)
-  const [square, cube] = [fround(d * d), fround(fround(d * d) * d)]
+  const square = fround(d * d)
+  const cube = fround(fround(d * d) * d)
   if (d <= 1) return fround(fround(fround(1.5 * cube) - fround(2.5 * square)) + 1)
   if (d > 2) return 0
   return fround(fround(fround(fround(-0.5 * cube) + fround(2.5 * square)) - fround(4 * d)) + 2)
@@ -51,11 +52,12 @@ function officialTaps(inputSize: number, scale: number): Taps {
     return weights.map((weight) => fround(weight / sum))
   })
   const kept = rows[0]?.flatMap((weight, t) => (weight === 0 ? [] : [t])) ?? []
-  const [first = 0, last = 0] = [kept[0], kept.at(-1)]
+  const first = kept[0] ?? 0
+  const last = kept.at(-1) ?? 0
   const count = last - first + 1
   const weights = new Float64Array(size * count)
   rows.forEach((row, j) => {
-    for (const t of kept) weights[j * count + t - first] = row[t] as number
+    for (const t of kept) weights[j * count + t - first] = row[t]!
   })
   return { inputSize, count, starts: starts.map((start) => start + first), weights, border: 'clamp' }
 }
@@ -70,12 +72,13 @@ export function dasrBicubic(image: Image, scale: number): Image {
 
 /** The top left pixel of every square of `step` pixels. */
 export function subsample({ channels, height, width, data }: Image, step: number): Image {
-  const [rows, columns] = [Math.floor(height / step), Math.floor(width / step)]
+  const rows = Math.floor(height / step)
+  const columns = Math.floor(width / step)
   const out = new Float32Array(channels * rows * columns)
   let at = 0
   for (let c = 0; c < channels; c++)
     for (let y = 0; y < rows; y++)
-      for (let x = 0; x < columns; x++) out[at++] = data[(c * height + y * step) * width + x * step] as number
+      for (let x = 0; x < columns; x++) out[at++] = data[(c * height + y * step) * width + x * step]!
   return { channels, height: rows, width: columns, data: out }
 }
 

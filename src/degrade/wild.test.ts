@@ -8,7 +8,8 @@ import { underDisplayPsf, wienerKernel, wild } from './wild.ts'
 /** Stripes and a ramp. */
 function picture(width: number, height: number, channels: number): Image {
   const data = new Float32Array(channels * height * width).map((_, i) => {
-    const [y, x] = [Math.floor(i / width) % height, i % width]
+    const y = Math.floor(i / width) % height
+    const x = i % width
     return x % 8 < 4 ? 0.2 + (0.3 * y) / height : 0.7
   })
   return { width, height, channels, data }

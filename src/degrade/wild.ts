@@ -64,10 +64,13 @@ function kernelKind(random: Random): KernelKind {
 }
 
 function drawKernel(kind: KernelKind, size: number, sigmas: Range, random: Random): Kernel {
-  const [sigma, sigma2] = [between(random, ...sigmas), between(random, ...sigmas)]
+  const sigma = between(random, ...sigmas)
+  const sigma2 = between(random, ...sigmas)
   const angle = between(random, -Math.PI, Math.PI)
-  const [betaGaussian, betaPlateau] = [between(random, 0.5, 2), between(random, 1, 1.5)]
-  const [round, oblong] = [covarianceOf(sigma, sigma, 0), covarianceOf(sigma, sigma2, angle)]
+  const betaGaussian = between(random, 0.5, 2)
+  const betaPlateau = between(random, 1, 1.5)
+  const round = covarianceOf(sigma, sigma, 0)
+  const oblong = covarianceOf(sigma, sigma2, angle)
   const make: Readonly<Record<KernelKind, () => Kernel>> = {
     iso: () => roughen(isotropicGaussian(size, sigma), random),
     aniso: () => roughen(anisotropicGaussian(size, oblong), random),
@@ -95,12 +98,15 @@ function roughen({ size, weights }: Kernel, random: Random): Kernel {
 export function underDisplayPsf(random: Random): Kernel {
   const size = 41
   const center = size >> 1
-  const [core, step] = [between(random, 0.5, 1), between(random, 5, 9)]
-  const [orders, veil] = [between(random, 0.1, 0.35), between(random, 0.05, 0.2)]
+  const core = between(random, 0.5, 1)
+  const step = between(random, 5, 9)
+  const orders = between(random, 0.1, 0.35)
+  const veil = between(random, 0.05, 0.2)
   const spot = (x: number, y: number, sigma: number) =>
     exp((-x * x - y * y) / (2 * sigma * sigma)) / (2 * Math.PI * sigma * sigma)
   const weights = Float64Array.from({ length: size * size }, (_, i) => {
-    const [x, y] = [(i % size) - center, Math.floor(i / size) - center]
+    const x = (i % size) - center
+    const y = Math.floor(i / size) - center
     let sum = (1 - orders - veil) * spot(x, y, core) + veil * spot(x, y, 8)
     // Orders along the two axes of the grid; those across it are too weak to see.
     for (const order of [-2, -1, 1, 2]) {
@@ -124,7 +130,8 @@ export function wienerKernel({ size, weights }: Kernel, ratio: number): Kernel {
   const re = new Float64Array(n * n)
   const im = new Float64Array(n * n)
   for (let i = 0; i < weights.length; i++) {
-    const [y, x] = [Math.floor(i / size) - (size >> 1), (i % size) - (size >> 1)]
+    const y = Math.floor(i / size) - (size >> 1)
+    const x = (i % size) - (size >> 1)
     re[((y + n) % n) * n + ((x + n) % n)] = weights[i]!
   }
   for (const along of [1, n]) fourierLines(re, im, along, { sin, cos })
@@ -138,7 +145,8 @@ export function wienerKernel({ size, weights }: Kernel, ratio: number): Kernel {
   const side = n - 1
   const out = new Float64Array(side * side)
   for (let i = 0; i < out.length; i++) {
-    const [y, x] = [Math.floor(i / side) - (side >> 1), (i % side) - (side >> 1)]
+    const y = Math.floor(i / side) - (side >> 1)
+    const x = (i % side) - (side >> 1)
     out[i] = re[((y + n) % n) * n + ((x + n) % n)]!
   }
   return { size: side, weights: out }
@@ -153,13 +161,16 @@ interface Roots {
 function fourierLines(re: Float64Array, im: Float64Array, along: number, { sin, cos }: Roots): void {
   const n = cos.length
   const across = along === 1 ? n : 1
-  const [lineRe, lineIm] = [new Float64Array(n), new Float64Array(n)]
+  const lineRe = new Float64Array(n)
+  const lineIm = new Float64Array(n)
   for (let line = 0; line < n; line++) {
     for (let k = 0; k < n; k++) {
-      let [sumRe, sumIm] = [0, 0]
+      let sumRe = 0
+      let sumIm = 0
       for (let j = 0; j < n; j++) {
         const at = line * across + j * along
-        const [c, s] = [cos[(j * k) % n]!, sin[(j * k) % n]!]
+        const c = cos[(j * k) % n]!
+        const s = sin[(j * k) % n]!
         sumRe += re[at]! * c + im[at]! * s
         sumIm += im[at]! * c - re[at]! * s
       }

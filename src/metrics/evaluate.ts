@@ -198,10 +198,8 @@ function measurer(
     for (const [metric, session] of sessions) {
       if (metric !== 'fid') values[metric] = await lpips(session, reference!, output)
       else {
-        const [ofReference, ofOutput] = [
-          await inceptionFeatures(session, reference!),
-          await inceptionFeatures(session, output),
-        ]
+        const ofReference = await inceptionFeatures(session, reference!)
+        const ofOutput = await inceptionFeatures(session, output)
         features.reference.push(ofReference)
         features.output.push(ofOutput)
       }

@@ -43,7 +43,9 @@ test('bilinear resizing is that of PyTorch, shrinking and growing', () => {
   const image = { width: 500, height: 40, channels: 3, data: hashed('small', [1, 3, 40, 500]) }
   const { data } = resizeBilinear(image, 299, 299)
   const worst = expected.reduce((max, value, i) => {
-    const [c, y, x] = [Math.floor(i / 36), Math.floor(i / 6) % 6, i % 6]
+    const c = Math.floor(i / 36)
+    const y = Math.floor(i / 6) % 6
+    const x = i % 6
     return Math.max(max, Math.abs(value - data[(c * 299 + 50 * y) * 299 + 50 * x]!))
   }, 0)
   expect(worst).toBeLessThan(1e-5)
@@ -58,7 +60,8 @@ test('eigenvalues and eigenvectors rebuild a symmetric matrix, also one that has
   for (const matrix of [random, flat, diagonal]) {
     const { values, vectors } = eigenOfSymmetric(matrix, n, { vectors: true })
     const worst = matrix.reduce((max, value, at) => {
-      const [i, j] = [Math.floor(at / n), at % n]
+      const i = Math.floor(at / n)
+      const j = at % n
       let sum = 0
       for (let k = 0; k < n; k++) sum += values[k]! * vectors[k * n + i]! * vectors[k * n + j]!
       return Math.max(max, Math.abs(sum - value))

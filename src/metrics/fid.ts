@@ -30,7 +30,8 @@ export function resizeBilinear(image: Image, height: number, width: number): Ima
   for (let c = 0, at = 0; c < image.channels; c++) {
     const plane = image.data.subarray(c * image.width * image.height)
     for (const [top, bottom, down] of rows) {
-      const [above, below] = [top * image.width, bottom * image.width]
+      const above = top * image.width
+      const below = bottom * image.width
       for (const [left, right, across] of columns) {
         const high = plane[above + left]! * (1 - across) + plane[above + right]! * across
         const low = plane[below + left]! * (1 - across) + plane[below + right]! * across
@@ -63,7 +64,8 @@ export function frechetDistance(a: readonly Float32Array[], b: readonly Float32A
   if (Math.min(a.length, b.length) < 2) {
     throw new RestoreError('input', `fid: expected sets of 2 or more images, got ${a.length} and ${b.length}`)
   }
-  const [setA, setB] = [center(a), center(b)]
+  const setA = center(a)
+  const setB = center(b)
   const shift = setA.mean.reduce((total, value, i) => total + (value - setB.mean[i]!) ** 2, 0)
   const [x, y] = setA.rows.length <= setB.rows.length ? [setA, setB] : [setB, setA]
   const size = x.mean.length

@@ -52,7 +52,8 @@ function roundLevel(level: number): number {
 
 /** Every channel without a border of `cropPx`. */
 export function channelLevels(image: Image, depth: Depth, cropPx: number): Levels {
-  const [width, height] = [image.width - 2 * cropPx, image.height - 2 * cropPx]
+  const width = image.width - 2 * cropPx
+  const height = image.height - 2 * cropPx
   const fill = depth === 'uint8' ? fillRounded : fillClamped
   const planes = Array.from({ length: image.channels }, (_, c) => {
     const plane = new Float64Array(width * height)

@@ -29,7 +29,8 @@ test('PSNR of a constant difference is 20·log10(255 / difference)', () => {
 })
 
 test('conventions differ as they should: rounding, weights and clamping', () => {
-  const [a, b] = [gray(100), gray(110)]
+  const a = gray(100)
+  const b = gray(110)
   expect(figure('psnr', a, gray(100.4))).toBe(Number.POSITIVE_INFINITY)
   // Y of a gray difference of 10 is 8.588 of 255, rounded from 101.882 and 110.471 to 102 and 110.
   expect(figure('psnr-y-float', a, b)).toBeCloseTo(20 * Math.log10(255 / (10 * (219 / 255))), 4)
@@ -57,13 +58,16 @@ test('SSIM of two constant images is the luminance term alone', () => {
 })
 
 test('SSIM agrees with its definition at a single window', () => {
-  const [a, b] = [picture('a', 7, 7, 1), picture('b', 7, 7, 1)]
+  const a = picture('a', 7, 7, 1)
+  const b = picture('b', 7, 7, 1)
   const levels = ({ data }: Image) => Array.from(data, (value) => value * 255)
   const mean = (values: readonly number[]) => values.reduce((x, y) => x + y, 0) / values.length
   const covariance = (x: readonly number[], y: readonly number[]) =>
     x.reduce((total, value, i) => total + (value - mean(x)) * (y[i]! - mean(y)), 0) / (x.length - 1)
-  const [x, y] = [levels(a), levels(b)]
-  const [c1, c2] = [(0.01 * 255) ** 2, (0.03 * 255) ** 2]
+  const x = levels(a)
+  const y = levels(b)
+  const c1 = (0.01 * 255) ** 2
+  const c2 = (0.03 * 255) ** 2
   const expected =
     ((2 * mean(x) * mean(y) + c1) * (2 * covariance(x, y) + c2)) /
     ((mean(x) ** 2 + mean(y) ** 2 + c1) * (covariance(x, x) + covariance(y, y) + c2))
@@ -71,7 +75,8 @@ test('SSIM agrees with its definition at a single window', () => {
 })
 
 test('the volume SSIM of a gray image and of three equal channels is the same', () => {
-  const [a, b] = [picture('a', 20, 18, 1), picture('b', 20, 18, 1)]
+  const a = picture('a', 20, 18, 1)
+  const b = picture('b', 20, 18, 1)
   const colored = (image: Image): Image => ({
     ...image,
     channels: 3,

@@ -181,7 +181,8 @@ export function measurePair(
   names: readonly MetricName[],
   { cropPx }: MetricOptions,
 ): readonly number[] {
-  const [truth, seen] = [reference && new Viewed(reference, cropPx), new Viewed(output, cropPx)]
+  const truth = reference && new Viewed(reference, cropPx)
+  const seen = new Viewed(output, cropPx)
   return names.map((name) => metrics[name].measure(truth, seen))
 }
 

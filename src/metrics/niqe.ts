@@ -48,7 +48,8 @@ export function niqe(levels: Levels): number {
 
 /** 36 features for each block, column of blocks by column; NaN where a block is flat. */
 export function niqeFeatures({ width, height, planes }: Levels): readonly Float64Array[] {
-  const [across, down] = [Math.floor(width / blockPx), Math.floor(height / blockPx)]
+  const across = Math.floor(width / blockPx)
+  const down = Math.floor(height / blockPx)
   if (across * down < 2) {
     throw new RestoreError(
       'shape',
@@ -64,7 +65,8 @@ export function niqeFeatures({ width, height, planes }: Levels): readonly Float6
     const block = new Float64Array(side * side)
     const scratch = new Float64Array(side * side)
     rows.forEach((row, index) => {
-      const [left, top] = [Math.floor(index / down) * side, (index % down) * side]
+      const left = Math.floor(index / down) * side
+      const top = (index % down) * side
       for (let y = 0; y < side; y++) {
         const from = (top + y) * plane.width + left
         block.set(normalized.subarray(from, from + side), y * side)
@@ -168,7 +170,11 @@ interface Fit {
 
 /** Asymmetric generalized Gaussian by its moments (Lasmar et al. 2009); NaN where a side has no values. */
 function fitAsymmetric(values: Float64Array): Fit {
-  let [leftSquares, leftCount, rightSquares, rightCount, absolute] = [0, 0, 0, 0, 0]
+  let leftSquares = 0
+  let leftCount = 0
+  let rightSquares = 0
+  let rightCount = 0
+  let absolute = 0
   for (const value of values) {
     absolute += Math.abs(value)
     if (value < 0) {
@@ -192,7 +198,8 @@ function fitAsymmetric(values: Float64Array): Fit {
 /** Index of the ratio nearest to a value; the first for NaN, as NumPy's argmin has it. */
 function nearestRatio(value: number): number {
   const ratios = ratiosOfShapes()
-  let [low, high] = [0, ratios.length - 1]
+  let low = 0
+  let high = ratios.length - 1
   if (Number.isNaN(value)) return 0
   while (high - low > 1) {
     const middle = (low + high) >> 1

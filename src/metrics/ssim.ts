@@ -46,8 +46,10 @@ export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }:
   const { taps, covarianceScale } = window
   const radius = taps.length >> 1
   const pad = border === 'replicate' ? radius : 0
-  const [width, height] = [x.width + 2 * pad, x.height + 2 * pad]
-  const [columns, rows] = [width - 2 * radius, height - 2 * radius]
+  const width = x.width + 2 * pad
+  const height = x.height + 2 * pad
+  const columns = width - 2 * radius
+  const rows = height - 2 * radius
   if (columns < 1 || rows < 1) {
     throw new RestoreError(
       'shape',
@@ -97,12 +99,26 @@ class Band {
     this.moments = fourMaps(group * stride)
     this.#passes = [0, 1, 2, 3].flatMap((m): Pass[] => [
       {
-        ...{ source: this.#sources[m]!, from: 0, step: width, next: 1 },
-        ...{ out: down[m]!, to: 0, outStep: wide, outNext: 1, count: width },
+        source: this.#sources[m]!,
+        from: 0,
+        step: width,
+        next: 1,
+        out: down[m]!,
+        to: 0,
+        outStep: wide,
+        outNext: 1,
+        count: width,
       },
       ...Array.from({ length: group }, (_, line) => ({
-        ...{ source: down[m]!, from: line * wide, step: 1, next: group },
-        ...{ out: this.moments[m]!, to: line * stride, outStep: 1, outNext: group, count: stride / group },
+        source: down[m]!,
+        from: line * wide,
+        step: 1,
+        next: group,
+        out: this.moments[m]!,
+        to: line * stride,
+        outStep: 1,
+        outNext: group,
+        count: stride / group,
       })),
     ])
   }
@@ -115,7 +131,8 @@ class Band {
     const offset = row * this.#width
     const end = Math.min(xs.length, this.#x.length - offset)
     for (let i = kept; i < end; i++) {
-      const [a, b] = [this.#x[offset + i]!, this.#y[offset + i]!]
+      const a = this.#x[offset + i]!
+      const b = this.#y[offset + i]!
       xs[i] = a
       ys[i] = b
       squares[i] = a * a + b * b
@@ -153,7 +170,8 @@ function correlateAny(pass: Pass, taps: Float64Array): void {
   const { source, step, next, out, outStep, outNext, count } = pass
   const radius = taps.length >> 1
   for (let g = 0; g < group; g++) {
-    const [middle, to] = [pass.from + (radius + g) * step, pass.to + g * outStep]
+    const middle = pass.from + (radius + g) * step
+    const to = pass.to + g * outStep
     for (let i = 0; i < count; i++) {
       const at = middle + i * next
       let sum = taps[radius]! * source[at]!
@@ -167,8 +185,14 @@ function correlateAny(pass: Pass, taps: Float64Array): void {
 /** The same for 11 taps; each value is loaded once for the four results around it, which halves the time. */
 function correlate11(pass: Pass, taps: Float64Array): void {
   const { source, step, next, out, outStep, outNext, count } = pass
-  const [t5, t4, t3, t2, t1, t0] = [taps[0]!, taps[1]!, taps[2]!, taps[3]!, taps[4]!, taps[5]!]
-  let [from, to] = [pass.from, pass.to]
+  const t5 = taps[0]!
+  const t4 = taps[1]!
+  const t3 = taps[2]!
+  const t2 = taps[3]!
+  const t1 = taps[4]!
+  const t0 = taps[5]!
+  let from = pass.from
+  let to = pass.to
   for (let i = 0; i < count; i++) {
     const v0 = source[from]!
     const v1 = source[from + step]!
@@ -211,7 +235,8 @@ function sumOfLine(maps: Moments, from: number, count: number, covarianceScale: 
 
 /** Filters across the channels: with edges repeated outwards, each result is a fixed mix of all channels. */
 function mixer(moments: readonly Moments[], taps: Float64Array): () => readonly Moments[] {
-  const [channels, radius] = [moments.length, taps.length >> 1]
+  const channels = moments.length
+  const radius = taps.length >> 1
   const weights = moments.map((_, to) => {
     const row = new Float64Array(channels)
     taps.forEach((tap, t) => {
@@ -228,7 +253,8 @@ function mixer(moments: readonly Moments[], taps: Float64Array): () => readonly 
       maps.forEach((line, m) => {
         line.fill(0)
         for (let from = 0; from < channels; from++) {
-          const [weight, source] = [weights[to]![from]!, moments[from]![m]!]
+          const weight = weights[to]![from]!
+          const source = moments[from]![m]!
           for (let i = 0; i < line.length; i++) line[i]! += weight * source[i]!
         }
       })

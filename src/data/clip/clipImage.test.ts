@@ -32,7 +32,7 @@ describe('a picture for CLIP', () => {
     const { planes } = resizeAndCrop(toBytes(picture(...golden.size)), golden.side)
     const bytes = new Uint8Array(3 * golden.side ** 2)
     for (const [c, plane] of planes.entries())
-      for (let i = 0; i < plane.length; i++) bytes[3 * i + c] = plane[i] as number
+      for (let i = 0; i < plane.length; i++) bytes[3 * i + c] = plane[i]!
     expect([...bytes.subarray(0, 12)]).toEqual(golden.first.flat())
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(golden.sha256)
   })

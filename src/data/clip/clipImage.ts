@@ -23,7 +23,7 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   const planes = Array.from({ length: channels }, (_, c) => {
     const plane = new Uint8Array(size)
     for (let i = 0; i < size; i++) {
-      const value = Math.fround((data[c * size + i] as number) * 255)
+      const value = Math.fround(data[c * size + i]! * 255)
       plane[i] = value > 0 ? Math.min(value, 255) : 0
     }
     return plane
@@ -35,7 +35,7 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
 export function fromBytes({ width, height, planes }: BytePlanes): Image {
   const data = new Float32Array(planes.length * width * height)
   for (const [c, plane] of planes.entries())
-    for (let i = 0; i < plane.length; i++) data[c * plane.length + i] = (plane[i] as number) / 255
+    for (let i = 0; i < plane.length; i++) data[c * plane.length + i] = plane[i]! / 255
   return { width, height, channels: planes.length, data }
 }
 
@@ -66,8 +66,7 @@ function resizeRows(source: Uint8Array, width: number, taps: readonly FixedTaps[
     for (let y = 0; y < rows; y++) {
       const from = y * width + first
       let total = half
-      for (let k = 0; k < weights.length; k++)
-        total = (total + Math.imul(source[from + k] as number, weights[k] as number)) | 0
+      for (let k = 0; k < weights.length; k++) total = (total + Math.imul(source[from + k]!, weights[k]!)) | 0
       out[y * taps.length + x] = toByte(total)
     }
   }
@@ -81,11 +80,11 @@ function resizeColumns(source: Uint8Array, width: number, taps: readonly FixedTa
   for (const [y, { first, weights }] of taps.entries()) {
     totals.fill(half)
     for (let k = 0; k < weights.length; k++) {
-      const [from, weight] = [(first + k) * width, weights[k] as number]
-      for (let x = 0; x < width; x++)
-        totals[x] = (totals[x] as number) + Math.imul(source[from + x] as number, weight)
+      const from = (first + k) * width
+      const weight = weights[k]!
+      for (let x = 0; x < width; x++) totals[x] = totals[x]! + Math.imul(source[from + x]!, weight)
     }
-    for (let x = 0; x < width; x++) out[y * width + x] = toByte(totals[x] as number)
+    for (let x = 0; x < width; x++) out[y * width + x] = toByte(totals[x]!)
   }
   return out
 }
@@ -139,14 +138,15 @@ export function clipBytes(bytes: BytePlanes, side: number): TensorData {
   const { planes } = resizeAndCrop(bytes, side)
   const values = new Float32Array(3 * side * side)
   for (let c = 0; c < 3; c++) {
-    const plane = planes[planes.length === 1 ? 0 : c] as Uint8Array
-    const [average, scale] = [Math.fround(mean[c] as number), Math.fround(deviation[c] as number)]
+    const plane = planes[planes.length === 1 ? 0 : c]!
+    const average = Math.fround(mean[c]!)
+    const scale = Math.fround(deviation[c]!)
     const normalized = Float32Array.from(
       { length: 256 },
       (_, value) => Math.fround(Math.fround(value / 255) - average) / scale,
     )
     const at = c * plane.length
-    for (let i = 0; i < plane.length; i++) values[at + i] = normalized[plane[i] as number] as number
+    for (let i = 0; i < plane.length; i++) values[at + i] = normalized[plane[i]!]!
   }
   return float32Data(values, [1, 3, side, side])
 }

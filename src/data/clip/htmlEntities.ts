@@ -35,8 +35,7 @@ const otherNames =
 function table(names: string): ReadonlyMap<string, string> {
   const words = names.trim().split(' ')
   const found = new Map<string, string>()
-  for (let i = 0; i < words.length; i += 2)
-    found.set(words[i] as string, String.fromCodePoint(Number(words[i + 1])))
+  for (let i = 0; i < words.length; i += 2) found.set(words[i]!, String.fromCodePoint(Number(words[i + 1])))
   return found
 }
 
@@ -50,7 +49,7 @@ const windows1252 =
 
 /** Character of Windows-1252 for a byte, where those that it leaves out stand for themselves. */
 export function windows1252Character(byte: number): string {
-  return byte >= 0x80 && byte < 0xa0 ? (windows1252[byte - 0x80] as string) : String.fromCharCode(byte)
+  return byte >= 0x80 && byte < 0xa0 ? windows1252[byte - 0x80]! : String.fromCharCode(byte)
 }
 
 function fromNumber(code: number): string {

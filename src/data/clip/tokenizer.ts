@@ -79,7 +79,8 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
   const ranks = new Map(merges.map((merge, rank) => [merge, rank]))
   const characterOf = new Map(byteCharacters)
   const byteOf = new Map(byteCharacters.map(([byte, character]) => [character, byte]))
-  const [startId, endId] = [idOf.get(start) as number, idOf.get(end) as number]
+  const startId = idOf.get(start)!
+  const endId = idOf.get(end)!
   const known = new Map<string, readonly number[]>([
     [start, [startId]],
     [end, [endId]],
@@ -88,8 +89,8 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
   const encodeWord = (word: string): readonly number[] => {
     const found = known.get(word)
     if (found) return found
-    const characters = Array.from(new TextEncoder().encode(word), (byte) => characterOf.get(byte) as string)
-    const ids = mergeAll(characters, ranks).map((token) => idOf.get(token) as number)
+    const characters = Array.from(new TextEncoder().encode(word), (byte) => characterOf.get(byte)!)
+    const ids = mergeAll(characters, ranks).map((token) => idOf.get(token)!)
     known.set(word, ids)
     return ids
   }
@@ -103,7 +104,7 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
     decode: (ids) => {
       const text = ids.map((id) => vocabularyList[id] ?? '').join('')
       // Special tokens hold characters of the table as well.
-      const decoded = Uint8Array.from(text, (character) => byteOf.get(character) as number)
+      const decoded = Uint8Array.from(text, (character) => byteOf.get(character)!)
       return new TextDecoder('utf-8', { ignoreBOM: true }).decode(decoded).replaceAll('</w>', ' ')
     },
     tokenize: (texts, { contextLength = 77 } = {}) => {
@@ -145,7 +146,7 @@ function mergeAll(characters: readonly string[], ranks: ReadonlyMap<string, numb
     const joined: string[] = []
     for (let i = 0; i < parts.length; i++) {
       const isPair = i + 1 < parts.length && ranks.get(`${parts[i]} ${parts[i + 1]}`) === best
-      joined.push(isPair ? `${parts[i]}${parts[i + 1]}` : (parts[i] as string))
+      joined.push(isPair ? `${parts[i]}${parts[i + 1]}` : parts[i]!)
       if (isPair) i++
     }
     parts = joined

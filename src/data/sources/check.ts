@@ -38,7 +38,8 @@ export async function checkSources(
   const [first, ...others] = sources
   const total = first.length
   const found: (ImageSize | Rejected)[] = new Array(total)
-  let [next, done] = [0, 0]
+  let next = 0
+  let done = 0
   const work = async (): Promise<void> => {
     while (next < total) {
       const i = next++

@@ -210,7 +210,8 @@ describe('what a source says of itself', () => {
 
 describe('pairs', () => {
   test('are matched by a template, by path, by name and by order', async () => {
-    const [gt, lq] = [await folder('train', 'GT'), await folder('train', 'LQ')]
+    const gt = await folder('train', 'GT')
+    const lq = await folder('train', 'LQ')
     const [, byTemplate] = pairSources(gt, [lq], { match: '{name}x2' })
     expect(namesOf(byTemplate)).toEqual(['Bx2.png', 'zx2.jpg', 'bx2.png'])
     expect(namesOf(pairSources(gt, [lq], { match: 'order' })[1])).toEqual(['Bx2.png', 'bx2.png', 'zx2.jpg'])
@@ -225,7 +226,8 @@ describe('pairs', () => {
 
   test('that are missing are named on either side, or skipped in all', async () => {
     const gt = await folder('train', 'GT')
-    const [some, most] = [subset(gt, [0]), subset(gt, [0, 1])]
+    const some = subset(gt, [0])
+    const most = subset(gt, [0, 1])
     expect(() => pairSources(gt, [some])).toThrow(
       /expected partners by path of all images of .*, none for a\/z.png, b.png; add/,
     )
@@ -295,7 +297,8 @@ describe('a check before the start', () => {
   })
 
   test('compares partners by the scale', async () => {
-    const [gt, lq] = [await folder('train', 'GT'), await folder('train', 'LQ')]
+    const gt = await folder('train', 'GT')
+    const lq = await folder('train', 'LQ')
     const [target, input] = pairSources(gt, [lq], { match: '{name}x2' }) as [ImageSource, ImageSource]
     expect((await checkSources([target, input], { scale: 2 })).rejected).toEqual([])
     await save(8, 5, 'flat', 'B.png')

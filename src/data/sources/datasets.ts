@@ -77,7 +77,7 @@ export function subset(source: ImageSource, indices: readonly number[]): ImageSo
   for (const index of indices) source.name(index)
   const { spec } = source
   // Not a subset of a subset, which would grow with every step.
-  const flat = spec.kind === 'subset' ? indices.map((index) => spec.indices[index] as number) : indices
+  const flat = spec.kind === 'subset' ? indices.map((index) => spec.indices[index]!) : indices
   return {
     length: indices.length,
     name: (index) => source.name(inner(index)),

@@ -116,7 +116,8 @@ class Index {
     if (version !== 1) {
       throw new Error(`LMDB data format ${version}; only the standard 1 is read, as py-lmdb writes it`)
     }
-    const [free, main] = [headerBytes + 24, headerBytes + 72]
+    const free = headerBytes + 24
+    const main = headerBytes + 72
     const pageBytes = page.getUint32(free, true)
     if (pageBytes < 256 || pageBytes > 65536 || (pageBytes & (pageBytes - 1)) !== 0) {
       throw new Error(`pages of ${pageBytes} bytes: the database is damaged`)

@@ -33,7 +33,7 @@ export function pairSources(
       `${placeOf(reference)}: expected partners by ${match}, found none, such as for ${reference.name(0)}`,
     )
   }
-  const chosen = partners.map((found) => kept.map((i) => found[i] as number))
+  const chosen = partners.map((found) => kept.map((i) => found[i]!))
   return [subset(reference, kept), ...others.map((other, i) => subset(other, chosen[i] ?? []))]
 }
 

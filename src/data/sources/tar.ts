@@ -124,7 +124,8 @@ function members(file: number, size: number): readonly TarMember[] {
     const head = readAt(file, at, block)
     if (head.every((byte) => byte === 0)) return found
     checkSum(head, at)
-    const [length, type] = [numberAt(head, 124, 12), String.fromCharCode(head[156] ?? 0)]
+    const length = numberAt(head, 124, 12)
+    const type = String.fromCharCode(head[156] ?? 0)
     const offset = at + block
     if (offset + length > size) throw new Error(`an archive that was cut short at byte ${size}`)
     if (type === 'x' || type === 'L') {

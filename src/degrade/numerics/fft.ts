@@ -29,10 +29,10 @@ function halve({ n, re, im }: Square): void {
   for (let row = 0; row < n; row += 2) {
     const end = (row + 1) * n
     for (let a = row * n, b = a + n; a < end; a++, b++) {
-      const ar = re[a] as number
-      const ai = im[a] as number
-      const br = re[b] as number
-      const bi = im[b] as number
+      const ar = re[a]!
+      const ai = im[a]!
+      const br = re[b]!
+      const bi = im[b]!
       re[a] = ar + br
       im[a] = ai + bi
       re[b] = ar - br
@@ -44,25 +44,25 @@ function halve({ n, re, im }: Square): void {
 /** One step of radix 4 on the rows row, row + q, row + 2q, row + 3q. */
 function splitRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
   const j = ((row & (q - 1)) * n) / (4 * q)
-  const w1r = cos[j] as number
-  const w1i = sin[j] as number
-  const w2r = cos[2 * j] as number
-  const w2i = sin[2 * j] as number
-  const w3r = cos[3 * j] as number
-  const w3i = sin[3 * j] as number
+  const w1r = cos[j]!
+  const w1i = sin[j]!
+  const w2r = cos[2 * j]!
+  const w2i = sin[2 * j]!
+  const w3r = cos[3 * j]!
+  const w3i = sin[3 * j]!
   const end = (row + 1) * n
   for (let a = row * n; a < end; a++) {
     const b = a + q * n
     const c = b + q * n
     const d = c + q * n
-    const sr = (re[a] as number) + (re[c] as number)
-    const si = (im[a] as number) + (im[c] as number)
-    const tr = (re[a] as number) - (re[c] as number)
-    const ti = (im[a] as number) - (im[c] as number)
-    const ur = (re[b] as number) + (re[d] as number)
-    const ui = (im[b] as number) + (im[d] as number)
-    const vr = (im[b] as number) - (im[d] as number)
-    const vi = (re[d] as number) - (re[b] as number)
+    const sr = re[a]! + re[c]!
+    const si = im[a]! + im[c]!
+    const tr = re[a]! - re[c]!
+    const ti = im[a]! - im[c]!
+    const ur = re[b]! + re[d]!
+    const ui = im[b]! + im[d]!
+    const vr = im[b]! - im[d]!
+    const vi = re[d]! - re[b]!
     re[a] = sr + ur
     im[a] = si + ui
     re[b] = (sr - ur) * w2r - (si - ui) * w2i
@@ -77,27 +77,27 @@ function splitRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: n
 /** Undoes {@link splitRows}, but for a factor 4. */
 function joinRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
   const j = ((row & (q - 1)) * n) / (4 * q)
-  const w1r = cos[j] as number
-  const w1i = sin[j] as number
-  const w2r = cos[2 * j] as number
-  const w2i = sin[2 * j] as number
-  const w3r = cos[3 * j] as number
-  const w3i = sin[3 * j] as number
+  const w1r = cos[j]!
+  const w1i = sin[j]!
+  const w2r = cos[2 * j]!
+  const w2i = sin[2 * j]!
+  const w3r = cos[3 * j]!
+  const w3i = sin[3 * j]!
   const end = (row + 1) * n
   for (let a = row * n; a < end; a++) {
     const b = a + q * n
     const c = b + q * n
     const d = c + q * n
-    const br = (re[b] as number) * w2r + (im[b] as number) * w2i
-    const bi = (im[b] as number) * w2r - (re[b] as number) * w2i
-    const cr = (re[c] as number) * w1r + (im[c] as number) * w1i
-    const ci = (im[c] as number) * w1r - (re[c] as number) * w1i
-    const dr = (re[d] as number) * w3r + (im[d] as number) * w3i
-    const di = (im[d] as number) * w3r - (re[d] as number) * w3i
-    const sr = (re[a] as number) + br
-    const si = (im[a] as number) + bi
-    const ur = (re[a] as number) - br
-    const ui = (im[a] as number) - bi
+    const br = re[b]! * w2r + im[b]! * w2i
+    const bi = im[b]! * w2r - re[b]! * w2i
+    const cr = re[c]! * w1r + im[c]! * w1i
+    const ci = im[c]! * w1r - re[c]! * w1i
+    const dr = re[d]! * w3r + im[d]! * w3i
+    const di = im[d]! * w3r - re[d]! * w3i
+    const sr = re[a]! + br
+    const si = im[a]! + bi
+    const ur = re[a]! - br
+    const ui = im[a]! - bi
     re[a] = sr + cr + dr
     im[a] = si + ci + di
     re[b] = ur - ci + di
@@ -130,8 +130,8 @@ function restoreColumns(square: Square, roots: Roots): void {
 function transpose(values: Float64Array, n: number): void {
   for (let y = 0; y < n; y++) {
     for (let x = y + 1; x < n; x++) {
-      const kept = values[y * n + x] as number
-      values[y * n + x] = values[x * n + y] as number
+      const kept = values[y * n + x]!
+      values[y * n + x] = values[x * n + y]!
       values[x * n + y] = kept
     }
   }
@@ -160,7 +160,8 @@ export function correlator(size: number, weights: Float64Array): Correlator {
   }
   const spectrum = emptySquare(n)
   weights.forEach((weight, i) => {
-    const [y, x] = [Math.floor(i / size), i % size]
+    const y = Math.floor(i / size)
+    const x = i % size
     spectrum.re[((n - y) % n) * n + ((n - x) % n)] = weight / (n * n)
   })
   transform(spectrum)
@@ -170,10 +171,10 @@ export function correlator(size: number, weights: Float64Array): Correlator {
     const { re, im } = work
     transform(work)
     for (let i = 0; i < re.length; i++) {
-      const a = re[i] as number
-      const b = im[i] as number
-      const c = spectrum.re[i] as number
-      const d = spectrum.im[i] as number
+      const a = re[i]!
+      const b = im[i]!
+      const c = spectrum.re[i]!
+      const d = spectrum.im[i]!
       re[i] = a * c - b * d
       im[i] = a * d + b * c
     }

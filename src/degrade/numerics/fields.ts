@@ -111,7 +111,8 @@ function addNoise({ width, height, values }: Field, cell: number, strength: numb
   const rows = Math.ceil(height / cell) + 4
   const grid = new Float32Array(rows * columns)
   random.fillNormal(grid)
-  const [offsetX, offsetY] = [random.uniform(), random.uniform()]
+  const offsetX = random.uniform()
+  const offsetY = random.uniform()
   const across = splineWeights(width, cell, offsetX)
   const down = splineWeights(height, cell, offsetY)
   const line = new Float64Array(columns)
@@ -204,7 +205,8 @@ export function drawStroke({ width, height, values }: Field, stroke: Stroke): vo
 /** Moves each pixel towards a color by its opacity. */
 export function blendTowards(image: Image, opacity: Field, color: readonly number[]): Image {
   const pixels = image.width * image.height
-  const [data, { values }] = [image.data.slice(), opacity]
+  const data = image.data.slice()
+  const { values } = opacity
   for (let c = 0; c < image.channels; c++) {
     const target = color[c] ?? color[0] ?? 1
     const plane = data.subarray(c * pixels, (c + 1) * pixels)

@@ -50,7 +50,8 @@ export function covarianceOf(sigma1: number, sigma2: number, angle: number): Cov
   checkPositive('sigma', sigma1)
   checkPositive('sigma', sigma2)
   const [sin, cos] = sinCos(angle)
-  const [a, b] = [sigma1 * sigma1, sigma2 * sigma2]
+  const a = sigma1 * sigma1
+  const b = sigma2 * sigma2
   return { xx: cos * cos * a + sin * sin * b, xy: cos * sin * (a - b), yy: sin * sin * a + cos * cos * b }
 }
 
@@ -66,7 +67,7 @@ export function isotropicGaussian(size: number, sigma: number): Kernel {
   const line = Float64Array.from({ length: size }, (_, i) =>
     exp((-0.5 * (i - (size >> 1)) ** 2) / sigma ** 2),
   )
-  const at = (offset: number) => line[offset + (size >> 1)] as number
+  const at = (offset: number) => line[offset + (size >> 1)]!
   return evaluate(size, (x, y) => at(x) * at(y))
 }
 
@@ -148,12 +149,15 @@ function drawPoints(points: readonly (readonly [x: number, y: number])[]): Kerne
   checkSize(size)
   const weights = new Float64Array(size * size)
   const add = (x: number, y: number, weight: number) => {
-    weights[y * size + x] = (weights[y * size + x] as number) + weight
+    weights[y * size + x] = weights[y * size + x]! + weight
   }
   for (const [px, py] of points) {
-    const [x, y] = [px + center, py + center]
-    const [left, top] = [Math.floor(x), Math.floor(y)]
-    const [fx, fy] = [x - left, y - top]
+    const x = px + center
+    const y = py + center
+    const left = Math.floor(x)
+    const top = Math.floor(y)
+    const fx = x - left
+    const fy = y - top
     add(left, top, (1 - fx) * (1 - fy))
     add(left + 1, top, fx * (1 - fy))
     add(left, top + 1, (1 - fx) * fy)
@@ -182,8 +186,11 @@ export function lineMotion(length: number, angle: number): Kernel {
 export function trajectoryMotion(length: number, random: Random): Kernel {
   checkPositive('length', length)
   const count = 400
-  const [pull, drift, jerkChance] = [0.0008, 0.12, 0.008]
-  let [x, y] = [0, 0]
+  const pull = 0.0008
+  const drift = 0.12
+  const jerkChance = 0.008
+  let x = 0
+  let y = 0
   let [vy, vx] = sinCos(2 * Math.PI * random.uniform())
   const path = Array.from({ length: count }, (): [number, number] => {
     if (random.uniform() < jerkChance) {
@@ -207,7 +214,8 @@ export function trajectoryMotion(length: number, random: Random): Kernel {
     const values = path.map((point) => point[axis])
     return Math.max(...values) - Math.min(...values)
   }
-  const [mx, my] = [mean(0), mean(1)]
+  const mx = mean(0)
+  const my = mean(1)
   const scale = length / Math.max(extent(0), extent(1), 1e-9)
   return drawPoints(path.map(([px, py]) => [(px - mx) * scale, (py - my) * scale] as const))
 }

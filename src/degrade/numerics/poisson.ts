@@ -6,7 +6,7 @@ import type { Random } from '../../core/random.ts'
 /** log(n!) by its table or by Stirling's series. */
 const logFactorials = (() => {
   const table = [0]
-  for (let n = 1; n < 16; n++) table.push((table[n - 1] as number) + log(n))
+  for (let n = 1; n < 16; n++) table.push(table[n - 1]! + log(n))
   return table
 })()
 

@@ -79,7 +79,7 @@ export function kernelTaps({ inputSize, outputSize, scale, kernel, antialias }: 
 
 function normalize(weights: Float64Array): void {
   const sum = weights.reduce((total, weight) => total + weight, 0)
-  for (let t = 0; t < weights.length; t++) weights[t] = (weights[t] as number) / sum
+  for (let t = 0; t < weights.length; t++) weights[t] = weights[t]! / sum
 }
 
 /** Means over the stretch of input that each output sample covers (OpenCV's INTER_AREA). */
@@ -90,7 +90,8 @@ export function areaTaps(inputSize: number, outputSize: number): Taps {
   const starts = new Int32Array(outputSize)
   const weights = new Float64Array(outputSize * count)
   for (let j = 0; j < outputSize; j++) {
-    const [from, to] = [(j * inputSize) / outputSize, ((j + 1) * inputSize) / outputSize]
+    const from = (j * inputSize) / outputSize
+    const to = ((j + 1) * inputSize) / outputSize
     const start = Math.floor(from)
     starts[j] = start
     for (let t = 0; t < count; t++) {

@@ -27,10 +27,12 @@ interface Tridiagonal {
 
 /** Reflects away what stands below the first subdiagonal, one column after the other: A ← (I − βvvᵀ) A (I − βvvᵀ). */
 function tridiagonalize(a: Float64Array, n: number, wantsBasis: boolean): Tridiagonal {
-  const [diagonal, beside] = [new Float64Array(n), new Float64Array(n)]
+  const diagonal = new Float64Array(n)
+  const beside = new Float64Array(n)
   const basis = new Float64Array(wantsBasis ? n * n : 0)
   for (let i = 0; i < n && wantsBasis; i++) basis[i * n + i] = 1
-  const [v, p] = [new Float64Array(n), new Float64Array(n)]
+  const v = new Float64Array(n)
+  const p = new Float64Array(n)
   for (let k = 0; k < n - 1; k++) {
     const first = k + 1
     let norm = 0
@@ -71,7 +73,8 @@ function reflectBothSides(
   }
   for (let i = first; i < n; i++) p[i]! -= 0.5 * beta * product * v[i]!
   for (let i = first; i < n; i++) {
-    const [vi, wi] = [v[i]!, p[i]!]
+    const vi = v[i]!
+    const wi = p[i]!
     for (let j = first, at = i * n + first; j < n; j++, at++) a[at]! -= vi * p[j]! + wi * v[j]!
   }
 }
@@ -126,9 +129,12 @@ function sweepUp(
   const half = (d[low + 1]! - d[low]!) / (2 * e[low]!)
   const root = Math.hypot(half, 1)
   let g = d[high]! - d[low]! + e[low]! / (half + (half < 0 ? -root : root))
-  let [sine, cosine, shift] = [1, 1, 0]
+  let sine = 1
+  let cosine = 1
+  let shift = 0
   for (let i = high - 1; i >= low; i--) {
-    const [f, b] = [sine * e[i]!, cosine * e[i]!]
+    const f = sine * e[i]!
+    const b = cosine * e[i]!
     const length = Math.hypot(f, g)
     e[i + 1] = length
     if (length === 0) {
@@ -153,7 +159,8 @@ function sweepUp(
 
 function rotateRows(q: Float64Array, n: number, i: number, sine: number, cosine: number): void {
   for (let at = i * n; at < (i + 1) * n; at++) {
-    const [a, b] = [q[at]!, q[at + n]!]
+    const a = q[at]!
+    const b = q[at + n]!
     q[at + n] = sine * a + cosine * b
     q[at] = cosine * a - sine * b
   }

@@ -25,7 +25,8 @@ export function worstSquare(
   output: Image,
   sidePx: number,
 ): { readonly top: number; readonly left: number } {
-  let [worst, place] = [-1, { top: 0, left: 0 }]
+  let worst = -1
+  let place = { top: 0, left: 0 }
   const step = Math.max(1, sidePx >> 1)
   for (const top of starts(reference.height, sidePx, step)) {
     for (const left of starts(reference.width, sidePx, step)) {
@@ -43,7 +44,8 @@ function starts(size: number, side: number, step: number): readonly number[] {
 
 function errorOf(reference: Image, output: Image, top: number, left: number, side: number): number {
   const { width, height, channels } = reference
-  const [bottom, right] = [Math.min(top + side, height), Math.min(left + side, width)]
+  const bottom = Math.min(top + side, height)
+  const right = Math.min(left + side, width)
   let sum = 0
   for (let c = 0; c < channels; c++) {
     for (let y = top; y < bottom; y++) {

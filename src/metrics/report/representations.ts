@@ -80,7 +80,8 @@ export function linearProbe(
   unseen: Measured,
 ): { readonly r2: number; readonly predicted: readonly number[] } {
   const half = fitted.values.length >> 1
-  const [first, second] = [part(fitted, 0, half), part(fitted, half)]
+  const first = part(fitted, 0, half)
+  const second = part(fitted, half)
   const predictions = [predictor(first, second.rows), predictor(second, first.rows)] as const
   const errorOf = (ridge: number) =>
     squaredError(predictions[0](ridge), second.values) + squaredError(predictions[1](ridge), first.values)

@@ -22,7 +22,8 @@ export interface RepresentationsReport {
   readonly r2: Readonly<Record<string, number>>
 }
 
-const [side, border] = [640, 24]
+const side = 640
+const border = 24
 
 const style = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:760px;padding:0 1rem;color:#1a1a1a;background:#fff}
 svg{width:100%;height:auto;background:#8881}i{display:inline-block;width:1em;height:1em;border-radius:50%;margin:0 .3em 0 1em;vertical-align:-.1em}
@@ -34,7 +35,8 @@ export function representationsHtml({ dots, shares, r2 }: RepresentationsReport)
   const noises = [...new Set(dots.map(({ noise }) => noise))].sort((a, b) => a - b)
   const color = (width: number) =>
     `hsl(${Math.round(250 - (250 * widths.indexOf(width)) / widths.length)} 80% 48%)`
-  const [x, y] = [axis(dots.map((dot) => dot.x)), axis(dots.map((dot) => dot.y))]
+  const x = axis(dots.map((dot) => dot.x))
+  const y = axis(dots.map((dot) => dot.y))
   const marks = dots.map((dot) => {
     const text = `${dot.name}, width ${dot.width.toFixed(2)}, noise ${dot.noise}`
     const shape = shapeAt(noises.indexOf(dot.noise), x(dot.x), side - y(dot.y))
@@ -59,7 +61,8 @@ ${noises.length > 1 ? `<p>Deviation of the noise:</p><svg viewBox="0 0 ${side} 2
 
 /** Places of values between the borders. */
 function axis(values: readonly number[]): (value: number) => number {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const low = Math.min(...values)
+  const high = Math.max(...values)
   return (value) => border + ((side - 2 * border) * (value - low)) / (high - low || 1)
 }
 
