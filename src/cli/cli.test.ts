@@ -175,7 +175,7 @@ describe('limpid restore refuses before it computes', () => {
     [
       'a format that is not known',
       ['--format', 'bmp'],
-      'a format among png, jpg, jpeg, webp, tif, tiff, avif, got bmp',
+      'one of png, jpg, jpeg, webp, tif, tiff, avif, got bmp',
     ],
     ['a format that every object knows', ['--format', 'constructor'], 'got constructor'],
     [
@@ -209,7 +209,7 @@ describe('limpid restore refuses before it computes', () => {
     const args = ['--weights', at('tiny.safetensors'), '-o', at('clear.jpg')]
     const { code, stderr } = await limpid('restore', at('clear.png'), ...args)
     expect(code).toBe(2)
-    expect(stderr).toContain('jpg has no transparency, which the image has; use png, webp, tif, tiff, avif')
+    expect(stderr).toContain('which the image has, got jpg; use png, webp, tif, tiff, avif')
     expect(existsSync(at('clear.jpg'))).toBe(false)
   })
 

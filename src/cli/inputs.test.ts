@@ -133,8 +133,8 @@ describe('results', () => {
     [[at('photos')], { output: at('photos/10.jpg') }, 'expected a folder for 2 pictures, got'],
     [[at('photos')], { output: '-' }, 'expected a folder for 2 pictures, got -'],
     [[at('photos')], { output: at('new.png') }, 'expected a folder for 2 pictures'],
-    [[at('photos/10.jpg')], { output: at('x.bmp') }, 'expected a format among png'],
-    [[at('photos')], { format: 'bmp' }, 'expected a format among png'],
+    [[at('photos/10.jpg')], { output: at('x.bmp') }, 'expected one of png'],
+    [[at('photos')], { format: 'bmp' }, 'expected one of png'],
     [
       [
         at('photos/10.jpg'),

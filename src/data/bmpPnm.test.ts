@@ -7,7 +7,7 @@ function pnm(head: string, samples: readonly number[]): Buffer {
 
 interface BmpParts {
   readonly width: number
-  /** Negative from the top down. */
+  /** Negative for rows stored top-down. */
   readonly rows: number
   readonly bits: number
   readonly palette?: readonly number[]
@@ -34,7 +34,7 @@ function bmp({ width, rows, bits, palette = [], rowBytes, compression = 0 }: Bmp
 const data = async (file: Buffer) => [...(await decodeBytes(file)).pixels.data]
 
 describe('PNM', () => {
-  test('in color with comments in its header', async () => {
+  test('in color, with comments in the header, is decoded', async () => {
     const file = pnm('P6 # made by hand\n2\n# wide\n1 255\n', [1, 2, 3, 4, 5, 6])
     const { pixels, format } = await decodeBytes(file)
     expect([pixels.width, pixels.height, pixels.channels, format, ...pixels.data]).toEqual([
@@ -52,7 +52,7 @@ describe('PNM', () => {
     expect(await imageSize(file)).toEqual({ width: 2, height: 1, format: 'pnm' })
   })
 
-  test('in 16-bit gray, and with a white of its own', async () => {
+  test('in 16-bit gray or with another maximum is decoded', async () => {
     const deep = await decodeImage(pnm('P5 2 1 65535\n', [0x12, 0x34, 0xff, 0xff]))
     expect([deep.depth, deep.image.data[1]]).toEqual([16, 1])
     expect(await data(pnm('P5 3 1 4\n', [0, 2, 4]))).toEqual([0, 128, 255])
@@ -60,11 +60,11 @@ describe('PNM', () => {
 
   test.each([
     ['P6 2 2 255\n', 'a file that was cut short'],
-    ['P6 2 x 255\n', 'a PNM header that is not one'],
-    ['P6 0 2 255\n', 'a picture of 0 × 2 pixels'],
-    ['P5 1 1 65536\n', 'samples of 0 to 65536'],
+    ['P6 2 x 255\n', 'a malformed PNM header'],
+    ['P6 0 2 255\n', 'an image of 0 × 2 pixels'],
+    ['P5 1 1 65536\n', 'a maximum sample of 65536'],
     ['P6 99999 99999 255\n', 'above the limit of 268 megapixels'],
-  ])('of header %j is refused', async (head, reason) => {
+  ])('with the header %j is rejected', async (head, reason) => {
     await expect(decodeImage(pnm(head, [1, 2]))).rejects.toThrow(reason)
   })
 })
@@ -72,7 +72,7 @@ describe('PNM', () => {
 describe('BMP', () => {
   const rowBytes = [3, 2, 1, 6, 5, 4, 0, 0, 9, 8, 7, 12, 11, 10, 0, 0]
 
-  test('of 24 bits, from the bottom up and from the top down', async () => {
+  test('of 24 bits is decoded, bottom-up and top-down', async () => {
     expect(await data(bmp({ width: 2, rows: 2, bits: 24, rowBytes }))).toEqual([
       7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6,
     ])
@@ -81,11 +81,11 @@ describe('BMP', () => {
     ])
   })
 
-  test('of 32 bits, whose fourth byte is nothing', async () => {
+  test('of 32 bits is decoded, ignoring the fourth byte', async () => {
     expect(await data(bmp({ width: 1, rows: 1, bits: 32, rowBytes: [3, 2, 1, 99] }))).toEqual([1, 2, 3])
   })
 
-  test('with a palette of gray is gray, with one of color is color', async () => {
+  test('with a gray palette is gray, with a color palette is color', async () => {
     const gray = [0, 0, 0, 0, 200, 200, 200, 0]
     const rows = { width: 3, rows: 1, rowBytes: [0b01100000, 0, 0, 0] }
     const { pixels } = await decodeBytes(bmp({ ...rows, bits: 1, palette: gray }))
@@ -99,9 +99,9 @@ describe('BMP', () => {
     ['compressed', { compression: 1 }, 'a BMP of 24 bits with compression 1'],
     ['of 16 bits', { bits: 16 }, 'a BMP of 16 bits'],
     ['cut short', { rowBytes: [1] }, 'cut short'],
-    ['of no width', { width: 0 }, 'a picture of 0 × 2 pixels'],
+    ['of zero width', { width: 0 }, 'an image of 0 × 2 pixels'],
     ['huge', { width: 2 ** 31 - 1, rows: -(2 ** 31) }, 'above the limit'],
-  ])('that is %s is refused', async (_, changed, reason) => {
+  ])('that is %s is rejected', async (_, changed, reason) => {
     const file = bmp({ width: 2, rows: 2, bits: 24, rowBytes, ...changed })
     await expect(decodeImage(file)).rejects.toThrow(reason)
   })

@@ -9,14 +9,14 @@ import { decodeBytes, decodeImage, encodeImage, imageSize } from './codec.ts'
 import { quantize } from './image.ts'
 
 const rgb = Uint8Array.from({ length: 4 * 3 * 3 }, (_, i) => (i * 53) % 256)
-const raw = { width: 4, height: 3, channels: 3 } as const
+const layout = { width: 4, height: 3, channels: 3 } as const
 
 const deepSamples = Uint16Array.from(rgb, (value) => value * 257 - (value > 0 ? 100 : 0))
-const deep = (samples: Uint16Array) => sharp(samples, { raw }).toColourspace('rgb16')
+const deep = (samples: Uint16Array) => sharp(samples, { raw: layout }).toColourspace('rgb16')
 
-/** A 16-bit PNG that stores these samples and says that they are Display P3. */
+/** A 16-bit PNG with these samples, tagged as Display P3. */
 async function taggedP3(samples: Uint16Array): Promise<Buffer> {
-  // sharp takes 16-bit samples for P3, so that nothing is converted.
+  // sharp assumes that 16-bit samples are in P3 already and converts nothing.
   return deep(samples).withIccProfile('p3').png().toBuffer()
 }
 
@@ -38,9 +38,9 @@ async function roundTrip(file: Buffer, format: string): Promise<number[]> {
   return [...data]
 }
 
-describe('images in and out', () => {
-  test('8-bit color comes back bit for bit', async () => {
-    expect(await roundTrip(await sharp(rgb, { raw }).png().toBuffer(), 'png')).toEqual([...rgb])
+describe('decoding and encoding', () => {
+  test('8-bit color round-trips bit for bit', async () => {
+    expect(await roundTrip(await sharp(rgb, { raw: layout }).png().toBuffer(), 'png')).toEqual([...rgb])
   })
 
   test('16-bit color keeps its samples, tagged as sRGB or not', async () => {
@@ -52,14 +52,14 @@ describe('images in and out', () => {
   })
 
   test('16-bit color in another profile becomes sRGB', async () => {
-    // What Display P3 calls (0.8, 0.4, 0.4) is sRGB (0.8596, 0.3704, 0.3865), by the matrices of the two standards.
+    // Display P3 (0.8, 0.4, 0.4) is sRGB (0.8596, 0.3704, 0.3865) by the matrices of the two standards.
     const p3 = Uint16Array.from({ length: 36 }, (_, i) => Math.round((i % 3 === 0 ? 0.8 : 0.4) * 65535))
     const { data, width, height } = (await decodeImage(await taggedP3(p3))).image
     const first = [0, 1, 2].map((c) => data[c * width * height]!)
     for (const [c, value] of [0.8596, 0.3704, 0.3865].entries()) expect(first[c]).toBeCloseTo(value, 2)
   })
 
-  test('gray with opacity stays gray and keeps its opacity', async () => {
+  test('gray with alpha stays gray and keeps its alpha', async () => {
     const pixels = Uint8Array.of(10, 255, 200, 128)
     const file = await sharp(pixels, { raw: { width: 2, height: 1, channels: 2 } })
       .toColourspace('b-w')
@@ -70,20 +70,18 @@ describe('images in and out', () => {
     expect([...(alpha ?? [])].map((value) => Math.round(value * 255))).toEqual([255, 128])
   })
 
-  test('transparency is not thrown away by a format that has none', async () => {
+  test('a format without alpha is rejected for a transparent image', async () => {
     const file = await sharp(new Uint8Array(16), { raw: { width: 2, height: 2, channels: 4 } })
       .png()
       .toBuffer()
     const decoded = await decodeImage(file)
     await expect(encodeImage({ ...decoded, format: 'jpg' })).rejects.toThrow(
-      'jpg has no transparency, which the image has',
+      'expected a format with an alpha channel, which the image has, got jpg',
     )
-    await expect(encodeImage({ ...decoded, format: 'gif' })).rejects.toThrow(
-      'expected a format among png, jpg',
-    )
+    await expect(encodeImage({ ...decoded, format: 'gif' })).rejects.toThrow('expected one of png, jpg')
   })
 
-  test('opacity survives a conversion from another profile', async () => {
+  test('alpha survives a conversion from another profile', async () => {
     const samples = Uint16Array.from({ length: 2 * 4 }, (_, i) => [52428, 26214, 26214, 300 + i][i % 4]!)
     const file = await sharp(samples, { raw: { width: 2, height: 1, channels: 4 } })
       .toColourspace('rgb16')
@@ -99,7 +97,7 @@ describe('images in and out', () => {
     expect(image.data[0]).toBeCloseTo(0.8596, 3)
   })
 
-  test('16-bit gray keeps its samples and its opacity', async () => {
+  test('16-bit gray keeps its samples and its alpha', async () => {
     const file = await sharp(Uint16Array.of(1000, 65535, 40001, 777), {
       raw: { width: 2, height: 1, channels: 2 },
     })
@@ -108,29 +106,29 @@ describe('images in and out', () => {
       .toBuffer()
     const decoded = await decodeImage(file)
     expect([...quantize(decoded.image, 65535, new Uint16Array(2))]).toEqual([1000, 40001])
-    const again = await decodeImage(Buffer.from(await encodeImage(decoded)))
-    expect(again).toEqual(decoded)
+    const reread = await decodeImage(Buffer.from(await encodeImage(decoded)))
+    expect(reread).toEqual(decoded)
   })
 
-  test.each(['png', 'webp', 'tiff', 'avif'])('%s keeps opacity', async (format) => {
+  test.each(['png', 'webp', 'tiff', 'avif'])('%s keeps alpha', async (format) => {
     const pixels = Uint8Array.from({ length: 16 * 16 * 4 }, (_, i) => (i % 4 === 3 ? 128 : 200))
     const file = await sharp(pixels, { raw: { width: 16, height: 16, channels: 4 } })
       .png()
       .toBuffer()
-    const again = await decodeImage(await encodeImage({ ...(await decodeImage(file)), format }))
-    expect(again.format).toBe(format)
-    expect(again.image.data[0]).toBeCloseTo(200 / 255, 1)
-    expect(again.alpha?.[0]).toBeCloseTo(128 / 255, 2)
+    const reread = await decodeImage(await encodeImage({ ...(await decodeImage(file)), format }))
+    expect(reread.format).toBe(format)
+    expect(reread.image.data[0]).toBeCloseTo(200 / 255, 1)
+    expect(reread.alpha?.[0]).toBeCloseTo(128 / 255, 2)
   })
 
-  test('a palette is looked up', async () => {
+  test('palette indices are resolved to colors', async () => {
     const pixels = Uint8Array.from({ length: 4 * 3 * 3 }, (_, i) => (i % 2) * 255)
-    const file = await sharp(pixels, { raw }).png({ palette: true }).toBuffer()
+    const file = await sharp(pixels, { raw: layout }).png({ palette: true }).toBuffer()
     expect(await roundTrip(file, 'png')).toEqual([...pixels])
   })
 
-  test('a photo is turned upright', async () => {
-    const file = await sharp(rgb, { raw }).png().withMetadata({ orientation: 6 }).toBuffer()
+  test('a photo is rotated upright', async () => {
+    const file = await sharp(rgb, { raw: layout }).png().withMetadata({ orientation: 6 }).toBuffer()
     const { image } = await decodeImage(file)
     expect([image.width, image.height]).toEqual([3, 4])
     // A quarter turn clockwise: the first row is the first column from the bottom up.
@@ -141,11 +139,11 @@ describe('images in and out', () => {
   })
 
   test('CMYK becomes sRGB', async () => {
-    const file = await sharp(rgb, { raw }).toColourspace('cmyk').jpeg().toBuffer()
+    const file = await sharp(rgb, { raw: layout }).toColourspace('cmyk').jpeg().toBuffer()
     expect((await decodeImage(file)).image.channels).toBe(3)
   })
 
-  test('an animation is refused', async () => {
+  test('an animation is rejected', async () => {
     const frames = await sharp(
       new Uint8Array(2 * 4 * 3).map((_, i) => i * 9),
       {
@@ -159,7 +157,7 @@ describe('images in and out', () => {
     )
   })
 
-  test('an image that is too large for its format is an error of the output', async () => {
+  test('an image too large for its format is an output error', async () => {
     const image = { width: 17000, height: 1, channels: 1, data: new Float32Array(17000) }
     await expect(encodeImage({ image, alpha: undefined, depth: 8, format: 'webp' })).rejects.toMatchObject({
       code: 'output',
@@ -167,20 +165,20 @@ describe('images in and out', () => {
     })
   })
 
-  test('a torn image is refused', async () => {
-    const file = await sharp(rgb, { raw }).png().toBuffer()
+  test('a truncated image is rejected', async () => {
+    const file = await sharp(rgb, { raw: layout }).png().toBuffer()
     await expect(decodeImage(file.subarray(0, file.length - 20))).rejects.toThrow(
       'expected a readable still image',
     )
   })
 
-  test('what is no image is refused', async () => {
+  test('a file that is not an image is rejected', async () => {
     await expect(decodeImage(Buffer.from('not an image'))).rejects.toThrow('expected a readable still image')
   })
 })
 
-describe('samples as the file holds them', () => {
-  test('are interleaved, 8 bits, with the opacity last', async () => {
+describe('decoded samples', () => {
+  test('are interleaved 8-bit values with alpha last', async () => {
     const rgba = Uint8Array.from({ length: 4 * 3 * 4 }, (_, i) => (i * 31) % 256)
     const file = await sharp(rgba, { raw: { width: 4, height: 3, channels: 4 } })
       .png()
@@ -190,7 +188,7 @@ describe('samples as the file holds them', () => {
     expect([format, pixels.data.constructor]).toEqual(['png', Uint8Array])
   })
 
-  test('are 16 bits where the file has them, gray with its opacity', async () => {
+  test('keep 16 bits and the alpha of a gray image', async () => {
     const samples = Uint16Array.of(1000, 65535, 40001, 777)
     const file = await sharp(samples, { raw: { width: 2, height: 1, channels: 2 } })
       .toColourspace('grey16')
@@ -200,7 +198,7 @@ describe('samples as the file holds them', () => {
     expect(pixels).toEqual({ width: 2, height: 1, channels: 1, hasAlpha: true, data: samples })
   })
 
-  test('of one pixel are an image', async () => {
+  test('may be a single pixel', async () => {
     const file = await sharp(Uint8Array.of(7, 8, 9), { raw: { width: 1, height: 1, channels: 3 } })
       .png()
       .toBuffer()
@@ -209,7 +207,7 @@ describe('samples as the file holds them', () => {
     expect(await roundTrip(file, 'png')).toEqual([7, 8, 9])
   })
 
-  test('of 10 and 12 bits reach white, and go back to AVIF in 12 bits', async () => {
+  test('of 10 and 12 bits reach white, and are written back to AVIF at 12 bits', async () => {
     const white = new Uint16Array(16 * 16 * 3).fill(65535)
     for (const bitdepth of [10, 12] as const) {
       const file = await sharp(white, { raw: { width: 16, height: 16, channels: 3 } })
@@ -225,14 +223,14 @@ describe('samples as the file holds them', () => {
     }
   })
 
-  test('that a TIFF multiplied with their opacity are divided again', async () => {
+  test('are divided by alpha where a TIFF stores them premultiplied', async () => {
     const { pixels } = await decodeBytes(associatedTiff([100, 50, 20, 128]))
     expect(pixels.hasAlpha).toBe(true)
     expect([...pixels.data]).toEqual([199, 99, 39, 128])
   })
 })
 
-/** An uncompressed TIFF of one pixel whose color is multiplied with its opacity (ExtraSamples 1). */
+/** An uncompressed TIFF of one pixel with premultiplied alpha (ExtraSamples 1). */
 function associatedTiff(pixel: readonly number[]): Buffer {
   const entries = [
     [256, 3, 1, 1],
@@ -261,22 +259,22 @@ function associatedTiff(pixel: readonly number[]): Buffer {
   return file
 }
 
-describe('files that are refused', () => {
+describe('rejects', () => {
   const dir = mkdtempSync(join(tmpdir(), 'limpid-codec-'))
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
-  const written = (name: string, bytes: Uint8Array | string): string => {
+  const writeTestFile = (name: string, bytes: Uint8Array | string): string => {
     writeFileSync(join(dir, name), bytes)
     return join(dir, name)
   }
 
   test.each([
-    ['an empty file', '', 'an empty file of 0 bytes'],
+    ['an empty file', '', 'an empty file (0 bytes)'],
     ['a web page', '\ufeff\n <!DOCTYPE html><html><body>404</body></html>', 'a web page'],
     ['an LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', 'run git lfs pull'],
-    ['a drawing', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'a file of svg'],
+    ['a drawing', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'the format svg'],
     ['text', 'hello', 'unsupported image format'],
-  ])('%s, by decoding and by the size alone', async (_, content, reason) => {
-    const path = written('bad.png', content)
+  ])('%s, when decoding or reading the size', async (_, content, reason) => {
+    const path = writeTestFile('bad.png', content)
     const ways = [() => decodeImage(path), () => decodeBytes(Buffer.from(content)), () => imageSize(path)]
     for (const read of ways) {
       await expect(read()).rejects.toMatchObject({ code: 'input', message: expect.stringContaining(reason) })
@@ -284,44 +282,47 @@ describe('files that are refused', () => {
     await expect(imageSize(path)).rejects.toThrow(`${path}: expected a readable still image, got: `)
   })
 
-  test('a missing file and a folder, by name', async () => {
+  test('a missing file and a folder, naming the path', async () => {
     await expect(decodeImage(join(dir, 'none.png'))).rejects.toThrow(/none\.png: .*ENOENT/)
     await expect(decodeImage(dir)).rejects.toThrow(/EISDIR/)
   })
 
-  test.each(['png', 'jpeg', 'webp', 'tiff', 'avif', 'gif'] as const)('a %s at any cut', async (format) => {
-    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7) % 251)
-    const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
-      .toFormat(format)
-      .toBuffer()
-    for (const part of [0.02, 0.3, 0.6, 0.9]) {
-      await expect(decodeImage(file.subarray(0, file.length * part)), `${part}`).rejects.toMatchObject({
-        code: 'input',
-      })
-    }
-  })
+  test.each(['png', 'jpeg', 'webp', 'tiff', 'avif', 'gif'] as const)(
+    'a %s truncated at any point',
+    async (format) => {
+      const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7) % 251)
+      const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+        .toFormat(format)
+        .toBuffer()
+      for (const part of [0.02, 0.3, 0.6, 0.9]) {
+        await expect(decodeImage(file.subarray(0, file.length * part)), `${part}`).rejects.toMatchObject({
+          code: 'input',
+        })
+      }
+    },
+  )
 
-  test('a small file that claims a huge picture, unless the limit is raised', async () => {
-    const bomb = pngOf(100_000, 100_000)
-    await expect(decodeImage(bomb)).rejects.toThrow(
+  test('a small file that claims a huge size, unless the limit is raised', async () => {
+    const oversized = pngOf(100_000, 100_000)
+    await expect(decodeImage(oversized)).rejects.toThrow(
       '100000 × 100000 = 10000 megapixels, above the limit of 268 megapixels; raise pixelLimit',
     )
-    expect(await imageSize(bomb)).toEqual({ width: 100_000, height: 100_000, format: 'png' })
-    const file = await sharp(rgb, { raw }).png().toBuffer()
+    expect(await imageSize(oversized)).toEqual({ width: 100_000, height: 100_000, format: 'png' })
+    const file = await sharp(rgb, { raw: layout }).png().toBuffer()
     await expect(decodeImage(file, { pixelLimit: 11 })).rejects.toThrow('above the limit')
     expect((await decodeImage(file, { pixelLimit: 12 })).image.width).toBe(4)
   })
 
-  test('samples that are no 8 or 16 bits', async () => {
-    const file = await sharp(rgb, { raw })
+  test('samples that are neither 8 nor 16 bits', async () => {
+    const file = await sharp(rgb, { raw: layout })
       .toColourspace('scrgb')
       .tiff({ predictor: 'float', compression: 'deflate' })
       .toBuffer()
-    await expect(decodeImage(file)).rejects.toThrow('samples of type float; 8 or 16 bits are read')
+    await expect(decodeImage(file)).rejects.toThrow('samples of type float; convert it to 8 or 16 bits first')
   })
 })
 
-/** A PNG whose header claims a size and whose pixels are missing. */
+/** A PNG whose header claims a size but whose pixels are missing. */
 function pngOf(width: number, height: number): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
@@ -343,12 +344,12 @@ function pngOf(width: number, height: number): Buffer {
   return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...chunks])
 }
 
-test('the size of a turned photo is upright', async () => {
-  const file = await sharp(rgb, { raw }).jpeg().withMetadata({ orientation: 6 }).toBuffer()
+test('the size of a rotated photo is upright', async () => {
+  const file = await sharp(rgb, { raw: layout }).jpeg().withMetadata({ orientation: 6 }).toBuffer()
   expect(await imageSize(file)).toEqual({ width: 3, height: 4, format: 'jpeg' })
 })
 
-test('the quality asked for is the encoder’s', async () => {
+test('the quality option reaches the encoder', async () => {
   const noise = Float32Array.from({ length: 64 * 64 * 3 }, (_, i) => ((i * i * 7) % 251) / 255)
   const image = { width: 64, height: 64, channels: 3, data: noise }
   for (const format of ['jpg', 'webp', 'avif']) {

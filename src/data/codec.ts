@@ -1,4 +1,4 @@
-// Image files in and out, by sharp (libvips).
+// Decodes and encodes image files with sharp (libvips).
 
 import { open, readFile } from 'node:fs/promises'
 import type { Metadata, Sharp } from 'sharp'
@@ -16,42 +16,45 @@ export type { ImageMetadata } from './metadata.ts'
 
 export interface DecodedImage {
   readonly image: Image
-  /** Opacity [h w] in [0, 1], where the file has it. */
+  /** Alpha [h w] in [0, 1], if the file has it. */
   readonly alpha: Float32Array | undefined
   readonly depth: 8 | 16
   readonly format: string
-  /** What else the file says, for {@link encodeImage} to write again; leave it out to strip it. */
+  /** Metadata that {@link encodeImage} writes back; omit it to strip the metadata. */
   readonly metadata?: ImageMetadata | undefined
 }
 
 export interface DecodedPixels {
   readonly pixels: Pixels
-  /** Of the file; the samples are wider where a profile was converted and they were to stay wide. */
+  /** Bit depth of the file. With `keepsWide`, profile-converted samples of an 8-bit file stay at 16 bits. */
   readonly depth: 8 | 16
   readonly format: string
   readonly metadata: ImageMetadata | undefined
 }
 
 export interface DecodeOptions {
-  /** Most pixels (width × height) that are decoded; 268 million by default, as a small file can claim any size. */
+  /** Largest width × height to decode, since a small file can claim any size. @default 268 million */
   readonly pixelLimit?: number
-  /** What errors call bytes; a file goes by its path. */
+  /** Name that errors use for bytes; files are named by their path. */
   readonly name?: string
-  /** Whether samples stay in the 16 bits in which a profile is converted, to be rounded once when they are written. */
+  /**
+   * Keeps profile-converted samples at 16 bits, so they are rounded only once, on encoding.
+   * @default false
+   */
   readonly keepsWide?: boolean
 }
 
 export interface ImageSize {
-  /** Upright. */
+  /** Width after EXIF rotation, in pixels. */
   readonly width: number
   readonly height: number
   readonly format: string
 }
 
-/** 16383 × 16383, as in sharp. */
-const usualPixelLimit = 0x3fff ** 2
+/** 16383 × 16383, sharp's default. */
+const defaultPixelLimit = 0x3fff ** 2
 
-const readable = ['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']
+const readableFormats = ['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']
 
 /** Decodes a still image into sRGB or gray planes, upright; 16-bit files keep their depth. */
 export async function decodeImage(
@@ -62,40 +65,45 @@ export async function decodeImage(
   return { ...pixelsToPlanes(pixels), depth, format, metadata }
 }
 
-/** Decodes a still image into samples as the file holds them, upright, sRGB or gray. */
+/** Decodes a still image into interleaved integer samples, upright, sRGB or gray. */
 export async function decodeBytes(
   input: string | Uint8Array,
   options: DecodeOptions = {},
 ): Promise<DecodedPixels> {
   const { pixels, depth, format, metadata } = await decode(input, options)
   const isWider = depth === 8 && pixels.data instanceof Uint16Array && !options.keepsWide
-  return { pixels: isWider ? { ...pixels, data: narrowed(pixels.data) } : pixels, depth, format, metadata }
+  return {
+    pixels: isWider ? { ...pixels, data: to8Bits(pixels.data) } : pixels,
+    depth,
+    format,
+    metadata,
+  }
 }
 
-function narrowed(samples: Uint8Array | Uint16Array): Uint8Array {
+function to8Bits(samples: Uint8Array | Uint16Array): Uint8Array {
   const bytes = new Uint8Array(samples.length)
   for (let i = 0; i < samples.length; i++) bytes[i] = Math.round(samples[i]! / 257)
   return bytes
 }
 
-/** Size and format by the header alone; the pixels may still prove unreadable. */
+/** Reads size and format from the header alone; the pixel data may still be corrupt. */
 export async function imageSize(
   input: string | Uint8Array,
   { name }: Pick<DecodeOptions, 'name'> = {},
 ): Promise<ImageSize> {
-  return orExplained(input, name, async () => {
+  return explainErrors(input, name, async () => {
     const bitmap = await openBitmap(input)
     if (bitmap) return { width: bitmap.width, height: bitmap.height, format: bitmap.format }
     const { autoOrient, format } = checkHeader(await headerOf(input))
-    return { ...autoOrient, format: nameOf(format) }
+    return { ...autoOrient, format: formatName(format) }
   })
 }
 
 function decode(
   input: string | Uint8Array,
-  { pixelLimit = usualPixelLimit, name }: DecodeOptions,
+  { pixelLimit = defaultPixelLimit, name }: DecodeOptions,
 ): Promise<DecodedPixels> {
-  return orExplained(input, name, async () => {
+  return explainErrors(input, name, async () => {
     const bitmap = await openBitmap(input)
     if (bitmap) {
       checkPixels(bitmap.width, bitmap.height, pixelLimit)
@@ -107,16 +115,16 @@ function decode(
     const profile = foreignProfile(header.icc, stored.channels)
     const pixels = profile ? await toSrgb(stored, profile) : stored
     const depth = header.depth === 'ushort' ? 16 : 8
-    return { pixels, depth, format: nameOf(header.format), metadata: metadataOf(header, stored.channels) }
+    return { pixels, depth, format: formatName(header.format), metadata: metadataOf(header, stored.channels) }
   })
 }
 
-/** The samples in the file's own colors (CMYK in sRGB), upright. */
+/** Decodes samples in the file's own color profile (CMYK becomes sRGB), upright. */
 async function samplesOf(input: string | Uint8Array, header: Metadata): Promise<Pixels> {
   const { depth, space, hasAlpha: isTransparent, bitsPerSample } = header
   const is16Bit = depth === 'ushort'
   const isGray = space === 'b-w' || space === 'grey16'
-  // Gray with opacity goes by way of color, where libvips keeps the opacity.
+  // Gray with alpha is decoded as color, where libvips keeps the alpha.
   const isPlainGray = isGray && !isTransparent
   const colorspace = isPlainGray ? (is16Bit ? 'grey16' : 'b-w') : is16Bit ? 'rgb16' : 'srgb'
   const { data, info } = await sharp(input, {
@@ -128,28 +136,34 @@ async function samplesOf(input: string | Uint8Array, header: Metadata): Promise<
     .toColourspace(colorspace)
     .raw({ depth: is16Bit ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  const { width, height, channels: stored } = info
-  if (stored > 4) throw new Error(`${stored} channels; gray or color, with opacity or without, is read`)
+  const { width, height, channels: bands } = info
+  if (bands > 4) throw new Error(`${bands} channels; convert it to gray or RGB, with or without alpha`)
   const all = is16Bit ? viewAs(data, Uint16Array) : new Uint8Array(data.buffer, data.byteOffset, data.length)
-  const hasAlpha = stored === 2 || stored === 4
-  const samples = isGray && stored > 2 ? pickGray(all, stored) : all
-  // libvips shifts the 10 or 12 bits of AVIF up, which leaves white below 65535.
+  const hasAlpha = bands === 2 || bands === 4
+  const samples = isGray && bands > 2 ? pickGray(all, bands) : all
+  // libvips shifts AVIF's 10 or 12 bits up, which leaves white below 65535.
   if (header.format === 'heif' && is16Bit && bitsPerSample && bitsPerSample < 16)
-    fillRange(samples, bitsPerSample)
-  return { width, height, channels: isGray ? 1 : hasAlpha ? stored - 1 : stored, hasAlpha, data: samples }
+    stretchToFullRange(samples, bitsPerSample)
+  return {
+    width,
+    height,
+    channels: isGray ? 1 : hasAlpha ? bands - 1 : bands,
+    hasAlpha,
+    data: samples,
+  }
 }
 
-function pickGray(samples: Uint8Array | Uint16Array, stored: number): Uint8Array | Uint16Array {
-  const kept = stored === 4 ? 2 : 1
-  const picked = samples.slice(0, (samples.length / stored) * kept)
-  for (let from = 0, to = 0; to < picked.length; from += stored, to += kept) {
+function pickGray(samples: Uint8Array | Uint16Array, bands: number): Uint8Array | Uint16Array {
+  const kept = bands === 4 ? 2 : 1
+  const picked = samples.slice(0, (samples.length / bands) * kept)
+  for (let from = 0, to = 0; to < picked.length; from += bands, to += kept) {
     picked[to] = samples[from]!
     if (kept === 2) picked[to + 1] = samples[from + 3]!
   }
   return picked
 }
 
-function fillRange(samples: Uint8Array | Uint16Array, bits: number): void {
+function stretchToFullRange(samples: Uint8Array | Uint16Array, bits: number): void {
   const white = (2 ** bits - 1) * 2 ** (16 - bits)
   for (let i = 0; i < samples.length; i++) {
     samples[i] = Math.min(Math.round((samples[i]! / white) * 65535), 65535)
@@ -158,7 +172,7 @@ function fillRange(samples: Uint8Array | Uint16Array, bits: number): void {
 
 function metadataOf({ icc, exif, xmp, density }: Metadata, channels: number): ImageMetadata | undefined {
   const kept = {
-    // A profile of CMYK does not: those pixels stay sRGB.
+    // A CMYK profile does not fit, because the decoded pixels are sRGB.
     icc: icc && profileFits(icc, channels) ? icc : undefined,
     exif: uprightExif(exif),
     xmp: uprightXmp(xmp),
@@ -167,17 +181,19 @@ function metadataOf({ icc, exif, xmp, density }: Metadata, channels: number): Im
   return Object.values(kept).some((block) => block !== undefined) ? kept : undefined
 }
 
-/** More pixels than this are written as JPEG without tables of their own: those are found by a pass over 13 bytes for each pixel. */
-const optimizedPixels = 2 ** 24
+/**
+ * Largest JPEG with optimized Huffman tables, in pixels: finding them takes a pass over 13 bytes per pixel.
+ */
+const maxOptimizedPixels = 2 ** 24
 
 function asJpeg(pipeline: Sharp, { width, height }: Shape, quality = 95): Sharp {
-  const optimizeCoding = width * height <= optimizedPixels
+  const optimizeCoding = width * height <= maxOptimizedPixels
   return pipeline.jpeg({ quality, chromaSubsampling: '4:4:4', optimizeCoding })
 }
 
 type Encode = (pipeline: Sharp, shape: Shape, quality?: number) => Sharp
 
-/** Formats that can be written, by file extension, with the options they are written with. */
+/** Writable formats by file extension, each with its encoder options. */
 const encoders: Readonly<Record<string, Encode>> = {
   png: (pipeline) => pipeline.png(),
   jpg: asJpeg,
@@ -188,66 +204,66 @@ const encoders: Readonly<Record<string, Encode>> = {
   avif: (pipeline, _, quality = 80) => pipeline.avif({ quality }),
 }
 
-/** Whether a format can be written, and with opacity where the image has it; else an error that lists what can. */
+/**
+ * Checks that a format can be written, with alpha if the image has it.
+ * @throws RestoreError `usage`, listing the formats that can
+ */
 export function checkFormat(format: string, hasAlpha: boolean): void {
-  const named = Object.keys(encoders)
+  const formats = Object.keys(encoders)
   if (!Object.hasOwn(encoders, format)) {
-    throw new RestoreError(
-      'usage',
-      `output: expected a format among ${named.join(', ')}, got ${format || 'none'}`,
-    )
+    throw new RestoreError('usage', `output: expected one of ${formats.join(', ')}, got ${format || 'none'}`)
   }
   if (hasAlpha && format.startsWith('jp')) {
-    const able = named.filter((name) => !name.startsWith('jp')).join(', ')
+    const suitable = formats.filter((name) => !name.startsWith('jp')).join(', ')
     throw new RestoreError(
       'usage',
-      `output: ${format} has no transparency, which the image has; use ${able} (--format)`,
+      `output: expected a format with an alpha channel, which the image has, got ${format}; use ${suitable} (--format)`,
     )
   }
 }
 
 export interface EncodeOptions {
-  /** 1..100 of JPEG, WebP and AVIF; those without loss take none. */
+  /** Quality of JPEG, WebP and AVIF, 1..100; ignored by lossless formats. @default 95, AVIF 80 */
   readonly quality?: number
 }
 
 /**
- * Encodes planes (and opacity) for a file extension; 16-bit where the format can. Metadata is written as the file read had it,
- * the pixels in its profile; TIFF holds no EXIF, and WebP and AVIF no profile of gray.
+ * Encodes planes (and alpha) for a file extension, at 16 bits if depth and format allow. Keeps the metadata
+ * and converts the pixels to its color profile; TIFF drops EXIF, and WebP and AVIF drop gray profiles.
  */
 export async function encodeImage(
   { image, alpha, depth, format, metadata }: DecodedImage,
   { quality }: EncodeOptions = {},
 ): Promise<Uint8Array> {
   checkFormat(format, alpha !== undefined)
-  const icc = keptProfile(metadata, format, image.channels)
+  const icc = embeddableProfile(metadata, format, image.channels)
   const foreign = foreignProfile(icc, image.channels)
-  return orUnencodable(format, async () => {
-    const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
-    const samples = samplesFor(all, isDeepIn(format, depth), format)
+  return wrapEncodeErrors(format, async () => {
+    const all = appendAlpha(foreign ? await fromSrgb(image, foreign) : image, alpha)
+    const samples = quantizeFor(all, isWrittenAt16Bit(format, depth), format)
     return write(samples, all, { format, metadata: metadata && { ...metadata, icc }, foreign, quality })
   })
 }
 
-/** Encodes samples as {@link encodeImage} does planes, without ever holding the picture as planes. */
+/** Like {@link encodeImage}, for interleaved samples; never holds the whole image as float planes. */
 export async function encodeBytes(
   { pixels, depth, format, metadata }: DecodedPixels,
   { quality }: EncodeOptions = {},
 ): Promise<Uint8Array> {
   const { width, height, channels, hasAlpha } = pixels
   checkFormat(format, hasAlpha)
-  const icc = keptProfile(metadata, format, channels)
+  const icc = embeddableProfile(metadata, format, channels)
   const foreign = foreignProfile(icc, channels)
-  return orUnencodable(format, async () => {
-    const is16Bit = isDeepIn(format, depth) && pixels.data instanceof Uint16Array
-    const isReady = !foreign && format !== 'avif' && is16Bit === pixels.data instanceof Uint16Array
-    const samples = isReady ? pixels.data : await convertInBands(pixels, { is16Bit, format, foreign })
+  return wrapEncodeErrors(format, async () => {
+    const is16Bit = isWrittenAt16Bit(format, depth) && pixels.data instanceof Uint16Array
+    const isEncodable = !foreign && format !== 'avif' && is16Bit === pixels.data instanceof Uint16Array
+    const samples = isEncodable ? pixels.data : await convertInBands(pixels, { is16Bit, format, foreign })
     const shape = { width, height, channels: channels + (hasAlpha ? 1 : 0) }
     return write(samples, shape, { format, metadata: metadata && { ...metadata, icc }, foreign, quality })
   })
 }
 
-/** Samples as the encoder takes them, by way of planes of some rows at a time. */
+/** Converts samples to the encoder's depth and profile, a band of rows at a time to limit memory. */
 async function convertInBands(
   pixels: Pixels,
   { is16Bit, format, foreign }: { is16Bit: boolean; format: string; foreign: Uint8Array | undefined },
@@ -260,14 +276,14 @@ async function convertInBands(
     const rows = Math.min(step, height - top)
     const band = { ...pixels, height: rows, data: data.subarray(top * row, (top + rows) * row) }
     const { image, alpha } = pixelsToPlanes(band)
-    const all = stack(foreign ? await fromSrgb(image, foreign) : image, alpha)
-    converted.set(samplesFor(all, is16Bit, format), top * row)
+    const all = appendAlpha(foreign ? await fromSrgb(image, foreign) : image, alpha)
+    converted.set(quantizeFor(all, is16Bit, format), top * row)
   }
   return converted
 }
 
-/** The profile that a format can hold. */
-function keptProfile(
+/** Returns the ICC profile if the format can embed it. */
+function embeddableProfile(
   metadata: ImageMetadata | undefined,
   format: string,
   channels: number,
@@ -277,7 +293,7 @@ function keptProfile(
   return isKept && !(isColorOnly && channels === 1) ? metadata.icc : undefined
 }
 
-function isDeepIn(format: string, depth: 8 | 16): boolean {
+function isWrittenAt16Bit(format: string, depth: 8 | 16): boolean {
   return depth === 16 && (format === 'png' || format === 'avif' || format.startsWith('tif'))
 }
 
@@ -301,12 +317,12 @@ async function write(
     : pipeline
   ).toBuffer()
   if (foreign && !(await sharp(bytes).metadata()).icc) {
-    throw new Error('its color profile cannot be embedded; leave the metadata out')
+    throw new Error('its color profile cannot be embedded; omit the metadata')
   }
   return bytes
 }
 
-async function orUnencodable<T>(format: string, action: () => Promise<T>): Promise<T> {
+async function wrapEncodeErrors<T>(format: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
@@ -315,7 +331,7 @@ async function orUnencodable<T>(format: string, action: () => Promise<T>): Promi
   }
 }
 
-function stack(image: Image, alpha: Float32Array | undefined): Image {
+function appendAlpha(image: Image, alpha: Float32Array | undefined): Image {
   if (!alpha) return image
   const data = new Float32Array(image.data.length + alpha.length)
   data.set(image.data)
@@ -323,10 +339,10 @@ function stack(image: Image, alpha: Float32Array | undefined): Image {
   return { ...image, channels: image.channels + 1, data }
 }
 
-function samplesFor(image: Image, is16Bit: boolean, format: string): Uint8Array | Uint16Array {
+function quantizeFor(image: Image, is16Bit: boolean, format: string): Uint8Array | Uint16Array {
   if (!is16Bit) return quantize(image, 255, new Uint8Array(image.data.length))
   if (format !== 'avif') return quantize(image, 65535, new Uint16Array(image.data.length))
-  // 12 bits, which libvips takes from the upper ones.
+  // libvips reads 12-bit samples from the upper bits.
   const samples = quantize(image, 4095, new Uint16Array(image.data.length))
   for (let i = 0; i < samples.length; i++) samples[i] = samples[i]! * 16
   return samples
@@ -338,12 +354,12 @@ function headerOf(input: string | Uint8Array): Promise<Metadata> {
 
 function checkHeader(header: Metadata): Metadata {
   const { format, pages = 1, depth } = header
-  if (!readable.includes(format)) {
-    throw new Error(`a file of ${format}; one of PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP or PNM is read`)
+  if (!readableFormats.includes(format)) {
+    throw new Error(`the format ${format}; convert it to PNG, JPEG, WebP, TIFF, AVIF, GIF, BMP or PNM`)
   }
-  if (pages > 1) throw new Error(`an animation or document of ${pages} pages; take one out first`)
+  if (pages > 1) throw new Error(`an animation or document of ${pages} pages; extract a single page first`)
   if (depth !== 'uchar' && depth !== 'ushort') {
-    throw new Error(`samples of type ${depth}; 8 or 16 bits are read, so convert it first`)
+    throw new Error(`samples of type ${depth}; convert it to 8 or 16 bits first`)
   }
   return header
 }
@@ -356,7 +372,7 @@ function checkPixels(width: number, height: number, limit: number): void {
   )
 }
 
-function nameOf(format: string): string {
+function formatName(format: string): string {
   return format === 'heif' ? 'avif' : format
 }
 
@@ -377,7 +393,7 @@ async function headOf(path: string): Promise<Uint8Array> {
   }
 }
 
-async function orExplained<T>(
+async function explainErrors<T>(
   input: string | Uint8Array,
   name: string | undefined,
   action: () => Promise<T>,

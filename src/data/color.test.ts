@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { luma, rgbToYcbcr, swapRedBlue, withChannels, ycbcrToRgb } from './color.ts'
 import type { Image } from './image.ts'
 
-/** One pixel a column, levels 0..255. */
+/** A one-row image of the given colors, in levels 0..255. */
 function pixels(...colors: readonly (readonly number[])[]): Image {
   const channels = colors[0]!.length
   const data = Float32Array.from(
@@ -14,14 +14,14 @@ function pixels(...colors: readonly (readonly number[])[]): Image {
 
 const levels = ({ data }: Image) => Array.from(data, (value) => value * 255)
 
-/** The largest difference of two lists of levels. */
+/** Largest difference between two lists of levels. */
 function difference(a: readonly number[], b: readonly number[]): number {
   return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i]!)), 0)
 }
 
 const palette = pixels([255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255], [128, 64, 32], [0, 0, 0])
 
-test('Y has the values that MATLAB documents', () => {
+test('Y matches MATLAB’s documented values', () => {
   const expected = [235, 81.481, 144.553, 40.966, 84.26617, 16]
   expect(difference(levels(luma(palette)), expected)).toBeLessThan(1e-4)
   expect(difference(levels(luma(palette, 'uint8')), expected.map(Math.round))).toBeLessThan(1e-4)
@@ -34,7 +34,7 @@ test('Y is the first channel of YCbCr, and white has neutral chroma', () => {
   expect(cr![0]).toBeCloseTo(128, 4)
 })
 
-test('YCbCr converts back to the same RGB, to a level and a half where rounded', () => {
+test('YCbCr round-trips to RGB, within 1.5 levels when rounded', () => {
   const back = levels(ycbcrToRgb(rgbToYcbcr(palette)))
   expect(difference(back, levels(palette))).toBeLessThan(0.01)
   const rounded = levels(ycbcrToRgb(rgbToYcbcr(palette, 'uint8'), 'uint8'))
@@ -47,11 +47,11 @@ test('swapping red and blue twice changes nothing', () => {
   expect(swapRedBlue(swapRedBlue(palette))).toEqual(palette)
 })
 
-test('a gray image is refused by name and count', () => {
-  expect(() => luma(pixels([1], [2]))).toThrow(/luma: expected an image of 3 channels, got 1/)
+test('a gray image is rejected with the function and its channel count', () => {
+  expect(() => luma(pixels([1], [2]))).toThrow(/luma: expected an image with 3 channels, got 1/)
 })
 
-test('a gray image fills three channels, and color becomes whole levels of gray', () => {
+test('gray expands to three channels, and color becomes whole levels of gray', () => {
   const gray = pixels([10], [20])
   const filled = withChannels(gray, 3)
   expect(levels(filled).map(Math.round)).toEqual([10, 20, 10, 20, 10, 20])

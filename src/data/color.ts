@@ -1,22 +1,23 @@
-// Color as MATLAB's rgb2ycbcr and BasicSR have it: ITU-R BT.601 in studio range (Y 16..235). JPEG's full-range YCbCr is another.
+// YCbCr as in MATLAB's rgb2ycbcr and BasicSR: ITU-R BT.601, studio range (Y 16..235). JPEG's full-range YCbCr
+// differs.
 
 import { RestoreError } from '../core/errors.ts'
 import { type Image, roundHalfEven } from './image.ts'
 
-/** Whether converted values stay as they are or are rounded to 8-bit levels (multiples of 1/255), half to even. */
+/** 'float' keeps converted values; 'uint8' rounds them to 8-bit levels (multiples of 1/255), half to even. */
 export type Levels = 'float' | 'uint8'
 
-/** Rows Y, Cb, Cr: weights of R, G, B in [0, 1], then the offset; results in 0..255. */
+/** Rows Y, Cb, Cr: weights of R, G, B in [0, 1], then the offset; result in 0..255. */
 const toYcbcr = [
   [65.481, 128.553, 24.966, 16],
   [-37.797, -74.203, 112, 128],
   [112, -93.786, -18.214, 128],
 ] as const
 
-/** Weights of R, G, B in [0, 1], then the offset, of Y in 0..255. */
+/** Weights of R, G, B in [0, 1] and the offset that give Y in 0..255. */
 export const lumaWeights = toYcbcr[0]
 
-/** Rows R, G, B: weights of Y, Cb, Cr in [0, 1], then the offset; results in 0..255. */
+/** Rows R, G, B: weights of Y, Cb, Cr in [0, 1], then the offset; result in 0..255. */
 const toRgb = [
   [0.00456621 * 65025, 0, 0.00625893 * 65025, -222.921],
   [0.00456621 * 65025, -0.00153632 * 65025, -0.00318811 * 65025, 135.576],
@@ -25,22 +26,22 @@ const toRgb = [
 
 type Row = readonly [number, number, number, number]
 
-/** [3 h w] RGB to [3 h w] YCbCr, both in [0, 1]. */
+/** Converts [3 h w] RGB to [3 h w] YCbCr, both in [0, 1]. */
 export function rgbToYcbcr(image: Image, levels: Levels = 'float'): Image {
   return combineChannels('rgbToYcbcr', image, toYcbcr, levels)
 }
 
-/** [3 h w] YCbCr to [3 h w] RGB, both in [0, 1]; rounded values are clamped, float ones are not. */
+/** Converts [3 h w] YCbCr to [3 h w] RGB, both in [0, 1]; clamps only with 'uint8'. */
 export function ycbcrToRgb(image: Image, levels: Levels = 'float'): Image {
   return combineChannels('ycbcrToRgb', image, toRgb, levels)
 }
 
-/** The Y of {@link rgbToYcbcr} alone: [1 h w]. */
+/** Computes only the Y of {@link rgbToYcbcr}: [1 h w]. */
 export function luma(image: Image, levels: Levels = 'float'): Image {
   return combineChannels('luma', image, [lumaWeights], levels)
 }
 
-/** Swaps the first and last of three channels: RGB to BGR and back. */
+/** Swaps the first and last of three channels: RGB to BGR and vice versa. */
 export function swapRedBlue(image: Image): Image {
   requireRgb('swapRedBlue', image)
   const plane = image.width * image.height
@@ -49,7 +50,7 @@ export function swapRedBlue(image: Image): Image {
   return { ...image, data }
 }
 
-/** Gray as OpenCV makes it of 8-bit color, or three equal channels of gray. */
+/** Converts color to gray as OpenCV does for 8-bit images, or gray to three equal channels. */
 export function withChannels(image: Image, channels: 1 | 3): Image {
   if (image.channels === channels) return image
   const pixels = image.width * image.height
@@ -57,7 +58,9 @@ export function withChannels(image: Image, channels: 1 | 3): Image {
   if (channels === 3) for (let c = 0; c < 3; c++) data.set(image.data, c * pixels)
   else {
     for (let i = 0; i < pixels; i++) {
-      const [r, g, b] = [0, 1, 2].map((c) => image.data[c * pixels + i]! * 255) as [number, number, number]
+      const r = image.data[i]! * 255
+      const g = image.data[pixels + i]! * 255
+      const b = image.data[2 * pixels + i]! * 255
       data[i] = roundHalfEven(0.299 * r + 0.587 * g + 0.114 * b) / 255
     }
   }
@@ -67,11 +70,11 @@ export function withChannels(image: Image, channels: 1 | 3): Image {
 function combineChannels(where: string, image: Image, rows: readonly Row[], levels: Levels): Image {
   requireRgb(where, image)
   const plane = image.width * image.height
-  const [a, b, c] = [0, 1, 2].map((channel) => image.data.subarray(channel * plane, (channel + 1) * plane))
+  const [a, b, c] = [0, 1, 2].map((i) => image.data.subarray(i * plane, (i + 1) * plane))
   const data = new Float32Array(rows.length * plane)
-  rows.forEach(([forA, forB, forC, offset], row) => {
+  rows.forEach(([weightA, weightB, weightC, offset], row) => {
     for (let i = 0; i < plane; i++) {
-      const value = forA * a![i]! + forB * b![i]! + forC * c![i]! + offset
+      const value = weightA * a![i]! + weightB * b![i]! + weightC * c![i]! + offset
       const level = levels === 'float' ? value : Math.min(Math.max(roundHalfEven(value), 0), 255)
       data[row * plane + i] = level / 255
     }
@@ -83,6 +86,6 @@ function requireRgb(where: string, { channels }: Image): void {
   if (channels === 3) return
   throw new RestoreError(
     'shape',
-    `${where}: expected an image of 3 channels, got ${channels}; gray images have no color to convert`,
+    `${where}: expected an image with 3 channels, got ${channels}; pass an RGB image`,
   )
 }

@@ -1,4 +1,4 @@
-// Images inside the toolkit: planes of float32 in [0, 1]. No codec here: this file runs in browsers.
+// The in-memory image: float32 planes in [0, 1]. Free of codecs, so it also runs in browsers.
 
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -11,24 +11,27 @@ export interface Image {
   readonly data: Float32Array
 }
 
-/** Samples as files hold them: upright, sRGB or gray, a quarter of the memory of planes or half of it. */
+/**
+ * Interleaved integer samples, upright, sRGB or gray: a quarter (8-bit) or half (16-bit) the memory of
+ * planes.
+ */
 export interface Pixels {
   readonly width: number
   readonly height: number
-  /** Of color: 1 or 3. */
+  /** Color channels, without alpha: 1 or 3. */
   readonly channels: number
-  /** Whether opacity follows the channels of color. */
+  /** Whether an alpha channel follows the color channels. */
   readonly hasAlpha: boolean
-  /** [h w c], 0..255 or 0..65535. */
+  /** [h w c], alpha included; 0..255 or 0..65535. */
   readonly data: Uint8Array | Uint16Array
 }
 
-/** The value of white: 255 or 65535. */
+/** White level of the samples: 255 or 65535. */
 export function peakOf(samples: Uint8Array | Uint16Array): number {
   return samples instanceof Uint16Array ? 65535 : 255
 }
 
-/** Interleaved samples of the color alone. */
+/** Drops alpha from interleaved samples with `channels` color channels. */
 export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, channels: number): T {
   const pixels = samples.length / (channels + 1)
   const kept = samples.slice(0, pixels * channels) as T
@@ -38,7 +41,9 @@ export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, cha
   return kept
 }
 
-/** Planes of the color, and of the opacity [h w] where there is one. */
+/**
+ * Splits samples into color planes [c h w] and, if the image has one, an alpha plane [h w]; values in [0, 1].
+ */
 export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixels): {
   readonly image: Image
   readonly alpha: Float32Array | undefined
@@ -54,7 +59,7 @@ export function pixelsToPlanes({ width, height, channels, hasAlpha, data }: Pixe
   return { image, alpha: hasAlpha ? planes.subarray(channels * pixels) : undefined }
 }
 
-/** [1 c h w] without a copy. */
+/** Views an image as a [1 c h w] tensor without copying. */
 export function imageToTensor({ channels, height, width, data }: Image): TensorData {
   return float32Data(data, [1, channels, height, width])
 }
@@ -73,7 +78,7 @@ export function tensorToImage({ dtype, shape, bytes }: TensorData): Image {
   return { channels, height, width, data: viewAs(bytes, Float32Array) }
 }
 
-/** The part of an image from (top, left), copied. */
+/** Copies a region of `height` × `width` pixels whose upper left corner is (top, left). */
 export function crop(image: Image, top: number, left: number, height: number, width: number): Image {
   const data = new Float32Array(image.channels * height * width)
   for (let c = 0; c < image.channels; c++) {
@@ -93,13 +98,19 @@ export function roundHalfEven(value: number): number {
   return floor % 2 === 0 ? floor : floor + 1
 }
 
-/** An image as a file of 8 bits holds it (see {@link quantize}): clamped to [0, 1], a multiple of 1/255. */
+/**
+ * Rounds an image to what an 8-bit file can store: clamped to [0, 1], multiples of 1/255 (see
+ * {@link quantize}).
+ */
 export function in8Bits(image: Image): Image {
   const level = (value: number) => roundHalfEven(Math.fround(255 * Math.min(Math.max(value, 0), 1)))
   return { ...image, data: image.data.map((value) => level(value) / 255) }
 }
 
-/** Interleaved integers [h w c]: clamped to [0, 1], times `peak` (255 or 65535), rounded half to even in float32 as NumPy does. */
+/**
+ * Writes an image to `out` as interleaved integers [h w c]: clamped to [0, 1], scaled by `peak` (255 or
+ * 65535), and rounded half to even in float32, as NumPy does.
+ */
 export function quantize<T extends Uint8Array | Uint16Array>(
   { channels, data }: Image,
   peak: number,

@@ -8,7 +8,7 @@ const width = 6
 const height = 4
 const samples = Uint8Array.from({ length: width * height * 3 }, (_, i) => 40 + ((i * 53) % 160))
 
-/** EXIF with a maker, an orientation, and a second directory, where the thumbnail is. */
+/** EXIF with a maker, an orientation, and a second directory that holds the thumbnail. */
 function exifBlock(orientation: number): Buffer {
   const block = Buffer.alloc(64)
   block.write('II*\0', 'latin1')
@@ -39,7 +39,7 @@ async function iccOf(name: string): Promise<Uint8Array> {
   return (await sharp(file).metadata()).icc as Buffer
 }
 
-/** A file of these samples as they are, with metadata. */
+/** Writes the samples unconverted to a file with metadata. */
 function photo(icc: Uint8Array | undefined, format: 'png' | 'tiff' = 'png'): Promise<Buffer> {
   const carrier = carrierPng({ channels: 3, depth: 8, icc, exif: exifBlock(6), xmp: Buffer.from(xmp(6)) })
   return sharp(carrier)
@@ -55,13 +55,13 @@ async function stored(file: Uint8Array): Promise<number[]> {
   return [...(await sharp(file, { ignoreIcc: true }).toColourspace('srgb').raw().toBuffer())]
 }
 
-const turned = await sharp(samples, { raw: { width, height, channels: 3 } })
+const rotated = await sharp(samples, { raw: { width, height, channels: 3 } })
   .rotate(90)
   .raw()
   .toBuffer()
 
-describe('what a file says besides its pixels', () => {
-  test.each(['png', 'jpg', 'webp', 'avif', 'tiff'])('is written again to %s, upright', async (format) => {
+describe('metadata', () => {
+  test.each(['png', 'jpg', 'webp', 'avif', 'tiff'])('is written back to %s, upright', async (format) => {
     const icc = await iccOf('p3')
     const decoded = await decodeImage(await photo(icc))
     const file = await encodeImage({ ...decoded, format })
@@ -72,80 +72,85 @@ describe('what a file says besides its pixels', () => {
     expect([1, undefined]).toContain(written.orientation)
     if (format === 'tiff') expect(written.density).toBe(300)
     else expect(written.exif?.toString('latin1')).toContain('Canon')
-    const again = await decodeImage(file)
-    expect([again.image.width, again.image.height]).toEqual([height, width])
-    const apart = again.image.data.map((value, i) => value - decoded.image.data[i]!)
-    expect(Math.abs(apart.reduce((sum, value) => sum + value, 0) / apart.length)).toBeLessThan(0.03)
-    if (format === 'png' || format === 'tiff') expect(Math.max(...apart.map(Math.abs))).toBeLessThan(0.01)
+    const reread = await decodeImage(file)
+    expect([reread.image.width, reread.image.height]).toEqual([height, width])
+    const differences = reread.image.data.map((value, i) => value - decoded.image.data[i]!)
+    expect(Math.abs(differences.reduce((sum, value) => sum + value, 0) / differences.length)).toBeLessThan(
+      0.03,
+    )
+    if (format === 'png' || format === 'tiff')
+      expect(Math.max(...differences.map(Math.abs))).toBeLessThan(0.01)
   })
 
-  test('is EXIF even where nothing tells the resolution', async () => {
+  test('keeps EXIF without a resolution', async () => {
     const metadata = { icc: undefined, xmp: undefined, density: undefined, exif: exifBlock(1) }
     const file = await encodeImage({ ...(await decodeImage(await photo(undefined))), metadata })
     expect((await sharp(file).metadata()).exif?.toString('latin1')).toContain('Canon')
   })
 
-  test('is left out when the caller leaves it out', async () => {
+  test('is omitted when the caller omits it', async () => {
     const decoded = await decodeImage(await photo(await iccOf('p3')))
     const written = await sharp(await encodeImage({ ...decoded, metadata: undefined })).metadata()
     expect([written.icc, written.exif, written.xmp, written.density]).toEqual(Array(4).fill(undefined))
   })
 
-  test('survives structuredClone, so that a worker can hand it on', async () => {
+  test('survives structuredClone, so it can pass between workers', async () => {
     const decoded = await decodeImage(await photo(await iccOf('p3')))
     const there = await encodeImage(structuredClone(decoded))
     expect(Buffer.from(there)).toEqual(Buffer.from(await encodeImage(decoded)))
   })
 })
 
-describe('pixels of another profile', () => {
-  test('become sRGB, and on writing the samples of the file again', async () => {
+describe('pixels in another color profile', () => {
+  test('become sRGB, and the original samples when written', async () => {
     const file = await photo(await iccOf('p3'))
     const decoded = await decodeImage(file)
     expect(decoded.depth).toBe(8)
     const narrow = await decodeBytes(file)
     expect(narrow.pixels.data).toBeInstanceOf(Uint8Array)
-    expect([...narrow.pixels.data]).not.toEqual([...turned])
+    expect([...narrow.pixels.data]).not.toEqual([...rotated])
     const back = await stored(await encodeImage(decoded))
-    const apart = back.map((value, i) => Math.abs(value - turned[i]!))
-    // Colors that sRGB cannot hold are clipped; these samples hold a few of them.
-    expect(apart.filter((difference) => difference > 1).length).toBeLessThan(apart.length / 3)
-    expect(apart.filter((difference) => difference === 0).length).toBeGreaterThan(apart.length / 2)
+    const differences = back.map((value, i) => Math.abs(value - rotated[i]!))
+    // Colors outside sRGB are clipped, which affects some of these samples.
+    expect(differences.filter((difference) => difference > 1).length).toBeLessThan(differences.length / 3)
+    expect(differences.filter((difference) => difference === 0).length).toBeGreaterThan(
+      differences.length / 2,
+    )
   })
 
-  test('within sRGB come back bit for bit', async () => {
+  test('within the sRGB gamut round-trip bit for bit', async () => {
     const icc = await iccOf('p3')
-    const soft = samples.map((_, i) => 100 + (((i - (i % 3)) * 7) % 60) + (i % 3) * 3)
+    const muted = samples.map((_, i) => 100 + (((i - (i % 3)) * 7) % 60) + (i % 3) * 3)
     const carrier = carrierPng({ channels: 3, depth: 8, icc })
     const file = await sharp(carrier)
       .resize(width, height, { fit: 'fill' })
-      .boolean(Buffer.from(soft), 'or', { raw: { width, height, channels: 3 } })
+      .boolean(Buffer.from(muted), 'or', { raw: { width, height, channels: 3 } })
       .keepIccProfile()
       .png()
       .toBuffer()
-    expect(await stored(await encodeImage(await decodeImage(file)))).toEqual([...soft])
+    expect(await stored(await encodeImage(await decodeImage(file)))).toEqual([...muted])
   })
 
-  test('that is sRGB in all but name keep their samples', async () => {
+  test('keep their samples if the profile is equivalent to sRGB', async () => {
     const icc = await iccOf('srgb')
     expect(profileKind(icc)).toBe('srgb')
     const file = await photo(icc)
-    expect([...(await decodeBytes(file)).pixels.data]).toEqual([...turned])
-    expect(await stored(await encodeImage(await decodeImage(file)))).toEqual([...turned])
+    expect([...(await decodeBytes(file)).pixels.data]).toEqual([...rotated])
+    expect(await stored(await encodeImage(await decodeImage(file)))).toEqual([...rotated])
   })
 
-  test('that is broken counts as none', async () => {
+  test('ignore a broken profile', async () => {
     const icc = new Uint8Array(await iccOf('p3')).fill(0, 36, 40)
     const { metadata, pixels } = await decodeBytes(await photo(icc, 'tiff'))
     expect(metadata?.icc).toBeUndefined()
     expect([...pixels.data].sort()).toEqual([...samples].sort())
   })
 
-  test('that is linear gray is brought to the curve of sRGB and back', async () => {
+  test('in linear gray are converted to sRGB’s curve and back', async () => {
     const icc = grayProfile(1)
     const file = await grayPhoto(icc)
     const decoded = await decodeImage(file)
-    // 188 in linear light is 0.7373, which sRGB calls 0.8742.
+    // 188 in linear light is 0.7373, or 0.8742 in sRGB.
     expect(decoded.image.data[1]).toBeCloseTo(0.8742, 3)
     const written = await encodeImage(decoded)
     expect((await sharp(written).metadata()).icc?.equals(icc)).toBe(true)
@@ -195,7 +200,7 @@ function writeFixed(block: Buffer, at: number, values: readonly number[]): void 
 }
 
 describe('EXIF', () => {
-  test('is turned upright and loses its thumbnail, in both byte orders', () => {
+  test('is set upright and loses its thumbnail, in both byte orders', () => {
     const little = uprightExif(Buffer.concat([Buffer.from('Exif\0\0'), exifBlock(6)])) as Uint8Array
     const view = new DataView(little.buffer)
     expect([view.getUint16(30, true), view.getUint32(34, true)]).toEqual([1, 0])

@@ -1,13 +1,13 @@
-// What a photo's file says besides its pixels, carried from the file read to the file written by way of a one-pixel PNG:
-// the one thing that gives sharp a profile, EXIF and XMP as they are. PNG (third edition), sections 11.2 and 11.3.
+// Carries a photo's metadata from input to output by way of a one-pixel PNG, since only an image file can
+// hand sharp a profile, EXIF and XMP unchanged. PNG (third edition), sections 11.2 and 11.3.
 
 import { crc32, deflateSync } from 'node:zlib'
 
-/** Metadata of an image file as raw blocks; opaque to everything between decoding and encoding. */
+/** Metadata of an image file as raw blocks, which nothing between decoding and encoding interprets. */
 export interface ImageMetadata {
-  /** ICC profile of the pixels in the file; those in memory are sRGB. */
+  /** ICC profile of the file; pixels in memory are sRGB. */
   readonly icc: Uint8Array | undefined
-  /** EXIF, a TIFF structure that says upright and has no thumbnail. */
+  /** EXIF as a TIFF structure, with upright orientation and no thumbnail. */
   readonly exif: Uint8Array | undefined
   readonly xmp: Uint8Array | undefined
   /** Pixels per inch. */
@@ -24,7 +24,7 @@ export interface CarrierOptions {
 
 const colorTypes = [0, 4, 2, 6]
 
-/** A PNG of one pixel of zeros, transparent where it has opacity, with the blocks given. */
+/** Builds a one-pixel PNG of zeros (transparent if it has alpha) with the given metadata. */
 export function carrierPng({ channels, depth, icc, exif, xmp }: CarrierOptions): Buffer {
   const header = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, depth, colorTypes[channels - 1] ?? 0, 0, 0, 0])
   return Buffer.concat([
@@ -40,14 +40,17 @@ export function carrierPng({ channels, depth, icc, exif, xmp }: CarrierOptions):
 
 function chunk(type: string, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), ...parts])
-  const framed = Buffer.alloc(body.length + 8)
-  framed.writeUInt32BE(body.length - 4, 0)
-  body.copy(framed, 4)
-  framed.writeUInt32BE(crc32(body), body.length + 4)
-  return framed
+  const bytes = Buffer.alloc(body.length + 8)
+  bytes.writeUInt32BE(body.length - 4, 0)
+  body.copy(bytes, 4)
+  bytes.writeUInt32BE(crc32(body), body.length + 4)
+  return bytes
 }
 
-/** EXIF that says upright, as the decoded pixels are, and without the thumbnail, which is of the photo before; undefined if malformed. */
+/**
+ * Sets the EXIF orientation to upright, as the decoded pixels are, and drops the outdated thumbnail.
+ * @returns undefined if malformed
+ */
 export function uprightExif(block: Uint8Array | undefined): Uint8Array | undefined {
   if (!block) return undefined
   const hasPrefix = Buffer.from(block.subarray(0, 6)).toString('latin1') === 'Exif\0\0'
@@ -68,7 +71,7 @@ export function uprightExif(block: Uint8Array | undefined): Uint8Array | undefin
   return exif
 }
 
-/** XMP that says upright where it says anything of the orientation. */
+/** Sets the XMP orientation, if present, to upright. */
 export function uprightXmp(block: Uint8Array | undefined): Uint8Array | undefined {
   if (!block) return undefined
   const text = Buffer.from(block).toString('latin1')

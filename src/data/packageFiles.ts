@@ -1,4 +1,4 @@
-// The package's own files, wherever the module that asks for them lies: in the sources, in the build, or in a bundle of it.
+// Locates the package's own files, from the sources, the build or a bundle.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
@@ -8,24 +8,24 @@ import { RestoreError } from '../core/errors.ts'
 
 const here = fileURLToPath(import.meta.url)
 
-/** Whether the sources run as they are. */
+/** Whether this is the TypeScript source rather than the build. */
 export const isSource = extname(here) === '.ts'
 
-/** The folder of the package: the nearest one with a package.json. */
+/** Returns the package folder: the nearest one above with a package.json. */
 export function packageFolder(): string {
   let folder = dirname(here)
   while (!existsSync(join(folder, 'package.json'))) {
     if (folder === dirname(folder))
       throw new RestoreError(
         'environment',
-        `limpid: expected a package.json in a folder around ${here}, got none; keep the package as it was installed, and leave it out of bundles`,
+        `limpid: expected a package.json in a folder above ${here}, got none; keep the package as installed, and exclude it from bundles`,
       )
     folder = dirname(folder)
   }
   return folder
 }
 
-/** The version of the package. */
+/** Returns the package version. */
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as {
     version: string
@@ -33,13 +33,16 @@ export function packageVersion(): string {
   return version
 }
 
-/** A module of src/ by its path without an extension: its source, or what the build made of it. */
+/** Resolves a module of src/, named without its extension, to its source or built file. */
 export function ownModule(name: string): string {
   const parts = isSource ? ['src', `${name}.ts`] : ['dist', 'src', `${name}.js`]
   return join(packageFolder(), ...parts)
 }
 
-/** A thread that runs a module of src/; it does not inherit what makes Node run the sources. */
+/**
+ * Starts a worker that runs a module of src/; registers tsx for sources, since workers do not inherit the
+ * loader.
+ */
 export function startThread(name: string, options: WorkerOptions = {}): Worker {
   const file = pathToFileURL(ownModule(name))
   if (!isSource) return new Worker(file, options)

@@ -8,7 +8,7 @@ function pixelsOf(width: number, height: number, channels = 1): Pixels {
   return { width, height, channels, hasAlpha: false, data }
 }
 
-/** Rows of one channel as integers. */
+/** Rows of one channel as integer levels. */
 function rowsOf({ data, width }: { data: Float32Array; width: number }, channel = 0): number[][] {
   return Array.from({ length: width }, (_, y) => {
     const start = (channel * width + y) * width
@@ -17,26 +17,26 @@ function rowsOf({ data, width }: { data: Float32Array; width: number }, channel 
 }
 
 const flipud = (rows: number[][]) => [...rows].reverse()
-/** numpy.rot90: a quarter turn counter-clockwise. */
+/** numpy.rot90: 90 degrees counterclockwise. */
 const rot90 = (rows: number[][]) => rows.map((_, y) => rows.map((row) => row[rows.length - 1 - y]!))
 
 describe('a patch', () => {
-  test.each([0, 1, 2, 3, 4, 5, 6, 7])('of mode %i is turned as NumPy turns it', (mode) => {
-    let wanted = rowsOf(cutPatch(pixelsOf(5, 4), { top: 1, left: 1, sidePx: 3, mode: 0 }))
-    expect(wanted[0]).toEqual([6, 7, 8])
-    for (let turns = 0; turns < Math.floor(mode / 2); turns++) wanted = rot90(wanted)
-    if (mode % 2 === 1) wanted = flipud(wanted)
+  test.each([0, 1, 2, 3, 4, 5, 6, 7])('of mode %i matches NumPy’s rot90 and flipud', (mode) => {
+    let expected = rowsOf(cutPatch(pixelsOf(5, 4), { top: 1, left: 1, sidePx: 3, mode: 0 }))
+    expect(expected[0]).toEqual([6, 7, 8])
+    for (let turns = 0; turns < Math.floor(mode / 2); turns++) expected = rot90(expected)
+    if (mode % 2 === 1) expected = flipud(expected)
     const patch = cutPatch(pixelsOf(5, 4), { top: 1, left: 1, sidePx: 3, mode: mode as Dihedral })
-    expect(rowsOf(patch)).toEqual(wanted)
+    expect(rowsOf(patch)).toEqual(expected)
   })
 
-  test('of an image too small repeats the edge and mirrors, on the right and below, as often as needed', () => {
+  test('of a smaller image is mirrored beyond the right and bottom edges, repeatedly if needed', () => {
     const patch = cutPatch(pixelsOf(3, 1), { top: 0, left: 0, sidePx: 8, mode: 0 })
     // cv2.copyMakeBorder(numpy.uint8([[0, 1, 2]]), 0, 7, 0, 5, cv2.BORDER_REFLECT)
     expect(rowsOf(patch)).toEqual(Array(8).fill([0, 1, 2, 2, 1, 0, 0, 1]))
   })
 
-  test('holds planes of every channel, without the opacity', () => {
+  test('has a plane per color channel and no alpha', () => {
     const color = { ...pixelsOf(4, 4, 4), channels: 3, hasAlpha: true }
     const patch = cutPatch(color, { top: 2, left: 1, sidePx: 2, mode: 0 })
     expect(patch.channels).toBe(3)
@@ -47,7 +47,7 @@ describe('a patch', () => {
     ])
   })
 
-  test('of gray fills three channels, and of color no single one', () => {
+  test('of gray expands to three channels; color is not reduced to one', () => {
     const patch = cutPatch(pixelsOf(4, 4), { top: 0, left: 0, sidePx: 2, mode: 0 }, 3)
     expect([0, 1, 2].map((c) => rowsOf(patch, c))).toEqual(
       Array(3).fill([
@@ -56,11 +56,11 @@ describe('a patch', () => {
       ]),
     )
     expect(() => cutPatch(pixelsOf(4, 4, 3), { top: 0, left: 0, sidePx: 2, mode: 0 }, 1)).toThrow(
-      'patch: expected an image of 1 channels, got 3',
+      'patch: expected an image with 1 channel(s), got 3',
     )
   })
 
-  test('of 16 bits reaches one at 65535', () => {
+  test('of 16 bits maps 65535 to 1', () => {
     const deep = { width: 2, height: 1, channels: 1, hasAlpha: false, data: Uint16Array.of(65535, 13107) }
     const { data } = cutPatch(deep, { top: 0, left: 0, sidePx: 2, mode: 0 })
     expect([...data]).toEqual([1, Math.fround(0.2), 1, Math.fround(0.2)])
@@ -68,19 +68,19 @@ describe('a patch', () => {
 })
 
 describe('places', () => {
-  test('reach every corner and every mode, and stay inside', () => {
+  test('cover every position and mode, and stay inside', () => {
     const random = counterRandom(3)
-    const seen = new Set<string>()
+    const corners = new Set<string>()
     const modes = new Set<number>()
     for (let i = 0; i < 400; i++) {
       const { top, left, mode } = drawPlace({ width: 6, height: 5 }, 4, random)
-      seen.add(`${top},${left}`)
+      corners.add(`${top},${left}`)
       modes.add(mode)
     }
-    expect([seen.size, modes.size]).toEqual([2 * 3, 8])
+    expect([corners.size, modes.size]).toEqual([2 * 3, 8])
   })
 
-  test('are the same for the same seed, start at 0 where the image is too small, and can be upright', () => {
+  test('repeat for a seed, start at 0 in a smaller image, and can be upright', () => {
     const draw = () => drawPlace({ width: 90, height: 80 }, 32, counterRandom(5))
     expect(draw()).toEqual(draw())
     expect(drawPlace({ width: 3, height: 2 }, 4, counterRandom(1), { isUpright: true })).toEqual({
@@ -91,7 +91,7 @@ describe('places', () => {
     })
   })
 
-  test('in a larger image show the same part', () => {
+  test('scaled to a larger image show the same part', () => {
     const small = pixelsOf(4, 3)
     const large: Pixels = { ...pixelsOf(8, 6), data: new Uint8Array(48) }
     for (let i = 0; i < 48; i++) {

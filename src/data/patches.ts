@@ -1,13 +1,17 @@
-// Random crops of decoded images as float planes, turned and mirrored on the way: only the crop is converted.
-// Restormer, basicsr/data/transforms.py: padding with the edge repeated (OpenCV's BORDER_REFLECT), random_crop, random_augmentation.
+// Cuts random crops from decoded images, rotated and mirrored; only the crop is converted to float planes.
+// Restormer, basicsr/data/transforms.py: padding (OpenCV's BORDER_REFLECT), random_crop, random_augmentation.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import { type Image, type Pixels, peakOf } from './image.ts'
 
-/** Numbered as in Restormer: 0 as it is, 1 upside down, 2 a quarter turn to the left, 4 a half turn, 6 a quarter to the right; odd ones upside down after that. */
+/**
+ * Rotation and flip, numbered as in Restormer: 0 unchanged, 2, 4 and 6 rotated counterclockwise by 90, 180
+ * and 270 degrees; odd modes are the preceding one flipped upside down.
+ */
 export type Dihedral = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7
 
+/** Where to crop an image, and how to rotate and flip the crop. */
 export interface Place {
   readonly top: number
   readonly left: number
@@ -16,7 +20,7 @@ export interface Place {
   readonly mode: Dihedral
 }
 
-/** Draws where to crop an image, and one of the eight modes; with `isUpright` mode 0. A side too short starts at 0. */
+/** Draws a random position and mode (mode 0 if `isUpright`); a side shorter than the crop starts at 0. */
 export function drawPlace(
   { width, height }: { readonly width: number; readonly height: number },
   sidePx: number,
@@ -28,20 +32,20 @@ export function drawPlace(
   return { top, left, sidePx, mode: isUpright ? 0 : (random.integer(8) as Dihedral) }
 }
 
-/** The same place in an image `scale` times as large. */
+/** Maps a place to an image `scale` times as large. */
 export function scalePlace({ top, left, sidePx, mode }: Place, scale: number): Place {
   return { top: top * scale, left: left * scale, sidePx: sidePx * scale, mode }
 }
 
 /**
- * A crop as planes in [0, 1]: [channels side side], opacity left out. Beyond the right and bottom edges the image is mirrored,
- * the edge itself repeated. Gray fills as many channels as asked for.
+ * Cuts a crop as planes [channels side side] in [0, 1], without alpha. Beyond the right and bottom edges the
+ * image is mirrored, including the edge pixel. Gray is repeated to fill `channels`.
  */
 export function cutPatch(pixels: Pixels, place: Place, channels: number = pixels.channels): Image {
   if (channels !== pixels.channels && pixels.channels !== 1) {
     throw new RestoreError(
       'shape',
-      `patch: expected an image of ${channels} channels, got ${pixels.channels}; convert it`,
+      `patch: expected an image with ${channels} channel(s), got ${pixels.channels}; convert it first`,
     )
   }
   const { sidePx: side, mode } = place
@@ -49,65 +53,65 @@ export function cutPatch(pixels: Pixels, place: Place, channels: number = pixels
   const data = new Float32Array(channels * plane)
   const { width, height, data: samples } = pixels
   const step = pixels.channels + (pixels.hasAlpha ? 1 : 0)
-  const rows = mirroredFrom(place.top, side, height, width * step)
-  const columns = mirroredFrom(place.left, side, width, step)
-  const { isTransposed, flipsRows, flipsColumns } = turns[mode]
+  const rows = mirroredOffsets(place.top, side, height, width * step)
+  const columns = mirroredOffsets(place.left, side, width, step)
+  const { isTransposed, flipsRows, flipsColumns } = orientations[mode]
   if (flipsRows) rows.reverse()
   if (flipsColumns) columns.reverse()
-  // Along the patch's y the source goes down, or where it is transposed to the right.
+  // Source offsets for each patch row and column; transposing swaps the axes.
   const [down, right] = isTransposed ? [columns, rows] : [rows, columns]
-  const unit = unitsOf(samples)
+  const toUnit = unitTable(samples)
   for (let c = 0; c < pixels.channels; c++) {
     let at = c * plane
     for (let y = 0; y < side; y++) {
       const from = down[y]! + c
-      for (let x = 0; x < side; x++) data[at++] = unit[samples[from + right[x]!]!]!
+      for (let x = 0; x < side; x++) data[at++] = toUnit[samples[from + right[x]!]!]!
     }
   }
   for (let c = pixels.channels; c < channels; c++) data.copyWithin(c * plane, 0, plane)
   return { width: side, height: side, channels, data }
 }
 
-interface Turn {
-  /** Rows of the patch are columns of the image. */
+interface Orientation {
+  /** Whether patch rows are image columns. */
   readonly isTransposed: boolean
-  /** The image's rows and columns are taken backwards. */
+  /** Whether the image's rows and columns are read in reverse. */
   readonly flipsRows: boolean
   readonly flipsColumns: boolean
 }
 
-const turn = (isTransposed: boolean, flipsRows: boolean, flipsColumns: boolean): Turn => {
+const orientation = (isTransposed: boolean, flipsRows: boolean, flipsColumns: boolean): Orientation => {
   return { isTransposed, flipsRows, flipsColumns }
 }
 
-const turns: Readonly<Record<Dihedral, Turn>> = {
-  0: turn(false, false, false),
-  1: turn(false, true, false),
-  2: turn(true, false, true),
-  3: turn(true, false, false),
-  4: turn(false, true, true),
-  5: turn(false, false, true),
-  6: turn(true, true, false),
-  7: turn(true, true, true),
+const orientations: Readonly<Record<Dihedral, Orientation>> = {
+  0: orientation(false, false, false),
+  1: orientation(false, true, false),
+  2: orientation(true, false, true),
+  3: orientation(true, false, false),
+  4: orientation(false, true, true),
+  5: orientation(false, false, true),
+  6: orientation(true, true, false),
+  7: orientation(true, true, true),
 }
 
-/** Offsets of `count` rows or columns from `start` on, mirrored beyond `size`. */
-function mirroredFrom(start: number, count: number, size: number, stride: number): Int32Array {
+/** Sample offsets of `count` rows or columns from `start`, mirrored beyond `size`. */
+function mirroredOffsets(start: number, count: number, size: number, stride: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => {
     const at = (start + i) % (2 * size)
     return (at < size ? at : 2 * size - 1 - at) * stride
   })
 }
 
-const units = new Map<number, Float32Array>()
+const unitTables = new Map<number, Float32Array>()
 
-/** What each integer is in [0, 1]. */
-function unitsOf(samples: Uint8Array | Uint16Array): Float32Array {
+/** Table that maps each integer sample to [0, 1]. */
+function unitTable(samples: Uint8Array | Uint16Array): Float32Array {
   const peak = peakOf(samples)
-  let table = units.get(peak)
+  let table = unitTables.get(peak)
   if (!table) {
     table = Float32Array.from({ length: peak + 1 }, (_, value) => value / peak)
-    units.set(peak, table)
+    unitTables.set(peak, table)
   }
   return table
 }

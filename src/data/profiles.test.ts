@@ -19,28 +19,31 @@ test('a profile fits images of its own channels', async () => {
   expect([profileFits(icc, 3), profileFits(icc, 1)]).toEqual([true, false])
 })
 
-test.each([0, 40, 131, 200, 300])('a profile cut after %i bytes is read without harm', async (length) => {
-  const icc = (await builtIn('p3')).subarray(0, length)
-  expect(['rgb', 'other']).toContain(profileKind(icc))
-})
+test.each([0, 40, 131, 200, 300])(
+  'a profile truncated to %i bytes does not crash the parser',
+  async (length) => {
+    const icc = (await builtIn('p3')).subarray(0, length)
+    expect(['rgb', 'other']).toContain(profileKind(icc))
+  },
+)
 
-test('a profile of bytes at random is none', () => {
+test('random bytes are not a profile', () => {
   const noise = Uint8Array.from({ length: 600 }, (_, i) => (i * 167 + 91) % 256)
   expect(profileKind(noise)).toBe('other')
 })
 
 test.each([
-  ['a power', curve(1, [2.2 * 256])],
+  ['a power curve', curve(1, [2.2 * 256])],
   ['a table', curve(3, [0, 20000, 65535])],
-  ['the line of linear light', curve(0, [])],
-])('the way to sRGB and back over %s loses nothing', (_, tag) => {
+  ['the identity', curve(0, [])],
+])('8-bit samples round-trip through sRGB with %s', (_, tag) => {
   const { toSrgb, fromSrgb } = grayTables(profileOf(tag))
   const eightBits = Array.from({ length: 256 }, (_, i) => i * 257)
   const back = eightBits.map((value) => Math.round(fromSrgb[toSrgb[value]!]! / 257))
   expect(back).toEqual(Array.from({ length: 256 }, (_, i) => i))
 })
 
-test('gray of sRGB’s own curve in parameters is sRGB', () => {
+test('a gray profile with sRGB’s parametric curve is sRGB', () => {
   const tag = Buffer.alloc(40)
   tag.write('para', 'latin1')
   tag.writeUInt16BE(3, 8)

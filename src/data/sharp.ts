@@ -1,4 +1,4 @@
-// sharp (libvips), loaded when a picture is first read or written: that takes as long as loading all else of a command.
+// Loads sharp (libvips) on first use, since loading it takes as long as the rest of a command's modules.
 
 import { createRequire } from 'node:module'
 import type createSharp from 'sharp'
@@ -8,7 +8,10 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 const load = createRequire(import.meta.url)
 let loaded: typeof createSharp | undefined
 
-/** @throws RestoreError `environment` where it is not installed for this machine */
+/**
+ * Calls sharp, loading it first if needed.
+ * @throws RestoreError `environment` if sharp is not installed for this platform
+ */
 export function sharp(...inputs: Parameters<typeof createSharp>): Sharp {
   loaded ??= loadSharp()
   return loaded(...inputs)
@@ -19,7 +22,7 @@ function loadSharp(): typeof createSharp {
     return load('sharp') as typeof createSharp
   } catch (error) {
     const [reason] = messageOf(error).split('\n')
-    const advice = 'install limpid again on this machine, with optional dependencies'
+    const advice = 'reinstall limpid on this machine, including optional dependencies'
     throw new RestoreError('environment', `sharp: cannot be loaded (${reason}); ${advice}`, { cause: error })
   }
 }

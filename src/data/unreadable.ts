@@ -1,53 +1,55 @@
-// Why a file cannot be read, or is no image that can be, in words that help.
+// Explains why a file cannot be read or is not a readable image.
 
 import { messageOf, RestoreError } from '../core/errors.ts'
 
-/** For a file or folder that the system does not give. */
+/** Wraps a file system error for a file or folder. */
 export function unreadableFile(path: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  return new RestoreError('input', `${path}: cannot be read (${advised(lineOf(error))})`, { cause: error })
+  return new RestoreError('input', `${path}: cannot be read (${withAdvice(messageLine(error))})`, {
+    cause: error,
+  })
 }
 
-/** Throws where the first bytes tell that this is no image file at all. */
+/** Throws if the first bytes show that this is not an image file. */
 export function refuseByContent(head: Uint8Array): void {
-  if (head.length === 0) throw new Error('an empty file of 0 bytes; fetch or export it again')
+  if (head.length === 0) throw new Error('an empty file (0 bytes); download or export it again')
   const text = Buffer.from(head).toString('latin1').replace(/^ï»¿/, '').trimStart()
   if (/^<(!doctype html|html|head|body|script)/i.test(text)) {
-    throw new Error('a web page, perhaps of a failed download; fetch the image again')
+    throw new Error('a web page, perhaps from a failed download; download the image again')
   }
   if (text.startsWith('version https://git-lfs')) {
-    throw new Error('a Git LFS pointer instead of the image; run git lfs pull')
+    throw new Error('a Git LFS pointer instead of an image; run git lfs pull')
   }
 }
 
-const cutShort =
+const truncationPattern =
   /premature end|truncat|unexpected end|end of (stream|file|data)|not enough|too short|read error|bad seek/i
 
-/** The one sentence for a file that cannot be decoded. */
+/** Wraps an error from decoding a file in one sentence. */
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const message = lineOf(error)
-  const reason = cutShort.test(message)
-    ? `a file that was cut short or is damaged (${message}); fetch or export it again`
-    : advised(message)
+  const message = messageLine(error)
+  const reason = truncationPattern.test(message)
+    ? `a truncated or damaged file (${message}); download or export it again`
+    : withAdvice(message)
   return new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
     cause: error,
   })
 }
 
-/** What to do about some messages of the system and of libvips. */
+/** Advice for common messages of the system and libvips. */
 const advice = [
   [/ENOENT/, 'check the path'],
-  [/EACCES/, 'allow reading it'],
+  [/EACCES/, 'check its permissions'],
   [/unsupported image format/, 'convert it to PNG or JPEG'],
 ] as const
 
-function advised(message: string): string {
+function withAdvice(message: string): string {
   const found = advice.find(([pattern]) => pattern.test(message))
   return found ? `${message}; ${found[1]}` : message
 }
 
-/** Those of libvips come in several lines. */
-function lineOf(error: unknown): string {
+/** Joins the message into one line; libvips spreads its messages over several. */
+function messageLine(error: unknown): string {
   return messageOf(error).replace(/\s+/g, ' ').trim()
 }

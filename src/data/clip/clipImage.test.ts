@@ -18,7 +18,7 @@ const { pictures } = JSON.parse(
   readFileSync(new URL('../../../test/golden/clip/clip.json', import.meta.url), 'utf8'),
 ) as Golden
 
-/** The picture of test/golden/clip/clip.py. */
+/** The test image of test/golden/clip/clip.py. */
 function picture(height: number, width: number): Image {
   const size = height * width
   const data = new Float32Array(3 * size)
@@ -27,8 +27,8 @@ function picture(height: number, width: number): Image {
   return { width, height, channels: 3, data }
 }
 
-describe('a picture for CLIP', () => {
-  test.each(pictures)('of $size comes out as Pillow makes it at $side, bit for bit', (golden) => {
+describe('an image for CLIP', () => {
+  test.each(pictures)('of $size resized to $side matches Pillow bit for bit', (golden) => {
     const { planes } = resizeAndCrop(toBytes(picture(...golden.size)), golden.side)
     const bytes = new Uint8Array(3 * golden.side ** 2)
     for (const [c, plane] of planes.entries())
@@ -37,7 +37,7 @@ describe('a picture for CLIP', () => {
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(golden.sha256)
   })
 
-  test('keeps bytes as they are, and cuts off what lies between', () => {
+  test('keeps byte values and truncates values between them', () => {
     const data = Float32Array.from({ length: 256 }, (_, i) => i / 255)
     const [plane] = toBytes({ width: 16, height: 16, channels: 1, data }).planes
     expect([...(plane as Uint8Array)]).toEqual(Array.from({ length: 256 }, (_, i) => i))
@@ -47,7 +47,7 @@ describe('a picture for CLIP', () => {
     ])
   })
 
-  test('is normalized by channel, gray in three equal ones', () => {
+  test('is normalized per channel, with gray as three equal channels', () => {
     const gray = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, 2)
     expect(gray.shape).toEqual([1, 3, 2, 2])
     const values = viewAs(gray.bytes, Float32Array)
@@ -55,7 +55,7 @@ describe('a picture for CLIP', () => {
     expect(values[11]).toBeCloseTo((153 / 255 - 0.40821073) / 0.27577711, 6)
   })
 
-  test('with opacity is refused', () => {
+  test('with an alpha channel is rejected', () => {
     const image = { width: 1, height: 1, channels: 4, data: new Float32Array(4) }
     expect(() => clipImage(image, 2)).toThrow('CLIP: expected an image with 1 or 3 channels, got 4')
   })

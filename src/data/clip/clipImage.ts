@@ -1,5 +1,5 @@
-// What CLIP does to a picture before it looks at it: bytes, shorter side resized, center cut out, normalized. Every bit as Pillow and
-// torchvision have it: bicubic (a = −0.5) with antialiasing, in fixed point, with a rounding to bytes after each pass.
+// CLIP's image preprocessing: to bytes, shorter side resized, center crop, normalization. Matches Pillow and
+// torchvision bit for bit: antialiased bicubic (a = −0.5) in fixed point, rounded to bytes after each pass.
 
 import { float32Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -10,14 +10,14 @@ const mean = [0.48145466, 0.4578275, 0.40821073] as const
 const deviation = [0.26862954, 0.26130258, 0.27577711] as const
 const fractionBits = 22
 
-/** Planes of bytes. */
+/** An image as one plane of bytes [h w] per channel. */
 export interface BytePlanes {
   readonly width: number
   readonly height: number
   readonly planes: readonly Uint8Array[]
 }
 
-/** Values of [0, 1] as bytes, cut off and not rounded, as the official code does. */
+/** Converts [0, 1] to bytes, truncating rather than rounding, as the official code does. */
 export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   const size = width * height
   const planes = Array.from({ length: channels }, (_, c) => {
@@ -31,7 +31,7 @@ export function toBytes({ width, height, channels, data }: Image): BytePlanes {
   return { width, height, planes }
 }
 
-/** Bytes as values of [0, 1]. */
+/** Converts bytes to [0, 1]. */
 export function fromBytes({ width, height, planes }: BytePlanes): Image {
   const data = new Float32Array(planes.length * width * height)
   for (const [c, plane] of planes.entries())
@@ -39,7 +39,7 @@ export function fromBytes({ width, height, planes }: BytePlanes): Image {
   return { width, height, channels: planes.length, data }
 }
 
-/** The weights of a pass in fixed point, for each sample those from `first` on. */
+/** Fixed-point weights of one output sample, applied from input sample `first`. */
 interface FixedTaps {
   readonly first: number
   readonly weights: Int32Array
@@ -54,7 +54,10 @@ function fixedTaps(from: number, to: number): readonly FixedTaps[] {
 
 const half = 1 << (fractionBits - 1)
 
-/** A byte of a sum in fixed point. All sums fit into 31 bits: 255 · 2^22 and the fifth of it by which weights overshoot. */
+/**
+ * Converts a fixed-point sum to a byte. Sums fit in 31 bits: 255 · 2^22 plus a fifth for the weights'
+ * overshoot.
+ */
 function toByte(total: number): number {
   return Math.min(Math.max(total >> fractionBits, 0), 255)
 }
@@ -75,7 +78,7 @@ function resizeRows(source: Uint8Array, width: number, taps: readonly FixedTaps[
 
 function resizeColumns(source: Uint8Array, width: number, taps: readonly FixedTaps[]): Uint8Array {
   const out = new Uint8Array(width * taps.length)
-  // Whole rows at a time, which lie together.
+  // Whole rows at a time, since they are contiguous in memory.
   const totals = new Int32Array(width)
   for (const [y, { first, weights }] of taps.entries()) {
     totals.fill(half)
@@ -89,7 +92,7 @@ function resizeColumns(source: Uint8Array, width: number, taps: readonly FixedTa
   return out
 }
 
-/** Pillow's resize with BICUBIC. */
+/** Resizes like Pillow's BICUBIC. */
 export function resizeBytes(
   { width, height, planes }: BytePlanes,
   toWidth: number,
@@ -104,7 +107,7 @@ export function resizeBytes(
   return { width: toWidth, height: toHeight, planes: resized }
 }
 
-/** Shorter side of `side` pixels, then the square in the middle. */
+/** Resizes the shorter side to `side` pixels, then crops the center square. */
 export function resizeAndCrop(bytes: BytePlanes, side: number): BytePlanes {
   const { width, height } = bytes
   const longer = Math.trunc((side * Math.max(width, height)) / Math.min(width, height))
@@ -122,18 +125,18 @@ export function resizeAndCrop(bytes: BytePlanes, side: number): BytePlanes {
   return { width: side, height: side, planes }
 }
 
-/** What a CLIP with images of `side` pixels takes for a picture in color or gray: [1 3 side side]. */
+/** Preprocesses a color or gray image for a CLIP with `side`-pixel input: [1 3 side side]. */
 export function clipImage(image: Image, side: number): TensorData {
   if (image.channels !== 1 && image.channels !== 3) {
     throw new RestoreError(
       'input',
-      `CLIP: expected an image with 1 or 3 channels, got ${image.channels}; remove its opacity first`,
+      `CLIP: expected an image with 1 or 3 channels, got ${image.channels}; remove its alpha channel first`,
     )
   }
   return clipBytes(toBytes(image), side)
 }
 
-/** The same for planes of bytes, a quarter of the memory. */
+/** Like {@link clipImage}, for byte planes, which take a quarter of the memory. */
 export function clipBytes(bytes: BytePlanes, side: number): TensorData {
   const { planes } = resizeAndCrop(bytes, side)
   const values = new Float32Array(3 * side * side)

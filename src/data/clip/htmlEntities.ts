@@ -1,6 +1,7 @@
-// HTML's character references: every number, and the 253 names of HTML 4 and XML (HTML 5 has 1,900 more, rarely met in captions).
+// HTML character references: all numeric ones, and the 253 names of HTML 4 and XML. The 1,900 further names
+// of HTML 5 are rare in captions.
 
-/** Names that may stand without a semicolon, each with its character. */
+/** Names that are valid without a semicolon, each followed by its code point. */
 const legacyNames =
   'AElig 198 AMP 38 Aacute 193 Acirc 194 Agrave 192 Aring 197 Atilde 195 Auml 196 COPY 169 Ccedil 199 ' +
   'ETH 208 Eacute 201 Ecirc 202 Egrave 200 Euml 203 GT 62 Iacute 205 Icirc 206 Igrave 204 Iuml 207 LT ' +
@@ -42,12 +43,12 @@ function table(names: string): ReadonlyMap<string, string> {
 const legacy = table(legacyNames)
 const named = new Map([...legacy, ...table(otherNames)])
 
-/** What browsers make of numbers 0x80 to 0x9f: characters of Windows-1252; five have none. */
+/** Characters that browsers show for 0x80 to 0x9f: Windows-1252, which leaves five undefined. */
 const windows1252 =
   '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f' +
   '\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178'
 
-/** Character of Windows-1252 for a byte, where those that it leaves out stand for themselves. */
+/** Decodes a Windows-1252 byte; undefined bytes map to the same code point. */
 export function windows1252Character(byte: number): string {
   return byte >= 0x80 && byte < 0xa0 ? windows1252[byte - 0x80]! : String.fromCharCode(byte)
 }
@@ -64,7 +65,7 @@ function fromNumber(code: number): string {
 function fromName(name: string, whole: string): string {
   const known = named.get(name.replace(/;$/, ''))
   if (known !== undefined && (name.endsWith(';') || legacy.has(name))) return known
-  // The longest known name that the text starts with.
+  // Falls back to the longest known name that is a prefix.
   for (let length = name.length - 1; length > 1; length--) {
     const character = legacy.get(name.slice(0, length))
     if (character !== undefined) return character + name.slice(length)
@@ -72,7 +73,7 @@ function fromName(name: string, whole: string): string {
   return whole
 }
 
-/** Text with its character references resolved, as HTML 5 prescribes. */
+/** Resolves character references as HTML 5 specifies. */
 export function unescapeHtml(text: string): string {
   return text.replace(
     /&(?:#(\d+);?|#[xX]([\da-fA-F]+);?|([^\t\n\f <&#;]{1,32};?))/g,

@@ -1,14 +1,15 @@
-// Repairs of text that CLIP's tokenizer was trained behind: those of ftfy.fix_text (https://ftfy.readthedocs.io) that decide without
-// its statistics. Not here: other encodings than Latin-1 and Windows-1252, bytes lost on the way, and its judgment whether rare but
-// valid pairs of letters are meant: what reads as UTF-8 throughout is taken for UTF-8.
+// Text repairs applied before CLIP's tokenizer in training: those of ftfy.fix_text
+// (https://ftfy.readthedocs.io) that need no statistics. Not implemented: encodings other than Latin-1 and
+// Windows-1252, lost bytes, and ftfy's heuristics for rare but valid letter pairs; text that decodes as UTF-8
+// throughout is treated as UTF-8.
 
 import { unescapeHtml, windows1252Character } from './htmlEntities.ts'
 
 const byteOf = new Map(Array.from({ length: 256 }, (_, byte) => [windows1252Character(byte), byte]))
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The bytes that were read as Latin-1 or Windows-1252, if the text can be such a reading. */
-function bytesOf(text: string): Uint8Array | undefined {
+/** Re-encodes text as Latin-1 or Windows-1252 bytes; undefined if a character does not fit. */
+function encodeWindows1252(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(text.length)
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
@@ -27,12 +28,12 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Characters that bytes 0x80 to 0xbf are read as. */
+/** Characters that bytes 0x80 to 0xbf decode to in Latin-1 and Windows-1252. */
 const continuation = `\\x80-\\xbf${Array.from({ length: 32 }, (_, i) => windows1252Character(0x80 + i)).join('')}`
 
 /**
- * What UTF-8 looks like when read as Windows-1252: two bytes with a lead of Latin letters, or several pairs in a row; three bytes,
- * but not French « after à and a space; four bytes. As text they make no sense.
+ * UTF-8 misread as Windows-1252: two bytes with a Latin letter's lead byte, or several pairs in a row; three
+ * bytes, except French « after à and a space; four bytes. None of these occurs in real text.
  */
 const misread = new RegExp(
   [
@@ -45,22 +46,24 @@ const misread = new RegExp(
   'g',
 )
 
-/** UTF-8 that was read as Latin-1 or Windows-1252, read anew: all of the text, or the parts that can be nothing else. */
+/**
+ * Decodes UTF-8 that was misread as Latin-1 or Windows-1252: the whole text, or only the unambiguous parts.
+ */
 function redecode(text: string): string {
   if (text.search(misread) < 0) return text
-  const bytes = bytesOf(text)
+  const bytes = encodeWindows1252(text)
   const whole = bytes && decodeUtf8(bytes)
-  const better =
+  const repaired =
     whole ??
     text.replace(misread, (part) => {
-      const partBytes = bytesOf(part)
+      const partBytes = encodeWindows1252(part)
       return (partBytes && decodeUtf8(partBytes)) ?? part
     })
   // Text may have been misread twice.
-  return better === text ? text : redecode(better)
+  return repaired === text ? text : redecode(repaired)
 }
 
-/** Letters joined into one character by old typesetting, and what they stand for. */
+/** Ligature characters and their letters. */
 const ligatures: Readonly<Record<string, string>> = {
   Ĳ: 'IJ',
   ĳ: 'ij',
@@ -86,7 +89,7 @@ const ligatures: Readonly<Record<string, string>> = {
   ﬆ: 'st',
 }
 
-/** Repairs of single characters and sequences, in ftfy's order. */
+/** Repairs of single characters and sequences, applied in ftfy's order. */
 const repairs: readonly (readonly [RegExp, (match: string) => string])[] = [
   [/[\x80-\x9f]/g, (c) => windows1252Character(c.charCodeAt(0))],
   [/[ĲĳŉǄ-ǌǱ-ǳﬀ-ﬆ]/g, (c) => ligatures[c] ?? c],
@@ -95,9 +98,9 @@ const repairs: readonly (readonly [RegExp, (match: string) => string])[] = [
   [/[\u201c-\u201f]/g, () => '"'],
   [/\r\n|[\r\u2028\u2029\x85]/g, () => '\n'],
   [/\p{Surrogate}/gu, () => '\ufffd'],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors of a terminal
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colors
   [/\x1b\[[\d;]*[a-zA-Z]/g, () => ''],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls that show nothing
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: invisible control characters
   [/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, () => ''],
 ]
 
@@ -105,7 +108,7 @@ function fixLine(line: string): string {
   let text = line
   for (;;) {
     const before = text
-    // Text with a tag is HTML, where references are meant.
+    // A line with a tag is HTML, where references are intentional.
     if (!line.includes('<')) text = text.replace(/&#?[\da-zA-Z]{1,24};/g, unescapeHtml)
     text = redecode(text)
     for (const [pattern, repair] of repairs) text = text.replace(pattern, repair)
@@ -114,7 +117,7 @@ function fixLine(line: string): string {
   }
 }
 
-/** Text as its writer meant it. */
+/** Repairs text that was decoded with the wrong encoding. */
 export function fixText(text: string): string {
   return text
     .split(/(?<=\n)/)

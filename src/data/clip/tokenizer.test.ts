@@ -8,7 +8,7 @@ import { clipTokenizer } from './vocabulary.ts'
 const { encode, decode, tokenize } = clipTokenizer()
 
 describe('the tokenizer', () => {
-  // Ids of the official tokenizer.
+  // Ids from the official tokenizer.
   test.each([
     ['motion-blurry', [7860, 268, 21977]],
     ['jpeg-compressed', [73, 11207, 268, 42359]],
@@ -19,15 +19,15 @@ describe('the tokenizer', () => {
     ['a &amp;amp; b', [320, 261, 321]],
     ['  two   spaces', [1237, 9006]],
     ['', []],
-  ])('gives the official ids for %j', (text, ids) => {
+  ])('encodes %j like the official tokenizer', (text, ids) => {
     expect(encode(text)).toEqual(ids)
   })
 
-  test('gives words back from ids, each with a space', () => {
+  test('decodes ids to words, each followed by a space', () => {
     expect(decode(encode('Naïve café 日本語!'))).toBe('naïve café 日本語 ! ')
   })
 
-  test('fills a row with zeros after the end', () => {
+  test('pads a row with zeros after the end token', () => {
     const { ids, isCut } = tokenize(['rainy', 'a cat'], { contextLength: 5 })
     expect(Array.from(viewAs(ids.bytes, BigInt64Array), Number)).toEqual([
       49406, 10222, 49407, 0, 0, 49406, 320, 2368, 49407, 0,
@@ -35,7 +35,7 @@ describe('the tokenizer', () => {
     expect([ids.shape, ids.dtype, isCut]).toEqual([[2, 5], 'int64', [false, false]])
   })
 
-  test('cuts a text that is too long, keeps the end, and tells so', () => {
+  test('truncates a text that is too long, keeps the end token, and reports it', () => {
     const { ids, isCut } = tokenize(['a photo of a cat', 'a'], { contextLength: 4 })
     expect(Array.from(viewAs(ids.bytes, BigInt64Array), Number).slice(0, 4)).toEqual([
       49406, 320, 1125, 49407,
@@ -43,7 +43,7 @@ describe('the tokenizer', () => {
     expect(isCut).toEqual([true, false])
   })
 
-  test('drops what stands behind the last end of all texts', () => {
+  test('withoutPadding drops the columns after the last end token', () => {
     const { ids } = tokenize(['rainy', 'a cat', 'a !'], { contextLength: 7 })
     const kept = withoutPadding(ids)
     expect(Array.from(viewAs(kept.bytes, BigInt64Array), Number)).toEqual([
@@ -52,19 +52,19 @@ describe('the tokenizer', () => {
     expect(kept.shape).toEqual([3, 4])
   })
 
-  test('takes special tokens for what they are', () => {
+  test('recognizes special tokens in text', () => {
     expect(encode('<start_of_text> a')).toEqual([49406, 320])
   })
 
-  test('is refused where the vocabulary is another file', () => {
+  test('rejects a file that is not the vocabulary', () => {
     expect(() => createTokenizer(new TextEncoder().encode('version\na b\n'))).toThrow(
-      'vocabulary: expected a line of version and 48894 merges of two parts',
+      'vocabulary: expected a version line and 48894 merges of two parts',
     )
   })
 })
 
-describe('text', () => {
-  // As ftfy 6.3.1 repairs it.
+describe('text repair', () => {
+  // Expected values from ftfy 6.3.1.
   test.each([
     ['schÃ¶n mojibake â€œquotesâ€\x9d', 'schön mojibake "quotes"'],
     ['sÃƒÂ£o', 'são'],
@@ -77,7 +77,7 @@ describe('text', () => {
     ['a\r\nb\u2028c', 'a\nb\nc'],
     ['&eacute; &#39;', "é '"],
     ['<b> &lt;', '<b> &lt;'],
-  ])('%j is repaired to %j', (broken, repaired) => {
+  ])('repairs %j to %j', (broken, repaired) => {
     expect(fixText(broken)).toBe(repaired)
   })
 
@@ -85,7 +85,7 @@ describe('text', () => {
     ['&lt;b&gt; &amp;lt; &copy; &hellip;', '<b> &lt; © …'],
     ['&notit; &ampx &unknown; &', '¬it; &x &unknown; &'],
     ['&#x41;&#66;&#150;&#0;&#xd800;&#x1f600;', 'AB–\ufffd\ufffd😀'],
-  ])('references of %j resolve to %j', (escaped, text) => {
+  ])('resolves the references in %j to %j', (escaped, text) => {
     expect(unescapeHtml(escaped)).toBe(text)
   })
 })

@@ -1,4 +1,5 @@
-// CLIP's byte-pair tokenizer (arXiv:2103.00020 §2.4). The vocabulary is OpenAI's bpe_simple_vocab_16e6.txt.gz (MIT), in assets/clip/.
+// CLIP's byte-pair tokenizer (arXiv:2103.00020 §2.4). The vocabulary is OpenAI's bpe_simple_vocab_16e6.txt.gz
+// (MIT), in assets/clip/.
 
 import { gunzipSync } from 'fflate'
 import { int64Data, type TensorData, viewAs } from '../../core/data.ts'
@@ -7,10 +8,10 @@ import { unescapeHtml } from './htmlEntities.ts'
 import { fixText } from './mojibake.ts'
 
 const mergeCount = 48_894
-const start = '<start_of_text>'
-const end = '<end_of_text>'
+const startToken = '<start_of_text>'
+const endToken = '<end_of_text>'
 
-/** A printable character for every byte: those that are printable in Latin-1 stand for themselves and come first. */
+/** Maps every byte to a printable character; bytes printable in Latin-1 come first and map to themselves. */
 const byteCharacters = (() => {
   const printable = (byte: number) =>
     (byte > 32 && byte < 127) || (byte > 160 && byte < 173) || (byte > 173 && byte < 256)
@@ -22,18 +23,20 @@ const byteCharacters = (() => {
   ]
 })()
 
-/** Words of cleaned text: special tokens, English contractions, letters, single digits, and what is left. */
-const words = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu
+/**
+ * Words of cleaned text: special tokens, English contractions, runs of letters, single digits, other runs.
+ */
+const wordPattern = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu
 
 export interface TokenOptions {
-  /** Length of a row of tokens. */
+  /** Tokens per row. @default 77 */
   readonly contextLength?: number
 }
 
 export interface Tokens {
-  /** int64 [texts contextLength]: start, ids, end, zeros. */
+  /** int64 [texts contextLength]: start token, ids, end token, zeros. */
   readonly ids: TensorData
-  /** Which texts were too long and have been cut. */
+  /** Which texts were too long and were truncated. */
   readonly isCut: readonly boolean[]
 }
 
@@ -41,20 +44,26 @@ export interface Tokenizer {
   readonly startId: number
   readonly endId: number
   readonly vocabularySize: number
-  /** Ids of a text, without those of start and end. */
+  /** Encodes a text, without start and end tokens. */
   encode(text: string): number[]
   decode(ids: readonly number[]): string
-  /** Rows of ids for a text tower; a text that is too long is cut, its last id the end. */
+  /**
+   * Encodes texts as rows for a text tower; a text that is too long is truncated and still ends with the end
+   * token.
+   */
   tokenize(texts: readonly string[], options?: TokenOptions): Tokens
 }
 
-/** Text as the tokenizer splits it: repaired, references resolved, single spaces, lower case. */
+/** Normalizes text before tokenizing: repaired, references resolved, whitespace collapsed, lower case. */
 function cleanText(text: string): string {
   const unescaped = unescapeHtml(unescapeHtml(fixText(text))).trim()
   return unescaped.replace(/\s+/g, ' ').trim().toLowerCase()
 }
 
-/** The tokenizer of a vocabulary file, packed by gzip or not. */
+/**
+ * Creates a tokenizer from a vocabulary file, gzipped or not.
+ * @throws RestoreError `input` if it is another file
+ */
 export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
   const bytes = vocabulary[0] === 0x1f && vocabulary[1] === 0x8b ? gunzipSync(vocabulary) : vocabulary
   const merges = new TextDecoder()
@@ -64,37 +73,37 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
   if (merges.length < mergeCount || merges.some((merge) => merge.split(' ').length !== 2)) {
     throw new RestoreError(
       'input',
-      `vocabulary: expected a line of version and ${mergeCount} merges of two parts, got ${merges.length} lines; use bpe_simple_vocab_16e6.txt.gz`,
+      `vocabulary: expected a version line and ${mergeCount} merges of two parts, got ${merges.length} lines; use bpe_simple_vocab_16e6.txt.gz`,
     )
   }
-  const single = byteCharacters.map(([, character]) => character)
+  const byteTokens = byteCharacters.map(([, character]) => character)
   const vocabularyList = [
-    ...single,
-    ...single.map((character) => `${character}</w>`),
+    ...byteTokens,
+    ...byteTokens.map((character) => `${character}</w>`),
     ...merges.map((merge) => merge.replace(' ', '')),
-    start,
-    end,
+    startToken,
+    endToken,
   ]
   const idOf = new Map(vocabularyList.map((token, id) => [token, id]))
   const ranks = new Map(merges.map((merge, rank) => [merge, rank]))
   const characterOf = new Map(byteCharacters)
   const byteOf = new Map(byteCharacters.map(([byte, character]) => [character, byte]))
-  const startId = idOf.get(start)!
-  const endId = idOf.get(end)!
-  const known = new Map<string, readonly number[]>([
-    [start, [startId]],
-    [end, [endId]],
+  const startId = idOf.get(startToken)!
+  const endId = idOf.get(endToken)!
+  const cache = new Map<string, readonly number[]>([
+    [startToken, [startId]],
+    [endToken, [endId]],
   ])
 
   const encodeWord = (word: string): readonly number[] => {
-    const found = known.get(word)
+    const found = cache.get(word)
     if (found) return found
     const characters = Array.from(new TextEncoder().encode(word), (byte) => characterOf.get(byte)!)
     const ids = mergeAll(characters, ranks).map((token) => idOf.get(token)!)
-    known.set(word, ids)
+    cache.set(word, ids)
     return ids
   }
-  const encode = (text: string) => (cleanText(text).match(words) ?? []).flatMap(encodeWord)
+  const encode = (text: string) => (cleanText(text).match(wordPattern) ?? []).flatMap(encodeWord)
 
   return {
     startId,
@@ -103,7 +112,7 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
     encode,
     decode: (ids) => {
       const text = ids.map((id) => vocabularyList[id] ?? '').join('')
-      // Special tokens hold characters of the table as well.
+      // The text of special tokens consists of characters in the table, too.
       const decoded = Uint8Array.from(text, (character) => byteOf.get(character)!)
       return new TextDecoder('utf-8', { ignoreBOM: true }).decode(decoded).replaceAll('</w>', ' ')
     },
@@ -120,14 +129,14 @@ export function createTokenizer(vocabulary: Uint8Array): Tokenizer {
   }
 }
 
-/** Rows of ids [texts n] up to the last end of a text: a causal text tower does not see what stands behind. */
+/** Drops columns of ids [texts n] after the last end token of any text, which a causal text tower ignores. */
 export function withoutPadding(ids: TensorData): TensorData {
   const [texts = 0, n = 0] = ids.shape
   const values = viewAs(ids.bytes, BigInt64Array)
   const rows = Array.from({ length: texts }, (_, row) =>
     Array.from(values.subarray(row * n, (row + 1) * n), Number),
   )
-  // The tower takes the first of the largest ids for the end.
+  // Like the tower, takes the first occurrence of the largest id as the end token.
   const longest = Math.max(...rows.map((row) => row.indexOf(Math.max(...row)) + 1))
   return int64Data(
     rows.flatMap((row) => row.slice(0, longest)),
@@ -135,7 +144,7 @@ export function withoutPadding(ids: TensorData): TensorData {
   )
 }
 
-/** Joins the pair that comes first in the list of merges, wherever it stands, until no pair is in the list. */
+/** Repeatedly joins every occurrence of the highest-ranked pair, until no pair is in the merge list. */
 function mergeAll(characters: readonly string[], ranks: ReadonlyMap<string, number>): readonly string[] {
   let parts = characters.map((character, i) => (i === characters.length - 1 ? `${character}</w>` : character))
   for (;;) {

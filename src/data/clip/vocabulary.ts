@@ -1,4 +1,5 @@
-// CLIP's vocabulary as it comes with the package. A browser fetches the file limpid/assets/clip/bpe_simple_vocab_16e6.txt.gz instead.
+// CLIP's vocabulary as shipped with the package. Browsers fetch
+// limpid/assets/clip/bpe_simple_vocab_16e6.txt.gz instead.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { createTokenizer, type Tokenizer } from './tokenizer.ts'
 
 let tokenizer: Tokenizer | undefined
 
-/** CLIP's tokenizer, read once. */
+/** Returns CLIP's tokenizer, loading the vocabulary once. */
 export function clipTokenizer(): Tokenizer {
   if (!tokenizer) {
     tokenizer = createTokenizer(

@@ -1,15 +1,15 @@
-// Looks at the header of every image before a training or evaluation starts, so that what cannot be used is known by name.
+// Checks the header of every image before training or evaluation starts, and reports unusable images by name.
 
 import { RestoreError } from '../../core/errors.ts'
 import type { ImageSize } from '../codec.ts'
 import { type ImageSource, some, subset } from './datasets.ts'
 
 export interface CheckOptions {
-  /** Shortest side that the first source's images may have, such as the size of the crops. */
+  /** Minimum side of the first source's images in pixels, such as the crop size. @default 1 */
   readonly minimumPx?: number
-  /** How many times as large the first source's images are as their partners. */
+  /** Size ratio of the first source's images to their partners. @default 1 */
   readonly scale?: number
-  /** Whether images that cannot be used are an error or left out of all sources. */
+  /** Whether unusable images are an error or dropped from all sources. @default 'refuse' */
   readonly unusable?: 'refuse' | 'skip'
   readonly onProgress?: (done: number, total: number) => void
 }
@@ -20,58 +20,60 @@ export interface Rejected {
 }
 
 export interface Checked {
-  /** The sources without what cannot be used. */
+  /** The sources without unusable images. */
   readonly sources: readonly ImageSource[]
-  /** Of the first source's images that are left. */
+  /** Sizes of the first source's remaining images. */
   readonly sizes: readonly ImageSize[]
   readonly rejected: readonly Rejected[]
 }
 
-/** Headers read at once. */
-const atOnce = 8
+/** Headers to read concurrently. */
+const concurrency = 8
 
-/** Checks a source, or sources whose images are partners (first the targets): readable, large enough and of matching sizes. */
+/**
+ * Checks that images are readable and large enough, and that paired sources (targets first) match in size.
+ */
 export async function checkSources(
   sources: readonly [ImageSource, ...ImageSource[]],
   { minimumPx = 1, scale = 1, unusable = 'refuse', onProgress }: CheckOptions = {},
 ): Promise<Checked> {
   const [first, ...others] = sources
   const total = first.length
-  const found: (ImageSize | Rejected)[] = new Array(total)
+  const results: (ImageSize | Rejected)[] = new Array(total)
   let next = 0
   let done = 0
-  const work = async (): Promise<void> => {
+  const checkNext = async (): Promise<void> => {
     while (next < total) {
       const i = next++
-      found[i] = await look(first, others, i, { minimumPx, scale })
+      results[i] = await checkImage(first, others, i, { minimumPx, scale })
       onProgress?.(++done, total)
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  const rejected = found.filter((image) => 'reason' in image)
+  await Promise.all(Array.from({ length: concurrency }, checkNext))
+  const rejected = results.filter((image) => 'reason' in image)
   if (rejected.length > 0 && unusable === 'refuse') {
     const listed = some(rejected.map(({ name, reason }) => `${name} (${reason})`))
     throw new RestoreError(
       'input',
-      `images: expected all ${total} to be usable, ${rejected.length} are not: ${listed}; mend them, or skip them`,
+      `images: expected all ${total} to be usable, ${rejected.length} are not: ${listed}; fix or skip them`,
     )
   }
-  const kept = found.flatMap((image, i) => ('reason' in image ? [] : [i]))
+  const kept = results.flatMap((image, i) => ('reason' in image ? [] : [i]))
   if (kept.length === 0) {
     const listed = some(rejected.map(({ name, reason }) => `${name} (${reason})`))
     throw new RestoreError(
       'input',
-      `images: expected at least one that is usable, none of ${total} is: ${listed}`,
+      `images: expected at least one usable image, got none of ${total}: ${listed}`,
     )
   }
   return {
     sources: rejected.length === 0 ? sources : sources.map((source) => subset(source, kept)),
-    sizes: kept.map((i) => found[i] as ImageSize),
+    sizes: kept.map((i) => results[i] as ImageSize),
     rejected,
   }
 }
 
-async function look(
+async function checkImage(
   first: ImageSource,
   others: readonly ImageSource[],
   index: number,

@@ -48,11 +48,11 @@ beforeAll(async () => {
 })
 
 describe('a folder', () => {
-  test('gives its images sorted by path as Python sorts, in any case, without hidden files', async () => {
+  test('lists images in Python’s sort order, with extensions in any case, without hidden files', async () => {
     expect(namesOf(await folder('train', 'GT'))).toEqual(['B.PNG', 'a/z.png', 'b.png'])
   })
 
-  test('follows links, and ends where one leads back', async () => {
+  test('follows links, and stops at cycles', async () => {
     mkdirSync(at('linked'))
     symlinkSync(at('train', 'GT'), at('linked', 'to'))
     symlinkSync(at('linked'), at('linked', 'loop'))
@@ -61,50 +61,50 @@ describe('a folder', () => {
     await expect((await folder('linked')).read(0)).rejects.toThrow(/lost.png: cannot be read \(ENOENT/)
   })
 
-  test('that is missing, empty or a file is refused', async () => {
+  test('that is missing, empty or a file is rejected', async () => {
     mkdirSync(at('empty'))
     await expect(folder('none')).rejects.toThrow(/none: cannot be read \(ENOENT/)
     await expect(folder('empty')).rejects.toThrow(/empty: expected images \(jpg, .*\), found none/)
     await expect(folder('train', 'GT', 'b.png')).rejects.toThrow('ENOTDIR')
   })
 
-  test('refuses a position that it does not have', async () => {
+  test('rejects an index out of range', async () => {
     const source = await folder('train', 'GT')
-    expect(() => source.name(3)).toThrow('images: expected a position of 0 to 2, got 3')
+    expect(() => source.name(3)).toThrow('images: expected an index from 0 to 2, got 3')
     expect(() => subset(source, [0, 7])).toThrow('got 7')
   })
 })
 
 describe('a list', () => {
-  test('names files relative to its folder, with what BasicSR adds left out', async () => {
+  test('names files relative to its folder, ignoring BasicSR’s suffixes', async () => {
     writeFileSync(at('train', 'list.txt'), '# mine\nGT/b.png (6,8,3)\r\n\nGT/a/z.png (6,8,3) 1\n')
     const source = await openSource({ kind: 'list', path: at('train', 'list.txt') })
     expect(namesOf(source)).toEqual(['GT/b.png', 'GT/a/z.png'])
     expect(await source.size(1)).toMatchObject({ width: 8, height: 6 })
   })
 
-  test('can be relative to another folder, and is refused if it is an image', async () => {
+  test('may be relative to another folder, and is rejected if it is an image', async () => {
     writeFileSync(at('names.txt'), 'b.png\n')
     const source = await openSource({ kind: 'list', path: at('names.txt'), root: at('train', 'GT') })
     expect((await source.read(0)).length).toBeGreaterThan(50)
     const image = openSource({ kind: 'list', path: at('train', 'GT', 'b.png') })
-    await expect(image).rejects.toThrow('expected a text file with a path a line')
+    await expect(image).rejects.toThrow('expected a text file with one path per line')
   })
 })
 
 describe('a database', () => {
-  test('has the order and the names of its meta_info.txt', async () => {
+  test('uses the order and names of its meta_info.txt', async () => {
     const source = await openSource({ kind: 'lmdb', path: lmdb })
     expect(namesOf(source)).toEqual(['large.png', 'baby.png', 'set/bird.png'])
     expect(await source.size(2)).toMatchObject({ width: 3, height: 5 })
     await source.close()
   })
 
-  test('that lacks a key of the list is refused by name', async () => {
+  test('that lacks a listed key is rejected, naming the key', async () => {
     cpSync(lmdb, at('copy.lmdb'), { recursive: true })
     writeFileSync(at('copy.lmdb', 'meta_info.txt'), 'baby.png (4,6,3) 1\nlost.png (1,1,3) 1\n')
     await expect(openSource({ kind: 'lmdb', path: at('copy.lmdb') })).rejects.toThrow(
-      'names lost, which the database does not hold',
+      'expected only keys of the database, got lost',
     )
   })
 })
@@ -123,7 +123,7 @@ describe('shards', () => {
   const open = (field?: string) =>
     openSource({ kind: 'shards', path: at('shards'), ...(field === undefined ? {} : { field }) })
 
-  test('of others are read without an index, by field', async () => {
+  test('without an index are read, by field if given', async () => {
     shard('one-1.tar', ['1.json', '1.input.png', '1.target.png'])
     shard('one-2.tar', ['2.input.png', '2.target.png', '2.cls'])
     expect(namesOf(await open())).toEqual(['1.input.png', '1.target.png', '2.input.png', '2.target.png'])
@@ -132,15 +132,17 @@ describe('shards', () => {
     expect(Buffer.from(await targets.read(1)).toString()).toBe('2.target.png')
   })
 
-  test('whose index is of other files or no index are refused', async () => {
+  test('with an outdated or malformed index are rejected', async () => {
     const index = indexText(openShards(at('shards')))
     writeFileSync(at('shards', 'index.json'), index)
     expect((await open()).length).toBe(4)
     shard('one-2.tar', ['2.input.png'])
-    await expect(open()).rejects.toThrow(/one-2.tar: expected a shard of \d+ bytes, got \d+; fetch it again/)
+    await expect(open()).rejects.toThrow(
+      /one-2.tar: expected a shard of \d+ bytes, got \d+; download it again/,
+    )
     rmSync(at('shards', 'one-2.tar'))
-    await expect(open()).rejects.toThrow('which is missing; fetch it again')
-    const hostile = [
+    await expect(open()).rejects.toThrow('found none; download it again')
+    const malformed = [
       '{',
       'null',
       '{"format":"limpid-shards","version":2,"shards":[]}',
@@ -148,17 +150,17 @@ describe('shards', () => {
       index.replace(/512,/, '512000000,'),
       index.replace(/512,/, '-512,'),
     ]
-    for (const text of hostile) {
+    for (const text of malformed) {
       writeFileSync(at('shards', 'index.json'), text)
-      await expect(open()).rejects.toThrow('expected the index of shards as limpid pack writes it')
+      await expect(open()).rejects.toThrow('expected a shard index written by limpid pack')
     }
   })
 })
 
-describe('what a source says of itself', () => {
-  test('opens the same images in a worker', async () => {
-    const chosen = subset(await folder('train', 'GT'), [2, 0])
-    const specs: SourceSpec[] = [chosen.spec, (await openSource({ kind: 'lmdb', path: lmdb })).spec]
+describe('a source spec', () => {
+  test('reopens the same images in a worker', async () => {
+    const selected = subset(await folder('train', 'GT'), [2, 0])
+    const specs: SourceSpec[] = [selected.spec, (await openSource({ kind: 'lmdb', path: lmdb })).spec]
     await save(8, 6, 'train', 'GT', 'A-later.png')
     const script = `
       import { parentPort, workerData } from 'node:worker_threads'
@@ -175,8 +177,8 @@ describe('what a source says of itself', () => {
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
       workerData: { module, specs, loader: loaderUrl },
     })
-    const answer = new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject))
-    const found = await answer.finally(() => rmSync(at('train', 'GT', 'A-later.png')))
+    const reply = new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject))
+    const found = await reply.finally(() => rmSync(at('train', 'GT', 'A-later.png')))
     await worker.terminate()
     const sizes = [(await png(8, 6)).length, (await png(8, 6)).length]
     expect((found as [string, number][]).slice(0, 2)).toEqual([
@@ -190,13 +192,13 @@ describe('what a source says of itself', () => {
     ])
   })
 
-  test('stays a subset of the whole however often it is narrowed', async () => {
+  test('stays flat when a subset is narrowed again', async () => {
     const twice = subset(subset(await folder('train', 'GT'), [2, 1, 0]), [0, 2])
     expect(twice.spec).toMatchObject({ kind: 'subset', of: { kind: 'files' }, indices: [2, 0] })
     expect(namesOf(await openSource(structuredClone(twice.spec)))).toEqual(namesOf(twice))
   })
 
-  test('is guessed from a path', async () => {
+  test('is detected from a path', async () => {
     mkdirSync(at('tars'))
     writeFileSync(at('tars', 'x.tar'), '')
     const paths = [at('train'), at('tars'), at('tars', 'x.tar'), lmdb, at('train', 'list.txt')]
@@ -224,16 +226,18 @@ describe('pairs', () => {
     ])
   })
 
-  test('that are missing are named on either side, or skipped in all', async () => {
+  test('that are missing are named for either side, or dropped from all sources', async () => {
     const gt = await folder('train', 'GT')
     const some = subset(gt, [0])
     const most = subset(gt, [0, 1])
     expect(() => pairSources(gt, [some])).toThrow(
-      /expected partners by path of all images of .*, none for a\/z.png, b.png; add/,
+      /expected partners by path for all images of .*, found none for a\/z.png, b.png; add/,
     )
-    expect(() => pairSources(some, [gt])).toThrow('none for a/z.png, b.png')
+    expect(() => pairSources(some, [gt])).toThrow('found none for a/z.png, b.png')
     expect(pairSources(gt, [most, some], { missing: 'skip' }).map(namesOf)).toEqual(Array(3).fill(['B.PNG']))
-    expect(() => pairSources(some, [stranger], { missing: 'skip' })).toThrow('found none, such as for B.PNG')
+    expect(() => pairSources(some, [stranger], { missing: 'skip' })).toThrow(
+      'found none (for example for B.PNG)',
+    )
   })
 
   const stranger: ImageSource = {
@@ -245,7 +249,7 @@ describe('pairs', () => {
     close: async () => {},
   }
 
-  test('by name are refused where a name is there twice', async () => {
+  test('by name are rejected if a name occurs twice', async () => {
     await save(8, 6, 'twice', 'b.png')
     await save(8, 6, 'twice', 'a', 'b.png')
     const twice = await folder('twice')
@@ -254,7 +258,7 @@ describe('pairs', () => {
     )
   })
 
-  test('of folders are found by their words, at any depth', async () => {
+  test('of folders are found by their names, at any depth', async () => {
     for (const word of ['noisy', 'rainy']) {
       await save(8, 6, 'universal', word, 'LQ', 'a.png')
       await save(8, 6, 'universal', word, 'GT', 'a.png')
@@ -273,8 +277,8 @@ describe('pairs', () => {
   })
 })
 
-describe('a check before the start', () => {
-  test('counts on, gives sizes, and finds what is broken or too small by name', async () => {
+describe('checkSources', () => {
+  test('reports progress, returns sizes, and names broken or small images', async () => {
     await save(8, 6, 'mixed', 'good.png')
     await save(3, 9, 'mixed', 'small.png')
     writeFileSync(at('mixed', 'torn.png'), '<html>')
@@ -293,10 +297,10 @@ describe('a check before the start', () => {
     await expect(checkSources([source], { minimumPx: 4 })).rejects.toThrow(
       /expected all 3 to be usable, 2 are not: small.png \(3 × 9, below 4 pixels\), torn.png \(.*a web page/,
     )
-    await expect(checkSources([source], { minimumPx: 40, unusable: 'skip' })).rejects.toThrow('none of 3 is')
+    await expect(checkSources([source], { minimumPx: 40, unusable: 'skip' })).rejects.toThrow('got none of 3')
   })
 
-  test('compares partners by the scale', async () => {
+  test('compares partners at the given scale', async () => {
     const gt = await folder('train', 'GT')
     const lq = await folder('train', 'LQ')
     const [target, input] = pairSources(gt, [lq], { match: '{name}x2' }) as [ImageSource, ImageSource]

@@ -1,5 +1,5 @@
-// Where images are: folders, lists, LMDB databases and tar shards behind one small interface. Node only.
-// A source is opened from plain data, and says of itself the plain data from which a worker opens the very same one.
+// Image sources: folders, lists, LMDB databases and tar shards behind one interface. Node only.
+// A source is opened from a plain-data spec and exposes one, so a worker can open the same source.
 
 import { existsSync } from 'node:fs'
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
@@ -13,37 +13,37 @@ import { openShards, splitMember } from './shards.ts'
 export type SourceSpec =
   /** Every image below a folder, sorted by path. */
   | { readonly kind: 'folder'; readonly path: string }
-  /** A text file with a path a line, relative to its folder or to `root`. */
+  /** A text file with one path per line, relative to its folder or to `root`. */
   | { readonly kind: 'list'; readonly path: string; readonly root?: string }
   | { readonly kind: 'files'; readonly root: string; readonly names: readonly string[] }
-  /** A database as BasicSR makes it: the order of its meta_info.txt, or that of its keys. */
+  /** A database in BasicSR's layout, in the order of its meta_info.txt, else of its keys. */
   | { readonly kind: 'lmdb'; readonly path: string }
-  /** Tar shards; `field` takes that image of every sample, as `target` does of `0001.target.png`. */
+  /** Tar shards; `field` selects one image per sample, such as `target` for `0001.target.png`. */
   | { readonly kind: 'shards'; readonly path: string; readonly field?: string }
   | { readonly kind: 'subset'; readonly of: SourceSpec; readonly indices: readonly number[] }
 
-/** Encoded images by position, always in the same order. */
+/** Encoded images by index, in a fixed order. */
 export interface ImageSource {
   readonly length: number
-  /** Path of an image within the source, with '/': what errors cite and pairs are matched by. */
+  /** Path of an image within the source, separated by '/'; used in errors and for pairing. */
   name(index: number): string
-  /** Bytes of the image's file. */
+  /** Reads the encoded file. */
   read(index: number): Promise<Uint8Array>
-  /** Size by the header alone. */
+  /** Reads the size from the header alone. */
   size(index: number): Promise<ImageSize>
-  /** Plain data that opens this source again, with the same images in the same order. */
+  /** Plain data that reopens this source with the same images in the same order. */
   readonly spec: SourceSpec
   close(): Promise<void>
 }
 
-/** Of image files that folders are searched for, in lower case. */
+/** Extensions that count as images when searching folders, in lower case. */
 export const imageExtensions = 'jpg jpeg jpe jfif png webp tif tiff avif bmp pbm pgm ppm pnm'.split(' ')
 
 export function isImageName(name: string, extensions: readonly string[] = imageExtensions): boolean {
   return extensions.includes(extname(name).slice(1).toLowerCase())
 }
 
-/** What a path names: a folder of images, of shards or of a database; a shard; or else a list. */
+/** Detects what a path is: an image, a shard, a list, or a folder of images, shards or a database. */
 export async function specOf(path: string): Promise<SourceSpec> {
   const found = await stat(path).catch((error: unknown) => {
     throw unreadableFile(path, error)
@@ -57,7 +57,10 @@ export async function specOf(path: string): Promise<SourceSpec> {
   return { kind: hasShards ? 'shards' : 'folder', path }
 }
 
-/** Opens a source; refuses one without images. */
+/**
+ * Opens a source.
+ * @throws RestoreError `input` if it has no images
+ */
 export async function openSource(spec: SourceSpec): Promise<ImageSource> {
   if (spec.kind === 'subset') return subset(await openSource(spec.of), spec.indices)
   const source = await openWhole(spec)
@@ -67,22 +70,22 @@ export async function openSource(spec: SourceSpec): Promise<ImageSource> {
   throw new RestoreError('input', `${where}: expected images (${imageExtensions.join(', ')}), found none`)
 }
 
-/** Some images of a source, in the order given; it closes the source. */
+/** Selects images of a source, in the given order; closing the subset closes the source. */
 export function subset(source: ImageSource, indices: readonly number[]): ImageSource {
-  const inner = (index: number): number => {
-    const chosen = indices[index]
-    if (chosen === undefined) throw outside(index, indices.length)
-    return chosen
+  const sourceIndex = (index: number): number => {
+    const selected = indices[index]
+    if (selected === undefined) throw indexError(index, indices.length)
+    return selected
   }
   for (const index of indices) source.name(index)
   const { spec } = source
-  // Not a subset of a subset, which would grow with every step.
+  // Flattens nested subsets, so the spec does not grow with each selection.
   const flat = spec.kind === 'subset' ? indices.map((index) => spec.indices[index]!) : indices
   return {
     length: indices.length,
-    name: (index) => source.name(inner(index)),
-    read: (index) => source.read(inner(index)),
-    size: (index) => source.size(inner(index)),
+    name: (index) => source.name(sourceIndex(index)),
+    read: (index) => source.read(sourceIndex(index)),
+    size: (index) => source.size(sourceIndex(index)),
     spec: { kind: 'subset', of: spec.kind === 'subset' ? spec.of : spec, indices: flat },
     close: () => source.close(),
   }
@@ -108,23 +111,25 @@ async function openWhole(spec: WholeSpec): Promise<ImageSource> {
 function fileSource(root: string, names: readonly string[]): ImageSource {
   return {
     length: names.length,
-    name: (index) => at(names, index),
+    name: (index) => itemAt(names, index),
     read: async (index) => {
-      const path = resolve(root, at(names, index))
+      const path = resolve(root, itemAt(names, index))
       return await readFile(path).catch((error: unknown) => {
         throw unreadableFile(path, error)
       })
     },
-    size: async (index) => imageSize(resolve(root, at(names, index))),
+    size: async (index) => imageSize(resolve(root, itemAt(names, index))),
     spec: { kind: 'files', root, names },
     close: async () => {},
   }
 }
 
-/** Paths of the images below a folder, relative and sorted as Python sorts them; links are followed, hidden files are not taken. */
+/**
+ * Lists images below a folder by relative path, sorted as Python sorts; follows links, skips hidden files.
+ */
 export async function imagesBelow(path: string): Promise<readonly string[]> {
   const found: string[] = []
-  // Folders on the way, so that a link to one of them ends.
+  // `above` holds the ancestors, to stop at links that lead back to one of them.
   const walk = async (folder: string, prefix: string, above: readonly string[]): Promise<void> => {
     const real = await realpath(folder)
     if (above.includes(real)) return
@@ -133,7 +138,7 @@ export async function imagesBelow(path: string): Promise<readonly string[]> {
       const target = join(folder, entry.name)
       const kind = entry.isSymbolicLink() ? await stat(target).catch(() => entry) : entry
       if (kind.isDirectory()) await walk(target, `${prefix}${entry.name}/`, [...above, real])
-      // A link that leads nowhere is taken too, so that it is reported by name.
+      // Broken links are included, so that reading them reports their name.
       else if (isImageName(entry.name)) found.push(`${prefix}${entry.name}`)
     }
   }
@@ -143,13 +148,13 @@ export async function imagesBelow(path: string): Promise<readonly string[]> {
   return found.sort()
 }
 
-/** Lines of a list; what BasicSR writes after a name, `(height,width,channels) level`, is left out, and so are comments (#). */
+/** Reads a list, dropping comments (#) and BasicSR's suffix `(height,width,channels) level`. */
 async function readList(path: string): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw unreadableFile(path, error)
   })
   if (text.includes('\0'))
-    throw new RestoreError('input', `${path}: expected a text file with a path a line, got binary data`)
+    throw new RestoreError('input', `${path}: expected a text file with one path per line, got binary data`)
   return text
     .split(/\r?\n/)
     .map((line) => line.replace(/\s+\(\d+,\s*\d+,\s*\d+\)(\s+\d+)?\s*$/, '').trim())
@@ -158,21 +163,24 @@ async function readList(path: string): Promise<readonly string[]> {
 
 async function lmdbSource(spec: SourceSpec & { readonly kind: 'lmdb' }): Promise<ImageSource> {
   const database = new Lmdb(spec.path)
-  const listed = join(spec.path, 'meta_info.txt')
-  const names = existsSync(listed) ? await readList(listed) : database.keys
+  const listPath = join(spec.path, 'meta_info.txt')
+  const names = existsSync(listPath) ? await readList(listPath) : database.keys
   const keys = names.map((name) =>
     database.has(name) ? name : name.slice(0, name.length - extname(name).length),
   )
   const missing = keys.filter((key) => !database.has(key))
   if (missing.length > 0) {
     database.close()
-    throw new RestoreError('input', `${listed}: names ${some(missing)}, which the database does not hold`)
+    throw new RestoreError(
+      'input',
+      `${listPath}: expected only keys of the database, got ${some(missing)}; remove them from the list`,
+    )
   }
   return {
     length: names.length,
-    name: (index) => at(names, index),
-    read: async (index) => database.read(at(keys, index)),
-    size: async (index) => imageSize(database.read(at(keys, index)), { name: at(names, index) }),
+    name: (index) => itemAt(names, index),
+    read: async (index) => database.read(itemAt(keys, index)),
+    size: async (index) => imageSize(database.read(itemAt(keys, index)), { name: itemAt(names, index) }),
     spec,
     close: async () => database.close(),
   }
@@ -188,9 +196,9 @@ async function shardSource(spec: SourceSpec & { readonly kind: 'shards' }): Prom
   })
   return {
     length: members.length,
-    name: (index) => at(members, index).name,
-    read: async (index) => readPart(at(members, index)),
-    size: async (index) => imageSize(await readPart(at(members, index)), at(members, index)),
+    name: (index) => itemAt(members, index).name,
+    read: async (index) => readPart(itemAt(members, index)),
+    size: async (index) => imageSize(await readPart(itemAt(members, index)), itemAt(members, index)),
     spec,
     close: async () => {},
   }
@@ -211,25 +219,25 @@ async function readPart({ path, offset, size }: FilePart): Promise<Uint8Array> {
     if (bytesRead === size) return buffer
     throw new RestoreError(
       'input',
-      `${path}: expected ${size} bytes at ${offset}, got ${bytesRead}: it was cut short`,
+      `${path}: expected ${size} bytes at ${offset}, got ${bytesRead}; the file is truncated`,
     )
   } finally {
     await file.close()
   }
 }
 
-/** The first few of many names, and how many more there are. */
+/** Joins the first five names and counts the rest. */
 export function some(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ')
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
 }
 
-function at<T>(list: readonly T[], index: number): T {
+function itemAt<T>(list: readonly T[], index: number): T {
   const value = list[index]
-  if (value === undefined) throw outside(index, list.length)
+  if (value === undefined) throw indexError(index, list.length)
   return value
 }
 
-function outside(index: number, length: number): RestoreError {
-  return new RestoreError('usage', `images: expected a position of 0 to ${length - 1}, got ${index}`)
+function indexError(index: number, length: number): RestoreError {
+  return new RestoreError('usage', `images: expected an index from 0 to ${length - 1}, got ${index}`)
 }

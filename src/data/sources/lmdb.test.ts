@@ -14,7 +14,7 @@ const images = join(golden, 'images.lmdb')
 const dir = mkdtempSync(join(tmpdir(), 'limpid-lmdb-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-function written(bytes: Uint8Array): string {
+function writeDatabase(bytes: Uint8Array): string {
   const path = join(dir, 'data')
   writeFileSync(path, bytes)
   return path
@@ -22,13 +22,13 @@ function written(bytes: Uint8Array): string {
 
 const bytes = readFileSync(join(images, 'data.mdb'))
 
-function changed(change: (view: DataView) => void): string {
+function modified(change: (view: DataView) => void): string {
   const copy = new Uint8Array(bytes)
   change(new DataView(copy.buffer))
-  return written(copy)
+  return writeDatabase(copy)
 }
 
-/** Page number and bytes of the first page with these flags. */
+/** Offset of the first page with these flags. */
 function pageWith(flags: number): number {
   for (let at = 8192; at < bytes.length; at += 4096) {
     if (bytes.readUInt16LE(at + 10) === flags && bytes.readUInt32LE(at) === at / 4096) return at
@@ -36,8 +36,8 @@ function pageWith(flags: number): number {
   throw new Error(`no page with flags ${flags}`)
 }
 
-describe('a database written by py-lmdb', () => {
-  test('gives its keys and values, those on overflow pages too, and not those deleted', async () => {
+describe('a database writeDatabase by py-lmdb', () => {
+  test('has its keys and values, including those on overflow pages but not deleted ones', async () => {
     const database = new Lmdb(images)
     expect(database.keys).toEqual(['baby', 'large', 'set/bird'])
     expect(database.has('gone')).toBe(false)
@@ -47,12 +47,12 @@ describe('a database written by py-lmdb', () => {
       [40, 40],
       [3, 5],
     ])
-    expect(() => database.read('gone')).toThrow('expected the key gone, which it does not hold')
+    expect(() => database.read('gone')).toThrow('expected the key gone, found none')
     database.close()
   })
 
-  test('of 10,000 entries gives every one, in order', () => {
-    const database = new Lmdb(written(gunzipSync(readFileSync(join(golden, 'deep.mdb.gz')))))
+  test('of 10,000 entries is read completely and in order', () => {
+    const database = new Lmdb(writeDatabase(gunzipSync(readFileSync(join(golden, 'deep.mdb.gz')))))
     const digest = createHash('sha256')
     for (const key of database.keys) {
       const value = database.read(key)
@@ -60,92 +60,92 @@ describe('a database written by py-lmdb', () => {
     }
     database.close()
     expect(database.keys.length).toBe(10_000)
-    // As printed by test/golden/lmdb/make.py.
+    // Printed by test/golden/lmdb/make.py.
     expect(digest.digest('hex')).toBe('ce13cea613cc3f70bf9d17629f253587a6edc539a1ca21b2c9371b56f64fa079')
   })
 })
 
-describe('a database that is refused', () => {
+describe('rejects a database', () => {
   const leaf = pageWith(0x02)
   test.each([
     ['that is missing', () => join(dir, 'none'), /none: expected an LMDB database, got: ENOENT/],
     ['that is a folder of something else', () => dir, 'a folder without data.mdb'],
-    ['that is empty', () => written(new Uint8Array()), 'a file of 0 bytes, too short for a database'],
-    ['that is text', () => written(Buffer.alloc(9000, 'text ')), 'no LMDB database'],
-    [
-      'of format 2',
-      () => changed((view) => view.setUint32(20, 2, true)),
-      'LMDB data format 2; only the standard 1',
-    ],
+    ['that is empty', () => writeDatabase(new Uint8Array()), 'a file of 0 bytes, too short for a database'],
+    ['that is text', () => writeDatabase(Buffer.alloc(9000, 'text ')), 'not an LMDB database'],
+    ['of format 2', () => modified((view) => view.setUint32(20, 2, true)), 'LMDB data format 2; rewrite it'],
     [
       'with pages of 4095 bytes',
-      () => changed((view) => view.setUint32(40, 4095, true)),
+      () => modified((view) => view.setUint32(40, 4095, true)),
       'pages of 4095 bytes',
     ],
-    [
-      'cut within its pages',
-      () => written(bytes.subarray(0, 9000)),
-      'lies beyond the file: it was cut short',
-    ],
-    ['cut within its second page', () => written(bytes.subarray(0, 4100)), 'that was cut short'],
+    ['truncated within its pages', () => writeDatabase(bytes.subarray(0, 9000)), 'lies beyond it'],
+    ['truncated within its second page', () => writeDatabase(bytes.subarray(0, 4100)), 'a truncated file'],
     [
       'with a wrong number of entries',
-      () => changed((view) => bothMetas(view, 104, 7n)),
-      '7 entries and holds 3',
+      () => modified((view) => setBothMetas(view, 104, 7n)),
+      'counts 7 entries, the tree 3',
     ],
-    ['whose root is a meta page', () => changed((view) => bothMetas(view, 112, 1n)), 'page 1 lies beyond'],
+    [
+      'whose root is a meta page',
+      () => modified((view) => setBothMetas(view, 112, 1n)),
+      'page 1 lies beyond',
+    ],
     [
       'whose root is far away',
-      () => changed((view) => bothMetas(view, 112, 1n << 60n)),
-      'lies beyond the file',
+      () => modified((view) => setBothMetas(view, 112, 1n << 60n)),
+      'lies beyond it',
     ],
-    ['with sorted duplicates', () => changed((view) => flagsOfBoth(view, 4)), 'options 4 (sorted duplicates'],
     [
-      'with a page of no kind',
-      () => changed((view) => view.setUint16(leaf + 10, 0x40, true)),
+      'with sorted duplicates',
+      () => modified((view) => setBothFlags(view, 4)),
+      'flags 4 (such as sorted duplicates',
+    ],
+    [
+      'with a page of unknown type',
+      () => modified((view) => view.setUint16(leaf + 10, 0x40, true)),
       'has flags 64',
     ],
     [
-      'with a node outside',
-      () => changed((view) => view.setUint16(leaf + 16, 5000, true)),
+      'with a node outside its page',
+      () => modified((view) => view.setUint16(leaf + 16, 5000, true)),
       'points outside itself',
     ],
     [
       'with too many nodes',
-      () => changed((view) => view.setUint16(leaf + 12, 9999, true)),
+      () => modified((view) => view.setUint16(leaf + 12, 9999, true)),
       'points outside itself',
     ],
     [
       'whose leaf is a branch to itself',
-      () => changed((view) => selfBranch(view, leaf)),
-      'in two places of the tree',
+      () => modified((view) => makeSelfBranch(view, leaf)),
+      'occurs twice in the tree',
     ],
-    ['with a database inside', () => changed((view) => nodeFlag(view, leaf, 2)), 'is a database of its own'],
+    ['with a nested database', () => modified((view) => setNodeFlags(view, leaf, 2)), 'a nested database'],
     [
-      'with a huge value in its page',
-      () => changed((view) => hugeValue(view, leaf, 0)),
+      'with an oversized inline value',
+      () => modified((view) => enlargeValue(view, leaf, 0)),
       'points outside itself',
     ],
     [
-      'with a huge value on pages',
-      () => changed((view) => hugeValue(view, leaf, 1)),
-      'large ends beyond the file',
+      'with an oversized value on overflow pages',
+      () => modified((view) => enlargeValue(view, leaf, 1)),
+      'large ends beyond it',
     ],
   ])('%s', (_, make, reason) => {
     expect(() => new Lmdb(make())).toThrow(reason)
     expect(() => new Lmdb(make())).toThrow(RestoreError)
   })
 
-  test('with any byte changed reads or refuses, and never crashes', () => {
+  test('or reads it after any bytes modified, but never crashes', () => {
     let seed = 1
     const next = (below: number) => {
       seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
       return seed % below
     }
-    let refusals = 0
+    let rejections = 0
     for (let round = 0; round < 600; round++) {
-      const path = changed((view) => {
-        // Headers and nodes, where everything is decided.
+      const path = modified((view) => {
+        // Mostly headers and nodes, which hold the structure.
         const page = next(bytes.length / 4096) * 4096
         for (let i = 0; i <= next(3); i++) view.setUint8(page + next(i === 0 ? 160 : 4096), next(256))
       })
@@ -155,34 +155,34 @@ describe('a database that is refused', () => {
         database.close()
       } catch (error) {
         expect(error).toBeInstanceOf(RestoreError)
-        refusals++
+        rejections++
       }
     }
-    expect(refusals).toBeGreaterThan(30)
+    expect(rejections).toBeGreaterThan(30)
   })
 })
 
-/** Sets a field of the main database in both meta pages, given its offset in the page. */
-function bothMetas(view: DataView, at: number, value: bigint): void {
+/** Sets a field in both meta pages, given its offset after the page header. */
+function setBothMetas(view: DataView, at: number, value: bigint): void {
   for (const page of [0, 4096]) view.setBigUint64(page + at + 16, value, true)
 }
 
-function flagsOfBoth(view: DataView, flags: number): void {
+function setBothFlags(view: DataView, flags: number): void {
   for (const page of [0, 4096]) view.setUint16(page + 16 + 72 + 4, flags, true)
 }
 
-function selfBranch(view: DataView, leaf: number): void {
+function makeSelfBranch(view: DataView, leaf: number): void {
   view.setUint16(leaf + 10, 0x01, true)
   const node = leaf + view.getUint16(leaf + 16, true)
   view.setUint32(node, leaf / 4096, true)
   view.setUint16(node + 4, 0, true)
 }
 
-function nodeFlag(view: DataView, leaf: number, flags: number): void {
+function setNodeFlags(view: DataView, leaf: number, flags: number): void {
   view.setUint16(leaf + view.getUint16(leaf + 16, true) + 4, flags, true)
 }
 
-/** The second node's value is the one on overflow pages. */
-function hugeValue(view: DataView, leaf: number, index: 0 | 1): void {
+/** Enlarges the value of a node; node 1 stores its value on overflow pages. */
+function enlargeValue(view: DataView, leaf: number, index: 0 | 1): void {
   view.setUint32(leaf + view.getUint16(leaf + 16 + index * 2, true), 0xffff_ffff, true)
 }

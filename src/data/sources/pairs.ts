@@ -1,4 +1,4 @@
-// Sources that show the same pictures, brought into one order: by path, by file name, by position, or by a template.
+// Pairs sources of the same images: by path, by file name, by position, or by a template.
 
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,18 +6,19 @@ import { RestoreError } from '../../core/errors.ts'
 import { type ImageSource, some, subset } from './datasets.ts'
 
 /**
- * How a picture's partner is called: `path` as it is, relative to its source; `name` without its folders; `order` has any
- * name and the same position; or a template such as `{name}x4.png` or `{path}_blurred`. Extensions count only in a template.
+ * How an image's partner is found: `path` by the same path relative to its source; `name` by the file name
+ * without folders; `order` by index; or a template such as `{name}x4.png` or `{path}_blurred`. Extensions
+ * count only in a template.
  */
 export type Match = 'path' | 'name' | 'order' | `${string}{${'name' | 'path'}}${string}`
 
 export interface PairOptions {
   readonly match?: Match
-  /** Whether pictures without a partner are an error or left out of all sources. */
+  /** Whether images without a partner are an error or dropped from all sources. @default 'refuse' */
   readonly missing?: 'refuse' | 'skip'
 }
 
-/** The reference and the others, as long as one another, with partners at the same position. */
+/** Returns the reference and the others with equal lengths and partners at the same index. */
 export function pairSources(
   reference: ImageSource,
   others: readonly ImageSource[],
@@ -30,14 +31,14 @@ export function pairSources(
   if (kept.length === 0) {
     throw new RestoreError(
       'input',
-      `${placeOf(reference)}: expected partners by ${match}, found none, such as for ${reference.name(0)}`,
+      `${locationOf(reference)}: expected partners by ${match}, found none (for example for ${reference.name(0)})`,
     )
   }
   const chosen = partners.map((found) => kept.map((i) => found[i]!))
   return [subset(reference, kept), ...others.map((other, i) => subset(other, chosen[i] ?? []))]
 }
 
-/** Position in the other source of each picture's partner. */
+/** Index in `other` of each reference image's partner. */
 function partnersOf(
   reference: ImageSource,
   other: ImageSource,
@@ -48,8 +49,8 @@ function partnersOf(
   const hasExtension = /\.\w+$/.test(template)
   const byName = template.includes('{name}')
   const keyOf = (name: string) => {
-    const placed = byName ? baseOf(name) : name
-    return hasExtension ? placed : stemOf(placed)
+    const located = byName ? baseOf(name) : name
+    return hasExtension ? located : stemOf(located)
   }
   const positions = new Map<string, number>()
   for (const i of everyIndex(other)) {
@@ -59,7 +60,7 @@ function partnersOf(
       const both = `${other.name(before)} and ${other.name(i)}`
       throw new RestoreError(
         'input',
-        `${placeOf(other)}: expected one image for ${key}, got ${both}; match by path`,
+        `${locationOf(other)}: expected one image for ${key}, got ${both}; match by path`,
       )
     }
     positions.set(key, i)
@@ -76,18 +77,18 @@ function checkComplete(
   partners: readonly (number | undefined)[],
   match: Match,
 ): void {
-  const alone = everyIndex(reference).filter((i) => partners[i] === undefined)
+  const unpaired = everyIndex(reference).filter((i) => partners[i] === undefined)
   const used = new Set(partners)
-  const left = everyIndex(other).filter((i) => !used.has(i))
-  if (alone.length === 0 && left.length === 0) return
+  const unused = everyIndex(other).filter((i) => !used.has(i))
+  if (unpaired.length === 0 && unused.length === 0) return
   const [from, names] =
-    alone.length > 0
-      ? [reference, alone.map((i) => reference.name(i))]
-      : [other, left.map((i) => other.name(i))]
-  const to = alone.length > 0 ? other : reference
+    unpaired.length > 0
+      ? [reference, unpaired.map((i) => reference.name(i))]
+      : [other, unused.map((i) => other.name(i))]
+  const to = unpaired.length > 0 ? other : reference
   throw new RestoreError(
     'input',
-    `${placeOf(to)}: expected partners by ${match} of all images of ${placeOf(from)}, none for ${some(names)}; add them, or leave out what has none`,
+    `${locationOf(to)}: expected partners by ${match} for all images of ${locationOf(from)}, found none for ${some(names)}; add them, or skip images without one`,
   )
 }
 
@@ -95,7 +96,7 @@ function everyIndex({ length }: ImageSource): readonly number[] {
   return Array.from({ length }, (_, i) => i)
 }
 
-function placeOf({ spec }: ImageSource): string {
+function locationOf({ spec }: ImageSource): string {
   const whole = spec.kind === 'subset' ? spec.of : spec
   return whole.kind === 'files' ? whole.root : whole.kind === 'subset' ? 'images' : whole.path
 }
@@ -109,8 +110,8 @@ function stemOf(name: string): string {
   return dot > name.lastIndexOf('/') ? name.slice(0, dot) : name
 }
 
-/** Names that data sets give to the folders of damaged and of clean images, in lower case. */
-const words: readonly (readonly [input: string, target: string])[] = [
+/** Folder names that data sets use for degraded and clean images, in lower case. */
+const folderNames: readonly (readonly [input: string, target: string])[] = [
   ['lq', 'gt'],
   ['lr', 'hr'],
   ['lq', 'hq'],
@@ -130,13 +131,15 @@ const words: readonly (readonly [input: string, target: string])[] = [
 ]
 
 export interface FoundPair {
-  /** Path of the folder that holds both, relative to where the search began; '' for itself. */
+  /** Path of the folder that holds both, relative to the search root; '' for the root. */
   readonly label: string
   readonly input: string
   readonly target: string
 }
 
-/** Pairs of folders such as LQ and GT at or below a folder: of `train/noisy/{LQ,GT}` and its like, one for each word. */
+/**
+ * Finds pairs of folders such as LQ and GT at or below a folder, for example each of `train/<kind>/{LQ,GT}`.
+ */
 export async function findPairs(root: string): Promise<readonly FoundPair[]> {
   const found: FoundPair[] = []
   const walk = async (folder: string, label: string): Promise<void> => {
@@ -145,7 +148,7 @@ export async function findPairs(root: string): Promise<readonly FoundPair[]> {
       .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
       .map(({ name }) => name)
     const named = (word: string) => names.find((name) => name.toLowerCase() === word)
-    const pair = words
+    const pair = folderNames
       .map(([input, target]) => [named(input), named(target)])
       .find((both) => both.every(Boolean))
     const [input, target] = pair ?? []
@@ -158,12 +161,12 @@ export async function findPairs(root: string): Promise<readonly FoundPair[]> {
   await walk(root, '').catch((error: unknown) => {
     throw new RestoreError(
       'input',
-      `${root}: expected a folder with pairs of folders, which cannot be read`,
+      `${root}: expected a folder with pairs of folders, but it cannot be read`,
       { cause: error },
     )
   })
   if (found.length > 0) return found.sort((a, b) => (a.label < b.label ? -1 : 1))
-  const known = words.map((pair) => pair.join('/')).join(', ')
+  const known = folderNames.map((pair) => pair.join('/')).join(', ')
   throw new RestoreError(
     'input',
     `${root}: expected a pair of folders (${known}, upper or lower case), found none`,

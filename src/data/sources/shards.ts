@@ -1,6 +1,6 @@
-// Tar shards in WebDataset's layout: files of one sample share a name up to its first dot, and what follows says which of
-// them it is (`0001.png`, or `0001.input.png` and `0001.target.png`). An index beside them tells where every file lies, so
-// that any of them is read at once; shards that others made are indexed when they are opened.
+// Tar shards in WebDataset's layout: the files of one sample share a name up to the first dot, and the rest
+// is the field (`0001.png`, or `0001.input.png` and `0001.target.png`). An index beside the shards locates
+// every file for random access; shards without one are indexed when opened.
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -25,7 +25,7 @@ interface IndexFile {
   }[]
 }
 
-/** The index as text, for shards of one folder. */
+/** Serializes the index for the shards of one folder. */
 export function indexText(shards: readonly Shard[]): string {
   const rows = shards.map(({ path, members }) => ({
     file: basename(path),
@@ -36,7 +36,7 @@ export function indexText(shards: readonly Shard[]): string {
   return `${JSON.stringify(index)}\n`
 }
 
-/** The shards of a folder by its index, or by their own headers where there is none; or a single one. */
+/** Opens a single shard, or those of a folder by its index, else by their headers. */
 export function openShards(path: string): readonly Shard[] {
   if (path.endsWith('.tar')) return [{ path, members: listTar(path) }]
   const index = join(path, indexName)
@@ -54,8 +54,8 @@ function readIndex(path: string): readonly Shard[] {
     const shard = join(dirname(path), file)
     const size = existsSync(shard) ? statSync(shard).size : undefined
     if (size !== bytes) {
-      const found = size === undefined ? 'which is missing' : `got ${size}`
-      const advice = `fetch it again, or delete ${indexName} to read what is there`
+      const found = size === undefined ? 'found none' : `got ${size}`
+      const advice = `download it again, or delete ${indexName} to use the shards as they are`
       throw new RestoreError('input', `${shard}: expected a shard of ${bytes} bytes, ${found}; ${advice}`)
     }
     return {
@@ -72,16 +72,19 @@ function parseIndex(path: string): IndexFile {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
   }
-  throw new RestoreError('input', `${path}: expected the index of shards as limpid pack writes it; delete it`)
+  throw new RestoreError(
+    'input',
+    `${path}: expected a shard index written by limpid pack, got something else; delete it`,
+  )
 }
 
 function isIndex(value: unknown): value is IndexFile {
   if (typeof value !== 'object' || value === null) return false
   const { format, version, shards } = value as Partial<Record<string, unknown>>
-  return format === 'limpid-shards' && version === 1 && Array.isArray(shards) && shards.every(isRow)
+  return format === 'limpid-shards' && version === 1 && Array.isArray(shards) && shards.every(isShardEntry)
 }
 
-function isRow(value: unknown): boolean {
+function isShardEntry(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const { file, bytes, members } = value as Partial<Record<string, unknown>>
   const isName = typeof file === 'string' && file === basename(file) && file.endsWith('.tar')
@@ -100,26 +103,29 @@ function isRow(value: unknown): boolean {
   })
 }
 
-/** Files in shards of at most so many bytes; a file larger than that has one of its own, and files of a sample stay together. */
+/**
+ * Groups files into shards of at most `shardBytes`; samples stay together, and a larger sample gets its own
+ * shard.
+ */
 export function planShards<F extends { readonly name: string; readonly size: number }>(
   files: readonly F[],
   shardBytes: number,
 ): readonly (readonly F[])[] {
   const shards: F[][] = []
-  let used = Number.POSITIVE_INFINITY
-  for (const sample of samplesOf(files)) {
+  let usedBytes = Number.POSITIVE_INFINITY
+  for (const sample of groupBySample(files)) {
     const bytes = sample.reduce((sum, file) => sum + tarSize(file), 0)
-    if (used + bytes > shardBytes) {
+    if (usedBytes + bytes > shardBytes) {
       shards.push([])
-      used = 1024
+      usedBytes = 1024
     }
     shards.at(-1)?.push(...sample)
-    used += bytes
+    usedBytes += bytes
   }
   return shards
 }
 
-function samplesOf<F extends { readonly name: string }>(files: readonly F[]): Iterable<readonly F[]> {
+function groupBySample<F extends { readonly name: string }>(files: readonly F[]): Iterable<readonly F[]> {
   const samples = new Map<string, F[]>()
   for (const file of files) {
     const key = splitMember(file.name).key
@@ -130,7 +136,10 @@ function samplesOf<F extends { readonly name: string }>(files: readonly F[]): It
   return samples.values()
 }
 
-/** A member's sample and field: `a/b.input.png` is of `a/b`, `input`, and `.png`; one of the sample alone has no field. */
+/**
+ * Splits a member name: `a/b.input.png` into key `a/b`, field `input` and extension `png`; `a/b.png` has
+ * field ''.
+ */
 export function splitMember(name: string): {
   readonly key: string
   readonly field: string
@@ -141,7 +150,7 @@ export function splitMember(name: string): {
   return { key, field: rest.slice(0, Math.max(dot, 0)), extension: rest.slice(dot + 1) }
 }
 
-/** The name under which a file is packed; dots within the stem would end the sample's name, so they become underscores. */
+/** Name of a packed file; dots in the stem become underscores, since the first dot ends the sample key. */
 export function memberName(path: string, field: string): string {
   const dot = path.lastIndexOf('.')
   const stem = path.slice(0, dot).replaceAll('.', '_')

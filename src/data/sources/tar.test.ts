@@ -10,7 +10,7 @@ import { listTar, type TarInput, tarParts, tarSize } from './tar.ts'
 const dir = mkdtempSync(join(tmpdir(), 'limpid-tar-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-const fileOf = (name: string, size: number): TarInput => {
+const makeFile = (name: string, size: number): TarInput => {
   return { name, size, modified: 1_600_000_000, read: () => new Uint8Array(size).fill(name.length) }
 }
 const names = [
@@ -20,18 +20,18 @@ const names = [
   'Städte/Zürich 1.png',
   `${'g/'.repeat(140)}h.png`,
 ]
-const files = names.map((name, i) => fileOf(name, i * 511))
+const files = names.map((name, i) => makeFile(name, i * 511))
 const archive = Buffer.concat([...tarParts(files)])
 
-function written(bytes: Uint8Array): string {
+function writeArchive(bytes: Uint8Array): string {
   const path = join(dir, 'x.tar')
   writeFileSync(path, bytes)
   return path
 }
 
 describe('an archive', () => {
-  test('lists what was written, at the offsets where it is', () => {
-    const found = listTar(written(archive))
+  test('lists the writeArchive files with correct offsets', () => {
+    const found = listTar(writeArchive(archive))
     expect(found.map(({ name, size, modified }) => [name, size, modified])).toEqual(
       files.map(({ name, size, modified }) => [name, size, modified]),
     )
@@ -41,7 +41,7 @@ describe('an archive', () => {
     }
   })
 
-  test('is as large as it was said to be, and the same each time', () => {
+  test('has the predicted size and is reproducible', () => {
     const sizes = files.reduce((sum, file) => sum + tarSize(file), 1024)
     expect(archive.length).toBe(sizes)
     expect(Buffer.concat([...tarParts(files)]).equals(archive)).toBe(true)
@@ -49,15 +49,15 @@ describe('an archive', () => {
 
   const gnuTar = test.runIf(process.platform === 'linux')
 
-  gnuTar('is read by tar itself', () => {
-    const listed = execFileSync('tar', ['-tf', written(archive), '--quoting-style=literal'], {
+  gnuTar('can be read by tar', () => {
+    const listed = execFileSync('tar', ['-tf', writeArchive(archive), '--quoting-style=literal'], {
       encoding: 'utf8',
     })
     expect(listed.trim().split('\n')).toEqual(names)
   })
 
   gnuTar.each(['ustar', 'gnu', 'pax'])(
-    'that tar wrote as %s is read, folders and links left out',
+    'written by tar as %s is listed, without folders and links',
     (format) => {
       const long = `${'n'.repeat(130)}.png`
       const chosen = ['first.png', ...(format === 'ustar' ? [] : [long])]
@@ -75,13 +75,15 @@ describe('an archive', () => {
     },
   )
 
-  test('of a file that changed meanwhile is not written', () => {
-    const grown = { ...fileOf('a.png', 5), read: () => new Uint8Array(6) }
-    expect(() => [...tarParts([grown])]).toThrow('a.png: expected 5 bytes, got 6: it changed meanwhile')
+  test('is not writeArchive if a file changed size', () => {
+    const changed = { ...makeFile('a.png', 5), read: () => new Uint8Array(6) }
+    expect(() => [...tarParts([changed])]).toThrow(
+      'a.png: expected 5 bytes, got 6; the file changed while it was packed',
+    )
   })
 })
 
-describe('an archive that is refused', () => {
+describe('rejects an archive', () => {
   const damaged = (at: number, text: string) => {
     const copy = Buffer.from(archive)
     copy.write(text, at, 'latin1')
@@ -91,26 +93,26 @@ describe('an archive that is refused', () => {
     return copy
   }
   test.each([
-    ['cut within a file', archive.subarray(0, 1500), 'cut short'],
-    ['cut between files', archive.subarray(0, 512), 'it has no end'],
-    ['compressed', gzipSync(archive), 'a compressed archive; unpack it'],
-    ['of other bytes', Buffer.alloc(2048, 'x'), 'where a number belongs'],
-    ['of a changed header', Buffer.from(archive).fill('z', 0, 1), 'no tar header at byte 0'],
-    ['with a size of terabytes', damaged(124, '77777777777\0'), 'cut short'],
-    ['with a size in letters', damaged(124, 'abcdefghijk\0'), 'where a number belongs'],
-    ['empty', Buffer.alloc(0), 'it has no end'],
+    ['truncated within a file', archive.subarray(0, 1500), 'truncated'],
+    ['truncated between files', archive.subarray(0, 512), 'without an end marker'],
+    ['that is compressed', gzipSync(archive), 'a compressed archive; decompress it'],
+    ['of arbitrary bytes', Buffer.alloc(2048, 'x'), 'instead of a number'],
+    ['with a corrupted header', Buffer.from(archive).fill('z', 0, 1), 'no tar header at byte 0'],
+    ['with a size of terabytes', damaged(124, '77777777777\0'), 'truncated'],
+    ['with a size in letters', damaged(124, 'abcdefghijk\0'), 'instead of a number'],
+    ['that is empty', Buffer.alloc(0), 'without an end marker'],
   ])('%s', (_, bytes, reason) => {
-    const path = written(bytes)
+    const path = writeArchive(bytes)
     expect(() => listTar(path)).toThrow(reason)
     expect(() => listTar(path)).toThrow(RestoreError)
   })
 
-  test('with any byte changed lists or refuses, and never crashes', () => {
+  test('or lists it after any byte changed, but never crashes', () => {
     for (let round = 0; round < 300; round++) {
       const copy = Buffer.from(archive)
       copy[(round * 7919) % 4096] = (round * 31) % 256
       try {
-        for (const { offset, size } of listTar(written(copy))) {
+        for (const { offset, size } of listTar(writeArchive(copy))) {
           expect(offset + size).toBeLessThanOrEqual(copy.length)
         }
       } catch (error) {

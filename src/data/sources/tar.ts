@@ -1,11 +1,11 @@
-// Tar archives of plain files: written as POSIX pax (ustar where names fit), and indexed without reading the contents.
-// Format: POSIX.1-2017 pax, ustar; GNU long names are read too.
+// Writes tar archives of plain files as POSIX pax (ustar if names fit), and indexes archives without reading
+// contents. Format: POSIX.1-2017 pax and ustar; GNU long names can be read, too.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 
-/** A file to write; its content is read when its turn comes. */
+/** A file to write; its content is read only when it is written. */
 export interface TarInput {
   readonly name: string
   readonly size: number
@@ -14,7 +14,7 @@ export interface TarInput {
   read(): Uint8Array
 }
 
-/** A file in an archive and where its content lies. */
+/** A file in an archive and the location of its content. */
 export interface TarMember {
   readonly name: string
   readonly offset: number
@@ -22,16 +22,16 @@ export interface TarMember {
   readonly modified: number
 }
 
-const block = 512
-/** Bytes that an extended header may have; names are far shorter. */
-const longestHeader = 1 << 20
+const blockBytes = 512
+/** Largest extended header to accept, in bytes; names are far shorter. */
+const maxHeaderBytes = 1 << 20
 const gzipMagic = Buffer.of(0x1f, 0x8b)
-const largestFile = 8 ** 11
+const maxFileBytes = 8 ** 11
 
-/** An archive piece by piece. The same files give the same bytes. */
+/** Generates an archive in pieces; the same files give the same bytes. */
 export function* tarParts(files: Iterable<TarInput>): Generator<Uint8Array> {
   for (const { name, size, modified, read } of files) {
-    if (size >= largestFile)
+    if (size >= maxFileBytes)
       throw new RestoreError('input', `${name}: expected less than 8 GiB, got ${size} bytes`)
     const short = shortName(name)
     if (!short) {
@@ -44,21 +44,23 @@ export function* tarParts(files: Iterable<TarInput>): Generator<Uint8Array> {
     if (content.length !== size) {
       throw new RestoreError(
         'input',
-        `${name}: expected ${size} bytes, got ${content.length}: it changed meanwhile`,
+        `${name}: expected ${size} bytes, got ${content.length}; the file changed while it was packed`,
       )
     }
     yield padded(content)
   }
-  yield new Uint8Array(2 * block)
+  yield new Uint8Array(2 * blockBytes)
 }
 
-/** Size in the archive, header included. */
+/** Size of a file in the archive in bytes, headers included. */
 export function tarSize({ name, size }: Pick<TarInput, 'name' | 'size'>): number {
-  const extended = shortName(name) ? 0 : block + roundUp(paxRecord('path', name).length, block)
-  return extended + block + roundUp(size, block)
+  const extended = shortName(name) ? 0 : blockBytes + roundUp(paxRecord('path', name).length, blockBytes)
+  return extended + blockBytes + roundUp(size, blockBytes)
 }
 
-/** Name in 100 ASCII bytes and prefix in 155, split at a slash; undefined where it does not fit. */
+/**
+ * Splits a name at a slash into 155 bytes of prefix and 100 of name, all ASCII; undefined if it does not fit.
+ */
 function shortName(name: string): { readonly name: string; readonly prefix: string } | undefined {
   if (!/^[\x20-\x7e]+$/.test(name)) return undefined
   if (name.length <= 100) return { name, prefix: '' }
@@ -66,7 +68,7 @@ function shortName(name: string): { readonly name: string; readonly prefix: stri
   return slash > 0 && slash <= 155 ? { name: name.slice(slash + 1), prefix: name.slice(0, slash) } : undefined
 }
 
-/** `length key=value\n`, where the length counts itself. */
+/** Builds `length key=value\n`, where the length includes its own digits. */
 function paxRecord(key: string, value: string): Buffer {
   const rest = Buffer.from(` ${key}=${value}\n`)
   let length = rest.length
@@ -83,7 +85,7 @@ interface Header {
 }
 
 function header({ name, prefix, size, modified, type }: Header): Buffer {
-  const bytes = Buffer.alloc(block)
+  const bytes = Buffer.alloc(blockBytes)
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0')
   bytes.write(name, 0, 'latin1')
   bytes.write(`${octal(0o644, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0`, 100, 'latin1')
@@ -91,17 +93,17 @@ function header({ name, prefix, size, modified, type }: Header): Buffer {
   bytes.write(`        ${type}`, 148, 'latin1')
   bytes.write('ustar\x0000', 257, 'latin1')
   bytes.write(prefix, 345, 'latin1')
-  bytes.write(`${octal(sumOf(bytes), 6)}\0 `, 148, 'latin1')
+  bytes.write(`${octal(checksum(bytes), 6)}\0 `, 148, 'latin1')
   return bytes
 }
 
 function padded(content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(roundUp(content.length, block))
+  const bytes = new Uint8Array(roundUp(content.length, blockBytes))
   bytes.set(content)
   return bytes
 }
 
-/** Lists the plain files of an archive by its headers alone; links, folders and devices are left out. */
+/** Lists the plain files of an archive from its headers alone; skips links, folders and devices. */
 export function listTar(path: string): readonly TarMember[] {
   let file: number | undefined
   try {
@@ -119,17 +121,17 @@ function members(file: number, size: number): readonly TarMember[] {
   const found: TarMember[] = []
   let longName: string | undefined
   if (size > 2 && readAt(file, 0, 2).equals(gzipMagic))
-    throw new Error('a compressed archive; unpack it (gunzip)')
+    throw new Error('a compressed archive; decompress it (gunzip)')
   for (let at = 0; at < size; ) {
-    const head = readAt(file, at, block)
+    const head = readAt(file, at, blockBytes)
     if (head.every((byte) => byte === 0)) return found
-    checkSum(head, at)
+    verifyChecksum(head, at)
     const length = numberAt(head, 124, 12)
     const type = String.fromCharCode(head[156] ?? 0)
-    const offset = at + block
-    if (offset + length > size) throw new Error(`an archive that was cut short at byte ${size}`)
+    const offset = at + blockBytes
+    if (offset + length > size) throw new Error(`an archive truncated at byte ${size}`)
     if (type === 'x' || type === 'L') {
-      if (length > longestHeader) throw new Error(`an extended header of ${length} bytes at byte ${at}`)
+      if (length > maxHeaderBytes) throw new Error(`an extended header of ${length} bytes at byte ${at}`)
       longName = longNameOf(readAt(file, offset, length), type) ?? longName
     } else if (type !== 'g') {
       const name = longName ?? nameOf(head)
@@ -137,29 +139,29 @@ function members(file: number, size: number): readonly TarMember[] {
       if (type === '0' || type === '\0')
         found.push({ name, offset, size: length, modified: numberAt(head, 136, 12) })
     }
-    at = offset + roundUp(length, block)
+    at = offset + roundUp(length, blockBytes)
   }
-  throw new Error('an archive that was cut short: it has no end')
+  throw new Error('a truncated archive without an end marker')
 }
 
-function checkSum(head: Buffer, at: number): void {
+function verifyChecksum(head: Buffer, at: number): void {
   const stored = numberAt(head, 148, 8)
   head.fill(0x20, 148, 156)
-  if (sumOf(head) !== stored) throw new Error(`no tar header at byte ${at}`)
+  if (checksum(head) !== stored) throw new Error(`no tar header at byte ${at}`)
 }
 
-function sumOf(head: Uint8Array): number {
+function checksum(head: Uint8Array): number {
   return head.reduce((sum, byte) => sum + byte, 0)
 }
 
-/** Octal text, or for large numbers bytes from the second on. */
+/** Reads a number: octal text, or binary after a byte of 0x80. */
 function numberAt(head: Buffer, at: number, length: number): number {
   if (head[at] === 0x80) return head.readUIntBE(at + length - 6, 6)
   const text = head
     .toString('latin1', at, at + length)
     .replace(/[\0 ]+$/, '')
     .trim()
-  if (!/^[0-7]*$/.test(text)) throw new Error(`a header with ${JSON.stringify(text)} where a number belongs`)
+  if (!/^[0-7]*$/.test(text)) throw new Error(`a header with ${JSON.stringify(text)} instead of a number`)
   return Number.parseInt(text || '0', 8)
 }
 
@@ -174,7 +176,7 @@ function longNameOf(content: Buffer, type: string): string | undefined {
   for (let at = 0; at < content.length; ) {
     const length = Number.parseInt(content.toString('latin1', at, at + 12), 10)
     const record = content.toString('utf8', at, at + length - 1)
-    if (!(length > 4)) throw new Error('an extended header that is malformed')
+    if (!(length > 4)) throw new Error('a malformed extended header')
     const [, key, value] = /^\d+ ([^=]+)=(.*)$/s.exec(record) ?? []
     if (key === 'path') return value
     if (key === 'size') throw new Error('a file of 8 GiB or more')
@@ -187,7 +189,7 @@ function readAt(file: number, offset: number, length: number): Buffer {
   const bytes = Buffer.alloc(length)
   for (let at = 0; at < length; ) {
     const count = readSync(file, bytes, at, length - at, offset + at)
-    if (count === 0) throw new Error('an archive that was cut short')
+    if (count === 0) throw new Error('a truncated archive')
     at += count
   }
   return bytes
