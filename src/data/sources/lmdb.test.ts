@@ -36,7 +36,7 @@ function pageWith(flags: number): number {
   throw new Error(`no page with flags ${flags}`)
 }
 
-describe('a database writeDatabase by py-lmdb', () => {
+describe('a database written by py-lmdb', () => {
   test('has its keys and values, including those on overflow pages but not deleted ones', async () => {
     const database = new Lmdb(images)
     expect(database.keys).toEqual(['baby', 'large', 'set/bird'])
@@ -136,7 +136,7 @@ describe('rejects a database', () => {
     expect(() => new Lmdb(make())).toThrow(RestoreError)
   })
 
-  test('or reads it after any bytes modified, but never crashes', () => {
+  test('or reads it after any bytes changed, but never crashes', () => {
     let seed = 1
     const next = (below: number) => {
       seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0

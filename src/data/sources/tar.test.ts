@@ -30,7 +30,7 @@ function writeArchive(bytes: Uint8Array): string {
 }
 
 describe('an archive', () => {
-  test('lists the writeArchive files with correct offsets', () => {
+  test('lists the written files with correct offsets', () => {
     const found = listTar(writeArchive(archive))
     expect(found.map(({ name, size, modified }) => [name, size, modified])).toEqual(
       files.map(({ name, size, modified }) => [name, size, modified]),
@@ -75,7 +75,7 @@ describe('an archive', () => {
     },
   )
 
-  test('is not writeArchive if a file changed size', () => {
+  test('is not written if a file changed size', () => {
     const changed = { ...makeFile('a.png', 5), read: () => new Uint8Array(6) }
     expect(() => [...tarParts([changed])]).toThrow(
       'a.png: expected 5 bytes, got 6; the file changed while it was packed',
