@@ -24,7 +24,7 @@ function noise(channels: number, height: number, width: number, seed = 1): Image
   return { channels, height, width, data }
 }
 
-/** Weights without any symmetry. */
+/** A normalized kernel without symmetry. */
 function unevenKernel(size: number): Kernel {
   const random = counterRandom(size)
   const weights = Float64Array.from({ length: size * size }, () => random.uniform())
@@ -32,7 +32,7 @@ function unevenKernel(size: number): Kernel {
   return { size, weights: weights.map((weight) => weight / sum) }
 }
 
-/** The sum itself. */
+/** Reference implementation by direct summation. */
 function direct(
   { channels, height, width, data }: Image,
   { size, weights }: Kernel,
@@ -80,7 +80,7 @@ function moments({ size, weights }: Kernel): {
 }
 
 describe('blurImage', () => {
-  test('is the correlation with the kernel, at every size of both, at every border', () => {
+  test('equals direct correlation for various image and kernel sizes and borders', () => {
     for (const [height, width, size] of [
       [9, 13, 3],
       [6, 5, 8],
@@ -98,7 +98,7 @@ describe('blurImage', () => {
     }
   })
 
-  test('tiles join without a seam where the image is larger than a tile', () => {
+  test('has no seams between tiles of a larger image', () => {
     const kernel = unevenKernel(9)
     for (const [channels, height, width] of [
       [1, 120, 50],
@@ -112,7 +112,7 @@ describe('blurImage', () => {
 })
 
 describe('kernels', () => {
-  test('sum to 1 and lie around their origin', () => {
+  test('sum to 1 and are centered on their origin', () => {
     const covariance = covarianceOf(1.4, 2.2, 0.6)
     const all: Readonly<Record<string, Kernel>> = {
       iso: isotropicGaussian(21, 2),
@@ -140,12 +140,12 @@ describe('kernels', () => {
       [covariance.xx, covariance.xy, covariance.yy].map((v) => expect.closeTo(v, 3)),
     )
     expect(moments(isotropicGaussian(31, 2)).xx).toBeCloseTo(4, 4)
-    // The first axis points right at 0 degrees, and from right towards down as the angle grows.
+    // The first axis points right at 0 degrees and turns clockwise as the angle grows.
     expect(covarianceOf(3, 1, 0)).toEqual({ xx: 9, xy: 0, yy: 1 })
     expect(covarianceOf(3, 1, Math.PI / 4).xy).toBeCloseTo(4, 12)
   })
 
-  test('beta 1 makes a generalized Gaussian a Gaussian; others are flatter or more pointed', () => {
+  test('a generalized Gaussian with beta 1 is a Gaussian; a larger beta is flatter, a smaller one more peaked', () => {
     const covariance = covarianceOf(2, 2, 0)
     const [pointed, gaussian, flat] = [0.5, 1, 3].map((beta) => generalizedGaussian(21, covariance, beta))
     expect(largestDifference(gaussian?.weights ?? [], isotropicGaussian(21, 2).weights)).toBeLessThan(1e-15)
@@ -164,7 +164,7 @@ describe('kernels', () => {
     expect(Math.min(...kernel.weights)).toBeLessThan(0)
   })
 
-  test('a disc is even inside and as wide as its radius; a small one is a single pixel', () => {
+  test('a disc is constant inside its radius; a tiny one is a single pixel', () => {
     const { size, weights } = disc(4.5)
     expect(size).toBe(11)
     const row = [...weights.subarray(5 * 11, 6 * 11)].map((w) => w / weights[60]!)
@@ -172,7 +172,7 @@ describe('kernels', () => {
     expect([...disc(0.01).weights].filter((w) => w > 0)).toEqual([1])
   })
 
-  test('a line is as long as asked and points where asked', () => {
+  test('a line has the given length and direction', () => {
     const { xx, xy, yy } = moments(lineMotion(12, Math.PI / 4))
     expect(xy / Math.sqrt(xx * yy)).toBeGreaterThan(0.95)
     expect(xx + yy).toBeGreaterThan(11)
@@ -180,7 +180,7 @@ describe('kernels', () => {
     expect(moments(lineMotion(12, 0)).yy).toBeCloseTo(0, 12)
   })
 
-  test('a shake spans its length and depends on its stream', () => {
+  test('a shake spans its length and depends on the random stream', () => {
     const { size, weights } = trajectoryMotion(15, counterRandom(8))
     const used = [...weights.keys()].filter((i) => weights[i]! > 0)
     const extent = (axis: (i: number) => number) => Math.max(...used.map(axis)) - Math.min(...used.map(axis))
@@ -193,7 +193,7 @@ describe('kernels', () => {
     expect(trajectoryMotion(15, counterRandom(9)).weights).not.toEqual(weights)
   })
 
-  test('sizes and strengths that cannot be are refused', () => {
+  test('invalid sizes and strengths are rejected', () => {
     expect(() => isotropicGaussian(21, 0)).toThrow('expected a sigma above 0, got 0')
     expect(() => box(0)).toThrow('expected a size from 1 to 255 px, got 0')
     expect(() => box(2.5)).toThrow(RestoreError)
@@ -204,7 +204,7 @@ describe('kernels', () => {
 })
 
 describe('blur', () => {
-  test('every kernel keeps a constant image and changes another', () => {
+  test('every kernel preserves a constant image and changes others', () => {
     const flat: Image = { channels: 3, height: 30, width: 34, data: new Float32Array(3060).fill(0.5) }
     const image = noise(3, 30, 34)
     for (const kernel of blur.parameters.kernel.choices) {

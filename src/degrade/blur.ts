@@ -1,4 +1,4 @@
-// Blur: correlation of every channel with a kernel, by its factors where it is a product, else by Fourier transforms.
+// Blur: correlates every channel with a kernel, as two 1-D passes if the kernel is separable, else by FFT.
 
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
@@ -20,7 +20,7 @@ import {
 import { type Border, borderIndex, type Taps } from './numerics/taps.ts'
 import { resample } from './resize.ts'
 
-/** The column and the row whose product a kernel is, if it is one. */
+/** Factors a separable kernel into a column and a row; undefined for others. */
 function factorize({ size, weights }: Kernel): readonly [Float64Array, Float64Array] | undefined {
   let largest = 0
   weights.forEach((weight, i) => {
@@ -38,7 +38,7 @@ function factorize({ size, weights }: Kernel): readonly [Float64Array, Float64Ar
   return isProduct ? [column, row] : undefined
 }
 
-/** The same weights around every sample. */
+/** Taps that apply the same weights around every sample. */
 function slidingTaps(inputSize: number, weights: Float64Array, border: Border): Taps {
   const count = weights.length
   const repeated = new Float64Array(inputSize * count)
@@ -47,7 +47,7 @@ function slidingTaps(inputSize: number, weights: Float64Array, border: Border): 
   return { inputSize, count, starts, weights: repeated, border }
 }
 
-/** Where the output of a tile begins. */
+/** Where the output of a tile starts. */
 interface Corner {
   readonly channel: number
   readonly top: number
@@ -96,7 +96,7 @@ function correlateTiles(image: Image, { size, weights }: Kernel, border: Border)
   return { ...image, data }
 }
 
-/** Correlates every channel with the kernel (which is not flipped); the size stays. */
+/** Correlates every channel with a kernel (not flipped); keeps the size. */
 export function blurImage(image: Image, kernel: Kernel, border: Border = 'reflect'): Image {
   const factors = factorize(kernel)
   if (!factors) return correlateTiles(image, kernel, border)
@@ -125,13 +125,13 @@ const blurParameters = {
   kernel: {
     type: 'choice',
     summary:
-      'Gaussians and plateaus, the same in all directions (iso) or not (aniso); ringing (sinc); defocus (disc); motion (line, shake)',
+      'isotropic (iso) or anisotropic (aniso) Gaussians and plateaus, ringing (sinc), box, defocus (disc), motion (line, shake)',
     choices: kernelChoices,
     default: 'iso',
   },
   sigma: {
     type: 'number',
-    summary: 'deviation of iso kernels, and of aniso ones along their axis; 0 for no blur',
+    summary: 'standard deviation of iso kernels, or of aniso kernels along their axis; 0 disables the blur',
     unit: 'px',
     minimum: 0,
     maximum: 50,
@@ -139,7 +139,7 @@ const blurParameters = {
   },
   sigma2: {
     type: 'number',
-    summary: 'deviation of aniso kernels across their axis',
+    summary: 'standard deviation of aniso kernels across their axis',
     unit: 'px',
     minimum: 0.05,
     maximum: 50,
@@ -147,7 +147,7 @@ const blurParameters = {
   },
   angle: {
     type: 'number',
-    summary: 'direction of the axis of aniso and line kernels, from right towards down',
+    summary: 'axis direction of aniso and line kernels, clockwise from the right',
     unit: 'degrees',
     minimum: -360,
     maximum: 360,
@@ -163,7 +163,7 @@ const blurParameters = {
   },
   cutoff: {
     type: 'number',
-    summary: 'frequency above which the sinc kernel removes everything',
+    summary: 'cutoff frequency of the sinc kernel',
     unit: 'radians per px',
     minimum: 0.05,
     maximum: Math.PI,
@@ -179,7 +179,7 @@ const blurParameters = {
   },
   length: {
     type: 'number',
-    summary: 'how far line and shake move',
+    summary: 'extent of line and shake motion',
     unit: 'px',
     minimum: 0.1,
     maximum: 100,
@@ -187,7 +187,7 @@ const blurParameters = {
   },
   size: {
     type: 'number',
-    summary: 'side of the kernel; disc, line and shake take what they need',
+    summary: 'kernel side; disc, line and shake size themselves',
     unit: 'px',
     minimum: 1,
     maximum: 255,
@@ -196,18 +196,18 @@ const blurParameters = {
   },
 } as const satisfies Parameters
 
-function drawnKernel(drawn: Drawn<typeof blurParameters>, random: Random): Kernel {
+function makeKernel(drawn: Drawn<typeof blurParameters>, random: Random): Kernel {
   const { size, sigma, sigma2, beta, cutoff, radius, length } = drawn
   const angle = (drawn.angle * Math.PI) / 180
-  const round = () => covarianceOf(sigma, sigma, 0)
-  const oblong = () => covarianceOf(sigma, sigma2, angle)
+  const circular = () => covarianceOf(sigma, sigma, 0)
+  const elliptic = () => covarianceOf(sigma, sigma2, angle)
   const make: Readonly<Record<(typeof kernelChoices)[number], () => Kernel>> = {
     iso: () => isotropicGaussian(size, sigma),
-    aniso: () => anisotropicGaussian(size, oblong()),
-    'generalized-iso': () => generalizedGaussian(size, round(), beta),
-    'generalized-aniso': () => generalizedGaussian(size, oblong(), beta),
-    'plateau-iso': () => plateau(size, round(), beta),
-    'plateau-aniso': () => plateau(size, oblong(), beta),
+    aniso: () => anisotropicGaussian(size, elliptic()),
+    'generalized-iso': () => generalizedGaussian(size, circular(), beta),
+    'generalized-aniso': () => generalizedGaussian(size, elliptic(), beta),
+    'plateau-iso': () => plateau(size, circular(), beta),
+    'plateau-aniso': () => plateau(size, elliptic(), beta),
     sinc: () => sincFilter(size, cutoff),
     box: () => box(size),
     disc: () => disc(radius),
@@ -219,9 +219,9 @@ function drawnKernel(drawn: Drawn<typeof blurParameters>, random: Random): Kerne
 
 export const blur = defineDegradation({
   name: 'blur',
-  summary: 'blur by a kernel: lens, motion, ringing',
+  summary: 'blur with a kernel: lens, motion, ringing',
   source: 'DASR@51524af utils/util.py (iso, aniso); Real-ESRGAN section 3.1 (generalized, plateau, sinc)',
   parameters: blurParameters,
   apply: (image, drawn, random) =>
-    drawn.kernel === 'iso' && drawn.sigma === 0 ? image : blurImage(image, drawnKernel(drawn, random)),
+    drawn.kernel === 'iso' && drawn.sigma === 0 ? image : blurImage(image, makeKernel(drawn, random)),
 })

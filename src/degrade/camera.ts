@@ -1,4 +1,5 @@
-// The noise of a camera: made where the sensor counts photons, before demosaicing and tone curve, hence correlated and dependent on color.
+// Camera noise, added in linear light before demosaicing and tone curve; hence correlated between pixels and
+// dependent on color.
 
 import { power } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
@@ -7,25 +8,25 @@ import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { clamp01 } from './noise.ts'
 import { samplePoisson } from './numerics/poisson.ts'
 
-/** sRGB (IEC 61966-2-1) -> linear light. */
+/** Converts sRGB (IEC 61966-2-1) to linear light. */
 export function toLinear(value: number): number {
   return value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)
 }
 
-/** Linear light -> sRGB. */
+/** Converts linear light to sRGB. */
 export function fromLinear(value: number): number {
   return value <= 0.0031308 ? value * 12.92 : 1.055 * power(value, 1 / 2.4) - 0.055
 }
 
-/** What white balance multiplies red, green and blue with in daylight; a gray image has one gain. */
+/** White balance gains of red, green and blue in daylight. */
 const colorGains = [2, 1, 1.7]
 
-/** Channel under pixel (y, x) of a mosaic of red, green, green and blue. */
+/** Channel of pixel (y, x) in an RGGB mosaic. */
 function mosaicChannel(y: number, x: number): number {
   return (y & 1) + (x & 1)
 }
 
-/** Every channel of a mosaic [h w], by the mean of its nearest elements. */
+/** Demosaics [h w] to [3 h w]: each missing value is the mean of that channel in the 3×3 neighborhood. */
 function demosaic(mosaic: Float32Array, width: number, height: number): Float32Array {
   const data = new Float32Array(3 * width * height)
   const sums = new Float64Array(3)
@@ -41,9 +42,9 @@ function demosaic(mosaic: Float32Array, width: number, height: number): Float32A
           counts[c] = counts[c]! + 1
         }
       }
-      const own = mosaicChannel(y, x)
-      sums[own] = mosaic[y * width + x]!
-      counts[own] = 1
+      const center = mosaicChannel(y, x)
+      sums[center] = mosaic[y * width + x]!
+      counts[center] = 1
       for (let c = 0; c < 3; c++) data[(c * height + y) * width + x] = sums[c]! / Math.max(counts[c]!, 1)
     }
   }
@@ -51,9 +52,9 @@ function demosaic(mosaic: Float32Array, width: number, height: number): Float32A
 }
 
 export interface Sensor {
-  /** Variance of the signal 1, as counting photons gives it. */
+  /** Photon noise: variance at a signal of 1. */
   readonly shot: number
-  /** Deviation of what reading adds. */
+  /** Read noise: standard deviation. */
   readonly read: number
 }
 
@@ -62,7 +63,10 @@ function sensorError(signal: number, { shot, read }: Sensor, random: Random): nu
   return counted - signal + read * random.normal()
 }
 
-/** What a sensor adds to an image in linear light [c h w]; through demosaicing where there is color, so that the image keeps its detail. */
+/**
+ * Draws sensor noise for an image in linear light [c h w]. For color, only the noise is demosaiced, so the
+ * image keeps its detail.
+ */
 export function sensorErrors(linear: Image, sensor: Sensor, random: Random): Float32Array {
   const { width, height, channels, data } = linear
   if (channels !== 3) return data.map((value) => sensorError(value, sensor, random))
@@ -85,14 +89,13 @@ function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
 
 export const camera = defineDegradation({
   name: 'camera-noise',
-  summary:
-    'noise of a camera’s sensor: photons and electronics before demosaicing, white balance and tone curve',
+  summary: 'camera sensor noise: photon and read noise before demosaicing, white balance and tone curve',
   source:
     'the noise model of Brooks et al., Unprocessing Images for Learned Raw Denoising, CVPR 2019, section 3.1',
   parameters: {
     shot: {
       type: 'number',
-      summary: 'variance of white that counting photons gives, in linear light; grows with the ISO number',
+      summary: 'variance of the photon noise at white, in linear light; grows with the ISO setting',
       unit: '0..1',
       minimum: 0,
       maximum: 0.1,
@@ -100,7 +103,7 @@ export const camera = defineDegradation({
     },
     read: {
       type: 'number',
-      summary: 'deviation that reading the sensor adds, in linear light',
+      summary: 'standard deviation of the read noise, in linear light',
       unit: '0..255',
       minimum: 0,
       maximum: 50,

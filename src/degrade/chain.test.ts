@@ -34,14 +34,14 @@ function share(all: readonly number[], value: number): number {
 }
 
 describe('chain', () => {
-  test('applies its steps in order and leaves the input as it was', () => {
+  test('applies its steps in order and does not modify the input', () => {
     const before = image.data.slice()
     expect(values(chain([add(1), double]), 1)).toEqual([2])
     chain([noise({ sigma: 20 }), blur()])(image, counterRandom(2))
     expect(image.data).toEqual(before)
   })
 
-  test('gives every step a stream of its own', () => {
+  test('gives every step its own random stream', () => {
     const steps = (sigma: number | readonly [number, number]) =>
       chain([noise({ sigma }), saltAndPepper({ amount: 0.3 })])
     const hits = (degrade: Degrade) =>
@@ -51,7 +51,7 @@ describe('chain', () => {
     expect(hits(steps(1))).toEqual(hits(steps([1, 2])))
   })
 
-  test('shuffled draws the order, oneOf the choice, maybe whether', () => {
+  test('shuffled, oneOf and maybe draw with the given probabilities', () => {
     const orders = values(shuffled([add(1), double]))
     expect(share(orders, 2) + share(orders, 1)).toBe(1)
     expect(share(orders, 2)).toBeCloseTo(0.5, 1)
@@ -69,7 +69,7 @@ describe('chain', () => {
     expect(share(values(maybe(0, add(1))), 1)).toBe(0)
   })
 
-  test('weights and probabilities that cannot be are refused', () => {
+  test('invalid weights and probabilities are rejected', () => {
     expect(() => oneOf([])).toThrow('oneOf: expected weights of at least 0, not all 0, got no choices')
     expect(() => oneOf([[0, double]])).toThrow('got 0')
     expect(() =>
@@ -83,7 +83,7 @@ describe('chain', () => {
 })
 
 describe('parseChain', () => {
-  test('means what the same chain in code means', () => {
+  test('is equivalent to the same chain in code', () => {
     const text = parseChain('blur:kernel=iso,sigma=2.4  resize:scale=0.25,method=bicubic\n noise:sigma=0..50')
     const code = chain([
       blur({ kernel: 'iso', sigma: 2.4 }),
@@ -107,10 +107,10 @@ describe('parseChain', () => {
     ],
     ['noise:sigma', "noise: expected settings such as sigma=VALUE, got 'sigma'"],
     ['noise:', "got ''"],
-    ['noise:sigma=1,sigma=2', 'noise: sigma is given twice'],
+    ['noise:sigma=1,sigma=2', 'noise: expected each setting once, got sigma twice'],
     [
       'noise:sigma=300',
-      'noise: sigma: expected a number from 0 to 255 (unit: 0..255), or a range LOW..HIGH in it, got 300',
+      'noise: sigma: expected a number from 0 to 255 (unit: 0..255), or a range LOW..HIGH within, got 300',
     ],
     ['noise:sigma=50..10', 'got 50..10'],
     ['noise:sigma=10..', 'got 10..'],
@@ -119,10 +119,10 @@ describe('parseChain', () => {
     ['noise:clip=1', 'got 1'],
     [
       'srmd:scale=2.5',
-      'srmd: scale: expected a whole number from 1 to 16, or a range LOW..HIGH in it, got 2.5',
+      'srmd: scale: expected a whole number from 1 to 16, or a range LOW..HIGH within, got 2.5',
     ],
     ['blur:size=0', 'blur: size: expected a whole number from 1 to 255 (unit: px)'],
-  ])('%j is refused', (text, message) => {
+  ])('rejects %j', (text, message) => {
     expect(() => parseChain(text)).toThrow(message)
     expect(() => parseChain(text)).toThrow(RestoreError)
   })
@@ -132,7 +132,7 @@ describe('every degradation', () => {
   const entries = Object.entries(degradations)
 
   test.each(entries)(
-    '%s has its key as name, a summary, a source, and defaults that its schema allows',
+    '%s has a name equal to its key, a summary, a source and valid defaults',
     (key, degradation) => {
       expect(degradation.name).toBe(key)
       expect(degradation.summary).toMatch(/^[^.]+$/)
@@ -143,7 +143,7 @@ describe('every degradation', () => {
   )
 
   test.each(entries)(
-    '%s is determined by its stream, leaves its input alone and gives numbers',
+    '%s is determined by its random stream, does not modify its input, and returns finite numbers',
     (_, degradation) => {
       const input: Image = { ...image, data: image.data.map((_value, i) => 0.5 + 0.5 * Math.sin(i / 9)) }
       const before = input.data.slice()
@@ -156,8 +156,8 @@ describe('every degradation', () => {
   )
 })
 
-describe('golden bits', () => {
-  /** The bits of an image, folded to 32. */
+describe('golden hashes', () => {
+  /** 32-bit hash of an image's bits. */
   function hash({ data }: Image): string {
     let sum = 0x811c9dc5
     for (const word of new Uint32Array(data.buffer, data.byteOffset, data.length))
@@ -165,7 +165,7 @@ describe('golden bits', () => {
     return (sum >>> 0).toString(16)
   }
 
-  // Multiples of 1/64: the input itself must not depend on the engine.
+  // Multiples of 1/64, so the input does not depend on the JavaScript engine.
   const input: Image = { ...image, data: image.data.map((_, i) => ((i * 37) % 64) / 64) }
 
   test.each([
@@ -176,7 +176,7 @@ describe('golden bits', () => {
     ['blur:kernel=aniso blur:kernel=sinc blur:kernel=plateau-aniso', 'dfd52547'],
     ['blur:kernel=shake blur:kernel=line,length=5 blur:kernel=disc', '1731fdae'],
     ['blur:kernel=generalized-iso srmd:kernel=aniso,scale=2,noise=10', '6a15c4b2'],
-  ])('%s gives the bits it always gave', (text, expected) => {
+  ])('%s is bit-identical to its golden hash', (text, expected) => {
     expect(hash(parseChain(text)(input, counterRandom(2026)))).toBe(expected)
   })
 })

@@ -1,4 +1,5 @@
-// Chains of degradations: `blur:sigma=2.4 resize:scale=0.25 noise:sigma=0..50 jpeg:quality=40`, or in code chain, oneOf, maybe, shuffled.
+// Combines degradations: from text such as `blur:sigma=2.4 noise:sigma=0..50 jpeg:quality=40`, or in code by
+// chain, oneOf, maybe and shuffled.
 
 import { RestoreError } from '../core/errors.ts'
 import { permutation, type Random } from '../core/random.ts'
@@ -7,22 +8,22 @@ import { type Amount, type Degrade, type NamedDegradation, unknownName } from '.
 import { degradations } from './degradationTable.ts'
 
 function apply(image: Image, random: Random, steps: readonly Degrade[], order: readonly number[]): Image {
-  // Each step has a stream of its own, so that a change to one does not change the chance of the others.
+  // Each step has its own random stream, so changing one step does not affect the others.
   return order.reduce((current, step) => steps[step]!(current, random.fork(step)), image)
 }
 
-/** One after the other. */
+/** Applies steps in order. */
 export function chain(steps: readonly Degrade[]): Degrade {
   const order = [...steps.keys()]
   return (image, random) => apply(image, random, steps, order)
 }
 
-/** All, in an order drawn for each image. */
+/** Applies all steps in an order drawn for each image. */
 export function shuffled(steps: readonly Degrade[]): Degrade {
   return (image, random) => apply(image, random, steps, permutation(steps.length, random))
 }
 
-/** The degradation with a probability, else the image as it is. */
+/** Applies a step with the given probability. */
 export function maybe(probability: number, step: Degrade): Degrade {
   if (!(probability >= 0 && probability <= 1)) {
     throw new RestoreError('usage', `maybe: expected a probability from 0 to 1, got ${probability}`)
@@ -30,7 +31,7 @@ export function maybe(probability: number, step: Degrade): Degrade {
   return (image, random) => (random.uniform() < probability ? step(image, random.fork(0)) : image)
 }
 
-/** One of several, with equal chances or by weights: `oneOf([[3, noise()], [1, jpeg()]])`. */
+/** Applies one step, drawn uniformly or by weight: `oneOf([[3, noise()], [1, jpeg()]])`. */
 export function oneOf(choices: readonly (Degrade | readonly [weight: number, step: Degrade])[]): Degrade {
   const weighted = choices.map((choice) => (typeof choice === 'function' ? ([1, choice] as const) : choice))
   const total = weighted.reduce((sum, [weight]) => sum + weight, 0)
@@ -42,12 +43,12 @@ export function oneOf(choices: readonly (Degrade | readonly [weight: number, ste
     )
   }
   return (image, random) => {
-    let rest = random.uniform() * total
+    let remaining = random.uniform() * total
     const chosen = weighted.findIndex(([weight]) => {
-      rest -= weight
-      return rest < 0
+      remaining -= weight
+      return remaining < 0
     })
-    // Rounding may leave a rest behind the last choice.
+    // Rounding may leave a remainder after the last choice.
     const index = chosen < 0 ? weighted.findLastIndex(([weight]) => weight > 0) : chosen
     return (weighted[index] as readonly [number, Degrade])[1](image, random.fork(index))
   }
@@ -55,7 +56,7 @@ export function oneOf(choices: readonly (Degrade | readonly [weight: number, ste
 
 const table: Readonly<Record<string, NamedDegradation>> = degradations
 
-/** A number, a range LOW..HIGH, or a word. */
+/** Parses a number, a range LOW..HIGH, or a word. */
 function parseValue(text: string): Amount | string {
   const number = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
   if (number.test(text)) return Number(text)
@@ -75,13 +76,18 @@ function parseStep(text: string): Degrade {
       const example = Object.keys(degradation.parameters)[0] ?? 'name'
       throw new RestoreError('usage', `${name}: expected settings such as ${example}=VALUE, got '${part}'`)
     }
-    if (Object.hasOwn(settings, key)) throw new RestoreError('usage', `${name}: ${key} is given twice`)
+    if (Object.hasOwn(settings, key))
+      throw new RestoreError('usage', `${name}: expected each setting once, got ${key} twice`)
     settings[key] = parseValue(value)
   }
   return degradation.configure(settings)
 }
 
-/** A chain as text: steps apart by spaces, each `name` or `name:setting=value,…`; a value may be a range `0..50`. */
+/**
+ * Parses a chain: steps separated by spaces, each `name` or `name:setting=value,…`; a value may be a range
+ * such as `0..50`.
+ * @throws RestoreError `usage` for an unknown name or an invalid setting
+ */
 export function parseChain(text: string): Degrade {
   const steps = text.split(/\s+/).filter((step) => step !== '')
   if (steps.length === 0) {

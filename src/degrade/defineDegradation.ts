@@ -1,13 +1,16 @@
-// What a degradation is: a pure function with a name, parameters that say their units and ranges, and a source.
+// Defines degradations: named pure functions with a source and parameters that declare units and ranges.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 
-/** Changes an image ([c h w], values about [0, 1]) without touching its input; all chance comes from `random`. */
+/**
+ * Degrades an image ([c h w], values around [0, 1]) without modifying the input; all randomness comes from
+ * `random`.
+ */
 export type Degrade = (image: Image, random: Random) => Image
 
-/** A number, or a range from which each image draws uniformly. */
+/** A number, or a range to draw from uniformly for each image. */
 export type Amount = number | readonly [low: number, high: number]
 
 export interface NumberParameter {
@@ -31,54 +34,54 @@ export interface ChoiceParameter {
 export type Parameter = NumberParameter | ChoiceParameter
 export type Parameters = Readonly<Record<string, Parameter>>
 
-/** Values of a schema's parameters as a caller gives them: those left out take their default. */
+/** Parameter values as the caller passes them; omitted ones take their default. */
 export type Settings<P extends Parameters> = {
   readonly [K in keyof P]?: P[K] extends ChoiceParameter ? P[K]['choices'][number] : Amount
 }
 
-/** Values drawn for one image. */
+/** Parameter values drawn for one image. */
 export type Drawn<P extends Parameters> = {
   readonly [K in keyof P]: P[K] extends ChoiceParameter ? P[K]['choices'][number] : number
 }
 
-/** One kind of damage: callable in code with settings, and by name in a chain such as `noise:sigma=15 jpeg:quality=40`. */
+/** A degradation, usable from code or by name in a chain such as `noise:sigma=15 jpeg:quality=40`. */
 export interface Degradation<P extends Parameters = Parameters> {
   readonly name: string
   readonly summary: string
-  /** Where it comes from: paper section or file@commit. */
+  /** Origin: paper section or file@commit. */
   readonly source: string
   readonly parameters: P
   readonly apply: (image: Image, drawn: Drawn<P>, random: Random) => Image
 }
 
-/** A degradation whose settings come as text or JSON: what chains and shells need of one. */
+/** A degradation whose settings are untyped, as they come from text or JSON. */
 export interface NamedDegradation {
   readonly name: string
   readonly summary: string
   readonly source: string
   readonly parameters: Parameters
-  /** Checks the settings; the error says what is valid. */
-  readonly configure: (given: Readonly<Record<string, unknown>>) => Degrade
+  /** Checks the settings and binds them; the error lists what is valid. */
+  readonly configure: (settings: Readonly<Record<string, unknown>>) => Degrade
 }
 
-/** A degradation that can be called: `noise({ sigma: [0, 50] })` is a {@link Degrade}. */
+/** A degradation as a function of its settings: `noise({ sigma: [0, 50] })` is a {@link Degrade}. */
 export interface CallableDegradation<P extends Parameters = Parameters>
   extends Degradation<P>,
     Omit<NamedDegradation, 'parameters'> {
   (settings?: Settings<P>): Degrade
 }
 
-/** Makes a degradation callable. */
+/** Makes a degradation callable with its settings. */
 export function defineDegradation<const P extends Parameters>(
   degradation: Degradation<P>,
 ): CallableDegradation<P> {
   const { name, parameters, apply } = degradation
-  const configure = (given: Readonly<Record<string, unknown>>): Degrade => {
-    const complete = completeSettings(name, parameters, given)
+  const configure = (settings: Readonly<Record<string, unknown>>): Degrade => {
+    const complete = completeSettings(name, parameters, settings)
     return (image, random) => apply(image, drawSettings(complete, parameters, random), random)
   }
   const call = (settings: Settings<P> = {}) => configure(settings)
-  // A function's own `name` cannot be assigned, only defined.
+  // A function's `name` is read-only and can only be redefined.
   const properties = Object.entries({ ...degradation, configure }).map(([key, value]) => [
     key,
     { value, enumerable: true },
@@ -86,20 +89,20 @@ export function defineDegradation<const P extends Parameters>(
   return Object.defineProperties(call, Object.fromEntries(properties)) as CallableDegradation<P>
 }
 
-type Complete<P extends Parameters> = { readonly [K in keyof P]: Amount | string }
+type CompleteSettings<P extends Parameters> = { readonly [K in keyof P]: Amount | string }
 
-/** The settings with defaults in, checked. */
+/** Checks settings and fills in defaults. */
 function completeSettings<P extends Parameters>(
   name: string,
   parameters: P,
-  given: Readonly<Record<string, unknown>>,
-): Complete<P> {
-  for (const key of Object.keys(given)) {
+  settings: Readonly<Record<string, unknown>>,
+): CompleteSettings<P> {
+  for (const key of Object.keys(settings)) {
     if (!Object.hasOwn(parameters, key))
       throw unknownName(`parameter of ${name}`, key, Object.keys(parameters))
   }
   const entries = Object.entries(parameters).map(([key, parameter]) => {
-    const value = given[key] ?? parameter.default
+    const value = settings[key] ?? parameter.default
     return [
       key,
       parameter.type === 'choice'
@@ -127,11 +130,15 @@ function checkAmount(where: string, parameter: NumberParameter, value: unknown):
   const got = Array.isArray(value) ? value.join('..') : String(value)
   throw new RestoreError(
     'usage',
-    `${where}: expected ${kind} from ${minimum} to ${maximum}${scale}, or a range LOW..HIGH in it, got ${got}`,
+    `${where}: expected ${kind} from ${minimum} to ${maximum}${scale}, or a range LOW..HIGH within, got ${got}`,
   )
 }
 
-function drawSettings<P extends Parameters>(complete: Complete<P>, parameters: P, random: Random): Drawn<P> {
+function drawSettings<P extends Parameters>(
+  complete: CompleteSettings<P>,
+  parameters: P,
+  random: Random,
+): Drawn<P> {
   const entries = Object.entries(complete).map(([key, value]) => {
     if (typeof value === 'string' || typeof value === 'number') return [key, value]
     const [low, high] = value as readonly [number, number]
@@ -156,11 +163,11 @@ function editDistance(a: string, b: string): number {
   return row[b.length] as number
 }
 
-/** The error for a name that is not there, with the nearest one and all. */
+/** Builds the error for an unknown name: lists the valid ones and suggests the nearest. */
 export function unknownName(what: string, name: string, valid: readonly string[]): RestoreError {
   const [nearest] = [...valid].sort((a, b) => editDistance(name, a) - editDistance(name, b))
   const isNear = nearest !== undefined && editDistance(name, nearest) <= Math.max(2, name.length / 3)
   const hint = isNear ? `; did you mean ${nearest}?` : ''
-  const all = valid.length > 0 ? `expected one of ${valid.join(', ')}` : 'there is none'
+  const all = valid.length > 0 ? `expected one of ${valid.join(', ')}` : 'there are none'
   return new RestoreError('usage', `unknown ${what} '${name}': ${all}${hint}`)
 }

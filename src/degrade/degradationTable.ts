@@ -1,4 +1,4 @@
-// Every degradation by its name in a chain.
+// All degradations by the name used in chains.
 
 import { blur } from './blur.ts'
 import { camera } from './camera.ts'

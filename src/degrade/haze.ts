@@ -1,5 +1,6 @@
-// Haze: I = J t + A (1 - t), t = exp(-beta d) (Koschmieder), with a depth guessed from the photo alone: height in the frame, how much haze there
-// seems to be already (dark channel; He, Sun, Tang, CVPR 2009), drifts of chance, and edges taken over from the photo by a guided filter.
+// Haze: I = J t + A (1 - t), t = exp(-beta d) (Koschmieder). The depth d is guessed from the photo: height in
+// the frame, existing haze (dark channel; He, Sun, Tang, CVPR 2009) and random drift, with edges transferred
+// by a guided filter.
 
 import { exp } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
@@ -16,13 +17,13 @@ import {
   smoothstep,
 } from './numerics/fields.ts'
 
-/** Depth 0 (near) .. 1 (far) as a plausible guess, not a measurement [h w]. */
+/** Guesses a plausible depth map [h w], from 0 (near) to 1 (far). */
 export function guessDepth(image: Image, random: Random): Field {
   const { width, height } = image
   const reach = Math.max(width, height)
   const dark = blurField(darkChannel(image), reach / 60)
   const drift = noiseField(width, height, reach / 2.5, 2, random).values
-  // The horizon lies somewhere in the upper half; above it is far, below it distance falls off as on a plane.
+  // The horizon lies in the upper half: everything above is far, the ground below comes nearer like a plane.
   const horizon = 0.15 + 0.35 * random.uniform()
   const raw = emptyField(width, height)
   for (let y = 0; y < height; y++) {
@@ -37,7 +38,7 @@ export function guessDepth(image: Image, random: Random): Field {
   return guidedFilter(luminance(image), raw, reach / 16, 2e-3)
 }
 
-/** The least of all channels. */
+/** Minimum over channels. */
 function darkChannel({ width, height, channels, data }: Image): Field {
   const field = emptyField(width, height)
   const pixels = field.values.length
@@ -48,7 +49,7 @@ function darkChannel({ width, height, channels, data }: Image): Field {
   return field
 }
 
-/** Smooths a field but keeps the edges that a guide has (He, Sun, Tang, ECCV 2010), with Gaussian windows. */
+/** Smooths a field but keeps the guide's edges (He, Sun, Tang, ECCV 2010), with Gaussian windows. */
 function guidedFilter(guide: Field, field: Field, sigma: number, softness: number): Field {
   const product = (a: Field, b: Field): Field => ({
     ...a,
@@ -76,7 +77,7 @@ function guidedFilter(guide: Field, field: Field, sigma: number, softness: numbe
 const hazeParameters = {
   density: {
     type: 'number',
-    summary: 'scattering: what reaches the eye from the farthest point is exp(-density)',
+    summary: 'scattering; exp(-density) of the light from the farthest point remains',
     unit: '',
     minimum: 0,
     maximum: 10,

@@ -1,5 +1,6 @@
-// Holes for inpainting: result = mask * image + (1 - mask) with masks of 1 (keep) and 0 (hole), so that holes are white, as IR-SDE has them
-// (arXiv:2301.11699; Algolzw/image-restoration-sde). Masks of strokes, blocks and text are drawn; a mask of one's own goes to `cutHoles`.
+// White holes for inpainting, as in IR-SDE: result = mask * image + (1 - mask), mask 1 to keep and 0 for a
+// hole (arXiv:2301.11699; Algolzw/image-restoration-sde). Draws masks of strokes, blocks and text; `cutHoles`
+// takes any mask.
 
 import { RestoreError } from '../core/errors.ts'
 import { sinCos } from '../core/exactMath.ts'
@@ -8,7 +9,9 @@ import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { between, emptyField, type Field } from './numerics/fields.ts'
 
-/** Whitens what a mask [1 h w] below 0.5 covers; masks of another size are taken to that of the image by nearest neighbors. */
+/**
+ * Whitens pixels where the mask [1 h w] is below 0.5; a mask of another size is resized by nearest neighbor.
+ */
 export function cutHoles(image: Image, mask: Image): Image {
   if (mask.channels !== 1) {
     throw new RestoreError(
@@ -28,7 +31,7 @@ export function cutHoles(image: Image, mask: Image): Image {
   return { ...image, data }
 }
 
-/** Clears a line of a thickness in px, its ends round. */
+/** Clears a line with round ends; thickness in px. */
 function clearLine(
   { width, height, values }: Field,
   [x0, y0]: Point,
@@ -54,10 +57,10 @@ function clearLine(
 
 type Point = readonly [x: number, y: number]
 
-/** What is drawn until enough is covered: adds one stroke, block or line of text. */
+/** Draws one stroke, block or line of text. */
 type Pen = (mask: Field, thickness: number, random: Random) => void
 
-/** A line that wanders, as of a brush. */
+/** Draws a meandering brush stroke. */
 const drawBrush: Pen = (mask, thickness, random) => {
   const { width, height } = mask
   const step = Math.max(width, height) / 24
@@ -78,16 +81,16 @@ const drawBrush: Pen = (mask, thickness, random) => {
 const drawBlock: Pen = (mask, thickness, random) => {
   const { width, height, values } = mask
   const side = () => Math.max(Math.round(thickness * between(random, 2, 6)), 1)
-  const wide = side()
-  const high = side()
-  const left = Math.floor((width + wide) * random.uniform()) - wide
-  const top = Math.floor((height + high) * random.uniform()) - high
-  for (let y = Math.max(top, 0); y < Math.min(top + high, height); y++) {
-    values.fill(0, y * width + Math.max(left, 0), y * width + Math.min(Math.max(left + wide, 0), width))
+  const blockWidth = side()
+  const blockHeight = side()
+  const left = Math.floor((width + blockWidth) * random.uniform()) - blockWidth
+  const top = Math.floor((height + blockHeight) * random.uniform()) - blockHeight
+  for (let y = Math.max(top, 0); y < Math.min(top + blockHeight, height); y++) {
+    values.fill(0, y * width + Math.max(left, 0), y * width + Math.min(Math.max(left + blockWidth, 0), width))
   }
 }
 
-// Letters as lines between the points a..o of a grid of 3 x 5, row by row; a space lifts the pen.
+// Letters as polylines between the points a..o of a 3 x 5 grid, numbered by rows; a space lifts the pen.
 const letters = [
   'mbo jl',
   'camo',
@@ -113,7 +116,7 @@ const letters = [
   'acmo',
 ] as const
 
-/** A line of text, a little askew. */
+/** Draws a slightly tilted line of text. */
 const drawText: Pen = (mask, thickness, random) => {
   const { width, height } = mask
   const unit = thickness * between(random, 1.1, 2)
@@ -123,14 +126,15 @@ const drawText: Pen = (mask, thickness, random) => {
   const letterCount = 4 + random.integer(16)
   for (let i = 0; i < letterCount; i++) {
     if (random.uniform() < 0.15) continue
-    const place = (name: string): Point => {
+    const pointAt = (name: string): Point => {
       const point = name.charCodeAt(0) - 97
       const x = unit * (3.4 * i + (point % 3))
       const y = unit * Math.floor(point / 3)
       return [left + cos * x - sin * y, top + sin * x + cos * y]
     }
     for (const line of letters[random.integer(letters.length)]!.split(' ')) {
-      for (let k = 1; k < line.length; k++) clearLine(mask, place(line[k - 1]!), place(line[k]!), thickness)
+      for (let k = 1; k < line.length; k++)
+        clearLine(mask, pointAt(line[k - 1]!), pointAt(line[k]!), thickness)
     }
   }
 }
@@ -141,7 +145,7 @@ const shapes = ['strokes', 'blocks', 'text'] as const
 function coverageOf(mask: Field): number {
   const { values } = mask
   let kept = 0
-  // By index, which is many times faster than `of`.
+  // Indexing is many times faster than for...of.
   for (let i = 0; i < values.length; i++) kept += values[i]!
   return 1 - kept / values.length
 }
@@ -149,13 +153,13 @@ function coverageOf(mask: Field): number {
 const parameters = {
   shape: {
     type: 'choice',
-    summary: 'what the holes look like, or one of these by chance',
+    summary: 'shape of the holes; any draws one at random',
     choices: ['any', ...shapes],
     default: 'any',
   },
   thickness: {
     type: 'number',
-    summary: 'of strokes and letters; blocks are 2 to 6 times as large',
+    summary: 'thickness of strokes and letters; blocks are 2 to 6 times as large',
     unit: 'px',
     minimum: 1,
     maximum: 500,
@@ -163,7 +167,7 @@ const parameters = {
   },
   coverage: {
     type: 'number',
-    summary: 'share of the image to cover at least',
+    summary: 'minimum share of the image to cover',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -173,8 +177,9 @@ const parameters = {
 
 export const holes = defineDegradation({
   name: 'holes',
-  summary: 'white holes to be painted in: brush strokes, blocks or text',
-  source: 'IR-SDE, arXiv:2301.11699: mask * image + (1 - mask); its mask files are not used, ours are drawn',
+  summary: 'white holes for inpainting: brush strokes, blocks or text',
+  source:
+    'IR-SDE, arXiv:2301.11699: mask * image + (1 - mask); masks are drawn instead of read from its files',
   parameters,
   apply(image, drawn, random) {
     const { width, height } = image

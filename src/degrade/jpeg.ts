@@ -1,5 +1,6 @@
-// JPEG compression without the entropy coding, which is lossless: what baseline libjpeg(-turbo) with its default 'islow' DCT and
-// fancy upsampling gives back, bit for bit. ITU-T T.81 Annex K; the DCT is Loeffler, Ligtenberg, Moschytz, ICASSP 1989, 13-bit.
+// JPEG compression without the lossless entropy coding; matches baseline libjpeg(-turbo) with its default
+// 'islow' DCT and fancy upsampling bit for bit. ITU-T T.81 Annex K; 13-bit DCT of Loeffler, Ligtenberg,
+// Moschytz, ICASSP 1989.
 
 import { RestoreError } from '../core/errors.ts'
 import { crop, type Image, quantize } from '../data/image.ts'
@@ -7,7 +8,7 @@ import { defineDegradation, type Parameters } from './defineDegradation.ts'
 
 export type Subsampling = '4:2:0' | '4:4:4'
 
-/** Whole numbers [h w], 0..255 unless said otherwise. */
+/** A plane of bytes [h w]. */
 interface Plane {
   readonly width: number
   readonly height: number
@@ -15,24 +16,24 @@ interface Plane {
 }
 
 // Annex K.1 and K.2, row by row.
-const luminanceTable = [
+const lumaTable = [
   16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22,
   29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103,
   121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ]
-const chrominanceTable = [
+const chromaTable = [
   17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99,
   99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
   99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ]
 
-/** A table of steps at a quality of 1..100, scaled as libjpeg does. */
+/** Scales a quantization table to a quality of 1..100, as libjpeg does. */
 function scaleTable(table: readonly number[], quality: number): Int32Array {
   const percent = quality < 50 ? Math.floor(5000 / quality) : 200 - 2 * quality
   return Int32Array.from(table, (step) => Math.min(Math.max(Math.floor((step * percent + 50) / 100), 1), 255))
 }
 
-// Constants of the DCT, times 2^13.
+// DCT constants, scaled by 2^13.
 const c0298 = 2446
 const c0390 = 3196
 const c0541 = 4433
@@ -47,7 +48,7 @@ const c2562 = 20995
 const c3072 = 25172
 
 /** One-dimensional DCT of eight values `step` apart, in place; output is scaled by 2^(13 - shift) sqrt(8). */
-function transform(block: Int32Array, at: number, step: number, shift: number): void {
+function forwardDct(block: Int32Array, at: number, step: number, shift: number): void {
   const i1 = at + step
   const i2 = at + 2 * step
   const i3 = at + 3 * step
@@ -84,8 +85,8 @@ function transform(block: Int32Array, at: number, step: number, shift: number): 
   block[i1] = (Math.imul(d07, c1501) + z1 + z4 + half) >> shift
 }
 
-/** The inverse of {@link transform}, in place; output is scaled by 2^(13 - shift) sqrt(8). */
-function invert(block: Int32Array, at: number, step: number, shift: number): void {
+/** Inverse of {@link forwardDct}, in place; output is scaled by 2^(13 - shift) sqrt(8). */
+function inverseDct(block: Int32Array, at: number, step: number, shift: number): void {
   const i1 = at + step
   const i2 = at + 2 * step
   const i3 = at + 3 * step
@@ -129,7 +130,9 @@ function invert(block: Int32Array, at: number, step: number, shift: number): voi
   block[i4] = (e0 - e3 - o0) >> shift
 }
 
-/** Transforms, quantizes and restores each 8x8 block; values beyond the right and lower edge repeat the last ones. */
+/**
+ * Transforms, quantizes and inverts each 8x8 block; the right and bottom edges are repeated to fill blocks.
+ */
 function codePlane({ width, height, values }: Plane, table: Int32Array): Plane {
   const out = new Uint8Array(width * height)
   const block = new Int32Array(64)
@@ -155,20 +158,20 @@ function codePlane({ width, height, values }: Plane, table: Int32Array): Plane {
 }
 
 function codeBlock(block: Int32Array, table: Int32Array): void {
-  for (let y = 0; y < 8; y++) transform(block, y * 8, 1, 11)
-  for (let x = 0; x < 8; x++) transform(block, x, 8, 15)
+  for (let y = 0; y < 8; y++) forwardDct(block, y * 8, 1, 11)
+  for (let x = 0; x < 8; x++) forwardDct(block, x, 8, 15)
   for (let i = 0; i < 64; i++) {
     const value = block[i]!
     const step = table[i]!
-    // The DCT is scaled by 8; rounded half away from zero.
+    // The DCT is scaled by 8. Rounds half away from zero.
     const level = (((value < 0 ? -value : value) + (step << 2)) / (step << 3)) | 0
     block[i] = value < 0 ? -level * step : level * step
   }
-  for (let x = 0; x < 8; x++) invert(block, x, 8, 11)
-  for (let y = 0; y < 8; y++) invert(block, y * 8, 1, 18)
+  for (let x = 0; x < 8; x++) inverseDct(block, x, 8, 11)
+  for (let y = 0; y < 8; y++) inverseDct(block, y * 8, 1, 18)
 }
 
-/** Interleaved RGB -> Y, Cb and Cr, 16-bit fixed point. */
+/** Converts interleaved RGB to Y, Cb and Cr in 16-bit fixed point. */
 function toYcc(rgb: Uint8Array, width: number, height: number): [Plane, Plane, Plane] {
   const pixels = width * height
   const plane = (): Plane => ({ width, height, values: new Uint8Array(pixels) })
@@ -187,9 +190,9 @@ function toYcc(rgb: Uint8Array, width: number, height: number): [Plane, Plane, P
   return [luma, cb, cr]
 }
 
-/** Means of 2x2 pixels, rounded down and up in turn; the last column counts twice where the width is odd, rows alike. */
+/** Averages 2x2 pixels, rounding down and up alternately; an odd last column or row is repeated. */
 function halve({ width, height, values }: Plane): Plane {
-  // Up to whole blocks, since beyond the edge it is the columns of the full plane that repeat, but the rows of the halved one.
+  // As wide as whole blocks, since libjpeg repeats columns before halving, but rows after it.
   const halfWidth = Math.ceil(width / 16) * 8
   const halfHeight = Math.ceil(height / 2)
   const out = new Uint8Array(halfWidth * halfHeight)
@@ -207,12 +210,12 @@ function halve({ width, height, values }: Plane): Plane {
   return { width: halfWidth, height: halfHeight, values: out }
 }
 
-/** Doubles a plane by libjpeg's triangle filter (weights 9, 3, 3, 1 of 16), cut to a size. */
+/** Doubles a plane with libjpeg's triangle filter (weights 9, 3, 3, 1 of 16), cropped to a size. */
 function double(plane: Plane, width: number, height: number): Plane {
   const { values, width: stride } = plane
   const halfWidth = Math.ceil(width / 2)
   const out = new Uint8Array(width * height)
-  // libjpeg does not filter planes so narrow, only repeats.
+  // libjpeg repeats pixels of narrower planes instead of filtering.
   const isFiltered = halfWidth > 2
   const column = new Int32Array(halfWidth)
   for (let y = 0; y < height; y++) {
@@ -224,17 +227,17 @@ function double(plane: Plane, width: number, height: number): Plane {
         : 4 * values[near * stride + x]!
     }
     for (let x = 0; x < width; x++) {
-      const here = column[x >> 1]!
+      const center = column[x >> 1]!
       const isLeft = (x & 1) === 0
-      const beside = Math.min(Math.max((x >> 1) + (isLeft ? -1 : 1), 0), halfWidth - 1)
-      const other = isFiltered ? column[beside]! : here
-      out[y * width + x] = (3 * here + other + (isLeft ? 8 : 7)) >> 4
+      const neighbor = Math.min(Math.max((x >> 1) + (isLeft ? -1 : 1), 0), halfWidth - 1)
+      const other = isFiltered ? column[neighbor]! : center
+      out[y * width + x] = (3 * center + other + (isLeft ? 8 : 7)) >> 4
     }
   }
   return { width, height, values: out }
 }
 
-/** Y, Cb and Cr -> RGB planes in [0, 1]. */
+/** Converts Y, Cb and Cr to RGB planes in [0, 1]. */
 function fromYcc([luma, cb, cr]: readonly [Plane, Plane, Plane]): Float32Array {
   const pixels = luma.values.length
   const data = new Float32Array(3 * pixels)
@@ -250,21 +253,23 @@ function fromYcc([luma, cb, cr]: readonly [Plane, Plane, Plane]): Float32Array {
   return data
 }
 
-/** What decoding gives of an image [1|3 h w] that was written as a JPEG of a quality of 1..100; levels of 1/255. */
+/**
+ * Compresses an image [1|3 h w] as a JPEG of quality 1..100 and decodes it; values are multiples of 1/255.
+ */
 export function compressJpeg(image: Image, quality: number, subsampling: Subsampling): Image {
   const { width, height, channels } = image
   if (channels !== 1 && channels !== 3) {
     throw new RestoreError('shape', `jpeg: expected a gray or RGB image, got ${channels} channels`)
   }
   const bytes = quantize(image, 255, new Uint8Array(image.data.length))
-  const lumaSteps = scaleTable(luminanceTable, quality)
+  const lumaSteps = scaleTable(lumaTable, quality)
   if (channels === 1) {
     const { values } = codePlane({ width, height, values: bytes }, lumaSteps)
     const data = new Float32Array(values.length)
     for (let i = 0; i < data.length; i++) data[i] = values[i]! / 255
     return { width, height, channels, data }
   }
-  const chromaSteps = scaleTable(chrominanceTable, quality)
+  const chromaSteps = scaleTable(chromaTable, quality)
   const [luma, ...chroma] = toYcc(bytes, width, height)
   const [cb, cr] = chroma.map((plane) =>
     subsampling === '4:4:4'
@@ -276,7 +281,7 @@ export function compressJpeg(image: Image, quality: number, subsampling: Subsamp
 
 const subsampling = {
   type: 'choice',
-  summary: 'whether color is kept at half the resolution (as most cameras and web sites do) or in full',
+  summary: 'chroma at half resolution (4:2:0, as most cameras and websites use) or full resolution (4:4:4)',
   choices: ['4:2:0', '4:4:4'],
   default: '4:2:0',
 } as const
@@ -284,7 +289,7 @@ const subsampling = {
 const jpegParameters = {
   quality: {
     type: 'number',
-    summary: 'quality as libjpeg and OpenCV count it',
+    summary: 'quality on the scale of libjpeg and OpenCV',
     unit: '1..100',
     minimum: 1,
     maximum: 100,
@@ -296,7 +301,7 @@ const jpegParameters = {
 
 export const jpeg = defineDegradation({
   name: 'jpeg',
-  summary: 'JPEG compression, bit for bit what libjpeg-turbo gives',
+  summary: 'JPEG compression, bit-identical to libjpeg-turbo',
   source: 'ITU-T T.81; DA-CLIP uses quality 10 (scripts/generate_LQ.py)',
   parameters: jpegParameters,
   apply: (image, drawn) => compressJpeg(image, drawn.quality, drawn.subsampling),
@@ -305,7 +310,7 @@ export const jpeg = defineDegradation({
 const blocksParameters = {
   quality: {
     type: 'number',
-    summary: 'quality of the first compression, whose blocks show',
+    summary: 'quality of the first compression, whose blocks are visible',
     unit: '1..100',
     minimum: 1,
     maximum: 100,
@@ -314,7 +319,7 @@ const blocksParameters = {
   },
   second: {
     type: 'number',
-    summary: 'quality of the second compression, on a grid moved by 1..7 px each way',
+    summary: 'quality of the second compression, on a grid shifted by 1..7 px in both directions',
     unit: '1..100',
     minimum: 1,
     maximum: 100,
@@ -326,8 +331,7 @@ const blocksParameters = {
 
 export const jpegBlocks = defineDegradation({
   name: 'jpeg-blocks',
-  summary:
-    'strong JPEG blocks, compressed a second time out of step, as a picture that was cropped and sent on',
+  summary: 'strong JPEG blocks, compressed again on a shifted grid, as in a cropped and reposted image',
   source: 'non-aligned double compression; Bianchi and Piva, IEEE TIFS 2012',
   parameters: blocksParameters,
   apply(image, drawn, random) {
@@ -335,13 +339,13 @@ export const jpegBlocks = defineDegradation({
     const first = compressJpeg(image, drawn.quality, drawn.subsampling)
     const left = 1 + random.integer(7)
     const top = 1 + random.integer(7)
-    const moved = compressJpeg(extend(first, left, top), drawn.second, drawn.subsampling)
-    return crop(moved, top, left, height, width)
+    const recompressed = compressJpeg(padTopLeft(first, left, top), drawn.second, drawn.subsampling)
+    return crop(recompressed, top, left, height, width)
   },
 })
 
-/** Repeats the first column and row to the left of and above an image. */
-function extend({ width, height, channels, data }: Image, left: number, top: number): Image {
+/** Pads an image on the left and top by repeating its first column and row. */
+function padTopLeft({ width, height, channels, data }: Image, left: number, top: number): Image {
   const wide = width + left
   const high = height + top
   const out = new Float32Array(channels * wide * high)

@@ -1,4 +1,5 @@
-// Too little light, as a camera sees it: a dark, noisy exposure, and shadows that something outside the picture casts. Both in linear light.
+// Too little light: dark, noisy exposures, and shadows cast by something outside the image. Both are applied
+// in linear light.
 
 import { power } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
@@ -9,7 +10,7 @@ import { between, blurField, emptyField, type Field, noiseField, smoothstep } fr
 
 const steps = 4096
 
-/** A curve over [0, 1] as a table, read with linear interpolation. */
+/** Tabulates a curve over [0, 1] for linear interpolation. */
 function tabulate(curve: (value: number) => number): (value: number) => number {
   const table = Float64Array.from({ length: steps + 2 }, (_, i) => curve(Math.min(i / steps, 1)))
   return (value) => {
@@ -21,7 +22,7 @@ function tabulate(curve: (value: number) => number): (value: number) => number {
 
 const decode = tabulate(toLinear)
 
-/** Of the square root of linear light, where the table's steps are fine enough for the dark. */
+/** sRGB encoding of the square root of linear light, which gives dark values fine enough table steps. */
 const encodeRoot = tabulate((root) => fromLinear(root * root))
 
 function encode(value: number): number {
@@ -31,7 +32,7 @@ function encode(value: number): number {
 const lowLightParameters = {
   stops: {
     type: 'number',
-    summary: 'how much too short the exposure is',
+    summary: 'underexposure',
     unit: 'stops',
     minimum: 0,
     maximum: 10,
@@ -39,7 +40,7 @@ const lowLightParameters = {
   },
   gamma: {
     type: 'number',
-    summary: 'exponent of the tone curve after that; above 1 the shadows sink further',
+    summary: 'exponent of the tone curve applied afterwards; above 1 darkens the shadows further',
     unit: '',
     minimum: 0.2,
     maximum: 5,
@@ -47,7 +48,7 @@ const lowLightParameters = {
   },
   warmth: {
     type: 'number',
-    summary: 'white balance: this many stops more red and fewer blue',
+    summary: 'white balance shift: stops of red gained relative to blue',
     unit: 'stops',
     minimum: -2,
     maximum: 2,
@@ -55,7 +56,7 @@ const lowLightParameters = {
   },
   shot: {
     type: 'number',
-    summary: 'variance of the photon noise, relative to the light of full exposure',
+    summary: 'variance of the photon noise, relative to white at full exposure',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -63,7 +64,7 @@ const lowLightParameters = {
   },
   read: {
     type: 'number',
-    summary: 'deviation that reading the sensor adds, in linear light',
+    summary: 'standard deviation of the read noise, in linear light',
     unit: '0..255',
     minimum: 0,
     maximum: 50,
@@ -73,7 +74,7 @@ const lowLightParameters = {
 
 export const lowLight = defineDegradation({
   name: 'low-light',
-  summary: 'a photo taken with too little light: dark, off-color, noisy as a sensor is',
+  summary: 'an underexposed photo: dark, off-color, with sensor noise',
   source:
     'exposure and white balance in linear light, then the sensor noise of camera-noise, then the tone curve',
   parameters: lowLightParameters,
@@ -95,13 +96,13 @@ export const lowLight = defineDegradation({
   },
 })
 
-/** Where the shadow is full (1) and where there is none (0). */
+/** Mask of the shadow: 1 inside, 0 outside. */
 function shadowMask(width: number, height: number, shape: string, softness: number, random: Random): Field {
   const field = shape === 'foliage' ? foliage(width, height, random) : outline(width, height, shape, random)
   return blurField(field, softness)
 }
 
-/** Something large beside the camera: one side of a wavy line, or a rounded patch. */
+/** Shadow of a large object: one side of a wavy line, or a rounded patch. */
 function outline(width: number, height: number, shape: string, random: Random): Field {
   const field = emptyField(width, height)
   const reach = Math.max(width, height)
@@ -132,7 +133,7 @@ function outline(width: number, height: number, shape: string, random: Random): 
   return field
 }
 
-/** Leaves and branches: light falls through in spots. */
+/** Shadow of leaves and branches, with spots of light. */
 function foliage(width: number, height: number, random: Random): Field {
   const reach = Math.max(width, height)
   const crowns = noiseField(width, height, reach / 2.5, 2, random).values
@@ -144,13 +145,13 @@ function foliage(width: number, height: number, random: Random): Field {
 const shadowParameters = {
   shape: {
     type: 'choice',
-    summary: 'any of the three by chance, one side of a wavy line, a patch, or leaves',
+    summary: 'random, one side of a wavy line, a patch, or leaves',
     choices: ['any', 'edge', 'patch', 'foliage'],
     default: 'any',
   },
   strength: {
     type: 'number',
-    summary: 'share of the light that the shadow takes',
+    summary: 'share of light that the shadow blocks',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -158,7 +159,7 @@ const shadowParameters = {
   },
   softness: {
     type: 'number',
-    summary: 'deviation of the blur of its edge',
+    summary: 'standard deviation of the edge blur',
     unit: 'px',
     minimum: 0,
     maximum: 500,
@@ -166,7 +167,7 @@ const shadowParameters = {
   },
   blue: {
     type: 'number',
-    summary: 'how much bluer the shadow is, lit by the sky alone',
+    summary: 'blue tint of the shadow, from the sky',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -178,7 +179,7 @@ const shapes = ['edge', 'patch', 'foliage']
 
 export const shadow = defineDegradation({
   name: 'shadow',
-  summary: 'a soft-edged shadow, bluish, cast by something outside the picture',
+  summary: 'a soft-edged, bluish shadow cast by something outside the image',
   source: 'I_shadow = a I_lit per color in linear light (Le and Samaras, ICCV 2019), shapes from noise',
   parameters: shadowParameters,
   apply(image, drawn, random) {
@@ -187,15 +188,16 @@ export const shadow = defineDegradation({
     const shape = drawn.shape === 'any' ? shapes[random.integer(shapes.length)]! : drawn.shape
     const mask = shadowMask(width, height, shape, drawn.softness, random.fork(0)).values
     const depth = guessDepth(image, random.fork(1)).values
-    const left = 1 - drawn.strength
-    const keep = channels === 3 ? [left * (1 - drawn.blue), left, left * (1 + drawn.blue)] : [left]
-    // No shadow falls on the sky.
+    const remaining = 1 - drawn.strength
+    const gains =
+      channels === 3 ? [remaining * (1 - drawn.blue), remaining, remaining * (1 + drawn.blue)] : [remaining]
+    // The sky receives no shadow.
     const shade = mask.map((value, i) => value * smoothstep(0.82, 0.62, depth[i]!))
     const data = image.data.slice()
-    for (const [c, share] of keep.entries()) {
+    for (const [c, share] of gains.entries()) {
       const plane = data.subarray(c * pixels, (c + 1) * pixels)
-      const taken = 1 - Math.min(share, 1)
-      for (let i = 0; i < pixels; i++) plane[i] = encode(decode(plane[i]!) * (1 - shade[i]! * taken))
+      const blocked = 1 - Math.min(share, 1)
+      for (let i = 0; i < pixels; i++) plane[i] = encode(decode(plane[i]!) * (1 - shade[i]! * blocked))
     }
     return { ...image, data }
   },

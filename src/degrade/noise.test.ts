@@ -28,7 +28,7 @@ function correlation(a: Float32Array, b: Float32Array): number {
 }
 
 describe('publishedGaussianNoise', () => {
-  test('takes NumPy’s numbers by row, column, channel, starting anew for every image', () => {
+  test('uses NumPy’s numbers by row, column, channel, restarting for each image', () => {
     const image = flat(0.5, 3, 2, 2)
     const random = numpyRandom(0)
     const numbers = Array.from({ length: 12 }, () => random.normal())
@@ -41,7 +41,7 @@ describe('publishedGaussianNoise', () => {
 })
 
 describe('noise', () => {
-  test('has the deviation asked for, unclipped and independent in every channel', () => {
+  test('has the given deviation, is unclipped and independent in every channel', () => {
     const noisy = noise({ sigma: 40 })(flat(0.1), counterRandom(1))
     const { mean, deviation } = statistics(noisy.data)
     expect(mean).toBeCloseTo(0.1, 2)
@@ -50,7 +50,7 @@ describe('noise', () => {
     expect(Math.abs(correlation(plane(noisy, 0), plane(noisy, 1)))).toBeLessThan(0.03)
   })
 
-  test('can be clipped, and be the same in every channel', () => {
+  test('can be clipped and shared by all channels', () => {
     const noisy = noise({ sigma: 40, color: 'gray', clip: 'on' })(flat(0.1), counterRandom(1))
     expect(Math.min(...noisy.data)).toBe(0)
     expect(plane(noisy, 0)).toEqual(plane(noisy, 2))
@@ -68,7 +68,7 @@ describe('noise', () => {
   })
 })
 
-test('speckle grows with the brightness', () => {
+test('speckle grows with brightness', () => {
   const degrade = speckle({ sigma: 30 })
   const deviation = (value: number) => statistics(degrade(flat(value), counterRandom(1)).data).deviation * 255
   expect(deviation(1)).toBeCloseTo(30, 0)
@@ -77,7 +77,7 @@ test('speckle grows with the brightness', () => {
 })
 
 describe('poisson', () => {
-  test('has a variance in proportion to the brightness', () => {
+  test('has a variance proportional to brightness', () => {
     const degrade = poisson({ peak: 100, scale: 1 })
     for (const value of [0, 0.04, 0.3, 1]) {
       const { mean, deviation } = statistics(degrade(flat(value), counterRandom(2)).data)
@@ -86,7 +86,7 @@ describe('poisson', () => {
     }
   })
 
-  test('scales its noise, can be gray and clipped', () => {
+  test('can be scaled, gray and clipped', () => {
     const half = poisson({ peak: 100, scale: 0.5 })(flat(0.5), counterRandom(2))
     expect(statistics(half.data).deviation).toBeCloseTo(0.5 * Math.sqrt(0.005), 3)
     const gray = poisson({ peak: 20, scale: 1, color: 'gray', clip: 'on' })(flat(0.9), counterRandom(2))
@@ -94,7 +94,7 @@ describe('poisson', () => {
     expect(Math.max(...gray.data)).toBe(1)
   })
 
-  test('samplePoisson has the mean, variance and skewness of the distribution on both sides of its methods', () => {
+  test('samplePoisson has the mean, variance and skewness of the distribution with both methods', () => {
     for (const mean of [0.3, 3, 9.9, 10.1, 60, 5000]) {
       const random = counterRandom(Math.round(mean * 10))
       const numbers = Array.from({ length: 40_000 }, () => samplePoisson(mean, random))
@@ -108,7 +108,7 @@ describe('poisson', () => {
   })
 })
 
-test('salt and pepper hits the share asked for, whole pixels or single values', () => {
+test('salt and pepper replaces the given share, of whole pixels or single values', () => {
   for (const color of ['gray', 'color'] as const) {
     const noisy = saltAndPepper({ amount: 0.2, salt: 0.25, color })(flat(0.5), counterRandom(3))
     const share = (value: number) => noisy.data.filter((x) => x === value).length / noisy.data.length
@@ -131,7 +131,7 @@ describe('camera', () => {
     expect(correlation(red.subarray(1), red.subarray(0, red.length - 1))).toBeGreaterThan(0.3)
   })
 
-  test('is stronger at a higher shot noise, works in gray and on tiny images, and stays within 0..1', () => {
+  test('grows with shot noise, works in gray and on tiny images, and stays within 0..1', () => {
     const strong = camera({ shot: 0.05, read: 1 })
     const deviation = (image: Image) => statistics(image.data).deviation
     expect(deviation(strong(flat(0.5), counterRandom(4)))).toBeGreaterThan(

@@ -1,4 +1,5 @@
-// Noise: Gaussian (as denoisers are trained and tested), Poisson, speckle, salt and pepper. Strengths in 0..255 units.
+// Noise: Gaussian (as denoisers are trained and tested), Poisson, speckle, salt and pepper. Sigmas are in
+// 0..255.
 
 import { numpyRandom } from '../core/numpyRandom.ts'
 import type { Random } from '../core/random.ts'
@@ -11,21 +12,22 @@ export function clamp01(value: number): number {
   return Math.min(Math.max(value, 0), 1)
 }
 
-function withData(image: Image, change: (value: number, i: number) => number): Image {
+function mapValues(image: Image, change: (value: number, i: number) => number): Image {
   return { ...image, data: image.data.map(change) }
 }
 
-/** Adds N(0, (sigma / 255)²) to every value, without clipping. */
+/** Adds N(0, (sigma / 255)²) noise to every value, without clipping. */
 export function addGaussianNoise(image: Image, sigma: number, random: Random): Image {
   const normals = new Float32Array(image.data.length)
   random.fillNormal(normals)
   const deviation = sigma / 255
-  return withData(image, (value, i) => value + deviation * normals[i]!)
+  return mapValues(image, (value, i) => value + deviation * normals[i]!)
 }
 
 /**
- * The noise that published denoising results are measured with: NumPy's legacy generator, seed 0 for each image, drawn by row, column,
- * channel; neither clipped nor rounded. Source: swz30/Restormer@df766d5 Denoising/test_gaussian_color_denoising.py.
+ * Adds the noise used for published denoising results: NumPy's legacy generator with seed 0 for each image,
+ * drawn by row, column, channel; neither clipped nor rounded. Source: swz30/Restormer@df766d5
+ * Denoising/test_gaussian_color_denoising.py.
  */
 export function publishedGaussianNoise(image: Image, sigma: number): Image {
   const random = numpyRandom(0)
@@ -40,7 +42,7 @@ export function publishedGaussianNoise(image: Image, sigma: number): Image {
   return { ...image, data }
 }
 
-/** A field of values for every channel, or the same for all. */
+/** Draws values for every channel ('color'), or one plane shared by all channels ('gray'). */
 function fieldFor(
   { channels, data }: Image,
   color: 'color' | 'gray',
@@ -69,14 +71,14 @@ const sigma = {
 
 const color = {
   type: 'choice',
-  summary: 'independent in every channel, or the same in all',
+  summary: 'whether noise is independent per channel (color) or shared by all (gray)',
   choices: ['color', 'gray'],
   default: 'color',
 } as const
 
 const clip = {
   type: 'choice',
-  summary: 'whether values are kept in 0..255',
+  summary: 'whether to clip the result to 0..255',
   choices: ['off', 'on'],
   default: 'off',
 } as const
@@ -90,41 +92,42 @@ export const noise = defineDegradation({
     const field = fieldFor(image, drawn.color, normalsOf(random))
     const deviation = drawn.sigma / 255
     const add = (value: number, i: number) => value + deviation * field[i]!
-    return withData(image, drawn.clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
+    return mapValues(image, drawn.clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
   },
 })
 
 export const speckle = defineDegradation({
   name: 'speckle',
-  summary: 'Gaussian noise in proportion to the brightness, as of radar and ultrasound',
+  summary: 'Gaussian noise proportional to brightness, as in radar and ultrasound images',
   source: 'value · (1 + sigma / 255 · N(0, 1))',
   parameters: { sigma: { ...sigma, default: [0, 50] }, color, clip } as const satisfies Parameters,
   apply: (image, drawn, random) => {
     const field = fieldFor(image, drawn.color, normalsOf(random))
     const deviation = drawn.sigma / 255
     const scaled = (value: number, i: number) => value * (1 + deviation * field[i]!)
-    return withData(image, drawn.clip === 'on' ? (value, i) => clamp01(scaled(value, i)) : scaled)
+    return mapValues(image, drawn.clip === 'on' ? (value, i) => clamp01(scaled(value, i)) : scaled)
   },
 })
 
-function grayOf({ channels, data }: Image): Float32Array {
+function toGray({ channels, data }: Image): Float32Array {
   const pixels = data.length / channels
-  const shares = channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels)
+  const weights =
+    channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels)
   const gray = new Float32Array(pixels)
-  shares.forEach((share, c) => {
-    for (let i = 0; i < pixels; i++) gray[i] = gray[i]! + share * data[c * pixels + i]!
+  weights.forEach((weight, c) => {
+    for (let i = 0; i < pixels; i++) gray[i] = gray[i]! + weight * data[c * pixels + i]!
   })
   return gray
 }
 
 export const poisson = defineDegradation({
   name: 'poisson',
-  summary: 'shot noise: each value is a count of photons',
+  summary: 'shot noise: each value is a photon count',
   source: 'Real-ESRGAN section 3.3; wild restoration of DA-CLIP (peak 256, scale 0.01..0.5)',
   parameters: {
     peak: {
       type: 'number',
-      summary: 'photons that white stands for on average',
+      summary: 'mean photon count of white',
       unit: 'photons',
       minimum: 1,
       maximum: 1_000_000,
@@ -132,7 +135,7 @@ export const poisson = defineDegradation({
     },
     scale: {
       type: 'number',
-      summary: 'factor of the noise',
+      summary: 'noise multiplier',
       unit: '',
       minimum: 0,
       maximum: 10,
@@ -142,24 +145,24 @@ export const poisson = defineDegradation({
     clip,
   } as const satisfies Parameters,
   apply: (image, { peak, scale, color, clip }, random) => {
-    const expected = color === 'color' ? image.data : grayOf(image)
+    const expected = color === 'color' ? image.data : toGray(image)
     const errors = expected.map((value) => {
       const mean = clamp01(value)
       return scale * (samplePoisson(mean * peak, random) / peak - mean)
     })
     const add = (value: number, i: number) => value + errors[i % errors.length]!
-    return withData(image, clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
+    return mapValues(image, clip === 'on' ? (value, i) => clamp01(add(value, i)) : add)
   },
 })
 
 export const saltAndPepper = defineDegradation({
   name: 'salt-and-pepper',
-  summary: 'pixels that are black or white',
+  summary: 'random black and white pixels',
   source: 'impulse noise of broken sensor elements and transmission',
   parameters: {
     amount: {
       type: 'number',
-      summary: 'share of the values that are hit',
+      summary: 'share of values replaced',
       unit: '0..1',
       minimum: 0,
       maximum: 1,
@@ -167,7 +170,7 @@ export const saltAndPepper = defineDegradation({
     },
     salt: {
       type: 'number',
-      summary: 'share of white among them',
+      summary: 'share of white among those',
       unit: '0..1',
       minimum: 0,
       maximum: 1,
@@ -176,13 +179,13 @@ export const saltAndPepper = defineDegradation({
     color: { ...color, default: 'gray' },
   } as const satisfies Parameters,
   apply: (image, { amount, salt, color }, random) => {
-    // 0.5 where a value stays.
+    // 0.5 marks unchanged values.
     const hits = fieldFor(image, color, (count) =>
       new Float32Array(count).map(() => {
         const u = random.uniform()
         return u < amount * salt ? 1 : u < amount ? 0 : 0.5
       }),
     )
-    return withData(image, (value, i) => (hits[i] === 0.5 ? value : hits[i]!))
+    return mapValues(image, (value, i) => (hits[i] === 0.5 ? value : hits[i]!))
   },
 })

@@ -1,6 +1,7 @@
-// Rain and snow in the air: strokes at three distances, each a cloud of drops or flakes that the exposure smears.
-// After Garg and Nayar, "Photorealistic rendering of rain streaks" (2006): a drop shows the light of a wide part of the scene, so that a
-// streak moves what is behind it towards that light. The streaks themselves are drawn, not taken from photographs.
+// Falling rain and snow, drawn as motion-blurred strokes in layers at different distances.
+// After Garg and Nayar, "Photorealistic rendering of rain streaks" (2006): a drop refracts light from a wide
+// part of the scene, so a streak blends the background towards that light. Streaks are synthetic, not taken
+// from photographs.
 
 import { sinCos } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
@@ -16,7 +17,10 @@ import {
   noiseField,
 } from './numerics/fields.ts'
 
-/** One distance from the camera; sizes and numbers relative to the middle one. */
+/**
+ * A layer at one distance from the camera; `size` is relative to the middle distance, `share` to all
+ * particles.
+ */
 interface Layer {
   readonly share: number
   readonly size: number
@@ -38,20 +42,20 @@ const snowLayers: readonly Layer[] = [
 
 const degree = Math.PI / 180
 
-/** How many of an expected number, its fraction by chance. */
-function countOf(expected: number, random: Random): number {
+/** Rounds an expected count up or down at random, preserving its mean. */
+function randomRound(expected: number, random: Random): number {
   return Math.floor(expected + random.uniform())
 }
 
-/** A place on the image or within `margin` px around it. */
-function placeOn(field: Field, margin: number, random: Random) {
+/** Draws a position on the image or within `margin` px around it. */
+function randomPosition(field: Field, margin: number, random: Random) {
   return {
     x: between(random, -margin, field.width + margin),
     y: between(random, -margin, field.height + margin),
   }
 }
 
-/** Opacity of mist: even, thicker at the top, where one looks further, and in drifts. */
+/** Opacity of mist: thicker towards the top, where the view is farther, with random drifts. */
 function mist(width: number, height: number, strength: number, random: Random): Field {
   const field = emptyField(width, height)
   const drifts = noiseField(width, height, Math.max(width, height) / 3, 3, random).values
@@ -65,8 +69,8 @@ function mist(width: number, height: number, strength: number, random: Random): 
   return field
 }
 
-/** The image behind mist of a strength and a color. */
-function veiled(image: Image, strength: number, color: readonly number[], random: Random): Image {
+/** Overlays mist of a strength and color. */
+function addMist(image: Image, strength: number, color: readonly number[], random: Random): Image {
   return blendTowards(image, mist(image.width, image.height, strength, random), color)
 }
 
@@ -78,26 +82,26 @@ interface RainShape {
   readonly opacity: number
 }
 
-/** Opacity of streaks. */
+/** Opacity of rain streaks. */
 function rainStreaks(width: number, height: number, shape: RainShape, random: Random): Field {
   const field = emptyField(width, height)
-  // Rain comes in gusts: neither even nor the same everywhere.
+  // Gusts vary the density across the image.
   const gusts = noiseField(width, height, Math.max(width, height) / 2.5, 2, random).values
   for (const layer of rainLayers) {
     const margin = shape.length * layer.size
     const area = (width + 2 * margin) * (height + 2 * margin)
-    const count = countOf((shape.amount * layer.share * area) / 10_000, random)
+    const count = randomRound((shape.amount * layer.share * area) / 10_000, random)
     for (let i = 0; i < count; i++) {
-      const { x, y } = placeOn(field, margin, random)
+      const { x, y } = randomPosition(field, margin, random)
       const [sin, cos] = sinCos((shape.angle + 1.6 * random.normal()) * degree)
       const length = shape.length * layer.size * between(random, 0.6, 1.4)
       const radius = Math.max(shape.width * layer.size * between(random, 0.8, 1.4), 0.8)
-      const bright = between(random, 0.25, 1)
-      const inside =
+      const brightness = between(random, 0.25, 1)
+      const nearestPixel =
         Math.min(Math.max(Math.round(y), 0), height - 1) * width +
         Math.min(Math.max(Math.round(x), 0), width - 1)
-      const gust = Math.min(Math.max(1 + 0.25 * gusts[inside]!, 0.3), 1.6)
-      const opacity = Math.min(shape.opacity * layer.opacity * bright * gust, 1)
+      const gust = Math.min(Math.max(1 + 0.25 * gusts[nearestPixel]!, 0.3), 1.6)
+      const opacity = Math.min(shape.opacity * layer.opacity * brightness * gust, 1)
       drawStroke(field, { x, y, dx: sin, dy: cos, length, radius, opacity, taper: 0.85, core: 0 })
     }
   }
@@ -107,7 +111,7 @@ function rainStreaks(width: number, height: number, shape: RainShape, random: Ra
 const rainParameters = {
   amount: {
     type: 'number',
-    summary: 'streaks',
+    summary: 'number of streaks',
     unit: 'per 100 x 100 px',
     minimum: 0,
     maximum: 500,
@@ -115,7 +119,7 @@ const rainParameters = {
   },
   length: {
     type: 'number',
-    summary: 'length of streaks at a middle distance',
+    summary: 'streak length at middle distance',
     unit: 'px',
     minimum: 1,
     maximum: 500,
@@ -123,7 +127,7 @@ const rainParameters = {
   },
   width: {
     type: 'number',
-    summary: 'half-width of streaks at a middle distance',
+    summary: 'streak half-width at middle distance',
     unit: 'px',
     minimum: 0.5,
     maximum: 50,
@@ -131,7 +135,7 @@ const rainParameters = {
   },
   angle: {
     type: 'number',
-    summary: 'slant, positive to the right',
+    summary: 'slant; positive leans right',
     unit: 'degrees',
     minimum: -80,
     maximum: 80,
@@ -139,7 +143,7 @@ const rainParameters = {
   },
   opacity: {
     type: 'number',
-    summary: 'how strong the brightest streaks are',
+    summary: 'opacity of the brightest streaks',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -147,7 +151,7 @@ const rainParameters = {
   },
   veil: {
     type: 'number',
-    summary: 'mist of the rain that is too far to see',
+    summary: 'mist from rain too distant to resolve',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -155,7 +159,7 @@ const rainParameters = {
   },
   blend: {
     type: 'choice',
-    summary: 'streaks move towards the light of the scene, or add up (as in Rain100 and IPT)',
+    summary: 'blend streaks towards the scene’s light, or add them (as in Rain100 and IPT)',
     choices: ['light', 'additive'],
     default: 'light',
   },
@@ -163,13 +167,13 @@ const rainParameters = {
 
 export const rain = defineDegradation({
   name: 'rain',
-  summary: 'rain streaks at several distances, with the mist of heavy rain',
+  summary: 'rain streaks at several distances, with mist',
   source: 'Garg and Nayar 2006; additive as y = clip(x + streaks) of IPT, arXiv:2012.00364',
   parameters: rainParameters,
   apply(image, drawn, random) {
     const { width, height } = image
     const light = airlight(image, 0.55)
-    const misty = veiled(
+    const misty = addMist(
       image,
       drawn.veil,
       light.map((value) => 0.92 * value),
@@ -193,21 +197,21 @@ interface SnowShape {
   readonly opacity: number
 }
 
-/** Opacity of flakes: clumps of a few soft blobs, smeared along their fall, which flutters. */
+/** Opacity of snowflakes: clumps of a few soft blobs, motion-blurred along a fluttering fall. */
 function snowFlakes(width: number, height: number, shape: SnowShape, random: Random): Field {
   const field = emptyField(width, height)
   for (const layer of snowLayers) {
     const margin = shape.size * layer.size * 2
     const area = (width + 2 * margin) * (height + 2 * margin)
-    const count = countOf((shape.amount * layer.share * area) / 10_000, random)
+    const count = randomRound((shape.amount * layer.share * area) / 10_000, random)
     for (let i = 0; i < count; i++) {
-      const { x, y } = placeOn(field, margin, random)
+      const { x, y } = randomPosition(field, margin, random)
       const [dx, dy] = sinCos((shape.angle + 14 * random.normal()) * degree)
       const radius = Math.max((shape.size / 2) * layer.size * between(random, 0.5, 1.3), 0.7)
       const length = radius * 2 * shape.speed * between(random, 0.5, 1.5)
       const opacity = Math.min(shape.opacity * layer.opacity * between(random, 0.45, 1.1), 1)
       const blobs = radius < 1.5 ? 1 : 3
-      // Near flakes are out of focus: discs with an even middle.
+      // Near flakes are out of focus, so they have a flat center.
       const core = layer.size > 2 ? 0.35 : 0.15
       for (let blob = 0; blob < blobs; blob++) {
         drawStroke(field, {
@@ -230,7 +234,7 @@ function snowFlakes(width: number, height: number, shape: SnowShape, random: Ran
 const snowParameters = {
   amount: {
     type: 'number',
-    summary: 'flakes',
+    summary: 'number of flakes',
     unit: 'per 100 x 100 px',
     minimum: 0,
     maximum: 500,
@@ -238,7 +242,7 @@ const snowParameters = {
   },
   size: {
     type: 'number',
-    summary: 'diameter of flakes at a middle distance',
+    summary: 'flake diameter at middle distance',
     unit: 'px',
     minimum: 0.5,
     maximum: 100,
@@ -246,7 +250,7 @@ const snowParameters = {
   },
   angle: {
     type: 'number',
-    summary: 'slant of the fall, positive to the right',
+    summary: 'slant of the fall; positive leans right',
     unit: 'degrees',
     minimum: -80,
     maximum: 80,
@@ -254,7 +258,7 @@ const snowParameters = {
   },
   speed: {
     type: 'number',
-    summary: 'how far a flake falls during the exposure',
+    summary: 'distance a flake falls during the exposure',
     unit: 'diameters',
     minimum: 0,
     maximum: 20,
@@ -262,7 +266,7 @@ const snowParameters = {
   },
   opacity: {
     type: 'number',
-    summary: 'how dense the densest flakes are',
+    summary: 'opacity of the densest flakes',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -270,7 +274,7 @@ const snowParameters = {
   },
   veil: {
     type: 'number',
-    summary: 'whiteness of the snow that is too far to see',
+    summary: 'whiteness from snow too distant to resolve',
     unit: '',
     minimum: 0,
     maximum: 1,
@@ -280,13 +284,13 @@ const snowParameters = {
 
 export const snow = defineDegradation({
   name: 'snow',
-  summary: 'snowflakes at several distances, smeared by their fall, with a slight veil',
+  summary: 'snowflakes at several distances, motion-blurred, with a slight veil',
   source: 'layers of small, medium and large flakes as Snow100K (Liu et al., arXiv:1708.04512)',
   parameters: snowParameters,
   apply(image, drawn, random) {
     const { width, height } = image
     const light = airlight(image, 0.8)
-    const misty = veiled(
+    const misty = addMist(
       image,
       drawn.veil,
       light.map((value) => 0.93 * value),

@@ -1,5 +1,6 @@
-// Drops on the lens or a window before it: each is a small lens that shows a wide view of the scene, upside down and out of focus, with a
-// dark rim and a glint. The drops are one height field, whose slope bends the view (the first order of refraction), so that they may merge.
+// Drops on the lens or a window in front of it. Each acts as a small lens that shows a wide view of the
+// scene, inverted and out of focus, with a dark rim and a glint. All drops form one bulge map, so overlapping
+// ones merge.
 
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
@@ -7,11 +8,11 @@ import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { airlight, between, blurField, emptyField, type Field, smoothstep } from './numerics/fields.ts'
 
 interface Drops {
-  /** How much of a pixel drops cover, 0..1. */
+  /** Share of each pixel that drops cover, 0..1. */
   readonly cover: Field
-  /** Bulge, 0 at the rim .. 1 in the middle of a drop. */
+  /** Bulge, from 0 at the rim to 1 in the middle of a drop. */
   readonly bulge: Field
-  /** Where the middle of the drop lies and how large it is, in px. */
+  /** Center and radius of the drop at each pixel, in px. */
   readonly x: Float32Array
   readonly y: Float32Array
   readonly radius: Float32Array
@@ -28,7 +29,7 @@ function emptyDrops(width: number, height: number): Drops {
   }
 }
 
-/** A drop as a union of circles around (x, y), sagging a little. */
+/** Adds a drop, a slightly sagging union of circles around (x, y). */
 function placeDrop(drops: Drops, x: number, y: number, radius: number, random: Random): void {
   const circles = [{ x, y, radius: 0.8 * radius }]
   for (let i = 0; i < 4; i++) {
@@ -44,7 +45,7 @@ function placeDrop(drops: Drops, x: number, y: number, radius: number, random: R
   const reach = 1.6 * radius
   for (let row = Math.max(Math.ceil(y - reach), 0); row <= Math.min(y + reach, height - 1); row++) {
     for (let column = Math.max(Math.ceil(x - reach), 0); column <= Math.min(x + reach, width - 1); column++) {
-      // A smooth union: the squares add up.
+      // Summing squares gives a smooth union.
       let sum = 0
       for (const circle of circles) {
         const u = (column - circle.x) / circle.radius
@@ -69,7 +70,7 @@ interface DropShape {
   readonly size: number
 }
 
-/** Many small drops, few large ones. */
+/** Scatters drops, many small and few large. */
 function scatterDrops(width: number, height: number, { amount, size }: DropShape, random: Random): Drops {
   const drops = emptyDrops(width, height)
   const count = Math.floor((amount * width * height) / 10_000 + random.uniform())
@@ -81,10 +82,10 @@ function scatterDrops(width: number, height: number, { amount, size }: DropShape
   return drops
 }
 
-/** The value of a plane between pixels; mirrored at the sides, the upper and lower edge (sky and ground) repeated. */
+/** Samples a plane bilinearly; mirrors at the sides and repeats the top and bottom edges (sky and ground). */
 function sample(values: Float32Array, width: number, height: number, x: number, y: number): number {
-  const turn = Math.abs(x) % (2 * width)
-  const u = Math.min(turn < width ? turn : 2 * width - turn, width - 1)
+  const phase = Math.abs(x) % (2 * width)
+  const u = Math.min(phase < width ? phase : 2 * width - phase, width - 1)
   const v = Math.min(Math.max(y, 0), height - 1)
   const left = Math.floor(u)
   const top = Math.floor(v)
@@ -97,8 +98,8 @@ function sample(values: Float32Array, width: number, height: number, x: number, 
   return upper * (1 - fy) + lower * fy
 }
 
-/** What is seen through drops where there are any [c h w]. */
-function seenThrough(image: Image, drops: Drops, view: number, random: Random): Float32Array {
+/** Renders the view through the drops [c h w]; 0 where there are none. */
+function renderThroughDrops(image: Image, drops: Drops, view: number, random: Random): Float32Array {
   const { width, height, channels, data } = image
   const pixels = width * height
   const light = airlight(image, 0.5)
@@ -106,7 +107,7 @@ function seenThrough(image: Image, drops: Drops, view: number, random: Random): 
   const lampY = between(random, -0.6, -0.35)
   const out = new Float32Array(data.length)
   for (let c = 0; c < channels; c++) {
-    // A drop shows its surroundings small, so finely sampled means blurred.
+    // A drop shows a minified view; blurring first prevents aliasing.
     const plane = blurField(
       { width, height, values: data.subarray(c * pixels, (c + 1) * pixels) },
       view / 2,
@@ -132,7 +133,7 @@ function seenThrough(image: Image, drops: Drops, view: number, random: Random): 
 const raindropsParameters = {
   amount: {
     type: 'number',
-    summary: 'drops',
+    summary: 'number of drops',
     unit: 'per 100 x 100 px',
     minimum: 0,
     maximum: 100,
@@ -148,7 +149,7 @@ const raindropsParameters = {
   },
   view: {
     type: 'number',
-    summary: 'how much of the scene a drop shows, in drops',
+    summary: 'width of the view in a drop, in drop widths',
     unit: '',
     minimum: 1,
     maximum: 20,
@@ -156,7 +157,7 @@ const raindropsParameters = {
   },
   defocus: {
     type: 'number',
-    summary: 'deviation of the blur of the drops, which are near while the lens looks far',
+    summary: 'standard deviation of the drops’ defocus blur',
     unit: 'px',
     minimum: 0,
     maximum: 100,
@@ -166,7 +167,7 @@ const raindropsParameters = {
 
 export const raindrops = defineDegradation({
   name: 'raindrops',
-  summary: 'drops on the lens or the window: inverted, blurred views with dark rims and glints',
+  summary: 'drops on the lens or a window: inverted, blurred views with dark rims and glints',
   source:
     'I = (1 - M) B + R (Qian et al., arXiv:1711.10098); drops after Halimeh and Roser, IV 2009, simplified',
   parameters: raindropsParameters,
@@ -174,11 +175,11 @@ export const raindrops = defineDegradation({
     const { width, height, channels, data } = image
     const pixels = width * height
     const drops = scatterDrops(width, height, drawn, random.fork(0))
-    const through = seenThrough(image, drops, drawn.view, random.fork(1))
+    const through = renderThroughDrops(image, drops, drawn.view, random.fork(1))
     const cover = blurField(drops.cover, drawn.defocus).values
     const out = new Float32Array(data.length)
     for (let c = 0; c < channels; c++) {
-      // Blurred with their cover, so that nothing from beside a drop bleeds into it.
+      // Premultiplied by the cover, so pixels beside a drop do not bleed into it.
       const plane = through.subarray(c * pixels, (c + 1) * pixels)
       const premultiplied = plane.map((value, i) => value * drops.cover.values[i]!)
       const blurred = blurField({ width, height, values: premultiplied }, drawn.defocus).values

@@ -22,8 +22,8 @@ function bytes(channels: number, height: number, width: number, seed = 1): Image
   return { ...image, data: image.data.map((value) => Math.floor(value * 256) / 255) }
 }
 
-/** imresize along one axis, straight from its definition: 1-based positions, P = ceil(W) + 2 taps, a mirrored table. */
-function direct(line: readonly number[], outputSize: number, scale: number): number[] {
+/** Reference imresize along one axis: 1-based positions, P = ceil(W) + 2 taps, a mirrored table. */
+function reference(line: readonly number[], outputSize: number, scale: number): number[] {
   const [width, stretch] = scale < 1 ? [4 / scale, scale] : [4, 1]
   return Array.from({ length: outputSize }, (_, j) => {
     const u = (j + 1) / scale + 0.5 * (1 - 1 / scale)
@@ -52,12 +52,12 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, wit
 }
 
 describe('imresize', () => {
-  test('agrees with its definition at every scale, also where the image is smaller than the kernel', () => {
+  test('matches the reference at various scales, including images smaller than the kernel', () => {
     for (const scale of [1 / 4, 1 / 3, 1 / 2, 0.37, 2 / 3, 0.9, 1, 1.3, 2, 4]) {
       for (const size of [1, 3, 16, 29]) {
         const values = [...noise(1, 1, size, size).data]
         const image = { ...lineOf(values), height: 1 }
-        const expected = direct(values, Math.ceil(size * scale), scale)
+        const expected = reference(values, Math.ceil(size * scale), scale)
         const { data, width } = imresize(image, scale)
         expect(width).toBe(expected.length)
         expectClose(data.subarray(0, width), expected, 3e-7)
@@ -65,7 +65,7 @@ describe('imresize', () => {
     }
   })
 
-  test('has the published weights inside', () => {
+  test('has the published weights in the interior', () => {
     const impulse = (size: number) => lineOf(Array.from({ length: size }, (_, i) => (i === size / 2 ? 1 : 0)))
     const halves = [...imresize(impulse(32), 1 / 2).data].filter((weight) => weight !== 0)
     expect(halves).toEqual([-0.01171875, 0.11328125, 0.43359375, -0.03515625])
@@ -73,14 +73,14 @@ describe('imresize', () => {
     expectClose(quarters, [-0.010986328, 0.097412109, 0.181884766, -0.018310547], 5e-10)
   })
 
-  test('treats rows and columns alike, and every channel by itself', () => {
+  test('treats rows and columns alike, and each channel independently', () => {
     const image = noise(2, 18, 18)
-    const turned = {
+    const transposed = {
       ...image,
       data: image.data.map((_, i) => image.data[i - (i % 324) + (i % 18) * 18 + Math.floor((i % 324) / 18)]!),
     }
     const a = imresize(image, 1 / 3)
-    const b = imresize(turned, 1 / 3)
+    const b = imresize(transposed, 1 / 3)
     expect([a.channels, a.height, a.width]).toEqual([2, 6, 6])
     expectClose(
       b.data,
@@ -91,19 +91,19 @@ describe('imresize', () => {
     expect(imresize(second, 1 / 3).data).toEqual(a.data.slice(36))
   })
 
-  test('rounds 8-bit images after each pass, halves away from zero', () => {
+  test('rounds 8-bit images after each pass, half away from zero', () => {
     const image = bytes(1, 24, 36)
     const level = (value: number) => Math.min(Math.max(Math.floor(value + 0.5), 0), 255)
     const at = (y: number, x: number) => Math.round(image.data[y * 36 + x]! * 255)
     const columns = Array.from({ length: 36 }, (_, x) =>
-      direct(
+      reference(
         Array.from({ length: 24 }, (_, y) => at(y, x)),
         12,
         0.5,
       ).map(level),
     )
     const expected = Array.from({ length: 12 }, (_, y) =>
-      direct(
+      reference(
         columns.map((column) => column[y]!),
         18,
         0.5,
@@ -117,26 +117,26 @@ describe('imresize', () => {
     expect(unrounded).not.toEqual(data)
   })
 
-  test('saturates 8-bit images at both ends', () => {
+  test('clamps 8-bit images at both ends', () => {
     const steps = lineOf([0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
     const { data } = imresize(steps, 3, { rounding: 'uint8' })
     expect([Math.min(...data), Math.max(...data)]).toEqual([0, 1])
     expect(Math.max(...imresize(steps, 3).data)).toBeGreaterThan(1)
   })
 
-  test('shrinks without antialiasing where that is asked for', () => {
+  test('shrinks without antialiasing if disabled', () => {
     const image = lineOf([0, 0, 0, 0, 1, 0, 0, 0, 0, 0])
     expect([...imresize(image, 1 / 2, { antialias: false }).data]).toEqual([0, -0.0625, 0.5625, 0, 0])
   })
 
-  test('a scale that is not above 0 is refused', () => {
+  test('a scale that is not positive is rejected', () => {
     for (const scale of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => imresize(noise(1, 4, 4), scale)).toThrow(RestoreError)
   })
 })
 
 describe('resizeTo', () => {
-  test('keeps constant images and sizes with every method', () => {
+  test('preserves constant images with every method, and images at unchanged size', () => {
     const flat: Image = { channels: 3, height: 9, width: 14, data: new Float32Array(378).fill(0.25) }
     for (const method of resizeMethods) {
       for (const size of [
@@ -153,7 +153,7 @@ describe('resizeTo', () => {
     }
   })
 
-  test('area is the mean of what a pixel covers', () => {
+  test('area averages what each output pixel covers', () => {
     const image = lineOf([1, 2, 3, 4, 5, 6])
     expectClose(resizeTo(image, { height: 1, width: 2 }, { method: 'area' }).data, [2, 5], 1e-6)
     expectClose(
@@ -172,7 +172,7 @@ describe('resizeTo', () => {
     ])
   })
 
-  test('linear and Lanczos have their kernels’ weights', () => {
+  test('linear and Lanczos use their kernels’ weights', () => {
     expect([...resizeTo(lineOf([0, 1]), { height: 1, width: 4 }, { method: 'linear' }).data]).toEqual([
       0, 0.25, 0.75, 1,
     ])
@@ -184,7 +184,7 @@ describe('resizeTo', () => {
     expect(data[8]).toBeCloseTo(weight(0.25) / sum, 6)
   })
 
-  test('rounds after the pass that shrinks more, then after the other', () => {
+  test('rounds after each pass, starting with the axis that shrinks more', () => {
     const rounding = 'uint8'
     for (const [height, width] of [
       [7, 10],
@@ -199,13 +199,13 @@ describe('resizeTo', () => {
     }
   })
 
-  test('a size below one pixel is refused', () => {
+  test('a size below one pixel is rejected', () => {
     expect(() => resizeTo(noise(1, 4, 4), { height: 0, width: 4 })).toThrow('at least 1 px, got 4 to 0 px')
     expect(() => resizeTo(noise(1, 4, 4), { height: 2, width: 1.5 })).toThrow(RestoreError)
   })
 })
 
-test('indices beyond an edge repeat it or mirror at it, however far', () => {
+test('borderIndex clamps or mirrors indices at any distance beyond an edge', () => {
   const indices = [-7, -2, -1, 0, 2, 3, 4, 9]
   expect(indices.map((i) => borderIndex(i, 3, 'clamp'))).toEqual([0, 0, 0, 0, 2, 2, 2, 2])
   expect(indices.map((i) => borderIndex(i, 3, 'mirror'))).toEqual([0, 1, 0, 0, 2, 2, 1, 2])

@@ -1,4 +1,5 @@
-// Resizing as MATLAB's imresize does it, which defines the low-resolution images of super-resolution benchmarks; also area and nearest.
+// Resizes like MATLAB's imresize, which defines the low-resolution images of super-resolution benchmarks;
+// also area and nearest.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
@@ -18,15 +19,15 @@ import {
 export const resizeMethods = [...kernelNames, 'area', 'nearest'] as const
 export type ResizeMethod = (typeof resizeMethods)[number]
 
-/** 'uint8' rounds (half away from zero) and saturates each pass to 255ths, as MATLAB does with 8-bit images. */
+/** 'uint8' rounds each pass half away from zero and clamps it to 0..255, as MATLAB does with 8-bit images. */
 export type Rounding = 'none' | 'uint8'
 
 export interface ResizeOptions {
-  /** 'bicubic' where it is left out. */
+  /** @default 'bicubic' */
   readonly method?: ResizeMethod
-  /** Whether kernels widen where the image shrinks; true where it is left out. */
+  /** Whether kernels widen when the image shrinks. @default true */
   readonly antialias?: boolean
-  /** 'none' where it is left out. */
+  /** @default 'none' */
   readonly rounding?: Rounding
 }
 
@@ -49,7 +50,7 @@ function tapsOf(
   return method === 'area' ? areaTaps(inputSize, outputSize) : nearestTaps(inputSize, outputSize)
 }
 
-/** MATLAB's `imresize(image, scale)`: each side becomes ceil(side · scale). */
+/** Resizes like MATLAB's `imresize(image, scale)`: each side becomes ceil(side · scale). */
 export function imresize(image: Image, scale: number, options: ResizeOptions = {}): Image {
   if (!(scale > 0 && Number.isFinite(scale))) {
     throw new RestoreError('usage', `resize: expected a scale above 0, got ${scale}`)
@@ -58,19 +59,19 @@ export function imresize(image: Image, scale: number, options: ResizeOptions = {
   return resample(image, { rows: taps(image.height), columns: taps(image.width) }, options.rounding)
 }
 
-/** MATLAB's `imresize(image, [height width])`. */
+/** Resizes like MATLAB's `imresize(image, [height width])`. */
 export function resizeTo(image: Image, { height, width }: Size, options: ResizeOptions = {}): Image {
   const taps = (from: number, to: number) => tapsOf(from, to, to / from, options)
   const rows = taps(image.height, height)
   const columns = taps(image.width, width)
-  // MATLAB treats the axis that shrinks more first, which matters where passes are rounded.
+  // MATLAB resizes the axis that shrinks more first, which matters when passes are rounded.
   if (options.rounding !== 'uint8' || height / image.height <= width / image.width)
     return resample(image, { rows, columns }, options.rounding)
   const narrowed = resample(image, { rows: identityTaps(image.height), columns }, 'uint8')
   return resample(narrowed, { rows, columns: identityTaps(width) }, 'uint8')
 }
 
-/** Applies weights along the rows' axis, then along the columns' axis. */
+/** Applies row taps vertically, then column taps horizontally. */
 export function resample(
   image: Image,
   { rows, columns }: { readonly rows: Taps; readonly columns: Taps },
@@ -79,22 +80,22 @@ export function resample(
   const height = rows.starts.length
   const width = columns.starts.length
   const isRounded = rounding === 'uint8'
-  // Whole numbers, so that halves are exact.
+  // Integers, so that halves are exact.
   const source = isRounded ? image.data.map((value) => roundHalfUp(255 * value)) : image.data
   const data = new Float32Array(image.channels * height * width)
-  const down = groupTaps(rows)
-  const along = groupTaps(columns)
+  const down = padTaps(rows)
+  const along = padTaps(columns)
   const line = paddedLine(along)
   const pixels = image.height * image.width
   for (let c = 0; c < image.channels; c++) {
     const plane = source.subarray(c * pixels, (c + 1) * pixels)
     for (let y = 0; y < height; y++) {
       sumRows(plane, down, y, line.middle)
-      if (isRounded) saturate(line.middle)
+      if (isRounded) roundAndClamp(line.middle)
       fillBorders(line, along)
       const out = data.subarray((c * height + y) * width, (c * height + y + 1) * width)
-      sumAlong(line, along, out)
-      if (isRounded) saturate(out)
+      sumColumns(line, along, out)
+      if (isRounded) roundAndClamp(out)
     }
   }
   return {
@@ -105,8 +106,8 @@ export function resample(
   }
 }
 
-/** The same taps in groups of four, the last filled up with weights of 0. */
-function groupTaps(taps: Taps): Taps {
+/** Pads the taps to a multiple of four with weights of 0. */
+function padTaps(taps: Taps): Taps {
   const count = 4 * Math.ceil(taps.count / 4)
   const weights = new Float64Array(taps.starts.length * count)
   for (let j = 0; j < taps.starts.length; j++)
@@ -114,7 +115,9 @@ function groupTaps(taps: Taps): Taps {
   return { ...taps, count, weights }
 }
 
-/** out[x] = sum of weighted rows; four rows at a time, so that each sum is stored once for four products. */
+/**
+ * Computes out[x] as the weighted sum of rows, four rows at a time to store each sum once per four products.
+ */
 function sumRows(plane: Float32Array, taps: Taps, y: number, out: Float64Array): void {
   const { inputSize, count, starts, weights, border } = taps
   const width = out.length
@@ -135,7 +138,7 @@ function sumRows(plane: Float32Array, taps: Taps, y: number, out: Float64Array):
   }
 }
 
-/** A row with room for what its taps need beyond both ends. */
+/** A row padded for the taps that reach beyond its ends. */
 interface PaddedLine {
   readonly before: number
   readonly all: Float64Array
@@ -155,7 +158,7 @@ function fillBorders({ before, all, middle }: PaddedLine, { inputSize, border }:
     all[i] = middle[borderIndex(i - before, inputSize, border)]!
 }
 
-function sumAlong({ before, all }: PaddedLine, { count, starts, weights }: Taps, out: Float32Array): void {
+function sumColumns({ before, all }: PaddedLine, { count, starts, weights }: Taps, out: Float32Array): void {
   for (let x = 0; x < out.length; x++) {
     let from = starts[x]! + before
     let a = 0
@@ -172,32 +175,32 @@ function sumAlong({ before, all }: PaddedLine, { count, starts, weights }: Taps,
   }
 }
 
-/** Half away from zero for what is not negative; the rest saturates at 0. */
+/** Rounds half up, which equals half away from zero for values ≥ 0; negative ones are clamped anyway. */
 function roundHalfUp(value: number): number {
   return Math.floor(value + 0.5)
 }
 
-function saturate(values: Float32Array | Float64Array): void {
+function roundAndClamp(values: Float32Array | Float64Array): void {
   for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(roundHalfUp(values[i]!), 0), 255)
 }
 
 export const resize = defineDegradation({
   name: 'resize',
-  summary: 'resizing as MATLAB’s imresize; area as OpenCV',
-  source: 'MATLAB imresize, by which super-resolution benchmarks are made',
+  summary: 'resizing like MATLAB’s imresize; area like OpenCV',
+  source: 'MATLAB imresize, which super-resolution benchmarks are made with',
   parameters: {
     scale: {
       type: 'number',
-      summary: 'factor of both sides, rounded up to whole pixels',
+      summary: 'scale factor; sides are rounded up to whole pixels',
       unit: '',
       minimum: 0.01,
       maximum: 16,
       default: 0.5,
     },
-    method: { type: 'choice', summary: 'kernel', choices: resizeMethods, default: 'bicubic' },
+    method: { type: 'choice', summary: 'interpolation kernel', choices: resizeMethods, default: 'bicubic' },
     antialias: {
       type: 'choice',
-      summary: 'whether kernels widen where the image shrinks',
+      summary: 'whether kernels widen when the image shrinks',
       choices: ['on', 'off'],
       default: 'on',
     },
@@ -209,7 +212,7 @@ export const resize = defineDegradation({
     },
     back: {
       type: 'choice',
-      summary: 'whether the result is resized to the size the image had',
+      summary: 'whether to resize the result back to the original size',
       choices: ['off', 'on'],
       default: 'off',
     },

@@ -1,4 +1,5 @@
-// What all degradations of scenes share: pure, of one size, the same for one seed; and what each does to light.
+// Properties that all scene degradations share (pure, size-preserving, deterministic), and the effect of each
+// on light.
 
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
@@ -14,7 +15,7 @@ import { rain, snow } from './rainAndSnow.ts'
 import { raindrops } from './raindrops.ts'
 import { wild } from './wild.ts'
 
-/** Waves, a bright upper and a darker lower half. */
+/** Waves, with a bright upper and a darker lower half. */
 function scene(width: number, height: number, channels: number): Image {
   const data = new Float32Array(channels * height * width)
   for (let i = 0; i < data.length; i++) {
@@ -26,7 +27,7 @@ function scene(width: number, height: number, channels: number): Image {
   return { width, height, channels, data }
 }
 
-/** The middle of each range, first choice by default. */
+/** Middle of each parameter's default range. */
 function middle<P extends Parameters>(parameters: P): Drawn<P> {
   const values = Object.entries(parameters).map(([name, parameter]) => {
     if (parameter.type === 'choice' || typeof parameter.default === 'number') return [name, parameter.default]
@@ -73,7 +74,7 @@ function mean(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
-/** Of the image of each kind for seed 1. */
+/** Digest of each kind's result for seed 1. */
 const digests: Readonly<Record<string, string>> = {
   haze: 'ba8b6742cd94',
   holes: 'c88bfbfd06d2',
@@ -88,7 +89,7 @@ const digests: Readonly<Record<string, string>> = {
 }
 
 describe.each(kinds)('$name', ({ name, apply }) => {
-  test('gives the bits it always gave for a seed, and others for another', () => {
+  test('is bit-identical to its golden digest, and differs for another seed', () => {
     const image = scene(53, 41, 3)
     const before = digest(image)
     expect(digest(apply(image, 1))).toBe(digests[name])
@@ -120,7 +121,7 @@ const image = scene(128, 96, 3)
 const apply = <P extends Parameters>(degradation: Degradation<P>, settings: Partial<Drawn<P>>, seed = 1) =>
   degradation.apply(image, { ...middle(degradation.parameters), ...settings }, counterRandom(seed)).data
 
-test('rain brightens, more with more of it, and leaves the image alone with none', () => {
+test('rain brightens with its amount, and an amount of 0 changes nothing', () => {
   const before = mean(image.data)
   const light = apply(rain, { amount: 20, veil: 0.1 })
   const heavy = apply(rain, { amount: 120, veil: 0.3 })
@@ -129,7 +130,7 @@ test('rain brightens, more with more of it, and leaves the image alone with none
   expect(apply(rain, { amount: 0, veil: 0 })).toEqual(image.data)
 })
 
-test('rain is as slanted as asked: the picture changes less along it than across', () => {
+test('rain follows its angle: the image varies less along the streaks than across', () => {
   const streaks = apply(rain, { amount: 60, veil: 0, angle: 45 }).map((value, i) => value - image.data[i]!)
   const change = (step: number) => {
     let sum = 0
@@ -140,7 +141,7 @@ test('rain is as slanted as asked: the picture changes less along it than across
   expect(change(1)).toBeLessThan(0.6 * change(-1))
 })
 
-test('additive rain adds: what it does is the same wherever there is room above', () => {
+test('additive rain adds the same amount regardless of brightness, up to clipping', () => {
   const flat = (value: number): Image => ({ ...image, data: image.data.map(() => value) })
   const drawn = { ...middle(rain.parameters), veil: 0, blend: 'additive', opacity: 0.4 } as const
   const [dark, brighter] = [0.1, 0.3].map((value) => rain.apply(flat(value), drawn, counterRandom(5)).data)
@@ -149,7 +150,7 @@ test('additive rain adds: what it does is the same wherever there is room above'
   })
 })
 
-test('snow and haze move the picture towards their light and take contrast away', () => {
+test('snow brightens; haze blends towards its light and reduces contrast', () => {
   const deviation = (data: Float32Array) =>
     Math.sqrt(mean(data.map((value) => value * value)) - mean(data) ** 2)
   expect(mean(apply(snow, {}))).toBeGreaterThan(mean(image.data) + 0.02)
@@ -161,11 +162,11 @@ test('snow and haze move the picture towards their light and take contrast away'
   expect(apply(haze, { density: 0 })).toEqual(image.data)
 })
 
-test('low light takes as many stops as asked, and its noise has the variance asked for', () => {
+test('low light has the given exposure and noise variance', () => {
   const flat: Image = { ...image, data: image.data.map(() => 0.5) }
   const settings = { ...middle(lowLight.parameters), gamma: 1, warmth: 0, stops: 1 }
   const clean = lowLight.apply(flat, { ...settings, shot: 0, read: 0 }, counterRandom(1)).data
-  // sRGB of half the light of 0.5 sRGB.
+  // sRGB value of half the linear light of sRGB 0.5.
   expect(mean(clean)).toBeCloseTo(0.3612, 3)
   const gray: Image = { ...flat, channels: 1, data: flat.data.slice(0, 128 * 96) }
   const noisy = lowLight.apply(gray, { ...settings, shot: 0.002, read: 2.55 }, counterRandom(1)).data
@@ -175,7 +176,7 @@ test('low light takes as many stops as asked, and its noise has the variance ask
   expect(variance / (0.002 * 0.107 + 0.01 ** 2)).toBeLessThan(1.1)
 })
 
-test('warm light has more red and less blue', () => {
+test('warmth adds red and removes blue', () => {
   const planes = apply(lowLight, { warmth: 1, shot: 0, read: 0 })
   const cold = apply(lowLight, { warmth: -1, shot: 0, read: 0 })
   const pixels = 128 * 96
@@ -184,7 +185,7 @@ test('warm light has more red and less blue', () => {
 })
 
 test.each(['edge', 'patch', 'foliage'] as const)(
-  'a shadow of the shape %s darkens a part and brightens nothing',
+  'a %s shadow darkens a part and brightens nothing',
   (shape) => {
     const shaded = apply(shadow, { shape, blue: 0, strength: 0.7, softness: 2 })
     const changes = shaded.map((value, i) => value - image.data[i]!)
@@ -195,7 +196,7 @@ test.each(['edge', 'patch', 'foliage'] as const)(
   },
 )
 
-test('raindrops change the pixels under them and no others', () => {
+test('raindrops change only part of the pixels', () => {
   const untouched = apply(raindrops, { amount: 3 }).filter((value, i) => value === image.data[i]).length
   expect(untouched / image.data.length).toBeGreaterThan(0.4)
   expect(untouched / image.data.length).toBeLessThan(0.99)

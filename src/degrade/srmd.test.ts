@@ -12,7 +12,7 @@ function noise(channels: number, height: number, width: number): Image {
 }
 
 describe('dasrBicubic', () => {
-  test('agrees with MATLAB inside the image and repeats edges where MATLAB mirrors', () => {
+  test('matches MATLAB in the interior, and repeats edges where MATLAB mirrors', () => {
     const image = noise(1, 40, 48)
     const official = dasrBicubic(image, 1 / 4)
     const matlab = imresize(image, 1 / 4)
@@ -23,15 +23,15 @@ describe('dasrBicubic', () => {
     expect(difference(0, 5)).toBeGreaterThan(1e-3)
   })
 
-  test('leaves out of every output what the first output weighs with 0', () => {
-    // At 3/4 some outputs need a tap more than the first, and their weights no longer sum to 1.
+  test('drops taps with weight 0 in the first output from every output', () => {
+    // At 3/4 some outputs need one more tap than the first, so their weights do not sum to 1.
     const flat: Image = { channels: 1, height: 1, width: 24, data: new Float32Array(24).fill(1) }
     const { data } = dasrBicubic({ ...flat, height: 24, data: new Float32Array(576).fill(1) }, 3 / 4)
     expect(data[0]).toBeCloseTo(1, 6)
     expect(Math.abs(data[1]! - 1)).toBeGreaterThan(1e-3)
   })
 
-  test('cuts the size down and refuses to reach 0', () => {
+  test('rounds sizes down and rejects a size of 0', () => {
     expect(dasrBicubic(noise(1, 11, 14), 1 / 4)).toMatchObject({ height: 2, width: 3 })
     expect(() => dasrBicubic(noise(1, 3, 8), 1 / 4)).toThrow(
       'expected a result of at least 1 px, got 3 px times 0.25',
@@ -39,7 +39,7 @@ describe('dasrBicubic', () => {
   })
 })
 
-test('s-fold takes the top left pixels', () => {
+test('s-fold keeps the top left pixels', () => {
   const image: Image = {
     channels: 1,
     height: 4,
@@ -50,7 +50,7 @@ test('s-fold takes the top left pixels', () => {
 })
 
 describe('srmd', () => {
-  test('gives 8-bit values and adds noise after shrinking', () => {
+  test('returns 8-bit values and adds noise after downscaling', () => {
     const image = noise(3, 32, 32)
     const options = { kernel: isotropicGaussian(21, 1.5), scale: 2, downsampling: 'bicubic' } as const
     const clean = srmdImage(image, { ...options, noise: 0 }, counterRandom(1))
@@ -61,7 +61,7 @@ describe('srmd', () => {
     expect(Math.sqrt(error.reduce((sum, e) => sum + e * e, 0) / error.length)).toBeCloseTo(20, -1)
   })
 
-  test('draws kernels and levels within their ranges, the same for the same stream', () => {
+  test('draws kernels and levels reproducibly within their ranges', () => {
     const image = noise(3, 24, 24)
     for (const settings of [
       {},

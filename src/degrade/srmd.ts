@@ -1,5 +1,6 @@
-// The low-resolution images that DASR is trained and tested on: blur, down-sample, add noise, round to 8 bits.
-// Source: The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py; Wang et al., CVPR 2021, section 4.1.
+// Low-resolution images as DASR is trained and tested on: blurred, downsampled, noisy, rounded to 8 bits.
+// Source: The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py; Wang et al., CVPR 2021, section
+// 4.1.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
@@ -26,8 +27,9 @@ function cubic32(x: number): number {
 }
 
 /**
- * MATLAB's bicubic weights with two differences: borders repeat the edge, and the taps that weigh nothing in the first output are left
- * out of all. Computed in float32 as the official code does, since that decides which weights are 0.
+ * Computes MATLAB's bicubic weights with two differences: borders repeat the edge, and taps with weight 0 in
+ * the first output are dropped from all. Uses float32 like the official code, since rounding decides which
+ * weights are 0.
  */
 function officialTaps(inputSize: number, scale: number): Taps {
   const size = Math.trunc(inputSize * scale)
@@ -62,7 +64,7 @@ function officialTaps(inputSize: number, scale: number): Taps {
   return { inputSize, count, starts: starts.map((start) => start + first), weights, border: 'clamp' }
 }
 
-/** DASR's bicubic resizing: each side becomes floor(side · scale). */
+/** Resizes with DASR's bicubic: each side becomes floor(side · scale). */
 export function dasrBicubic(image: Image, scale: number): Image {
   return resample(image, {
     rows: officialTaps(image.height, scale),
@@ -70,7 +72,7 @@ export function dasrBicubic(image: Image, scale: number): Image {
   })
 }
 
-/** The top left pixel of every square of `step` pixels. */
+/** Keeps the top left pixel of every `step` × `step` square. */
 export function subsample({ channels, height, width, data }: Image, step: number): Image {
   const rows = Math.floor(height / step)
   const columns = Math.floor(width / step)
@@ -83,28 +85,28 @@ export function subsample({ channels, height, width, data }: Image, step: number
 }
 
 export interface SrmdOptions {
-  /** None: no blur. */
+  /** Blur kernel; undefined for no blur. */
   readonly kernel: Kernel | undefined
   readonly scale: number
   readonly downsampling: Downsampling
-  /** Deviation of the noise in 0..255. */
+  /** Standard deviation of the noise in 0..255. */
   readonly noise: number
 }
 
-/** Blurs (mirrored at the edges), shrinks by `scale`, adds noise, rounds to 255ths and clamps. */
+/** Blurs (mirrored at the edges), shrinks by `scale`, adds noise, rounds to multiples of 1/255 and clamps. */
 export function srmdImage(
   image: Image,
   { kernel, scale, downsampling, noise }: SrmdOptions,
   random: Random,
 ): Image {
   const blurred = kernel ? blurImage(image, kernel) : image
-  const small = downsampling === 'bicubic' ? dasrBicubic(blurred, 1 / scale) : subsample(blurred, scale)
-  const noisy = noise > 0 ? addGaussianNoise(small, noise, random) : small
+  const downscaled = downsampling === 'bicubic' ? dasrBicubic(blurred, 1 / scale) : subsample(blurred, scale)
+  const noisy = noise > 0 ? addGaussianNoise(downscaled, noise, random) : downscaled
   const data = noisy.data.map((value) => Math.min(Math.max(roundHalfEven(fround(255 * value)), 0), 255) / 255)
   return { ...noisy, data }
 }
 
-const sigmas = { type: 'number', unit: 'px', minimum: 0, maximum: 20 } as const
+const sigmaParameter = { type: 'number', unit: 'px', minimum: 0, maximum: 20 } as const
 
 const srmdParameters = {
   kernel: {
@@ -114,19 +116,20 @@ const srmdParameters = {
     default: 'iso',
   },
   sigma: {
-    ...sigmas,
-    summary: 'deviation of the iso kernel, and of the aniso one along its axis; 0 for no blur',
+    ...sigmaParameter,
+    summary:
+      'standard deviation of the iso kernel, or of the aniso kernel along its axis; iso with 0 disables the blur',
     default: [0.2, 4],
   },
   sigma2: {
-    ...sigmas,
-    summary: 'deviation of the aniso kernel across its axis',
+    ...sigmaParameter,
+    summary: 'standard deviation of the aniso kernel across its axis',
     minimum: 0.05,
     default: [0.2, 4],
   },
   angle: {
     type: 'number',
-    summary: 'direction of the axis, from right towards down',
+    summary: 'axis direction of the aniso kernel, clockwise from the right',
     unit: 'degrees',
     minimum: -360,
     maximum: 360,
@@ -134,7 +137,7 @@ const srmdParameters = {
   },
   size: {
     type: 'number',
-    summary: 'side of the kernel',
+    summary: 'kernel side',
     unit: 'px',
     minimum: 1,
     maximum: 255,
@@ -143,7 +146,7 @@ const srmdParameters = {
   },
   scale: {
     type: 'number',
-    summary: 'how many times smaller the result is',
+    summary: 'downscaling factor',
     unit: '',
     minimum: 1,
     maximum: 16,
@@ -158,7 +161,7 @@ const srmdParameters = {
   },
   noise: {
     type: 'number',
-    summary: 'deviation of the noise on the small image',
+    summary: 'standard deviation of the noise on the small image',
     unit: '0..255',
     minimum: 0,
     maximum: 255,
@@ -168,7 +171,7 @@ const srmdParameters = {
 
 export const srmd = defineDegradation({
   name: 'srmd',
-  summary: 'DASR’s blind super-resolution: Gaussian blur, bicubic shrinking, noise, 8 bits',
+  summary: 'DASR’s degradation for blind super-resolution: Gaussian blur, bicubic downscaling, noise, 8 bits',
   source: 'The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py',
   parameters: srmdParameters,
   apply: (image, { kernel: shape, sigma, sigma2, angle, size, scale, downsampling, noise }, random) => {

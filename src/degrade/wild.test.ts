@@ -19,7 +19,7 @@ function distance(a: Image, b: Image): number {
   return Math.sqrt(a.data.reduce((sum, value, i) => sum + (value - b.data[i]!) ** 2, 0) / a.data.length)
 }
 
-test('Wiener’s filter undoes a blur without noise, and an impulse stays one but for the ratio', () => {
+test('the Wiener filter undoes a noiseless blur, and scales an impulse by the ratio', () => {
   const image = picture(80, 60, 1)
   const kernel = isotropicGaussian(7, 0.9)
   const blurred = blurImage(image, kernel)
@@ -31,7 +31,7 @@ test('Wiener’s filter undoes a blur without noise, and an impulse stays one bu
   expect(weights.reduce((sum, weight) => sum + Math.abs(weight), 0)).toBeCloseTo(0.8, 10)
 })
 
-test('the filter is not flipped: an oblong kernel is undone, too', () => {
+test('the Wiener filter also undoes an asymmetric kernel', () => {
   const kernel = { size: 3, weights: Float64Array.of(0, 0, 0, 0, 0.6, 0.3, 0, 0, 0.1) }
   const image = picture(64, 64, 1)
   const blurred = blurImage(image, kernel)
@@ -51,14 +51,14 @@ test('an under-display PSF sums to 1, is symmetric and has copies beside its cor
   expect([...row.keys()].filter((x) => x > 21 && x < 40 && isPeak(x)).length).toBeGreaterThan(0)
 })
 
-describe('the wild chain', () => {
+describe('wild', () => {
   const apply = (image: Image, seed: number) => wild.apply(image, {}, counterRandom(seed))
 
   test.each([
     [1, 1],
     [7, 5],
     [64, 40],
-  ])('keeps the size of %i x %i, in color and gray, in levels of 1/255', (width, height) => {
+  ])('keeps the size of %i x %i and returns multiples of 1/255, in color and gray', (width, height) => {
     for (const channels of [1, 3]) {
       for (let seed = 0; seed < 8; seed++) {
         const out = apply(picture(width, height, channels), seed)
@@ -68,7 +68,7 @@ describe('the wild chain', () => {
     }
   })
 
-  test('differs from seed to seed and hurts nearly every time', () => {
+  test('differs between seeds and nearly always degrades', () => {
     const image = picture(64, 48, 3)
     const distances = Array.from({ length: 20 }, (_, seed) => distance(apply(image, seed), image))
     expect(new Set(distances).size).toBe(20)

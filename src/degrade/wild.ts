@@ -1,6 +1,7 @@
-// Photos from the wild: the random chain that wild-IR is trained on (Luo et al., arXiv:2404.09732; Algolzw/daclip-uir@c2cc141), blur, resizing,
-// noise and JPEG in shuffled order and three stages. Its under-display PSFs were measured and are not published; ours are made up:
-// the orders of diffraction of a grid of display pixels. Where its kernels leave the size open, ours have the Gaussian's variance.
+// The random degradation chain that wild-IR is trained on (Luo et al., arXiv:2404.09732;
+// Algolzw/daclip-uir@c2cc141): blur, resizing, noise and JPEG in shuffled order and three stages. Its
+// measured under-display PSFs are unpublished, so this file models them as the diffraction orders of a grid
+// of display pixels. Kernels of unspecified size have the Gaussian's variance.
 
 import { exp, sinCos } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
@@ -29,7 +30,7 @@ type Range = readonly [low: number, high: number]
 
 interface BlurOptions {
   readonly probability: number
-  /** Odd sizes, ends included. */
+  /** Range of odd sizes, inclusive. */
   readonly size: Range
   readonly sigma: Range
   readonly sincProbability: number
@@ -54,11 +55,11 @@ function chance(probability: number, random: Random): boolean {
   return random.uniform() < probability
 }
 
-function kernelKind(random: Random): KernelKind {
-  let rest = random.uniform()
+function drawKernelKind(random: Random): KernelKind {
+  let remaining = random.uniform()
   for (const [kind, share] of kernelShares) {
-    rest -= share
-    if (rest < 0) return kind
+    remaining -= share
+    if (remaining < 0) return kind
   }
   return 'iso'
 }
@@ -69,15 +70,15 @@ function drawKernel(kind: KernelKind, size: number, sigmas: Range, random: Rando
   const angle = between(random, -Math.PI, Math.PI)
   const betaGaussian = between(random, 0.5, 2)
   const betaPlateau = between(random, 1, 1.5)
-  const round = covarianceOf(sigma, sigma, 0)
-  const oblong = covarianceOf(sigma, sigma2, angle)
+  const circular = covarianceOf(sigma, sigma, 0)
+  const elliptic = covarianceOf(sigma, sigma2, angle)
   const make: Readonly<Record<KernelKind, () => Kernel>> = {
-    iso: () => roughen(isotropicGaussian(size, sigma), random),
-    aniso: () => roughen(anisotropicGaussian(size, oblong), random),
-    'generalized-iso': () => roughen(generalizedGaussian(size, round, betaGaussian), random),
-    'generalized-aniso': () => roughen(generalizedGaussian(size, oblong, betaGaussian), random),
-    'plateau-iso': () => roughen(plateau(size, round, betaPlateau), random),
-    'plateau-aniso': () => roughen(plateau(size, oblong, betaPlateau), random),
+    iso: () => perturb(isotropicGaussian(size, sigma), random),
+    aniso: () => perturb(anisotropicGaussian(size, elliptic), random),
+    'generalized-iso': () => perturb(generalizedGaussian(size, circular, betaGaussian), random),
+    'generalized-aniso': () => perturb(generalizedGaussian(size, elliptic, betaGaussian), random),
+    'plateau-iso': () => perturb(plateau(size, circular, betaPlateau), random),
+    'plateau-aniso': () => perturb(plateau(size, elliptic, betaPlateau), random),
     defocus: () => disc(2 * sigma),
     box: () => box(1 + 2 * Math.round((Math.sqrt(12 * sigma * sigma + 1) - 1) / 2)),
     line: () => lineMotion(Math.sqrt(12) * sigma, angle),
@@ -86,15 +87,18 @@ function drawKernel(kind: KernelKind, size: number, sigmas: Range, random: Rando
   return make[kind]()
 }
 
-/** Weights times 0.9..1.1 each, of sum 1 again. */
-function roughen({ size, weights }: Kernel, random: Random): Kernel {
+/** Multiplies each weight by 0.9..1.1 at random and renormalizes. */
+function perturb({ size, weights }: Kernel, random: Random): Kernel {
   return normalize(
     size,
     weights.map((weight) => weight * between(random, 0.9, 1.1)),
   )
 }
 
-/** What a camera under a display sees of a point: a sharp core, weaker copies where the grid of pixels diffracts it, and a veil. */
+/**
+ * Point spread of a camera under a display: a sharp core, weaker copies from diffraction at the pixel grid,
+ * and a veil.
+ */
 export function underDisplayPsf(random: Random): Kernel {
   const size = 41
   const center = size >> 1
@@ -108,10 +112,10 @@ export function underDisplayPsf(random: Random): Kernel {
     const x = (i % size) - center
     const y = Math.floor(i / size) - center
     let sum = (1 - orders - veil) * spot(x, y, core) + veil * spot(x, y, 8)
-    // Orders along the two axes of the grid; those across it are too weak to see.
+    // Only orders along the grid's axes; diagonal ones are too weak to see.
     for (const order of [-2, -1, 1, 2]) {
       const share = (orders / 4) * (order * order === 1 ? 0.8 : 0.2)
-      // Red and blue are diffracted by different angles, so that the copies are smeared.
+      // Diffraction angles depend on wavelength, which smears the copies.
       const smear = core * (1 + 0.6 * Math.abs(order))
       sum += share * 2 * (spot(x - order * step, y, smear) + spot(x, y - order * step, smear))
     }
@@ -120,13 +124,13 @@ export function underDisplayPsf(random: Random): Kernel {
   return normalize(size, weights)
 }
 
-/** The kernel that undoes another one by Wiener's filter conj(H) / (|H|² + ratio), as far as 31 px [63 63]. */
+/** Wiener deconvolution kernel conj(H) / (|H|² + ratio), truncated to 31 px around the origin [63 63]. */
 export function wienerKernel({ size, weights }: Kernel, ratio: number): Kernel {
   const n = 64
   const roots = Array.from({ length: n }, (_, j) => sinCos((2 * Math.PI * j) / n))
   const sin = Float64Array.from(roots, ([value]) => value)
   const cos = Float64Array.from(roots, ([, value]) => value)
-  // Along y, then along x, forth and back by the sums themselves: n is small.
+  // Direct DFTs along both axes, forward and back, since n is small.
   const re = new Float64Array(n * n)
   const im = new Float64Array(n * n)
   for (let i = 0; i < weights.length; i++) {
@@ -137,7 +141,7 @@ export function wienerKernel({ size, weights }: Kernel, ratio: number): Kernel {
   for (const along of [1, n]) fourierLines(re, im, along, { sin, cos })
   for (let i = 0; i < re.length; i++) {
     const scale = 1 / ((re[i]! * re[i]! + im[i]! * im[i]! + ratio) * n * n)
-    // Conjugated twice: for the filter, and for a forward transform to be the inverse one.
+    // conj(H) and the conjugation that turns the forward transform into the inverse cancel out.
     re[i] = re[i]! * scale
     im[i] = im[i]! * scale
   }
@@ -157,7 +161,7 @@ interface Roots {
   readonly cos: Float64Array
 }
 
-/** Discrete Fourier transforms along rows (`along` 1) or columns (`along` n) of [n n], in place. */
+/** Discrete Fourier transforms along rows (`along` = 1) or columns (`along` = n) of [n n], in place. */
 function fourierLines(re: Float64Array, im: Float64Array, along: number, { sin, cos }: Roots): void {
   const n = cos.length
   const across = along === 1 ? n : 1
@@ -184,7 +188,7 @@ function fourierLines(re: Float64Array, im: Float64Array, along: number, { sin, 
   }
 }
 
-/** Blur by one of the kernels or a sinc; else, now and then, what a display in front of the camera does. */
+/** Blurs with a random kernel or a sinc; if skipped, applies an under-display PSF with probability 0.2. */
 function blurStep({ probability, size: [low, high], sigma, sincProbability }: BlurOptions): Degrade {
   return (image, random) => {
     if (!chance(probability, random)) {
@@ -197,13 +201,13 @@ function blurStep({ probability, size: [low, high], sigma, sincProbability }: Bl
         sincFilter(size, between(random, size < 13 ? Math.PI / 3 : Math.PI / 5, Math.PI)),
       )
     }
-    const kernel = drawKernel(kernelKind(random), size, sigma, random)
+    const kernel = drawKernel(drawKernelKind(random), size, sigma, random)
     const blurred = blurImage(image, kernel)
     return size < 8 && chance(0.1, random) ? deconvolve(blurred, kernel, random) : blurred
   }
 }
 
-/** Sharpened too much, as software does: rings. */
+/** Over-sharpens by deconvolution, which leaves ringing. */
 function deconvolve(blurred: Image, kernel: Kernel, random: Random): Image {
   const sharp = blurImage(blurred, wienerKernel(kernel, 0.006))
   if (!chance(0.1, random)) return sharp
@@ -227,7 +231,7 @@ function jpegStep(probability: number, [low, high]: Range): Degrade {
     chance(probability, random) ? compressJpeg(image, low + random.integer(high - low + 1), '4:2:0') : image
 }
 
-/** To a size that depends on the image as it is by then. */
+/** Resizes to a size computed from the current image. */
 function resizeStep(sizeFor: (image: Image, random: Random) => { height: number; width: number }): Degrade {
   return (image, random) => {
     const size = sizeFor(image, random)
@@ -236,12 +240,12 @@ function resizeStep(sizeFor: (image: Image, random: Random) => { height: number;
   }
 }
 
-function inAnyOrder(steps: readonly Degrade[]): Degrade {
+function applyShuffled(steps: readonly Degrade[]): Degrade {
   return (image, random) => {
-    const rest = [...steps]
+    const remaining = [...steps]
     let current = image
-    while (rest.length > 0) {
-      const [step] = rest.splice(random.integer(rest.length), 1)
+    while (remaining.length > 0) {
+      const [step] = remaining.splice(random.integer(remaining.length), 1)
       current = step!(current, random)
     }
     return current
@@ -250,8 +254,8 @@ function inAnyOrder(steps: readonly Degrade[]): Degrade {
 
 export const wild = defineDegradation({
   name: 'wild',
-  summary: 'a random chain of blur, resizing, noise and JPEG, as photos from the web have behind them',
-  source: 'wild-IR, arXiv:2404.09732: random_degrade with all its chances; under-display PSFs made up',
+  summary: 'a random chain of blur, resizing, noise and JPEG, like that of photos from the web',
+  source: 'wild-IR, arXiv:2404.09732: random_degrade with its probabilities; under-display PSFs are modeled',
   parameters: {},
   apply(image, _drawn, random) {
     const { width, height } = image
@@ -261,7 +265,7 @@ export const wild = defineDegradation({
       noiseStep(0.4),
       jpegStep(0.4, [60, 95]),
     ]
-    const away = resizeStep((current, source) => {
+    const resizeAway = resizeStep((current, source) => {
       const scale = 1 / between(source, 0.5, 1.4)
       const scaled = (side: number) => Math.max(Math.round(side * scale), 1)
       return { height: scaled(current.height), width: scaled(current.width) }
@@ -274,8 +278,12 @@ export const wild = defineDegradation({
       blurStep({ probability: 0.8, size: [5, 19], sigma: [0.2, 1], sincProbability: 0.8 }),
       jpegStep(0.4, [80, 100]),
     ]
-    const back = resizeStep(() => ({ height, width }))
-    const stages = [isResized ? [...first, away] : first, second, isResized ? [...third, back] : third]
-    return in8Bits(stages.reduce((current, steps) => inAnyOrder(steps)(current, random), image))
+    const resizeBack = resizeStep(() => ({ height, width }))
+    const stages = [
+      isResized ? [...first, resizeAway] : first,
+      second,
+      isResized ? [...third, resizeBack] : third,
+    ]
+    return in8Bits(stages.reduce((current, steps) => applyShuffled(steps)(current, random), image))
   },
 })

@@ -1,15 +1,16 @@
-// Correlation of images with kernels by Fourier transforms of tiles (overlap-save): for a kernel of 21 × 21 about ten times faster than its sum.
+// Correlates images with kernels by FFT of tiles (overlap-save); about ten times faster than direct sums for
+// 21 × 21 kernels.
 
 import { sinCos } from '../../core/exactMath.ts'
 
-/** A square of complex numbers, n by n. */
-interface Square {
+/** Complex matrix [n n]. */
+interface ComplexMatrix {
   readonly n: number
   readonly re: Float64Array
   readonly im: Float64Array
 }
 
-function emptySquare(n: number): Square {
+function zeroMatrix(n: number): ComplexMatrix {
   return { n, re: new Float64Array(n * n), im: new Float64Array(n * n) }
 }
 
@@ -24,8 +25,8 @@ function rootsOfUnity(n: number): Roots {
   return { sin: Float64Array.from(angles, ([sin]) => sin), cos: Float64Array.from(angles, ([, cos]) => cos) }
 }
 
-/** Sums and differences of neighboring rows; their own inverse but for a factor 2. */
-function halve({ n, re, im }: Square): void {
+/** Replaces pairs of rows by their sum and difference; its own inverse up to a factor of 2. */
+function butterflyPairs({ n, re, im }: ComplexMatrix): void {
   for (let row = 0; row < n; row += 2) {
     const end = (row + 1) * n
     for (let a = row * n, b = a + n; a < end; a++, b++) {
@@ -41,8 +42,8 @@ function halve({ n, re, im }: Square): void {
   }
 }
 
-/** One step of radix 4 on the rows row, row + q, row + 2q, row + 3q. */
-function splitRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
+/** One radix-4 butterfly on rows `row`, `row` + q, `row` + 2q and `row` + 3q. */
+function butterfly4({ n, re, im }: ComplexMatrix, { cos, sin }: Roots, row: number, q: number): void {
   const j = ((row & (q - 1)) * n) / (4 * q)
   const w1r = cos[j]!
   const w1i = sin[j]!
@@ -74,8 +75,8 @@ function splitRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: n
   }
 }
 
-/** Undoes {@link splitRows}, but for a factor 4. */
-function joinRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: number): void {
+/** Inverse of {@link butterfly4} up to a factor of 4. */
+function inverseButterfly4({ n, re, im }: ComplexMatrix, { cos, sin }: Roots, row: number, q: number): void {
   const j = ((row & (q - 1)) * n) / (4 * q)
   const w1r = cos[j]!
   const w1i = sin[j]!
@@ -109,64 +110,71 @@ function joinRows({ n, re, im }: Square, { cos, sin }: Roots, row: number, q: nu
   }
 }
 
-/** Transforms every column in place; frequencies come in an order that only {@link restoreColumns} knows. */
-function transformColumns(square: Square, roots: Roots): void {
-  const { n } = square
+/**
+ * Transforms every column in place; frequencies are in permuted order, as
+ * {@link inverseTransformColumns} expects.
+ */
+function transformColumns(matrix: ComplexMatrix, roots: Roots): void {
+  const { n } = matrix
   let q = n / 4
   for (; q >= 1; q /= 4)
-    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) splitRows(square, roots, row, q)
-  if (q === 0.5) halve(square)
+    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) butterfly4(matrix, roots, row, q)
+  if (q === 0.5) butterflyPairs(matrix)
 }
 
-/** Undoes {@link transformColumns}, but for a factor n. */
-function restoreColumns(square: Square, roots: Roots): void {
-  const { n } = square
+/** Inverse of {@link transformColumns} up to a factor of n. */
+function inverseTransformColumns(matrix: ComplexMatrix, roots: Roots): void {
+  const { n } = matrix
   const isOdd = Math.clz32(n) % 2 === 0
-  if (isOdd) halve(square)
+  if (isOdd) butterflyPairs(matrix)
   for (let q = isOdd ? 2 : 1; q < n; q *= 4)
-    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) joinRows(square, roots, row, q)
+    for (let row = 0; row < n; row++) if ((row & (4 * q - 1)) < q) inverseButterfly4(matrix, roots, row, q)
 }
 
 function transpose(values: Float64Array, n: number): void {
   for (let y = 0; y < n; y++) {
     for (let x = y + 1; x < n; x++) {
-      const kept = values[y * n + x]!
+      const swapped = values[y * n + x]!
       values[y * n + x] = values[x * n + y]!
-      values[x * n + y] = kept
+      values[x * n + y] = swapped
     }
   }
 }
 
-/** Side of the tiles, and what turns a tile into its correlation with one kernel. */
+/** Correlates pairs of tiles with one kernel. */
 export interface Correlator {
+  /** Side of a tile in pixels. */
   readonly tile: number
-  /** Rows and columns of a tile, from the first, that come out right: tile − size + 1. */
+  /** Number of leading rows and columns of a tile that are valid afterwards: tile − size + 1. */
   readonly valid: number
-  /** Two real tiles, which `correlate` changes in place. */
+  /** Two real tiles, which `correlate` replaces in place. */
   readonly pair: readonly [Float64Array, Float64Array]
   readonly correlate: () => void
 }
 
-/** For a kernel [size size]: output (y, x) is the sum of kernel(i, j) · input(y + i, x + j). */
+/**
+ * Creates a correlator for a kernel [size size]: output (y, x) is the sum of kernel(i, j) · input(y + i, x +
+ * j).
+ */
 export function correlator(size: number, weights: Float64Array): Correlator {
   let n = 32
   while (n < 4 * size) n *= 2
   const roots = rootsOfUnity(n)
-  const transform = (square: Square) => {
-    transformColumns(square, roots)
-    transpose(square.re, n)
-    transpose(square.im, n)
-    transformColumns(square, roots)
+  const transform = (matrix: ComplexMatrix) => {
+    transformColumns(matrix, roots)
+    transpose(matrix.re, n)
+    transpose(matrix.im, n)
+    transformColumns(matrix, roots)
   }
-  const spectrum = emptySquare(n)
+  const spectrum = zeroMatrix(n)
   weights.forEach((weight, i) => {
     const y = Math.floor(i / size)
     const x = i % size
     spectrum.re[((n - y) % n) * n + ((n - x) % n)] = weight / (n * n)
   })
   transform(spectrum)
-  // One real tile is the real part and another the imaginary part: a real kernel keeps them apart.
-  const work = emptySquare(n)
+  // Two real tiles serve as real and imaginary part, which a real kernel does not mix.
+  const work = zeroMatrix(n)
   const correlate = () => {
     const { re, im } = work
     transform(work)
@@ -178,10 +186,10 @@ export function correlator(size: number, weights: Float64Array): Correlator {
       re[i] = a * c - b * d
       im[i] = a * d + b * c
     }
-    restoreColumns(work, roots)
+    inverseTransformColumns(work, roots)
     transpose(re, n)
     transpose(im, n)
-    restoreColumns(work, roots)
+    inverseTransformColumns(work, roots)
   }
   return { tile: n, valid: n - size + 1, pair: [work.re, work.im], correlate }
 }

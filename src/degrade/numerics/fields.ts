@@ -1,4 +1,5 @@
-// Fields: one value per pixel, of which rain, haze, shadows and drops are made. Smooth noise, blur, brush strokes, blending.
+// Fields of one value per pixel, the building blocks of rain, haze, shadows and drops: smooth noise, blur,
+// strokes, blending.
 
 import type { Random } from '../../core/random.ts'
 import type { Image } from '../../data/image.ts'
@@ -14,18 +15,18 @@ export function emptyField(width: number, height: number): Field {
   return { width, height, values: new Float32Array(width * height) }
 }
 
-/** 0 at `low`, 1 at `high`, which may lie below it; smooth between, even beyond. */
+/** Smooth step from 0 at `low` to 1 at `high`, constant beyond; `high` may be less than `low`. */
 export function smoothstep(low: number, high: number, value: number): number {
   const t = Math.min(Math.max((value - low) / (high - low), 0), 1)
   return t * t * (3 - 2 * t)
 }
 
-/** Uniform in [low, high). */
+/** Draws uniformly from [low, high). */
 export function between(random: Random, low: number, high: number): number {
   return low + (high - low) * random.uniform()
 }
 
-/** Brightness of an image (Rec. 709 weights on the values as they are). */
+/** Luminance of an image: Rec. 709 weights, applied to the encoded values. */
 export function luminance({ width, height, channels, data }: Image): Field {
   const pixels = width * height
   if (channels !== 3) return { width, height, values: data.slice(0, pixels) }
@@ -36,7 +37,10 @@ export function luminance({ width, height, channels, data }: Image): Field {
   return { width, height, values }
 }
 
-/** Blurs by nearly a Gaussian of `sigma` px, edges repeated: three extended boxes (Gwosdek et al., SSVM 2011), at a cost free of sigma. */
+/**
+ * Approximates a Gaussian blur of `sigma` px with three extended box filters (Gwosdek et al., SSVM 2011),
+ * edges repeated; the cost does not depend on sigma.
+ */
 export function blurField({ width, height, values }: Field, sigma: number): Field {
   if (sigma <= 0) return { width, height, values: values.slice() }
   const across = blurRows(values, width, sigma)
@@ -47,7 +51,7 @@ export function blurField({ width, height, values }: Field, sigma: number): Fiel
 function transpose(values: Float32Array, width: number): Float32Array {
   const height = values.length / width
   const out = new Float32Array(values.length)
-  // In squares that the caches hold.
+  // In 16 × 16 blocks that fit in the cache.
   for (let top = 0; top < height; top += 16) {
     const bottom = Math.min(top + 16, height)
     for (let left = 0; left < width; left += 16) {
@@ -63,32 +67,36 @@ function transpose(values: Float32Array, width: number): Float32Array {
 function blurRows(values: Float32Array, width: number, sigma: number): Float32Array {
   const variance = (sigma * sigma) / 3
   const radius = Math.floor(0.5 * Math.sqrt(12 * variance + 1) - 0.5)
-  const beyond = radius + 1
-  const share = ((2 * radius + 1) * (radius * beyond - 3 * variance)) / (6 * (variance - beyond * beyond))
-  const scale = 1 / (2 * radius + 1 + 2 * share)
+  const padding = radius + 1
+  const edgeWeight =
+    ((2 * radius + 1) * (radius * padding - 3 * variance)) / (6 * (variance - padding * padding))
+  const scale = 1 / (2 * radius + 1 + 2 * edgeWeight)
   const out = new Float32Array(values.length)
-  // Each row with its edges repeated, so that the sums need no tests.
-  let from = new Float64Array(width + 2 * beyond)
-  let to = new Float64Array(width + 2 * beyond)
+  // Rows are padded with repeated edges, so the running sums need no bounds checks.
+  let from = new Float64Array(width + 2 * padding)
+  let to = new Float64Array(width + 2 * padding)
   for (let row = 0; row < values.length; row += width) {
-    for (let x = 0; x < width; x++) from[beyond + x] = values[row + x]!
+    for (let x = 0; x < width; x++) from[padding + x] = values[row + x]!
     for (let pass = 0; pass < 3; pass++) {
-      from.fill(from[beyond]!, 0, beyond)
-      from.fill(from[beyond + width - 1]!, beyond + width)
+      from.fill(from[padding]!, 0, padding)
+      from.fill(from[padding + width - 1]!, padding + width)
       let sum = 0
       for (let i = 1; i <= 2 * radius + 1; i++) sum += from[i]!
       for (let x = 0; x < width; x++) {
-        to[beyond + x] = (sum + share * (from[x]! + from[x + 2 * beyond]!)) * scale
-        sum += from[x + 2 * beyond]! - from[x + 1]!
+        to[padding + x] = (sum + edgeWeight * (from[x]! + from[x + 2 * padding]!)) * scale
+        sum += from[x + 2 * padding]! - from[x + 1]!
       }
       ;[from, to] = [to, from]
     }
-    for (let x = 0; x < width; x++) out[row + x] = from[beyond + x]!
+    for (let x = 0; x < width; x++) out[row + x] = from[padding + x]!
   }
   return out
 }
 
-/** Smooth random values, mean 0 and deviation about 1: cubic B-splines over grids of `cell` px, halved and half as strong per octave. */
+/**
+ * Smooth noise with mean 0 and standard deviation about 1: cubic B-splines over random grids of `cell` px;
+ * each octave halves cell and amplitude.
+ */
 export function noiseField(
   width: number,
   height: number,
@@ -100,7 +108,7 @@ export function noiseField(
   let power = 0
   for (let octave = 0; octave < octaves; octave++) power += 0.25 ** octave
   for (let octave = 0; octave < octaves; octave++) {
-    // 0.479 is the deviation that the spline leaves of independent values.
+    // The spline reduces the deviation of independent values to 0.479.
     addNoise(field, Math.max(cell * 0.5 ** octave, 1), 0.5 ** octave / Math.sqrt(power) / 0.479, random)
   }
   return field
@@ -158,7 +166,10 @@ function splineWeights(length: number, cell: number, offset: number) {
   return { first, weights }
 }
 
-/** A soft stroke: a segment of `length` px along the unit vector (dx, dy), fading out at `radius` px from it. */
+/**
+ * A soft stroke: a segment of `length` px centered on (x, y) along the unit vector (dx, dy), fading to 0 at
+ * `radius` px.
+ */
 export interface Stroke {
   readonly x: number
   readonly y: number
@@ -166,22 +177,22 @@ export interface Stroke {
   readonly dy: number
   readonly length: number
   readonly radius: number
-  /** At the middle, 0..1. */
+  /** Opacity at the middle, 0..1. */
   readonly opacity: number
-  /** How much of the opacity is lost towards the ends, 0..1. */
+  /** Share of the opacity lost towards the ends, 0..1. */
   readonly taper: number
-  /** Share of the radius that is full before the edge fades, 0..1: 0 for a haze of light, near 1 for a disc. */
+  /** Share of the radius at full opacity, 0..1: 0 for a soft glow, near 1 for a disc. */
   readonly core: number
 }
 
-/** Lays a stroke over a field of opacities, in place. */
+/** Composites a stroke onto a field of opacities, in place. */
 export function drawStroke({ width, height, values }: Field, stroke: Stroke): void {
   const { x, y, dx, dy, radius, opacity, taper, core } = stroke
   const half = stroke.length / 2
   const reachY = half * Math.abs(dy) + radius
   const reachX = half * Math.abs(dx) + radius
   const fade = 1 / (1 - core)
-  // Where the stroke is steep, only a band of each row can be under it.
+  // A steep stroke covers only a narrow band of each row.
   const band = Math.abs(dy) > 0.1 ? radius / Math.abs(dy) : Number.POSITIVE_INFINITY
   for (let row = Math.max(Math.ceil(y - reachY), 0); row <= Math.min(y + reachY, height - 1); row++) {
     const middle = band < reachX ? x + ((row - y) * dx) / dy : x
@@ -202,7 +213,7 @@ export function drawStroke({ width, height, values }: Field, stroke: Stroke): vo
   }
 }
 
-/** Moves each pixel towards a color by its opacity. */
+/** Blends each pixel towards a color by its opacity. */
 export function blendTowards(image: Image, opacity: Field, color: readonly number[]): Image {
   const pixels = image.width * image.height
   const data = image.data.slice()
@@ -215,8 +226,11 @@ export function blendTowards(image: Image, opacity: Field, color: readonly numbe
   return { ...image, data }
 }
 
-/** The color of the light that fills the air: that of the brightest hundredth, paler, and at least of a brightness. */
-export function airlight(image: Image, atLeast: number): readonly number[] {
+/**
+ * Estimates the airlight color: the brightest 1% of pixels, desaturated, and brightened to a gray level of at
+ * least `minimumGray`.
+ */
+export function airlight(image: Image, minimumGray: number): readonly number[] {
   const bright = luminance(image).values
   const pixels = bright.length
   const threshold = quantile(bright, 0.99)
@@ -229,21 +243,21 @@ export function airlight(image: Image, atLeast: number): readonly number[] {
   }
   const means = Array.from(sums, (sum) => Math.min(sum / count, 1))
   const gray = means.reduce((sum, mean) => sum + mean, 0) / means.length
-  const lift = Math.max(atLeast / Math.max(gray, 1e-3), 1)
+  const lift = Math.max(minimumGray / Math.max(gray, 1e-3), 1)
   return means.map((mean) => Math.min((gray + 0.4 * (mean - gray)) * lift, 1))
 }
 
-/** The value that a share of all values lies below, to 1/1024 of [0, 1]. */
+/** Quantile of values in [0, 1], to a precision of 1/1024. */
 function quantile(values: Float32Array, share: number): number {
   const counts = new Uint32Array(1025)
   for (const value of values) {
     const bin = Math.floor(Math.min(Math.max(value, 0), 1) * 1024)
     counts[bin] = counts[bin]! + 1
   }
-  let seen = 0
+  let cumulative = 0
   for (let bin = 0; bin < counts.length; bin++) {
-    seen += counts[bin]!
-    if (seen > share * values.length) return bin / 1024
+    cumulative += counts[bin]!
+    if (cumulative > share * values.length) return bin / 1024
   }
   return 1
 }

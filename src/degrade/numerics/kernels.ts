@@ -1,18 +1,19 @@
-// Blur kernels: the Gaussians of blind super-resolution (DASR; Real-ESRGAN's generalized, plateau and sinc ones, section 3.1),
-// defocus, and motion of the camera along a line or a random trajectory. Evaluated at pixel centers, not integrated, where they are functions.
+// Blur kernels: the Gaussians of blind super-resolution (DASR; Real-ESRGAN's generalized, plateau and sinc
+// kernels, section 3.1), defocus, and camera motion along a line or a random trajectory. Functions are
+// sampled at pixel centers.
 
 import { RestoreError } from '../../core/errors.ts'
 import { exp, power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
 
-/** A square of weights, row by row; its origin is at (size >> 1, size >> 1). */
+/** Square kernel, row by row, with its origin at (size >> 1, size >> 1). */
 export interface Kernel {
   readonly size: number
-  /** [size size], of sum 1. */
+  /** [size size], with sum 1. */
   readonly weights: Float64Array
 }
 
-/** A covariance matrix [[xx xy] [xy yy]] in px². */
+/** Covariance matrix [[xx xy] [xy yy]] in px². */
 export interface Covariance {
   readonly xx: number
   readonly xy: number
@@ -29,14 +30,14 @@ function checkPositive(what: string, value: number): void {
   throw new RestoreError('usage', `blur kernel: expected a ${what} above 0, got ${value}`)
 }
 
-/** The weights over their sum. */
+/** Scales weights to sum 1. */
 export function normalize(size: number, weights: Float64Array): Kernel {
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return { size, weights: weights.map((weight) => weight / sum) }
 }
 
-/** The weights that a function of the offset from the origin gives. */
-function evaluate(size: number, weightAt: (x: number, y: number) => number): Kernel {
+/** Samples a function of the offset from the origin. */
+function sampleKernel(size: number, weightAt: (x: number, y: number) => number): Kernel {
   checkSize(size)
   const center = size >> 1
   const weights = new Float64Array(size * size)
@@ -45,7 +46,7 @@ function evaluate(size: number, weightAt: (x: number, y: number) => number): Ker
   return normalize(size, weights)
 }
 
-/** R · diag(σ₁², σ₂²) · Rᵀ, R turning by `angle` radians: standard deviations along x and y before it. */
+/** R · diag(σ₁², σ₂²) · Rᵀ, where R rotates by `angle` radians. */
 export function covarianceOf(sigma1: number, sigma2: number, angle: number): Covariance {
   checkPositive('sigma', sigma1)
   checkPositive('sigma', sigma2)
@@ -56,7 +57,7 @@ export function covarianceOf(sigma1: number, sigma2: number, angle: number): Cov
 }
 
 /** Squared Mahalanobis distance from the origin. */
-function distanceBy({ xx, xy, yy }: Covariance): (x: number, y: number) => number {
+function mahalanobis({ xx, xy, yy }: Covariance): (x: number, y: number) => number {
   const determinant = xx * yy - xy * xy
   return (x, y) => (yy * x * x - 2 * xy * x * y + xx * y * y) / determinant
 }
@@ -68,7 +69,7 @@ export function isotropicGaussian(size: number, sigma: number): Kernel {
     exp((-0.5 * (i - (size >> 1)) ** 2) / sigma ** 2),
   )
   const at = (offset: number) => line[offset + (size >> 1)]!
-  return evaluate(size, (x, y) => at(x) * at(y))
+  return sampleKernel(size, (x, y) => at(x) * at(y))
 }
 
 /** exp(−½ pᵀ C⁻¹ p). */
@@ -76,11 +77,11 @@ export function anisotropicGaussian(size: number, covariance: Covariance): Kerne
   return generalizedGaussian(size, covariance, 1)
 }
 
-/** exp(−½ (pᵀ C⁻¹ p)^β): flatter than a Gaussian for β > 1, more pointed below. */
+/** exp(−½ (pᵀ C⁻¹ p)^β): flatter than a Gaussian for β > 1, more peaked for β < 1. */
 export function generalizedGaussian(size: number, covariance: Covariance, beta: number): Kernel {
   checkPositive('beta', beta)
-  const distance = distanceBy(covariance)
-  return evaluate(size, (x, y) => {
+  const distance = mahalanobis(covariance)
+  return sampleKernel(size, (x, y) => {
     const d = distance(x, y)
     return exp(-0.5 * (beta === 1 ? d : power(d, beta)))
   })
@@ -89,11 +90,11 @@ export function generalizedGaussian(size: number, covariance: Covariance, beta: 
 /** 1 / (1 + (pᵀ C⁻¹ p)^β). */
 export function plateau(size: number, covariance: Covariance, beta: number): Kernel {
   checkPositive('beta', beta)
-  const distance = distanceBy(covariance)
-  return evaluate(size, (x, y) => 1 / (1 + power(distance(x, y), beta)))
+  const distance = mahalanobis(covariance)
+  return sampleKernel(size, (x, y) => 1 / (1 + power(distance(x, y), beta)))
 }
 
-/** Bessel's J₁ by its integral, for which equal steps are exact. */
+/** Bessel function J₁ by its integral; equal steps converge to machine precision. */
 function besselJ1(x: number): number {
   const steps = 32 + Math.ceil(Math.abs(x))
   let sum = 0
@@ -104,47 +105,47 @@ function besselJ1(x: number): number {
   return sum / steps
 }
 
-/** The ideal circular low-pass filter of `cutoff` radians per px, which rings. */
+/** Ideal circular low-pass filter with a cutoff in radians per px, which causes ringing. */
 export function sincFilter(size: number, cutoff: number): Kernel {
   checkPositive('cutoff', cutoff)
-  const known = new Map<number, number>()
+  const cache = new Map<number, number>()
   const at = (square: number) => {
     if (square === 0) return (cutoff * cutoff) / (4 * Math.PI)
     const radius = Math.sqrt(square)
     return (cutoff * besselJ1(cutoff * radius)) / (2 * Math.PI * radius)
   }
-  return evaluate(size, (x, y) => {
+  return sampleKernel(size, (x, y) => {
     const square = x * x + y * y
-    const value = known.get(square) ?? at(square)
-    known.set(square, value)
+    const value = cache.get(square) ?? at(square)
+    cache.set(square, value)
     return value
   })
 }
 
 export function box(size: number): Kernel {
-  return evaluate(size, () => 1)
+  return sampleKernel(size, () => 1)
 }
 
-/** A lens out of focus: a disc of a radius in px, its edge by the part of each pixel that it covers. */
+/** Defocus: a disc of `radius` px, antialiased by pixel coverage. */
 export function disc(radius: number): Kernel {
   checkPositive('radius', radius)
-  const parts = 8
-  return evaluate(2 * Math.ceil(radius) + 1, (x, y) => {
+  const subsamples = 8
+  return sampleKernel(2 * Math.ceil(radius) + 1, (x, y) => {
     let covered = 0
-    for (let i = 0; i < parts * parts; i++) {
-      const dx = x + ((i % parts) + 0.5) / parts - 0.5
-      const dy = y + (Math.floor(i / parts) + 0.5) / parts - 0.5
+    for (let i = 0; i < subsamples * subsamples; i++) {
+      const dx = x + ((i % subsamples) + 0.5) / subsamples - 0.5
+      const dy = y + (Math.floor(i / subsamples) + 0.5) / subsamples - 0.5
       if (dx * dx + dy * dy <= radius * radius) covered++
     }
-    // A disc smaller than the samples' distance lies in the middle pixel.
+    // A disc smaller than the sample spacing covers the center pixel.
     return covered === 0 && x === 0 && y === 0 ? 1 : covered
   })
 }
 
-/** The weights of points around the origin, each shared by the four pixels around it. */
-function drawPoints(points: readonly (readonly [x: number, y: number])[]): Kernel {
-  const reach = points.reduce((most, [x, y]) => Math.max(most, Math.abs(x), Math.abs(y)), 0)
-  const center = Math.floor(reach) + 1
+/** Accumulates points around the origin bilinearly into a kernel. */
+function splatPoints(points: readonly (readonly [x: number, y: number])[]): Kernel {
+  const maxOffset = points.reduce((most, [x, y]) => Math.max(most, Math.abs(x), Math.abs(y)), 0)
+  const center = Math.floor(maxOffset) + 1
   const size = 2 * center + 1
   checkSize(size)
   const weights = new Float64Array(size * size)
@@ -166,12 +167,15 @@ function drawPoints(points: readonly (readonly [x: number, y: number])[]): Kerne
   return normalize(size, weights)
 }
 
-/** Steady motion: a line of a length in px through the origin, `angle` in radians from x towards y (down). */
+/**
+ * Linear motion: a line of `length` px through the origin, `angle` in radians clockwise from x (y points
+ * down).
+ */
 export function lineMotion(length: number, angle: number): Kernel {
   checkPositive('length', length)
   const [sin, cos] = sinCos(angle)
   const count = 1 + 4 * Math.ceil(length)
-  return drawPoints(
+  return splatPoints(
     Array.from({ length: count }, (_, i) => {
       const along = length * (i / (count - 1) - 0.5)
       return [along * cos, along * sin] as const
@@ -180,8 +184,8 @@ export function lineMotion(length: number, angle: number): Kernel {
 }
 
 /**
- * Camera shake: a hand's speed and direction drift, are pulled back, and now and then jerk (after Boracchi and Foi, 2012).
- * The path's larger side is `length` px; its center of gravity lies at the origin.
+ * Camera shake: a random walk of the velocity with a pull to the center and occasional jerks (after Boracchi
+ * and Foi, 2012). The path's larger side is `length` px; its centroid is at the origin.
  */
 export function trajectoryMotion(length: number, random: Random): Kernel {
   checkPositive('length', length)
@@ -201,7 +205,7 @@ export function trajectoryMotion(length: number, random: Random): Kernel {
     vx += drift * random.normal() - pull * x
     vy += drift * random.normal() - pull * y
     const speed = Math.sqrt(vx * vx + vy * vy)
-    // A hand moves at about one speed: exposure is spread evenly but for the noise of the steps.
+    // Keeps the speed near 1, so exposure is spread almost evenly along the path.
     const pace = 1 / (0.5 + 0.5 * speed)
     vx *= pace
     vy *= pace
@@ -217,5 +221,5 @@ export function trajectoryMotion(length: number, random: Random): Kernel {
   const mx = mean(0)
   const my = mean(1)
   const scale = length / Math.max(extent(0), extent(1), 1e-9)
-  return drawPoints(path.map(([px, py]) => [(px - mx) * scale, (py - my) * scale] as const))
+  return splatPoints(path.map(([px, py]) => [(px - mx) * scale, (py - my) * scale] as const))
 }

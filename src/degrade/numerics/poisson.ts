@@ -1,36 +1,38 @@
-// Poisson numbers: by inversion for few events, by transformed rejection (PTRS of Hörmann, 1993) for many.
+// Poisson sampling: by inversion for small means, by transformed rejection (PTRS; Hörmann, 1993) for large
+// ones.
 
 import { exp, log } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
 
-/** log(n!) by its table or by Stirling's series. */
+/** log(n!) for n < 16. */
 const logFactorials = (() => {
   const table = [0]
   for (let n = 1; n < 16; n++) table.push(table[n - 1]! + log(n))
   return table
 })()
 
+/** log(n!) from the table, or by Stirling's series for larger n. */
 function logFactorial(n: number): number {
-  const known = logFactorials[n]
-  if (known !== undefined) return known
+  const tabulated = logFactorials[n]
+  if (tabulated !== undefined) return tabulated
   const x = n + 1
   const square = 1 / (x * x)
   const series = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / x
   return (x - 0.5) * log(x) - x + 0.9189385332046728 + series
 }
 
-function byInversion(mean: number, random: Random): number {
+function sampleByInversion(mean: number, random: Random): number {
   let probability = exp(-mean)
   let u = random.uniform()
   for (let n = 0; ; n++) {
-    // The bound stops what rounding leaves of u.
+    // The bound ends the loop if rounding leaves a remainder of u.
     if (u < probability || n > 100) return n
     u -= probability
     probability *= mean / (n + 1)
   }
 }
 
-function byRejection(mean: number, random: Random): number {
+function sampleByRejection(mean: number, random: Random): number {
   const logMean = log(mean)
   const b = 0.931 + 2.53 * Math.sqrt(mean)
   const a = -0.059 + 0.02483 * b
@@ -43,13 +45,13 @@ function byRejection(mean: number, random: Random): number {
     const n = Math.floor(((2 * a) / distance + b) * u + mean + 0.43)
     if (distance >= 0.07 && v <= accepted) return n
     if (n < 0 || (distance < 0.013 && v > distance)) continue
-    const left = log((v * inverseAlpha) / (a / (distance * distance) + b))
-    if (left <= n * logMean - mean - logFactorial(n)) return n
+    const logAcceptance = log((v * inverseAlpha) / (a / (distance * distance) + b))
+    if (logAcceptance <= n * logMean - mean - logFactorial(n)) return n
   }
 }
 
-/** How many events happen where `mean` are expected. */
+/** Draws from a Poisson distribution. */
 export function samplePoisson(mean: number, random: Random): number {
   if (mean <= 0) return 0
-  return mean < 10 ? byInversion(mean, random) : byRejection(mean, random)
+  return mean < 10 ? sampleByInversion(mean, random) : sampleByRejection(mean, random)
 }

@@ -1,4 +1,4 @@
-// Which input samples make each output sample of a resized axis, and with what weights.
+// Resampling taps: the input samples and weights that make up each output sample of a resized axis.
 
 import { RestoreError } from '../../core/errors.ts'
 import { sinCos } from '../../core/exactMath.ts'
@@ -8,20 +8,23 @@ import { cubic } from '../../core/resample.ts'
 export interface Taps {
   readonly inputSize: number
   readonly count: number
-  /** May lie beyond the input, where `border` says what stands in. */
+  /** First input index of each output sample; may lie outside the input, where `border` applies. */
   readonly starts: Int32Array
   readonly weights: Float64Array
   readonly border: Border
 }
 
-/** What lies beyond the edges: the nearest sample, or a mirror image with ('mirror') or without ('reflect') the edge itself. */
+/**
+ * Values beyond the edges: the nearest sample, or mirrored with ('mirror') or without ('reflect') repeating
+ * the edge.
+ */
 export type Border = 'clamp' | 'mirror' | 'reflect'
 
 export const kernelNames = ['bicubic', 'linear', 'lanczos'] as const
 export type KernelName = (typeof kernelNames)[number]
 
 interface Kernel {
-  /** Half the width beyond which the kernel is 0. */
+  /** Half the kernel's support. */
   readonly radius: number
   readonly at: (x: number) => number
 }
@@ -36,7 +39,7 @@ const kernels: Readonly<Record<KernelName, Kernel>> = {
   lanczos: { radius: 3, at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
 }
 
-/** Pixel that stands at index `i` of an axis of `size` pixels. */
+/** Maps index `i`, possibly out of range, to a pixel of an axis of `size` pixels. */
 export function borderIndex(i: number, size: number, border: Border): number {
   if (border === 'clamp' || size === 1) return Math.min(Math.max(i, 0), size - 1)
   const repeats = border === 'mirror' ? 1 : 0
@@ -55,11 +58,11 @@ interface KernelTaps {
   readonly outputSize: number
   readonly scale: number
   readonly kernel: KernelName
-  /** Widens the kernel when the axis shrinks. */
+  /** Whether the kernel widens when the axis shrinks. */
   readonly antialias: boolean
 }
 
-/** MATLAB's imresize: pixel centers line up, weights sum to 1, borders mirror. */
+/** Taps of MATLAB's imresize: pixel centers aligned, weights normalized, borders mirrored. */
 export function kernelTaps({ inputSize, outputSize, scale, kernel, antialias }: KernelTaps): Taps {
   checkSizes(inputSize, outputSize)
   const { radius, at } = kernels[kernel]
@@ -82,7 +85,7 @@ function normalize(weights: Float64Array): void {
   for (let t = 0; t < weights.length; t++) weights[t] = weights[t]! / sum
 }
 
-/** Means over the stretch of input that each output sample covers (OpenCV's INTER_AREA). */
+/** Taps that average the input span of each output sample (OpenCV's INTER_AREA). */
 export function areaTaps(inputSize: number, outputSize: number): Taps {
   checkSizes(inputSize, outputSize)
   const step = inputSize / outputSize
@@ -103,7 +106,7 @@ export function areaTaps(inputSize: number, outputSize: number): Taps {
   return { inputSize, count, starts, weights, border: 'clamp' }
 }
 
-/** The input sample in which the center of the output sample lies. */
+/** Taps that pick the input sample under the center of each output sample. */
 export function nearestTaps(inputSize: number, outputSize: number): Taps {
   checkSizes(inputSize, outputSize)
   const starts = Int32Array.from({ length: outputSize }, (_, j) =>
@@ -112,7 +115,7 @@ export function nearestTaps(inputSize: number, outputSize: number): Taps {
   return { inputSize, count: 1, starts, weights: new Float64Array(outputSize).fill(1), border: 'clamp' }
 }
 
-/** Leaves an axis as it is. */
+/** Taps that leave an axis unchanged. */
 export function identityTaps(size: number): Taps {
   return nearestTaps(size, size)
 }
