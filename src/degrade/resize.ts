@@ -187,7 +187,7 @@ function roundAndClamp(values: Float32Array | Float64Array): void {
 export const resize = defineDegradation({
   name: 'resize',
   summary: 'resizing like MATLAB’s imresize; area like OpenCV',
-  source: 'MATLAB imresize, which super-resolution benchmarks are made with',
+  source: 'MATLAB imresize, the standard of super-resolution benchmarks',
   parameters: {
     scale: {
       type: 'number',

@@ -23,7 +23,7 @@ const samples: readonly Sample[] = ['a', 'b', 'c'].map((name) => ({
   input: noisy(picture(name), `${name} noise`),
   reference: picture(name),
 }))
-const same = (input: Image) => input
+const identity = (input: Image) => input
 const names = ['psnr', 'ssim-y'] as const
 
 const pool = metricPool(2)
@@ -33,8 +33,8 @@ async function* stream<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items
 }
 
-test('rows, means and deviations are those of each pair, wherever they are computed', async () => {
-  const result = await evaluate(stream(samples), same, names, { cropPx: 2 })
+test('rows, means and deviations match direct computation, in the calling thread and in a pool', async () => {
+  const result = await evaluate(stream(samples), identity, names, { cropPx: 2 })
   const expected = samples.map(({ reference, input }) =>
     metrics.psnr.compute(reference, input, { cropPx: 2 }),
   )
@@ -46,17 +46,21 @@ test('rows, means and deviations are those of each pair, wherever they are compu
     10,
   )
   expect(result).toMatchObject({ failed: 0, cropPx: 2, conventions: { psnr: metrics.psnr.convention } })
-  const inThreads = await evaluate(samples, same, names, { cropPx: 2, compute: pool.compute, concurrency: 2 })
+  const inThreads = await evaluate(samples, identity, names, {
+    cropPx: 2,
+    compute: pool.compute,
+    concurrency: 2,
+  })
   expect(inThreads).toEqual(result)
 })
 
-test('equal images, whose PSNR has no bound, do not deviate', async () => {
+test('identical images have infinite PSNR with a deviation of 0', async () => {
   const equal = samples.map(({ name, reference }) => ({ name, input: reference!, reference: reference! }))
-  const result = await evaluate(equal, same, ['psnr'], {})
+  const result = await evaluate(equal, identity, ['psnr'], {})
   expect([result.mean.psnr, result.deviation.psnr]).toEqual([Number.POSITIVE_INFINITY, 0])
 })
 
-test('what fails is a row that says why and counts in no mean', async () => {
+test('a failed image becomes a row with its error and is excluded from the means', async () => {
   const items = [
     samples[0]!,
     { name: 'broken.png', error: new RestoreError('input', 'broken.png: cut short') },
@@ -70,13 +74,13 @@ test('what fails is a row that says why and counts in no mean', async () => {
     return input
   }
   for (const compute of [computeMetrics, pool.compute]) {
-    const seen: Row[] = []
+    const reported: Row[] = []
     const result = await evaluate(items, restore, names, {
       compute,
       concurrency: 3,
-      onRow: (row) => void seen.push(row),
+      onRow: (row) => void reported.push(row),
     })
-    expect(seen).toEqual(result.rows)
+    expect(reported).toEqual(result.rows)
     expect(result.rows.map(({ name }) => name)).toEqual(items.map(({ name }) => name))
     expect(result.rows.map(({ error }) => error)).toEqual([
       undefined,
@@ -87,18 +91,18 @@ test('what fails is a row that says why and counts in no mean', async () => {
       undefined,
     ])
     expect(result.failed).toBe(4)
-    const good = await evaluate([samples[0]!, samples[1]!], same, names)
+    const good = await evaluate([samples[0]!, samples[1]!], identity, names)
     expect(result.mean).toEqual(good.mean)
   }
 })
 
-test('a metric without reference needs none', async () => {
+test('a no-reference metric needs no reference', async () => {
   const input = { width: 192, height: 96, channels: 1, data: hashed('n', [96, 192]) }
-  const { mean } = await evaluate([{ name: 'n', input }], same, ['niqe'])
+  const { mean } = await evaluate([{ name: 'n', input }], identity, ['niqe'])
   expect(mean.niqe).toBeGreaterThan(0)
 })
 
-/** A network that answers with the mean of each input. */
+/** A fake network that returns the mean of each input. */
 const means: Session = {
   run: async (inputs: NamedData) => {
     const of = (name: string) => {
@@ -113,31 +117,31 @@ const means: Session = {
   close: async () => {},
 }
 
-test('metrics of networks take a session: a figure of each pair, or one of the set', async () => {
+test('network metrics use sessions: a value per pair, or one for the set', async () => {
   const brighter = (input: Image) => ({ ...input, data: input.data.map((value) => value + 0.25) })
   const items = samples.map((sample) => ({ ...sample, input: sample.reference! }))
   const networks = { lpips: means, fid: means }
   const { rows, mean, deviation } = await evaluate(items, brighter, ['lpips', 'fid'], { networks })
   for (const { values } of rows) expect(values.lpips).toBeCloseTo(0.5, 4)
   expect(Object.keys(rows[0]!.values)).toEqual(['lpips'])
-  // Clamped to 8 bits before Inception, unlike before LPIPS.
+  // Inception input is clamped to 8 bits, LPIPS input is not.
   expect(mean.fid).toBeGreaterThan(0.1)
   expect(mean.fid).toBeLessThan(0.25)
   expect(Object.keys(deviation)).toEqual(['lpips'])
 })
 
-test('an unknown metric, none, or one without its weights is refused before any work', async () => {
+test('unknown metrics, no metrics and missing weights are rejected before any restoration', async () => {
   const never = () => {
     throw new Error('worked')
   }
-  await expect(evaluate(samples, never, ['psnr', 'psrn'])).rejects.toThrow(/among psnr, .*fid, got 'psrn'/)
+  await expect(evaluate(samples, never, ['psnr', 'psrn'])).rejects.toThrow(/one of psnr, .*fid, got 'psrn'/)
   await expect(evaluate(samples, never, [])).rejects.toThrow(/at least one metric/)
   await expect(evaluate(samples, never, ['lpips'])).rejects.toThrow(
     /lpips: expected the weights .* download .*alexnet.*github\.com.* --metric-weights/,
   )
 })
 
-test('canceling ends the evaluation, whether the caller or the restoration notices', async () => {
+test('cancellation by the signal or the restoration ends the evaluation', async () => {
   const controller = new AbortController()
   const cancel = (input: Image) => {
     controller.abort()
@@ -145,6 +149,6 @@ test('canceling ends the evaluation, whether the caller or the restoration notic
   }
   const canceled = evaluate(samples, cancel, names, { signal: controller.signal })
   await expect(canceled).rejects.toMatchObject({ code: 'aborted' })
-  const noticed = evaluate(samples, () => Promise.reject(new RestoreError('aborted', 'stopped')), names)
-  await expect(noticed).rejects.toMatchObject({ code: 'aborted' })
+  const rejected = evaluate(samples, () => Promise.reject(new RestoreError('aborted', 'stopped')), names)
+  await expect(rejected).rejects.toMatchObject({ code: 'aborted' })
 })

@@ -1,5 +1,5 @@
-// A restoration over a test set: a row for each image, means and deviations. Pure: validation inside training and the `eval` command
-// are this one function, so that they give the same figures.
+// Evaluates a restoration over a test set: one row per image, means and standard deviations. Validation in
+// training and the `eval` command share this function, so their values agree.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
@@ -15,20 +15,20 @@ import {
   metrics,
 } from './metrics.ts'
 
-/** One image of a test set; `reference` is the truth, where there is one. */
+/** One image of a test set; `reference` is the ground truth, if any. */
 export interface Sample {
   readonly name: string
   readonly input: Image
   readonly reference?: Image | undefined
 }
 
-/** An image that could not be read: it becomes a row that says so. */
+/** An image that could not be read; it becomes a row with the error. */
 export interface Unreadable {
   readonly name: string
   readonly error: unknown
 }
 
-/** Figures of one image by metric, or why there are none. */
+/** Metric values of one image, or the error that prevented them. */
 export interface Row {
   readonly name: string
   readonly values: Readonly<Record<string, number>>
@@ -38,17 +38,17 @@ export interface Row {
 export interface Evaluation {
   /** In the order of the samples. */
   readonly rows: readonly Row[]
-  /** Over the rows without an error; FID, which is of the whole set, too. */
+  /** Means over the rows without an error; also holds FID, a value of the whole set. */
   readonly mean: Readonly<Record<string, number>>
   /** Population standard deviation over the same rows. */
   readonly deviation: Readonly<Record<string, number>>
   readonly failed: number
   readonly cropPx: number
-  /** What every figure is. */
+  /** Convention of each metric. */
   readonly conventions: Readonly<Record<string, string>>
 }
 
-/** Metrics that a network computes; none of them is cropped. */
+/** Metrics computed by a network; they ignore the crop. */
 export const networkMetrics = {
   lpips: {
     convention: 'LPIPS 0.1, AlexNet, RGB neither clamped nor rounded, not cropped',
@@ -65,7 +65,7 @@ export const networkMetrics = {
   },
   fid: {
     convention:
-      'FID of pytorch-fid: RGB rounded to 8 bits, bilinear to 299×299, features of 2048, of the set, not cropped',
+      'FID of pytorch-fid: RGB rounded to 8 bits, bilinear to 299×299, 2048 features, per set, not cropped',
     needsReference: true,
     lowerIsBetter: true,
     weights: 'pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid',
@@ -74,7 +74,7 @@ export const networkMetrics = {
 
 export type NetworkMetricName = keyof typeof networkMetrics
 
-/** Figures of one pair, in the order of the names. */
+/** Computes metric values of one pair, in the order of the names. */
 export type ComputeMetrics = (
   reference: Image | undefined,
   output: Image,
@@ -83,15 +83,15 @@ export type ComputeMetrics = (
 ) => readonly number[] | Promise<readonly number[]>
 
 export interface EvaluateOptions {
-  /** Border in pixels that is left out on every side; 0 by default. */
+  /** Border to exclude on every side, in pixels. @default 0 */
   readonly cropPx?: number
-  /** Sessions of the networks that metrics need. */
+  /** Sessions for the network metrics. */
   readonly networks?: Readonly<Partial<Record<NetworkMetricName, Session>>>
-  /** Where figures are computed: here by default, else in a pool's threads. */
+  /** Computes the pixel metrics, such as in a pool's threads. @default the calling thread */
   readonly compute?: ComputeMetrics
-  /** Images whose figures may be in work at once; 1 by default. */
+  /** Images to measure concurrently. @default 1 */
   readonly concurrency?: number
-  /** Called for each row as it is done, in order. */
+  /** Called for each finished row, in order. */
   readonly onRow?: (row: Row) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -99,15 +99,22 @@ export interface EvaluateOptions {
 /** Computes metrics in the calling thread. */
 export const computeMetrics: ComputeMetrics = measurePair
 
-/** Facts of any metric by name; an unknown one lists all. */
+/**
+ * Returns the facts of a metric.
+ * @throws RestoreError `usage` for an unknown name, listing all
+ */
 export function factsOf(name: string): MetricFacts {
   if (Object.hasOwn(networkMetrics, name)) return networkMetrics[name as NetworkMetricName]
   if (isMetricName(name)) return metrics[name]
   const known = [...Object.keys(metrics), ...Object.keys(networkMetrics)].join(', ')
-  throw new RestoreError('usage', `metrics: expected names among ${known}, got '${name}'`)
+  throw new RestoreError('usage', `metrics: expected one of ${known}, got '${name}'`)
 }
 
-/** Restores every sample and measures the results; a sample that fails is a row with an error and counts in no mean. */
+/**
+ * Restores every sample and measures the results. A failed sample becomes a row with an error, excluded from
+ * the means.
+ * @throws RestoreError `usage` for unknown metrics or missing network weights, `aborted` if canceled
+ */
 export async function evaluate(
   samples: AsyncIterable<Sample | Unreadable> | Iterable<Sample | Unreadable>,
   restore: (input: Image, name: string) => Image | Promise<Image>,
@@ -117,27 +124,27 @@ export async function evaluate(
   const { cropPx = 0, concurrency = 1, onRow, signal } = options
   const measure = measurer(metricNames, options)
   const rows: Row[] = []
-  const inWork: Promise<Row>[] = []
+  const pending: Promise<Row>[] = []
   const finishFirst = async () => {
-    const row = await inWork.shift()!
+    const row = await pending.shift()!
     rows.push(row)
     onRow?.(row)
   }
   for await (const sample of samples) {
     if (signal?.aborted) throw new RestoreError('aborted', 'evaluate: the caller canceled')
-    // Restored one after the other; only figures are computed side by side.
+    // Restoration is sequential; only measuring runs concurrently.
     const restored = await attempt(sample.name, async () => {
       if ('error' in sample) throw sample.error
       return restore(sample.input, sample.name)
     })
-    inWork.push(
+    pending.push(
       'error' in restored
         ? Promise.resolve({ name: sample.name, values: {}, error: restored.error })
         : measureRow(sample as Sample, restored.value, measure.pair),
     )
-    while (inWork.length >= concurrency) await finishFirst()
+    while (pending.length >= concurrency) await finishFirst()
   }
-  while (inWork.length > 0) await finishFirst()
+  while (pending.length > 0) await finishFirst()
   const conventions = Object.fromEntries(metricNames.map((name) => [name, factsOf(name).convention]))
   return { rows, ...summarize(rows, measure.ofSet()), cropPx, conventions }
 }
@@ -151,7 +158,7 @@ async function measureRow(sample: Sample, output: Image, measure: MeasurePair): 
     : { name: sample.name, values: measured.value }
 }
 
-/** The value of an action or the message of its error; canceling is no error of the image. */
+/** Returns the action's value or its error message; rethrows cancellation. */
 async function attempt<T>(
   name: string,
   action: () => Promise<T>,
@@ -166,7 +173,7 @@ async function attempt<T>(
 
 interface Measurer {
   readonly pair: MeasurePair
-  /** Figures of the whole set, once every pair is measured. */
+  /** Computes the values of the whole set, after every pair is measured. */
   readonly ofSet: () => Readonly<Record<string, number>>
 }
 
@@ -179,10 +186,10 @@ function measurer(
   const sessions = new Map(
     (Object.keys(networkMetrics) as NetworkMetricName[])
       .filter((name) => names.includes(name))
-      .map((name) => [name, networks[name] ?? missing(name)]),
+      .map((name) => [name, networks[name] ?? throwMissingWeights(name)]),
   )
-  const plain = names.filter(isMetricName)
-  const features: { readonly reference: Float32Array[]; readonly output: Float32Array[] } = {
+  const pixelMetrics = names.filter(isMetricName)
+  const inceptionSets: { readonly reference: Float32Array[]; readonly output: Float32Array[] } = {
     reference: [],
     output: [],
   }
@@ -191,8 +198,8 @@ function measurer(
       throw new RestoreError('input', `${name}: expected a reference to compare with, got none`)
     }
     const values: Record<string, number> = {}
-    const figures = plain.length > 0 ? await compute(reference, output, plain, { cropPx }) : []
-    plain.forEach((metric, i) => {
+    const figures = pixelMetrics.length > 0 ? await compute(reference, output, pixelMetrics, { cropPx }) : []
+    pixelMetrics.forEach((metric, i) => {
       values[metric] = figures[i]!
     })
     for (const [metric, session] of sessions) {
@@ -200,21 +207,21 @@ function measurer(
       else {
         const ofReference = await inceptionFeatures(session, reference!)
         const ofOutput = await inceptionFeatures(session, output)
-        features.reference.push(ofReference)
-        features.output.push(ofOutput)
+        inceptionSets.reference.push(ofReference)
+        inceptionSets.output.push(ofOutput)
       }
     }
     return values
   }
   const ofSet = (): Record<string, number> =>
-    sessions.has('fid') ? { fid: frechetDistance(features.reference, features.output) } : {}
+    sessions.has('fid') ? { fid: frechetDistance(inceptionSets.reference, inceptionSets.output) } : {}
   return { pair, ofSet }
 }
 
-function missing(name: NetworkMetricName): never {
+function throwMissingWeights(name: NetworkMetricName): never {
   throw new RestoreError(
     'usage',
-    `${name}: expected the weights of its network, got none; download ${networkMetrics[name].weights} and give the files with --metric-weights, or leave ${name} out of --metrics`,
+    `${name}: expected the weights of its network, got none; download ${networkMetrics[name].weights} and pass the files with --metric-weights, or remove ${name} from --metrics`,
   )
 }
 
@@ -222,16 +229,16 @@ function summarize(
   rows: readonly Row[],
   ofSet: Readonly<Record<string, number>>,
 ): Pick<Evaluation, 'mean' | 'deviation' | 'failed'> {
-  const good = rows.filter(({ error }) => error === undefined)
+  const succeeded = rows.filter(({ error }) => error === undefined)
   const mean: Record<string, number> = {}
   const deviation: Record<string, number> = {}
-  for (const name of Object.keys(good[0]?.values ?? {})) {
-    const values = good.map((row) => row.values[name]!)
+  for (const name of Object.keys(succeeded[0]?.values ?? {})) {
+    const values = succeeded.map((row) => row.values[name]!)
     const average = values.reduce((total, value) => total + value, 0) / values.length
     mean[name] = average
-    // Equal images have an infinite PSNR, of which no difference can be taken.
+    // Identical images have infinite PSNR, and Infinity − Infinity is NaN.
     const spread = (value: number) => (value === average ? 0 : (value - average) ** 2)
     deviation[name] = Math.sqrt(values.reduce((total, value) => total + spread(value), 0) / values.length)
   }
-  return { mean: { ...mean, ...ofSet }, deviation, failed: rows.length - good.length }
+  return { mean: { ...mean, ...ofSet }, deviation, failed: rows.length - succeeded.length }
 }

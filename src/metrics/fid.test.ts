@@ -22,7 +22,7 @@ function rows(key: string, count: number, d: number, of: (value: number) => numb
   return Array.from({ length: count }, (_, i) => values.subarray(i * d, (i + 1) * d).map(of))
 }
 
-test('the Fréchet distance is that of NumPy and SciPy, for sets larger and smaller than the features', () => {
+test('the Fréchet distance matches NumPy and SciPy, for more and fewer images than features', () => {
   for (const { n, m, d, distance } of cases) {
     const a = rows(`a${n}`, n, d, (value) => value)
     const b = rows(`b${m}`, m, d, (value) => 2 * value ** 2)
@@ -32,12 +32,12 @@ test('the Fréchet distance is that of NumPy and SciPy, for sets larger and smal
   }
 })
 
-test('one image is no set', () => {
+test('a set of one image is rejected', () => {
   const a = rows('a', 3, 4, (value) => value)
   expect(() => frechetDistance(a, a.slice(0, 1))).toThrow(/sets of 2 or more images, got 3 and 1/)
 })
 
-test('bilinear resizing is that of PyTorch, shrinking and growing', () => {
+test('bilinear resizing matches PyTorch, for down- and upscaling', () => {
   const golden = readCheckpoint('test/golden/metrics/networks.safetensors').tensors.get('resized')!
   const expected = viewAs(loadTensor(golden).bytes, Float32Array)
   const image = { width: 500, height: 40, channels: 3, data: hashed('small', [1, 3, 40, 500]) }
@@ -51,7 +51,7 @@ test('bilinear resizing is that of PyTorch, shrinking and growing', () => {
   expect(worst).toBeLessThan(1e-5)
 })
 
-test('eigenvalues and eigenvectors rebuild a symmetric matrix, also one that has repeated and zero values', () => {
+test('eigenvalues and eigenvectors reconstruct symmetric matrices, including repeated and zero eigenvalues', () => {
   const n = 12
   const half = hashed('matrix', [n, n])
   const random = Float64Array.from(half, (_, i) => half[i]! + half[(i % n) * n + Math.floor(i / n)]!)

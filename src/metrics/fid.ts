@@ -1,5 +1,5 @@
-// FID, the Fréchet distance of two sets of images between Gaussians fitted to Inception's features (Heusel et al. 2017), with the
-// resizing of pytorch-fid: bilinear without antialiasing to 299×299.
+// FID: the Fréchet distance between Gaussians fitted to the Inception features of two image sets (Heusel et
+// al. 2017), with pytorch-fid's resizing: bilinear without antialiasing to 299×299.
 
 import { viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -10,19 +10,24 @@ import { eigenOfSymmetric } from './numerics/symmetric.ts'
 
 const sidePx = 299
 
-/** Features [2048] of one image as it would be saved in 8 bits. */
+/** Computes the features [2048] of an image rounded to 8 bits. */
 export async function inceptionFeatures(session: Session, image: Image): Promise<Float32Array> {
-  const { features } = await session.run({ image: signed(resizeBilinear(asSaved(image), sidePx, sidePx)) })
+  const { features } = await session.run({
+    image: signed(resizeBilinear(roundTo8Bits(image), sidePx, sidePx)),
+  })
   if (features) return viewAs(features.bytes, Float32Array).slice()
-  throw new RestoreError('numeric', 'fid: expected the network to give features, got none')
+  throw new RestoreError(
+    'numeric',
+    'fid: expected the network to output features, got none; check its weights',
+  )
 }
 
-function asSaved(image: Image): Image {
+function roundTo8Bits(image: Image): Image {
   const data = quantize(image, 255, new Uint8Array(image.data.length))
   return pixelsToPlanes({ ...image, hasAlpha: false, data }).image
 }
 
-/** Bilinear, corners not aligned, no antialiasing: torch's interpolate. */
+/** Resizes like torch's interpolate: bilinear, corners not aligned, no antialiasing. */
 export function resizeBilinear(image: Image, height: number, width: number): Image {
   const rows = bilinearTaps(image.height, height)
   const columns = bilinearTaps(image.width, width)
@@ -46,7 +51,7 @@ function bilinearTaps(
   from: number,
   to: number,
 ): (readonly [first: number, second: number, weight: number])[] {
-  // Positions in float32, as torch has them.
+  // Positions in float32, as in torch.
   const scale = Math.fround(from / to)
   return Array.from({ length: to }, (_, i) => {
     const position = Math.max(Math.fround(Math.fround(scale * (i + 0.5)) - 0.5), 0)
@@ -56,9 +61,10 @@ function bilinearTaps(
 }
 
 /**
- * |μa − μb|² + tr(Σa + Σb − 2(ΣaΣb)^½) of feature vectors, with sample covariances. For centerd features X [n d] and Y [m d],
- * tr(ΣaΣb)^½ is the sum of the singular values of XYᵀ/√((n−1)(m−1)), the roots of the eigenvalues of a symmetric matrix no larger
- * than the smaller set: no root of a product that is not symmetric has to be taken.
+ * |μa − μb|² + tr(Σa + Σb − 2(ΣaΣb)^½) of feature vectors, with sample covariances. For centered features X
+ * [n d] and Y [m d], tr(ΣaΣb)^½ is the sum of the singular values of XYᵀ/√((n−1)(m−1)). Their squares are the
+ * eigenvalues of a symmetric matrix no larger than the smaller set, so no square root of a non-symmetric
+ * product is needed.
  */
 export function frechetDistance(a: readonly Float32Array[], b: readonly Float32Array[]): number {
   if (Math.min(a.length, b.length) < 2) {
@@ -66,22 +72,22 @@ export function frechetDistance(a: readonly Float32Array[], b: readonly Float32A
   }
   const setA = center(a)
   const setB = center(b)
-  const shift = setA.mean.reduce((total, value, i) => total + (value - setB.mean[i]!) ** 2, 0)
+  const meanShift = setA.mean.reduce((total, value, i) => total + (value - setB.mean[i]!) ** 2, 0)
   const [x, y] = setA.rows.length <= setB.rows.length ? [setA, setB] : [setB, setA]
   const size = x.mean.length
   const root = x.rows.length <= size ? nuclearNorm(x.rows, y.rows) : rootTrace(x.rows, y.rows, size)
-  return shift + setA.variance + setB.variance - 2 * root
+  return meanShift + setA.variance + setB.variance - 2 * root
 }
 
-interface Centerd {
+interface CenteredFeatures {
   readonly mean: Float64Array
-  /** Features less their mean, over √(n − 1): their products are covariances. */
+  /** Features minus their mean, divided by √(n − 1), so that their products are covariances. */
   readonly rows: readonly Float64Array[]
   /** Trace of the covariance. */
   readonly variance: number
 }
 
-function center(features: readonly Float32Array[]): Centerd {
+function center(features: readonly Float32Array[]): CenteredFeatures {
   const mean = new Float64Array(features[0]!.length)
   for (const row of features) for (let i = 0; i < mean.length; i++) mean[i]! += row[i]! / features.length
   const scale = 1 / Math.sqrt(features.length - 1)
@@ -95,17 +101,20 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum
 }
 
-/** Sum of the singular values of XYᵀ, by the eigenvalues of (XYᵀ)(XYᵀ)ᵀ. */
+/** Sum of the singular values of XYᵀ, from the eigenvalues of (XYᵀ)(XYᵀ)ᵀ. */
 function nuclearNorm(x: readonly Float64Array[], y: readonly Float64Array[]): number {
   const products = x.map((row) => Float64Array.from(y, (other) => dot(row, other)))
   return sumOfRoots(gram(products), x.length)
 }
 
-/** The same with covariances [d d], where both sets have more images than features: tr(√Σx Σy √Σx)^½. */
+/**
+ * Like {@link nuclearNorm} but with covariances [d d], for sets with more images than features: tr(√Σx Σy
+ * √Σx)^½.
+ */
 function rootTrace(x: readonly Float64Array[], y: readonly Float64Array[], size: number): number {
   const { values, vectors } = eigenOfSymmetric(gram(columnsOf(x, size)), size, { vectors: true })
   const other = gram(columnsOf(y, size))
-  // Rows √λ·v of the root of Σx; their products through Σy have the eigenvalues of ΣxΣy.
+  // Rows √λ·v form a root of Σx; their products through Σy have the eigenvalues of ΣxΣy.
   const roots = Array.from({ length: size }, (_, i) => {
     const scale = Math.sqrt(Math.max(values[i]!, 0))
     return vectors.subarray(i * size, (i + 1) * size).map((value) => value * scale)
@@ -127,7 +136,7 @@ function columnsOf(rows: readonly Float64Array[], size: number): Float64Array[] 
   return Array.from({ length: size }, (_, j) => Float64Array.from(rows, (row) => row[j]!))
 }
 
-/** Products of rows with one another [n n]. */
+/** Gram matrix of rows [n n]. */
 function gram(rows: readonly Float64Array[]): Float64Array {
   const n = rows.length
   const products = new Float64Array(n * n)

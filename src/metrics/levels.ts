@@ -1,4 +1,4 @@
-// The values that metrics compare: planes of levels 0..255 in double precision, without their border.
+// Converts images to the values that metrics compare: cropped planes of levels 0..255 in float64.
 
 import { RestoreError } from '../core/errors.ts'
 import { lumaWeights } from '../data/color.ts'
@@ -11,46 +11,46 @@ export interface Levels {
   readonly planes: readonly Float64Array[]
 }
 
-/** 'uint8': rounded to whole levels, as a saved 8-bit file has them; 'float': clamped only. */
+/** 'uint8' rounds to whole levels, as in a saved 8-bit file; 'float' only clamps. */
 export type Depth = 'uint8' | 'float'
 
-/** Weights of R, G and B and the offset of a brightness in 0..255. */
+/** Weights of R, G and B and the offset of a luma in 0..255. */
 export interface Luma {
   readonly weights: readonly [r: number, g: number, b: number]
   readonly offset: number
-  /** Rounds the brightness to whole levels, as MATLAB does for 8-bit images. */
+  /** Whether luma is rounded to whole levels, as MATLAB does for 8-bit images. */
   readonly isRounded: boolean
 }
 
 const [r, g, b, offset] = lumaWeights
 
-/** Y of BT.601 in studio range of a saved 8-bit image: rounded (MATLAB) or not (BasicSR, IR-SDE). */
+/** BT.601 studio-range Y of a saved 8-bit image: rounded (MATLAB) or not (BasicSR, IR-SDE). */
 export const matlabLuma: Luma = { weights: [r / 255, g / 255, b / 255], offset, isRounded: true }
 export const floatLuma: Luma = { ...matlabLuma, isRounded: false }
 
-/** IPT's and DASR's Y of a difference: other weights, over 256, no offset. */
+/** Y that IPT and DASR apply to a difference: other weights, over 256, no offset. */
 export const differenceLuma: Luma = {
   weights: [65.738 / 256, 129.057 / 256, 25.064 / 256],
   offset: 0,
   isRounded: false,
 }
 
-/** Y of DASR's SSIM: the weights of its PSNR, but over 255. */
+/** Y of DASR's SSIM: the weights of its PSNR, over 255 instead of 256. */
 export const dasrLuma: Luma = {
   weights: [65.738 / 255, 129.057 / 255, 25.064 / 255],
   offset: 16,
   isRounded: false,
 }
 
-/** From here to its double, float64 holds whole numbers alone: adding it rounds, half to even. */
-const wholeAbove = 1.5 * 2 ** 52
+/** Float64 values this large are integers, so adding it rounds half to even. */
+const integerBase = 1.5 * 2 ** 52
 
-/** Half to even, of 0..255; NaN stays. */
+/** Rounds a level of 0..255 half to even; keeps NaN. */
 function roundLevel(level: number): number {
-  return level + wholeAbove - wholeAbove
+  return level + integerBase - integerBase
 }
 
-/** Every channel without a border of `cropPx`. */
+/** Converts every channel to levels, without a border of `cropPx`. */
 export function channelLevels(image: Image, depth: Depth, cropPx: number): Levels {
   const width = image.width - 2 * cropPx
   const height = image.height - 2 * cropPx
@@ -66,7 +66,10 @@ export function channelLevels(image: Image, depth: Depth, cropPx: number): Level
   return { width, height, planes }
 }
 
-/** Clamped and times 255, in float32 as NumPy has it. A value that is no number stays so: a broken output must not look like a dark one. */
+/**
+ * Scales by 255 and clamps, in float32 like NumPy. Keeps NaN, so that a broken output does not pass for a
+ * dark one.
+ */
 function fillClamped(data: Float32Array, from: number, plane: Float64Array, to: number, count: number): void {
   for (let x = 0; x < count; x++) {
     const level = Math.fround(data[from + x]! * 255)
@@ -81,23 +84,24 @@ function fillRounded(data: Float32Array, from: number, plane: Float64Array, to: 
   }
 }
 
-/** Brightness of channels as one plane; gray counts as RGB with three equal channels. */
+/** Computes luma as one plane; gray counts as RGB with equal channels. */
 export function lumaOf({ width, height, planes }: Levels, { weights, offset, isRounded }: Luma): Levels {
   const [r, g = r, b = r] = planes as [Float64Array, Float64Array?, Float64Array?]
-  const [forR, forG, forB] = weights
+  const [weightR, weightG, weightB] = weights
   const plane = new Float64Array(width * height)
-  for (let i = 0; i < plane.length; i++) plane[i] = forR * r[i]! + forG * g[i]! + forB * b[i]! + offset
+  for (let i = 0; i < plane.length; i++)
+    plane[i] = weightR * r[i]! + weightG * g[i]! + weightB * b[i]! + offset
   if (isRounded) for (let i = 0; i < plane.length; i++) plane[i] = roundLevel(plane[i]!)
   return { width, height, planes: [plane] }
 }
 
-/** Refuses a pair that cannot be compared pixel by pixel. */
+/** Throws unless a pair can be compared pixel by pixel with this crop. */
 export function checkPair(metric: string, reference: Image, output: Image, cropPx: number): void {
   const size = ({ channels, height, width }: Image) => `${channels}×${height}×${width}`
   if (size(reference) !== size(output)) {
     throw new RestoreError(
       'shape',
-      `${metric}: expected two images of one size (channels×height×width), got a reference of ${size(reference)} and an output of ${size(output)}`,
+      `${metric}: expected two images of equal size (channels×height×width), got a reference of ${size(reference)} and an output of ${size(output)}`,
     )
   }
   checkCrop(metric, output, cropPx)
@@ -110,6 +114,6 @@ export function checkCrop(metric: string, { width, height }: Image, cropPx: numb
   if (Math.min(width, height) > 2 * cropPx) return
   throw new RestoreError(
     'shape',
-    `${metric}: expected an image of more than ${2 * cropPx} pixels a side, as ${cropPx} are cropped, got ${height}×${width}`,
+    `${metric}: expected more than ${2 * cropPx} pixels per side for a crop of ${cropPx}, got ${height}×${width}; reduce the crop`,
   )
 }

@@ -1,4 +1,4 @@
-// LPIPS of two images, by a session of its network.
+// Computes LPIPS with a session of its network.
 
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -6,15 +6,21 @@ import type { Session } from '../core/session.ts'
 import type { Image } from '../data/image.ts'
 import { checkPair } from './levels.ts'
 
-/** Distance of two images in [0, 1], neither clamped nor rounded nor cropped; gray counts as three equal channels. */
+/**
+ * Computes the LPIPS distance of two images in [0, 1], without clamping, rounding or cropping; gray is
+ * repeated to RGB.
+ */
 export async function lpips(session: Session, reference: Image, output: Image): Promise<number> {
   checkPair('lpips', reference, output, 0)
   const { distance } = await session.run({ reference: signed(reference), output: signed(output) })
   if (distance) return viewAs(distance.bytes, Float32Array)[0]!
-  throw new RestoreError('numeric', 'lpips: expected the network to give a distance, got none')
+  throw new RestoreError(
+    'numeric',
+    'lpips: expected the network to output a distance, got none; check its weights',
+  )
 }
 
-/** [1 3 h w] in [-1, 1]. */
+/** Converts an image from [0, 1] to a tensor [1 3 h w] in [-1, 1]. */
 export function signed({ width, height, channels, data }: Image): TensorData {
   const plane = width * height
   const values = new Float32Array(3 * plane)

@@ -8,7 +8,7 @@ function picture(key: string, width: number, height: number, channels = 3): Imag
   return { width, height, channels, data: hashed(key, [channels, height, width]) }
 }
 
-/** The image with levels added, not clamped. */
+/** Adds levels to an image without clamping. */
 function shifted(image: Image, levels: number): Image {
   return { ...image, data: image.data.map((value) => value + levels / 255) }
 }
@@ -28,18 +28,18 @@ test('PSNR of a constant difference is 20·log10(255 / difference)', () => {
   expect(figure('mae', gray(100), gray(110))).toBeCloseTo(10 / 255, 6)
 })
 
-test('conventions differ as they should: rounding, weights and clamping', () => {
+test('conventions differ in rounding, weights and clamping', () => {
   const a = gray(100)
   const b = gray(110)
   expect(figure('psnr', a, gray(100.4))).toBe(Number.POSITIVE_INFINITY)
-  // Y of a gray difference of 10 is 8.588 of 255, rounded from 101.882 and 110.471 to 102 and 110.
+  // A gray difference of 10 is 8.588 in Y; rounding takes 101.882 and 110.471 to 102 and 110.
   expect(figure('psnr-y-float', a, b)).toBeCloseTo(20 * Math.log10(255 / (10 * (219 / 255))), 4)
   expect(figure('psnr-y', a, b)).toBeCloseTo(20 * Math.log10(255 / 8), 4)
   expect(figure('psnr-y-diff', a, b)).toBeCloseTo(20 * Math.log10(255 / ((10 * 219.859) / 256)), 4)
   expect(figure('psnr-float', gray(255), gray(300))).toBe(Number.POSITIVE_INFINITY)
 })
 
-test('equal images have SSIM 1 and no error, under every convention', () => {
+test('identical images have SSIM 1 and no error under every convention', () => {
   const image = picture('a', 24, 20)
   for (const [name, metric] of Object.entries(metrics)) {
     if (!metric.needsReference) continue
@@ -49,7 +49,7 @@ test('equal images have SSIM 1 and no error, under every convention', () => {
   }
 })
 
-test('SSIM of two constant images is the luminance term alone', () => {
+test('SSIM of two constant images is the luminance term', () => {
   const c1 = (0.01 * 255) ** 2
   const expected = (2 * 100 * 110 + c1) / (100 ** 2 + 110 ** 2 + c1)
   for (const name of ['ssim', 'ssim-3d', 'ssim-gaussian-float', 'ssim-uniform-float'] as const) {
@@ -57,7 +57,7 @@ test('SSIM of two constant images is the luminance term alone', () => {
   }
 })
 
-test('SSIM agrees with its definition at a single window', () => {
+test('SSIM of a single window matches its definition', () => {
   const a = picture('a', 7, 7, 1)
   const b = picture('b', 7, 7, 1)
   const levels = ({ data }: Image) => Array.from(data, (value) => value * 255)
@@ -74,7 +74,7 @@ test('SSIM agrees with its definition at a single window', () => {
   expect(figure('ssim-uniform-float', a, b)).toBeCloseTo(expected, 6)
 })
 
-test('the volume SSIM of a gray image and of three equal channels is the same', () => {
+test('volume SSIM is the same for a gray image and three equal channels', () => {
   const a = picture('a', 20, 18, 1)
   const b = picture('b', 20, 18, 1)
   const colored = (image: Image): Image => ({
@@ -86,7 +86,7 @@ test('the volume SSIM of a gray image and of three equal channels is the same', 
   expect(figure('psnr-y-diff', colored(a), colored(b))).toBe(figure('psnr-y-diff', a, b))
 })
 
-test('a crop leaves out the border on every side', () => {
+test('a crop excludes the border on every side', () => {
   const a = picture('a', 20, 18)
   const b = { ...a, data: a.data.slice() }
   for (let c = 0; c < 3; c++) for (let x = 0; x < 20; x++) b.data[c * 360 + 2 * 20 + x] = 0
@@ -94,7 +94,7 @@ test('a crop leaves out the border on every side', () => {
   expect(figure('psnr', a, b, 3)).toBe(Number.POSITIVE_INFINITY)
 })
 
-test('NIQE needs no reference and says how large an image must be', () => {
+test('NIQE needs no reference and reports the minimum image size', () => {
   expect(metrics.niqe.compute(undefined, picture('a', 288, 192), { cropPx: 0 })).toBeGreaterThan(0)
   expect(() => metrics.niqe.compute(undefined, picture('a', 100, 100), { cropPx: 0 })).toThrow(
     /niqe: expected an image of at least 2 blocks of 96×96 pixels, got 100×100/,
@@ -102,29 +102,29 @@ test('NIQE needs no reference and says how large an image must be', () => {
   expect(() => metrics.niqe.compute(undefined, gray(10, 1), { cropPx: 0 })).toThrow(/16×16/)
 })
 
-test('a flat image has no NIQE, and that is said', () => {
+test('NIQE of a flat image is an error', () => {
   const flat = { width: 192, height: 192, channels: 1, data: new Float32Array(192 * 192).fill(0.5) }
   expect(() => metrics.niqe.compute(undefined, flat, { cropPx: 0 })).toThrow(/blocks .* with texture, got 0/)
 })
 
-test('what cannot be compared is refused: sizes, crops, windows, names, a missing reference', () => {
+test('invalid sizes, crops, windows, names and a missing reference are rejected', () => {
   const a = picture('a', 20, 18)
   expect(() => figure('psnr', a, picture('b', 20, 17))).toThrow(
     /reference of 3×18×20 and an output of 3×17×20/,
   )
-  expect(() => figure('psnr', a, a, 9)).toThrow(/more than 18 pixels a side/)
+  expect(() => figure('psnr', a, a, 9)).toThrow(/more than 18 pixels per side/)
   expect(() => figure('psnr', a, a, 0.5)).toThrow(/whole pixels, got 0\.5/)
   expect(() => figure('ssim', a, a, 4)).toThrow(/at least 11×11 pixels for its window, got 10×12/)
-  expect(() => factsOf('pnsr')).toThrow(/among psnr, .*, got 'pnsr'/)
+  expect(() => factsOf('pnsr')).toThrow(/one of psnr, .*, got 'pnsr'/)
   expect(() => factsOf('toString')).toThrow(/got 'toString'/)
   expect(() => metrics.ssim.compute(undefined, a, { cropPx: 0 })).toThrow(/expected a reference/)
 })
 
-test('levels outside of the range count as their bounds', () => {
+test('levels out of range are clamped', () => {
   expect(figure('psnr-float', gray(250), shifted(gray(250), 20))).toBeCloseTo(20 * Math.log10(51), 4)
 })
 
-test('an output that holds no numbers has no figure', () => {
+test('an output of NaN gives NaN', () => {
   const broken = { ...gray(100), data: new Float32Array(3 * 256).fill(Number.NaN) }
   for (const name of ['psnr', 'psnr-float', 'psnr-y', 'ssim', 'ssim-y'] as const) {
     expect(figure(name, gray(100), broken)).toBeNaN()

@@ -1,5 +1,5 @@
-// NIQE, the natural image quality evaluator (Mittal et al. 2013), as BasicSR computes it: how far the statistics of an image lie
-// from those of pristine photographs. Needs no reference; lower is better.
+// NIQE, the natural image quality evaluator (Mittal et al. 2013), as in BasicSR: the distance of an image's
+// statistics from those of pristine photographs. Needs no reference; lower is better.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Levels } from './levels.ts'
@@ -19,7 +19,7 @@ interface Plane {
   readonly values: Float64Array
 }
 
-/** Of one plane of levels 0..255; what does not fill blocks of 96×96 is left out. */
+/** Computes NIQE of one plane of levels 0..255, ignoring pixels beyond whole 96×96 blocks. */
 export function niqe(levels: Levels): number {
   const rows = niqeFeatures(levels)
   const mean = meanOf(rows)
@@ -27,14 +27,14 @@ export function niqe(levels: Levels): number {
   if (complete.length < 2) {
     throw new RestoreError(
       'numeric',
-      `niqe: expected at least 2 blocks of ${blockPx}×${blockPx} pixels with texture, got ${complete.length} in ${levels.height}×${levels.width} pixels; leave NIQE out`,
+      `niqe: expected at least 2 blocks of ${blockPx}×${blockPx} pixels with texture, got ${complete.length} in ${levels.height}×${levels.width} pixels; omit NIQE`,
     )
   }
   const pristine = pristineModel()
   const covariance = covarianceOf(complete)
   const pooled = covariance.map((value, i) => (value + pristine.covariance[i]!) / 2)
   const { values, vectors } = eigenOfSymmetric(pooled, features, { vectors: true })
-  // dᵀ M⁺ d with the pseudo-inverse: directions without variance do not count.
+  // dᵀ M⁺ d with the pseudo-inverse, which ignores directions without variance.
   const cutOff = 1e-15 * values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
   let distance = 0
   values.forEach((value, i) => {
@@ -46,7 +46,7 @@ export function niqe(levels: Levels): number {
   return Math.sqrt(distance)
 }
 
-/** 36 features for each block, column of blocks by column; NaN where a block is flat. */
+/** Computes 36 features per block, in column-major block order; NaN where a block is flat. */
 export function niqeFeatures({ width, height, planes }: Levels): readonly Float64Array[] {
   const across = Math.floor(width / blockPx)
   const down = Math.floor(height / blockPx)
@@ -56,7 +56,7 @@ export function niqeFeatures({ width, height, planes }: Levels): readonly Float6
       `niqe: expected an image of at least 2 blocks of ${blockPx}×${blockPx} pixels, got ${height}×${width} pixels`,
     )
   }
-  let plane = cut(planes[0]!, width, across * blockPx, down * blockPx)
+  let plane = cropTo(planes[0]!, width, across * blockPx, down * blockPx)
   const rows = Array.from({ length: across * down }, () => new Float64Array(features))
   scales.forEach((scale, s) => {
     if (scale > 1) plane = halve(plane)
@@ -77,13 +77,13 @@ export function niqeFeatures({ width, height, planes }: Levels): readonly Float6
   return rows
 }
 
-function cut(values: Float64Array, stride: number, width: number, height: number): Plane {
+function cropTo(values: Float64Array, stride: number, width: number, height: number): Plane {
   const kept = new Float64Array(width * height)
   for (let y = 0; y < height; y++) kept.set(values.subarray(y * stride, y * stride + width), y * width)
   return { width, height, values: kept }
 }
 
-/** Bilinear at half the size, corners not aligned: the mean of 2×2 pixels. Both sides are even. */
+/** Halves a plane with even sides by averaging 2×2 pixels (bilinear, corners not aligned). */
 export function halve({ width, height, values }: Plane): Plane {
   const half = new Float64Array((width / 2) * (height / 2))
   for (let y = 0, at = 0; y < height; y += 2) {
@@ -95,7 +95,7 @@ export function halve({ width, height, values }: Plane): Plane {
   return { width: width / 2, height: height / 2, values: half }
 }
 
-/** (x − μ) / (σ + 1) with mean and deviation under a 7×7 Gaussian of 7/6 px, edges repeated. */
+/** (x − μ) / (σ + 1), with local mean and deviation under a 7×7 Gaussian of 7/6 px, edges repeated. */
 function normalizeContrast(plane: Plane): Float64Array {
   const { values } = plane
   const mean = blur(plane)
@@ -107,25 +107,25 @@ const taps = gaussianTaps(7, 7 / 6)
 
 function blur({ width, height, values }: Plane): Float64Array {
   const radius = taps.length >> 1
-  const inside = (index: number, size: number) => Math.min(Math.max(index, 0), size - 1)
+  const clampIndex = (index: number, size: number) => Math.min(Math.max(index, 0), size - 1)
   const line = new Float64Array(width)
   const blurred = new Float64Array(values.length)
   for (let y = 0; y < height; y++) {
     line.fill(0)
     taps.forEach((tap, t) => {
-      const from = inside(y + t - radius, height) * width
+      const from = clampIndex(y + t - radius, height) * width
       for (let x = 0; x < width; x++) line[x]! += tap * values[from + x]!
     })
     for (let x = 0; x < width; x++) {
       let sum = 0
-      for (let t = -radius; t <= radius; t++) sum += taps[t + radius]! * line[inside(x + t, width)]!
+      for (let t = -radius; t <= radius; t++) sum += taps[t + radius]! * line[clampIndex(x + t, width)]!
       blurred[y * width + x] = sum
     }
   }
   return blurred
 }
 
-/** Neighbors that are multiplied: to the left, above, above left, above right. */
+/** Offsets [down, across] of the neighbors to multiply: left, above, above left, above right. */
 const shifts = [
   [0, 1],
   [1, 0],
@@ -135,7 +135,7 @@ const shifts = [
 
 function blockFeatures(block: Float64Array, side: number, scratch: Float64Array): number[] {
   const whole = fitAsymmetric(block)
-  const found = [whole.alpha, (whole.left + whole.right) / 2]
+  const featureValues = [whole.alpha, (whole.left + whole.right) / 2]
   for (const [down, across] of shifts) {
     for (let y = 0; y < side; y++) {
       const from = ((y - down + side) % side) * side
@@ -145,12 +145,12 @@ function blockFeatures(block: Float64Array, side: number, scratch: Float64Array)
     }
     const { alpha, left, right } = fitAsymmetric(scratch)
     const mean = (right - left) * (gamma(2 / alpha) / gamma(1 / alpha))
-    found.push(alpha, mean, left, right)
+    featureValues.push(alpha, mean, left, right)
   }
-  return found
+  return featureValues
 }
 
-/** Shapes α that a fit can give, and r(α) = Γ(2/α)² / (Γ(1/α)·Γ(3/α)), which grows with α. */
+/** Step of the candidate shapes α, with r(α) = Γ(2/α)² / (Γ(1/α)·Γ(3/α)), which grows with α. */
 const shapeStep = 0.001
 let shapeRatios: Float64Array | undefined
 
@@ -168,7 +168,7 @@ interface Fit {
   readonly right: number
 }
 
-/** Asymmetric generalized Gaussian by its moments (Lasmar et al. 2009); NaN where a side has no values. */
+/** Fits an asymmetric generalized Gaussian by moments (Lasmar et al. 2009); NaN if a side has no values. */
 function fitAsymmetric(values: Float64Array): Fit {
   let leftSquares = 0
   let leftCount = 0
@@ -195,7 +195,7 @@ function fitAsymmetric(values: Float64Array): Fit {
   return { alpha, left: left * spread, right: right * spread }
 }
 
-/** Index of the ratio nearest to a value; the first for NaN, as NumPy's argmin has it. */
+/** Index of the ratio nearest to a value; 0 for NaN, like NumPy's argmin. */
 function nearestRatio(value: number): number {
   const ratios = ratiosOfShapes()
   let low = 0
@@ -209,7 +209,7 @@ function nearestRatio(value: number): number {
   return Math.abs(ratios[high]! - value) < Math.abs(ratios[low]! - value) ? high : low
 }
 
-/** Mean of every feature over the blocks that have it. */
+/** Mean of each feature over the blocks where it is not NaN. */
 function meanOf(rows: readonly Float64Array[]): Float64Array {
   return Float64Array.from({ length: features }, (_, i) => {
     const present = rows.map((row) => row[i]!).filter((value) => !Number.isNaN(value))

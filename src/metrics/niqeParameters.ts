@@ -1,6 +1,7 @@
-// The pristine model of NIQE: mean and covariance of features of natural photographs, as published with the method (A. Mittal,
-// R. Soundararajan and A. C. Bovik, "Making a completely blind image quality analyzer", IEEE SPL 2013; LIVE, UT Austin) and
-// distributed with BasicSR (niqe_pris_params.npz). Float64: 36 means, then the upper triangle of the covariance, row by row.
+// The pristine model of NIQE: feature mean and covariance of natural photographs, as published with the
+// method (A. Mittal, R. Soundararajan and A. C. Bovik, "Making a completely blind image quality analyzer",
+// IEEE SPL 2013; LIVE, UT Austin) and distributed with BasicSR (niqe_pris_params.npz). Float64: 36 means,
+// then the upper triangle of the covariance, row by row.
 
 const features = 36
 

@@ -1,4 +1,4 @@
-// A thread of the pool: answers each task with the figures of its pair.
+// Worker thread of the metric pool: replies to each task with the metric values of its pair.
 
 import { parentPort } from 'node:worker_threads'
 import { messageOf, RestoreError } from '../core/errors.ts'
@@ -13,7 +13,7 @@ function answer(compute: () => readonly number[]): MetricAnswer {
   try {
     return { values: compute() }
   } catch (error) {
-    // Errors lose their class on the way.
+    // Errors lose their class when posted between threads.
     const message = messageOf(error)
     return { error: { code: error instanceof RestoreError ? error.code : 'numeric', message } }
   }

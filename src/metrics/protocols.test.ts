@@ -21,7 +21,7 @@ async function* photosOf(set: string) {
     yield { name, image: (await decodeImage(join(folder, name))).image }
 }
 
-/** A crop of scikit-image's chelsea (CC0). */
+/** Crop of scikit-image's chelsea (CC0). */
 function chelsea(): Image {
   const stored = readCheckpoint('test/golden/fixtures/dasr/metrics.io.safetensors').tensors.get('in.hr')!
   const data = viewAs(loadTensor(stored).bytes, Float32Array).map((value) => value / 255)
@@ -32,9 +32,9 @@ async function* only(image: Image) {
   yield { name: 'chelsea', image }
 }
 
-const same = (input: Image) => input
+const identity = (input: Image) => input
 
-test('every protocol names metrics that exist, its table and sets', () => {
+test('every protocol names existing metrics, its table and its sets', () => {
   for (const protocol of Object.values<Protocol>(protocols)) {
     for (const name of protocol.metrics) expect(factsOf(name).convention).not.toBe('')
     expect(protocol.mirrors).toMatch(/Tables? \d/)
@@ -54,7 +54,7 @@ async function collect(images: readonly Image[], degrade: Degrade, scale: number
 
 const odd: Image = { width: 71, height: 59, channels: 3, data: hashed('odd', [3, 59, 71]) }
 
-test('every input is smaller than its truth by the scale, whatever the size', async () => {
+test('every input is smaller than its ground truth by the scale, for any size', async () => {
   for (const { inputs, scale } of Object.values<Protocol>(protocols)) {
     for (const degrade of Object.values(inputs)) {
       for (const { input, reference } of await collect([chelsea(), odd], degrade, scale)) {
@@ -64,26 +64,26 @@ test('every input is smaller than its truth by the scale, whatever the size', as
   }
 })
 
-test('chance is the same each time, and another for each image', async () => {
+test('degradations are reproducible and differ between images', async () => {
   const degrade = protocols['ipt-denoise-50'].inputs['sigma=50']!
   const samples = await collect([odd, odd], degrade, 1)
   expect(await collect([odd, odd], degrade, 1)).toEqual(samples)
   expect(samples[0]!.input.data).not.toEqual(samples[1]!.input.data)
 })
 
-test('what cannot be read passes through', async () => {
+test('unreadable images pass through', async () => {
   const broken = { name: 'x', error: new Error('cut short') }
   const samples = degradedSamples(
     (async function* () {
       yield broken
     })(),
-    same,
+    identity,
     1,
   )
   expect((await samples.next()).value).toBe(broken)
 })
 
-/** Without clamping, which metrics do. */
+/** PSNR without the clamping that metrics apply. */
 function rawPsnr({ input, reference }: Sample): number {
   const squares = input.data.reduce((total, value, i) => total + (value - reference!.data[i]!) ** 2, 0)
   return -10 * Math.log10(squares / input.data.length)
@@ -91,13 +91,13 @@ function rawPsnr({ input, reference }: Sample): number {
 
 const publishedNoise = protocols['restormer-gaussian-color'].inputs['sigma=25']!
 const { inputs: bicubic, cropPx } = protocols['ipt-sr-x4']
-const enlarge = (input: Image) => imresize(input, 4, { rounding: 'uint8' })
+const upscale = (input: Image) => imresize(input, 4, { rounding: 'uint8' })
 
-test('noise of sigma 25 leaves 20.2 dB; enlarging what was shrunk to a quarter gives a known figure', async () => {
+test('noise of sigma 25 and bicubic x4 give known PSNR values', async () => {
   const noisy = degradedSamples(only(chelsea()), publishedNoise, 1)
-  expect((await evaluate(noisy, same, ['psnr'])).mean.psnr).toBeCloseTo(20.282, 3)
+  expect((await evaluate(noisy, identity, ['psnr'])).mean.psnr).toBeCloseTo(20.282, 3)
   const small = degradedSamples(only(chelsea()), bicubic.bicubic!, 4)
-  expect((await evaluate(small, enlarge, ['psnr-y-diff'], { cropPx })).mean['psnr-y-diff']).toBeCloseTo(
+  expect((await evaluate(small, upscale, ['psnr-y-diff'], { cropPx })).mean['psnr-y-diff']).toBeCloseTo(
     29.224,
     3,
   )
@@ -115,7 +115,7 @@ test.skipIf(!existsSync(join(testSets, 'CBSD68')))(
       }
     }
     const pool = metricPool(2)
-    const { mean, failed } = await evaluate(noisy(), same, ['psnr'], {
+    const { mean, failed } = await evaluate(noisy(), identity, ['psnr'], {
       compute: pool.compute,
       concurrency: 3,
     })
@@ -127,11 +127,11 @@ test.skipIf(!existsSync(join(testSets, 'CBSD68')))(
 )
 
 test.skipIf(!existsSync(join(testSets, 'Set5')))(
-  'bicubic enlarging of Set5 by 4 has the published 28.42 dB',
+  'bicubic x4 upscaling of Set5 has the published 28.42 dB',
   { timeout: 60_000 },
   async () => {
     const samples = degradedSamples(photosOf('Set5'), bicubic.bicubic!, 4)
-    const { mean } = await evaluate(samples, enlarge, ['psnr-y', 'ssim-y'], { cropPx })
+    const { mean } = await evaluate(samples, upscale, ['psnr-y', 'ssim-y'], { cropPx })
     expect(mean['psnr-y']).toBeCloseTo(28.42, 2)
     expect(mean['ssim-y']).toBeCloseTo(0.81, 3)
   },

@@ -1,4 +1,4 @@
-// How published tables were measured: what is done to the truth, what is compared, what is cropped and what is rounded.
+// Evaluation protocols of published tables: degradation of the ground truth, metrics, cropping and rounding.
 
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom, type Random } from '../core/random.ts'
@@ -12,29 +12,32 @@ import type { NetworkMetricName, Sample, Unreadable } from './evaluate.ts'
 import type { MetricName } from './metrics.ts'
 
 export interface Protocol {
-  /** The table whose figures this repeats. */
+  /** The published table that this reproduces. */
   readonly mirrors: string
   readonly sets: readonly string[]
-  /** 1: the sets are decoded as gray. */
+  /** Channels to decode the sets to; 1 for gray. */
   readonly channels: 1 | 3
-  /** Sides of the output over those of the input; the truth is cut to multiples from the top left. */
+  /** Output side over input side; the ground truth is cropped at the bottom and right to multiples of it. */
   readonly scale: number
-  /** What makes the input of the truth, a column of the table each; empty where the sets come as pairs. */
+  /**
+   * Degradations that make the input from the ground truth, one per table column; empty if the sets are
+   * pairs.
+   */
   readonly inputs: Readonly<Record<string, Degrade>>
   readonly metrics: readonly (MetricName | NetworkMetricName)[]
   readonly cropPx: number
-  /** What is compared: the picture as saved in 8 bits, or the network's values in float. The metrics see to it. */
+  /** Depth at which the metrics compare the output: as saved in 8 bits, or in float. */
   readonly output: 'uint8' | 'float'
-  /** Where figures cannot be the published ones exactly. */
+  /** Why values cannot match the published ones exactly. */
   readonly caveat?: string
 }
 
 const pairs = { inputs: {}, scale: 1, channels: 3 } as const
-const isolated = (entries: readonly (readonly [name: string, degrade: Degrade])[]) =>
+const namedInputs = (entries: readonly (readonly [name: string, degrade: Degrade])[]) =>
   Object.fromEntries(entries)
 
-/** Noise by NumPy's legacy generator, seed 0 for every image; neither clipped nor rounded. */
-const restormerNoise = isolated(
+/** Noise from NumPy's legacy generator, seed 0 for every image; neither clipped nor rounded. */
+const restormerNoise = namedInputs(
   [15, 25, 50].map((sigma) => [`sigma=${sigma}`, (image) => publishedGaussianNoise(image, sigma)]),
 )
 
@@ -46,7 +49,7 @@ const restormerGaussian = {
   output: 'uint8',
 } as const
 
-/** Noise clipped to 0..255 and not rounded. */
+/** Noise clipped to 0..255 but not rounded. */
 const iptNoise =
   (sigma: number): Degrade =>
   (image, random) => {
@@ -74,11 +77,10 @@ const iptDenoise = (sigma: number): Protocol => ({
   metrics: ['psnr-y-diff'],
   cropPx: 0,
   output: 'uint8',
-  caveat:
-    'the published noise depends on the order of files on the authors’ disk: expect differences of 0.02 dB',
+  caveat: 'the published noise depends on the authors’ file order: expect differences of 0.02 dB',
 })
 
-const kernelPx = 21
+const kernelSizePx = 21
 
 const dasr = (scale: number) =>
   ({ channels: 3, scale, metrics: ['psnr-y-diff', 'ssim-y-dasr'], cropPx: scale, output: 'uint8' }) as const
@@ -87,16 +89,19 @@ const dasrIso = (scale: number, widths: readonly number[]): Protocol => ({
   mirrors: 'Wang et al. 2021 (DASR), Table 2',
   sets: ['Set5', 'Set14', 'B100', 'Urban100'],
   ...dasr(scale),
-  inputs: isolated(
+  inputs: namedInputs(
     widths.map((width) => {
-      const kernel = width > 0 ? isotropicGaussian(kernelPx, width) : undefined
+      const kernel = width > 0 ? isotropicGaussian(kernelSizePx, width) : undefined
       const options = { kernel, scale, downsampling: 'bicubic', noise: 0 } as const
       return [`width=${width}`, (image, random) => srmdImage(image, options, random)]
     }),
   ),
 })
 
-/** Deviations along two axes in pixels and the direction of the first in degrees, from narrow to wide. */
+/**
+ * Standard deviations along two axes in pixels and the direction of the first in degrees, from narrow to
+ * wide.
+ */
 const anisotropicKernels = [
   [0.8, 0.8, 0],
   [1.2, 0.8, 45],
@@ -113,10 +118,13 @@ const dasrAniso: Protocol = {
   mirrors: 'Wang et al. 2021 (DASR), Table 3',
   sets: ['Set14'],
   ...dasr(4),
-  inputs: isolated(
+  inputs: namedInputs(
     [0, 5, 10].flatMap((noise) =>
       anisotropicKernels.map(([sigma1, sigma2, degrees], i) => {
-        const kernel = anisotropicGaussian(kernelPx, covarianceOf(sigma1, sigma2, (degrees * Math.PI) / 180))
+        const kernel = anisotropicGaussian(
+          kernelSizePx,
+          covarianceOf(sigma1, sigma2, (degrees * Math.PI) / 180),
+        )
         const options = { kernel, scale: 4, downsampling: 'bicubic', noise } as const
         const degrade: Degrade = (image, random) => srmdImage(image, options, random)
         return [`kernel=${i + 1},noise=${noise}`, degrade] as const
@@ -124,7 +132,7 @@ const dasrAniso: Protocol = {
     ),
   ),
   caveat:
-    'the nine published kernels exist as a picture only; these are others of like widths, so compare trends alone',
+    'the nine kernels are published only as a figure; these have similar widths, so compare only trends',
 }
 
 const irsde = {
@@ -190,7 +198,7 @@ export const protocols = {
     metrics: ['psnr-y-diff', 'ssim-y'],
     cropPx: 0,
     output: 'uint8',
-    caveat: 'the released code computes no SSIM; this one is the usual of deraining',
+    caveat: 'the released code computes no SSIM; this is the usual one for deraining',
   },
   'dasr-iso-x2': dasrIso(2, [0, 0.6, 1.2, 1.8]),
   'dasr-iso-x3': dasrIso(3, [0, 0.8, 1.6, 2.4]),
@@ -211,8 +219,8 @@ export const protocols = {
 export type ProtocolName = keyof typeof protocols
 
 /**
- * The samples of one column of a table: each truth cut to multiples of the scale, and its input made by `degrade`. Chance comes
- * from seed 0 and the image's place in the set, so that no image depends on another.
+ * Generates the samples of one table column: each ground truth is cropped to multiples of the scale and
+ * degraded. Random streams derive from seed 0 and the image's index, so images are independent of each other.
  */
 export async function* degradedSamples(
   truths: AsyncIterable<{ readonly name: string; readonly image: Image } | Unreadable>,
@@ -232,13 +240,17 @@ export async function* degradedSamples(
   }
 }
 
-/** Without the rows and columns at the bottom and right that are left over from multiples of the scale. */
+/** Crops an image at the bottom and right so that its sides are multiples of the scale. */
 export function cutToMultiple(image: Image, scale: number): Image {
-  const [height, width] = [image.height, image.width].map((side) => side - (side % scale)) as [number, number]
+  const height = image.height - (image.height % scale)
+  const width = image.width - (image.width % scale)
   return height === image.height && width === image.width ? image : crop(image, 0, 0, height, width)
 }
 
-/** The protocol of a name; of one that stands for several, such as dasr-iso, the one of the scale. */
+/**
+ * Finds a protocol by name; a family name such as dasr-iso is resolved by the scale.
+ * @throws RestoreError `usage`, listing the choices
+ */
 export function findProtocol(
   name: string,
   scale: number | undefined,

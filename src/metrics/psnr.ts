@@ -1,20 +1,20 @@
-// Differences of two images: peak signal-to-noise ratio and mean absolute error.
+// Pixel differences of two images: peak signal-to-noise ratio and mean absolute error.
 
 import type { Levels } from './levels.ts'
 
-/** Mean of squared differences, all channels pooled; levels 0..255. */
+/** Mean squared difference over all channels; levels 0..255. */
 function meanSquaredError(a: Levels, b: Levels): number {
   let total = 0
   for (const [c, plane] of a.planes.entries()) total += sumOfSquares(plane, b.planes[c]!)
   return total / countOf(a)
 }
 
-/** 10·log10(255² / MSE) in dB; infinite for equal images. */
+/** Computes 10·log10(255² / MSE) in dB; infinite for identical images. */
 export function psnr(a: Levels, b: Levels): number {
   return 10 * Math.log10(255 ** 2 / meanSquaredError(a, b))
 }
 
-/** Mean absolute difference as a share of the range, 0..1. */
+/** Computes the mean absolute difference relative to the range, 0..1. */
 export function meanAbsoluteError(a: Levels, b: Levels): number {
   let total = 0
   for (const [c, plane] of a.planes.entries()) {

@@ -1,10 +1,10 @@
-// Structural similarity (Wang et al. 2004) with the windows and borders that papers use.
+// Structural similarity (Wang et al. 2004) with the windows and borders used in papers.
 
 import { RestoreError } from '../core/errors.ts'
 import { roundUp } from '../core/functional.ts'
 import type { Levels } from './levels.ts'
 
-/** A symmetric window as the product of the same weights down and across; `covarianceScale` makes sample covariances of means. */
+/** A separable symmetric window; `covarianceScale` turns population covariances into sample covariances. */
 export interface Window {
   readonly taps: Float64Array
   readonly covarianceScale: number
@@ -12,13 +12,16 @@ export interface Window {
 
 export interface SsimOptions {
   readonly window: Window
-  /** 'valid': only where the whole window lies inside the image; 'replicate': everywhere, edges repeated outwards. */
+  /**
+   * 'valid' evaluates only where the window fits inside the image; 'replicate' everywhere, with edges
+   * repeated.
+   */
   readonly border: 'valid' | 'replicate'
-  /** Lets the window reach across the channels too, edges repeated: MATLAB's ssim of an h×w×3 array. */
+  /** Whether the window also spans the channels, edges repeated, like MATLAB's ssim of an h×w×3 array. */
   readonly isVolume?: boolean
 }
 
-/** 11 taps, deviation 1.5, population covariance. */
+/** 11 taps, sigma 1.5, population covariance. */
 export const gaussianWindow: Window = { taps: gaussianTaps(11, 1.5), covarianceScale: 1 }
 /** 7 equal taps, sample covariance: scikit-image's default. */
 export const uniformWindow: Window = { taps: new Float64Array(7).fill(1 / 7), covarianceScale: 49 / 48 }
@@ -26,7 +29,7 @@ export const uniformWindow: Window = { taps: new Float64Array(7).fill(1 / 7), co
 const c1 = (0.01 * 255) ** 2
 const c2 = (0.03 * 255) ** 2
 
-/** Weights of a Gaussian, centerd, with sum 1. */
+/** Computes centered Gaussian weights with sum 1. */
 export function gaussianTaps(count: number, deviation: number): Float64Array {
   const taps = Float64Array.from({ length: count }, (_, i) =>
     Math.exp(-((i - (count - 1) / 2) ** 2) / (2 * deviation ** 2)),
@@ -35,13 +38,13 @@ export function gaussianTaps(count: number, deviation: number): Float64Array {
   return taps.map((tap) => tap / sum)
 }
 
-/** What SSIM needs of two images: windowed means of x, y, x² + y² (the variances' sum is enough) and xy. */
+/** Windowed means of x, y, x² + y² and xy; SSIM needs only the sum of the variances. */
 type Moments = readonly [Float64Array, Float64Array, Float64Array, Float64Array]
 
-/** Results that are computed together, down or across: neighbors share most of the values they need. */
-const group = 4
+/** Number of neighboring results computed together, since they share most of their inputs. */
+const groupSize = 4
 
-/** Mean SSIM over every place and channel of two images of one size; levels 0..255. */
+/** Computes the mean SSIM over positions and channels of two images of equal size; levels 0..255. */
 export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }: SsimOptions): number {
   const { taps, covarianceScale } = window
   const radius = taps.length >> 1
@@ -53,19 +56,19 @@ export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }:
   if (columns < 1 || rows < 1) {
     throw new RestoreError(
       'shape',
-      `ssim: expected at least ${taps.length}×${taps.length} pixels for its window, got ${x.height}×${x.width}; leave SSIM out`,
+      `ssim: expected at least ${taps.length}×${taps.length} pixels for its window, got ${x.height}×${x.width}; omit SSIM`,
     )
   }
   const padded = (levels: Levels) => levels.planes.map((plane) => replicate(plane, levels, pad))
   const ys = padded(y)
   const bands = padded(x).map((plane, c) => new Band(plane, ys[c]!, width, taps))
   const moments = bands.map((band) => band.moments)
-  const mixed = isVolume && bands.length > 1 ? mixer(moments, taps) : () => moments
-  const stride = roundUp(columns, group)
+  const mixed = isVolume && bands.length > 1 ? channelMixer(moments, taps) : () => moments
+  const stride = roundUp(columns, groupSize)
   let total = 0
-  for (let row = 0; row < rows; row += group) {
+  for (let row = 0; row < rows; row += groupSize) {
     for (const band of bands) band.moveTo(row)
-    const lines = Math.min(group, rows - row)
+    const lines = Math.min(groupSize, rows - row)
     for (const maps of mixed()) {
       for (let line = 0; line < lines; line++)
         total += sumOfLine(maps, line * stride, columns, covarianceScale)
@@ -74,9 +77,11 @@ export function ssim(x: Levels, y: Levels, { window, border, isVolume = false }:
   return total / (bands.length * columns * rows)
 }
 
-/** The moments of `group` lines of one channel; it holds the lines that those need, and no more. */
+/**
+ * Computes the moments of `groupSize` lines of one channel at a time, keeping only the input lines they need.
+ */
 class Band {
-  /** [group columns], columns rounded up to whole groups. */
+  /** [groupSize columns], with columns rounded up to whole groups. */
   readonly moments: Moments
   readonly #sources: Moments
   readonly #x: Float64Array
@@ -92,38 +97,38 @@ class Band {
     this.#taps = taps
     this.#width = width
     this.#keptRows = taps.length - 1
-    const stride = roundUp(width - this.#keptRows, group)
+    const stride = roundUp(width - this.#keptRows, groupSize)
     const wide = stride + this.#keptRows
-    this.#sources = fourMaps((this.#keptRows + group) * width)
-    const down = fourMaps(group * wide)
-    this.moments = fourMaps(group * stride)
+    this.#sources = fourMaps((this.#keptRows + groupSize) * width)
+    const down = fourMaps(groupSize * wide)
+    this.moments = fourMaps(groupSize * stride)
     this.#passes = [0, 1, 2, 3].flatMap((m): Pass[] => [
       {
         source: this.#sources[m]!,
         from: 0,
         step: width,
-        next: 1,
+        groupStride: 1,
         out: down[m]!,
         to: 0,
         outStep: wide,
-        outNext: 1,
+        outGroupStride: 1,
         count: width,
       },
-      ...Array.from({ length: group }, (_, line) => ({
+      ...Array.from({ length: groupSize }, (_, line) => ({
         source: down[m]!,
         from: line * wide,
         step: 1,
-        next: group,
+        groupStride: groupSize,
         out: this.moments[m]!,
         to: line * stride,
         outStep: 1,
-        outNext: group,
-        count: stride / group,
+        outGroupStride: groupSize,
+        count: stride / groupSize,
       })),
     ])
   }
 
-  /** Computes the moments of the lines from `row` on; called for every group from the first down. */
+  /** Computes the moments of the lines starting at `row`; must be called for every group in order. */
   moveTo(row: number): void {
     const kept = row === 0 ? 0 : this.#keptRows * this.#width
     const [xs, ys, squares, products] = this.#sources
@@ -152,39 +157,44 @@ function fourMaps(length: number): Moments {
   ]
 }
 
-/** `count` times `group` neighboring results: where their values begin and how far apart they lie, from tap to tap and group to group. */
+/**
+ * Layout of a 1-D filter pass with `count` × `groupSize` results: start, stride between neighbors, and stride
+ * between groups, for input and output.
+ */
 interface Pass {
   readonly source: Float64Array
   readonly from: number
   readonly step: number
-  readonly next: number
+  readonly groupStride: number
   readonly out: Float64Array
   readonly to: number
   readonly outStep: number
-  readonly outNext: number
+  readonly outGroupStride: number
   readonly count: number
 }
 
-/** out = Σ taps[t] · source[t·step …], the taps symmetric. */
+/** out = Σ taps[t] · source[t·step …], for symmetric taps. */
 function correlateAny(pass: Pass, taps: Float64Array): void {
-  const { source, step, next, out, outStep, outNext, count } = pass
+  const { source, step, groupStride, out, outStep, outGroupStride, count } = pass
   const radius = taps.length >> 1
-  for (let g = 0; g < group; g++) {
+  for (let g = 0; g < groupSize; g++) {
     const middle = pass.from + (radius + g) * step
     const to = pass.to + g * outStep
     for (let i = 0; i < count; i++) {
-      const at = middle + i * next
+      const at = middle + i * groupStride
       let sum = taps[radius]! * source[at]!
       for (let t = 1; t <= radius; t++)
         sum += taps[radius + t]! * (source[at - t * step]! + source[at + t * step]!)
-      out[to + i * outNext] = sum
+      out[to + i * outGroupStride] = sum
     }
   }
 }
 
-/** The same for 11 taps; each value is loaded once for the four results around it, which halves the time. */
+/**
+ * Like {@link correlateAny}, unrolled for 11 taps; loading each value once for four results halves the time.
+ */
 function correlate11(pass: Pass, taps: Float64Array): void {
-  const { source, step, next, out, outStep, outNext, count } = pass
+  const { source, step, groupStride, out, outStep, outGroupStride, count } = pass
   const t5 = taps[0]!
   const t4 = taps[1]!
   const t3 = taps[2]!
@@ -215,8 +225,8 @@ function correlate11(pass: Pass, taps: Float64Array): void {
       t0 * v7 + t1 * (v6 + v8) + t2 * (v5 + v9) + t3 * (v4 + v10) + t4 * (v3 + v11) + t5 * (v2 + v12)
     out[to + 3 * outStep] =
       t0 * v8 + t1 * (v7 + v9) + t2 * (v6 + v10) + t3 * (v5 + v11) + t4 * (v4 + v12) + t5 * (v3 + v13)
-    from += next
-    to += outNext
+    from += groupStride
+    to += outGroupStride
   }
 }
 
@@ -233,8 +243,10 @@ function sumOfLine(maps: Moments, from: number, count: number, covarianceScale: 
   return total
 }
 
-/** Filters across the channels: with edges repeated outwards, each result is a fixed mix of all channels. */
-function mixer(moments: readonly Moments[], taps: Float64Array): () => readonly Moments[] {
+/**
+ * Filters across channels; with edges repeated, each result is a fixed linear combination of all channels.
+ */
+function channelMixer(moments: readonly Moments[], taps: Float64Array): () => readonly Moments[] {
   const channels = moments.length
   const radius = taps.length >> 1
   const weights = moments.map((_, to) => {
@@ -263,7 +275,7 @@ function mixer(moments: readonly Moments[], taps: Float64Array): () => readonly 
   }
 }
 
-/** A plane with `pad` more pixels on every side, edges repeated outwards. */
+/** Pads a plane by `pad` pixels on every side, repeating edges. */
 function replicate(
   plane: Float64Array,
   { width, height }: { readonly width: number; readonly height: number },

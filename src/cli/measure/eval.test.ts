@@ -110,7 +110,7 @@ describe('limpid compare', { timeout: 120_000 }, () => {
     const { code, stderr } = await limpid('compare', at('clean'), at('clean'), '--metrics', 'psnr,snr')
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/expected names among psnr, .*lpips.*got 'snr'/),
+      expect.stringMatching(/expected one of psnr, .*lpips.*got 'snr'/),
     ])
   })
 })
@@ -207,7 +207,7 @@ describe('limpid eval', { timeout: 120_000 }, () => {
     [['--none', ...clean, '--protocol', 'set5'], 2, /expected one of restormer-gaussian-color, /],
     [['--none', ...clean, '--truth', at('clean'), '--degrade', 'noise'], 2, /got --truth too/],
     [['--none', ...clean, '--truth', at('clean'), '--metrics', 'lpips'], 2, /lpips: .*--metric-weights/],
-    [['--none', ...clean, '--degrade', 'noise', '--crop', '30'], 1, /more than 60 pixels a side/],
+    [['--none', ...clean, '--degrade', 'noise', '--crop', '30'], 1, /more than 60 pixels per side/],
     [['--none', ...clean, '--degrade', 'noise', 'out.json'], 2, /a file follows --json/],
     [['--none', ...clean, '--degrade', 'noise', '--html', at('small.png')], 1, /exists already/],
     [['--none', '--data', at('absent'), '--degrade', 'noise'], 1, /absent: cannot be read/],

@@ -57,7 +57,7 @@ export function covarianceOf(sigma1: number, sigma2: number, angle: number): Cov
 }
 
 /** Squared Mahalanobis distance from the origin. */
-function mahalanobis({ xx, xy, yy }: Covariance): (x: number, y: number) => number {
+function squaredMahalanobis({ xx, xy, yy }: Covariance): (x: number, y: number) => number {
   const determinant = xx * yy - xy * xy
   return (x, y) => (yy * x * x - 2 * xy * x * y + xx * y * y) / determinant
 }
@@ -80,7 +80,7 @@ export function anisotropicGaussian(size: number, covariance: Covariance): Kerne
 /** exp(−½ (pᵀ C⁻¹ p)^β): flatter than a Gaussian for β > 1, more peaked for β < 1. */
 export function generalizedGaussian(size: number, covariance: Covariance, beta: number): Kernel {
   checkPositive('beta', beta)
-  const distance = mahalanobis(covariance)
+  const distance = squaredMahalanobis(covariance)
   return sampleKernel(size, (x, y) => {
     const d = distance(x, y)
     return exp(-0.5 * (beta === 1 ? d : power(d, beta)))
@@ -90,7 +90,7 @@ export function generalizedGaussian(size: number, covariance: Covariance, beta: 
 /** 1 / (1 + (pᵀ C⁻¹ p)^β). */
 export function plateau(size: number, covariance: Covariance, beta: number): Kernel {
   checkPositive('beta', beta)
-  const distance = mahalanobis(covariance)
+  const distance = squaredMahalanobis(covariance)
   return sampleKernel(size, (x, y) => 1 / (1 + power(distance(x, y), beta)))
 }
 

@@ -1,6 +1,6 @@
-// The gamma function, which fitted generalized Gaussians need.
+// The gamma function, used to fit generalized Gaussians.
 
-/** Γ(1 + n/2) … by Lanczos’s series with g = 7 and nine terms: 15 digits for x > 0. */
+/** Lanczos coefficients for g = 7 and nine terms, accurate to 15 digits for x > 0. */
 const coefficients = [
   0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
   12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
@@ -13,7 +13,7 @@ export function gamma(x: number): number {
 
 /** ln Γ(x) for x > 0. */
 export function logGamma(x: number): number {
-  // Small arguments by Γ(x) = Γ(x + 1) / x.
+  // Γ(x) = Γ(x + 1) / x for small arguments.
   if (x < 0.5) return logGamma(x + 1) - Math.log(x)
   const z = x - 1
   const sum = coefficients.reduce((total, c, i) => (i === 0 ? c : total + c / (z + i)), 0)

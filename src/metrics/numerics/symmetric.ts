@@ -1,36 +1,39 @@
-// Eigenvalues and eigenvectors of real symmetric matrices: Householder's reduction to three diagonals, then QL with
-// implicit shifts (Golub and Van Loan, Matrix Computations, §8.3). Rows of a matrix lie one after the other.
+// Eigenvalues and eigenvectors of real symmetric matrices: Householder tridiagonalization, then QL with
+// implicit shifts (Golub and Van Loan, Matrix Computations, §8.3). Matrices are row-major.
 
 import { RestoreError } from '../../core/errors.ts'
 
 export interface Eigen {
-  /** In no order. */
+  /** Eigenvalues in no particular order. */
   readonly values: Float64Array
-  /** Vector i in row i; empty unless asked for. */
+  /** Eigenvector i in row i; empty unless requested. */
   readonly vectors: Float64Array
 }
 
-/** Of a symmetric matrix [n n]; time grows with n³, about 10 s for n = 2048 without vectors. */
+/**
+ * Decomposes a symmetric matrix [n n] in O(n³) time, about 10 s for n = 2048 without vectors.
+ * @throws RestoreError `numeric` if it does not converge
+ */
 export function eigenOfSymmetric(matrix: Float64Array, n: number, { vectors = false } = {}): Eigen {
-  const { diagonal, beside, basis } = tridiagonalize(Float64Array.from(matrix), n, vectors)
-  diagonalize(diagonal, beside, basis, n)
+  const { diagonal, offDiagonal, basis } = tridiagonalize(Float64Array.from(matrix), n, vectors)
+  diagonalize(diagonal, offDiagonal, basis, n)
   return { values: diagonal, vectors: basis }
 }
 
 interface Tridiagonal {
   readonly diagonal: Float64Array
-  /** beside[i] stands between diagonal[i] and diagonal[i + 1]. */
-  readonly beside: Float64Array
-  /** Rows of the orthogonal Q for which Q A Qᵀ has three diagonals. */
+  /** offDiagonal[i] couples diagonal[i] and diagonal[i + 1]. */
+  readonly offDiagonal: Float64Array
+  /** Orthogonal Q for which Q A Qᵀ is tridiagonal; empty unless requested. */
   readonly basis: Float64Array
 }
 
-/** Reflects away what stands below the first subdiagonal, one column after the other: A ← (I − βvvᵀ) A (I − βvvᵀ). */
-function tridiagonalize(a: Float64Array, n: number, wantsBasis: boolean): Tridiagonal {
+/** Zeroes the entries below the subdiagonal, column by column: A ← (I − βvvᵀ) A (I − βvvᵀ). */
+function tridiagonalize(a: Float64Array, n: number, withBasis: boolean): Tridiagonal {
   const diagonal = new Float64Array(n)
-  const beside = new Float64Array(n)
-  const basis = new Float64Array(wantsBasis ? n * n : 0)
-  for (let i = 0; i < n && wantsBasis; i++) basis[i * n + i] = 1
+  const offDiagonal = new Float64Array(n)
+  const basis = new Float64Array(withBasis ? n * n : 0)
+  for (let i = 0; i < n && withBasis; i++) basis[i * n + i] = 1
   const v = new Float64Array(n)
   const p = new Float64Array(n)
   for (let k = 0; k < n - 1; k++) {
@@ -42,17 +45,17 @@ function tridiagonalize(a: Float64Array, n: number, wantsBasis: boolean): Tridia
     }
     diagonal[k] = a[k * n + k]!
     const alpha = v[first]! > 0 ? -norm : norm
-    beside[k] = alpha
+    offDiagonal[k] = alpha
     v[first]! -= alpha
     let square = 0
     for (let i = first; i < n; i++) square += v[i]! * v[i]!
     if (square === 0) continue
     const beta = 2 / square
     reflectBothSides(a, n, first, v, p, beta)
-    if (wantsBasis) reflectRows(basis, n, first, v, p, beta)
+    if (withBasis) reflectRows(basis, n, first, v, p, beta)
   }
   if (n > 0) diagonal[n - 1] = a[n * n - 1]!
-  return { diagonal, beside, basis }
+  return { diagonal, offDiagonal, basis }
 }
 
 /** A ← A − v wᵀ − w vᵀ with w = p − (β/2)(pᵀv) v and p = βAv, on the rows and columns from `first`. */
@@ -95,7 +98,7 @@ function reflectRows(
 
 const maxSweeps = 60
 
-/** Turns the three diagonals into one, taking the rows of `basis` along. */
+/** Diagonalizes a tridiagonal matrix, applying the same rotations to the rows of `basis`. */
 function diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: number): void {
   for (let low = 0; low < n; low++) {
     for (let sweep = 0; ; sweep++) {
@@ -112,13 +115,13 @@ function diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: n
           'eigenvalues: expected finite values, got a matrix that does not converge',
         )
       }
-      sweepUp(d, e, basis, n, low, high)
+      qlStep(d, e, basis, n, low, high)
     }
   }
 }
 
 /** One implicit QL step on the rows low..high, shifted by Wilkinson's eigenvalue at low. */
-function sweepUp(
+function qlStep(
   d: Float64Array,
   e: Float64Array,
   basis: Float64Array,
@@ -138,7 +141,7 @@ function sweepUp(
     const length = Math.hypot(f, g)
     e[i + 1] = length
     if (length === 0) {
-      // The matrix has come apart here: go on with the parts.
+      // The matrix splits here; continue with the parts.
       d[i + 1]! -= shift
       e[high] = 0
       return

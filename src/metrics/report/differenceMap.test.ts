@@ -9,7 +9,7 @@ const flat = (width: number, height: number): Image => ({
   data: new Float32Array(width * height).fill(0.5),
 })
 
-test('a map is signed, amplified, and gray where images are equal', () => {
+test('a map is signed, amplified, and mid-gray where images are equal', () => {
   const reference = flat(2, 1)
   const output = { ...reference, data: Float32Array.of(0.5, 0.4) }
   const { data } = differenceMap(reference, output)
@@ -18,7 +18,7 @@ test('a map is signed, amplified, and gray where images are equal', () => {
   expect(() => differenceMap(reference, flat(1, 1))).toThrow(/1×1×2 .*1×1×1/)
 })
 
-test('the worst square is where most differs, edges included', () => {
+test('worstSquare finds the largest difference, including at edges', () => {
   const reference = flat(100, 40)
   const output = { ...reference, data: reference.data.slice() }
   output.data[39 * 100 + 99] = 1

@@ -1,25 +1,28 @@
-// Where two images differ, as a picture.
+// Visualizes where two images differ.
 
 import type { Image } from '../../data/image.ts'
 import { checkPair } from '../levels.ts'
 
-/** What one level of difference becomes: all is seen from one level on, and ±32 levels fill the range. */
+/** Default amplification: a difference of one level is visible, and ±32 levels fill the range. */
 export const usualGain = 4
 
-/** 0.5 + gain·(output − reference) [c h w]: mid-gray where they are equal, brighter where the output is. */
+/**
+ * Computes 0.5 + gain·(output − reference) [c h w]: mid-gray where equal, brighter where the output is
+ * brighter.
+ */
 export function differenceMap(reference: Image, output: Image, gain = usualGain): Image {
   checkPair('difference map', reference, output, 0)
   const data = output.data.map((value, i) => 0.5 + gain * (value - reference.data[i]!))
   return { ...output, data }
 }
 
-/** What the colors of a map mean. */
+/** Describes the levels of a map. */
 export function describeMap(gain = usualGain): string {
   const range = (127.5 / gain).toFixed(Number.isInteger(127.5 / gain) ? 0 : 1)
-  return `output − reference, ${gain} times amplified: mid-gray is equal, black and white are ${range} of 255 levels or more`
+  return `output − reference, ${gain} times amplified: mid-gray is equal, black and white differ by ${range} or more of 255 levels`
 }
 
-/** Top and left of the square whose mean squared difference is largest, on a grid of half its side. */
+/** Finds the square with the largest mean squared difference, on a grid of half its side. */
 export function worstSquare(
   reference: Image,
   output: Image,
@@ -31,7 +34,9 @@ export function worstSquare(
   for (const top of starts(reference.height, sidePx, step)) {
     for (const left of starts(reference.width, sidePx, step)) {
       const error = errorOf(reference, output, top, left, sidePx)
-      if (error > worst) [worst, place] = [error, { top, left }]
+      if (error <= worst) continue
+      worst = error
+      place = { top, left }
     }
   }
   return place

@@ -1,20 +1,20 @@
-// The HTML report of an evaluation: one file that needs nothing else. Pictures come as data URLs.
+// HTML report of an evaluation: one self-contained file, with images as data URLs.
 
 import { escapeHtml } from '../../core/html.ts'
 import { factsOf, type Row } from '../evaluate.ts'
 
-/** A case worth looking at: crops of one place. */
+/** A case to inspect: crops of one region. */
 export interface ReportCase {
   readonly name: string
-  /** Figures of the whole image. */
+  /** Metric values of the whole image. */
   readonly values: Readonly<Record<string, number>>
-  /** Where the crops are from. */
+  /** Where the crops were taken. */
   readonly place: string
-  /** Input, output, truth and difference map, each with its caption. */
+  /** Input, output, ground truth and difference map, with captions. */
   readonly pictures: readonly { readonly caption: string; readonly url: string }[]
 }
 
-/** One column of a table: the rows of one degradation. */
+/** Results of one degradation, a column of the published table. */
 export interface ReportBlock {
   readonly name: string
   readonly rows: readonly Row[]
@@ -25,7 +25,7 @@ export interface ReportBlock {
 
 export interface Report {
   readonly title: string
-  /** What was measured and how, by name. */
+  /** What was measured and how, by label. */
   readonly facts: Readonly<Record<string, string>>
   readonly conventions: Readonly<Record<string, string>>
   readonly blocks: readonly ReportBlock[]
@@ -38,7 +38,7 @@ tr+tr>*{border-top:1px solid #8884}dl{display:grid;grid-template-columns:max-con
 .case{display:flex;flex-wrap:wrap;gap:6px;margin:0}figure{margin:0;flex:1 1 200px;max-width:264px}img{width:100%;display:block;image-rendering:pixelated}
 figcaption,.figures{color:#666}.failed{color:#b3261e}.scroll{overflow-x:auto}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}dt,figcaption,.figures{color:#aaa}.failed{color:#f2b8b5}}`
 
-/** The whole page; what is in the report is escaped. */
+/** Renders the page; all text in the report is escaped. */
 export function reportHtml({ title, facts, conventions, blocks }: Report): string {
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><style>${style}</style>
@@ -62,39 +62,39 @@ function list(entries: Readonly<Record<string, string>>): string {
 
 function summary(blocks: readonly ReportBlock[], names: readonly string[]): string {
   const rows = blocks.map(({ name, rows, mean, deviation }) => {
-    const good = rows.filter(({ error }) => error === undefined).length
+    const succeeded = rows.filter(({ error }) => error === undefined).length
     const cells = names.map((metric) => {
       const spread = deviation[metric] === undefined ? '' : ` ± ${figure(deviation[metric])}`
       return `${figure(mean[metric])}${spread}`
     })
-    return [name, `${good} of ${rows.length}`, ...cells]
+    return [name, `${succeeded} of ${rows.length}`, ...cells]
   })
-  return table(['', 'images', ...names.map(arrowed)], rows)
+  return table(['', 'images', ...names.map(withArrow)], rows)
 }
 
 function section({ name, rows, worst }: ReportBlock, names: readonly string[]): string {
-  const good = rows.filter(({ error }) => error === undefined)
+  const succeeded = rows.filter(({ error }) => error === undefined)
   const failed = rows.filter(({ error }) => error !== undefined)
-  const figures = good.map((row) => [row.name, ...names.map((metric) => figure(row.values[metric]))])
+  const figures = succeeded.map((row) => [row.name, ...names.map((metric) => figure(row.values[metric]))])
   const failures = failed.map((row) => `<p class="failed">${escapeHtml(failureText(row))}</p>`)
   return `<h2>${escapeHtml(name)}: worst cases</h2>
 ${worst.map(caseHtml).join('\n') || '<p>None to show.</p>'}
 ${failures.join('\n')}
-<details><summary>${escapeHtml(name)}: all ${good.length} images</summary>${table(['image', ...names.map(arrowed)], figures)}</details>`
+<details><summary>${escapeHtml(name)}: all ${succeeded.length} images</summary>${table(['image', ...names.map(withArrow)], figures)}</details>`
 }
 
-/** What failed with the image's name before it, where the error does not say it itself. */
+/** Error text of a row, prefixed by the image's name unless it includes it. */
 export function failureText({ name, error = '' }: Pick<Row, 'name' | 'error'>): string {
   return error.includes(name) ? error : `${name}: ${error}`
 }
 
 function caseHtml({ name, values, place, pictures }: ReportCase): string {
   const figures = Object.entries(values).map(([metric, value]) => `${metric} ${figure(value)}`)
-  const shown = pictures.map(
+  const crops = pictures.map(
     ({ caption, url }) =>
       `<figure><img src="${escapeHtml(url)}" alt="${escapeHtml(`${name}, ${caption}`)}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`,
   )
-  return `<h3>${escapeHtml(name)}</h3><p class="figures">${escapeHtml(`${figures.join(', ')}; ${place}`)}</p><div class="case">${shown.join('')}</div>`
+  return `<h3>${escapeHtml(name)}</h3><p class="figures">${escapeHtml(`${figures.join(', ')}; ${place}`)}</p><div class="case">${crops.join('')}</div>`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -103,11 +103,11 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return `<div class="scroll"><table>${[line('th', head), ...rows.map((row) => line('td', row))].join('\n')}</table></div>`
 }
 
-function arrowed(name: string): string {
+function withArrow(name: string): string {
   return `${name} ${factsOf(name).lowerIsBetter ? '↓' : '↑'}`
 }
 
-/** A figure with the digits that tables have. */
+/** Formats a metric value with the digits common in tables. */
 export function figure(value: number | undefined): string {
   if (value === undefined) return '–'
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf'

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { counterRandom } from '../../core/random.ts'
 import { linearProbe, projectRows } from './representations.ts'
 
-/** Rows of 6 features in which a quantity in 0..1 moves along one direction, with noise everywhere. */
+/** Rows of 6 noisy features in which a quantity in 0..1 varies along one direction. */
 function rowsWith(seed: number, count: number, strength: number) {
   const random = counterRandom(seed)
   const values = Array.from({ length: count }, () => random.uniform())
@@ -16,7 +16,7 @@ function rowsWith(seed: number, count: number, strength: number) {
 }
 
 describe('representations', () => {
-  test('are laid along the directions in which they differ most', () => {
+  test('are projected onto their principal components', () => {
     const corners = [
       [0, 0, 0],
       [4, 4, 0],
@@ -32,21 +32,21 @@ describe('representations', () => {
     expect(sizes[2]?.[1]).toBeCloseTo(Math.SQRT2, 12)
   })
 
-  test('tell a quantity that they hold, and none that they do not', () => {
+  test('predict a quantity only if they encode it', () => {
     expect(linearProbe(rowsWith(1, 40, 1), rowsWith(2, 40, 1)).r2).toBeGreaterThan(0.99)
     expect(linearProbe(rowsWith(1, 40, 0), rowsWith(2, 40, 0)).r2).toBeLessThan(0.2)
   })
 
-  test('tell the mean where all rows are the same', () => {
+  test('predict the mean if all rows are equal', () => {
     const rows = [1, 2, 3, 4].map(() => Float32Array.of(1, 2))
     const { predicted, r2 } = linearProbe({ rows, values: [1, 2, 3, 2] }, { rows, values: [1, 2, 3, 2] })
     expect(predicted).toEqual([2, 2, 2, 2])
     expect(r2).toBe(0)
   })
 
-  test('are refused where lengths differ', () => {
+  test('are rejected if lengths differ', () => {
     const rows = [Float32Array.of(1), Float32Array.of(1, 2)]
-    expect(() => projectRows(rows)).toThrow('expected at least 2 of one length, got 2 of 1,2')
-    expect(() => projectRows(rows.slice(1))).toThrow('got 1 of 2')
+    expect(() => projectRows(rows)).toThrow('expected at least 2 of equal length, got 2 of length 1,2')
+    expect(() => projectRows(rows.slice(1))).toThrow('got 1 of length 2')
   })
 })

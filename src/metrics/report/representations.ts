@@ -1,16 +1,17 @@
-// What an encoder's representations hold: their two main directions, and how well a linear function of them tells a quantity.
+// Analyzes an encoder's representations: principal components, and how well a linear probe predicts a
+// quantity.
 
 import { RestoreError } from '../../core/errors.ts'
 import { eigenOfSymmetric } from '../numerics/symmetric.ts'
 
-/** Feature vectors of one length, a row for each picture. */
+/** Feature vectors of equal length, one row per image. */
 export type Rows = readonly Float32Array[]
 
 interface Spectrum {
   readonly mean: Float64Array
-  /** Falling. */
+  /** Variances along the axes, descending. */
   readonly variances: readonly number[]
-  /** Directions of length 1 in the same order. */
+  /** Unit vectors in the same order. */
   readonly axes: readonly Float64Array[]
 }
 
@@ -19,7 +20,7 @@ function spectrumOf(rows: Rows): Spectrum {
   if (rows.length < 2 || d === 0 || rows.some((row) => row.length !== d)) {
     throw new RestoreError(
       'usage',
-      `representations: expected at least 2 of one length, got ${rows.length} of ${[...new Set(rows.map((row) => row.length))]}`,
+      `representations: expected at least 2 of equal length, got ${rows.length} of length ${[...new Set(rows.map((row) => row.length))]}`,
     )
   }
   const mean = new Float64Array(d)
@@ -40,48 +41,49 @@ function spectrumOf(rows: Rows): Spectrum {
   }
 }
 
-function along(row: Float32Array, mean: Float64Array, axis: Float64Array): number {
+function projectOnto(row: Float32Array, mean: Float64Array, axis: Float64Array): number {
   return axis.reduce((sum, value, i) => sum + value * (row[i]! - mean[i]!), 0)
 }
 
 export interface Projection {
-  /** Where each row lies along the axes. */
+  /** Coordinates of each row along the axes. */
   readonly points: readonly (readonly number[])[]
-  /** Share of the variance that each axis holds, falling. */
+  /** Share of the variance along each axis, descending. */
   readonly shares: readonly number[]
 }
 
-/** Principal components: rows along the `count` directions in which they differ most. */
+/** Projects rows onto their first `count` principal components. */
 export function projectRows(rows: Rows, count = 2): Projection {
   const { mean, variances, axes } = spectrumOf(rows)
   const total = variances.reduce((sum, value) => sum + value, 0)
   const kept = axes.slice(0, count)
   return {
-    points: rows.map((row) => kept.map((axis) => along(row, mean, axis))),
+    points: rows.map((row) => kept.map((axis) => projectOnto(row, mean, axis))),
     shares: variances.slice(0, count).map((value) => value / (total || 1)),
   }
 }
 
 export interface Measured {
   readonly rows: Rows
-  /** The quantity to tell, one for each row. */
+  /** The quantity to predict, one value per row. */
   readonly values: readonly number[]
 }
 
-/** Shares of the largest variance that may regularise a fit. */
+/** Candidate ridge parameters, as shares of the largest variance. */
 const ridges = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]
 
 /**
- * A linear probe: fits the values from the rows by ridge regression, predicts those of other rows and gives R² there: 1 for all
- * right, 0 for what the mean of the other values would give. Each half of the fitted rows chooses how much to regularise the other.
+ * Linear probe: fits values to rows by ridge regression and returns R² on unseen rows: 1 for perfect
+ * prediction, 0 for predicting their mean. The ridge parameter is chosen by two-fold cross-validation on the
+ * fitted rows.
  */
 export function linearProbe(
   fitted: Measured,
   unseen: Measured,
 ): { readonly r2: number; readonly predicted: readonly number[] } {
   const half = fitted.values.length >> 1
-  const first = part(fitted, 0, half)
-  const second = part(fitted, half)
+  const first = slice(fitted, 0, half)
+  const second = slice(fitted, half)
   const predictions = [predictor(first, second.rows), predictor(second, first.rows)] as const
   const errorOf = (ridge: number) =>
     squaredError(predictions[0](ridge), second.values) + squaredError(predictions[1](ridge), first.values)
@@ -96,22 +98,24 @@ export function linearProbe(
   return { r2: 1 - squaredError(predicted, unseen.values) / spread, predicted }
 }
 
-function part({ rows, values }: Measured, from: number, to?: number): Measured {
+function slice({ rows, values }: Measured, from: number, to?: number): Measured {
   return { rows: rows.slice(from, to), values: values.slice(from, to) }
 }
 
-/** Predicts values of `rows` from those fitted, for any ridge. */
+/** Fits a ridge regression and returns its predictions for `rows` as a function of the ridge parameter. */
 function predictor(fitted: Measured, rows: Rows): (ridge: number) => readonly number[] {
   const { mean, variances, axes } = spectrumOf(fitted.rows)
   const average = meanOf(fitted.values)
   const products = axes.map((axis) =>
-    meanOf(fitted.rows.map((row, k) => along(row, mean, axis) * (fitted.values[k]! - average))),
+    meanOf(fitted.rows.map((row, k) => projectOnto(row, mean, axis) * (fitted.values[k]! - average))),
   )
-  const places = rows.map((row) => axes.map((axis) => along(row, mean, axis)))
+  const coordinates = rows.map((row) => axes.map((axis) => projectOnto(row, mean, axis)))
   return (ridge) => {
-    const floor = ridge * variances[0]! || 1
-    const weights = products.map((product, i) => product / (variances[i]! + floor))
-    return places.map((place) => place.reduce((sum, value, i) => sum + value * weights[i]!, average))
+    const penalty = ridge * variances[0]! || 1
+    const weights = products.map((product, i) => product / (variances[i]! + penalty))
+    return coordinates.map((coordinate) =>
+      coordinate.reduce((sum, value, i) => sum + value * weights[i]!, average),
+    )
   }
 }
 

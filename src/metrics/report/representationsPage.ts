@@ -1,16 +1,16 @@
-// Representations as a page that needs nothing else: a dot for each degraded picture, its color the width of the blur, its shape the
-// strength of the noise.
+// Self-contained HTML page of representations: one mark per degraded image, colored by blur width and shaped
+// by noise level.
 
 import { escapeHtml } from '../../core/html.ts'
 
 export interface Dot {
   readonly x: number
   readonly y: number
-  /** Of the picture. */
+  /** Image name. */
   readonly name: string
-  /** Of the blur, in pixels of the large picture. */
+  /** Blur width in pixels of the high-resolution image. */
   readonly width: number
-  /** Deviation in 0..255. */
+  /** Standard deviation of the noise in 0..255. */
   readonly noise: number
 }
 
@@ -18,7 +18,7 @@ export interface RepresentationsReport {
   readonly dots: readonly Dot[]
   /** Shares of the variance along x and y. */
   readonly shares: readonly number[]
-  /** R² of linear probes by quantity. */
+  /** R² of the linear probes, by quantity. */
   readonly r2: Readonly<Record<string, number>>
 }
 
@@ -29,7 +29,7 @@ const style = `body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-widt
 svg{width:100%;height:auto;background:#8881}i{display:inline-block;width:1em;height:1em;border-radius:50%;margin:0 .3em 0 1em;vertical-align:-.1em}
 @media(prefers-color-scheme:dark){body{color:#eee;background:#161616}}`
 
-/** The whole page. */
+/** Renders the page. */
 export function representationsHtml({ dots, shares, r2 }: RepresentationsReport): string {
   const widths = [...new Set(dots.map(({ width }) => width))].sort((a, b) => a - b)
   const noises = [...new Set(dots.map(({ noise }) => noise))].sort((a, b) => a - b)
@@ -51,22 +51,22 @@ export function representationsHtml({ dots, shares, r2 }: RepresentationsReport)
   const [first = 0, second = 0] = shares.map((share) => Math.round(100 * share))
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Degradation representations</title><style>${style}</style>
 <h1>Degradation representations</h1>
-<p>Each dot is a picture under a known degradation, at its two principal components (${first} % and ${second} % of the variance). A linear probe on pictures it has not seen: ${probes.join(', ')}.</p>
-<p>Width of the blur in px:${legend.join('')}</p>
-${noises.length > 1 ? `<p>Deviation of the noise:</p><svg viewBox="0 0 ${side} 24">${shapes.join('')}</svg>` : ''}
+<p>Each mark is an image with a known degradation, at its first two principal components (${first} % and ${second} % of the variance). Linear probes on unseen images: ${probes.join(', ')}.</p>
+<p>Blur width in px:${legend.join('')}</p>
+${noises.length > 1 ? `<p>Standard deviation of the noise:</p><svg viewBox="0 0 ${side} 24">${shapes.join('')}</svg>` : ''}
 <svg viewBox="0 0 ${side} ${side}" role="img" aria-label="principal components">${marks.join('\n')}</svg>
 </html>
 `
 }
 
-/** Places of values between the borders. */
+/** Scales values to the plot area between the borders. */
 function axis(values: readonly number[]): (value: number) => number {
   const low = Math.min(...values)
   const high = Math.max(...values)
   return (value) => border + ((side - 2 * border) * (value - low)) / (high - low || 1)
 }
 
-/** Around a point: a circle, then polygons of 3, 4, 5 … corners. */
+/** Path of a mark: a circle for kind 0, then polygons of 3, 4, 5 … corners. */
 function shapeAt(kind: number, x: number, y: number): string {
   const corners = kind === 0 ? 24 : kind + 2
   const points = Array.from({ length: corners }, (_, i) => {
