@@ -1,4 +1,4 @@
-// Metrics of many pairs in worker threads, for Node.
+// Computes the metrics of many pairs in worker threads. Node only.
 
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
@@ -8,7 +8,7 @@ import { startThread } from '../data/packageFiles.ts'
 import type { ComputeMetrics } from './evaluate.ts'
 import type { MetricName, MetricOptions } from './metrics.ts'
 
-/** What a thread is asked and answers. */
+/** A pair for a thread to measure. */
 export interface MetricTask {
   readonly reference: Image | undefined
   readonly output: Image
@@ -31,7 +31,7 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** Threads are started as tasks need them; the pool holds the process open until it is closed. */
+/** Creates a pool that starts threads on demand; it keeps the process alive until closed. */
 export function metricPool(threads = availableParallelism()): MetricPool {
   const waiting: Pending[] = []
   const idle: Worker[] = []
@@ -80,7 +80,7 @@ export function metricPool(threads = availableParallelism()): MetricPool {
   }
 }
 
-/** In memory of its own, which can be handed to a thread. */
+/** Copies an image to its own buffer, which can be transferred to a thread. */
 function copyOf(image: Image) {
   return { ...image, data: new Float32Array(image.data) }
 }

@@ -46,7 +46,7 @@ export function reportHtml({ title, facts, conventions, blocks }: Report): strin
 ${list(facts)}
 <h2>Means and standard deviations</h2>
 ${summary(blocks, Object.keys(conventions))}
-<h2>What the figures are</h2>
+<h2>Metric conventions</h2>
 ${list(conventions)}
 ${blocks.map((block) => section(block, Object.keys(conventions))).join('\n')}
 </html>
