@@ -115,7 +115,8 @@ describe('DASR’s checkpoint', () => {
 
 test('one representation serves all tiles of a photo, whatever their number', async () => {
   const dasr = network()
-  const [tiles, fea] = [noise([3, 3, 10, 12]), noise([1, 12], 5)]
+  const tiles = noise([3, 3, 10, 12])
+  const fea = noise([1, 12], 5)
   const any = { x: ['b', 3, 10, 12], fea: [1, 12] }
   const restore = ({ x, fea }: Readonly<Record<string, Tensor>>) => dasr.restore(x as Tensor, fea as Tensor)
   const together = await runOnnx({ x: tiles, fea }, any, restore)

@@ -10,9 +10,10 @@ test('the example is restored by the default model: the noise that was put in co
   const { data } = await result.raw()
   const { image } = await decodeImage(path)
   const plane = image.width * image.height
-  let [sum, squares] = [0, 0]
+  let sum = 0
+  let squares = 0
   for (let i = 0; i < image.data.length; i++) {
-    const difference = 255 * (image.data[(i % 3) * plane + Math.floor(i / 3)] as number) - (data[i] as number)
+    const difference = 255 * image.data[(i % 3) * plane + Math.floor(i / 3)]! - data[i]!
     sum += difference
     squares += difference ** 2
   }

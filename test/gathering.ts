@@ -16,7 +16,8 @@ import {
 } from '../src/torch/group.ts'
 import { numbersOf } from './values.ts'
 
-const [rows, features] = [6, 4]
+const rows = 6
+const features = 4
 const joining = groupOf(process.env)
 joinGroup(joining, process.env)
 const { rank, size } = joining
@@ -32,7 +33,8 @@ const weight = matrix(1, features)
 loadAddon().setRequiresGrad(handleOf(weight), true)
 const mine = (stream: number) => matrix(stream, rows).slice(0, rank * own, (rank + 1) * own)
 // Only the first process has a gradient of one, and nobody of another.
-const [ofFirst, ofNone] = [matrix(4, 1), matrix(5, 1)]
+const ofFirst = matrix(4, 1)
+const ofNone = matrix(5, 1)
 for (const tensor of [ofFirst, ofNone]) loadAddon().setRequiresGrad(handleOf(tensor), true)
 const parameters = new Map(Object.entries({ ofFirst, ofNone, weight }))
 scope(() => {

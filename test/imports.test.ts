@@ -114,7 +114,8 @@ test('every folder has a place in the order', () => {
 test('imports point down', () => {
   const upward = edges.filter(({ from, to, isOurs }) => {
     if (!isOurs) return false
-    const [user, used] = [folderOf(from), folderOf(to)]
+    const user = folderOf(from)
+    const used = folderOf(to)
     if (user === used) return false
     return shells.includes(user)
       ? [...shells, 'web', 'test'].includes(used)

@@ -140,7 +140,8 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     const weights = at('stage-2', 'weights.safetensors')
     const settings = { ...tinyDasr, steps: '1', learningRate: '0', 'network.weights': weights }
     await trainRecipe(dasrIsoX2, at('from-published'), settings)
-    const [before, after] = [valuesIn(at('stage-2'), 'weights'), valuesIn(at('from-published'), 'weights')]
+    const before = valuesIn(at('stage-2'), 'weights')
+    const after = valuesIn(at('from-published'), 'weights')
     expect(after.get('G.head.0.weight')).toEqual(before.get('G.head.0.weight'))
     const lengths = valuesIn(at('from-published'), 'state').get('model.E.queue') ?? []
     expect(Math.sqrt(lengths.filter((_, i) => i % 8 === 3).reduce((sum, x) => sum + x * x, 0))).toBeCloseTo(
@@ -196,7 +197,8 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     const weights = at('ipt-small', 'weights.safetensors')
     const settings = { ...tinyIpt, steps: '1', learningRate: '0.01', 'validate.crop': '12' }
     await trainRecipe(recipe, at('frozen'), { ...settings, 'network.weights': weights })
-    const [before, after] = [valuesIn(at('ipt-small'), 'weights'), valuesIn(at('frozen'), 'weights')]
+    const before = valuesIn(at('ipt-small'), 'weights')
+    const after = valuesIn(at('frozen'), 'weights')
     const same = [...after.keys()].filter((key) => key.startsWith('body.') && !key.includes('query'))
     expect(same.length).toBeGreaterThan(20)
     for (const key of same) expect(after.get(key)).toEqual(before.get(key))

@@ -102,8 +102,10 @@ const guided: ConditionalUnetOptions = {
   usesContent: true,
   usesDegradation: true,
 }
-const [state, degraded] = [data([1, 3, 9, 13], 3), data([1, 3, 9, 13], 4)]
-const [content, degradation] = [data([1, 6], 5), data([1, 6], 6)]
+const state = data([1, 3, 9, 13], 3)
+const degraded = data([1, 3, 9, 13], 4)
+const content = data([1, 6], 5)
+const degradation = data([1, 6], 6)
 
 test.skipIf(libtorchMissing !== undefined).each([
   ['guided', guided],

@@ -82,9 +82,11 @@ describe('the light network', () => {
 
   test('sees no pixel that is far away', async () => {
     const sizes = [1, 3, 8, 256]
-    const [one, other] = [numbers(3 * 8 * 256, 3), numbers(3 * 8 * 256, 3)]
+    const one = numbers(3 * 8 * 256, 3)
+    const other = numbers(3 * 8 * 256, 3)
     for (let i = 0; i < other.length; i++) if (i % 256 > 200) other[i] = 0
-    const [first, second] = [await traced(one, sizes), await traced(other, sizes)]
+    const first = await traced(one, sizes)
+    const second = await traced(other, sizes)
     const far = first.map((value, i) => (i % 256 < 60 ? Math.abs(value - (second[i] ?? 0)) : 0))
     expect(Math.max(...far)).toBe(0)
     expect(first).not.toEqual(second)

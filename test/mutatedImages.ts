@@ -17,7 +17,8 @@ const pixelLimit = 2e6
 
 /** One small file of every kind that is read. */
 async function samples(random: Random): Promise<readonly Buffer[]> {
-  const [width, height] = [40, 28]
+  const width = 40
+  const height = 28
   const raw = (channels: 1 | 3 | 4) => {
     const values = Uint8Array.from({ length: width * height * channels }, () => random.integer(256))
     return sharp(values, { raw: { width, height, channels } })
@@ -70,7 +71,8 @@ function pngChunk(type: string, body: Uint8Array): Buffer {
 
 /** Little files that claim, or are, a great deal. */
 function bomb(random: Random): Buffer {
-  const [width, height] = [1 << (8 + random.integer(9)), 1 << (8 + random.integer(9))]
+  const width = 1 << (8 + random.integer(9))
+  const height = 1 << (8 + random.integer(9))
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width)
   header.writeUInt32BE(height, 4)
@@ -94,7 +96,7 @@ const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: B
     const changed = Buffer.from(file)
     for (let i = random.integer(20); i >= 0; i--) {
       const at = random.integer(file.length)
-      changed[at] = (changed[at] as number) ^ (1 << random.integer(8))
+      changed[at] = changed[at]! ^ (1 << random.integer(8))
     }
     return changed
   },
@@ -103,7 +105,7 @@ const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: B
     const changed = Buffer.from(file)
     const lies = [0, 1, 0x7fffffff, 0xffffffff, 0x10000, 0xffff, random.integer(2 ** 32)]
     const at = random.integer(Math.min(file.length - 4, 200))
-    const lie = lies[random.integer(lies.length)] as number
+    const lie = lies[random.integer(lies.length)]!
     if (random.integer(2) === 0) changed.writeUInt32BE(lie, at)
     else changed.writeUInt32LE(lie, at)
     // A checksum that agrees lets the lie through.
@@ -115,7 +117,8 @@ const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: B
     return Buffer.concat([file.subarray(0, at), other.subarray(random.integer(other.length))])
   },
   repeat: (file, random) => {
-    const [from, length] = [random.integer(file.length), random.integer(file.length)]
+    const from = random.integer(file.length)
+    const length = random.integer(file.length)
     return Buffer.concat([file.subarray(0, from + length), file.subarray(from)])
   },
   bomb: (_, random) => bomb(random),

@@ -105,7 +105,8 @@ function spawned(
   // One thread: the networks are too small for more, and sums are the same wherever a training runs.
   const env = { ...process.env, OMP_NUM_THREADS: '1', ...more }
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
-  let [stdout, stderr] = ['', '']
+  let stdout = ''
+  let stderr = ''
   child.stdout?.on('data', (text) => {
     stdout += text
   })

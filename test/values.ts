@@ -27,12 +27,14 @@ export function difference(
   if (actual.dtype !== expected.dtype) return `expected dtype ${expected.dtype}, got ${actual.dtype}`
   if (actual.shape.join() !== expected.shape.join())
     return `expected shape [${expected.shape}], got [${actual.shape}]`
-  const [got, wanted] = [numbersOf(actual), numbersOf(expected)]
+  const got = numbersOf(actual)
+  const wanted = numbersOf(expected)
   if (got.length !== elementCount(expected.shape))
     return `expected ${wanted.length} values, got ${got.length}`
   let worst = { excess: 0, at: -1 }
   for (let i = 0; i < wanted.length; i++) {
-    const [a, b] = [got[i]!, wanted[i]!]
+    const a = got[i]!
+    const b = wanted[i]!
     if (Object.is(a, b) || a === b) continue
     const excess = Math.abs(a - b) - tolerance.absolute - tolerance.relative * Math.abs(b)
     // An infinity or a NaN on one side only never is within tolerance.

@@ -37,7 +37,8 @@ function fromHuggingFace(tensors: Tensors): Tensors {
   }
   const copyBlocks = (to: string, from: string) => {
     for (let i = 0; tensors.has(`${from}.${i}.layer_norm1.weight`); i++) {
-      const [block, layer] = [`${to}.${i}`, `${from}.${i}`]
+      const block = `${to}.${i}`
+      const layer = `${from}.${i}`
       copyBoth(`${block}.ln_1`, `${layer}.layer_norm1`)
       for (const part of ['weight', 'bias']) {
         const rows = ['q', 'k', 'v'].map((name) => take(`${layer}.self_attn.${name}_proj.${part}`))
@@ -131,7 +132,7 @@ export function resizePositions(stored: StoredTensor, grid: number): StoredTenso
       const wide = new Float64Array(from * grid * width)
       const out = new Float32Array((1 + grid * grid) * width)
       out.set(values.subarray(0, width))
-      const at = (table: ArrayLike<number>, index: number) => table[index] as number
+      const at = (table: ArrayLike<number>, index: number) => table[index]!
       for (let y = 0; y < from; y++)
         for (const [x, { first, weights }] of taps.entries())
           for (const [k, weight] of weights.entries())

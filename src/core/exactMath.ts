@@ -19,7 +19,8 @@ const fractionBits = 120n
 
 /** 2·atanh(1 / n) = log((n + 1) / (n − 1)) in fixed point. */
 function logStep(n: bigint): bigint {
-  let [power, sum] = [(2n << fractionBits) / n, 0n]
+  let power = (2n << fractionBits) / n
+  let sum = 0n
   for (let odd = 1n; power > 0n; odd += 2n) {
     sum += power / odd
     power /= n * n
@@ -38,7 +39,8 @@ const [ln2High, ln2Low] = splitFixed(logStep(3n))
 
 /** −log(n / 256) for n from 181 to 363: the reciprocals of mantissas from √½ to √2. */
 const logTable = (() => {
-  const [first, last] = [181, 363]
+  const first = 181
+  const last = 363
   const high = new Float64Array(last + 1)
   const low = new Float64Array(last + 1)
   const enter = (n: number, value: bigint) => {
@@ -77,8 +79,8 @@ export function log(x: number): number {
   const t = a + b
   const tLow = b - (t - a)
 
-  const base = exponent * ln2High + (logTable.high[n] as number)
-  const baseLow = exponent * ln2Low + (logTable.low[n] as number)
+  const base = exponent * ln2High + logTable.high[n]!
+  const baseLow = exponent * ln2Low + logTable.low[n]!
   const tHigh = highPart(t)
   const rest = t - tHigh
   const square = t * t
@@ -115,7 +117,8 @@ export function sinCos(angle: number): readonly [sin: number, cos: number] {
   const quarter = Math.floor(angle / (Math.PI / 2) + 0.5)
   const r = angle - quarter * halfPiHigh - quarter * halfPiLow
   const square = r * r
-  let [sin, cos] = [1, 1]
+  let sin = 1
+  let cos = 1
   for (let n = 18; n >= 2; n -= 2) {
     cos = 1 - (square / (n * (n - 1))) * cos
     sin = 1 - (square / (n * (n + 1))) * sin

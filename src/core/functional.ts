@@ -22,9 +22,12 @@ export function inverseNorm(x: Tensor, dim: number, eps = 1e-12): Tensor {
  * x less its mean over the channels of every pixel, and 1 / the deviation: [b c h w] -> [b c h w] and [b 1 h w]. The variance
  * as E[x²] − E[x]² would save a pass over x, but leaves two digits where the mean is some 100 deviations.
  */
-export function centerChannels(x: Tensor, eps: number): readonly [centerd: Tensor, inverseDeviation: Tensor] {
-  const centerd = x.sub(x.mean([1], { keepDim: true }))
-  return [centerd, centerd.mul(centerd).mean([1], { keepDim: true }).add(eps).rsqrt()]
+export function centerChannels(
+  x: Tensor,
+  eps: number,
+): readonly [centered: Tensor, inverseDeviation: Tensor] {
+  const centered = x.sub(x.mean([1], { keepDim: true }))
+  return [centered, centered.mul(centered).mean([1], { keepDim: true }).add(eps).rsqrt()]
 }
 
 /** Mean absolute difference. */

@@ -75,12 +75,10 @@ describe('element by element', () => {
     ],
     [[2, 0], [1]],
   ])('%j and %j broadcast as plain loops do', (left, right) => {
-    const [a, b] = [
-      waves(...left),
-      waves(...right)
-        .mul(0.7)
-        .add(0.1),
-    ]
+    const a = waves(...left)
+    const b = waves(...right)
+      .mul(0.7)
+      .add(0.1)
     for (const [name, combine] of [
       ['add', (x: number, y: number) => x + y],
       ['sub', (x: number, y: number) => x - y],
@@ -97,7 +95,8 @@ describe('element by element', () => {
 })
 
 test('a product of matrices broadcasts over batches as plain loops do', () => {
-  const [a, b] = [waves(2, 1, 3, 4), waves(5, 4, 2)]
+  const a = waves(2, 1, 3, 4)
+  const b = waves(5, 4, 2)
   const out = a.matmul(b)
   expect(out.shape).toEqual([2, 5, 3, 2])
   for (const [i, [g, h, n, m]] of [...indices([2, 5, 3, 2])].entries()) {

@@ -98,20 +98,16 @@ type Row = (
 
 // A loop for each: one loop that calls a function for every element takes five times as long.
 const addRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
-  for (const end = at + n; at < end; at++, i += stepA, j += stepB)
-    out[at] = (a[i] as number) + (b[j] as number)
+  for (const end = at + n; at < end; at++, i += stepA, j += stepB) out[at] = a[i]! + b[j]!
 }
 const subRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
-  for (const end = at + n; at < end; at++, i += stepA, j += stepB)
-    out[at] = (a[i] as number) - (b[j] as number)
+  for (const end = at + n; at < end; at++, i += stepA, j += stepB) out[at] = a[i]! - b[j]!
 }
 const mulRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
-  for (const end = at + n; at < end; at++, i += stepA, j += stepB)
-    out[at] = (a[i] as number) * (b[j] as number)
+  for (const end = at + n; at < end; at++, i += stepA, j += stepB) out[at] = a[i]! * b[j]!
 }
 const divRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
-  for (const end = at + n; at < end; at++, i += stepA, j += stepB)
-    out[at] = (a[i] as number) / (b[j] as number)
+  for (const end = at + n; at < end; at++, i += stepA, j += stepB) out[at] = a[i]! / b[j]!
 }
 
 function binary(computeRow: Row) {
@@ -120,7 +116,8 @@ function binary(computeRow: Row) {
     const out = new Float32Array(elementCount(shape))
     const [outer = [], left = [], right = []] = trimmed(shape, a.shape, b.shape)
     const inner = outer[outer.length - 1] ?? 1
-    const [rowsA, rowsB] = [broadcastOffsets(outer, left), broadcastOffsets(outer, right)]
+    const rowsA = broadcastOffsets(outer, left)
+    const rowsB = broadcastOffsets(outer, right)
     const stepA = left[left.length - 1] === inner ? 1 : 0
     const stepB = right[right.length - 1] === inner ? 1 : 0
     for (let row = 0; row < rowsA.length; row++) {
@@ -152,7 +149,7 @@ function strided(x: Values, shape: readonly number[], strides: readonly number[]
     if (step === 1) {
       out.set(x.subarray(offset, offset + inner), at)
       at += inner
-    } else for (let k = 0, from = offset; k < inner; k++, at++, from += step) out[at] = x[from] as number
+    } else for (let k = 0, from = offset; k < inner; k++, at++, from += step) out[at] = x[from]!
     for (let i = rank - 2; i >= 0; i--) {
       index[i] = (index[i] ?? 0) + 1
       offset += steps[i] ?? 0
@@ -166,12 +163,14 @@ function strided(x: Values, shape: readonly number[], strides: readonly number[]
 
 /** The same order with fewer dimensions: those of size 1 are left out, and those that follow one another without a gap are one. */
 function merged(shape: readonly number[], strides: readonly number[]): readonly [number[], number[]] {
-  const [sizes, steps]: [number[], number[]] = [[], []]
+  const sizes: number[] = []
+  const steps: number[] = []
   for (const [i, size] of shape.entries()) {
-    const [step, last] = [strides[i] ?? 0, sizes.length - 1]
+    const step = strides[i] ?? 0
+    const last = sizes.length - 1
     if (size === 1) continue
     if (last >= 0 && steps[last] === step * size) {
-      sizes[last] = (sizes[last] as number) * size
+      sizes[last] = sizes[last]! * size
       steps[last] = step
     } else {
       sizes.push(size)
@@ -204,8 +203,7 @@ function sum({ dims }: OpAttrs['sum'], inputs: readonly HostInput[], shape: read
   const step = kept[kept.length - 1] === inner ? 1 : 0
   const out = new Float64Array(elementCount(shape))
   for (let row = 0, at = 0; row < rows.length; row++) {
-    for (let k = 0, to = rows[row] ?? 0; k < inner; k++, at++, to += step)
-      out[to] = (out[to] as number) + (x.values[at] as number)
+    for (let k = 0, to = rows[row] ?? 0; k < inner; k++, at++, to += step) out[to] = out[to]! + x.values[at]!
   }
   return Float32Array.from(out)
 }
@@ -218,14 +216,16 @@ function matmul(_: unknown, [a, b]: readonly HostInput[], shape: readonly number
   const offsetsA = broadcastOffsets([...batch, 1], [...a.shape.slice(0, -2), 1])
   const offsetsB = broadcastOffsets([...batch, 1], [...b.shape.slice(0, -2), 1])
   const out = new Float32Array(elementCount(shape))
-  const [left, right] = [a.values, b.values]
+  const left = a.values
+  const right = b.values
   for (let g = 0; g < offsetsA.length; g++) {
-    const [fromA, fromB] = [(offsetsA[g] ?? 0) * n * k, (offsetsB[g] ?? 0) * k * m]
+    const fromA = (offsetsA[g] ?? 0) * n * k
+    const fromB = (offsetsB[g] ?? 0) * k * m
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < m; j++) {
         let total = 0
         for (let p = fromA + i * k, q = fromB + j, end = p + k; p < end; p++, q += m)
-          total += (left[p] as number) * (right[q] as number)
+          total += left[p]! * right[q]!
         out[(g * n + i) * m + j] = total
       }
     }

@@ -4,14 +4,15 @@ import { RestoreError } from './errors.ts'
 import { log } from './exactMath.ts'
 import { checkBelow, type Random } from './random.ts'
 
-const [words, middle] = [624, 397]
+const words = 624
+const middle = 397
 
 /** init_genrand of Matsumoto and Nishimura. */
 function expandSeed(seed: number): Uint32Array {
   const state = new Uint32Array(words)
   state[0] = seed
   for (let i = 1; i < words; i++) {
-    const before = state[i - 1] as number
+    const before = state[i - 1]!
     state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i
   }
   return state
@@ -22,17 +23,17 @@ function expandSeeds(seeds: readonly number[]): Uint32Array {
   const state = expandSeed(19650218)
   let i = 1
   const mixed = (factor: number) => {
-    const before = state[i - 1] as number
-    return (state[i] as number) ^ Math.imul(before ^ (before >>> 30), factor)
+    const before = state[i - 1]!
+    return state[i]! ^ Math.imul(before ^ (before >>> 30), factor)
   }
   const advance = () => {
     if (++i < words) return
-    state[0] = state[words - 1] as number
+    state[0] = state[words - 1]!
     i = 1
   }
   for (let k = 0; k < Math.max(words, seeds.length); k++) {
     const j = k % seeds.length
-    state[i] = mixed(1664525) + (seeds[j] as number) + j
+    state[i] = mixed(1664525) + seeds[j]! + j
     advance()
   }
   for (let k = 1; k < words; k++) {
@@ -58,9 +59,8 @@ class MersenneTwister implements Random {
   #advance(): void {
     const state = this.#state
     for (let i = 0; i < words; i++) {
-      const joined =
-        ((state[i] as number) & 0x80000000) | ((state[i + 1 < words ? i + 1 : 0] as number) & 0x7fffffff)
-      const far = state[i + middle < words ? i + middle : i + middle - words] as number
+      const joined = (state[i]! & 0x80000000) | (state[i + 1 < words ? i + 1 : 0]! & 0x7fffffff)
+      const far = state[i + middle < words ? i + middle : i + middle - words]!
       state[i] = far ^ (joined >>> 1) ^ (joined & 1 ? 0x9908b0df : 0)
     }
     this.#next = 0
@@ -68,7 +68,7 @@ class MersenneTwister implements Random {
 
   #word(): number {
     if (this.#next === words) this.#advance()
-    let y = this.#state[this.#next++] as number
+    let y = this.#state[this.#next++]!
     y ^= y >>> 11
     y ^= (y << 7) & 0x9d2c5680
     y ^= (y << 15) & 0xefc60000

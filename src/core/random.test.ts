@@ -53,13 +53,14 @@ describe('counterRandom', () => {
     expect(share(2)).toBeCloseTo(0.0455, 2)
     expect(share(3.5) / 4.653e-4).toBeGreaterThan(0.85)
     expect(share(3.5) / 4.653e-4).toBeLessThan(1.15)
-    const neighbors = values.subarray(1).reduce((sum, x, i) => sum + x * (values[i] as number), 0)
+    const neighbors = values.subarray(1).reduce((sum, x, i) => sum + x * values[i]!, 0)
     expect(Math.abs(neighbors / values.length)).toBeLessThan(0.004)
   })
 
   test('filling gives what drawing one by one gives', () => {
     const values = new Float32Array(10_000)
-    const [a, b] = [counterRandom(4), counterRandom(4)]
+    const a = counterRandom(4)
+    const b = counterRandom(4)
     a.uniform()
     b.uniform()
     a.fillNormal(values)
@@ -85,10 +86,11 @@ describe('counterRandom', () => {
     expect(
       new Set([first, counterRandom(1).uniform(), counterRandom(2).fork(5).uniform(), ...others]).size,
     ).toBe(7)
-    const [a, b] = [new Float32Array(50_000), new Float32Array(50_000)]
+    const a = new Float32Array(50_000)
+    const b = new Float32Array(50_000)
     stream.fork(0).fillNormal(a)
     stream.fork(1).fillNormal(b)
-    expect(Math.abs(a.reduce((sum, x, i) => sum + x * (b[i] as number), 0) / a.length)).toBeLessThan(0.015)
+    expect(Math.abs(a.reduce((sum, x, i) => sum + x * b[i]!, 0) / a.length)).toBeLessThan(0.015)
   })
 
   test('whole numbers are uniform below their bound', () => {
@@ -124,8 +126,7 @@ describe('numpyRandom', () => {
       const actual = expected.map(() => stream.normal())
       const different = expected.flatMap((value, i) => (Object.is(value, actual[i]) ? [] : [i]))
       expect(different.length).toBeLessThanOrEqual(2)
-      for (const i of different)
-        expect(Math.abs((actual[i] as number) / (expected[i] as number) - 1)).toBeLessThan(2.3e-16)
+      for (const i of different) expect(Math.abs(actual[i]! / expected[i]! - 1)).toBeLessThan(2.3e-16)
     }
     const stream = numpyRandom(0)
     expect(draw(6, () => stream.normal())).toEqual([

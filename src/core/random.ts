@@ -42,7 +42,10 @@ function philox(
   { key, stream }: Pick<RandomState, 'key' | 'stream'>,
   start: number,
 ): void {
-  const [key0, key1, stream0, stream1] = [key[0] | 0, key[1] | 0, stream[0] | 0, stream[1] | 0]
+  const key0 = key[0] | 0
+  const key1 = key[1] | 0
+  const stream0 = stream[0] | 0
+  const stream1 = stream[1] | 0
   for (let block = 0; block < blocks; block++) {
     const counter = start + block
     let k0 = key0
@@ -81,13 +84,15 @@ function philox(
 
 /** The ziggurat of Marsaglia and Tsang (2000): 128 layers of equal area under exp(−x²/2). */
 const ziggurat = (() => {
-  const [layers, area, tail] = [128, 9.91256303526217e-3, 3.442619855899]
+  const layers = 128
+  const area = 9.91256303526217e-3
+  const tail = 3.442619855899
   const height = (x: number) => exp(-0.5 * x * x)
   const edges = new Float64Array(layers + 1)
   edges[0] = area / height(tail)
   edges[1] = tail
   for (let i = 2; i < layers; i++) {
-    const below = edges[i - 1] as number
+    const below = edges[i - 1]!
     edges[i] = Math.sqrt(-2 * log(area / below + height(below)))
   }
   return {
@@ -96,7 +101,7 @@ const ziggurat = (() => {
     scales: edges.map((edge) => edge / 2 ** 24),
     /** Numbers of 24 bits below this one lie wholly under the curve. */
     inside: Uint32Array.from({ length: layers }, (_, i) =>
-      Math.floor(((edges[i + 1] as number) / (edges[i] as number)) * 2 ** 24 - 0.5),
+      Math.floor((edges[i + 1]! / edges[i]!) * 2 ** 24 - 0.5),
     ),
   }
 })()
@@ -130,7 +135,7 @@ class Philox implements CounterRandom {
 
   #word(): number {
     this.#prepare()
-    return this.#words[this.#next++] as number
+    return this.#words[this.#next++]!
   }
 
   uniform(): number {
@@ -146,10 +151,11 @@ class Philox implements CounterRandom {
     for (let word = first; ; word = this.#word()) {
       const layer = word & 127
       const sign = (word & 128) === 0 ? 1 : -1
-      const x = ((word >>> 8) + 0.5) * (scales[layer] as number)
-      if (word >>> 8 < (inside[layer] as number)) return sign * x
+      const x = ((word >>> 8) + 0.5) * scales[layer]!
+      if (word >>> 8 < inside[layer]!) return sign * x
       if (layer === 0) return sign * this.#beyond(tail)
-      const [low, high] = [heights[layer] as number, heights[layer + 1] as number]
+      const low = heights[layer]!
+      const high = heights[layer + 1]!
       if (low + this.uniform() * (high - low) < exp(-0.5 * x * x)) return sign * x
     }
   }
@@ -169,11 +175,11 @@ class Philox implements CounterRandom {
       this.#prepare()
       let next = this.#next
       for (; i < values.length && next < batchWords; i++) {
-        const word = words[next++] as number
+        const word = words[next++]!
         const layer = word & 127
         const integer = word >>> 8
-        if (integer < (inside[layer] as number)) {
-          values[i] = (1 - ((word & 128) >> 6)) * (integer + 0.5) * (scales[layer] as number)
+        if (integer < inside[layer]!) {
+          values[i] = (1 - ((word & 128) >> 6)) * (integer + 0.5) * scales[layer]!
           continue
         }
         this.#next = next
@@ -226,8 +232,8 @@ export function permutation(count: number, random: Random): number[] {
   const order = Array.from({ length: count }, (_, i) => i)
   for (let i = count - 1; i > 0; i--) {
     const j = random.integer(i + 1)
-    const moved = order[i] as number
-    order[i] = order[j] as number
+    const moved = order[i]!
+    order[i] = order[j]!
     order[j] = moved
   }
   return order

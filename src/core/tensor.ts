@@ -216,7 +216,8 @@ export class Tensor {
   }
   transpose(a: number, b: number): Tensor {
     const dims = this.shape.map((_, i) => i)
-    const [x, y] = [this.#dim('transpose', a), this.#dim('transpose', b)]
+    const x = this.#dim('transpose', a)
+    const y = this.#dim('transpose', b)
     dims[x] = y
     dims[y] = x
     return run('permute', [this], { dims })

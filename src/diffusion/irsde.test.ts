@@ -46,7 +46,7 @@ describe('the tables', () => {
     ['constant', [1, 1, 1], 100, 0.0529832],
   ] as const)('hold them for the %s schedule', (schedule, theta, cumulative, dt) => {
     const tables = createSde({ ...restoringSde, schedule })
-    for (const [i, t] of [1, 50, 100].entries()) expect(tables.theta[t]).toBeCloseTo(theta[i] as number, 6)
+    for (const [i, t] of [1, 50, 100].entries()) expect(tables.theta[t]).toBeCloseTo(theta[i]!, 6)
     expect(tables.cumulative[100]).toBeCloseTo(cumulative, 4)
     expect(tables.dt).toBeCloseTo(dt, 6)
   })
@@ -113,7 +113,9 @@ describe('the steps', () => {
 
   test('find the clean image again from the noise that is in a state', () => {
     for (const t of [1, 30, 100]) {
-      const [clean, degraded, noise] = [image(0.2), image(0.7), image(1.3)]
+      const clean = image(0.2)
+      const degraded = image(0.7)
+      const noise = image(1.3)
       const state = evaluate(marginal(sde, t), { clean, degraded, noise })
       const prediction = evaluate(trueNoise(sde, t), { state, clean, degraded })
       expect(valuesOf(prediction)[0]).toBeCloseTo(1.3, 2)
@@ -159,12 +161,14 @@ describe('a scaled output', () => {
 
   test('stands for the clean image and for the noise in a state', () => {
     for (const t of [1, 30, 100]) {
-      const [clean, degraded, noise] = [image(0.2), image(0.7), image(1.3)]
+      const clean = image(0.2)
+      const degraded = image(0.7)
+      const noise = image(1.3)
       const state = evaluate(marginal(scaled, t), { clean, degraded, noise })
       const prediction = evaluate(right(t), { state, clean, degraded })
       const images = { state, degraded, prediction }
       expect(valuesOf(evaluate(cleanEstimate(scaled, t), images))[0]).toBeCloseTo(0.2, 6)
-      const sigmaBar = scaled.sigmaBar[t] as number
+      const sigmaBar = scaled.sigmaBar[t]!
       expect((valuesOf(evaluate(score(scaled, t), images))[0] as number) * -sigmaBar).toBeCloseTo(1.3, 2)
     }
   })
@@ -173,7 +177,8 @@ describe('a scaled output', () => {
     for (const t of [1, 2, 30, 57, 100]) {
       const { state, clean } = right(t)
       const { clean: left = 0, noise = 0 } = marginal(scaled, t)
-      const [ofChange, ofNoise] = [(clean + state * left) * (40 / 255), state * noise]
+      const ofChange = (clean + state * left) * (40 / 255)
+      const ofNoise = state * noise
       expect(Math.hypot(ofChange, ofNoise)).toBeCloseTo(1, 4)
     }
   })
@@ -205,7 +210,8 @@ describe('the start of denoising', () => {
 })
 
 describe('forms', () => {
-  const [state, noise] = [image(1, 2), image(10, 20)]
+  const state = image(1, 2)
+  const noise = image(10, 20)
 
   test('weigh images, each of a batch by its own', () => {
     expect(valuesOf(evaluate({ state: 2, noise: -1 }, { state, noise }))).toEqual([-8, -16])

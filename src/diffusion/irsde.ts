@@ -89,7 +89,7 @@ function sumsOf(theta: Float64Array): Float64Array {
   let total = 0
   return theta.map((value) => {
     total += value
-    return f32(f32(total) - (theta[0] as number))
+    return f32(f32(total) - theta[0]!)
   })
 }
 
@@ -104,7 +104,8 @@ function timesOfShares(steps: Float64Array, all: Float64Array): Float64Array {
     const share = value / (steps.at(-1) as number)
     const next = shares.findIndex((one) => one >= share)
     if (next <= 0) return next
-    const [before, after] = [shares[next - 1] as number, shares[next] as number]
+    const before = shares[next - 1]!
+    const after = shares[next]!
     return next - 1 + (share - before) / (after - before)
   })
 }
@@ -128,7 +129,7 @@ export function createSde(options: SdeOptions): Sde {
   const lambda = maxSigma / unit
   const theta = thetas(schedule, sampleSteps)
   const cumulative = sumsOf(theta)
-  const dt = f32(f32(-1 / (cumulative[sampleSteps] as number)) * f32(Math.log(eps)))
+  const dt = f32(f32(-1 / cumulative[sampleSteps]!) * f32(Math.log(eps)))
   return {
     kind,
     steps: sampleSteps,
@@ -173,7 +174,8 @@ function sum(...parts: readonly (readonly [scale: number, form: LinearForm])[]):
 function at({ steps, theta, sigma, sigmaBar, cumulative, dt }: Sde, t: number) {
   if (!Number.isInteger(t) || t < 0 || t > steps)
     throw new RestoreError('usage', `SDE: expected a time of 0 to ${steps}, got ${t}`)
-  const [thetaT = 0, cumulativeT = 0] = [theta[t], cumulative[t]]
+  const thetaT = theta[t] ?? 0
+  const cumulativeT = cumulative[t] ?? 0
   // A, B and C of the paper's eq. 13.
   const a = decay(thetaT, dt)
   const b = decay(cumulativeT, dt)
@@ -311,7 +313,7 @@ export function startStep(sde: Sde, sigma: number): number {
     )
   }
   const wanted = -Math.log(1 - (sigma / sde.maxSigma) ** 2 + 1e-6) / (2 * sde.dt)
-  const distance = (t: number) => Math.abs((sde.cumulative[t] as number) - wanted)
+  const distance = (t: number) => Math.abs(sde.cumulative[t]! - wanted)
   let best = 1
   for (let t = 2; t <= sde.steps; t++) if (distance(t) < distance(best)) best = t
   return best

@@ -15,7 +15,8 @@ import { drawsNoise, type Planes, type SampleOptions, sample, seededNoise } from
 const size = { channels: 2, height: 5, width: 3 }
 const count = 30
 const image = (fill: (i: number) => number) => Float32Array.from({ length: count }, (_, i) => fill(i))
-const [clean, degraded] = [image((i) => i / 30), image((i) => 1 - i / 60)]
+const clean = image((i) => i / 30)
+const degraded = image((i) => 1 - i / 60)
 const sde = createSde({ ...restoringSde, steps: 20 })
 const tensorOf = (values: Float32Array) => hostTensor(float32Data(values.slice(), [1, 2, 5, 3]))
 
@@ -23,8 +24,9 @@ const tensorOf = (values: Float32Array) => hostTensor(float32Data(values.slice()
 function rowsOf(values: Float32Array, top: number, height: number): Float32Array {
   const { channels, height: all, width } = size
   return Float32Array.from({ length: channels * height * width }, (_, i) => {
-    const [c, rest] = [Math.floor(i / (height * width)), i % (height * width)]
-    return values[(c * all + top) * width + rest] as number
+    const c = Math.floor(i / (height * width))
+    const rest = i % (height * width)
+    return values[(c * all + top) * width + rest]!
   })
 }
 
@@ -50,7 +52,7 @@ const run = (sampler: Sampler, seed: number, more: Partial<SampleOptions> = {}) 
     ...more,
   })
 const largest = (a: Float32Array, b: Float32Array) =>
-  a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0)
 
 test.each([
   ['posterior', 1e-4],

@@ -74,7 +74,7 @@ export async function sample(options: SampleOptions): Promise<Planes> {
   for (let t = startStep; t >= 1; t--) {
     const form = reverseStep(sde, t, sampler)
     const done = startStep - t + 1
-    await predict(state, sde.times[t] as number, (top, rows) => {
+    await predict(state, sde.times[t]!, (top, rows) => {
       const part = { top, height: rows.height }
       mixRows(state, part, form, { ...rowsOf(done, part), prediction: () => rows.data })
     })
@@ -101,13 +101,12 @@ function mixRows(
   const size = rows * width
   const starts = Array.from({ length: channels }, (_, c) => (c * height + top) * width)
   const ofState = form.state ?? 0
-  for (const to of starts) for (let i = to; i < to + size; i++) data[i] = ofState * (data[i] as number)
+  for (const to of starts) for (let i = to; i < to + size; i++) data[i] = ofState * data[i]!
   for (const term of ['degraded', 'prediction', 'noise'] as const) {
     const weight = form[term]
     const values = weight === undefined ? undefined : sources[term]?.()
     if (weight === undefined || !values) continue
     for (const [c, to] of starts.entries())
-      for (let i = 0; i < size; i++)
-        data[to + i] = (data[to + i] as number) + weight * (values[c * size + i] as number)
+      for (let i = 0; i < size; i++) data[to + i] = data[to + i]! + weight * values[c * size + i]!
   }
 }

@@ -33,15 +33,15 @@ export class BatchNorm2d {
   forward(x: Tensor, onBatch: (statistics: BatchStatistics) => void): Tensor {
     const c = this.weight.size(0)
     const mean = x.mean([0, 2, 3], { keepDim: true })
-    const centerd = x.sub(mean)
-    const variance = centerd.mul(centerd).mean([0, 2, 3], { keepDim: true })
+    const centered = x.sub(mean)
+    const variance = centered.mul(centered).mean([0, 2, 3], { keepDim: true })
     const count = x.size(0) * x.size(2) * x.size(3)
     onBatch({ norm: this, mean: mean.reshape([c]), variance: variance.reshape([c]), count })
     const scale = variance
       .add(eps)
       .rsqrt()
       .mul(this.weight.reshape([1, c, 1, 1]))
-    return centerd.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
+    return centered.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
   }
 
   /** A convolution and the norm after it as one, by the running statistics, as in inference. */

@@ -48,7 +48,8 @@ export function sharedTextLoss(
   texts: Tensor,
   { labels, scale }: { readonly labels: readonly number[]; readonly scale: Tensor },
 ): Tensor {
-  const [b, k] = [images.size(0), texts.size(0)]
+  const b = images.size(0)
+  const k = texts.size(0)
   if (labels.length !== b || labels.some((label) => !Number.isInteger(label) || label < 0 || label >= k)) {
     throw new RestoreError(
       'usage',

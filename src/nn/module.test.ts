@@ -207,7 +207,8 @@ describe('randomInit', () => {
 
   test('gives constants and buffers as asked', () => {
     const init = randomInit(sequence())
-    const [weight, buffer] = [init.weight([3], { constant: 1 }), init.buffer([2], 0.5)]
+    const weight = init.weight([3], { constant: 1 })
+    const buffer = init.buffer([2], 0.5)
     expect([...valuesOf(weight)]).toEqual([1, 1, 1])
     expect([...valuesOf(buffer)]).toEqual([0.5, 0.5])
     expect([weight.isTrainable, buffer.isTrainable]).toEqual([true, false])

@@ -9,7 +9,9 @@ import { emptyInit } from './init.ts'
 import { mapTensors } from './module.ts'
 import { ChannelLayerNorm } from './norm.ts'
 
-const [c, out, pixels] = [6, 4, 10] as const
+const c = 6
+const out = 4
+const pixels = 10
 
 function waves(shape: readonly number[], phase: number, shift = 0): Float32Array {
   const count = shape.reduce((n, size) => n * size, 1)
@@ -32,8 +34,8 @@ function reference(
       const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c
       // Restormer's bias-free form does not center the numerator.
       const normalized = values.map((v, k) => {
-        const centerd = beta ? v - mean : v
-        return (centerd / Math.sqrt(variance + 1e-5)) * g[k]! + (beta ? beta[k]! : 0)
+        const centered = beta ? v - mean : v
+        return (centered / Math.sqrt(variance + 1e-5)) * g[k]! + (beta ? beta[k]! : 0)
       })
       result.push(normalized.reduce((sum, v, k) => sum + v * w[o * c + k]!, bias ? bias[o]! : 0))
     }

@@ -20,14 +20,15 @@ export class ChannelLayerNorm {
   /** x/σ or (x − mean)/σ, with σ the deviation: the norm but for its affine part, which `foldInto` takes. */
   normalize(x: Tensor): Tensor {
     const values = x.cast('float32')
-    const [centerd, inverseDeviation] = centerChannels(values, eps)
-    return (this.body.bias ? centerd : values).mul(inverseDeviation)
+    const [centered, inverseDeviation] = centerChannels(values, eps)
+    return (this.body.bias ? centered : values).mul(inverseDeviation)
   }
 
   /** A 1×1 convolution of the norm as one of `normalize`: W·(g·x + β) = (W·diag(g))·x + W·β saves passes over the pixels. */
   foldInto(conv: Conv2d): ConvWeights {
     const { weight, bias } = this.body
-    const [out, c] = [conv.weight.size(0), conv.weight.size(1)]
+    const out = conv.weight.size(0)
+    const c = conv.weight.size(1)
     const { stride, padding, groups } = conv
     const scaled = conv.weight.mul(weight.reshape([1, c, 1, 1]))
     if (!bias) return { weight: scaled, bias: conv.bias, stride, padding, groups }

@@ -126,10 +126,10 @@ export class SpatialTransformer implements MapAttention {
 
   #groupNorm(x: Tensor): Tensor {
     const grouped = rearrange(x, 'b (groups d) h w -> b groups (d h w)', { groups })
-    const centerd = grouped.sub(grouped.mean([2], { keepDim: true }))
-    const inverseDeviation = centerd.mul(centerd).mean([2], { keepDim: true }).add(groupEps).rsqrt()
+    const centered = grouped.sub(grouped.mean([2], { keepDim: true }))
+    const inverseDeviation = centered.mul(centered).mean([2], { keepDim: true }).add(groupEps).rsqrt()
     const { weight, bias } = this.norm
     const perChannel = (t: Tensor) => t.reshape([1, -1, 1, 1])
-    return centerd.mul(inverseDeviation).reshape(x.shape).mul(perChannel(weight)).add(perChannel(bias))
+    return centered.mul(inverseDeviation).reshape(x.shape).mul(perChannel(weight)).add(perChannel(bias))
   }
 }

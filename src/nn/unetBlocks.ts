@@ -22,8 +22,8 @@ export class ChannelGainNorm {
 
   /** (x − mean)/deviation, the norm but for its gain, which `foldInto` takes. */
   normalize(x: Tensor): Tensor {
-    const [centerd, inverseDeviation] = centerChannels(x, eps)
-    return centerd.mul(inverseDeviation)
+    const [centered, inverseDeviation] = centerChannels(x, eps)
+    return centered.mul(inverseDeviation)
   }
 
   forward(x: Tensor): Tensor {

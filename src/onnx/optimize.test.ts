@@ -39,7 +39,8 @@ function count(graph: Graph, op: Op): number {
 
 /** Largest difference between what two graphs compute, over the largest value. */
 async function difference(a: Graph, b: Graph, size: readonly [number, number, number, number]) {
-  const [expected, actual] = [await compute(a, size), await compute(b, size)]
+  const expected = await compute(a, size)
+  const actual = await compute(b, size)
   expect(actual.length).toBe(expected.length)
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (actual[i] ?? 0))), 0) / largest
@@ -49,8 +50,11 @@ const rounding = 2e-6 // float32 sums in another order
 
 /** Restormer's feed-forward: 1×1, depth-wise 3×3, gate, 1×1; with biases, so that every constant is exercised. */
 function gatedFeedForward(hidden: number, shape: readonly (number | string)[]): Graph {
-  const [into, out] = [weights(2 * hidden, 8, 1, 1), weights(8, hidden, 1, 1)]
-  const [intoBias, middleBias, outBias] = [weights(2 * hidden), weights(2 * hidden), weights(8)]
+  const into = weights(2 * hidden, 8, 1, 1)
+  const out = weights(8, hidden, 1, 1)
+  const intoBias = weights(2 * hidden)
+  const middleBias = weights(2 * hidden)
+  const outBias = weights(8)
   const middle = weights(2 * hidden, 1, 3, 3)
   return trace([{ name: 'x', shape }], ({ x }) => {
     const wide = x!.conv2d(into, intoBias).conv2d(middle, middleBias, { padding: 1, groups: 2 * hidden })
@@ -155,7 +159,8 @@ test('all rewrites together keep a graph for any size correct', async () => {
 
 describe('a shuffle of pixels', () => {
   const enlarging = (factor: number, size: number, out: number) => {
-    const [weight, bias] = [weights(out, 2, size, size), weights(out)]
+    const weight = weights(out, 2, size, size)
+    const bias = weights(out)
     return trace([{ name: 'x', shape: [1, 2 * factor ** 2, 5, 6] }], ({ x }) => ({
       y: x!.pixelShuffle(factor).conv2d(weight, bias, { padding: (size - 1) / 2 }),
     }))

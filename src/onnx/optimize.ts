@@ -94,8 +94,10 @@ function shuffledWeight(weight: Value, f: number): Value {
   }
   for (let o = 0; o < out; o++) {
     for (let at = 0; at < f * f * size * size; at++) {
-      const [i, j] = [Math.floor(at / (f * size * size)), Math.floor(at / (size * size)) % f]
-      const [v, u] = [Math.floor(at / size) % size, at % size]
+      const i = Math.floor(at / (f * size * size))
+      const j = Math.floor(at / (size * size)) % f
+      const v = Math.floor(at / size) % size
+      const u = at % size
       const [[y, p], [x, q]] = [place(i, v), place(j, u)]
       for (let c = 0; c < into; c++) {
         const channel = ((o * f + i) * f + j) * shape[1]! + (c * f + p) * f + q
@@ -133,7 +135,8 @@ export function padHiddenChannels(graph: Graph): Graph {
   }
   return rebuild(graph, (node, to) => {
     if (node.op !== 'conv2d') return inner.has(node) ? again(node, node.inputs.map(to.of), to) : undefined
-    const [out, into] = [rows.get(node), columns.get(node)]
+    const out = rows.get(node)
+    const into = columns.get(node)
     if (out === undefined && into === undefined) return undefined
     const [x, weight, bias] = node.inputs as [Value, Value, Value | undefined]
     const taller = out === undefined ? weight : padConstant(weight, 0, out)

@@ -78,7 +78,7 @@ class Message {
       this.#open = []
       this.#parts.push(this.#open)
     }
-    for (let i = 0; i < bytes.length; i++) this.#open.push(bytes[i] as number)
+    for (let i = 0; i < bytes.length; i++) this.#open.push(bytes[i]!)
     this.length += bytes.length
   }
 

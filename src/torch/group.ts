@@ -20,7 +20,8 @@ const alone: Group = { rank: 0, size: 1, localRank: 0, localSize: 1 }
 let current = alone
 
 /** How long processes wait for others to come, and for what others do meanwhile, such as to validate: ten minutes, and a day. */
-const [meetingMs, waitingMs] = [600_000, 86_400_000]
+const meetingMs = 600_000
+const waitingMs = 86_400_000
 
 /** The processes that train together; one alone unless `joinGroup` has been called. */
 export function group(): Group {
@@ -33,7 +34,8 @@ type Variables = Readonly<Record<string, string | undefined>>
 export function groupOf(env: Variables): Group {
   if (env.WORLD_SIZE === undefined && env.RANK === undefined) return alone
   const whole = (name: string, usual?: number) => wholeOf(name, env[name], usual)
-  const [size, rank] = [whole('WORLD_SIZE'), whole('RANK')]
+  const size = whole('WORLD_SIZE')
+  const rank = whole('RANK')
   if (size < 1 || rank >= size)
     throw new RestoreError('usage', `RANK: expected 0 to WORLD_SIZE − 1, got ${rank} of ${size}`)
   return { rank, size, localRank: whole('LOCAL_RANK', rank), localSize: whole('LOCAL_WORLD_SIZE', size) }
@@ -43,7 +45,8 @@ export function groupOf(env: Variables): Group {
 export function joinGroup(joining: Group, env: Variables): void {
   const { rank, size } = joining
   if (size === 1) return
-  const [host, port] = [env.MASTER_ADDR ?? '127.0.0.1', wholeOf('MASTER_PORT', env.MASTER_PORT, 29_500)]
+  const host = env.MASTER_ADDR ?? '127.0.0.1'
+  const port = wholeOf('MASTER_PORT', env.MASTER_PORT, 29_500)
   // torchrun's own agent listens where it says so, and keeps what processes wrote before it started them again.
   const listens = rank === 0 && env.TORCHELASTIC_USE_AGENT_STORE !== 'True'
   const name = `limpid/${env.TORCHELASTIC_RESTART_COUNT ?? 0}`

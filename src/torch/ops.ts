@@ -67,7 +67,8 @@ const productPixels = 128 * 128
 
 /** A 1×1 convolution as a product, on CPU where it will have a gradient. */
 function pointwiseForTraining(inputs: readonly Handle[]): Handle | undefined {
-  const [x, weight] = [at(inputs, 0), at(inputs, 1)]
+  const x = at(inputs, 0)
+  const weight = at(inputs, 1)
   const [o = 0, c = 0, height, width] = addon().shape(weight)
   if (height !== 1 || width !== 1 || !addon().requiresGrad(x) || addon().device(x) !== 'cpu') return undefined
   const [b = 0, , h = 0, w = 0] = addon().shape(x)

@@ -33,8 +33,12 @@ function closedForm(
   steps: number,
   options: { rate: number; decay: number; w: number },
 ): number {
-  const [beta1, beta2, eps] = [0.9, 0.999, 1e-8]
-  let [x, m, v] = [start, 0, 0]
+  const beta1 = 0.9
+  const beta2 = 0.999
+  const eps = 1e-8
+  let x = start
+  let m = 0
+  let v = 0
   for (let t = 1; t <= steps; t++) {
     const g = options.w * x
     x *= 1 - options.rate * options.decay
@@ -119,7 +123,9 @@ function descend(optimizerOf: (weights: ReadonlyMap<string, Tensor>) => Optimize
 
 describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
   test('adam takes weight decay into the gradient', () => {
-    let [x, m, v] = [1, 0, 0]
+    let x = 1
+    let m = 0
+    let v = 0
     for (let t = 1; t <= 10; t++) {
       const g = x + 0.1 * x
       m = 0.9 * m + 0.1 * g
@@ -130,7 +136,8 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
   })
 
   test('sgd follows its formula with and without momentum', () => {
-    let [x, m] = [1, 0]
+    let x = 1
+    let m = 0
     for (let t = 0; t < 10; t++) {
       m = 0.9 * m + x
       x -= 0.1 * m
@@ -140,7 +147,8 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
   })
 
   test('lion moves by the sign of its mixed momentum', () => {
-    let [x, m] = [1, 0]
+    let x = 1
+    let m = 0
     for (let t = 0; t < 10; t++) {
       const update = Math.sign(0.9 * m + 0.1 * x)
       x = x * (1 - 0.1 * 0.5) - 0.1 * update

@@ -261,7 +261,8 @@ export function lerpTensors(targets: readonly Tensor[], sources: readonly Tensor
 /** Overwrites a tensor's values, whatever device the new ones are on: a momentum encoder, a queue, running means. */
 export function assign(target: Tensor, source: Tensor): void {
   if (!sameShape(target.shape, source.shape)) {
-    const [wanted, got] = [formatShape(target.shape), formatShape(source.shape)]
+    const wanted = formatShape(target.shape)
+    const got = formatShape(source.shape)
     throw new RestoreError('shape', `assign: expected values for ${wanted}, got ${got}`)
   }
   noGrad(() => {

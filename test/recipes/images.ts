@@ -13,7 +13,8 @@ export async function writePictures(
   mkdirSync(folder, { recursive: true })
   for (let i = 0; i < count; i++) {
     const data = Uint8Array.from({ length: width * height * 3 }, (_, k) => {
-      const [x, y] = [Math.floor(k / 3) % width, Math.floor(k / 3 / width)]
+      const x = Math.floor(k / 3) % width
+      const y = Math.floor(k / 3 / width)
       return 127 + 100 * Math.sin((x * (i + 1)) / 7 + (k % 3)) * Math.cos((y * (i + 2)) / 9)
     })
     await sharp(data, { raw: { width, height, channels: 3 } })
