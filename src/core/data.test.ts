@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { viewAs } from './data.ts'
 
-test('bytes that are aligned are viewed in place', () => {
+test('aligned bytes are viewed in place', () => {
   const bytes = new Uint8Array(16).subarray(8)
   const values = viewAs(bytes, Float32Array)
   values[1] = 2
   expect([values.length, values.buffer === bytes.buffer, bytes[7]]).toEqual([2, true, 64])
 })
 
-test('bytes that are not aligned are copied, those of a Buffer too', () => {
+test('unaligned bytes are copied, even from a Buffer', () => {
   for (const memory of [new Uint8Array(9), Buffer.alloc(64)]) {
     const odd = memory.byteOffset % 4 === 1 ? 0 : 1
     const bytes = memory.subarray(odd, odd + 8)

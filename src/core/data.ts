@@ -1,4 +1,4 @@
-// Tensor values in host memory, in every dtype that checkpoints hold. No arithmetic here.
+// Tensor values in host memory, in every dtype that checkpoints use. No arithmetic here.
 
 import { RestoreError } from './errors.ts'
 
@@ -27,7 +27,7 @@ export function isFloat(dtype: DType): boolean {
   return dtype.includes('float')
 }
 
-/** Values of a tensor: contiguous, row-major, little-endian; `bytes.length` = elements × bytes per element. */
+/** Tensor values: contiguous, row-major, little-endian; `bytes.length` = elements × bytes per element. */
 export interface TensorData {
   readonly dtype: DType
   readonly shape: readonly number[]
@@ -45,27 +45,30 @@ interface ArrayType<T> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T
 }
 
-/** Bytes as a typed array: a view of the same memory, or a copy where they are not aligned. */
+/** Bytes as a typed array: a view of the same memory, or a copy if they are not aligned. */
 export function viewAs<T>(bytes: Uint8Array, type: ArrayType<T>): T {
   const size = type.BYTES_PER_ELEMENT
-  // Not slice: a Buffer's shares its memory.
+  // Not `slice()`: on a Buffer it returns a view, not a copy.
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   return new type(buffer, byteOffset, byteLength / size)
 }
 
-/** Whether there is neither NaN nor infinity: zero times those is NaN, which a sum keeps. A tenth of the time of asking for each. */
+/**
+ * Whether no value is NaN or infinite: 0 × such a value is NaN, which a sum keeps. Ten times faster than a
+ * test per value.
+ */
 export function allFinite(values: Float32Array): boolean {
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += 0 * values[i]!
   return sum === 0
 }
 
-/** The same bytes, to read numbers of any kind from. */
+/** A DataView over the same memory. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Wraps float32 values, without a copy where alignment allows. */
+/** Wraps float32 values without a copy. */
 export function float32Data(values: Float32Array, shape: readonly number[]): TensorData {
   if (values.length !== elementCount(shape)) {
     throw new RestoreError(

@@ -40,7 +40,7 @@ describe('products', () => {
 })
 
 describe('quotients', () => {
-  test('of numbers are undefined unless they come out even', () => {
+  test('of numbers are undefined unless they divide evenly', () => {
     expect(divideDims(12, 4)).toBe(3)
     expect(divideDims(12, 5)).toBeUndefined()
     expect(divideDims(12, 0)).toBeUndefined()
@@ -60,7 +60,7 @@ describe('quotients', () => {
     expect(divideDims('h', 'h')).toBe(1)
   })
 
-  test('are undefined where a name is missing or a number does not come out even', () => {
+  test('are undefined if a name is missing or a number does not divide evenly', () => {
     expect(divideDims('h', 'w')).toBeUndefined()
     expect(divideDims('h', 'h*h')).toBeUndefined()
     expect(divideDims(6, 'h')).toBeUndefined()
@@ -79,12 +79,12 @@ describe('quotients', () => {
   })
 })
 
-test('factors of a size are what the graph computes it from', () => {
+test('a size is factored into numerator, denominator and names', () => {
   expect(factorsOfDim('3*h*w/64')).toEqual({ numerator: 3, denominator: 64, names: ['h', 'w'] })
   expect(factorsOfDim(7)).toEqual({ numerator: 7, denominator: 1, names: [] })
 })
 
-test('a fixed size is required with the names of op and dimension', () => {
+test('a missing fixed size is reported with the op and dimension', () => {
   expect(fixedDim('conv2d', 5)).toBe(5)
   expect(fixedShape('conv2d', [2, 3])).toEqual([2, 3])
   expect(() => fixedShape('pad', [1, 'h/2'])).toThrow(
@@ -92,7 +92,7 @@ test('a fixed size is required with the names of op and dimension', () => {
   )
 })
 
-test('shapes are the same when every size is', () => {
+test('shapes are equal if every size is', () => {
   expect(sameShape([1, 'h'], [1, 'h'])).toBe(true)
   expect(sameShape([1, 'h'], [1, 'w'])).toBe(false)
   expect(sameShape([1], [1, 1])).toBe(false)

@@ -1,6 +1,6 @@
-// Sizes of dimensions. A size is a number, or, where a graph is traced for any size, a name ('h') or a monomial of names
-// with a rational coefficient ('2*h', 'h*w/64'). Model code does no arithmetic on sizes; the shape rules do it here.
-// A division of a named size is taken as exact: the model's card says what its sizes must be a multiple of.
+// Sizes of dimensions. A size is a number or, in a graph traced for any size, a name ('h') or a monomial of
+// names with a rational coefficient ('2*h', 'h*w/64'). Model code does no arithmetic on sizes; the shape
+// rules do it here. Dividing a named size is assumed to be exact: the model's card declares the multiples.
 
 import { RestoreError } from './errors.ts'
 
@@ -50,7 +50,7 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   })
 }
 
-/** a / b; undefined when it does not come out even. */
+/** a / b; undefined if b does not divide a. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (typeof a === 'number' && typeof b === 'number') return a % b === 0 ? a / b : undefined
   const x = parse(a)
@@ -69,7 +69,7 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return typeof result === 'string' && names.length === 0 ? undefined : result
 }
 
-/** Number of elements of a shape, by name where it is not known. */
+/** Number of elements of a shape; symbolic if a size is named. */
 export function productOfDims(shape: Shape): Dim {
   let product: Dim = 1
   for (const dim of shape)
@@ -78,12 +78,12 @@ export function productOfDims(shape: Shape): Dim {
   return product
 }
 
-/** The factors of a named size, for the graph that computes it: numerator · names / denominator. */
+/** Factors from which a graph computes a named size: numerator · names / denominator. */
 export function factorsOfDim(dim: Dim): { numerator: number; denominator: number; names: readonly string[] } {
   return parse(dim)
 }
 
-/** The size as a number; throws where it is a name, telling which op needs it. */
+/** The size as a number; throws if it is a name, citing the op that needs it. */
 export function fixedDim(op: string, dim: Dim): number {
   if (typeof dim === 'number') return dim
   throw new RestoreError(

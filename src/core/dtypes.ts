@@ -1,11 +1,14 @@
-// The dtype rule of every op in a graph. ONNX has no promotion and libtorch has: where the two would differ, an op is
-// refused here, so that a network gives the same result eagerly and traced.
+// The dtype rule of every op in a graph. libtorch promotes dtypes and ONNX does not: ops on which the two
+// would differ are rejected here, so that a network gives the same result eagerly and traced.
 
 import { type DType, isFloat } from './data.ts'
 import { RestoreError } from './errors.ts'
 import type { Op, OpAttrs } from './ops.ts'
 
-/** What an op takes: anything where it only moves; 'numbers' are all but bool, and torch's sum widens small integers. */
+/**
+ * Dtypes that an op accepts. 'numbers' excludes bool; 'int64 or floats' excludes small integers, which
+ * torch's sum widens.
+ */
 type Kind = 'anything' | 'numbers' | 'int64 or floats' | 'floats'
 
 const operands: Readonly<Record<Op, Kind>> = {
@@ -65,7 +68,7 @@ function isKind(kind: Kind, dtype: DType): boolean {
   return kind === 'int64 or floats' && dtype === 'int64'
 }
 
-/** Numbers that the elements of a tensor meet. */
+/** Scalar attributes that are combined with the elements of a tensor. */
 const scalars: { readonly [K in Op]?: (attrs: OpAttrs[K]) => readonly number[] } = {
   addScalar: ({ value }) => [value],
   mulScalar: ({ value }) => [value],
@@ -82,7 +85,7 @@ function checkIds(op: Op, ids: DType | undefined): void {
   if (ids !== 'int64') fail(op, 'int64 for the second input', String(ids), "cast it first: .cast('int64')")
 }
 
-/** The dtype of an op's result in a graph; refuses dtypes for which torch would promote and ONNX would not. */
+/** Dtype of an op's result in a graph. Throws for dtypes that torch would promote. */
 export function dtypeOf<K extends Op>(op: K, attrs: OpAttrs[K], dtypes: readonly DType[]): DType {
   const [first = 'float32', ...others] = dtypes
   if (op === 'embedding' || op === 'gather') checkIds(op, others[0])
@@ -94,11 +97,11 @@ export function dtypeOf<K extends Op>(op: K, attrs: OpAttrs[K], dtypes: readonly
     fail(op, kind, first, `cast it first: .cast('${kind === 'floats' ? 'float32' : 'int64'}')`)
   if (!isFloat(first)) {
     for (const value of scalars[op]?.(attrs) ?? []) {
-      const staysWhole = Number.isInteger(value) && !(op === 'powScalar' && value < 0)
-      if (!staysWhole)
+      const staysInteger = Number.isInteger(value) && !(op === 'powScalar' && value < 0)
+      if (!staysInteger)
         fail(
           op,
-          `a number that keeps ${first} whole`,
+          `a number whose result fits ${first}`,
           String(value),
           "cast the tensor first: .cast('float32')",
         )

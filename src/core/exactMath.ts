@@ -1,5 +1,5 @@
-// Elementary functions made of operations that IEEE 754 rounds exactly (+ - * / sqrt), so that every engine gives the same bits;
-// Math.log, Math.exp, Math.sin and Math.cos may differ between engines.
+// Elementary functions built from operations that IEEE 754 rounds exactly (+ - * / sqrt), so that results are
+// the same bit for bit; Math.log, Math.exp, Math.sin and Math.cos may differ between JavaScript engines.
 
 const bits = new DataView(new ArrayBuffer(8))
 
@@ -9,7 +9,7 @@ function powerOfTwo(exponent: number): number {
   return bits.getFloat64(0)
 }
 
-/** x = high + low, with at most 26 bits in each (Veltkamp). */
+/** The upper half of x = high + low, with at most 26 bits in each (Veltkamp). */
 function highPart(x: number): number {
   const scaled = x * 134217729
   return scaled - (scaled - x)
@@ -28,7 +28,7 @@ function logStep(n: bigint): bigint {
   return sum
 }
 
-/** A fixed-point number as a multiple of 2^-42, whose sums are exact, and the rest. */
+/** Splits a fixed-point number into a multiple of 2^-42, of which sums are exact, and the remainder. */
 function splitFixed(value: bigint): readonly [high: number, low: number] {
   const drop = fractionBits - 42n
   const high = value >> drop
@@ -43,7 +43,7 @@ const logTable = (() => {
   const last = 363
   const high = new Float64Array(last + 1)
   const low = new Float64Array(last + 1)
-  const enter = (n: number, value: bigint) => {
+  const setEntry = (n: number, value: bigint) => {
     const [a, b] = splitFixed(value)
     high[n] = a
     low[n] = b
@@ -51,17 +51,17 @@ const logTable = (() => {
   let up = 0n
   for (let n = 257; n <= last; n++) {
     up -= logStep(BigInt(2 * n - 1))
-    enter(n, up)
+    setEntry(n, up)
   }
   let down = 0n
   for (let n = 255; n >= first; n--) {
     down += logStep(BigInt(2 * n + 1))
-    enter(n, down)
+    setEntry(n, down)
   }
   return { high, low }
 })()
 
-/** Natural logarithm of a positive normal number, correctly rounded but for about one in 10,000. */
+/** Natural logarithm of a positive normal number; correctly rounded in all but about one in 10,000 cases. */
 export function log(x: number): number {
   bits.setFloat64(0, x)
   const top = bits.getUint32(0)
@@ -73,7 +73,7 @@ export function log(x: number): number {
   const n = Math.floor(256 / z + 0.5)
   const reciprocal = n / 256
   const zHigh = highPart(z)
-  // z·reciprocal − 1 = a + b without an error, at most 2^-8.5.
+  // z·reciprocal − 1 = a + b exactly; at most 2^-8.5.
   const a = zHigh * reciprocal - 1
   const b = (z - zHigh) * reciprocal
   const t = a + b
@@ -93,7 +93,7 @@ export function log(x: number): number {
   return result + (resultLow + sumLow + (baseLow + tLow - 0.5 * squareLow - t * tLow + square * t * series))
 }
 
-/** e to the power x, within about 1 unit in the last place; 0 below −708. */
+/** e^x, within about 1 unit in the last place; 0 below −708. */
 export function exp(x: number): number {
   if (x < -708) return 0
   if (x > 709) return Number.POSITIVE_INFINITY
@@ -104,7 +104,7 @@ export function exp(x: number): number {
   return sum * powerOfTwo(k)
 }
 
-/** x to the power y for x ≥ 0. */
+/** x^y for x ≥ 0. */
 export function power(x: number, y: number): number {
   return x <= 0 ? 0 : exp(y * log(x))
 }
@@ -112,7 +112,7 @@ export function power(x: number, y: number): number {
 const halfPiHigh = 1.5707963267341256
 const halfPiLow = 6.077100506506192e-11
 
-/** Sine and cosine of an angle of at most some thousand radians. */
+/** Sine and cosine of an angle of up to a few thousand radians. */
 export function sinCos(angle: number): readonly [sin: number, cos: number] {
   const quarter = Math.floor(angle / (Math.PI / 2) + 0.5)
   const r = angle - quarter * halfPiHigh - quarter * halfPiLow

@@ -9,7 +9,7 @@ export function pixelUnshuffle(x: Tensor, factor: number): Tensor {
   return rearrange(x, 'b c (h fh) (w fw) -> b (c fh fw) h w', { fh: factor, fw: factor })
 }
 
-/** 1 / max(‖x‖₂, eps) along a dimension, kept as size 1; its gradient is finite for x = 0. */
+/** 1 / max(‖x‖₂, eps) along a dimension, which is kept with size 1; the gradient is finite at x = 0. */
 export function inverseNorm(x: Tensor, dim: number, eps = 1e-12): Tensor {
   return x
     .mul(x)
@@ -19,8 +19,9 @@ export function inverseNorm(x: Tensor, dim: number, eps = 1e-12): Tensor {
 }
 
 /**
- * x less its mean over the channels of every pixel, and 1 / the deviation: [b c h w] -> [b c h w] and [b 1 h w]. The variance
- * as E[x²] − E[x]² would save a pass over x, but leaves two digits where the mean is some 100 deviations.
+ * x minus its channel mean at every pixel, and the inverse standard deviation:
+ * [b c h w] -> [b c h w] and [b 1 h w]. E[x²] − E[x]² would save a pass over x, but leaves two digits of the
+ * variance where the mean is 100 deviations from 0.
  */
 export function centerChannels(
   x: Tensor,
@@ -35,12 +36,12 @@ export function l1Loss(output: Tensor, target: Tensor): Tensor {
   return output.sub(target).abs().mean()
 }
 
-/** The next multiple of `multiple` at or above a size. */
+/** Rounds a size up to a multiple of `multiple`. */
 export function roundUp(size: number, multiple: number): number {
   return Math.ceil(size / multiple) * multiple
 }
 
-/** x with its four dimensions given: a reshape to [b c h w] of what was computed on pixels in a row. */
+/** Unflattens pixels: [b c h·w] -> [b c h w]. */
 export function toImage(x: Tensor, h: Dim, w: Dim): Tensor {
   return rearrange(x, 'b c (h w) -> b c h w', { h, w })
 }

@@ -3,7 +3,7 @@ import { float32Data, int64Data } from './data.ts'
 import { hostData, hostTensor, isHostOp } from './hostBackend.ts'
 import { cat, type Tensor } from './tensor.ts'
 
-/** Values that differ from one another, with both signs. */
+/** Distinct values of both signs. */
 function waves(...shape: number[]): Tensor {
   const count = shape.reduce((n, size) => n * size, 1)
   return hostTensor(
@@ -23,7 +23,7 @@ function sizes(tensor: Tensor): readonly number[] {
   return hostData(tensor).shape
 }
 
-/** Every index of a shape, last dimension fastest. */
+/** Every index of a shape, with the last dimension varying fastest. */
 function* indices(shape: readonly number[]): Generator<number[]> {
   const count = shape.reduce((n, size) => n * size, 1)
   for (let flat = 0; flat < count; flat++) {
@@ -36,7 +36,7 @@ function* indices(shape: readonly number[]): Generator<number[]> {
   }
 }
 
-/** Element at an index, repeated along sizes of one and without leading dimensions. */
+/** Element at a broadcast index. */
 function element(tensor: Tensor, index: readonly number[]): number {
   const shape = sizes(tensor)
   const own = index.slice(index.length - shape.length)
@@ -44,7 +44,7 @@ function element(tensor: Tensor, index: readonly number[]): number {
   return valuesOf(tensor)[at]!
 }
 
-describe('element by element', () => {
+describe('elementwise ops', () => {
   test.each([
     [
       [2, 3, 4],
@@ -74,7 +74,7 @@ describe('element by element', () => {
       [4, 1, 3, 1],
     ],
     [[2, 0], [1]],
-  ])('%j and %j broadcast as plain loops do', (left, right) => {
+  ])('%j and %j broadcast like plain loops', (left, right) => {
     const a = waves(...left)
     const b = waves(...right)
       .mul(0.7)
@@ -86,15 +86,15 @@ describe('element by element', () => {
       ['div', (x: number, y: number) => x / y],
     ] as const) {
       const out = a[name](b)
-      const wanted = [...indices(sizes(out))].map((index) =>
+      const expected = [...indices(sizes(out))].map((index) =>
         Math.fround(combine(element(a, index), element(b, index))),
       )
-      expect([...valuesOf(out)], name).toEqual(wanted)
+      expect([...valuesOf(out)], name).toEqual(expected)
     }
   })
 })
 
-test('a product of matrices broadcasts over batches as plain loops do', () => {
+test('matmul broadcasts over batches like plain loops', () => {
   const a = waves(2, 1, 3, 4)
   const b = waves(5, 4, 2)
   const out = a.matmul(b)
@@ -111,27 +111,27 @@ test.each([[[0]], [[1]], [[2]], [[0, 2]], [[1, 2]], [[0, 1, 2]]])(
   (dims) => {
     const x = waves(2, 3, 4)
     const kept = x.sum(dims, { keepDim: true })
-    const wanted = new Float64Array(valuesOf(kept).length)
+    const expected = new Float64Array(valuesOf(kept).length)
     const places = [...indices(sizes(kept))].map((index) => index.join())
     for (const index of indices([2, 3, 4])) {
       const place = index.map((value, i) => (dims.includes(i) ? 0 : value)).join()
-      wanted[places.indexOf(place)]! += element(x, index)
+      expected[places.indexOf(place)]! += element(x, index)
     }
-    expect([...valuesOf(kept)]).toEqual([...Float32Array.from(wanted)])
+    expect([...valuesOf(kept)]).toEqual([...Float32Array.from(expected)])
     expect([...valuesOf(x.sum(dims))]).toEqual([...valuesOf(kept)])
-    const count = 24 / wanted.length
+    const count = 24 / expected.length
     valuesOf(x.mean(dims)).forEach((value, i) => {
-      expect(value).toBeCloseTo(wanted[i]! / count, 6)
+      expect(value).toBeCloseTo(expected[i]! / count, 6)
     })
   },
 )
 
-test('a sum of many small values keeps their digits', () => {
+test('a sum of many small values keeps its precision', () => {
   const x = hostTensor(float32Data(new Float32Array(1_000_000).fill(0.1), [1_000_000]))
   expect(valuesOf(x.sum())[0]).toBe(Math.fround(Math.fround(0.1) * 1_000_000))
 })
 
-test('slices, permutations and joins move the elements they name', () => {
+test('slice, permute and cat move the right elements', () => {
   const x = waves(3, 4, 5)
   const moved = x.slice(1, 1, 4, 2).permute([2, 0, 1])
   expect(moved.shape).toEqual([5, 3, 2])
@@ -141,7 +141,7 @@ test('slices, permutations and joins move the elements they name', () => {
   expect([...valuesOf(joined)]).toEqual([...valuesOf(x)])
 })
 
-test('operations leave their inputs as they were', () => {
+test('operations leave their inputs unchanged', () => {
   const x = waves(2, 3)
   const before = [...valuesOf(x)]
   x.add(1).mul(x).sum()
@@ -158,9 +158,9 @@ test('unaligned bytes of a file can be computed on', () => {
   ])
 })
 
-test('other dtypes and unloaded weights are refused', () => {
+test('other dtypes and unloaded weights are rejected', () => {
   expect(() => hostTensor(int64Data([1, 2], [2])).add(1)).toThrow(
-    'addScalar: host memory computes in float32, got int64',
+    'addScalar: expected float32 in host memory, got int64; cast it first',
   )
   const empty = hostTensor({ dtype: 'float32', shape: [2, 3], bytes: new Uint8Array(0) })
   empty.key = 'output.weight'
@@ -169,13 +169,13 @@ test('other dtypes and unloaded weights are refused', () => {
   )
 })
 
-test('float32Data refuses a wrong number of values', () => {
+test('float32Data rejects a wrong number of values', () => {
   expect(() => float32Data(new Float32Array(5), [2, 3])).toThrow(
     'float32Data: expected 6 values for [2,3], got 5',
   )
 })
 
-test('constant folding knows what host memory can compute', () => {
+test('isHostOp tells which ops host memory can compute', () => {
   expect(isHostOp('mul')).toBe(true)
   expect(isHostOp('conv2d')).toBe(false)
 })

@@ -1,5 +1,5 @@
-// Tensors in plain host memory: weights as they come from a file, and the small algebra on them (folding a norm into a
-// convolution) that a network does before its input appears. Everything else needs libtorch or a trace.
+// Tensors in plain host memory: weights read from a file, and the algebra on weights alone (such as folding a
+// norm into a convolution). All other computation needs libtorch or a trace.
 
 import { type DType, dtypeBytes, elementCount, float32Data, type TensorData, viewAs } from './data.ts'
 import { fixedShape, type Shape } from './dims.ts'
@@ -32,7 +32,7 @@ export function hostTensor(data: TensorData): Tensor {
 
 const constants = new WeakSet<Tensor>()
 
-/** A tensor that belongs to no checkpoint, such as the mask of an attention: every backend takes it from host memory. */
+/** A tensor that is in no checkpoint, such as an attention mask; every backend reads it from host memory. */
 export function constant(values: Float32Array, shape: readonly number[]): Tensor {
   const tensor = hostTensor(float32Data(values, shape))
   constants.add(tensor)
@@ -46,11 +46,11 @@ export function isConstant(tensor: Tensor): boolean {
 function floats(op: Op, tensor: Tensor): Values {
   const { dtype, bytes } = tensor.read()
   if (dtype !== 'float32')
-    throw new RestoreError('shape', `${op}: host memory computes in float32, got ${dtype}`)
+    throw new RestoreError('shape', `${op}: expected float32 in host memory, got ${dtype}; cast it first`)
   return viewAs(bytes, Float32Array)
 }
 
-/** Steps through `shape` in row-major order, giving the matching offset in an operand that broadcasts to it. */
+/** Offset of each row of `shape`, in row-major order, within an operand that broadcasts to it. */
 function broadcastOffsets(shape: readonly number[], operand: readonly number[]): Int32Array {
   const lead = shape.length - operand.length
   const inner = shape[shape.length - 1] ?? 1
@@ -76,14 +76,14 @@ function broadcastOffsets(shape: readonly number[], operand: readonly number[]):
   return offsets
 }
 
-/** Shapes without the trailing dimensions in which the first has size 1, so that the innermost loop is a long one. */
+/** Drops the trailing dimensions in which the first shape has size 1, so that the innermost loop is long. */
 function trimmed(first: readonly number[], ...others: readonly (readonly number[])[]): (readonly number[])[] {
   let trailing = 0
   while (trailing < first.length && first[first.length - 1 - trailing] === 1) trailing++
   return [first, ...others].map((shape) => shape.slice(0, Math.max(shape.length - trailing, 0)))
 }
 
-/** One row of a broadcast operation: n results from `at`, operands from i and j in steps of 0 or 1. */
+/** Computes one row of a broadcast operation: n results from `at`, operands from i and j in steps of 0 or 1. */
 type Row = (
   out: Values,
   at: number,
@@ -96,7 +96,7 @@ type Row = (
   stepB: number,
 ) => void
 
-// A loop for each: one loop that calls a function for every element takes five times as long.
+// One loop per operation: a shared loop that calls a function for every element takes five times as long.
 const addRow: Row = (out, at, n, a, i, stepA, b, j, stepB) => {
   for (const end = at + n; at < end; at++, i += stepA, j += stepB) out[at] = a[i]! + b[j]!
 }
@@ -135,7 +135,7 @@ function unary<K extends Op>(compute: (x: number, attrs: OpAttrs[K]) => number):
   }
 }
 
-/** Reads the input in the order given by strides; a view where that is its own. */
+/** Reads the input in the order of the strides; returns a view if the input already has that order. */
 function strided(x: Values, shape: readonly number[], strides: readonly number[], start = 0): Values {
   const [sizes, steps] = merged(shape, strides)
   const rank = sizes.length
@@ -161,7 +161,7 @@ function strided(x: Values, shape: readonly number[], strides: readonly number[]
   return out
 }
 
-/** The same order with fewer dimensions: those of size 1 are left out, and those that follow one another without a gap are one. */
+/** Reduces the dimensions of a strided read: drops those of size 1 and merges contiguous ones. */
 function merged(shape: readonly number[], strides: readonly number[]): readonly [number[], number[]] {
   const sizes: number[] = []
   const steps: number[] = []
@@ -297,7 +297,7 @@ const hostOps: { readonly [K in Op]?: HostOp<K> } = {
   },
 }
 
-/** Whether an op can be computed on weights in host memory, as constant folding asks. */
+/** Whether an op can be computed on weights in host memory, for constant folding. */
 export function isHostOp(op: Op): boolean {
   return hostOps[op] !== undefined
 }

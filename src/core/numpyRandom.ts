@@ -1,4 +1,4 @@
-// NumPy's legacy generator (RandomState): MT19937 with the polar method for normal numbers, as published test noise uses it.
+// NumPy's legacy generator (RandomState), used for published test noise: MT19937, polar method for normals.
 
 import { RestoreError } from './errors.ts'
 import { log } from './exactMath.ts'
@@ -119,13 +119,14 @@ function checkSeed(seed: number): number {
   if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed
   throw new RestoreError(
     'usage',
-    `numpyRandom: expected a seed from 0 to ${2 ** 32 - 1}, a whole number, got ${seed}`,
+    `numpyRandom: expected an integer seed from 0 to ${2 ** 32 - 1}, got ${seed}`,
   )
 }
 
 /**
- * `numpy.random.RandomState(seed)`; `fork(key)` is `RandomState([seed, key])`. The same bits as NumPy, but for normal numbers whose
- * logarithm NumPy's C library does not round correctly: about one in 3,000 differs in the last bit of its float64.
+ * `numpy.random.RandomState(seed)`; `fork(key)` is `RandomState([seed, key])`. Bits equal NumPy's, except for
+ * about one normal number in 3,000, which differs in the last bit because NumPy's C library rounds its
+ * logarithm incorrectly.
  */
 export function numpyRandom(seed: number): Random {
   return new MersenneTwister([checkSeed(seed)])

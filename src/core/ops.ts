@@ -1,5 +1,5 @@
-// THE list of primitive operations and their attributes: adding one starts here, then tsc names every table that lacks it.
-// Semantics and argument order are torch's. What can be composed lives in functional.ts and needs no entry.
+// The list of primitive operations and their attributes. To add one, start here: tsc reports every table that
+// lacks it. Semantics and argument order are torch's. Composite operations are in functional.ts, not here.
 
 import type { DType } from './data.ts'
 import type { Shape } from './dims.ts'
@@ -9,19 +9,19 @@ export type PadMode = 'constant' | 'reflect' | 'replicate'
 
 /** Attributes of every op; `dim` and `dims` are non-negative (methods of Tensor resolve negative ones). */
 export interface OpAttrs {
-  // element by element, two inputs with broadcasting
+  // elementwise, two inputs with broadcasting
   add: None
   sub: None
   mul: None
   div: None
   maximum: None
   minimum: None
-  // element by element with a number
+  // elementwise with a number
   addScalar: { readonly value: number }
   mulScalar: { readonly value: number }
   powScalar: { readonly exponent: number }
   clamp: { readonly min: number; readonly max: number }
-  // element by element, one input
+  // elementwise, one input
   neg: None
   abs: None
   exp: None
@@ -35,7 +35,7 @@ export interface OpAttrs {
   relu: None
   leakyRelu: { readonly negativeSlope: number }
   silu: None
-  gelu: None // the exact one, with erf
+  gelu: None // exact, with erf
   cast: { readonly dtype: DType }
   // products: inputs (x, weight, bias?) for conv2d and linear
   matmul: None
@@ -64,7 +64,7 @@ export interface OpAttrs {
   cat: { readonly dim: number }
   /** `padding` as torch's F.pad: last dimension first, (before, after) each. */
   pad: { readonly padding: readonly number[]; readonly mode: PadMode; readonly value: number }
-  // look-ups: inputs (weight, ids) and (x, index)
+  // lookups: inputs (weight, ids) and (x, index)
   embedding: None
   gather: { readonly dim: number }
 }

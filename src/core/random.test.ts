@@ -15,7 +15,7 @@ function moments(values: Float32Array): { mean: number; variance: number; kurtos
   return { mean, variance: power(2), kurtosis: power(4) / power(2) ** 2 }
 }
 
-/** The bits of some numbers, folded to 32. */
+/** 32-bit FNV-1a hash of the numbers' bytes. */
 function hash(values: Float64Array | Float32Array): string {
   let sum = 0x811c9dc5
   for (const byte of new Uint8Array(values.buffer)) sum = Math.imul(sum ^ byte, 0x01000193)
@@ -23,8 +23,8 @@ function hash(values: Float64Array | Float32Array): string {
 }
 
 describe('counterRandom', () => {
-  test('encrypts as Philox4x32-10 of Random123', () => {
-    // Known answers of Random123's kat_vectors for counter and key 0: 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
+  test('encrypts like Philox4x32-10 of Random123', () => {
+    // Known answers in Random123's kat_vectors for counter and key 0: 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
     const stream = counterRandom(0)
     const first = ((0x6627e8d5 >>> 5) * 67108864 + (0xe169c58d >>> 6)) / 2 ** 53
     const second = ((0xbc57ac4c >>> 5) * 67108864 + (0x9b00dbd8 >>> 6)) / 2 ** 53
@@ -41,7 +41,7 @@ describe('counterRandom', () => {
     expect(draw(5, () => stream.integer(1000))).toEqual([941, 452, 258, 631, 555])
   })
 
-  test('its normal numbers have the moments and tails of a normal distribution', () => {
+  test('draws normal numbers with the moments and tails of a normal distribution', () => {
     const values = new Float32Array(1 << 20)
     counterRandom(11).fillNormal(values)
     const { mean, variance, kurtosis } = moments(values)
@@ -57,7 +57,7 @@ describe('counterRandom', () => {
     expect(Math.abs(neighbors / values.length)).toBeLessThan(0.004)
   })
 
-  test('filling gives what drawing one by one gives', () => {
+  test('fills with the numbers that single draws return', () => {
     const values = new Float32Array(10_000)
     const a = counterRandom(4)
     const b = counterRandom(4)
@@ -68,7 +68,7 @@ describe('counterRandom', () => {
     expect(a.state).toEqual(b.state)
   })
 
-  test('goes on from a saved state', () => {
+  test('resumes from a saved state', () => {
     for (const before of [0, 1, 127, 128, 129, 1000]) {
       const stream = counterRandom(9).fork(1)
       for (let i = 0; i < before; i++) stream.uniform()
@@ -77,7 +77,7 @@ describe('counterRandom', () => {
     }
   })
 
-  test('forks depend on the key and not on what was drawn, and differ from their parent', () => {
+  test('forks depend on the key, not on the numbers drawn, and differ from their parent', () => {
     const stream = counterRandom(1)
     const first = stream.fork(5).uniform()
     stream.uniform()
@@ -93,7 +93,7 @@ describe('counterRandom', () => {
     expect(Math.abs(a.reduce((sum, x, i) => sum + x * b[i]!, 0) / a.length)).toBeLessThan(0.015)
   })
 
-  test('whole numbers are uniform below their bound', () => {
+  test('draws integers uniformly below their bound', () => {
     const stream = counterRandom(3)
     const counts = [0, 0, 0, 0, 0]
     for (let i = 0; i < 10_000; i++) counts[stream.integer(5)] = (counts[stream.integer(5)] ?? 0) + 1
@@ -119,7 +119,7 @@ describe('numpyRandom', () => {
     return draw(byteLength / 8, () => 0).map((_, i) => view.getFloat64(8 * i))
   }
 
-  test('gives the normal numbers of NumPy, of which the C library rounds a few by one bit more', () => {
+  test('gives the normal numbers of NumPy, except for the last bit of a few', () => {
     for (const [seed, text] of Object.entries(golden.normal)) {
       const expected = decode(text)
       const stream = numpyRandom(Number(seed))
@@ -135,7 +135,7 @@ describe('numpyRandom', () => {
     ])
   })
 
-  test('gives the uniform and whole numbers of NumPy, bit for bit, also seeded by arrays', () => {
+  test('gives the uniform numbers and integers of NumPy bit for bit, also when seeded with arrays', () => {
     const uniform = (stream: Random, text: string) =>
       expect(decode(text).map(() => stream.uniform())).toEqual(decode(text))
     uniform(numpyRandom(7), golden.uniform['7'] ?? '')
@@ -147,7 +147,7 @@ describe('numpyRandom', () => {
     }
   })
 
-  test('fills with the same numbers', () => {
+  test('fills with the numbers that single draws return', () => {
     const values = new Float32Array(9)
     numpyRandom(0).fillNormal(values)
     const stream = numpyRandom(0)
@@ -161,13 +161,13 @@ test('a permutation holds every number once', () => {
   )
 })
 
-test('seeds, keys and bounds that cannot be are refused', () => {
+test('invalid seeds, keys and bounds are rejected', () => {
   for (const wrong of [-1, 0.5, Number.NaN, 2 ** 53]) {
     expect(() => counterRandom(wrong)).toThrow(RestoreError)
-    expect(() => counterRandom(1).fork(wrong)).toThrow('fork: key: expected a whole number from 0')
-    expect(() => numpyRandom(wrong)).toThrow('numpyRandom: expected a seed from 0 to 4294967295')
+    expect(() => counterRandom(1).fork(wrong)).toThrow('fork: key: expected an integer from 0')
+    expect(() => numpyRandom(wrong)).toThrow('numpyRandom: expected an integer seed from 0 to 4294967295')
     expect(() => numpyRandom(1).fork(wrong)).toThrow(RestoreError)
-    expect(() => counterRandom(1).integer(wrong)).toThrow('random integer: expected a bound from 1')
+    expect(() => counterRandom(1).integer(wrong)).toThrow('random integer: expected an integer bound from 1')
   }
   expect(() => counterRandom(1).integer(0)).toThrow(`got 0`)
   expect(() => numpyRandom(1).integer(0)).toThrow(`got 0`)
@@ -178,7 +178,7 @@ describe('elementary functions', () => {
   const values = draw(20_000, () => stream.uniform())
   const worst = (errors: readonly number[]) => errors.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
 
-  test('log agrees with the engine’s to one unit in the last place, also near 1', () => {
+  test('log agrees with Math.log to one unit in the last place, also near 1', () => {
     const all = values.flatMap((value) => [
       value,
       1 + (value - 0.5) / 1000,
@@ -190,7 +190,7 @@ describe('elementary functions', () => {
     expect(log(2)).toBe(Math.LN2)
   })
 
-  test('exp, power, sine and cosine agree with the engine’s', () => {
+  test('exp, power and sinCos agree with Math', () => {
     const angles = values.map((value) => (value - 0.5) * 1400)
     expect(worst(angles.map((x) => exp(x) / Math.exp(x) - 1))).toBeLessThan(5e-16)
     expect(worst(angles.map((x) => sinCos(x)[0] - Math.sin(x)))).toBeLessThan(3e-16)

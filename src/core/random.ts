@@ -1,4 +1,4 @@
-// Random numbers for data and degradations: streams that a seed determines, the same on every platform and for every number of workers.
+// Seeded random streams for data and degradations, the same on every platform and for any number of workers.
 
 import { RestoreError } from './errors.ts'
 import { exp, log } from './exactMath.ts'
@@ -7,35 +7,35 @@ import { exp, log } from './exactMath.ts'
 export interface Random {
   /** Uniform in [0, 1). */
   uniform(): number
-  /** Normal with mean 0 and deviation 1. */
+  /** Standard normal. */
   normal(): number
-  /** Fills with independent normal numbers, mean 0 and deviation 1; the fast way for images. */
+  /** Fills `values` with independent standard normal numbers; faster than repeated `normal()`. */
   fillNormal(values: Float32Array): void
-  /** A whole number, uniform in [0, below). */
+  /** Integer, uniform in [0, below). */
   integer(below: number): number
-  /** An independent stream that this one and `key` determine; does not advance this one. */
+  /** Derives an independent stream from this one and `key`, without advancing this one. */
   fork(key: number): Random
 }
 
-/** Where a counter-based stream stands: all it needs to go on, as plain JSON. */
+/** Position of a counter-based stream, as plain JSON: all that is needed to resume it. */
 export interface RandomState {
   readonly key: readonly [number, number]
   readonly stream: readonly [number, number]
-  /** 32-bit words taken so far. */
+  /** 32-bit words drawn so far. */
   readonly taken: number
 }
 
-/** A stream whose place can be saved and whose forks can be saved too. */
+/** A stream whose state, and that of its forks, can be saved. */
 export interface CounterRandom extends Random {
   readonly state: RandomState
   fork(key: number): CounterRandom
 }
 
-/** Blocks of 4 words made at a time. */
+/** Blocks of 4 words computed at a time. */
 const batchBlocks = 64
 const batchWords = 4 * batchBlocks
 
-/** Philox4x32-10 (Salmon et al., 2011): encrypts `blocks` counters from [low, high, stream] on. */
+/** Philox4x32-10 (Salmon et al., 2011): encrypts `blocks` successive counters [low, high, stream]. */
 function philox(
   words: Uint32Array,
   blocks: number,
@@ -55,7 +55,7 @@ function philox(
     let c2 = stream0
     let c3 = stream1
     for (let round = 0; round < 10; round++) {
-      // The high halves of c0·0xd2511f53 and c2·0xcd9e8d57, from products of 16 bits; `| 0` keeps them integers for the engine.
+      // High halves of c0·0xd2511f53 and c2·0xcd9e8d57, from 16-bit products; `| 0` keeps them integers.
       const a = c0 & 0xffff
       const b = c0 >>> 16
       const c = c2 & 0xffff
@@ -99,7 +99,7 @@ const ziggurat = (() => {
     tail,
     heights: edges.map((edge, i) => (i === layers ? 1 : height(edge))),
     scales: edges.map((edge) => edge / 2 ** 24),
-    /** Numbers of 24 bits below this one lie wholly under the curve. */
+    /** 24-bit numbers below this bound lie under the curve at any height. */
     inside: Uint32Array.from({ length: layers }, (_, i) =>
       Math.floor((edges[i + 1]! / edges[i]!) * 2 ** 24 - 0.5),
     ),
@@ -116,7 +116,7 @@ class Philox implements CounterRandom {
     this.#origin = { key, stream }
     this.#next = taken % batchWords
     this.#batch = (taken - this.#next) / batchWords
-    // A full batch is made when the first word is asked for.
+    // At a batch boundary, `#prepare` computes the batch when the first word is drawn.
     if (this.#next > 0) philox(this.#words, batchBlocks, this.#origin, this.#batch * batchBlocks)
   }
 
@@ -124,7 +124,7 @@ class Philox implements CounterRandom {
     return { ...this.#origin, taken: this.#batch * batchWords + this.#next }
   }
 
-  /** Makes the words at hand last for at least one more. */
+  /** Ensures that at least one word is available. */
   #prepare(): void {
     if (this.#next === batchWords) {
       this.#next = 0
@@ -153,15 +153,15 @@ class Philox implements CounterRandom {
       const sign = (word & 128) === 0 ? 1 : -1
       const x = ((word >>> 8) + 0.5) * scales[layer]!
       if (word >>> 8 < inside[layer]!) return sign * x
-      if (layer === 0) return sign * this.#beyond(tail)
+      if (layer === 0) return sign * this.#sampleTail(tail)
       const low = heights[layer]!
       const high = heights[layer + 1]!
       if (low + this.uniform() * (high - low) < exp(-0.5 * x * x)) return sign * x
     }
   }
 
-  /** A number of the normal's tail (Marsaglia, 1964). */
-  #beyond(tail: number): number {
+  /** Samples the tail of the normal distribution (Marsaglia, 1964). */
+  #sampleTail(tail: number): number {
     for (;;) {
       const x = -log(1 - this.uniform()) / tail
       if (-2 * log(1 - this.uniform()) > x * x) return tail + x
@@ -196,34 +196,34 @@ class Philox implements CounterRandom {
   }
 
   fork(key: number): CounterRandom {
-    checkWhole('fork: key', key, Number.MAX_SAFE_INTEGER)
+    checkInteger('fork: key', key, Number.MAX_SAFE_INTEGER)
     const { key: own, stream } = this.#origin
     const words = new Uint32Array(4)
-    // Another half of the counters than those that numbers are drawn from.
+    // The complemented stream keeps these counters apart from those that numbers are drawn from.
     philox(words, 1, { key: own, stream: [stream[0], ~stream[1]] }, key)
     const [k0, k1, s0, s1] = [...words] as [number, number, number, number]
     return new Philox({ key: [k0, k1], stream: [s0, s1], taken: 0 })
   }
 }
 
-function checkWhole(where: string, value: number, largest: number): void {
+function checkInteger(where: string, value: number, largest: number): void {
   if (Number.isInteger(value) && value >= 0 && value <= largest) return
-  throw new RestoreError('usage', `${where}: expected a whole number from 0 to ${largest}, got ${value}`)
+  throw new RestoreError('usage', `${where}: expected an integer from 0 to ${largest}, got ${value}`)
 }
 
-/** Refuses a bound that {@link Random.integer} has no numbers below. */
+/** Throws if `below` is not a valid bound for {@link Random.integer}. */
 export function checkBelow(below: number): void {
   if (Number.isInteger(below) && below >= 1 && below <= 2 ** 32) return
   throw new RestoreError(
     'usage',
-    `random integer: expected a bound from 1 to ${2 ** 32}, a whole number, got ${below}`,
+    `random integer: expected an integer bound from 1 to ${2 ** 32}, got ${below}`,
   )
 }
 
-/** The stream of a seed (0 … 2^53 − 1), or one that goes on where its `state` was read. */
+/** Creates a stream from a seed (0 … 2^53 − 1), or resumes one from its saved `state`. */
 export function counterRandom(seed: number | RandomState): CounterRandom {
   if (typeof seed !== 'number') return new Philox(seed)
-  checkWhole('random seed', seed, Number.MAX_SAFE_INTEGER)
+  checkInteger('random seed', seed, Number.MAX_SAFE_INTEGER)
   return new Philox({ key: [seed >>> 0, Math.floor(seed / 4294967296)], stream: [0, 0], taken: 0 })
 }
 

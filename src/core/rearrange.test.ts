@@ -35,12 +35,12 @@ describe('rearrange', () => {
     expect(valuesOf(y)).toEqual([0, 3, 1, 4, 2, 5])
   })
 
-  test('joins in the order written', () => {
+  test('joins in the order of the pattern', () => {
     expect(valuesOf(rearrange(counting(2, 3), 'a b -> (b a)'))).toEqual([0, 3, 1, 4, 2, 5])
     expect(valuesOf(rearrange(counting(2, 3), 'a b -> (a b)'))).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  test('finds any one size of a group', () => {
+  test('infers one size of a group', () => {
     expect(rearrange(counting(12), '(a b c) -> a b c', { a: 2, c: 3 }).shape).toEqual([2, 2, 3])
     expect(rearrange(counting(12), '(a b) -> a b', { b: 4 }).shape).toEqual([3, 4])
   })
@@ -50,7 +50,7 @@ describe('rearrange', () => {
     expect(rearrange(counting(1, 6), '() (a b) -> a b', { a: 2 }).shape).toEqual([2, 3])
   })
 
-  test('leaves a tensor alone where nothing moves', () => {
+  test('returns the same tensor if nothing moves', () => {
     const x = counting(2, 3)
     expect(rearrange(x, 'a b -> a b')).toBe(x)
   })
@@ -77,24 +77,24 @@ describe('rearrange', () => {
   })
 
   test.each([
-    ['a b -> a c', 'a name that appears on one side'],
+    ['a b -> a c', 'a name that appears on one side only'],
     ['a b -> a', 'a name that is dropped'],
     ['a b -> a b b', 'a name that is repeated'],
-    ['a b -> a a', 'a name that takes the place of another'],
+    ['a b -> a a', 'a name that replaces another'],
     ['a a -> a', 'a name twice on the left'],
     ['a b', 'no arrow'],
-  ])("refuses '%s': %s", (pattern) => {
+  ])("rejects '%s': %s", (pattern) => {
     expect(() => rearrange(counting(2, 2), pattern)).toThrow(
       `rearrange: expected every name once on each side, got '${pattern}'`,
     )
   })
 
-  test('refuses another rank, sizes that do not come out even, and too few sizes', () => {
+  test('rejects a wrong rank, sizes that do not divide evenly, and too few sizes', () => {
     expect(() => rearrange(counting(2, 3), 'a -> a')).toThrow(
       "rearrange 'a -> a': expected 1 dimensions, got [2 3]",
     )
     expect(() => rearrange(counting(7), '(a b) -> a b', { a: 2 })).toThrow(
-      "rearrange '(a b) -> a b': expected 7 = (a=2 b=?), which does not come out even",
+      "rearrange '(a b) -> a b': expected 7 = (a=2 b=?), which does not divide evenly",
     )
     expect(() => rearrange(counting(8), '(a b c) -> a b c', { a: 2 })).toThrow(
       'expected 8 = (a=2 b=? c=?), which needs the sizes of all names but one',

@@ -1,4 +1,4 @@
-// einops' rearrange, the subset of https://einops.rocks that models need: 'b (heads c) h w -> b heads c (h w)'.
+// The part of einops' rearrange (https://einops.rocks) that models need: 'b (heads c) n -> b heads c n'.
 
 import { type Dim, divideDims, formatShape, multiplyDims, sameShape } from './dims.ts'
 import { RestoreError } from './errors.ts'
@@ -39,7 +39,7 @@ function parse(pattern: string): Pattern {
   return result
 }
 
-/** Splits, reorders and joins dimensions by name; `sizes` gives those that the shape does not tell. */
+/** Splits, reorders and joins dimensions by name; `sizes` gives those that the shape does not determine. */
 export function rearrange(x: Tensor, pattern: string, sizes: Readonly<Record<string, Dim>> = {}): Tensor {
   const { left, right, permutation } = parse(pattern)
   if (left.length !== x.shape.length) {
@@ -58,7 +58,7 @@ export function rearrange(x: Tensor, pattern: string, sizes: Readonly<Record<str
   return sameShape(joined, order) ? y : y.reshape(joined)
 }
 
-/** Sizes of the names in one group, at most one of which is not given. */
+/** Sizes of the names in one group; at most one is inferred. */
 function splitDim(
   pattern: string,
   group: readonly string[],
@@ -72,10 +72,10 @@ function splitDim(
   }
   const unknown = group.filter((name) => sizes[name] === undefined)
   if (rest === undefined || unknown.length > 1 || (unknown.length === 0 && rest !== 1)) {
-    const given = group.map((name) => `${name}=${sizes[name] ?? '?'}`).join(' ')
+    const factors = group.map((name) => `${name}=${sizes[name] ?? '?'}`).join(' ')
     const reason =
-      unknown.length > 1 ? 'which needs the sizes of all names but one' : 'which does not come out even'
-    throw new RestoreError('shape', `rearrange '${pattern}': expected ${size} = (${given}), ${reason}`)
+      unknown.length > 1 ? 'which needs the sizes of all names but one' : 'which does not divide evenly'
+    throw new RestoreError('shape', `rearrange '${pattern}': expected ${size} = (${factors}), ${reason}`)
   }
   return group.map((name) => sizes[name] ?? rest ?? 1)
 }

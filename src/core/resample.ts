@@ -1,7 +1,7 @@
-// Bicubic resampling with antialiasing as Pillow and torch.nn.functional.interpolate(antialias=True) define it: the kernel
-// (a = −0.5) widens with the reduction, and weights at the edges are normalized anew.
+// Bicubic resampling with antialiasing, as in Pillow and torch.nn.functional.interpolate(antialias=True): the
+// kernel (a = −0.5) widens with the reduction factor, and weights at the edges are renormalized.
 
-/** Weights of one result: those of source samples first, first + 1, … */
+/** Weights of source samples first, first + 1, … for one output sample. */
 export interface Taps {
   readonly first: number
   readonly weights: readonly number[]
@@ -14,7 +14,7 @@ export function cubic(distance: number): number {
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0
 }
 
-/** The weights for every sample of a line of `from` samples that is resized to `to`. */
+/** Weights of every output sample when a line of `from` samples is resized to `to`. */
 export function antialiasedTaps(from: number, to: number): readonly Taps[] {
   const scale = from / to
   const stretch = Math.max(scale, 1)

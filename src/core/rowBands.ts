@@ -1,9 +1,9 @@
-// Work on the rows of a picture in bands, so that a long loop does not hold up the process it runs in.
+// Processes the rows of an image in bands, yielding to the event loop between them.
 
-/** Pixels of a band. */
+/** Pixels per band. */
 const bandPixels = 2 ** 18
 
-/** Bands of rows from the top down, between which others have their turn. */
+/** Calls `use` for bands of rows from the top down, and yields to the event loop after each. */
 export async function inBands(
   { width, height }: { readonly width: number; readonly height: number },
   use: (top: number, rows: number) => void,
@@ -15,7 +15,7 @@ export async function inBands(
   }
 }
 
-/** Lets others have their turn. Pages in the background are held up by timers, and not by messages. */
+/** Yields to the event loop. Browsers throttle timers in background tabs, but not messages. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()

@@ -17,7 +17,7 @@ describe('broadcasting', () => {
     expect(broadcast('add', [1, 'n'], ['b', 1])).toEqual(['b', 'n'])
   })
 
-  test('refuses a name against another name or number, whatever they may turn out to be', () => {
+  test('rejects a name against another name or number, even if they may be equal at run time', () => {
     expect(() => broadcast('mul', ['h'], ['w'])).toThrow(
       'mul: expected shapes that broadcast, got [h] and [w]',
     )
@@ -25,7 +25,7 @@ describe('broadcasting', () => {
   })
 })
 
-describe('wrong shapes are refused in words', () => {
+describe('rejects wrong shapes', () => {
   // [what is wrong, call, message]
   const cases: readonly (readonly [string, () => unknown, string])[] = [
     [
@@ -35,7 +35,7 @@ describe('wrong shapes are refused in words', () => {
     ],
     ['a missing input', () => shapeOf.add(none, [[2]]), 'add: expected at least 2 inputs, got 1'],
     [
-      'inner sizes of a product',
+      'mismatched inner sizes of a product',
       () =>
         shapeOf.matmul(none, [
           [2, 3],
@@ -49,7 +49,7 @@ describe('wrong shapes are refused in words', () => {
       'matmul: expected [… n k] and [… k m], got [2 3] and [3]',
     ],
     [
-      'features of a linear layer',
+      'mismatched features of a linear layer',
       () =>
         shapeOf.linear(none, [
           [2, 4],
@@ -63,7 +63,7 @@ describe('wrong shapes are refused in words', () => {
       'linear: expected a bias [3], got [4]',
     ],
     [
-      'channels of a convolution',
+      'mismatched channels of a convolution',
       () => shapeOf.conv2d({ stride: 1, padding: 1, groups: 1 }, [image, [8, 3, 3, 3]]),
       'conv2d: expected a weight [o 4 k k] for an input [2 4 8 6] in 1 group(s), got [8 3 3 3]',
     ],
@@ -73,7 +73,7 @@ describe('wrong shapes are refused in words', () => {
       'conv2d: expected a weight [o 2 k k] for an input [2 4 8 6] in 2 group(s), got [3 2 3 3]',
     ],
     [
-      'a bias of a convolution',
+      'a convolution bias of another length',
       () => shapeOf.conv2d({ stride: 1, padding: 1, groups: 1 }, [image, [8, 4, 3, 3], [4]]),
       'conv2d: expected a bias [8], got [4]',
     ],
@@ -87,16 +87,16 @@ describe('wrong shapes are refused in words', () => {
       'conv2d: expected an input [b c h w], got [4 8 6]',
     ],
     [
-      'an image below the kernel',
+      'an image smaller than the kernel',
       () =>
         shapeOf.conv2d({ stride: 1, padding: 1, groups: 1 }, [
           [1, 4, 2, 9],
           [8, 4, 5, 5],
         ]),
-      'conv2d: expected an image of at least 3 pixels a side, got 2',
+      'conv2d: expected an image of at least 3 pixels per side, got 2',
     ],
     [
-      'affine weights',
+      'affine weights of another length',
       () => shapeOf.layerNorm({ eps: 1e-5 }, [[2, 8], [8], [7]]),
       'layerNorm: expected weight and bias [8] for an input [2 8], got [7]',
     ],
@@ -106,7 +106,7 @@ describe('wrong shapes are refused in words', () => {
       'layerNorm: expected at least one dimension, got a scalar',
     ],
     [
-      'a dimension too far',
+      'a dimension out of range',
       () => shapeOf.softmax({ dim: 2 }, [[2, 3]]),
       'softmax: expected a dimension of [2 3], got 2',
     ],
@@ -116,22 +116,22 @@ describe('wrong shapes are refused in words', () => {
       'sum: expected dimensions of [2 3], got none',
     ],
     [
-      'a dimension of a reduction',
+      'a reduced dimension out of range',
       () => shapeOf.mean({ dims: [0, 5], keepDim: true }, [[2, 3]]),
       'mean: expected a dimension of [2 3], got 5',
     ],
     [
-      'a pool padded too far',
+      'too much padding of a pool',
       () => shapeOf.maxPool2d({ kernel: 2, stride: 2, padding: 2 }, [image]),
       'maxPool2d: expected a padding of at most half the kernel 2, got 2',
     ],
     [
-      'channels to shuffle',
+      'indivisible channels of a pixel shuffle',
       () => shapeOf.pixelShuffle({ factor: 3 }, [image]),
       'pixelShuffle: expected channels divisible by 9, got 4',
     ],
     [
-      'a count of elements',
+      'a wrong number of elements',
       () => shapeOf.reshape({ shape: [5] }, [[2, 3]]),
       'reshape: expected 6 elements as in [2 3], got [5]',
     ],
@@ -151,12 +151,12 @@ describe('wrong shapes are refused in words', () => {
       'permute: expected every dimension of [2 3] once, got (0,0)',
     ],
     [
-      'a dimension that is not there',
+      'a missing dimension',
       () => shapeOf.permute({ dims: [0, 2] }, [[2, 3]]),
       'permute: expected dimensions of [2 3], got (0,2)',
     ],
     [
-      'a size that cannot grow',
+      'an expanded size other than 1',
       () => shapeOf.expand({ shape: [4, 3] }, [[2, 3]]),
       'expand: expected sizes of 1 where [2 3] grows, got [4 3]',
     ],
@@ -171,13 +171,13 @@ describe('wrong shapes are refused in words', () => {
       'slice: expected 0 ≤ start ≤ end ≤ 3 and step ≥ 1 in dimension 1 of [2 3], got 0:4:1',
     ],
     [
-      'parts that differ elsewhere',
+      'parts that differ in another dimension',
       () =>
         shapeOf.cat({ dim: 1 }, [
           [2, 3],
           [3, 3],
         ]),
-      'cat: expected shapes equal but for dimension 1, got [2 3], [3 3]',
+      'cat: expected equal shapes except in dimension 1, got [2 3], [3 3]',
     ],
     [
       'an odd list of paddings',
@@ -185,7 +185,7 @@ describe('wrong shapes are refused in words', () => {
       'pad: expected (before, after) for at most 2 dimensions, got (1)',
     ],
     [
-      'a reflection of the whole',
+      'a reflection of the whole size',
       () => shapeOf.pad({ padding: [0, 3], mode: 'reflect', value: 0 }, [[2, 3]]),
       'pad: expected reflected padding below the size 3, got 3',
     ],
@@ -206,7 +206,7 @@ describe('wrong shapes are refused in words', () => {
 describe('sizes known only at run time', () => {
   const named: Shape = ['b', 4, 'h', 'w']
 
-  test('pass through what keeps the size of an image', () => {
+  test('pass through ops that keep the size of an image', () => {
     for (const [kernel, padding] of [
       [1, 0],
       [3, 1],
@@ -234,7 +234,7 @@ describe('sizes known only at run time', () => {
     expect(shapeOf.reshape({ shape: ['b', 4, 'h/2', 2, 'w'] }, [named])).toEqual(['b', 4, 'h/2', 2, 'w'])
   })
 
-  test('stop an op that needs a number, naming op and dimension', () => {
+  test('are rejected by ops that need a number, with op and dimension', () => {
     const message = (op: string, dim: string) =>
       `${op}: needs a fixed size, but '${dim}' is known only at run time`
     const attrs = { stride: 1, padding: 0, groups: 1 }

@@ -1,5 +1,5 @@
-// The shape rule of every op, one table for all backends; the conformance tests hold it against libtorch.
-// Wrong shapes are refused here, in words, before a backend is entered.
+// The shape rule of every op, one table for all backends; the conformance tests check it against libtorch.
+// Wrong shapes are rejected here, before a backend is called.
 
 import {
   type Dim,
@@ -66,7 +66,7 @@ const reduction =
   ({ dims, keepDim }: OpAttrs['sum'], shapes: readonly Shape[]): Shape => {
     const x = input(op, shapes, 0)
     for (const dim of dims) checkDim(op, x, dim)
-    // torch takes an empty list for all dimensions, which reads like none.
+    // torch reduces all dimensions for an empty list, which reads like none.
     if (dims.length === 0 && x.length > 0) fail(`${op}: expected dimensions of ${formatShape(x)}, got none`)
     if (keepDim) return x.map((size, i) => (dims.includes(i) ? 1 : size))
     return x.filter((_, i) => !dims.includes(i))
@@ -86,7 +86,7 @@ function windowed(op: Op, size: Dim, kernel: number, stride: number, padding: nu
   if (typeof size === 'number') {
     const out = Math.floor((size + 2 * padding - kernel) / stride) + 1
     if (out < 1)
-      fail(`${op}: expected an image of at least ${kernel - 2 * padding} pixels a side, got ${size}`)
+      fail(`${op}: expected an image of at least ${kernel - 2 * padding} pixels per side, got ${size}`)
     return out
   }
   // Exact for a named size that is a multiple of the stride.
@@ -117,9 +117,9 @@ function conv2d({ stride, padding, groups }: OpAttrs['conv2d'], shapes: readonly
   const [out, perGroup, kh, kw] = weight
   const fits = weight.length === 4 && typeof c === 'number' && typeof out === 'number' && out % groups === 0
   if (!fits || perGroup !== c / groups || typeof kh !== 'number' || typeof kw !== 'number') {
-    const wanted = typeof c === 'number' ? c / groups : c
+    const expected = typeof c === 'number' ? c / groups : c
     fail(
-      `conv2d: expected a weight [o ${wanted} k k] for an input ${formatShape(input('conv2d', shapes, 0))} in ${groups} group(s), got ${formatShape(weight)}`,
+      `conv2d: expected a weight [o ${expected} k k] for an input ${formatShape(input('conv2d', shapes, 0))} in ${groups} group(s), got ${formatShape(weight)}`,
     )
   }
   const bias = shapes[2]
@@ -222,7 +222,7 @@ function cat({ dim }: OpAttrs['cat'], shapes: readonly Shape[]): Shape {
   for (const shape of shapes) {
     const matches = shape.length === first.length && shape.every((size, i) => i === dim || size === first[i])
     if (!matches)
-      fail(`cat: expected shapes equal but for dimension ${dim}, got ${shapes.map(formatShape).join(', ')}`)
+      fail(`cat: expected equal shapes except in dimension ${dim}, got ${shapes.map(formatShape).join(', ')}`)
     total += fixedDim('cat', shape[dim] ?? 0)
   }
   return first.map((size, i) => (i === dim ? total : size))

@@ -13,7 +13,7 @@ function filled(shape: readonly number[], key?: string): Tensor {
   return tensor
 }
 
-/** The op, attributes and shape that a method records on a traced input. */
+/** Op, attributes and shape that a method records on a traced input. */
 function recorded(method: (x: Tensor) => Tensor, shape: readonly Dim[] = [2, 4, 6, 8]) {
   const { nodes } = trace([{ name: 'x', shape }], ({ x }) => ({ y: method(x ?? filled([])) }))
   return nodes.map(({ op, attrs, output }) => ({ op, attrs, shape: output.shape }))
@@ -103,7 +103,7 @@ describe('methods record one op with torch’s defaults', () => {
     expect(recorded(method)).toEqual([{ op, attrs, shape }])
   })
 
-  test('embedding takes the weight first', () => {
+  test('embedding takes the weight as its first input', () => {
     const ids = hostTensor(int64Data([0, 2, 1], [3]))
     expect(recorded((weight) => weight.embedding(ids), [4, 5])).toEqual([
       { op: 'embedding', attrs: {}, shape: [3, 5] },
@@ -121,7 +121,7 @@ describe('methods record one op with torch’s defaults', () => {
 })
 
 describe('axes', () => {
-  test('names sizes, by a type that knows the names', () => {
+  test('returns sizes by name, typed from the pattern', () => {
     const { b, c, ...rest } = filled([2, 3, 4, 5]).axes('b c h w')
     expect([b, c, rest]).toEqual([2, 3, { h: 4, w: 5 }])
     const typed = filled([2, 3]).axes('heads d')
@@ -130,7 +130,7 @@ describe('axes', () => {
     expect(typed.w).toBeUndefined()
   })
 
-  test('refuses another rank and names the key', () => {
+  test('rejects a wrong rank, with the key', () => {
     expect(() => filled([2, 3], 'patch_embed.proj.weight').axes('b c h w')).toThrow(
       'axes: expected a tensor [b c h w], got [2 3] (key patch_embed.proj.weight)',
     )
@@ -138,7 +138,7 @@ describe('axes', () => {
 })
 
 describe('errors', () => {
-  test('name the keys of the weights that an op was given', () => {
+  test('name the keys of an op’s weights', () => {
     const weight = filled([8, 3, 3, 3], 'encoder_level1.0.attn.qkv.weight')
     const failing = () => filled([1, 4, 8, 8]).conv2d(weight, undefined, { padding: 1 })
     expect(failing).toThrow(RestoreError)
@@ -159,10 +159,10 @@ describe('errors', () => {
   test.each(['frob', 'toString'])('name an op that does not exist: %s', (name) => {
     const failing = () => trace([{ name: 'x', shape: [2] }], ({ x }) => ({ y: run(name as 'neg', [x!], {}) }))
     expect(failing).toThrow(RestoreError)
-    expect(failing).toThrow(`${name}: expected an op of the table in core/ops.ts, got an unknown one`)
+    expect(failing).toThrow(`${name}: expected an op listed in core/ops.ts, got an unknown one`)
   })
 
-  test('say that host memory lacks an op, and what to do', () => {
+  test('report an op that host memory lacks, and the remedy', () => {
     expect(() => filled([2]).gelu()).toThrow(
       'gelu: tensors are in host memory; move the model and its input to libtorch, or trace it',
     )
@@ -173,14 +173,14 @@ describe('a traced tensor', () => {
   const traced = (body: (x: Tensor) => Tensor) =>
     trace([{ name: 'x', shape: ['b', 3, 'h', 'w'] }], ({ x }) => ({ y: body(x ?? filled([])) }))
 
-  test('takes an op away from tensors with values, wherever it stands among the inputs', () => {
+  test('takes precedence over eager tensors in any input position', () => {
     const weight = filled([3, 1, 1], 'scale')
     const { nodes } = traced((x) => weight.mul(x))
     expect(nodes[0]?.inputs.map(({ name }) => name)).toEqual(['scale', 'x'])
     expect(nodes[0]?.output.shape).toEqual(['b', 3, 'h', 'w'])
   })
 
-  test('leaves ops among weights to the memory they are in', () => {
+  test('leaves ops on weights alone to their own backend', () => {
     const { nodes } = traced((x) => x.mul(filled([3, 1, 1]).add(1).sqrt()))
     expect(nodes.map(({ op }) => op)).toEqual(['mul'])
     expect(nodes[0]?.inputs[1]?.data?.shape).toEqual([3, 1, 1])
@@ -220,7 +220,7 @@ describe('a traced tensor', () => {
   })
 })
 
-test('a tensor tells the dtype its backend stores', () => {
+test('a tensor reports the dtype that its backend stores', () => {
   expect(hostTensor(int64Data([1], [1])).dtype).toBe('int64')
   expect(new Tensor(hostBackend, float32Data(new Float32Array(1), [1]), [1]).dtype).toBe('float32')
 })

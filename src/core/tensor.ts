@@ -7,21 +7,26 @@ import { RestoreError } from './errors.ts'
 import type { Op, OpAttrs, PadMode } from './ops.ts'
 import { shapeOf } from './shapes.ts'
 
-/** What computes or records ops. Shapes have been checked: `shape` is that of the result. */
+/** Computes or records ops. Shapes have been checked: `shape` is the shape of the result. */
 export interface Backend {
-  /** Among the inputs of an op the backend with the highest precedence runs it: host 0, torch 1, tracer 2. */
+  /**
+   * The highest precedence among an op's inputs selects the backend that runs it: host 0, torch 1, tracer 2.
+   */
   readonly precedence: number
   run<K extends Op>(op: K, inputs: readonly Tensor[], attrs: OpAttrs[K], shape: Shape): Tensor
   dtypeOf(value: unknown): DType
-  /** Parts of a length, where one op makes all of them: their gradient is then put together once, not padded to the whole for each. */
+  /**
+   * Splits into parts of `length` in one op, whose gradient is one concatenation; slices would pad each
+   * part's gradient.
+   */
   chunk?(tensor: Tensor, length: number, dim: number): readonly Tensor[]
-  /** Frees at its end what `body` made but its result; absent where nothing is to be freed. */
+  /** Frees the tensors that `body` created, except its result; absent if the backend has nothing to free. */
   scoped?(body: () => Tensor): Tensor
   /** Copies the values to host memory; a traced tensor has none. */
   read(value: unknown): TensorData
 }
 
-/** Names of a pattern such as 'b c h w', each with its size. */
+/** Maps the names of a pattern such as 'b c h w' to sizes. */
 export type Axes<Pattern extends string> = Pattern extends `${infer Head} ${infer Tail}`
   ? { readonly [K in Head]: Dim } & Axes<Tail>
   : { readonly [K in Pattern]: Dim }
@@ -33,9 +38,9 @@ export class Tensor {
   /** The backend's own representation. */
   readonly value: unknown
   readonly shape: Shape
-  /** Checkpoint key, for messages and for the names in an exported graph. */
+  /** Checkpoint key, used in messages and as the name in an exported graph. */
   key: string | undefined
-  /** False for buffers such as running means: loaded and saved, never optimized. */
+  /** False for buffers such as running means, which are loaded and saved but never optimized. */
   isTrainable = false
 
   constructor(backend: Backend, value: unknown, shape: Shape) {
@@ -48,7 +53,7 @@ export class Tensor {
     return this.backend.dtypeOf(this.value)
   }
 
-  /** The values, in host memory. */
+  /** Copies the values to host memory. */
   read(): TensorData {
     return this.backend.read(this.value)
   }
@@ -65,7 +70,7 @@ export class Tensor {
     return Object.fromEntries(names.map((name, i) => [name, this.shape[i]])) as Axes<Pattern>
   }
 
-  /** Size of one dimension (negative counts from the end), where it must be a number. */
+  /** Size of one dimension (negative counts from the end); throws if it is not a number. */
   size(dim: number): number {
     return this.#fixedSize('size', dim)
   }
@@ -163,7 +168,7 @@ export class Tensor {
   conv2d(weight: Tensor, bias: Tensor | undefined, { stride = 1, padding = 0, groups = 1 } = {}): Tensor {
     return run('conv2d', bias ? [this, weight, bias] : [this, weight], { stride, padding, groups })
   }
-  /** Over the last dimension, biased variance. */
+  /** Normalizes over the last dimension, with biased variance. */
   layerNorm(affine: { weight: Tensor; bias: Tensor } | undefined, eps: number): Tensor {
     return run('layerNorm', affine ? [this, affine.weight, affine.bias] : [this], { eps })
   }
@@ -183,7 +188,7 @@ export class Tensor {
   amax(dims?: readonly number[], { keepDim = false } = {}): Tensor {
     return run('amax', [this], { dims: this.#dims('amax', dims), keepDim })
   }
-  /** Index of the first largest element, int64. */
+  /** Index (int64) of the first largest element. */
   argmax(dim: number, { keepDim = false } = {}): Tensor {
     return run('argmax', [this], { dim: this.#dim('argmax', dim), keepDim })
   }
@@ -202,7 +207,7 @@ export class Tensor {
   upsampleNearest(factor: number): Tensor {
     return run('upsampleNearest', [this], { factor })
   }
-  /** Corners not aligned. */
+  /** Bilinear upsampling with align_corners=False. */
   upsampleBilinear(factor: number): Tensor {
     return run('upsampleBilinear', [this], { factor })
   }
@@ -225,14 +230,14 @@ export class Tensor {
   expand(shape: Shape): Tensor {
     return run('expand', [this], { shape })
   }
-  /** Elements start, start + step, … below end (default: the whole dimension; negative counts from its end). */
+  /** Elements start, start + step, … below end; negative indices count from the end of the dimension. */
   slice(dim: number, start: number, end?: number, step = 1): Tensor {
     const at = this.#dim('slice', dim)
     const size = this.#fixedSize('slice', at)
     const fromEnd = (index: number) => (index < 0 ? index + size : index)
     return run('slice', [this], { dim: at, start: fromEnd(start), end: fromEnd(end ?? size), step })
   }
-  /** Equal parts along a dimension. */
+  /** Splits into equal parts along a dimension. */
   chunk(parts: 2, dim: number): readonly [Tensor, Tensor]
   chunk(parts: 3, dim: number): readonly [Tensor, Tensor, Tensor]
   chunk(parts: 4, dim: number): readonly [Tensor, Tensor, Tensor, Tensor]
@@ -252,11 +257,11 @@ export class Tensor {
       Array.from({ length: parts }, (_, i) => this.slice(at, i * length, (i + 1) * length))
     )
   }
-  /** As torch's F.pad: last dimension first, (before, after) each. */
+  /** Pads like torch's F.pad: (before, after) for each dimension, last dimension first. */
   pad(padding: readonly number[], mode: PadMode = 'constant', value = 0): Tensor {
     return run('pad', [this], { padding, mode, value })
   }
-  /** Rows of this weight [entries d] for ids [… ] -> [… d]. */
+  /** Looks up rows of this weight [entries d]: ids [… ] -> [… d]. */
   embedding(ids: Tensor): Tensor {
     return run('embedding', [this, ids], none)
   }
@@ -290,15 +295,15 @@ export function cat(tensors: readonly [Tensor, ...Tensor[]], dim: number): Tenso
   return run('cat', tensors, { dim: dim < 0 ? dim + rank : dim })
 }
 
-/** Bounds a block of a network: intermediate results that autograd does not keep are freed at its end. */
+/** Runs a block of a network and frees the intermediate results that autograd does not keep. */
 export function scoped(x: Tensor, body: () => Tensor): Tensor {
   return x.backend.scoped ? x.backend.scoped(body) : body()
 }
 
-/** The one place where an op finds its backend. */
+/** Dispatches an op to its backend and adds checkpoint keys to error messages. */
 export function run<K extends Op>(op: K, inputs: readonly [Tensor, ...Tensor[]], attrs: OpAttrs[K]): Tensor {
   if (!Object.hasOwn(shapeOf, op))
-    throw new RestoreError('usage', `${op}: expected an op of the table in core/ops.ts, got an unknown one`)
+    throw new RestoreError('usage', `${op}: expected an op listed in core/ops.ts, got an unknown one`)
   let backend = inputs[0].backend
   const shapes: Shape[] = []
   for (const tensor of inputs) {
