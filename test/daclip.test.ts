@@ -157,7 +157,7 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
     expect(scalar(contrastiveLoss(pairs, pairs, scale))).toBeCloseTo(Math.log(2), 4)
     expect(scalar(sharedTextLoss(pairs, words, { labels: [0, 0, 1, 1], scale }))).toBeLessThan(0.36)
     expect(() => sharedTextLoss(pairs, words, { labels: [0, 0, 1, 2], scale })).toThrow(
-      'shared text loss: expected for each of 4 images a label of 0 to 1, got 0, 0, 1, 2',
+      'shared text loss: expected 4 labels from 0 to 1, got 0, 0, 1, 2',
     )
   })
 })

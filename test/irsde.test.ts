@@ -265,7 +265,7 @@ describe('a graph', () => {
     [
       'sides that reflection cannot fill',
       { ...images, state: [1, 3, 2, 8], degraded: [1, 3, 2, 8], content: [1, 6] },
-      'expected sides larger than what reflection adds up to a multiple of 4, got [1 6 2 8]',
+      'expected sides larger than their reflection padding to a multiple of 4, got [1 6 2 8]',
     ],
   ] as const)('is refused for %s', (_, inputs, message) => {
     expect(() => traced(guided, inputs)).toThrow(message)

@@ -25,7 +25,7 @@ const image = (...values: number[]) =>
 const valuesOf = (tensor: ReturnType<typeof image>) => Array.from(viewAs(tensor.read().bytes, Float32Array))
 
 describe('the tables', () => {
-  test('hold the published numbers for the cosine schedule', () => {
+  test('match the published numbers for the cosine schedule', () => {
     for (const [t, theta] of [
       [0, 0.00061429],
       [1, 0.00169456],
@@ -44,32 +44,32 @@ describe('the tables', () => {
   test.each([
     ['linear', [0.0029604, 0.09950496, 0.1980198], 10.0490103, 0.5272477],
     ['constant', [1, 1, 1], 100, 0.0529832],
-  ] as const)('hold them for the %s schedule', (schedule, theta, cumulative, dt) => {
+  ] as const)('match the published numbers for the %s schedule', (schedule, theta, cumulative, dt) => {
     const tables = createSde({ ...restoringSde, schedule })
     for (const [i, t] of [1, 50, 100].entries()) expect(tables.theta[t]).toBeCloseTo(theta[i]!, 6)
     expect(tables.cumulative[100]).toBeCloseTo(cumulative, 4)
     expect(tables.dt).toBeCloseTo(dt, 6)
   })
 
-  test('hold them for the denoising SDE', () => {
+  test('match the published numbers for the denoising SDE', () => {
     const tables = createSde(denoisingSde)
     expect(tables.cumulative[1000]).toBeCloseTo(504.4303, 2)
     expect(tables.dt).toBeCloseTo(0.00638121, 7)
   })
 
-  test('take a deviation of 1 or more as one of 255', () => {
+  test('read a deviation of 1 or more as a level of 255', () => {
     expect(createSde({ ...restoringSde, maxSigma: 0.2 }).maxSigma).toBe(0.2)
     expect(createSde({ ...restoringSde, maxSigma: 1 }).maxSigma).toBe(1 / 255)
     expect(createSde({ ...denoisingSde, maxSigma: 1 }).maxSigma).toBe(1)
   })
 
-  test('have as many steps as are sampled, with times on the scale of training', () => {
+  test('have one entry per sampling step, with times on the scale of training', () => {
     const fewer = createSde({ ...restoringSde, sampleSteps: 8 })
     expect([fewer.steps, fewer.theta.length]).toEqual([8, 9])
     expect([...fewer.times]).toEqual([0, 12.5, 25, 37.5, 50, 62.5, 75, 87.5, 100])
   })
 
-  test('match the times at which training left as much of the clean image, where asked', () => {
+  test('match times by the share of the clean image left in training', () => {
     const trained = createSde(restoringSde)
     expect([...trained.times]).toEqual(Array.from({ length: 101 }, (_, t) => t))
     for (const sampleSteps of [1, 4, 20]) {
@@ -89,9 +89,11 @@ describe('the tables', () => {
   })
 
   test.each([{ steps: 0 }, { sampleSteps: 2.5 }, { maxSigma: 0 }, { eps: 1 }, { maxSigma: Number.NaN }])(
-    'are refused for %j',
+    'reject %j',
     (wrong) => {
-      expect(() => createSde({ ...restoringSde, ...wrong })).toThrow('SDE: expected whole numbers of steps')
+      expect(() => createSde({ ...restoringSde, ...wrong })).toThrow(
+        'SDE: expected step counts that are positive integers',
+      )
     },
   )
 })
@@ -111,7 +113,7 @@ describe('the steps', () => {
     }
   })
 
-  test('find the clean image again from the noise that is in a state', () => {
+  test('recover the clean image from the noise in a state', () => {
     for (const t of [1, 30, 100]) {
       const clean = image(0.2)
       const degraded = image(0.7)
@@ -124,7 +126,7 @@ describe('the steps', () => {
     }
   })
 
-  test('keep an image that is neither degraded nor noisy', () => {
+  test('leave an image that is neither degraded nor noisy unchanged', () => {
     for (const sampler of samplers)
       for (const t of [1, 2, 57, 100]) {
         const { state = 0, degraded = 0 } = reverseStep(sde, t, sampler)
@@ -132,40 +134,40 @@ describe('the steps', () => {
       }
   })
 
-  test('draw noise but for the mean and the ODE', () => {
+  test('draw noise except for the mean and the ODE', () => {
     const noisy = samplers.filter((sampler) => (reverseStep(sde, 50, sampler).noise ?? 0) !== 0)
     expect(noisy).toEqual(['posterior', 'sde'])
   })
 
-  test('end without noise where they are drawn from the posterior', () => {
+  test('end without noise in posterior sampling', () => {
     expect(reverseStep(sde, 1, 'posterior').noise).toBeLessThan(1e-10)
   })
 
-  test('of the denoising SDE know no posterior sampling', () => {
+  test('reject posterior sampling of the denoising SDE', () => {
     expect(() => reverseStep(createSde(denoisingSde), 5, 'posterior')).toThrow('expected sde, mean or ode')
   })
 
-  test('are there for times 0 to the last', () => {
-    expect(() => reverseStep(sde, 101, 'sde')).toThrow('SDE: expected a time of 0 to 100, got 101')
+  test('reject times outside 0 to the last', () => {
+    expect(() => reverseStep(sde, 101, 'sde')).toThrow('SDE: expected an integer time from 0 to 100, got 101')
     expect(() => reverseStep(sde, 1.5, 'sde')).toThrow('got 1.5')
   })
 })
 
 describe('a scaled output', () => {
   const scaled = createSde({ ...restoringSde, dataSigma: 40 })
-  /** The output that gives x0. */
-  const right = (t: number): Required<Pick<LinearForm, 'state' | 'clean' | 'degraded'>> => {
+  /** The output from which x0 is recovered exactly. */
+  const exact = (t: number): Required<Pick<LinearForm, 'state' | 'clean' | 'degraded'>> => {
     const { state = 0, degraded = 0, prediction = 0 } = cleanEstimate(scaled, t)
     return { clean: 1 / prediction, state: -state / prediction, degraded: -degraded / prediction }
   }
 
-  test('stands for the clean image and for the noise in a state', () => {
+  test('determines the clean image and the noise in a state', () => {
     for (const t of [1, 30, 100]) {
       const clean = image(0.2)
       const degraded = image(0.7)
       const noise = image(1.3)
       const state = evaluate(marginal(scaled, t), { clean, degraded, noise })
-      const prediction = evaluate(right(t), { state, clean, degraded })
+      const prediction = evaluate(exact(t), { state, clean, degraded })
       const images = { state, degraded, prediction }
       expect(valuesOf(evaluate(cleanEstimate(scaled, t), images))[0]).toBeCloseTo(0.2, 6)
       const sigmaBar = scaled.sigmaBar[t]!
@@ -173,35 +175,35 @@ describe('a scaled output', () => {
     }
   })
 
-  test('has deviation 1 at every time where the pictures have the one told', () => {
+  test('has deviation 1 at every time if the images have deviation dataSigma', () => {
     for (const t of [1, 2, 30, 57, 100]) {
-      const { state, clean } = right(t)
+      const { state, clean } = exact(t)
       const { clean: left = 0, noise = 0 } = marginal(scaled, t)
-      const ofChange = (clean + state * left) * (40 / 255)
-      const ofNoise = state * noise
-      expect(Math.hypot(ofChange, ofNoise)).toBeCloseTo(1, 4)
+      const imagePart = (clean + state * left) * (40 / 255)
+      const noisePart = state * noise
+      expect(Math.hypot(imagePart, noisePart)).toBeCloseTo(1, 4)
     }
   })
 
-  test('is of SDEs that restore, with a deviation above 0', () => {
+  test('requires a restoring SDE and a deviation above 0', () => {
     for (const wrong of [
       { ...restoringSde, dataSigma: 0 },
       { ...denoisingSde, dataSigma: 40 },
     ])
-      expect(() => createSde(wrong)).toThrow('SDE: expected dataSigma above 0 and for a restoring SDE alone')
+      expect(() => createSde(wrong)).toThrow('SDE: expected dataSigma above 0 and a restoring SDE')
   })
 })
 
 describe('the start of denoising', () => {
   const tables = createSde({ ...denoisingSde, steps: 100, maxSigma: 75 })
 
-  test('is where the SDE has the level of the noise', () => {
+  test('is the time at which the SDE has the noise level of the image', () => {
     expect([15, 25, 50].map((level) => startStep(tables, level / 255))).toEqual([14, 21, 38])
     const t = startStep(tables, 25 / 255)
     expect(Math.abs((tables.sigmaBar[t] ?? 0) * 255 - 25)).toBeLessThan(2)
   })
 
-  test('is refused above the largest level, and for an SDE that restores', () => {
+  test('rejects a noise level above the largest, and a restoring SDE', () => {
     expect(() => startStep(tables, 0.5)).toThrow(
       'start step: expected a denoising SDE and a noise level up to',
     )
@@ -213,13 +215,13 @@ describe('forms', () => {
   const state = image(1, 2)
   const noise = image(10, 20)
 
-  test('weigh images, each of a batch by its own', () => {
+  test('weight images, with a form of its own for each image of a batch', () => {
     expect(valuesOf(evaluate({ state: 2, noise: -1 }, { state, noise }))).toEqual([-8, -16])
     const forms: LinearForm[] = [{ state: 1 }, { state: 2, noise: 0.5 }]
     expect(valuesOf(evaluateEach(forms, { state, noise }))).toEqual([1, 14])
   })
 
-  test('ask for images that are not given', () => {
+  test('reject missing images and empty forms', () => {
     expect(() => evaluate({ clean: 1 }, { state })).toThrow("SDE: expected an image 'clean', got none")
     expect(() => evaluate({}, { state })).toThrow('got an empty one')
   })

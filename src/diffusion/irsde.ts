@@ -1,6 +1,7 @@
-// IR-SDE: Image Restoration with Mean-Reverting Stochastic Differential Equations, arXiv:2301.11699, its posterior sampling
-// (arXiv:2404.09732) and the denoising SDE. Every formula is linear in images, so each is a set of coefficients.
-// Numbers as Algolzw/image-restoration-sde@2598d73 utils/sde_utils.py and Algolzw/daclip-uir@c2cc141 (sample_T) compute them.
+// IR-SDE: Image Restoration with Mean-Reverting Stochastic Differential Equations, arXiv:2301.11699, its
+// posterior sampling (arXiv:2404.09732) and the denoising SDE. Every formula is linear in images, so each is
+// represented by its coefficients. Numerics follow Algolzw/image-restoration-sde@2598d73 utils/sde_utils.py
+// and Algolzw/daclip-uir@c2cc141 (sample_T).
 
 import { RestoreError } from '../core/errors.ts'
 import { constant } from '../core/hostBackend.ts'
@@ -9,25 +10,30 @@ import type { Tensor } from '../core/tensor.ts'
 export type Schedule = 'cosine' | 'linear' | 'constant'
 
 export interface SdeOptions {
-  /** 'restoring' reverts to the degraded image; 'denoising' keeps the mean, for white Gaussian noise alone. */
+  /**
+   * 'restoring' reverts to the degraded image; 'denoising' keeps the mean, for images
+   * with white Gaussian noise only.
+   */
   readonly kind: 'restoring' | 'denoising'
   readonly schedule: Schedule
-  /** Steps T of training: the network has seen times 1 … T. */
+  /** Steps T of training: the network was trained at times 1 … T. */
   readonly steps: number
-  /** Steps taken in sampling, by a schedule of their own; T unless given. */
+  /** Steps of sampling, with a schedule of their own; default: steps. */
   readonly sampleSteps?: number | undefined
   /**
-   * What the network is told at step t of fewer: 'even' is t · T / sampleSteps as the official code has it, 'matched' the time at which
-   * training left as much of the clean image. 'even' unless given.
+   * Time passed to the network at sampling step t: 'even' is t · T / sampleSteps, as in the official code;
+   * 'matched' is the time at which the same share of the clean image was left in training.
+   * @default 'even'
    */
   readonly sampleTimes?: 'even' | 'matched' | undefined
-  /** Stationary deviation λ, on the scale 0 … 255, or 0 … 1 where below 1. */
+  /** Stationary deviation λ, on the scale 0 … 255, or 0 … 1 if below 1. */
   readonly maxSigma: number
-  /** Share of the clean image that is left at time T. */
+  /** Share of the clean image left at time T. */
   readonly eps: number
   /**
-   * Deviation of x0 − μ over the pictures of training, on the scale of `maxSigma`, for a network whose output is scaled by it (σ_data of
-   * arXiv:2206.00364, eq. 7); without it the network predicts noise, as published ones do.
+   * Standard deviation of x0 − μ over the training images, on the scale of `maxSigma`,
+   * for a network whose output is scaled by it (σ_data of arXiv:2206.00364, eq. 7). If
+   * undefined, the network predicts noise, as published ones do.
    */
   readonly dataSigma?: number | undefined
 }
@@ -36,7 +42,7 @@ export interface SdeOptions {
 export interface Sde {
   readonly kind: SdeOptions['kind']
   readonly steps: number
-  /** What the network is told at t. */
+  /** Time passed to the network at t. */
   readonly times: Float64Array
   readonly maxSigma: number
   readonly dataSigma: number | undefined
@@ -48,7 +54,7 @@ export interface Sde {
   readonly sigmaBar: Float64Array
 }
 
-/** Where the schedules of published networks start from. */
+/** Default SDE of published restoration networks. */
 export const restoringSde: SdeOptions = {
   kind: 'restoring',
   schedule: 'cosine',
@@ -64,8 +70,9 @@ export const denoisingSde: SdeOptions = {
   eps: 0.04,
 }
 
-// NOTE: the tables are rounded to float32 where the official code rounds. 1 − e^(−x) for small x then differs by 1e-4 and more from
-// exact numbers, and published weights were trained with it. What is computed from the tables is float64.
+// NOTE: the tables are rounded to float32 where the official code rounds. For small x,
+// 1 − e^(−x) is then off by 1e-4 or more; published weights were trained with these
+// values. Everything computed from the tables is float64.
 const f32 = Math.fround
 
 function thetas(schedule: Schedule, steps: number): Float64Array {
@@ -75,7 +82,8 @@ function thetas(schedule: Schedule, steps: number): Float64Array {
     const scale = 1000 / (steps + 1)
     return table.map((_, t) => f32(scale * (1e-4 + ((0.02 - 1e-4) * t) / steps)))
   }
-  // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of neighbors; weights are trained with it.
+  // NOTE: 1 − f(t+1)/f(0) is the complement of the cumulative curve, not of the ratio of
+  // neighbors; published weights need it.
   const f = (i: number) => {
     const share = f32(f32(f32(i / (steps + 2)) + f32(0.008)) / f32(1.008))
     const cosine = f32(Math.cos(f32(f32(share * f32(Math.PI)) * 0.5)))
@@ -94,15 +102,16 @@ function sumsOf(theta: Float64Array): Float64Array {
 }
 
 /**
- * The times of a schedule, between its whole ones too, at which as great a share of all its decay is behind as at the steps of another.
- * NOTE: the official code tells the network even times. Half way through 20 steps the state then has 0.31 of the clean image, through 4
- * 0.19; in training it had 0.36.
+ * For each step of the cumulative schedule `sampled`, the (fractional) time of
+ * `trained` with the same share of the total decay.
+ * NOTE: the official code passes even times. Halfway through 20 steps, the state then has 0.31 of the clean
+ * image, through 4 steps 0.19; in training it had 0.36.
  */
-function timesOfShares(steps: Float64Array, all: Float64Array): Float64Array {
-  const shares = all.map((value) => value / (all.at(-1) as number))
-  return steps.map((value) => {
-    const share = value / (steps.at(-1) as number)
-    const next = shares.findIndex((one) => one >= share)
+function matchTimes(sampled: Float64Array, trained: Float64Array): Float64Array {
+  const shares = trained.map((value) => value / trained.at(-1)!)
+  return sampled.map((value) => {
+    const share = value / sampled.at(-1)!
+    const next = shares.findIndex((candidate) => candidate >= share)
     if (next <= 0) return next
     const before = shares[next - 1]!
     const after = shares[next]!
@@ -112,17 +121,17 @@ function timesOfShares(steps: Float64Array, all: Float64Array): Float64Array {
 
 export function createSde(options: SdeOptions): Sde {
   const { kind, schedule, steps, sampleSteps = steps, sampleTimes, maxSigma, eps, dataSigma } = options
-  const isWhole = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
-  if (!isWhole || !(maxSigma > 0) || !(eps > 0 && eps < 1)) {
+  const areCounts = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
+  if (!areCounts || !(maxSigma > 0) || !(eps > 0 && eps < 1)) {
     throw new RestoreError(
       'usage',
-      `SDE: expected whole numbers of steps above 0, a deviation above 0 and eps between 0 and 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
+      `SDE: expected step counts that are positive integers, a deviation above 0 and eps between 0 and 1, got ${steps}, ${sampleSteps}, ${maxSigma} and ${eps}`,
     )
   }
   if (dataSigma !== undefined && !(kind === 'restoring' && dataSigma > 0))
     throw new RestoreError(
       'usage',
-      `SDE: expected dataSigma above 0 and for a restoring SDE alone, got ${dataSigma} for a ${kind} one`,
+      `SDE: expected dataSigma above 0 and a restoring SDE, got ${dataSigma} and a ${kind} one`,
     )
   const isLevel = kind === 'restoring' ? maxSigma >= 1 : maxSigma > 1
   const unit = isLevel ? 255 : 1
@@ -135,7 +144,7 @@ export function createSde(options: SdeOptions): Sde {
     steps: sampleSteps,
     times:
       sampleTimes === 'matched'
-        ? timesOfShares(cumulative, sumsOf(thetas(schedule, steps)))
+        ? matchTimes(cumulative, sumsOf(thetas(schedule, steps)))
         : theta.map((_, t) => (t * steps) / sampleSteps),
     maxSigma: lambda,
     dataSigma: dataSigma === undefined ? undefined : dataSigma / unit,
@@ -152,7 +161,7 @@ function decay(rate: number, dt: number): number {
   return f32(Math.exp(f32(-rate * dt)))
 }
 
-/** What a form is linear in: x0, its degraded version μ, x_t, the network's output at x_t, fresh noise. */
+/** Terms of a linear form: x0, its degraded version μ, x_t, the network's output at x_t, fresh noise. */
 export type Term = 'clean' | 'degraded' | 'state' | 'prediction' | 'noise'
 
 /** A weighted sum of images. */
@@ -170,10 +179,10 @@ function sum(...parts: readonly (readonly [scale: number, form: LinearForm])[]):
   return total
 }
 
-/** Tables at a time t. */
+/** Table entries at time t, and the coefficients derived from them. */
 function at({ steps, theta, sigma, sigmaBar, cumulative, dt }: Sde, t: number) {
   if (!Number.isInteger(t) || t < 0 || t > steps)
-    throw new RestoreError('usage', `SDE: expected a time of 0 to ${steps}, got ${t}`)
+    throw new RestoreError('usage', `SDE: expected an integer time from 0 to ${steps}, got ${t}`)
   const thetaT = theta[t] ?? 0
   const cumulativeT = cumulative[t] ?? 0
   // A, B and C of the paper's eq. 13.
@@ -202,37 +211,37 @@ export function marginalMean(sde: Sde, t: number): LinearForm {
   return { clean: b, degraded: 1 - b }
 }
 
-/** x_t given x0. */
+/** Distribution of x_t given x0. */
 export function marginal(sde: Sde, t: number): LinearForm {
   return { ...marginalMean(sde, t), noise: at(sde, t).sigmaBar }
 }
 
-/** Where sampling starts: the degraded image with noise; the denoising SDE starts from its image as it is. */
+/** Initial state of sampling: the degraded image with noise; for the denoising SDE, the image as it is. */
 export function initial(sde: Sde): LinearForm {
   return sde.kind === 'restoring' ? { degraded: 1, noise: sde.maxSigma } : { degraded: 1 }
 }
 
-/** The noise in x_t. */
+/** Noise in x_t, given x0. */
 export function trueNoise(sde: Sde, t: number): LinearForm {
   const scale = 1 / at(sde, t).sigmaBar
   return sum([scale, { state: 1 }], [-scale, marginalMean(sde, t)])
 }
 
-/** The noise in x_t that the network's output tells. */
+/** Noise in x_t according to the network's output. */
 function predictedNoise(sde: Sde, t: number): LinearForm {
   if (sde.dataSigma === undefined) return { prediction: 1 }
   const { clean = 0, ...rest } = trueNoise(sde, t)
   return sum([1, rest], [clean, cleanEstimate(sde, t)])
 }
 
-/** ∇ log p(x_t) by the network. */
+/** ∇ log p(x_t) according to the network's output. */
 export function score(sde: Sde, t: number): LinearForm {
   return sum([-1 / at(sde, t).sigmaBar, predictedNoise(sde, t)])
 }
 
 /**
- * What the scaled output of a network, F, is to x0 − μ = skip · (x_t − μ) + out · F. The state passes by itself where it has little noise,
- * and what is left to predict has deviation 1 at every time.
+ * Coefficients of a network's scaled output F: x0 − μ = skip · (x_t − μ) + out · F. At low noise the state
+ * passes through, and F has deviation 1 at every time.
  */
 function scaling(sde: Sde, t: number, dataSigma: number): { readonly skip: number; readonly out: number } {
   const { b, sigmaBar } = at(sde, t)
@@ -273,16 +282,16 @@ export function cleanEstimate(sde: Sde, t: number): LinearForm {
   return { state: 1 / b, degraded: 1 - 1 / b, prediction: -sigmaBar / b }
 }
 
-/** Most likely x_(t−1) given x_t and x0 (eq. 13): what training aims at. */
+/** Most likely x_(t−1) given x_t and x0 (eq. 13), the target of training. */
 export function optimum(sde: Sde, t: number): LinearForm {
   const { a, c, restOfA, restOfB, restOfC } = at(sde, t)
-  const ofState = (a * restOfC) / restOfB
-  if (sde.kind === 'denoising') return { state: ofState, clean: 1 - ofState }
-  const ofClean = (c * restOfA) / restOfB
-  return { state: ofState, clean: ofClean, degraded: 1 - ofState - ofClean }
+  const state = (a * restOfC) / restOfB
+  if (sde.kind === 'denoising') return { state, clean: 1 - state }
+  const clean = (c * restOfA) / restOfB
+  return { state, clean, degraded: 1 - state - clean }
 }
 
-/** Deviation of x_(t−1) given x_t and x0. */
+/** Standard deviation of x_(t−1) given x_t and x0. */
 export function optimumDeviation(sde: Sde, t: number): number {
   const { restOfA, restOfB, restOfC } = at(sde, t)
   const variance = (restOfA * restOfC) / restOfB
@@ -304,7 +313,7 @@ export function reverseStep(sde: Sde, t: number, sampler: Sampler): LinearForm {
   return sampler === 'sde' ? sum([1, mean], [-1, dispersion(sde, t)]) : mean
 }
 
-/** The time at which the denoising SDE has the noise level of an image: sigma on the scale of `maxSigma` in [0, 1]. */
+/** Time at which the denoising SDE has the noise level `sigma` (in [0, 1]) of an image. */
 export function startStep(sde: Sde, sigma: number): number {
   if (sde.kind !== 'denoising' || !(sigma > 0 && sigma <= sde.maxSigma)) {
     throw new RestoreError(
@@ -312,24 +321,24 @@ export function startStep(sde: Sde, sigma: number): number {
       `start step: expected a denoising SDE and a noise level up to ${sde.maxSigma} (of 1), got ${sde.kind} and ${sigma}`,
     )
   }
-  const wanted = -Math.log(1 - (sigma / sde.maxSigma) ** 2 + 1e-6) / (2 * sde.dt)
-  const distance = (t: number) => Math.abs(sde.cumulative[t]! - wanted)
+  const target = -Math.log(1 - (sigma / sde.maxSigma) ** 2 + 1e-6) / (2 * sde.dt)
+  const distance = (t: number) => Math.abs(sde.cumulative[t]! - target)
   let best = 1
   for (let t = 2; t <= sde.steps; t++) if (distance(t) < distance(best)) best = t
   return best
 }
 
-/** Images that a form may mix, all [b c h w]. */
+/** Images that a form may combine, all [b c h w]. */
 export type Terms = Readonly<Partial<Record<Term, Tensor>>>
 
 function mix(images: Terms, weight: (term: Term) => Tensor | number | undefined): Tensor {
   let total: Tensor | undefined
   for (const term of terms) {
-    const by = weight(term)
-    if (by === undefined) continue
+    const factor = weight(term)
+    if (factor === undefined) continue
     const image = images[term]
     if (!image) throw new RestoreError('usage', `SDE: expected an image '${term}', got none`)
-    const part = image.mul(by)
+    const part = image.mul(factor)
     total = total ? total.add(part) : part
   }
   if (!total)
@@ -337,12 +346,12 @@ function mix(images: Terms, weight: (term: Term) => Tensor | number | undefined)
   return total
 }
 
-/** The sum that a form stands for. */
+/** Evaluates a form on images. */
 export function evaluate(form: LinearForm, images: Terms): Tensor {
   return mix(images, (term) => form[term])
 }
 
-/** As `evaluate`, with a form for each image of the batch. */
+/** Evaluates one form per image of the batch. */
 export function evaluateEach(forms: readonly LinearForm[], images: Terms): Tensor {
   return mix(images, (term) => {
     if (forms.every((form) => form[term] === undefined)) return undefined
@@ -357,7 +366,7 @@ export interface MatchingInputs {
   readonly degraded?: Tensor | undefined
   /** Standard normal. */
   readonly noise: Tensor
-  /** A time of 1 … steps for each image. */
+  /** One time in 1 … steps per image. */
   readonly times: readonly number[]
 }
 
@@ -367,11 +376,14 @@ export interface Matching {
   /** Mean of the reverse step. */
   readonly expected: Tensor
   readonly optimum: Tensor
-  /** Mean absolute difference of the last two (eq. 14). */
+  /** Mean absolute difference of `expected` and `optimum` (eq. 14). */
   readonly loss: Tensor
 }
 
-/** The training objective: the reverse step from x_t should meet the most likely x_(t−1). `predict` is the network at `times`. */
+/**
+ * Training objective: the reverse step from x_t should reach the most likely x_(t−1).
+ * `predict` is the network at `times`.
+ */
 export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Matching {
   const { images, each } = atTimes(sde, inputs)
   const prediction = predict(images.state)
@@ -382,21 +394,22 @@ export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: 
 }
 
 /**
- * The objective of a scaled output: the mean absolute error of the x0 that it gives. Times count for what is left to do at them, so that a
- * short training goes into restoring rather than into noise too weak to be told from the picture.
+ * Training objective for a scaled output: the mean absolute error of its x0. Each time
+ * weighs as much as its remaining error, so a short training is spent on restoration
+ * rather than on noise too weak to distinguish from the image.
  */
 export function cleanLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Tensor {
   const { images, each } = atTimes(sde, inputs)
-  const given = { ...images, prediction: predict(images.state) }
-  return each((t) => cleanEstimate(sde, t), given)
+  const withPrediction = { ...images, prediction: predict(images.state) }
+  return each((t) => cleanEstimate(sde, t), withPrediction)
     .sub(images.clean)
     .abs()
     .mean()
 }
 
-/** The images of a batch with their states, and how forms at its times mix them. */
+/** The images of a batch with their states, and an evaluator of forms at its times. */
 function atTimes(sde: Sde, { clean, degraded, noise, times }: MatchingInputs) {
-  const given = degraded ? { clean, degraded, noise } : { clean, noise }
+  const known = degraded ? { clean, degraded, noise } : { clean, noise }
   const each = (form: (t: number) => LinearForm, images: Terms) => evaluateEach(times.map(form), images)
-  return { images: { ...given, state: each((t) => marginal(sde, t), given) }, each }
+  return { images: { ...known, state: each((t) => marginal(sde, t), known) }, each }
 }

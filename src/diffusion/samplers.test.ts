@@ -20,7 +20,7 @@ const degraded = image((i) => 1 - i / 60)
 const sde = createSde({ ...restoringSde, steps: 20 })
 const tensorOf = (values: Float32Array) => hostTensor(float32Data(values.slice(), [1, 2, 5, 3]))
 
-/** Rows of planes. */
+/** Rows `top` … `top + height` of planar values. */
 function rowsOf(values: Float32Array, top: number, height: number): Float32Array {
   const { channels, height: all, width } = size
   return Float32Array.from({ length: channels * height * width }, (_, i) => {
@@ -30,7 +30,10 @@ function rowsOf(values: Float32Array, top: number, height: number): Float32Array
   })
 }
 
-/** A network that knows the noise in a state and hands it on in rows of some height; tells the times it was asked at. */
+/**
+ * A perfect network: emits the true noise of a state in bands of `bandRows`; `times`
+ * records when it was called.
+ */
 function oracle(bandRows = 5): { predict: SampleOptions['predict']; times: number[] } {
   const times: number[] = []
   const predict: SampleOptions['predict'] = async ({ data }, time, emit) => {
@@ -47,7 +50,11 @@ function oracle(bandRows = 5): { predict: SampleOptions['predict']; times: numbe
 
 const run = (sampler: Sampler, seed: number, more: Partial<SampleOptions> = {}) =>
   sample({
-    ...{ ...size, sde, sampler, noise: seededNoise(seed, size), predict: oracle().predict },
+    ...size,
+    sde,
+    sampler,
+    noise: seededNoise(seed, size),
+    predict: oracle().predict,
     degraded: (top, height) => rowsOf(degraded, top, height),
     ...more,
   })
@@ -63,7 +70,7 @@ test.each([
 })
 
 test.each(['posterior', 'sde', 'mean', 'ode'] as const)(
-  '%s sampling takes the steps that the forms give for whole images',
+  '%s sampling by rows equals reverse steps on whole images',
   async (sampler) => {
     const noise = seededNoise(4, size)
     const whole = (use: number) => tensorOf(noise(use, 0, size.height))
@@ -83,20 +90,20 @@ test.each(['posterior', 'sde', 'mean', 'ode'] as const)(
       emit(0, { ...size, height: 2, data: rowsOf(prediction, 0, 2) })
       emit(2, { ...size, height: 3, data: rowsOf(prediction, 2, 3) })
     }
-    const found = await run(sampler, 4, { predict })
-    const wanted = viewAs(state.read().bytes, Float32Array)
-    // Both round to float32 after every sum, in another order.
-    expect(largest(found.data, wanted)).toBeLessThan(2e-6 * largest(wanted, new Float32Array(count)))
+    const actual = await run(sampler, 4, { predict })
+    const expected = viewAs(state.read().bytes, Float32Array)
+    // Both round to float32 after every sum, but in a different order.
+    expect(largest(actual.data, expected)).toBeLessThan(2e-6 * largest(expected, new Float32Array(count)))
   },
 )
 
-test('a seed determines a result, in whatever rows the network hands on its predictions', async () => {
+test('a seed determines the result, however the network splits its predictions into rows', async () => {
   const first = await run('sde', 7)
   expect((await run('sde', 7, { predict: oracle(2).predict })).data).toEqual(first.data)
   expect((await run('sde', 8)).data).not.toEqual(first.data)
 })
 
-test('noise is that of a use and a row, normal, and other for every seed', () => {
+test('noise is normal and depends only on the seed, the use and the row', () => {
   const noise = seededNoise(5, size)
   expect(rowsOf(noise(3, 0, 5), 2, 2)).toEqual(noise(3, 2, 2))
   expect(noise(3, 0, 5)).not.toEqual(noise(4, 0, 5))
@@ -108,16 +115,16 @@ test('noise is that of a use and a row, normal, and other for every seed', () =>
   expect([Math.abs(mean) < 0.02, Math.abs(variance - 1) < 0.03]).toEqual([true, true])
 })
 
-test('times go down from the start to 1, and every step is told of', async () => {
+test('times go down from the start to 1, and every step is reported', async () => {
   const { predict, times } = oracle()
-  const told: string[] = []
-  const onStep = (done: number, total: number) => told.push(`${done}/${total}`)
+  const reported: string[] = []
+  const onStep = (done: number, total: number) => reported.push(`${done}/${total}`)
   await run('ode', 1, { predict, startStep: 3, onStep })
   expect(times).toEqual([3, 2, 1])
-  expect(told).toEqual(['1/3', '2/3', '3/3'])
+  expect(reported).toEqual(['1/3', '2/3', '3/3'])
 })
 
-test('the network is told times on the scale of its training', async () => {
+test('the network receives times on the scale of its training', async () => {
   const fewer = createSde({ ...restoringSde, sampleSteps: 4 })
   const times: number[] = []
   await run('mean', 1, { sde: fewer, predict: async (_: Planes, time) => void times.push(time) })
@@ -136,6 +143,6 @@ test('noise is drawn only for samplers and starts that need it', async () => {
   expect(uses).toEqual([0])
 })
 
-test('a start that is no step is refused', async () => {
-  await expect(run('sde', 1, { startStep: 21 })).rejects.toThrow('expected a start of 1 to 20, got 21')
+test('a start beyond the last step is rejected', async () => {
+  await expect(run('sde', 1, { startStep: 21 })).rejects.toThrow('expected a start from 1 to 20, got 21')
 })

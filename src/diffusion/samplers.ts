@@ -1,13 +1,13 @@
-// Sampling: the loop over an SDE's reverse steps, host code for every backend; the network is the caller's. The state is held once and
-// becomes the next one in place, row by row, so that a picture of any size takes 12 bytes a pixel. Noise belongs to a seed, a step and
-// a pixel, so neither tiles nor batches nor devices change a result.
+// The sampling loop over an SDE's reverse steps, as host code for every backend; the caller supplies the
+// network. The state is updated in place, row by row, so an image of any size takes 12 bytes per pixel. Noise
+// is a function of seed, step and pixel, so tiles, batches and devices do not change the result.
 
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom } from '../core/random.ts'
 import { inBands } from '../core/rowBands.ts'
 import { initial, type LinearForm, reverseStep, type Sampler, type Sde } from './irsde.ts'
 
-/** A picture, or rows of one. */
+/** An image, or rows of one. */
 export interface Planes {
   readonly channels: number
   readonly height: number
@@ -16,18 +16,21 @@ export interface Planes {
   readonly data: Float32Array
 }
 
-/** Noise [c height width] of rows from `top` for one use: 0 is the initial state, i the i-th step taken. */
+/** Noise [c height width] of rows from `top` for one use: 0 is the initial state, i the i-th step. */
 export type Noise = (use: number, top: number, height: number) => Float32Array
 
-/** Standard normal noise that a seed determines for every use and pixel of a picture, in whichever order its rows are asked for. */
+/**
+ * Standard normal noise, determined by the seed for every use and pixel, in whatever
+ * order rows are requested.
+ */
 export function seededNoise(seed: number, { channels, width }: Pick<Planes, 'channels' | 'width'>): Noise {
   const stream = counterRandom(seed)
   return (use, top, height) => {
-    const ofUse = stream.fork(use)
+    const useStream = stream.fork(use)
     const values = new Float32Array(channels * height * width)
     const line = new Float32Array(channels * width)
     for (let y = 0; y < height; y++) {
-      ofUse.fork(top + y).fillNormal(line)
+      useStream.fork(top + y).fillNormal(line)
       for (let c = 0; c < channels; c++)
         values.set(line.subarray(c * width, (c + 1) * width), (c * height + y) * width)
     }
@@ -43,25 +46,25 @@ export function drawsNoise(sampler: Sampler): boolean {
 export interface SampleOptions extends Omit<Planes, 'data'> {
   readonly sde: Sde
   readonly sampler: Sampler
-  /** First time; all of them unless given. */
+  /** First time; default: the last one of the SDE. */
   readonly startStep?: number | undefined
-  /** Rows [c height width] of the image to restore; for the denoising SDE of the noisy one. */
+  /** Rows [c height width] of the image to restore. */
   readonly degraded: (top: number, height: number) => Float32Array
   readonly noise: Noise
   /**
-   * The network on a state at a time as it is told it, in tiles or whole: hands on its prediction in rows from the top down. They
-   * become the next state at once, so rows that were handed on are not read again.
+   * Runs the network on a state at a time, in tiles or whole, and emits its prediction in rows from the top
+   * down. Emitted rows become the next state at once, so they must not be read again.
    */
   readonly predict: (state: Planes, time: number, emit: (top: number, rows: Planes) => void) => Promise<void>
   readonly onStep?: ((done: number, total: number, state: Planes) => void) | undefined
 }
 
-/** Goes from the degraded image to the restored one, not clamped. */
+/** Samples the restored image from the degraded one, without clamping. */
 export async function sample(options: SampleOptions): Promise<Planes> {
   const { sde, sampler, channels, height, width, degraded, noise, predict, onStep } = options
   const { startStep = sde.steps } = options
   if (!Number.isInteger(startStep) || startStep < 1 || startStep > sde.steps)
-    throw new RestoreError('usage', `sampling: expected a start of 1 to ${sde.steps}, got ${startStep}`)
+    throw new RestoreError('usage', `sampling: expected a start from 1 to ${sde.steps}, got ${startStep}`)
   const state = { channels, height, width, data: new Float32Array(channels * height * width) }
   const rowsOf = (use: number, { top, height: rows }: Part): Sources => ({
     degraded: () => degraded(top, rows),
@@ -88,10 +91,10 @@ interface Part {
   readonly height: number
 }
 
-/** Rows [c height width] of what a form mixes into the state, made when they are asked for. */
+/** Rows [c height width] of the other terms of a form, computed on demand. */
 type Sources = Readonly<Partial<Record<'degraded' | 'prediction' | 'noise', () => Float32Array>>>
 
-/** Rows of the state become what a form makes of them; of the others, only those that it weighs are asked for. */
+/** Updates rows of the state by a form; only sources with a coefficient are computed. */
 function mixRows(
   { channels, height, width, data }: Planes,
   { top, height: rows }: Part,
@@ -100,8 +103,8 @@ function mixRows(
 ): void {
   const size = rows * width
   const starts = Array.from({ length: channels }, (_, c) => (c * height + top) * width)
-  const ofState = form.state ?? 0
-  for (const to of starts) for (let i = to; i < to + size; i++) data[i] = ofState * data[i]!
+  const stateWeight = form.state ?? 0
+  for (const to of starts) for (let i = to; i < to + size; i++) data[i] = stateWeight * data[i]!
   for (const term of ['degraded', 'prediction', 'noise'] as const) {
     const weight = form[term]
     const values = weight === undefined ? undefined : sources[term]?.()

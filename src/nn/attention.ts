@@ -6,21 +6,23 @@ import { Linear } from './linear.ts'
 export interface MultiheadAttentionOptions {
   readonly features: number
   readonly heads: number
-  /** Bias of the projections of query, key and value. */
+  /** Whether the query, key and value projections have a bias. */
   readonly inBias: boolean
   readonly outBias: boolean
-  /** What the projections of query, key and value start with; PyTorch's default is Xavier's. */
+  /** Initial weights of the query, key and value projections; default: Xavier uniform, as in PyTorch. */
   readonly inWeights?: Distribution
 }
 
-/** What attends, what it is compared with, and what it collects: [b n d], [b m d] and [b m d]. */
+/** Query [b n d], key [b m d] and value [b m d]. */
 export interface AttentionInputs {
   readonly query: Tensor
   readonly key: Tensor
   readonly value: Tensor
 }
 
-/** PyTorch's nn.MultiheadAttention (Attention Is All You Need, arXiv:1706.03762 §3.2.2) with the batch first. */
+/**
+ * PyTorch's nn.MultiheadAttention (Attention Is All You Need, arXiv:1706.03762 §3.2.2) with the batch first.
+ */
 export class MultiheadAttention {
   readonly heads: number
   in_proj_weight: Tensor // [3d d], the rows of query, key and value
@@ -41,7 +43,7 @@ export class MultiheadAttention {
     const { heads } = this
     const [queryWeight, keyWeight, valueWeight] = this.in_proj_weight.chunk(3, 0)
     const [queryBias, keyBias, valueBias] = this.in_proj_bias?.chunk(3, 0) ?? []
-    // Dividing the weights of q spares a pass over the logits [b heads n m].
+    // Scaling the weights of q saves a pass over the logits [b heads n m].
     const scale = 1 / Math.sqrt(queryWeight.size(1) / heads)
     const q = rearrange(
       query.linear(queryWeight.mul(scale), queryBias?.mul(scale)),

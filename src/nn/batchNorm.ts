@@ -4,12 +4,12 @@ import type { Init } from './init.ts'
 
 const eps = 1e-5
 
-/** What a training step learns about a norm's input, for its running statistics. */
+/** Batch statistics of a norm's input, from which its running statistics are updated. */
 export interface BatchStatistics {
   readonly norm: BatchNorm2d
   readonly mean: Tensor // [c]
   readonly variance: Tensor // [c], biased
-  /** Values that each of them is taken over. */
+  /** Number of values per channel. */
   readonly count: number
 }
 
@@ -29,7 +29,7 @@ export class BatchNorm2d {
     this.num_batches_tracked = init.buffer([], 0)
   }
 
-  /** By the statistics of the batch, which `onBatch` hears, as in training. */
+  /** Normalizes by the statistics of the batch, as in training, and reports them to `onBatch`. */
   forward(x: Tensor, onBatch: (statistics: BatchStatistics) => void): Tensor {
     const c = this.weight.size(0)
     const mean = x.mean([0, 2, 3], { keepDim: true })
@@ -44,7 +44,7 @@ export class BatchNorm2d {
     return centered.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
   }
 
-  /** A convolution and the norm after it as one, by the running statistics, as in inference. */
+  /** Folds the norm into the convolution before it, with the running statistics, as in inference. */
   foldInto(conv: Conv2d): ConvWeights {
     const c = this.weight.size(0)
     const { weight, bias, stride, padding, groups } = conv

@@ -1,11 +1,11 @@
-// CLIP's contrastive loss (arXiv:2103.00020, figure 3), and a form of it for texts that repeat.
+// CLIP's contrastive loss (arXiv:2103.00020, figure 3), and a variant for repeated texts.
 
 import { RestoreError } from '../core/errors.ts'
 import { inverseNorm } from '../core/functional.ts'
 import { constant } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
-/** Features [b d] of length 1. */
+/** Scales features [b d] to length 1. */
 export function normalized(features: Tensor): Tensor {
   return features.mul(inverseNorm(features, -1))
 }
@@ -16,7 +16,7 @@ function logSumExp(x: Tensor, dim: number): Tensor {
   return x.sub(largest).exp().sum([dim], { keepDim: true }).log().add(largest)
 }
 
-/** Mean cross entropy of logits [b n k] to places in 0 … k − 1, int64 [b n]. */
+/** Mean cross entropy of logits [b n k] and labels 0 … k − 1, int64 [b n]. */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
   const { b, n } = logits.axes('b n k')
   return logSumExp(logits, 2)
@@ -30,8 +30,9 @@ export function similarities(images: Tensor, texts: Tensor, scale: Tensor): Tens
 }
 
 /**
- * Mean cross entropy of images to texts and of texts to images, where image i belongs to text i: normalized features [b d] each and
- * exp(logit scale). Equal texts count as wrong for one another's images.
+ * Symmetric contrastive loss: the mean cross entropy of images to texts and of texts to
+ * images, where image i matches text i. Takes normalized features [b d] of each and
+ * exp(logit scale). Duplicate texts count as mismatches.
  */
 export function contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor): Tensor {
   const logits = similarities(images, texts, scale)
@@ -40,8 +41,8 @@ export function contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor): T
 }
 
 /**
- * The same for texts [k d] that are all different, where image i belongs to text labels[i]: a text is right for all of its images
- * alike. Equal to `contrastiveLoss` where every text has one image.
+ * Contrastive loss of images [b d] and distinct texts [k d], where image i matches text labels[i]; each text
+ * matches all its images. Equals `contrastiveLoss` if every text has exactly one image.
  */
 export function sharedTextLoss(
   images: Tensor,
@@ -53,7 +54,7 @@ export function sharedTextLoss(
   if (labels.length !== b || labels.some((label) => !Number.isInteger(label) || label < 0 || label >= k)) {
     throw new RestoreError(
       'usage',
-      `shared text loss: expected for each of ${b} images a label of 0 to ${k - 1}, got ${labels.join(', ')}`,
+      `shared text loss: expected ${b} labels from 0 to ${k - 1}, got ${labels.join(', ')}`,
     )
   }
   const belongs = new Float32Array(b * k)
@@ -64,8 +65,8 @@ export function sharedTextLoss(
   }
   const logits = similarities(images, texts, scale)
   const right = logits.mul(constant(belongs, [b, k])).sum()
-  const ofTexts = logSumExp(logits, 0)
+  const textTerm = logSumExp(logits, 0)
     .mul(constant(imagesOf, [1, k]))
     .sum()
-  return logSumExp(logits, 1).sum().add(ofTexts).mul(0.5).sub(right).div(b)
+  return logSumExp(logits, 1).sum().add(textTerm).mul(0.5).sub(right).div(b)
 }

@@ -6,11 +6,11 @@ export interface Conv2dOptions {
   readonly bias: boolean
   readonly stride?: number
   readonly groups?: number
-  /** Zeros around the image; half the kernel unless given. */
+  /** Zeros around the image; default: half the kernel. */
   readonly padding?: number
 }
 
-/** What a convolution computes with: its own weights, or such as are folded or sliced from them. */
+/** Weights and attributes of a convolution, possibly folded or sliced. */
 export interface ConvWeights {
   readonly weight: Tensor
   readonly bias?: Tensor | undefined
@@ -19,7 +19,7 @@ export interface ConvWeights {
   readonly groups: number
 }
 
-/** Equal parts of the output channels; of a depth-wise convolution the input's too. */
+/** Splits the output channels into equal parts; for a depth-wise convolution, the input channels too. */
 function partsOf({ weight, bias, groups, ...rest }: ConvWeights, parts: number): readonly ConvWeights[] {
   const biases = bias?.chunk(parts, 0)
   return weight.chunk(parts, 0).map((part, i) => {
@@ -27,7 +27,10 @@ function partsOf({ weight, bias, groups, ...rest }: ConvWeights, parts: number):
   })
 }
 
-/** Convolutions one after the other in equal parts of the channels: weights are sliced, so no pixels are copied. */
+/**
+ * Applies successive convolutions and splits the result by channels. Weights are
+ * sliced, so no pixels are copied.
+ */
 export function convInParts(x: Tensor, parts: 2, convs: readonly ConvWeights[]): readonly [Tensor, Tensor]
 export function convInParts(
   x: Tensor,
@@ -44,7 +47,7 @@ export function convInParts(x: Tensor, parts: number, convs: readonly ConvWeight
   )
 }
 
-/** Convolution of [b in h w] with zero padding; unless told otherwise, stride 1 keeps the size. */
+/** Convolution of [b in h w] with zero padding; the defaults keep the size. */
 export class Conv2d {
   weight: Tensor // [out in/groups kernel kernel]
   bias?: Tensor // [out]

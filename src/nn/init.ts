@@ -1,23 +1,25 @@
-// How a module's tensors come to be: drawn at random to be trained, or left empty to be loaded. One constructor serves both.
+// Creates a module's tensors: random for training, or empty for loading. One module constructor serves both.
 
 import { elementCount, float32Data } from '../core/data.ts'
 import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
-/** What a fresh tensor holds: one value, uniform in ±bound, or normal around 0. */
+/** Initial values of a tensor: one value, uniform in ±bound, or normal around 0. */
 export type Distribution =
   | { readonly constant: number }
   | { readonly bound: number }
   | { readonly deviation: number }
 
 export interface Init {
-  /** A trainable tensor. */
+  /** Creates a trainable tensor. */
   weight(shape: readonly number[], distribution: Distribution): Tensor
-  /** A tensor that is saved but not trained: one value throughout, or all of them. */
+  /** Creates a tensor that is saved but not trained, from one value or from all of them. */
   buffer(shape: readonly number[], value: number | readonly number[]): Tensor
 }
 
-/** PyTorch's default for convolutions and linear layers, kaiming_uniform(a=√5): ±1/√fanIn for weight and bias. */
+/**
+ * PyTorch's default for convolutions and linear layers, kaiming_uniform(a=√5): ±1/√fanIn for weight and bias.
+ */
 export function uniformByFanIn(fanIn: number): Distribution {
   return { bound: 1 / Math.sqrt(fanIn) }
 }
@@ -37,12 +39,12 @@ function create(
 function draw(distribution: Distribution, random: () => number): number {
   if ('constant' in distribution) return distribution.constant
   if ('bound' in distribution) return (2 * random() - 1) * distribution.bound
-  // Box and Muller's; 1 − random() is never 0.
+  // Box–Muller; 1 − random() is never 0.
   const radius = Math.sqrt(-2 * Math.log(1 - random()))
   return distribution.deviation * radius * Math.cos(2 * Math.PI * random())
 }
 
-/** Draws weights with `random`, uniform in [0, 1). */
+/** Draws weights from `random`, which is uniform in [0, 1). */
 export function randomInit(random: () => number): Init {
   return {
     weight: (shape, distribution) =>
@@ -54,7 +56,7 @@ export function randomInit(random: () => number): Init {
   }
 }
 
-/** Shapes only, no memory: for a module that is about to be loaded. */
+/** Creates shapes without memory, for a module that is about to be loaded. */
 export function emptyInit(): Init {
   const empty = (shape: readonly number[], isTrainable: boolean): Tensor => {
     const tensor = hostTensor({ dtype: 'float32', shape, bytes: new Uint8Array(0) })

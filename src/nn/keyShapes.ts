@@ -1,19 +1,19 @@
-// What the shapes of a checkpoint's keys tell of a network.
+// Infers a network's options from the shapes of checkpoint keys.
 
 import { RestoreError } from '../core/errors.ts'
 
 export type KeyShapes = ReadonlyMap<string, readonly number[]>
 
-/** Reads the options of a network from shapes; its errors name the network. */
+/** Reads sizes and counts from key shapes; errors name the network. */
 export function shapeReader(network: string, shapes: KeyShapes) {
   return {
-    /** Size of a dimension of a key that must be there. */
+    /** Size of one dimension of a required key. */
     size: (key: string, dim: number): number => {
       const found = shapes.get(key)?.[dim]
       if (found !== undefined) return found
-      throw new RestoreError('checkpoint', `${network}: expected a key ${key}, which is missing`)
+      throw new RestoreError('checkpoint', `${network}: expected a key ${key}, found none`)
     },
-    /** Items of a list whose keys are `list`.0.`suffix`, `list`.1.`suffix` and so on. */
+    /** Number of keys `list`.0.`suffix`, `list`.1.`suffix` and so on. */
     count: (list: string, suffix: string): number => {
       let items = 0
       while (shapes.has(`${list}.${items}.${suffix}`)) items++

@@ -1,7 +1,7 @@
 import type { Tensor } from '../core/tensor.ts'
 import { type Init, uniformByFanIn } from './init.ts'
 
-/** Weights of [… in] -> [… out]. */
+/** Linear layer [… in] -> [… out]. */
 export class Linear {
   weight: Tensor // [out in]
   bias?: Tensor // [out]

@@ -4,7 +4,9 @@ import type { Init } from './init.ts'
 /** Mean color of DIV2K in [0, 1]. */
 const meanColor = [0.4488, 0.4371, 0.404] as const
 
-/** Takes the mean color from an image in 0..255 or gives it back, as EDSR does: a 1×1 convolution that is not trained. */
+/**
+ * Subtracts (sign −1) or adds (1) the mean color of an image in 0..255, as in EDSR: a fixed 1×1 convolution.
+ */
 export class MeanShift {
   weight: Tensor // [3 3 1 1]
   bias: Tensor // [3]

@@ -53,18 +53,18 @@ const keys = [
 ]
 
 describe('stateDict', () => {
-  test('lists keys in field order; functions in lists take an index, other fields none', () => {
+  test('lists keys in field order; functions in a list take up an index', () => {
     expect([...stateDict(new Net(emptyInit())).keys()]).toEqual(keys)
   })
 
-  test('gives an aliased tensor under each of its keys', () => {
+  test('lists an aliased tensor under each of its keys', () => {
     const tensors = stateDict(new Net(emptyInit()))
     expect(tensors.get('visual.weight')).toBe(tensors.get('first.weight'))
   })
 })
 
 describe('parameters', () => {
-  test('leave out buffers and second names of a tensor', () => {
+  test('exclude buffers and aliases', () => {
     const net = new Net(emptyInit())
     expect([...parameters(net).keys()]).toEqual(keys.filter((key) => !/running|visual/.test(key)))
     expect(parameterCount(net)).toBe(12 + 16 + 4 + 8 + 2)
@@ -72,14 +72,14 @@ describe('parameters', () => {
 })
 
 describe('mapTensors', () => {
-  test('replaces every tensor, keeps aliases and what is trained, and names keys', () => {
+  test('replaces every tensor, keeps aliases and isTrainable, and sets keys', () => {
     const net = new Net(emptyInit())
-    const seen: string[] = []
+    const visited: string[] = []
     mapTensors(net, (tensor, key) => {
-      seen.push(key)
+      visited.push(key)
       return hostTensor(zeros(tensor))
     })
-    expect(seen).toEqual(keys.filter((key) => key !== 'visual.weight'))
+    expect(visited).toEqual(keys.filter((key) => key !== 'visual.weight'))
     expect(net.visual.weight).toBe(net.first.weight)
     expect(net.first.weight.key).toBe('first.weight')
     expect(net.norm.body.running_mean.isTrainable).toBe(false)
@@ -118,7 +118,7 @@ describe('loadWeights', () => {
   })
 
   test.each(['first.weight', 'visual.weight'])(
-    'takes an aliased tensor from one key: without %s',
+    'loads an aliased tensor from one of its keys, without %s',
     (absent) => {
       const net = new Net(emptyInit())
       const weights = sourcesOf(net)
@@ -130,7 +130,7 @@ describe('loadWeights', () => {
     },
   )
 
-  test('refuses an aliased tensor that no key has, or that has other values under each', () => {
+  test('rejects an aliased tensor that is missing or has different values under its keys', () => {
     const net = new Net(emptyInit())
     const weights = sourcesOf(net)
     weights.set(
@@ -138,14 +138,14 @@ describe('loadWeights', () => {
       source([4, 3, 1, 1], (i) => (i === 11 ? 0 : i)),
     )
     expect(() => loadWeights(net, weights)).toThrow(
-      'weights: expected equal values in keys first.weight and visual.weight, one tensor of this network',
+      'weights: expected equal values in keys first.weight and visual.weight, which share one tensor, got different ones',
     )
     weights.delete('first.weight')
     weights.delete('visual.weight')
     expect(() => loadWeights(net, weights)).toThrow('missing 1: first.weight or visual.weight')
   })
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses %d, naming the key', (bad) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('rejects %d and names the key', (bad) => {
     const net = new Net(emptyInit())
     const weights = sourcesOf(net)
     weights.set(
@@ -178,7 +178,7 @@ describe('randomInit', () => {
     return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
   }
 
-  test('draws convolutions uniformly within 1/√fanIn, as PyTorch does', () => {
+  test('draws convolutions uniformly within ±1/√fanIn, as PyTorch does', () => {
     const conv = drawn()
     const bound = 1 / Math.sqrt(16 * 9)
     const values = valuesOf(conv.weight)
@@ -190,7 +190,7 @@ describe('randomInit', () => {
     expect(Math.max(...valuesOf(conv.bias ?? conv.weight).map(Math.abs))).toBeLessThanOrEqual(bound)
   })
 
-  test('counts the inputs of one group', () => {
+  test('takes the fan-in of one group', () => {
     const conv = new Conv2d(
       randomInit(() => 0),
       8,
@@ -201,11 +201,11 @@ describe('randomInit', () => {
     expect(valuesOf(conv.weight)[0]).toBeCloseTo(-1 / 3, 6)
   })
 
-  test('gives the same weights for the same random numbers', () => {
+  test('returns the same weights for the same random numbers', () => {
     expect(valuesOf(drawn().weight)).toEqual(valuesOf(drawn().weight))
   })
 
-  test('gives constants and buffers as asked', () => {
+  test('fills constants and buffers', () => {
     const init = randomInit(sequence())
     const weight = init.weight([3], { constant: 1 })
     const buffer = init.buffer([2], 0.5)
@@ -215,7 +215,7 @@ describe('randomInit', () => {
   })
 })
 
-test('emptyInit gives shapes and takes no memory', () => {
+test('emptyInit creates shapes without memory', () => {
   const conv = new Conv2d(emptyInit(), 1024, 1024, { kernel: 3, bias: true })
   expect(conv.weight.shape).toEqual([1024, 1024, 3, 3])
   expect(() => conv.weight.read()).toThrow("expected values, got none; load the network's weights first")

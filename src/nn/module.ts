@@ -1,4 +1,5 @@
-// A module is any object whose fields hold tensors, modules or lists of them: the field names are the checkpoint keys.
+// A module is any object whose fields hold tensors, modules or lists of them; the field
+// names form the checkpoint keys.
 
 import { allFinite, float32Data } from '../core/data.ts'
 import { formatShape, sameShape } from '../core/dims.ts'
@@ -30,18 +31,18 @@ export function stateDict(module: object): Map<string, Tensor> {
   return tensors
 }
 
-/** Trainable tensors by key, each once however many keys it has. */
+/** Trainable tensors by key; an aliased tensor is listed once. */
 export function parameters(module: object): Map<string, Tensor> {
-  const found = new Map<string, Tensor>()
-  const seen = new Set<Tensor>()
+  const trainable = new Map<string, Tensor>()
+  const visited = new Set<Tensor>()
   for (const [key, tensor] of stateDict(module)) {
-    if (tensor.isTrainable && !seen.has(tensor)) found.set(key, tensor)
-    seen.add(tensor)
+    if (tensor.isTrainable && !visited.has(tensor)) trainable.set(key, tensor)
+    visited.add(tensor)
   }
-  return found
+  return trainable
 }
 
-/** Number of values in all trainable tensors. */
+/** Total number of values in trainable tensors. */
 export function parameterCount(module: object): number {
   let count = 0
   for (const tensor of parameters(module).values())
@@ -49,7 +50,7 @@ export function parameterCount(module: object): number {
   return count
 }
 
-/** Replaces every tensor by what `to` returns for it: moves a model to a device, or casts it. Aliases stay aliases. */
+/** Replaces every tensor with the result of `to`, to move or cast a model. Aliases stay aliases. */
 export function mapTensors(module: object, to: (tensor: Tensor, key: string) => Tensor): void {
   const replaced = new Map<Tensor, Tensor>()
   walk(module, '', (key, tensor, replace) => {
@@ -59,23 +60,24 @@ export function mapTensors(module: object, to: (tensor: Tensor, key: string) => 
       next.key = key
       next.isTrainable = tensor.isTrainable
       replaced.set(tensor, next)
-      // An aliased module is met again with its tensors already replaced.
+      // An aliased module is visited again after its tensors have been replaced.
       replaced.set(next, next)
     }
     replace(next)
   })
 }
 
-/** Weights to load: shape now, float32 values when asked. */
+/** A tensor to load; its values are read on demand. */
 export interface WeightSource {
   readonly shape: readonly number[]
-  /** Values as float32. */
+  /** Reads the values as float32. */
   floats(): Float32Array
 }
 
 /**
- * Fills a module with a checkpoint's weights, as float32 in host memory. Strict: every key must be there with its shape and
- * no other; one error lists all that is missing, unexpected or misshaped. An aliased tensor is there under any of its keys.
+ * Fills a module with a checkpoint's weights, as float32 in host memory. Strict: keys
+ * and shapes must match exactly, and one error lists every missing, unexpected or
+ * misshaped key. An aliased tensor may be stored under any of its keys.
  */
 export function loadWeights(module: object, weights: ReadonlyMap<string, WeightSource>): void {
   const expected = stateDict(module)
@@ -91,7 +93,7 @@ export function loadWeights(module: object, weights: ReadonlyMap<string, WeightS
       if (values.some((value, i) => value !== first.values[i])) {
         throw new RestoreError(
           'checkpoint',
-          `weights: expected equal values in keys ${first.key} and ${key}, one tensor of this network, got different ones`,
+          `weights: expected equal values in keys ${first.key} and ${key}, which share one tensor, got different ones`,
         )
       }
     }
@@ -99,7 +101,7 @@ export function loadWeights(module: object, weights: ReadonlyMap<string, WeightS
   })
 }
 
-/** Every tensor with its keys: several where modules are aliased. */
+/** Keys of every tensor; several if modules are aliased. */
 function keysOf(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<Tensor, readonly string[]> {
   const keys = new Map<Tensor, string[]>()
   for (const [key, tensor] of tensors) keys.set(tensor, [...(keys.get(tensor) ?? []), key])

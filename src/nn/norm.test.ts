@@ -18,7 +18,7 @@ function waves(shape: readonly number[], phase: number, shift = 0): Float32Array
   return Float32Array.from({ length: count }, (_, i) => Math.sin(1.7 * i + phase) + shift)
 }
 
-/** The definition, pixel by pixel in double precision: conv(norm(x)). */
+/** conv(norm(x)) by definition, per pixel in double precision. */
 function reference(
   x: Float32Array,
   w: Float32Array,
@@ -48,7 +48,7 @@ test.skipIf(libtorchMissing !== undefined).each([
   { bias: false, convBias: true },
   { bias: true, convBias: false },
   { bias: true, convBias: true },
-])('norm and 1×1 convolution in one equal the two after one another: %j', ({ bias, convBias }) => {
+])('a norm folded into a 1×1 convolution equals the two in sequence: %j', ({ bias, convBias }) => {
   const norm = new ChannelLayerNorm(emptyInit(), c, { bias })
   const conv = new Conv2d(emptyInit(), c, out, { kernel: 1, bias: convBias })
   const filled: Record<string, Float32Array> = {}
@@ -64,7 +64,7 @@ test.skipIf(libtorchMissing !== undefined).each([
     .normalize(toTorch(float32Data(x, [1, c, 2, 5])))
     .conv2d(folded.weight, folded.bias, folded)
     .read()
-  const wanted = reference(
+  const expected = reference(
     x,
     filled['conv.weight']!,
     filled['norm.body.weight']!,
@@ -72,8 +72,8 @@ test.skipIf(libtorchMissing !== undefined).each([
     filled['conv.bias'],
   )
   expect(y.shape).toEqual([1, out, 2, 5])
-  const got = new Float32Array(new Uint8Array(y.bytes).buffer)
-  wanted.forEach((value, i) => {
-    expect(got[i]).toBeCloseTo(value, 4)
+  const actual = new Float32Array(new Uint8Array(y.bytes).buffer)
+  expected.forEach((value, i) => {
+    expect(actual[i]).toBeCloseTo(value, 4)
   })
 })

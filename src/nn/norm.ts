@@ -6,8 +6,9 @@ import type { Init } from './init.ts'
 const eps = 1e-5
 
 /**
- * LayerNorm over the channels of every pixel of [b c h w], as Restormer has it (§3 of arXiv:2111.09881;
- * swz30/Restormer@df766d5 restormer_arch.py). The bias-free form divides by the deviation without centring first.
+ * LayerNorm over the channels of every pixel of [b c h w], as in Restormer (§3 of
+ * arXiv:2111.09881; swz30/Restormer@df766d5 restormer_arch.py). The bias-free form
+ * divides by the deviation without centering first.
  */
 export class ChannelLayerNorm {
   readonly body: { weight: Tensor; bias?: Tensor } // [c] each
@@ -17,14 +18,17 @@ export class ChannelLayerNorm {
     if (bias) this.body.bias = init.weight([channels], { constant: 0 })
   }
 
-  /** x/σ or (x − mean)/σ, with σ the deviation: the norm but for its affine part, which `foldInto` takes. */
+  /** x/σ or (x − mean)/σ, with σ the standard deviation; `foldInto` applies the affine part. */
   normalize(x: Tensor): Tensor {
     const values = x.cast('float32')
     const [centered, inverseDeviation] = centerChannels(values, eps)
     return (this.body.bias ? centered : values).mul(inverseDeviation)
   }
 
-  /** A 1×1 convolution of the norm as one of `normalize`: W·(g·x + β) = (W·diag(g))·x + W·β saves passes over the pixels. */
+  /**
+   * Folds the affine part into the 1×1 convolution after the norm, to save passes over
+   * the pixels: W·(g·x + β) = (W·diag(g))·x + W·β.
+   */
   foldInto(conv: Conv2d): ConvWeights {
     const { weight, bias } = this.body
     const out = conv.weight.size(0)

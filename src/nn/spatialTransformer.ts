@@ -1,5 +1,5 @@
-// The transformer block of latent diffusion (arXiv:2112.10752 §3.3) as DA-CLIP's U-Net has it, with a context of one token:
-// Algolzw/daclip-uir@c2cc141 models/modules/attention.py.
+// The transformer block of latent diffusion (arXiv:2112.10752 §3.3) as used in DA-CLIP's U-Net, with a
+// context of one token: Algolzw/daclip-uir@c2cc141 models/modules/attention.py.
 
 import { rearrange } from '../core/rearrange.ts'
 import type { Tensor } from '../core/tensor.ts'
@@ -13,7 +13,10 @@ const headFeatures = 32
 const groups = 32
 const groupEps = 1e-6
 
-/** Projections of an attention between tokens [b n c] and tokens of a context [b m context]. */
+/**
+ * Query, key, value and output projections for attention between tokens [b n c] and
+ * context tokens [b m context].
+ */
 class Projections {
   to_q: Linear
   to_k: Linear
@@ -27,10 +30,10 @@ class Projections {
     this.to_out = [new Linear(init, channels, channels, { bias: true })]
   }
 
-  /** Attention of tokens [b n c] to one another. */
+  /** Self-attention of tokens [b n c]. */
   attendSelf(x: Tensor): Tensor {
     const heads = x.size(2) / headFeatures
-    // Dividing the weights of q spares a pass over the logits [b heads n n].
+    // Scaling the weights of q saves a pass over the logits [b heads n n].
     const q = x.linear(this.to_q.weight.mul(headFeatures ** -0.5))
     const out = attend(
       rearrange(q, 'b n (heads d) -> b heads n d', { heads }),
@@ -40,7 +43,10 @@ class Projections {
     return this.to_out[0].forward(rearrange(out, 'b heads n d -> b n (heads d)'))
   }
 
-  /** Attention to a single token [b context]: its weight is 1 whatever asks, so every pixel gets this vector [b c]. */
+  /**
+   * Attention to a single token [b context]: its weight is 1 for every query, so each
+   * pixel gets this vector [b c].
+   */
   attendOne(context: Tensor): Tensor {
     return this.to_out[0].forward(this.to_v.forward(context))
   }
@@ -57,7 +63,7 @@ class FeedForward {
 
   forward(x: Tensor): Tensor {
     const [{ proj }, , out] = this.net
-    // Sliced weights spare a copy of the features.
+    // Slicing the weights saves a copy of the features.
     const half = (part: number) => {
       const size = proj.weight.size(0) / 2
       const rows = (t: Tensor) => t.slice(0, part * size, (part + 1) * size)
@@ -72,7 +78,7 @@ class TransformerBlock {
   ff: FeedForward
   attn2: Projections
   norm1: LayerNorm
-  norm2: LayerNorm // has no effect with one token of context; checkpoints hold it
+  norm2: LayerNorm // no effect with a single context token; present in checkpoints
   norm3: LayerNorm
 
   constructor(init: Init, channels: number, contextWidth: number) {
@@ -92,7 +98,7 @@ class TransformerBlock {
   }
 }
 
-/** Self attention of all pixels of a small map, and cross attention to one vector. */
+/** Self-attention between all pixels of a small map, and cross-attention to one vector. */
 export class SpatialTransformer implements MapAttention {
   norm: { weight: Tensor; bias: Tensor } // [c] each
   proj_in: Conv2d
@@ -111,7 +117,7 @@ export class SpatialTransformer implements MapAttention {
     this.proj_out.bias = init.weight([channels], { constant: 0 })
   }
 
-  /** What the context [b contextWidth] adds to every pixel: [b c]; the same at every step. */
+  /** Vector [b c] that the context [b contextWidth] adds to every pixel; the same at every step. */
   contextVector(context: Tensor): Tensor {
     return this.transformer_blocks[0].attn2.attendOne(context)
   }

@@ -1,4 +1,5 @@
-// What the U-Nets of IR-SDE and DA-CLIP are built of: Algolzw/image-restoration-sde@2598d73 models/modules/module_util.py.
+// Building blocks of the U-Nets of IR-SDE and DA-CLIP: Algolzw/image-restoration-sde@2598d73
+// models/modules/module_util.py.
 
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -20,7 +21,7 @@ export class ChannelGainNorm {
     this.g = init.weight([1, channels, 1, 1], { constant: 1 })
   }
 
-  /** (x − mean)/deviation, the norm but for its gain, which `foldInto` takes. */
+  /** (x − mean)/σ; `foldInto` applies the gain. */
   normalize(x: Tensor): Tensor {
     const [centered, inverseDeviation] = centerChannels(x, eps)
     return centered.mul(inverseDeviation)
@@ -30,13 +31,13 @@ export class ChannelGainNorm {
     return this.normalize(x).mul(this.g)
   }
 
-  /** A convolution of the norm as one of `normalize`. */
+  /** Folds the gain into the convolution after the norm. */
   foldInto({ weight, bias, stride, padding, groups }: Conv2d): ConvWeights {
     return { weight: weight.mul(this.g), bias, stride, padding, groups }
   }
 }
 
-/** Sines and cosines of times [b] at `features`/2 frequencies from 1 to 1/10,000: [b features]. */
+/** Sines and cosines of times [b], at `features`/2 frequencies from 1 to 1/10,000: [b features]. */
 export function sinusoid(time: Tensor, features: number): Tensor {
   const half = features / 2
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
@@ -49,11 +50,13 @@ export function sinusoid(time: Tensor, features: number): Tensor {
 export interface ResBlockOptions {
   readonly channelsIn: number
   readonly channelsOut: number
-  /** Features of the time embedding; none for a block that knows no time. */
+  /** Width of the time embedding; undefined for a block without time. */
   readonly timeFeatures?: number | undefined
 }
 
-/** Two 3×3 convolutions beside a skip; the time scales and shifts what comes out of the first. */
+/**
+ * Two 3×3 convolutions with a skip connection; the time embedding scales and shifts the output of the first.
+ */
 export class ResBlock {
   mlp?: readonly [(x: Tensor) => Tensor, Linear]
   block1: { proj: Conv2d }
@@ -88,9 +91,12 @@ export class ResBlock {
   }
 }
 
-/** How an attention of a U-Net is called: with the norm before it, so that it may fold the gain into its first weights. */
+/**
+ * An attention of a U-Net. It receives the norm before it, so
+ * that it can fold the gain into its first weights.
+ */
 export interface MapAttention {
-  /** [b c h w] -> [b c h w]; `vector` [b c] is what cross attention adds, where there is one. */
+  /** [b c h w] -> [b c h w]; `vector` [b c] is the contribution of cross-attention, if any. */
   forward(x: Tensor, norm: ChannelGainNorm, vector?: Tensor): Tensor
 }
 
@@ -110,7 +116,7 @@ export class ResidualAttention<A extends MapAttention> {
 const heads = 4
 const headFeatures = 32
 
-/** Query, key and value [b heads 32 n] by slices of one weight, without a copy of pixels. */
+/** Query, key and value [b heads 32 n]; slices the weight, so no pixels are copied. */
 function queryKeyValue(x: Tensor, norm: ChannelGainNorm, toQkv: Conv2d) {
   const parts = convInParts(norm.normalize(x), 3, [norm.foldInto(toQkv)])
   return parts.map((part) => rearrange(part, 'b (heads d) h w -> b heads d (h w)', { heads })) as [
@@ -121,8 +127,9 @@ function queryKeyValue(x: Tensor, norm: ChannelGainNorm, toQkv: Conv2d) {
 }
 
 /**
- * Attention whose cost is linear in pixels (arXiv:1812.01243): out = W_o · (v · softmax(k)ᵀ) · softmax(q). With v = W_v · x, that is
- * (W_o · W_v · (x · softmax(k)ᵀ)) · softmax(q): v is never made, and what stands in brackets is a matrix of channels.
+ * Attention whose cost is linear in pixels (arXiv:1812.01243): out = W_o · (v · softmax(k)ᵀ) · softmax(q).
+ * With v = W_v · x, this equals (W_o · W_v · (x · softmax(k)ᵀ)) · softmax(q): v is never computed, and the
+ * bracketed factor is a channel matrix.
  */
 export class LinearAttention implements MapAttention {
   to_qkv: Conv2d
@@ -147,7 +154,7 @@ export class LinearAttention implements MapAttention {
     const toOut = rearrange(project.weight.reshape([c, -1]), 'c (heads e) -> heads c e', { heads })
     const scale = headFeatures ** -0.5 / (x.size(2) * x.size(3))
     const mixed = rearrange(toOut.matmul(context).mul(scale), 'b heads c d -> b c (heads d)')
-    // Features last, where a softmax needs no copy.
+    // Features last, so that softmax needs no copy.
     const q = pixels.transpose(-2, -1).matmul(toQ.transpose(0, 1))
     const weights = rearrange(q, 'b n (heads d) -> b n heads d', { heads }).softmax(-1)
     const out = mixed.matmul(rearrange(weights, 'b n heads d -> b n (heads d)').transpose(-2, -1))
@@ -175,7 +182,10 @@ export class FullAttention implements MapAttention {
   }
 }
 
-/** Logits held at once, in bytes: rows of a softmax are independent, so queries may come in parts. */
+/**
+ * Limit on the logits in memory, in bytes; queries are split to stay below it, as
+ * softmax rows are independent.
+ */
 const maxLogitBytes = 2 ** 28
 
 /** softmax(q·k)·v with q [b heads n d], k [b heads d m] and v [b heads m d]. */
@@ -192,7 +202,7 @@ export function attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
   return cat(parts as [Tensor, ...Tensor[]], 2)
 }
 
-/** Halves height and width: 4×4 convolution of stride 2. */
+/** Halves height and width with a 4×4 convolution of stride 2. */
 export function downsample(init: Init, channelsIn: number, channelsOut: number): Conv2d {
   return new Conv2d(init, channelsIn, channelsOut, { kernel: 4, bias: true, stride: 2, padding: 1 })
 }
@@ -210,7 +220,7 @@ export class Upsample {
   }
 }
 
-/** Adds rows and columns at the bottom and right up to a multiple of `multiple`; a named size counts as one. */
+/** Pads bottom and right to a multiple of `multiple`; a named size is assumed to be one. */
 export function padTo(x: Tensor, multiple: number, mode: 'reflect' | 'constant'): Tensor {
   const [h, w] = x.shape
     .slice(2)
@@ -220,13 +230,13 @@ export function padTo(x: Tensor, multiple: number, mode: 'reflect' | 'constant')
   if (mode === 'reflect' && smallest < 1) {
     throw new RestoreError(
       'shape',
-      `U-Net: expected sides larger than what reflection adds up to a multiple of ${multiple}, got ${formatShape(x.shape)}; give a larger image`,
+      `U-Net: expected sides larger than their reflection padding to a multiple of ${multiple}, got ${formatShape(x.shape)}; use a larger image`,
     )
   }
   return x.pad([0, w ?? 0, 0, h ?? 0], mode)
 }
 
-/** x without rows and columns that `padTo` added to `like`. */
+/** Crops x to the height and width of `like`, undoing `padTo`. */
 export function cropLike(x: Tensor, like: Tensor): Tensor {
   return [2, 3].reduce((y, dim) => {
     const size = like.shape[dim]

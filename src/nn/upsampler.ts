@@ -4,10 +4,13 @@ import { Conv2d } from './conv.ts'
 import type { Init } from './init.ts'
 import type { KeyShapes } from './keyShapes.ts'
 
-/** One of a list of layers, as nn.Sequential has them. */
+/** One layer of a list like nn.Sequential. */
 export type Step = { forward(x: Tensor): Tensor } | ((x: Tensor) => Tensor)
 
-/** EDSR's upsampler (arXiv:1707.02921 §3.2): a 3×3 convolution and a pixel shuffle for each factor of 2, or for 3; none for 1. */
+/**
+ * EDSR's upsampler (arXiv:1707.02921 §3.2): a 3×3 convolution and a pixel shuffle per
+ * factor of 2, or one for 3; none for 1.
+ */
 export function upsampler(init: Init, scale: number, channels: number): readonly Step[] {
   return factorsOf(scale).flatMap((factor): Step[] => [
     new Conv2d(init, channels, factor * factor * channels, { kernel: 3, bias: true }),
@@ -22,7 +25,7 @@ function factorsOf(scale: number): readonly number[] {
   throw new RestoreError('usage', `upsampler: expected a scale of 3 or a power of 2, got ${scale}`)
 }
 
-/** The scale that the shapes of an upsampler's convolutions tell; `prefix` ends with a dot. */
+/** Infers an upsampler's scale from the shapes of its convolutions; `prefix` ends with a dot. */
 export function scaleOfUpsampler(shapes: KeyShapes, prefix: string, channels: number): number {
   let scale = 1
   for (let step = 0; ; step += 2) {
@@ -32,7 +35,7 @@ export function scaleOfUpsampler(shapes: KeyShapes, prefix: string, channels: nu
   }
 }
 
-/** Layers one after the other. */
+/** Applies layers in sequence. */
 export function runSteps(steps: readonly Step[], x: Tensor): Tensor {
   return steps.reduce((y, step) => (typeof step === 'function' ? step(y) : step.forward(y)), x)
 }
