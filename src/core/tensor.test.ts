@@ -198,7 +198,7 @@ describe('a traced tensor', () => {
         x.read()
         return x
       }),
-    ).toThrow('expected a tensor with values, got a traced one [b 3 h w]; a network may not look at values')
+    ).toThrow('expected a tensor with values, got a traced one [b 3 h w]; a network cannot depend on values')
   })
 
   test('cannot be sliced, split or measured along a size known only at run time', () => {

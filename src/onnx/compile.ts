@@ -1,4 +1,4 @@
-// A traced graph to the bytes of an ONNX file.
+// Compiles a traced graph to the bytes of an ONNX file.
 
 import type { Graph } from './graph.ts'
 import { lower } from './lower.ts'

@@ -1,4 +1,4 @@
-// A traced network: our own ops with their shapes, before it is lowered to ONNX.
+// A traced network: Limpid's ops with their shapes, before lowering to ONNX.
 
 import type { DType, TensorData } from '../core/data.ts'
 import type { Shape } from '../core/dims.ts'
@@ -24,8 +24,8 @@ export type GraphNode = { [K in Op]: NodeOf<K> }[Op]
 
 export interface Graph {
   readonly inputs: readonly Value[]
-  /** Results by the name they get in the ONNX file. */
+  /** Results with their names in the ONNX file. */
   readonly outputs: readonly { readonly name: string; readonly value: Value }[]
-  /** In an order in which every node comes after those it needs. */
+  /** In topological order. */
   readonly nodes: readonly GraphNode[]
 }

@@ -1,7 +1,8 @@
-// The hidden channels of a block: the values between the dense convolutions that make a number of channels and those
-// that use it up, with only work on single channels in between (depth-wise convolutions, activations, gates).
-// What happens to one such channel is no concern of the others, so they may be padded; what happens to a row, only of those around it,
-// so they may be computed in bands of rows.
+// Finds the hidden channels of a block: the values between the dense convolutions that
+// produce a number of channels and those that consume them, with only channelwise work
+// in between (depth-wise convolutions, activations, gates).
+// Channels are independent of one another, so they can be padded; rows depend only on
+// nearby rows, so they can be computed in bands.
 
 import type { Op } from '../core/ops.ts'
 import type { Graph, GraphNode, NodeOf, Value } from './graph.ts'
@@ -11,15 +12,15 @@ type Conv = NodeOf<'conv2d'>
 
 export interface HiddenChannels {
   readonly channels: number
-  /** Dense convolutions whose outputs are these channels. */
+  /** Dense convolutions that produce these channels. */
   readonly sources: ReadonlySet<Conv>
-  /** Nodes that work on every channel by itself. */
+  /** Channelwise nodes in between. */
   readonly inner: ReadonlySet<GraphNode>
-  /** Dense convolutions whose input these channels are. */
+  /** Dense convolutions that consume these channels. */
   readonly sinks: ReadonlySet<Conv>
 }
 
-/** Activations with f(0) = 0 and gates: zero channels stay zero. */
+/** Gates and activations with f(0) = 0, which keep zero channels zero. */
 const keepsZero: ReadonlySet<Op> = new Set<Op>([
   'add',
   'sub',
@@ -42,7 +43,7 @@ export function isDense(node: GraphNode | undefined): node is Conv {
   return node?.op === 'conv2d' && node.attrs.groups === 1 && hasConstantWeights(node)
 }
 
-/** One filter for each channel. */
+/** Whether a node is a convolution with one filter per channel. */
 export function isDepthwise(node: GraphNode | undefined): node is Conv {
   if (node?.op !== 'conv2d' || !hasConstantWeights(node)) return false
   const { groups } = node.attrs
@@ -57,18 +58,20 @@ function isChannelwise(node: GraphNode, channels: number): boolean {
   )
 }
 
-/** The hidden channels around every depth-wise convolution, where nothing but dense convolutions bounds them. */
+/**
+ * Finds the hidden channels around every depth-wise convolution that are bounded by dense convolutions only.
+ */
 export function findHiddenChannels(graph: Graph): readonly HiddenChannels[] {
   const index = new GraphIndex(graph)
   const found: HiddenChannels[] = []
-  const seen = new Set<GraphNode>()
+  const visited = new Set<GraphNode>()
   for (const node of graph.nodes) {
-    if (seen.has(node) || !isDepthwise(node)) continue
+    if (visited.has(node) || !isDepthwise(node)) continue
     const hidden = explore(node, index)
-    seen.add(node)
+    visited.add(node)
     if (!hidden) continue
     found.push(hidden)
-    for (const inner of hidden.inner) seen.add(inner)
+    for (const inner of hidden.inner) visited.add(inner)
   }
   return found
 }
@@ -84,7 +87,7 @@ function explore(start: Conv, index: GraphIndex): HiddenChannels | undefined {
     values.add(node.output)
     for (const value of isDepthwise(node) ? node.inputs.slice(0, 1) : node.inputs) values.add(value)
   }
-  // A set grows while it is iterated, and visits what is added.
+  // Iteration over a Set also visits values added meanwhile.
   for (const value of values) {
     const producer = index.producer(value)
     if (!producer || index.isOutput(value)) return undefined

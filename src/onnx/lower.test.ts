@@ -7,7 +7,7 @@ import { toOnnx } from './compile.ts'
 import { lower } from './lower.ts'
 import { trace } from './tracer.ts'
 
-/** What a function of x [1 2 h w] gives for 0, 1, 2, … */
+/** Evaluates a function of x [1 2 h w] at 0, 1, 2, … */
 async function evaluate(forward: (x: Tensor) => Tensor, h: number, w: number) {
   const graph = trace([{ name: 'x', shape: [1, 2, 'h', 'w'] }], ({ x }) => ({ y: forward(x!) }))
   const session = await runtime.InferenceSession.create(toOnnx(graph), { logSeverityLevel: 4 })
@@ -17,20 +17,20 @@ async function evaluate(forward: (x: Tensor) => Tensor, h: number, w: number) {
 }
 
 describe('a graph for any size', () => {
-  test('takes the mean over channels as a product', async () => {
+  test('computes the mean over channels as a product', async () => {
     const { data, dims, ops } = await evaluate((x) => x.mean([1], { keepDim: true }), 2, 3)
     expect(data).toEqual(Float32Array.of(3, 4, 5, 6, 7, 8))
     expect(dims).toEqual([1, 1, 2, 3])
     expect(ops).toContain('MatMul')
   })
 
-  test('reshapes without computing sizes where one is new and the others keep their places', async () => {
+  test('reshapes without computing sizes if only one differs from the input', async () => {
     const { dims, ops } = await evaluate((x) => x.reshape([1, 2, -1]), 2, 3)
     expect(dims).toEqual([1, 2, 6])
     expect(ops).toEqual(['Reshape', 'Identity'])
   })
 
-  test('computes sizes where two named ones change places', async () => {
+  test('computes sizes if two named ones are swapped', async () => {
     const { dims } = await evaluate((x) => x.reshape([2, 'w', 'h', 1]), 2, 3)
     expect(dims).toEqual([2, 3, 2, 1])
   })
@@ -43,27 +43,27 @@ describe('a graph for any size', () => {
 })
 
 describe('names', () => {
-  /** x + weight, with the weight under a key. */
+  /** x + weight, with a key for the weight. */
   function keyed(key: string, output = 'y') {
     const weight = hostTensor(float32Data(Float32Array.of(10), [1]))
     weight.key = key
     return trace([{ name: 'x', shape: [1] }], ({ x }) => ({ [output]: x!.add(weight) }))
   }
 
-  test.each(['x', 'y', 'Add_0', 'Add_1'])('of a weight may be that of another value: %s', async (key) => {
+  test.each(['x', 'y', 'Add_0', 'Add_1'])('of a weight may collide with another value: %s', async (key) => {
     const session = await runtime.InferenceSession.create(toOnnx(keyed(key)), { logSeverityLevel: 4 })
     const { y } = await session.run({ x: new runtime.Tensor(Float32Array.of(1), [1]) })
     expect(y?.data).toEqual(Float32Array.of(11))
   })
 
-  test('of inputs and outputs differ', () => {
+  test('of inputs and outputs must differ', () => {
     expect(() => toOnnx(keyed('weight', 'x'))).toThrow(
-      "graph: expected inputs and outputs of different names, got 'x' twice",
+      "graph: expected distinct names of inputs and outputs, got 'x' twice",
     )
   })
 })
 
-describe('a number that meets a tensor', () => {
+describe('a scalar operand', () => {
   const constants = (dtype: DType, value: number) => {
     const graph = trace([{ name: 'x', shape: [1], dtype }], ({ x }) => ({ y: x!.add(value) }))
     return [...lower(graph, {}).initializers.values()].map(({ dtype, bytes }) => ({
@@ -72,7 +72,7 @@ describe('a number that meets a tensor', () => {
     }))
   }
 
-  test('keeps all of its digits', () => {
+  test('keeps its full precision', () => {
     const bytesOf = (values: Float64Array | BigInt64Array) => [...new Uint8Array(values.buffer)]
     expect(constants('float64', 0.1)).toEqual([{ dtype: 'float64', bytes: bytesOf(Float64Array.of(0.1)) }])
     expect(constants('int32', 16_777_217)).toEqual([

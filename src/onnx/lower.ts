@@ -1,4 +1,4 @@
-// From our ops to ONNX nodes (opset 20): one lowering for each op, with torch's semantics.
+// Lowers each op to ONNX nodes (opset 20) with torch's semantics.
 
 import { type DType, elementCount, float32Data, int64Data, isFloat, type TensorData } from '../core/data.ts'
 import { type Dim, factorsOfDim, type Shape } from '../core/dims.ts'
@@ -9,7 +9,7 @@ import { type Attribute, type OnnxModel, type OnnxNode, onnxDataType } from './w
 
 const opset = 20
 
-/** An operand by its name in the ONNX graph. */
+/** An operand with its name in the ONNX graph. */
 interface Operand {
   readonly name: string
   readonly shape: Shape
@@ -22,32 +22,32 @@ class Emitter {
   readonly nodes: OnnxNode[] = []
   readonly initializers = new Map<string, TensorData>()
   readonly #names = new Map<Value, string>()
-  readonly #small = new Map<string, string>()
+  readonly #sharedConstants = new Map<string, string>()
   readonly #sizes = new Map<string, string>()
   readonly #inputs: readonly Value[]
-  readonly #taken = new Set<string>()
+  readonly #usedNames = new Set<string>()
   #count = 0
 
   constructor({ inputs, outputs }: Graph) {
     this.#inputs = inputs
-    for (const { name } of [...inputs, ...outputs]) this.#take(name ?? 'input')
+    for (const { name } of [...inputs, ...outputs]) this.#reserve(name ?? 'input')
     for (const value of inputs) this.#names.set(value, value.name ?? 'input')
   }
 
-  #take(name: string): void {
-    if (this.#taken.has(name))
+  #reserve(name: string): void {
+    if (this.#usedNames.has(name))
       throw new RestoreError(
         'trace',
-        `graph: expected inputs and outputs of different names, got '${name}' twice`,
+        `graph: expected distinct names of inputs and outputs, got '${name}' twice`,
       )
-    this.#taken.add(name)
+    this.#usedNames.add(name)
   }
 
-  #fresh(stem: string): string {
+  #uniqueName(stem: string): string {
     let name: string
     do name = `${stem}_${this.#count++}`
-    while (this.#taken.has(name))
-    this.#taken.add(name)
+    while (this.#usedNames.has(name))
+    this.#usedNames.add(name)
     return name
   }
 
@@ -56,7 +56,7 @@ class Emitter {
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
   ): string {
-    const name = this.#fresh(opType)
+    const name = this.#uniqueName(opType)
     this.nodes.push({ opType, inputs, outputs: [name], attributes })
     return name
   }
@@ -70,10 +70,7 @@ class Emitter {
     let name = this.#names.get(value)
     if (name === undefined) {
       if (!data)
-        throw new RestoreError(
-          'trace',
-          `expected a value that comes before its use, got [${shape.join(' ')}]`,
-        )
+        throw new RestoreError('trace', `expected a value computed before its use, got [${shape.join(' ')}]`)
       name = this.constant(data, value.name)
       this.#names.set(value, name)
     }
@@ -81,18 +78,19 @@ class Emitter {
   }
 
   constant(data: TensorData, name?: string): string {
-    const given = name !== undefined && !this.#taken.has(name) ? name : this.#fresh(name ?? 'constant')
-    this.#taken.add(given)
-    this.initializers.set(given, data)
-    return given
+    const isFree = name !== undefined && !this.#usedNames.has(name)
+    const unique = isFree ? name : this.#uniqueName(name ?? 'constant')
+    this.#usedNames.add(unique)
+    this.initializers.set(unique, data)
+    return unique
   }
 
-  /** A small constant, stored once. */
+  /** Stores a small constant once. */
   #shared(key: string, make: () => TensorData): string {
-    const known = this.#small.get(key)
+    const known = this.#sharedConstants.get(key)
     if (known !== undefined) return known
     const name = this.constant(make())
-    this.#small.set(key, name)
+    this.#sharedConstants.set(key, name)
     return name
   }
 
@@ -100,14 +98,14 @@ class Emitter {
     return this.#shared(`ints ${values}`, () => int64Data(values, [values.length]))
   }
 
-  /** A tensor with one value throughout. */
+  /** A tensor filled with one value. */
   filled(value: number, shape: readonly number[]): string {
     return this.#shared(`filled ${value} ${shape}`, () =>
       float32Data(new Float32Array(elementCount(shape)).fill(value), shape),
     )
   }
 
-  /** A number in the dtype of the tensor it meets. */
+  /** A scalar in the dtype of the tensor that it is combined with. */
   scalar(value: number, dtype: DType): string {
     if (!isFloat(dtype)) {
       const int = this.#shared(`int ${value}`, () => int64Data([value], []))
@@ -120,7 +118,7 @@ class Emitter {
     return dtype === 'float32' ? float : this.emit('Cast', [float], { to: onnxDataType(dtype) })
   }
 
-  /** A shape as an int64 vector, computed at run time where it has named sizes. */
+  /** A shape as an int64 vector, computed at run time if it has named sizes. */
   shape(shape: Shape): string {
     if (shape.every((size) => typeof size === 'number')) return this.ints(shape)
     return this.emit(
@@ -130,7 +128,7 @@ class Emitter {
     )
   }
 
-  /** The target of a Reshape: 0 keeps a size and -1 is what is left, so that most named sizes need no computation. */
+  /** Target shape of a Reshape. 0 keeps a size and -1 infers it, so most named sizes need no computation. */
   reshapeTarget(from: Shape, to: Shape): string {
     const sizes = to.map((size, i) => (typeof size === 'string' && size === from[i] ? 0 : size))
     const named = sizes.filter((size) => typeof size === 'string')
@@ -154,7 +152,7 @@ class Emitter {
   #inputSize(dim: string): string {
     const input = this.#inputs.find(({ shape }) => shape.includes(dim))
     if (!input)
-      throw new RestoreError('trace', `expected the size '${dim}' in the shape of an input, found it in none`)
+      throw new RestoreError('trace', `expected the size '${dim}' in the shape of an input, found none`)
     const axis = this.ints([input.shape.indexOf(dim)])
     return this.emit('Gather', [this.emit('Shape', [this.operand(input).name]), axis], { axis: 0 })
   }
@@ -168,7 +166,7 @@ function at(inputs: readonly Operand[], index: number): Operand {
   return operand
 }
 
-/** An ONNX op with the same inputs and no attributes. */
+/** Lowers to an ONNX op with the same inputs and no attributes. */
 function same(opType: string): Lower {
   return (_, inputs, g) =>
     g.emit(
@@ -179,7 +177,7 @@ function same(opType: string): Lower {
 
 /** Mean over the channels of an image. */
 function channelMean({ name, shape }: Operand, channels: number, g: Emitter): string {
-  // On a CPU a product with a row of 1/c is ten times as fast as ReduceMean over a dimension that is not the last.
+  // On CPU, a product with a row of 1/c is ten times faster than ReduceMean over an inner dimension.
   const row = g.filled(1 / channels, [1, channels])
   const pixels = g.emit('Reshape', [name, g.ints([0, channels, -1])])
   const [b = 1, , h = 1, w = 1] = shape
@@ -254,7 +252,7 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
     const { name, shape } = at(x, 0)
     const [out = 1, into = 1] = at(x, 1).shape
     const isFlat = shape.length === 2
-    // Gemm adds the bias, and an activation that follows, without passes of their own; a Reshape costs nothing.
+    // Gemm fuses the bias and a following activation; a Reshape costs nothing.
     const rows = isFlat ? name : g.emit('Reshape', [name, g.ints([-1, Number(into)])])
     const names = [rows, ...x.slice(1).map((operand) => operand.name)]
     const product = g.emit('Gemm', names, { transB: 1 })
@@ -334,12 +332,12 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
 function lowerNode(node: GraphNode, g: Emitter): string {
   const inputs = node.inputs.map((value) => g.operand(value))
   const lowering = lowerings[node.op] as Lower
-  // A reshape's attribute may hold -1; the shape of its result does not.
+  // A reshape's attribute may contain -1; its output shape does not.
   const attrs = node.op === 'reshape' ? { shape: node.output.shape } : node.attrs
   return lowering(attrs, inputs, g)
 }
 
-/** A graph as an ONNX model; named outputs keep their names. */
+/** Lowers a graph to an ONNX model; outputs keep their names. */
 export function lower(graph: Graph, metadata: Readonly<Record<string, string>>): OnnxModel {
   const g = new Emitter(graph)
   for (const node of graph.nodes) g.bind(node.output, lowerNode(node, g))

@@ -17,7 +17,7 @@ import { removeDeadNodes } from './rewrite.ts'
 import { trace } from './tracer.ts'
 import { writeOnnx } from './write.ts'
 
-/** Weights without a pattern, the same in every run. */
+/** Irregular weights, the same in every run. */
 function weights(...shape: number[]): Tensor {
   const values = Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(12.9898 * (i + 1)))
   return hostTensor(float32Data(values, shape))
@@ -37,7 +37,7 @@ function count(graph: Graph, op: Op): number {
   return graph.nodes.filter((node) => node.op === op).length
 }
 
-/** Largest difference between what two graphs compute, over the largest value. */
+/** Largest difference between the outputs of two graphs, relative to the largest value. */
 async function difference(a: Graph, b: Graph, size: readonly [number, number, number, number]) {
   const expected = await compute(a, size)
   const actual = await compute(b, size)
@@ -46,9 +46,9 @@ async function difference(a: Graph, b: Graph, size: readonly [number, number, nu
   return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - (actual[i] ?? 0))), 0) / largest
 }
 
-const rounding = 2e-6 // float32 sums in another order
+const rounding = 2e-6 // float32 sums in a different order
 
-/** Restormer's feed-forward: 1×1, depth-wise 3×3, gate, 1×1; with biases, so that every constant is exercised. */
+/** Restormer's feed-forward: 1×1, depth-wise 3×3, gate, 1×1; with biases, to exercise every constant. */
 function gatedFeedForward(hidden: number, shape: readonly (number | string)[]): Graph {
   const into = weights(2 * hidden, 8, 1, 1)
   const out = weights(8, hidden, 1, 1)
@@ -73,7 +73,7 @@ describe('slices of channels', () => {
     expect(await difference(graph, sliced, [1, 8, 5, 6])).toBeLessThan(rounding)
   })
 
-  test('stay where the whole is used too', () => {
+  test('stay if the whole is used too', () => {
     const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => {
       const whole = x!.conv2d(weights(8, 8, 1, 1), undefined)
       return { y: whole.slice(1, 0, 4), whole }
@@ -90,7 +90,7 @@ describe('slices of channels', () => {
 })
 
 describe('hidden channels', () => {
-  test('are padded to whole blocks without a change of the result', async () => {
+  test('are padded to whole blocks without changing the result', async () => {
     const graph = pushSlicesThroughConvs(gatedFeedForward(29, [1, 8, 5, 6]))
     const padded = padHiddenChannels(graph)
     const channels = padded.nodes.flatMap((node) => (node.op === 'conv2d' ? [node.output.shape[1]] : []))
@@ -98,12 +98,12 @@ describe('hidden channels', () => {
     expect(await difference(graph, padded, [1, 8, 5, 6])).toBeLessThan(rounding)
   })
 
-  test('are not padded where that would cost more than a quarter', () => {
+  test('are not padded if that would add more than a quarter', () => {
     const graph = pushSlicesThroughConvs(gatedFeedForward(20, [1, 8, 5, 6]))
     expect(padHiddenChannels(graph).nodes).toEqual(graph.nodes)
   })
 
-  test('are not padded where something else than channelwise work sees them', () => {
+  test('are not padded if an op in between is not channelwise', () => {
     const graph = trace([{ name: 'x', shape: [1, 8, 4, 4] }], ({ x }) => {
       const hidden = x!.conv2d(weights(29, 8, 1, 1), undefined)
       const wide = hidden.conv2d(weights(29, 1, 3, 3), undefined, { padding: 1, groups: 29 })
@@ -121,11 +121,11 @@ describe('hidden channels', () => {
     expect(padHiddenChannels(graph).nodes).toEqual(graph.nodes)
   })
 
-  test('are computed in bands of rows where they are wide, to the same result', async () => {
+  test('are computed in bands of rows if they are wide, with the same result', async () => {
     const size = [1, 8, 96, 160] as const
     const graph = pushSlicesThroughConvs(gatedFeedForward(144, size))
     const cut = cutHiddenRows(graph)
-    // 3 bands of 32 rows, each of 2 + 2 + 1 convolutions
+    // 3 bands of 32 rows, each with 2 + 2 + 1 convolutions.
     expect(count(cut, 'conv2d')).toBe(3 * 5)
     expect(
       cut.nodes.filter(({ op }) => op === 'cat').map(({ inputs }) => inputs.map(({ shape }) => shape[2])),
@@ -152,12 +152,12 @@ test('nodes that no output needs are removed', () => {
   expect(removeDeadNodes(graph).nodes.map(({ op }) => op)).toEqual(['abs'])
 })
 
-test('all rewrites together keep a graph for any size correct', async () => {
+test('all rewrites together preserve the result of a graph for any size', async () => {
   const graph = gatedFeedForward(29, ['b', 8, 'h', 'w'])
   expect(await difference(graph, optimize(graph), [2, 8, 7, 9])).toBeLessThan(rounding)
 })
 
-describe('a shuffle of pixels', () => {
+describe('a pixel shuffle', () => {
   const enlarging = (factor: number, size: number, out: number) => {
     const weight = weights(out, 2, size, size)
     const bias = weights(out)
@@ -172,14 +172,14 @@ describe('a shuffle of pixels', () => {
     [2, 5],
     [4, 9],
     [2, 1],
-  ])('by %i moves behind a convolution of %i × %i that leaves few channels', async (factor, size) => {
+  ])('by %i moves after a %i × %i convolution with few output channels', async (factor, size) => {
     const graph = enlarging(factor, size, 2)
     const moved = shuffleAfterConvs(graph)
     expect(moved.nodes.map(({ op }) => op)).toEqual(['conv2d', 'pixelShuffle'])
     expect(await difference(graph, moved, [1, 2 * factor ** 2, 5, 6])).toBeLessThan(rounding)
   })
 
-  test('stays before one that leaves many, shrinks the picture, or is not all that becomes of it', () => {
+  test('stays before a convolution with many output channels, one that shrinks the image, or another use', () => {
     const order = (graph: Graph) => shuffleAfterConvs(graph).nodes.map(({ op }) => op)
     expect(order(enlarging(2, 3, 16))).toEqual(['pixelShuffle', 'conv2d'])
     const shrinking = trace([{ name: 'x', shape: [1, 4, 5, 6] }], ({ x }) => ({

@@ -1,5 +1,5 @@
-// Rewrites of a traced graph into one that ONNX Runtime computes in fewer passes over memory. Each is exact algebra on
-// weights; none changes what is computed beyond rounding.
+// Rewrites a traced graph so that ONNX Runtime needs fewer passes over memory. Every rewrite is exact algebra
+// on weights; results change by rounding only.
 
 import { elementCount, float32Data, viewAs } from '../core/data.ts'
 import { roundUp } from '../core/functional.ts'
@@ -17,7 +17,7 @@ import {
 /** ONNX Runtime's blocked kernels take channels in blocks of 8 (AVX2) or 16 (AVX-512). */
 const channelBlock = 16
 
-/** All rewrites, in the order in which one prepares the next. */
+/** Applies all rewrites, each of which prepares the next. */
 export function optimize(graph: Graph): Graph {
   const cut = pushSlicesThroughConvs(removeDeadNodes(graph))
   return cutHiddenRows(padHiddenChannels(shuffleAfterConvs(cut)))
@@ -28,8 +28,9 @@ function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {
 }
 
 /**
- * conv(x; W, b)[s:e] = conv(x; W[s:e], b[s:e]), and for a depth-wise one conv(x[s:e]; W[s:e], b[s:e]): where all that
- * becomes of a convolution is slices of its channels, the weights are sliced instead and no pixels are copied.
+ * Moves channel slices into the weights of convolutions, so that no pixels are copied:
+ * conv(x; W, b)[s:e] = conv(x; W[s:e], b[s:e]), or conv(x[s:e]; W[s:e], b[s:e]) if
+ * depth-wise. Applies if every use of the convolution is such a slice.
  */
 export function pushSlicesThroughConvs(graph: Graph): Graph {
   const index = new GraphIndex(graph)
@@ -51,12 +52,13 @@ export function pushSlicesThroughConvs(graph: Graph): Graph {
   return isChanged ? pushSlicesThroughConvs(removeDeadNodes(rebuilt)) : graph
 }
 
-/** Channels of a convolution before a shuffle, up to which the zeros among its weights cost less than the pixels moved. */
-const mostShuffled = 32
+/** Output channels of W′ below which the zeros among its weights cost less than shuffling more pixels. */
+const maxShuffledChannels = 32
 
 /**
- * conv(shuffle(x); W) = shuffle(conv(x; W′)): where few channels are left, as at the end of a network that enlarges, they are
- * shuffled rather than the many before. W′ has W for each place in a block of the shuffle, and zeros.
+ * Moves a pixel shuffle after a convolution with few output channels, as at the end of
+ * an upscaling network: conv(shuffle(x); W) = shuffle(conv(x; W′)). W′ holds W once per
+ * position in a shuffle block, padded with zeros.
  */
 export function shuffleAfterConvs(graph: Graph): Graph {
   const index = new GraphIndex(graph)
@@ -70,7 +72,7 @@ export function shuffleAfterConvs(graph: Graph): Graph {
     const [out = 0, , height = 0, width = 0] = weight.data?.shape ?? []
     const { stride, padding } = node.attrs
     const keepsSize = stride === 1 && height === width && height === 2 * padding + 1
-    if (!keepsSize || out * factor ** 2 > mostShuffled) return undefined
+    if (!keepsSize || out * factor ** 2 > maxShuffledChannels) return undefined
     const inputs = [to.of(shuffle.inputs[0] as Value), shuffledWeight(weight, factor)]
     if (bias) inputs.push(repeatConstant(bias, factor ** 2))
     const attrs = { stride: 1, padding: Math.ceil(padding / factor), groups: 1 }
@@ -79,7 +81,7 @@ export function shuffleAfterConvs(graph: Graph): Graph {
   return removeDeadNodes(rebuilt)
 }
 
-/** [o c k k] on shuffled pixels -> [o·f² c·f² k′ k′] before the shuffle: row f·y + i of a picture is row y of channel i. */
+/** W [o c k k] -> W′ [o·f² c·f² k′ k′]: row f·y + i after the shuffle is row y of channel i before it. */
 function shuffledWeight(weight: Value, f: number): Value {
   const [out = 0, into = 0, size = 0] = weight.data?.shape ?? []
   const from = viewAs(weight.data?.bytes ?? new Uint8Array(), Float32Array)
@@ -87,8 +89,8 @@ function shuffledWeight(weight: Value, f: number): Value {
   const side = 2 * reach + 1
   const shape = [out * f * f, into * f * f, side, side]
   const values = new Float32Array(elementCount(shape))
-  /** Where a tap of output row i lies: the row before the shuffle, and the channel. */
-  const place = (i: number, tap: number) => {
+  /** Row and channel, before the shuffle, of a tap of output row i. */
+  const sourceOf = (i: number, tap: number) => {
     const row = i + tap - (size - 1) / 2
     return [Math.floor(row / f) + reach, ((row % f) + f) % f] as const
   }
@@ -98,7 +100,8 @@ function shuffledWeight(weight: Value, f: number): Value {
       const j = Math.floor(at / (size * size)) % f
       const v = Math.floor(at / size) % size
       const u = at % size
-      const [[y, p], [x, q]] = [place(i, v), place(j, u)]
+      const [y, p] = sourceOf(i, v)
+      const [x, q] = sourceOf(j, u)
       for (let c = 0; c < into; c++) {
         const channel = ((o * f + i) * f + j) * shape[1]! + (c * f + p) * f + q
         values[(channel * side + y) * side + x] = from[((o * into + c) * size + v) * size + u]!
@@ -108,7 +111,7 @@ function shuffledWeight(weight: Value, f: number): Value {
   return { ...weight, shape, data: float32Data(values, shape) }
 }
 
-/** Every element of a constant [n] times over. */
+/** Repeats every element of a constant [n]. */
 function repeatConstant(value: Value, times: number): Value {
   const from = viewAs(value.data?.bytes ?? new Uint8Array(), Float32Array)
   const values = Float32Array.from({ length: times * from.length }, (_, i) => from[Math.floor(i / times)]!)
@@ -116,8 +119,8 @@ function repeatConstant(value: Value, times: number): Value {
 }
 
 /**
- * Hidden channels padded to whole blocks: with zero weights the added channels are zero, and zero weights ignore them.
- * Not where it would add more than a quarter of the work.
+ * Pads hidden channels to whole blocks, unless that adds more than a quarter of the work. Zero weights make
+ * the added channels zero, and zero weights ignore them.
  */
 export function padHiddenChannels(graph: Graph): Graph {
   const rows = new Map<GraphNode, number>()
@@ -134,7 +137,7 @@ export function padHiddenChannels(graph: Graph): Graph {
     }
   }
   return rebuild(graph, (node, to) => {
-    if (node.op !== 'conv2d') return inner.has(node) ? again(node, node.inputs.map(to.of), to) : undefined
+    if (node.op !== 'conv2d') return inner.has(node) ? emitWith(node, node.inputs.map(to.of), to) : undefined
     const out = rows.get(node)
     const into = columns.get(node)
     if (out === undefined && into === undefined) return undefined
@@ -147,22 +150,25 @@ export function padHiddenChannels(graph: Graph): Graph {
   })
 }
 
-/** The same op on other inputs. */
-function again(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value {
+/** Emits a node's op with other inputs. */
+function emitWith(node: GraphNode, inputs: readonly Value[], to: Rebuilder): Value {
   return to.emit(node.op, inputs, node.attrs)
 }
 
-/** Hidden maps above this leave the processor's cache and dominate peak memory; those of few channels gain nothing by bands. */
+/**
+ * Hidden maps above this size exceed the processor's cache and dominate peak memory;
+ * maps of few channels gain nothing from bands.
+ */
 const largeMapBytes = 2 ** 23
 const fewChannels = 64
-/** What a band of a hidden map should take, unless it were too short, and compute too many rows twice, or bands too many to open. */
+/** Target size of a band. Short bands compute too many rows twice; many bands are slow to load. */
 const bandBytes = 2 ** 22
-const fewestRows = 16
-const mostBands = 16
+const minBandRows = 16
+const maxBands = 16
 
 /**
- * Wide hidden channels in bands of rows: each band is computed from the rows it needs, used up and forgotten. Hidden maps at full
- * resolution are never whole in memory, and a band is still in the processor's cache when it is used.
+ * Computes wide hidden channels in bands of rows, each from the rows it needs. Full-resolution hidden maps
+ * are never in memory as a whole, and a band is still in the processor's cache when it is used.
  */
 export function cutHiddenRows(graph: Graph): Graph {
   const wide = new Map<GraphNode, HiddenChannels>()
@@ -188,13 +194,13 @@ export function cutHiddenRows(graph: Graph): Graph {
 
 function isWide({ channels, sources, inner }: HiddenChannels, sink: NodeOf<'conv2d'>): boolean {
   const [, , h, w] = sink.inputs[0]?.shape ?? []
-  // Named sizes may be small ones, and a thousand nodes more take long to load.
+  // Named sizes may turn out small, and a thousand extra nodes take long to load.
   if (typeof h !== 'number' || typeof w !== 'number') return false
   const isLarge = channels > fewChannels && 4 * channels * h * w >= largeMapBytes
   return isLarge && [sink, ...sources, ...inner].every((node) => keepsRows(node, h))
 }
 
-/** Whether a row of the output, of a height, is made from the rows around it in the input. */
+/** Whether a node keeps the height and computes each output row from nearby input rows. */
 function keepsRows(node: GraphNode, height: number): boolean {
   if (node.output.shape[2] !== height) return false
   if (node.op !== 'conv2d') return true
@@ -208,13 +214,13 @@ interface Rows {
 }
 
 function bandsOf(channels: number, [height, width]: readonly [number, number]): readonly Rows[] {
-  const most = Math.max(fewestRows, Math.floor(bandBytes / (4 * channels * width)))
-  const count = Math.min(Math.ceil(height / most), mostBands)
+  const bandRows = Math.max(minBandRows, Math.floor(bandBytes / (4 * channels * width)))
+  const count = Math.min(Math.ceil(height / bandRows), maxBands)
   const edge = (i: number) => Math.round((i * height) / count)
   return Array.from({ length: count }, (_, i) => ({ start: edge(i), end: edge(i + 1) }))
 }
 
-/** Computes rows of what hidden channels make from rows of what they are made from, each once. */
+/** Returns a function that computes rows of a value from the rows it depends on, each once. */
 function rowComputer({ sources, inner, sinks }: HiddenChannels, index: GraphIndex, to: Rebuilder) {
   const cut = new Set<GraphNode>([...sources, ...inner, ...sinks])
   const computed = new Map<Value, Map<string, Value>>()
@@ -229,17 +235,17 @@ function rowComputer({ sources, inner, sinks }: HiddenChannels, index: GraphInde
   const computeRows = (value: Value, { start, end }: Rows): Value => {
     const node = index.producer(value)
     if (!node || !cut.has(node)) return to.emit('slice', [to.of(value)], { dim: 2, start, end, step: 1 })
-    if (node.op !== 'conv2d') return again(node, rowsOf(node.inputs, { start, end }), to)
+    if (node.op !== 'conv2d') return emitWith(node, rowsOf(node.inputs, { start, end }), to)
     const [x, ...weights] = node.inputs as [Value, ...Value[]]
     const { padding } = node.attrs
     if (padding === 0) return to.emit('conv2d', [compute(x, { start, end }), ...weights], node.attrs)
-    const seen = {
+    const available = {
       start: Math.max(start - padding, 0),
       end: Math.min(end + padding, x.shape[2] as number),
     }
-    // ONNX Runtime takes the zeros of a padding into the convolution that follows.
-    const sides = [padding, padding, seen.start - start + padding, end + padding - seen.end]
-    const padded = to.emit('pad', [compute(x, seen)], { padding: sides, mode: 'constant', value: 0 })
+    // ONNX Runtime fuses zero padding into the following convolution.
+    const sides = [padding, padding, available.start - start + padding, end + padding - available.end]
+    const padded = to.emit('pad', [compute(x, available)], { padding: sides, mode: 'constant', value: 0 })
     return to.emit('conv2d', [padded, ...weights], { ...node.attrs, padding: 0 })
   }
   const rowsOf = (values: readonly Value[], rows: Rows) => values.map((value) => compute(value, rows))

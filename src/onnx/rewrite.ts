@@ -1,4 +1,5 @@
-// Tools for graph rewrites: who makes and who uses a value, a graph rebuilt node by node, constants cut and padded.
+// Tools for graph rewrites: producers and users of a value, node-by-node rebuilding,
+// slicing and padding of constants.
 
 import { dtypeBytes, elementCount } from '../core/data.ts'
 import { dtypeOf } from '../core/dtypes.ts'
@@ -6,7 +7,7 @@ import type { Op, OpAttrs } from '../core/ops.ts'
 import { shapeOf } from '../core/shapes.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
 
-/** Look-ups in a graph as it is. */
+/** Producers, users and outputs of a graph. */
 export class GraphIndex {
   readonly #producers = new Map<Value, GraphNode>()
   readonly #users = new Map<Value, GraphNode[]>()
@@ -37,14 +38,14 @@ export class GraphIndex {
   }
 }
 
-/** What a rewrite does with a node: new nodes to take its place, made from values of the new graph. */
+/** Emits the nodes that replace a node, from values of the new graph. */
 export interface Rebuilder {
-  /** The new graph's value for one of the old graph. */
+  /** Maps a value of the old graph to the new one. */
   of(value: Value): Value
   emit<K extends Op>(op: K, inputs: readonly Value[], attrs: OpAttrs[K]): Value
 }
 
-/** A copy of the graph in which `visit` replaces nodes; those for which it returns nothing stay. */
+/** Copies a graph; `visit` returns the replacement of a node, or undefined to keep it. */
 export function rebuild(graph: Graph, visit: (node: GraphNode, to: Rebuilder) => Value | undefined): Graph {
   const nodes: GraphNode[] = []
   const replaced = new Map<Value, Value>()
@@ -74,7 +75,7 @@ export function rebuild(graph: Graph, visit: (node: GraphNode, to: Rebuilder) =>
   return { inputs: graph.inputs, outputs, nodes }
 }
 
-/** Nodes on which an output depends. */
+/** Removes nodes on which no output depends. */
 export function removeDeadNodes(graph: Graph): Graph {
   const needed = new Set(graph.outputs.map(({ value }) => value))
   const nodes = graph.nodes.toReversed().filter((node) => {
@@ -85,7 +86,7 @@ export function removeDeadNodes(graph: Graph): Graph {
   return nodes.length === graph.nodes.length ? graph : { ...graph, nodes: nodes.reverse() }
 }
 
-/** Part of a constant along one dimension; without a copy where it is contiguous. */
+/** Slices a constant along one dimension, without a copy if the slice is contiguous. */
 export function sliceConstant(value: Value, dim: number, start: number, end: number): Value {
   const { data, outer, inner, row } = rows(value, dim)
   const length = (end - start) * inner
@@ -95,7 +96,7 @@ export function sliceConstant(value: Value, dim: number, start: number, end: num
   return constantLike(value, resized(data.shape, dim, end - start), bytes, `[${start}:${end}]`)
 }
 
-/** A constant with zeros after its end along one dimension. */
+/** Pads a constant with zeros at the end of one dimension. */
 export function padConstant(value: Value, dim: number, size: number): Value {
   const { data, outer, inner, row } = rows(value, dim)
   const bytes = new Uint8Array(outer * size * inner)
@@ -105,7 +106,7 @@ export function padConstant(value: Value, dim: number, size: number): Value {
 
 function rows(value: Value, dim: number) {
   const { data } = value
-  if (!data) throw new TypeError('expected a constant') // callers have asked isDense or isDepthwise
+  if (!data) throw new TypeError('expected a constant') // isDense or isDepthwise guarantees it
   const inner = elementCount(data.shape.slice(dim + 1)) * dtypeBytes[data.dtype]
   return { data, outer: elementCount(data.shape.slice(0, dim)), inner, row: inner * (data.shape[dim] ?? 1) }
 }

@@ -1,4 +1,4 @@
-// Records what a network does to its inputs: a backend whose tensors are values of a graph.
+// A backend that records a network's ops: its tensors are values of a graph.
 
 import type { DType } from '../core/data.ts'
 import { productOfDims, type Shape } from '../core/dims.ts'
@@ -10,7 +10,7 @@ import type { Graph, GraphNode, Value } from './graph.ts'
 
 export interface TraceInput {
   readonly name: string
-  /** Named dimensions ('h') make a graph for any size. */
+  /** Named dimensions ('h') produce a graph for any size. */
   readonly shape: Shape
   readonly dtype?: DType
 }
@@ -40,11 +40,11 @@ class Tracer implements Backend {
   read(value: unknown): never {
     const { shape } = value as Value
     return fail(
-      `expected a tensor with values, got a traced one [${shape.join(' ')}]; a network may not look at values`,
+      `expected a tensor with values, got a traced one [${shape.join(' ')}]; a network cannot depend on values`,
     )
   }
 
-  /** Weights met on the way become constants, one for each tensor, named by their checkpoint key. */
+  /** Value of a tensor; each weight becomes one constant, named by its checkpoint key. */
   valueOf(tensor: Tensor): Value {
     if (tensor.backend === this) return tensor.value as Value
     const known = this.#constants.get(tensor)

@@ -6,7 +6,7 @@ import { type OnnxModel, writeOnnx } from './write.ts'
 const value = (name: string, shape: readonly (number | string)[]) =>
   ({ name, dtype: 'float32', shape }) as const
 
-/** y = slice(x · w) from `start` on. */
+/** y = (x · w)[start:]. */
 function model(start: number): OnnxModel {
   return {
     opset: 20,
@@ -28,7 +28,7 @@ function model(start: number): OnnxModel {
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 describe('an ONNX file', () => {
-  test('is the bytes that onnx.proto asks for', () => {
+  test('has the bytes that onnx.proto specifies', () => {
     const relu = { opType: 'Relu', inputs: ['x'], outputs: ['y'], attributes: { k: 300, f: { float: 1 } } }
     const file = writeOnnx({
       opset: 20,
@@ -50,19 +50,19 @@ describe('an ONNX file', () => {
     expect(y?.data).toEqual(Float32Array.of(20, 300))
   })
 
-  test('refuses a constant whose bytes do not fit its shape', () => {
+  test('rejects a constant whose bytes do not match its shape', () => {
     const broken = new Map([['w', { dtype: 'float32', shape: [3], bytes: new Uint8Array(8) } as const]])
     expect(() => writeOnnx({ ...model(0), initializers: broken })).toThrow(/constant w: expected 3 values/)
   })
 
-  test('refuses an attribute that is no whole number where one is meant', () => {
+  test('rejects a fractional or non-finite integer attribute', () => {
     for (const axis of [1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       const node = { opType: 'Gather', inputs: ['x', 'w'], outputs: ['y'], attributes: { axis } }
-      expect(() => writeOnnx({ ...model(0), nodes: [node] })).toThrow(`expected a whole number, got ${axis}`)
+      expect(() => writeOnnx({ ...model(0), nodes: [node] })).toThrow(`expected an integer, got ${axis}`)
     }
   })
 
-  test('refuses to grow beyond what protobuf holds', () => {
+  test('rejects a model beyond the size limit of protobuf', () => {
     const large = float32Data(new Float32Array(2 ** 28), [2 ** 28])
     const initializers = new Map([
       ['a', large],

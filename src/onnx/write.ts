@@ -1,10 +1,11 @@
-// ONNX files: the few protobuf messages of onnx.proto (IR version 9) that a network needs, written by hand.
+// Writes ONNX files: a minimal encoder for the protobuf messages of onnx.proto (IR
+// version 9) that a network needs.
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
 import type { Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 
-/** A whole number, a list of them, text, or a float. */
+/** An integer, a list of integers, a string or a float. */
 export type Attribute = number | readonly number[] | string | { readonly float: number }
 
 export interface OnnxNode {
@@ -48,14 +49,14 @@ const dataTypes: Readonly<Record<DType, number>> = {
   float8_e5m2: 19,
 }
 
-/** TensorProto.DataType of a dtype, as the attribute of Cast wants it. */
+/** TensorProto.DataType of a dtype, for the `to` attribute of Cast. */
 export function onnxDataType(dtype: DType): number {
   return dataTypes[dtype]
 }
 
 const utf8 = new TextEncoder()
 
-/** Codes of a text that is ASCII alone. */
+/** Character codes of a text, or undefined if it is not ASCII. */
 function asciiOf(text: string): number[] | undefined {
   const codes = new Array<number>(text.length)
   for (let i = 0; i < text.length; i++) {
@@ -66,14 +67,17 @@ function asciiOf(text: string): number[] | undefined {
   return codes
 }
 
-/** A protobuf message under construction: small fields byte by byte, large bytes by reference until the end. */
+/**
+ * A protobuf message under construction. Small fields are copied; large byte arrays are
+ * kept by reference until `finish`.
+ */
 class Message {
   readonly #parts: (number[] | Uint8Array)[] = []
-  /** The last part while small fields are put into it. */
+  /** The last part, while small fields can be appended to it. */
   #open: number[] | undefined
   length = 0
 
-  #put(bytes: ArrayLike<number>): void {
+  #append(bytes: ArrayLike<number>): void {
     if (!this.#open) {
       this.#open = []
       this.#parts.push(this.#open)
@@ -82,7 +86,7 @@ class Message {
     this.length += bytes.length
   }
 
-  #refer(parts: readonly (number[] | Uint8Array)[], length: number): void {
+  #appendParts(parts: readonly (number[] | Uint8Array)[], length: number): void {
     for (const part of parts) this.#parts.push(part)
     this.#open = undefined
     this.length += length
@@ -90,18 +94,18 @@ class Message {
 
   #varint(value: number): void {
     if (!Number.isSafeInteger(value))
-      throw new RestoreError('trace', `ONNX: expected a whole number, got ${value}`)
+      throw new RestoreError('trace', `ONNX: expected an integer, got ${value}`)
     const bytes: number[] = []
     let rest = value
     if (value < 0) {
-      // Ten bytes, as of 64 bits.
+      // Negative numbers are encoded as 64 bits, in ten bytes.
       let bits = BigInt.asUintN(64, BigInt(value))
       for (; bits > 127n; bits >>= 7n) bytes.push(Number(bits & 127n) | 128)
       rest = Number(bits)
     }
     for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
     bytes.push(rest)
-    this.#put(bytes)
+    this.#append(bytes)
   }
 
   int(field: number, value: number): this {
@@ -112,30 +116,30 @@ class Message {
 
   float(field: number, value: number): this {
     this.#varint(field * 8 + 5)
-    this.#put(new Uint8Array(Float32Array.of(value).buffer))
+    this.#append(new Uint8Array(Float32Array.of(value).buffer))
     return this
   }
 
   bytes(field: number, value: Uint8Array): this {
     this.#varint(field * 8 + 2)
     this.#varint(value.length)
-    this.#refer([value], value.length)
+    this.#appendParts([value], value.length)
     return this
   }
 
   text(field: number, value: string): this {
-    // A graph has thousands of short names: the encoder takes ten times as long as their codes.
+    // A graph has thousands of short names, for which TextEncoder is ten times slower than reading codes.
     const bytes = asciiOf(value) ?? utf8.encode(value)
     this.#varint(field * 8 + 2)
     this.#varint(bytes.length)
-    this.#put(bytes)
+    this.#append(bytes)
     return this
   }
 
   message(field: number, value: Message): this {
     this.#varint(field * 8 + 2)
     this.#varint(value.length)
-    this.#refer(value.#parts, value.length)
+    this.#appendParts(value.#parts, value.length)
     return this
   }
 
@@ -189,10 +193,10 @@ function valueMessage({ name, dtype, shape }: OnnxValue): Message {
   return new Message().text(1, name).message(2, new Message().message(1, tensor))
 }
 
-/** protobuf's own limit. */
+/** Size limit of a protobuf message. */
 const maxBytes = 2 ** 31 - 1
 
-/** The bytes of an .onnx file; weights are inside. */
+/** Encodes an .onnx file with its weights inside. */
 export function writeOnnx(model: OnnxModel): Uint8Array {
   const graph = new Message().text(2, 'limpid')
   for (const node of model.nodes) graph.message(1, nodeMessage(node))

@@ -26,7 +26,7 @@ function trainable(...values: number[]): Tensor {
 const alive = () => loadAddon().liveTensors().count
 
 describe.skipIf(libtorchMissing !== undefined)('libtorch tensors', () => {
-  test('keep bytes, shape and dtype of every dtype there and back', () => {
+  test('round-trip bytes, shape and dtype for every dtype', () => {
     for (const dtype of Object.keys(dtypeBytes) as DType[]) {
       const bytes = Uint8Array.from({ length: 3 * dtypeBytes[dtype] }, (_, i) =>
         dtype === 'bool' ? i % 2 : i,
@@ -40,14 +40,14 @@ describe.skipIf(libtorchMissing !== undefined)('libtorch tensors', () => {
     }
   })
 
-  test('keep nothing of the memory they were copied from', () => {
+  test('do not share the memory they were copied from', () => {
     const values = Float32Array.of(1, 2)
     const x = toTorch(float32Data(values, [2]))
     values.fill(9)
     expect(valuesOf(x)).toEqual([1, 2])
   })
 
-  test('are read contiguously whatever their strides', () => {
+  test('are read contiguously, whatever their strides', () => {
     const x = toTorch(float32Data(Float32Array.of(0, 1, 2, 3, 4, 5), [2, 3]))
     expect(valuesOf(x.transpose(0, 1))).toEqual([0, 3, 1, 4, 2, 5])
     expect(valuesOf(x.slice(1, 1, 2))).toEqual([1, 4])
@@ -61,14 +61,14 @@ describe.skipIf(libtorchMissing !== undefined)('libtorch tensors', () => {
     )
   })
 
-  test('report what libtorch refuses with op and shapes, without its backtrace', () => {
+  test('report libtorch errors with op and shapes, without the backtrace', () => {
     const x = floats(1, 2)
     const failing = () => x.gather(0, floats(0))
-    expect(failing).toThrow(/^gather: libtorch refused inputs \[2\], \[1\]: .*int64/)
+    expect(failing).toThrow(/^gather: libtorch rejected inputs \[2\], \[1\]: .*int64/)
     expect(failing).not.toThrow(/frame #|Exception raised from/)
   })
 
-  test('give a scalar as a number from any float dtype', () => {
+  test('convert to a number from any float dtype', () => {
     expect(scalar(floats(1, 2).mean())).toBe(1.5)
     expect(scalar(floats(0.1).cast('float64').sum())).toBe(Math.fround(0.1))
     expect(scalar(floats(0.5).cast('bfloat16').sum())).toBe(0.5)
@@ -76,7 +76,7 @@ describe.skipIf(libtorchMissing !== undefined)('libtorch tensors', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('scope', () => {
-  test('frees what was made inside and keeps what it returns', () => {
+  test('frees tensors created inside and keeps those it returns', () => {
     const x = floats(1, 2, 3)
     const before = alive()
     const y = scope(() => x.mul(2).add(1).exp().log())
@@ -86,7 +86,7 @@ describe.skipIf(libtorchMissing !== undefined)('scope', () => {
     })
   })
 
-  test('nests: what an inner scope returns belongs to the outer one', () => {
+  test('nests: the result of an inner scope belongs to the outer one', () => {
     const x = floats(1, 2, 3)
     const before = alive()
     scope(() => {
@@ -110,7 +110,7 @@ describe.skipIf(libtorchMissing !== undefined)('scope', () => {
     expect(alive()).toBe(before)
   })
 
-  test('does not free a tensor that an op gives back unchanged', () => {
+  test('does not free a tensor that an op returns unchanged', () => {
     const x = floats(1, 2)
     scope(() => {
       x.cast('float32')
@@ -120,7 +120,7 @@ describe.skipIf(libtorchMissing !== undefined)('scope', () => {
     expect(valuesOf(x)).toEqual([1, 2])
   })
 
-  test('makes a freed tensor an error, not a crash', () => {
+  test('using a freed tensor is an error, not a crash', () => {
     let leaked: Tensor | undefined
     scope(() => {
       leaked = floats(1)
@@ -131,7 +131,7 @@ describe.skipIf(libtorchMissing !== undefined)('scope', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
-  test('of parts are those of slices', () => {
+  test('of chunks equal those of slices', () => {
     const gradientOf = (cut: (x: Tensor) => readonly Tensor[]) => {
       const x = trainable(1, 2, 3, 4, 5, 6)
       const [a, b, c] = cut(x.reshape([2, 3])) as [Tensor, Tensor, Tensor]
@@ -139,7 +139,7 @@ describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
       return valuesOf(grad(x))
     }
     const slices = gradientOf((x) => [0, 1, 2].map((i) => x.slice(1, i, i + 1)))
-    // Of a²b + 3ac.
+    // Gradient of a²b + 3ac.
     expect(slices).toEqual([13, 1, 3, 58, 16, 12])
     expect(gradientOf((x) => x.chunk(3, -1))).toEqual(slices)
     expect(() => trainable(1, 2, 3, 4).chunk(3, 0)).toThrow('chunk: expected dimension 0 divisible by 3')
@@ -163,7 +163,7 @@ describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
     expect(valuesOf(grad(x))[1]).toBeCloseTo(Math.E ** 2, 4)
   })
 
-  test('are not recorded within noGrad, which ends with its body', () => {
+  test('are not recorded within noGrad, and recorded again after it', () => {
     const x = trainable(1, 2)
     const y = noGrad(() => x.mul(2).sum())
     expect(() => backward(y)).toThrow()
@@ -183,7 +183,7 @@ describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
     expect(valuesOf(grad(x)).every(Number.isFinite)).toBe(true)
   })
 
-  test('are recorded for parameters but not for buffers of a module that moves to libtorch', () => {
+  test('are recorded for parameters but not for buffers of a module moved to libtorch', () => {
     const init = randomInit(() => 0.75)
     const module = { conv: new Conv2d(init, 1, 1, { kernel: 1, bias: false }), mean: init.buffer([1], 2) }
     moveToTorch(module)
@@ -196,7 +196,7 @@ describe.skipIf(libtorchMissing !== undefined)('gradients', () => {
 })
 
 test.skipIf(libtorchMissing !== undefined)(
-  'autocast computes products in half precision and leaves weights alone',
+  'autocast computes products in half precision and keeps weights in float32',
   () => {
     const weight = toTorch(float32Data(Float32Array.of(1, 2, 3, 4), [2, 2]))
     const product = autocast('cpu', 'bfloat16', () => weight.matmul(weight))

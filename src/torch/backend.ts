@@ -1,4 +1,4 @@
-// The eager backend: tensors live in libtorch, ops run at once, autograd records.
+// The eager backend: tensors live in libtorch, ops run immediately, and autograd records them.
 
 import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
@@ -11,7 +11,7 @@ import { type Backend, Tensor } from '../core/tensor.ts'
 import { mapTensors } from '../nn/module.ts'
 import { call, split } from './ops.ts'
 
-/** 'cpu', or 'cuda:0'. */
+/** 'cpu', or a CUDA device such as 'cuda:0'. */
 export type Device = 'cpu' | `cuda:${number}`
 
 class TorchBackend implements Backend {
@@ -21,12 +21,12 @@ class TorchBackend implements Backend {
     const handles: Handle[] = []
     for (const tensor of inputs)
       handles.push(
-        tensor.backend !== this && isConstant(tensor) ? placeBeside(inputs, tensor) : handleOf(tensor, op),
+        tensor.backend !== this && isConstant(tensor) ? copyBeside(inputs, tensor) : handleOf(tensor, op),
       )
     try {
       return new Tensor(this, call[op](attrs, handles), shape)
     } catch (error) {
-      throw refused(op, inputs, error)
+      throw libtorchError(op, inputs, error)
     }
   }
 
@@ -35,7 +35,7 @@ class TorchBackend implements Backend {
     try {
       return split(handleOf(tensor, 'chunk'), length, dim).map((handle) => new Tensor(this, handle, shape))
     } catch (error) {
-      throw refused('chunk', [tensor], error)
+      throw libtorchError('chunk', [tensor], error)
     }
   }
 
@@ -56,21 +56,21 @@ class TorchBackend implements Backend {
 const torchBackend = new TorchBackend()
 
 /** Copies a constant to the device of the other inputs. */
-function placeBeside(inputs: readonly Tensor[], constant: Tensor): Handle {
+function copyBeside(inputs: readonly Tensor[], constant: Tensor): Handle {
   const other = inputs.find((tensor) => tensor.backend === torchBackend)
   const device = other ? (addon().device(handleOf(other)) as Device) : 'cpu'
   return handleOf(toTorch(constant, device))
 }
 
-/** libtorch's refusal with the op and the shapes it was about. */
-function refused(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {
+/** Wraps an error of libtorch with the op and its input shapes. */
+function libtorchError(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {
   const shapes = inputs.map((tensor) => formatShape(tensor.shape)).join(', ')
   const reason = messageOf(error)
   const code = /out of memory|can't allocate memory/.test(reason) ? 'environment' : 'shape'
-  return new RestoreError(code, `${op}: libtorch refused inputs ${shapes}: ${reason}`, { cause: error })
+  return new RestoreError(code, `${op}: libtorch rejected inputs ${shapes}: ${reason}`, { cause: error })
 }
 
-/** Refuses a device that is not there, which libtorch would tell in a page of text. */
+/** Throws a short error if a device does not exist; libtorch's own is a page long. */
 export function checkDevice(device: Device): void {
   const index = /^cuda:(\d+)$/.exec(device)?.[1]
   if (index === undefined) return
@@ -79,11 +79,11 @@ export function checkDevice(device: Device): void {
   const found = devices.map(({ name }, i) => `cuda:${i} (${name})`).join(', ') || 'none'
   throw new RestoreError(
     'environment',
-    `device: expected a CUDA device ${device}, found ${found}; \`limpid doctor\` tells why`,
+    `device: expected a CUDA device ${device}, found ${found}; run \`limpid doctor\``,
   )
 }
 
-/** libtorch's tensor behind an eager Tensor. */
+/** The libtorch handle of an eager Tensor. */
 export function handleOf(tensor: Tensor, op = 'handleOf'): Handle {
   if (tensor.backend === torchBackend) return tensor.value as Handle
   throw new RestoreError(
@@ -92,7 +92,7 @@ export function handleOf(tensor: Tensor, op = 'handleOf'): Handle {
   )
 }
 
-/** An eager Tensor around libtorch's. */
+/** Wraps a libtorch handle in an eager Tensor. */
 export function fromHandle(handle: Handle): Tensor {
   return new Tensor(torchBackend, handle, addon().shape(handle))
 }
@@ -107,7 +107,7 @@ export function toTorch(source: Tensor | TensorData, device: Device = 'cpu'): Te
   )
 }
 
-/** Where a tensor is. */
+/** Device of a tensor. */
 export function deviceOf(tensor: Tensor): Device {
   return addon().device(handleOf(tensor)) as Device
 }
@@ -123,14 +123,15 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
 }
 
 /**
- * Frees at its end every libtorch tensor that was made inside, but those in the result: a tensor, or one in an array or
- * object. Scopes nest. What outlives a step, such as an optimizer, is made outside.
+ * Runs `body` and frees every libtorch tensor created in it, except those in its result: a tensor, or tensors
+ * in an array or object. Scopes nest. Create anything that outlives a step, such as an optimizer, outside.
+ * @throws RestoreError if `body` is async.
  */
 export function scope<T>(body: () => T): T {
   addon().scopeBegin()
   let kept: readonly Handle[] = []
   try {
-    const result = refusePromise('scope', body())
+    const result = rejectPromise('scope', body())
     kept = handlesIn(result)
     return result
   } finally {
@@ -144,30 +145,32 @@ function handlesIn(result: unknown): readonly Handle[] {
   return Object.values(result).flatMap(handlesIn)
 }
 
-/** What holds for the time of a call would not hold while a promise is waited for. */
-function refusePromise<T>(name: string, result: T): T {
+/** Throws for async functions: a scope or mode would end before the promise settles. */
+function rejectPromise<T>(name: string, result: T): T {
   if (!(result instanceof Promise)) return result
   throw new RestoreError(
     'usage',
-    `${name}: expected a function that is done when it returns, got an async one; await outside of it`,
+    `${name}: expected a synchronous function, got an async one; await outside of it`,
   )
 }
 
-/** Runs without recording gradients. */
+/** Runs `body` without recording gradients. */
 export function noGrad<T>(body: () => T): T {
   const before = addon().setGradEnabled(false)
   try {
-    return refusePromise('noGrad', body())
+    return rejectPromise('noGrad', body())
   } finally {
     addon().setGradEnabled(before)
   }
 }
 
-/** Runs convolutions and products in half precision where libtorch deems it safe; weights stay float32. */
+/**
+ * Runs convolutions and products in half precision where libtorch considers it safe; weights stay float32.
+ */
 export function autocast<T>(deviceType: 'cpu' | 'cuda', dtype: 'bfloat16' | 'float16', body: () => T): T {
   const before = addon().setAutocast(deviceType, dtype)
   try {
-    return refusePromise('autocast', body())
+    return rejectPromise('autocast', body())
   } finally {
     addon().setAutocast(deviceType, before)
     addon().clearAutocastCache()
@@ -179,17 +182,17 @@ export function backward(loss: Tensor): void {
   try {
     addon().backward(handleOf(loss, 'backward'))
   } catch (error) {
-    throw refused('backward', [loss], error)
+    throw libtorchError('backward', [loss], error)
   }
 }
 
-/** The gradient accumulated in a trainable tensor. */
+/** Gradient accumulated in a trainable tensor. */
 export function grad(tensor: Tensor): Tensor | undefined {
   const handle = addon().grad(handleOf(tensor, 'grad'))
   return handle ? fromHandle(handle) : undefined
 }
 
-/** The value of a one-element float tensor. */
+/** Value of a one-element float tensor. */
 export function scalar(tensor: Tensor): number {
   return item(handleOf(tensor, 'scalar'))
 }

@@ -1,4 +1,4 @@
-// Processes that train one network together: which of them this is, and what they exchange.
+// A group of processes that train one network together, and their collective operations.
 
 import { loadAddon as addon } from '../../native/load.ts'
 import { elementCount, float32Data, viewAs } from '../core/data.ts'
@@ -8,46 +8,55 @@ import { deviceOf, fromHandle, grad, handleOf, noGrad, scope, toTorch } from './
 import { assign } from './optim.ts'
 
 export interface Group {
-  /** 0 … size − 1; the first writes files and tells how it goes. */
+  /** 0 … size − 1; rank 0 writes files and reports progress. */
   readonly rank: number
   readonly size: number
-  /** The same on this machine alone: each of its processes takes a part of the cores, and a device of its own. */
+  /** Rank among the processes of this machine, which share its cores and have a device each. */
   readonly localRank: number
+  /** Number of processes on this machine. */
   readonly localSize: number
 }
 
-const alone: Group = { rank: 0, size: 1, localRank: 0, localSize: 1 }
-let current = alone
+const singleProcess: Group = { rank: 0, size: 1, localRank: 0, localSize: 1 }
+let current = singleProcess
 
-/** How long processes wait for others to come, and for what others do meanwhile, such as to validate: ten minutes, and a day. */
+/** Timeout for all processes to join: ten minutes. */
 const meetingMs = 600_000
+/** Timeout of an exchange, during which another process may be validating: a day. */
 const waitingMs = 86_400_000
 
-/** The processes that train together; one alone unless `joinGroup` has been called. */
+/** The current group; a single process unless `joinGroup` has been called. */
 export function group(): Group {
   return current
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** The processes that torchrun's variables tell of: RANK and WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE where there are several machines. */
+/**
+ * Reads the group from torchrun's variables: RANK and WORLD_SIZE, and on several
+ * machines LOCAL_RANK and LOCAL_WORLD_SIZE.
+ */
 export function groupOf(env: Variables): Group {
-  if (env.WORLD_SIZE === undefined && env.RANK === undefined) return alone
-  const whole = (name: string, usual?: number) => wholeOf(name, env[name], usual)
-  const size = whole('WORLD_SIZE')
-  const rank = whole('RANK')
+  if (env.WORLD_SIZE === undefined && env.RANK === undefined) return singleProcess
+  const read = (name: string, fallback?: number) => countOf(name, env[name], fallback)
+  const size = read('WORLD_SIZE')
+  const rank = read('RANK')
   if (size < 1 || rank >= size)
-    throw new RestoreError('usage', `RANK: expected 0 to WORLD_SIZE − 1, got ${rank} of ${size}`)
-  return { rank, size, localRank: whole('LOCAL_RANK', rank), localSize: whole('LOCAL_WORLD_SIZE', size) }
+    throw new RestoreError(
+      'usage',
+      `RANK: expected an integer from 0 to WORLD_SIZE − 1, got ${rank} of ${size}`,
+    )
+  return { rank, size, localRank: read('LOCAL_RANK', rank), localSize: read('LOCAL_WORLD_SIZE', size) }
 }
 
-/** Meets the others at MASTER_ADDR and MASTER_PORT. */
-export function joinGroup(joining: Group, env: Variables): void {
-  const { rank, size } = joining
+/** Joins the other processes at MASTER_ADDR and MASTER_PORT. */
+export function joinGroup(joined: Group, env: Variables): void {
+  const { rank, size } = joined
   if (size === 1) return
   const host = env.MASTER_ADDR ?? '127.0.0.1'
-  const port = wholeOf('MASTER_PORT', env.MASTER_PORT, 29_500)
-  // torchrun's own agent listens where it says so, and keeps what processes wrote before it started them again.
+  const port = countOf('MASTER_PORT', env.MASTER_PORT, 29_500)
+  // torchrun's agent may host the store itself; it then keeps keys across restarts,
+  // hence the restart count in the name.
   const listens = rank === 0 && env.TORCHELASTIC_USE_AGENT_STORE !== 'True'
   const name = `limpid/${env.TORCHELASTIC_RESTART_COUNT ?? 0}`
   const options = { name, listens, network: env.GLOO_SOCKET_IFNAME ?? '', meetingMs, waitingMs }
@@ -56,44 +65,44 @@ export function joinGroup(joining: Group, env: Variables): void {
   } catch (cause) {
     throw new RestoreError(
       'environment',
-      `processes: process ${rank} of ${size} could not meet the others at ${host}:${port} (${messageOf(cause)})`,
+      `processes: process ${rank} of ${size} could not reach the others at ${host}:${port} (${messageOf(cause)})`,
       { cause },
     )
   }
-  current = joining
+  current = joined
 }
 
-/** Waits for the others, then leaves them. */
+/** Waits for the other processes, then leaves the group. */
 export function leaveGroup(): void {
   if (current.size === 1) return
   averageNumbers([0])
   addon().leaveGroup()
-  current = alone
+  current = singleProcess
 }
 
-function wholeOf(name: string, text: string | undefined, usual?: number): number {
-  const value = text === undefined ? usual : Number(text)
+function countOf(name: string, text: string | undefined, fallback?: number): number {
+  const value = text === undefined ? fallback : Number(text)
   if (value !== undefined && Number.isInteger(value) && value >= 0) return value
   throw new RestoreError(
     'usage',
-    `${name}: expected a whole number from 0, as torchrun sets it, got ${text ?? 'none'}`,
+    `${name}: expected a non-negative integer, as torchrun sets it, got ${text ?? 'none'}`,
   )
 }
 
-/** What all processes do at the same time; it fails where one of them is gone. */
-function together<T>(exchange: () => T): T {
+/** Runs a collective operation, which fails if another process is gone. */
+function collectively<T>(exchange: () => T): T {
   try {
     return exchange()
   } catch (cause) {
     throw new RestoreError(
       'environment',
-      `processes: process ${current.rank} of ${current.size} lost another (${messageOf(cause)}); what ended that one it tells itself; --resume goes on from the state saved last`,
+      `processes: process ${current.rank} of ${current.size} lost another process (${messageOf(cause)}); see that process's own error; --resume continues from the last saved state`,
       { cause },
     )
   }
 }
 
-/** The mean over all processes of numbers that each has. */
+/** Averages numbers over all processes. */
 export function averageNumbers(values: readonly number[]): readonly number[] {
   if (current.size === 1) return values
   const handle = addon().fromBytes(
@@ -102,15 +111,15 @@ export function averageNumbers(values: readonly number[]): readonly number[] {
     'float64',
     'cpu',
   )
-  together(() => addon().sumAcross(handle))
+  collectively(() => addon().sumAcross(handle))
   const sums = new Float64Array(addon().toBytes(handle).slice().buffer)
   addon().release(handle)
   return Array.from(sums, (sum) => sum / current.size)
 }
 
 /**
- * Makes every gradient the mean of those of all processes, in one piece and through host memory. One that only others have, as of a task
- * that this process had no batch of, counts as zeros.
+ * Averages gradients over all processes, in one exchange through host memory. A gradient that this process
+ * lacks but others have, such as one of a task without a batch here, counts as zeros.
  */
 export function averageGradients(parameters: ReadonlyMap<string, Tensor>): void {
   if (current.size === 1) return
@@ -125,7 +134,7 @@ export function averageGradients(parameters: ReadonlyMap<string, Tensor>): void 
       const [first, ...rest] = gradients.map((gradient) => gradient.reshape([-1]))
       if (!first) return
       const sum = onHost(cat([first, ...rest], 0))
-      together(() => addon().sumAcross(handleOf(sum)))
+      collectively(() => addon().sumAcross(handleOf(sum)))
       const mean = sum.div(current.size)
       let at = 0
       for (const gradient of gradients) {
@@ -143,8 +152,8 @@ function onHost(tensor: Tensor): Tensor {
 }
 
 /**
- * Rows [b …] of all processes, one after the other: [size·b …]. Where each process computes the same loss of all rows and gradients are
- * averaged, as a training does, the gradients are those of one process with all rows.
+ * Concatenates the rows [b …] of all processes: [size·b …]. If each process computes the same loss of all
+ * rows and gradients are averaged, as in training, the gradients equal those of one process with all rows.
  */
 export function gatherRows(rows: Tensor): Tensor {
   const { rank, size } = current
@@ -152,17 +161,18 @@ export function gatherRows(rows: Tensor): Tensor {
   const b = rows.size(0)
   const device = deviceOf(rows)
   const all = noGrad(() => {
-    const collected = fromHandle(together(() => addon().collectAcross(handleOf(onHost(rows)))))
+    const collected = fromHandle(collectively(() => addon().collectAcross(handleOf(onHost(rows)))))
     return device === 'cpu' ? collected : toTorch(collected.read(), device)
   })
-  // Their own rows are a process's only ones with a gradient, which the mean over processes divides; the value is as it came.
+  // Only a process's own rows have a gradient; `size` undoes the later division by the
+  // mean. Values are unchanged.
   const values = all.slice(0, rank * b, (rank + 1) * b)
   const own = values.add(rows.sub(values).mul(size))
   const parts = [all.slice(0, 0, rank * b), own, all.slice(0, (rank + 1) * b, size * b)]
   return cat(parts.filter((part) => part.size(0) > 0) as [Tensor, ...Tensor[]], 0)
 }
 
-/** The same for a whole number a row. */
+/** Concatenates the integers of all processes, one per row. */
 export function gatherNumbers(values: readonly number[]): readonly number[] {
   if (current.size === 1) return values
   const own = toTorch(float32Data(Float32Array.from(values), [values.length]))

@@ -1,11 +1,11 @@
-// Every op on libtorch: one dispatcher call each.
+// Implements every op on libtorch, with one dispatcher call each.
 
 import type { Argument, Handle, Result } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import { fixedShape } from '../core/dims.ts'
 import type { PerOp } from '../core/ops.ts'
 
-/** A function that calls an operator of the dispatcher, looked up once. */
+/** Returns a function that calls a dispatcher operator, which is looked up once. */
 export function operator<R extends Result | undefined = Handle>(
   name: string,
   overload = '',
@@ -54,7 +54,7 @@ const cat = operator('cat')
 const pad = operator('pad')
 const gather = operator('gather')
 
-/** Parts of a length along a dimension. */
+/** Splits a tensor into parts of a length along a dimension. */
 export const split = operator<readonly Handle[]>('split', 'Tensor')
 
 /** Input i of an op whose arity the shape rule has checked. */
@@ -62,10 +62,13 @@ function at(inputs: readonly Handle[], i: number): Handle {
   return inputs[i] as Handle
 }
 
-/** Pixels up to which a product beats oneDNN's 1×1 convolution in training, whose backward reorders them into blocks. */
+/**
+ * Pixels up to which a product is faster in training than oneDNN's 1×1 convolution,
+ * whose backward reorders memory.
+ */
 const productPixels = 128 * 128
 
-/** A 1×1 convolution as a product, on CPU where it will have a gradient. */
+/** Computes a 1×1 convolution as a product if it is on CPU and needs a gradient. */
 function pointwiseForTraining(inputs: readonly Handle[]): Handle | undefined {
   const x = at(inputs, 0)
   const weight = at(inputs, 1)

@@ -50,7 +50,7 @@ function closedForm(
 }
 
 describe.skipIf(libtorchMissing !== undefined)('adamW', () => {
-  test('follows its formulas, weight decay on every parameter', () => {
+  test('follows its formulas, with weight decay on every parameter', () => {
     const module = pair([1, -2, 0.5], [3])
     const weights = toTorch(float32Data(Float32Array.of(1, 4, 0.1), [3]))
     const optimizer = adamW(parameters(module), { weightDecay: 0.1 })
@@ -60,18 +60,18 @@ describe.skipIf(libtorchMissing !== undefined)('adamW', () => {
       backward(a.mul(a).mul(weights).sum().add(b.mul(b).sum()).mul(0.5))
       optimizer.step(0.05)
     }
-    const wanted = [
+    const expected = [
       [1, 1],
       [-2, 4],
       [0.5, 0.1],
     ].map(([x, w]) => closedForm(x!, 20, { rate: 0.05, decay: 0.1, w: Math.fround(w!) }))
     valuesOf(module.a).forEach((value, i) => {
-      expect(value).toBeCloseTo(wanted[i]!, 5)
+      expect(value).toBeCloseTo(expected[i]!, 5)
     })
     expect(valuesOf(module.b)[0]).toBeCloseTo(closedForm(3, 20, { rate: 0.05, decay: 0.1, w: 1 }), 5)
   })
 
-  test('leaves parameters without a gradient alone', () => {
+  test('skips parameters without a gradient', () => {
     const module = pair([1], [3])
     const optimizer = adamW(parameters(module), { weightDecay: 0.5 })
     backward(module.a.sum())
@@ -80,7 +80,7 @@ describe.skipIf(libtorchMissing !== undefined)('adamW', () => {
     expect(valuesOf(module.a)[0]).toBeLessThan(0.96)
   })
 
-  test('zeroGrad forgets gradients', () => {
+  test('zeroGrad clears gradients', () => {
     const module = pair([1], [3])
     const optimizer = adamW(parameters(module))
     backward(module.a.sum())
@@ -91,7 +91,7 @@ describe.skipIf(libtorchMissing !== undefined)('adamW', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('clipGradNorm', () => {
-  test('scales all gradients by one factor so that their joint norm is the maximum', () => {
+  test('scales all gradients by one factor, to a joint norm of the maximum', () => {
     const module = pair([3, 0], [4])
     backward(module.a.mul(module.a).sum().add(module.b.mul(module.b).sum()).mul(0.5))
     expect(scalar(clipGradNorm(parameters(module), 1))).toBeCloseTo(5, 6)
@@ -101,7 +101,7 @@ describe.skipIf(libtorchMissing !== undefined)('clipGradNorm', () => {
     })
   })
 
-  test('leaves gradients below the maximum alone', () => {
+  test('keeps gradients below the maximum', () => {
     const module = pair([3, 0], [4])
     backward(module.a.sum().mul(0.01))
     clipGradNorm(parameters(module), 1)
@@ -109,7 +109,7 @@ describe.skipIf(libtorchMissing !== undefined)('clipGradNorm', () => {
   })
 })
 
-/** Ten steps for the loss x² / 2 from x = 1, at rate 0.1. */
+/** Takes ten steps on the loss x² / 2 from x = 1, at rate 0.1. */
 function descend(optimizerOf: (weights: ReadonlyMap<string, Tensor>) => Optimizer): number {
   const module = pair([1], [0])
   const optimizer = optimizerOf(parameters(module))
@@ -122,7 +122,7 @@ function descend(optimizerOf: (weights: ReadonlyMap<string, Tensor>) => Optimize
 }
 
 describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
-  test('adam takes weight decay into the gradient', () => {
+  test('adam adds weight decay to the gradient', () => {
     let x = 1
     let m = 0
     let v = 0
@@ -146,7 +146,7 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
     expect(descend((weights) => sgd(weights))).toBeCloseTo(0.9 ** 10, 5)
   })
 
-  test('lion moves by the sign of its mixed momentum', () => {
+  test('lion moves by the sign of the interpolated momentum', () => {
     let x = 1
     let m = 0
     for (let t = 0; t < 10; t++) {
@@ -157,7 +157,7 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
     expect(descend((weights) => lion(weights, { weightDecay: 0.5 }))).toBeCloseTo(x, 4)
   })
 
-  test('adamW decays only the parameters it is told to', () => {
+  test('adamW decays only the selected parameters', () => {
     const module = pair([1], [1])
     const optimizer = adamW(parameters(module), { weightDecay: 1, decays: (key) => key === 'a' })
     backward(module.a.sum().mul(0).add(module.b.sum().mul(0)))
@@ -166,7 +166,7 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
     expect([...optimizer.state().keys()].filter((key) => key.endsWith('.step'))).toEqual(['a.step', 'b.step'])
   })
 
-  test('an optimizer whose state is put back goes on as if it had not stopped', () => {
+  test('an optimizer continues from a restored state as if it had not stopped', () => {
     const run = (optimizer: Optimizer, module: Pair, count: number) => {
       for (let step = 0; step < count; step++) {
         optimizer.zeroGrad()
@@ -187,7 +187,7 @@ describe.skipIf(libtorchMissing !== undefined)('the other optimizers', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('clipEachGradNorm', () => {
-  test('scales only the gradients that are too long, each by itself', () => {
+  test('scales each gradient above the maximum separately', () => {
     const module = pair([3, 4], [0.5])
     backward(module.a.mul(module.a).sum().add(module.b.mul(module.b).sum()).mul(0.5))
     expect(scalar(clipEachGradNorm(parameters(module), 1))).toBeCloseTo(Math.hypot(3, 4, 0.5), 5)
@@ -195,7 +195,7 @@ describe.skipIf(libtorchMissing !== undefined)('clipEachGradNorm', () => {
     expect(valuesOf(grad(module.b))).toEqual([0.5])
   })
 
-  test('without any gradient there is nothing to clip, which is an error', () => {
+  test('rejects parameters without any gradient', () => {
     expect(() => clipGradNorm(parameters(pair([1], [1])), 1)).toThrow('depends on no trainable tensor')
   })
 })

@@ -36,17 +36,19 @@ export interface Optimizer {
   /** Updates every parameter that has a gradient. */
   step(learningRate: number): void
   zeroGrad(): void
-  /** What it remembers of each parameter, by names such as `conv.weight.exp_avg`; the tensors themselves, not copies. */
+  /**
+   * State of each parameter, under names such as `conv.weight.exp_avg`; the tensors themselves, not copies.
+   */
   state(): ReadonlyMap<string, Tensor>
 }
 
-/** One parameter with what an optimizer remembers of it, by torch's names. */
+/** A parameter with its optimizer state, under torch's names. */
 interface Slot<Name extends string> {
   readonly handle: Handle
-  readonly memory: Readonly<Record<Name, Handle>>
+  readonly buffers: Readonly<Record<Name, Handle>>
 }
 
-/** Slots of all parameters, and the methods that every optimizer shares. */
+/** Creates the slots of all parameters, and the methods common to all optimizers. */
 function slotsOf<Name extends string>(
   parameters: Parameters,
   names: readonly Name[],
@@ -60,8 +62,8 @@ function slotsOf<Name extends string>(
       const handle = handleOf(parameter)
       const make = (name: Name) =>
         name === 'step' ? zeros([], 'float32', null, addon().device(handle)) : zerosLike(handle)
-      const memory = Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Handle>
-      return { key, handle, memory }
+      const buffers = Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Handle>
+      return { key, handle, buffers }
     }),
   )
   return {
@@ -75,8 +77,8 @@ function slotsOf<Name extends string>(
     },
     state: () =>
       new Map(
-        slots.flatMap(({ key, memory }) =>
-          names.map((name) => [`${key}.${name}`, fromHandle(memory[name])] as const),
+        slots.flatMap(({ key, buffers }) =>
+          names.map((name) => [`${key}.${name}`, fromHandle(buffers[name])] as const),
         ),
       ),
   }
@@ -89,19 +91,21 @@ export interface AdamOptions {
 }
 
 export interface AdamWOptions extends AdamOptions {
-  /** Which parameters weight decay shrinks; all by default. */
+  /** Selects the parameters that weight decay applies to; all by default. */
   readonly decays?: (key: string, parameter: Tensor) => boolean
 }
 
-/** Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), on every parameter unless told. */
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), on every parameter by default.
+ */
 export function adamW(
   parameters: Parameters,
   { decays, weightDecay = 0.01, ...options }: AdamWOptions = {},
 ): Optimizer {
   if (!decays) return adamLike(fusedAdamW, parameters, { weightDecay, ...options })
-  const pick = (wanted: boolean) =>
-    new Map([...parameters].filter(([key, parameter]) => decays(key, parameter) === wanted))
-  return joined([
+  const pick = (isDecayed: boolean) =>
+    new Map([...parameters].filter(([key, parameter]) => decays(key, parameter) === isDecayed))
+  return combined([
     adamLike(fusedAdamW, pick(true), { weightDecay, ...options }),
     adamLike(fusedAdamW, pick(false), { weightDecay: 0, ...options }),
   ])
@@ -124,13 +128,13 @@ function adamLike(
       noGrad(() => {
         const slots = active()
         if (slots.length === 0) return
-        const steps = slots.map(({ memory }) => memory.step)
+        const steps = slots.map(({ buffers }) => buffers.step)
         addInPlace(steps, 1)
         update(
           slots.map(({ handle }) => handle),
           slots.map(({ gradient }) => gradient),
-          slots.map(({ memory }) => memory.exp_avg),
-          slots.map(({ memory }) => memory.exp_avg_sq),
+          slots.map(({ buffers }) => buffers.exp_avg),
+          slots.map(({ buffers }) => buffers.exp_avg_sq),
           [],
           steps,
           learningRate,
@@ -150,7 +154,7 @@ export interface SgdOptions {
   readonly weightDecay?: number
 }
 
-/** Stochastic gradient descent with momentum as torch has it: m ← momentum · m + g, x ← x − rate · m. */
+/** Stochastic gradient descent with momentum as in torch: m ← momentum · m + g, x ← x − rate · m. */
 export function sgd(parameters: Parameters, { momentum = 0, weightDecay = 0 }: SgdOptions = {}): Optimizer {
   const { active, ...rest } = slotsOf(parameters, ['momentum_buffer'])
   return {
@@ -162,14 +166,14 @@ export function sgd(parameters: Parameters, { momentum = 0, weightDecay = 0 }: S
         fusedSgd(
           slots.map(({ handle }) => handle),
           slots.map(({ gradient }) => gradient),
-          momentum === 0 ? [] : slots.map(({ memory }) => memory.momentum_buffer),
+          momentum === 0 ? [] : slots.map(({ buffers }) => buffers.momentum_buffer),
           weightDecay,
           momentum,
           learningRate,
           0,
           false,
           false,
-          // Not torch's first step, which copies the gradient: the buffers are zero at the start, which is the same.
+          // is_first_step would copy the gradient into the buffers; they start at zero, which is equivalent.
           false,
         )
       }),
@@ -181,7 +185,10 @@ export interface LionOptions {
   readonly weightDecay?: number
 }
 
-/** Lion (Chen et al., arXiv:2302.06675): x ← x − rate · (sign(β₁ m + (1 − β₁) g) + decay · x), then m ← β₂ m + (1 − β₂) g. */
+/**
+ * Lion (Chen et al., arXiv:2302.06675): x ← x − rate · (sign(β₁ m + (1 − β₁) g) + decay
+ * · x), then m ← β₂ m + (1 − β₂) g.
+ */
 export function lion(
   parameters: Parameters,
   { betas = [0.9, 0.99], weightDecay = 0 }: LionOptions = {},
@@ -195,7 +202,7 @@ export function lion(
         if (slots.length === 0) return
         const weights = slots.map(({ handle }) => handle)
         const gradients = slots.map(({ gradient }) => gradient)
-        const means = slots.map(({ memory }) => memory.exp_avg)
+        const means = slots.map(({ buffers }) => buffers.exp_avg)
         const update = scaled(means, betas[0])
         addListInPlace(update, gradients, 1 - betas[0])
         signInPlace(update)
@@ -207,8 +214,8 @@ export function lion(
   }
 }
 
-/** Several optimizers as one, each for parameters of its own. */
-function joined(optimizers: readonly Optimizer[]): Optimizer {
+/** Combines optimizers with separate parameters into one. */
+function combined(optimizers: readonly Optimizer[]): Optimizer {
   return {
     step: (learningRate) => {
       for (const optimizer of optimizers) optimizer.step(learningRate)
@@ -220,7 +227,10 @@ function joined(optimizers: readonly Optimizer[]): Optimizer {
   }
 }
 
-/** Scales all gradients so that their joint L2 norm is at most `maximum`; returns the norm before, as a scalar tensor. */
+/**
+ * Scales all gradients so that their joint L2 norm is at most `maximum`; returns the
+ * original norm as a scalar tensor.
+ */
 export function clipGradNorm(parameters: Parameters, maximum: number): Tensor {
   return noGrad(() => {
     const gradients = gradientsOf(parameters)
@@ -230,7 +240,10 @@ export function clipGradNorm(parameters: Parameters, maximum: number): Tensor {
   })
 }
 
-/** Scales each gradient by itself so that its L2 norm is at most `maximum`; returns the joint norm before, as a scalar tensor. */
+/**
+ * Scales each gradient separately so that its L2 norm is at most `maximum`; returns the
+ * original joint norm as a scalar tensor.
+ */
 export function clipEachGradNorm(parameters: Parameters, maximum: number): Tensor {
   return noGrad(() => {
     const gradients = gradientsOf(parameters)
@@ -258,12 +271,14 @@ export function lerpTensors(targets: readonly Tensor[], sources: readonly Tensor
   noGrad(() => lerpInPlace(handles(targets), handles(sources), weight))
 }
 
-/** Overwrites a tensor's values, whatever device the new ones are on: a momentum encoder, a queue, running means. */
+/** Overwrites a tensor's values, from any device, as for a momentum encoder, a queue or running means. */
 export function assign(target: Tensor, source: Tensor): void {
   if (!sameShape(target.shape, source.shape)) {
-    const wanted = formatShape(target.shape)
-    const got = formatShape(source.shape)
-    throw new RestoreError('shape', `assign: expected values for ${wanted}, got ${got}`)
+    const expected = formatShape(target.shape)
+    throw new RestoreError(
+      'shape',
+      `assign: expected values for ${expected}, got ${formatShape(source.shape)}`,
+    )
   }
   noGrad(() => {
     addon().release(copyInto(handleOf(target), handleOf(source)))

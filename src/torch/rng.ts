@@ -1,4 +1,5 @@
-// Random numbers on libtorch, from generators that are passed in and whose state can be saved: there is no global one.
+// Random numbers on libtorch, from explicit generators whose
+// state can be saved; there is no global generator.
 
 import type { Generator } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
@@ -9,7 +10,7 @@ import { operator } from './ops.ts'
 const normal = operator('randn', 'generator')
 const uniform = operator('rand', 'generator')
 
-/** A generator of torch's own streams: the same seed gives the numbers that `torch.manual_seed` gives on that device. */
+/** A generator of torch's streams: a seed produces the same numbers as `torch.manual_seed` on that device. */
 export class RandomGenerator {
   readonly device: Device
   readonly #generator: Generator
@@ -20,7 +21,7 @@ export class RandomGenerator {
     this.#generator = addon().createGenerator(device, BigInt(seed))
   }
 
-  /** Normal with mean 0 and deviation 1. */
+  /** Standard normal. */
   randn(shape: readonly number[]): Tensor {
     return fromHandle(normal(shape, this.#generator, 'float32', null, this.device))
   }
@@ -30,7 +31,7 @@ export class RandomGenerator {
     return fromHandle(uniform(shape, this.#generator, 'float32', null, this.device))
   }
 
-  /** The state, to be saved with a checkpoint. */
+  /** Returns the state, to be saved with a checkpoint. */
   save(): Uint8Array {
     return addon().generatorState(this.#generator)
   }

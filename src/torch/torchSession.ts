@@ -1,10 +1,10 @@
-// Inference on libtorch: the eager network behind the common Session.
+// Inference on libtorch: runs an eager network as a Session.
 
 import type { NamedData, Session } from '../core/session.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { type Device, moveToTorch, noGrad, scope, toTorch } from './backend.ts'
 
-/** Moves the network to a device and runs `forward` there; any input size. */
+/** Moves the network to a device and runs `forward` there, for any input size. */
 export function torchSession(
   network: object,
   forward: (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>,
