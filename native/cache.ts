@@ -1,4 +1,4 @@
-// Where libtorch and the built addon are kept, and what is remembered about them between runs.
+// The cache folder of libtorch and the built addon, and the records of built addons.
 
 import { createHash } from 'node:crypto'
 import {
@@ -15,7 +15,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What `limpid setup` remembers about one built addon, so that loading it starts no other program. */
+/** Record of one built addon, so that loading it needs no other program. */
 export interface BuildRecord {
   readonly addon: string
   readonly sources: string
@@ -25,7 +25,7 @@ export interface BuildRecord {
   readonly libraryStamp: string
 }
 
-/** LIMPID_HOME, or the platform's folder for caches. */
+/** LIMPID_HOME, or the platform's cache folder. */
 export function cacheFolder(): string {
   const { LIMPID_HOME, XDG_CACHE_HOME } = process.env
   if (LIMPID_HOME) return LIMPID_HOME
@@ -33,21 +33,21 @@ export function cacheFolder(): string {
   return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'limpid')
 }
 
-/** The folder of the C++ sources: they stay in the package when the TypeScript is compiled to dist/. */
+/** Folder of the C++ sources; they stay in the package when the TypeScript is compiled to dist/. */
 export function sourceFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)
   return join(folder, 'native', 'src')
 }
 
-/** A hash of all C++ sources in a folder. */
+/** Hashes all C++ sources in a folder. */
 export function hashSources(folder = sourceFolder()): string {
   const hash = createHash('sha256')
   for (const name of readdirSync(folder).sort()) hash.update(name).update(readFileSync(join(folder, name)))
   return hash.digest('hex')
 }
 
-/** Changes when a file is replaced. */
+/** Size and modification time of a file, which change when it is replaced. */
 export function stampOf(file: string): string {
   const { size, mtimeMs } = statSync(file)
   return `${size}-${mtimeMs}`
@@ -55,7 +55,7 @@ export function stampOf(file: string): string {
 
 const recordFile = () => join(cacheFolder(), 'addons.json')
 
-/** All remembered addons, the newest last. */
+/** Reads the records of built addons, newest last. */
 export function readRecords(): readonly BuildRecord[] {
   try {
     const records: unknown = JSON.parse(readFileSync(recordFile(), 'utf8'))
@@ -73,7 +73,7 @@ export function remember(record: BuildRecord): void {
   renameSync(temporary, recordFile())
 }
 
-/** Removes what set-ups that were interrupted left in the cache folder. */
+/** Removes temporary folders of interrupted setups from the cache folder. */
 export function removeLeftovers(): void {
   for (const name of readdirSync(cacheFolder())) {
     const pid = Number(/\.(\d+)\.tmp$/.exec(name)?.[1])

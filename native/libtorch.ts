@@ -1,4 +1,4 @@
-// Finds libtorch on this machine: headers and libraries of a version that the addon can be built against.
+// Finds the headers and libraries of a supported libtorch on this machine.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
@@ -6,15 +6,15 @@ import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder } from './cache.ts'
 
-/** libtorch as the compiler needs it. */
+/** A usable libtorch. */
 export interface LibtorchFound {
   readonly origin: 'LIBTORCH' | 'python' | 'cache' | 'system'
   readonly root: string
-  /** The folder with libtorch_cpu. */
+  /** Folder with libtorch_cpu. */
   readonly lib: string
   readonly version: string
   readonly hasCuda: boolean
-  /** Value of _GLIBCXX_USE_CXX11_ABI that its libraries were compiled with. */
+  /** Value of _GLIBCXX_USE_CXX11_ABI with which its libraries were compiled. */
   readonly cxx11Abi: 0 | 1
 }
 
@@ -34,7 +34,10 @@ const newestMinor = 13
 const supported = `2.${oldestMinor} to 2.${newestMinor}`
 export const librarySuffix = process.platform === 'darwin' ? 'dylib' : 'so'
 
-/** The first usable libtorch: an installed Python package, one installed before, the system's; LIBTORCH, where set, alone. */
+/**
+ * Finds the first usable libtorch: a Python package, one in the cache folder, the
+ * system's. If LIBTORCH is set, only that.
+ */
 export function findLibtorch(): LibtorchSearch {
   const { LIBTORCH } = process.env
   if (LIBTORCH) return { found: requested(LIBTORCH), tried: [] }
@@ -53,7 +56,7 @@ interface Place {
   readonly root?: string
 }
 
-// A folder that was asked for is used or reported, never replaced by another.
+// An explicit folder has no fallback.
 function requested(root: string): LibtorchFound {
   const result = inspect(root, 'LIBTORCH')
   if (typeof result !== 'string') return result
@@ -75,7 +78,7 @@ function* places(): Generator<Place> {
   }
 }
 
-/** Python interpreters to ask, the active environment's first. */
+/** Python interpreters to query, the active environment's first. */
 export function pythons(): string[] {
   const { VIRTUAL_ENV } = process.env
   const candidates = VIRTUAL_ENV ? [join(VIRTUAL_ENV, 'bin', 'python')] : []
@@ -84,7 +87,7 @@ export function pythons(): string[] {
   ]
 }
 
-/** The path of a program, searched as a shell does. */
+/** Path of a program, searched like a shell does. */
 export function findProgram(name: string): string | undefined {
   if (name.includes('/')) return existsSync(name) ? name : undefined
   const folders = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '')
@@ -115,7 +118,7 @@ function installed(): string[] {
     .map((name) => join(cache, name, 'torch'))
 }
 
-/** What is in a folder that should hold libtorch, or why it cannot be used. */
+/** Inspects a libtorch folder; returns the reason if it cannot be used. */
 export function inspect(root: string, origin: LibtorchFound['origin']): LibtorchFound | string {
   if (!existsSync(root)) return 'no such folder'
   if (!existsSync(join(root, 'include', 'ATen', 'core', 'Tensor.h')))
@@ -160,7 +163,7 @@ function versionOf(root: string): string | undefined {
   return undefined
 }
 
-// The mangled name of c10::Error's constructor tells which std::string the libraries were compiled with.
+// The mangled name of c10::Error's constructor reveals the std::string ABI of the libraries.
 function abiOf(lib: string): 0 | 1 | undefined {
   if (process.platform === 'darwin') return 1
   const path = join(lib, 'libc10.so')
@@ -170,7 +173,9 @@ function abiOf(lib: string): 0 | 1 | undefined {
   return symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationESs') ? 0 : undefined
 }
 
-/** CUDA's headers, which libtorch before 2.9 needs to tell how much memory is in use; empty where there are none. */
+/**
+ * Folder of CUDA's headers, which libtorch before 2.9 needs for memory statistics; empty if there is none.
+ */
 export function cudaHeaders(): string[] {
   const { CUDA_HOME } = process.env
   const candidates = [...(CUDA_HOME ? [join(CUDA_HOME, 'include')] : []), '/usr/local/cuda/include']

@@ -1,4 +1,4 @@
-// Loads the addon that `limpid setup` built, and explains what is missing where it cannot.
+// Loads the addon that `limpid setup` built, and diagnoses what is missing.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
@@ -12,7 +12,10 @@ import { findCompiler } from './setup.ts'
 
 let loaded: Addon | undefined
 
-/** The addon for the libtorch that `limpid setup` found last, or for LIBTORCH; loaded once. */
+/**
+ * Loads the addon once: the newest one that `limpid setup` built, or the one for LIBTORCH.
+ * @throws RestoreError with the code `environment` if there is none.
+ */
 export function loadAddon(): Addon {
   loaded ??= load()
   return loaded
@@ -22,11 +25,11 @@ function load(): Addon {
   const { record, fault } = findRecord()
   if (record === undefined) {
     const { LIBTORCH } = process.env
-    const wanted = LIBTORCH ? `an addon built for LIBTORCH=${LIBTORCH}` : 'a built addon'
+    const expected = LIBTORCH ? `an addon built for LIBTORCH=${LIBTORCH}` : 'a built addon'
     const advice = LIBTORCH ? ', or unset LIBTORCH' : ''
     throw new RestoreError(
       'environment',
-      `libtorch addon: expected ${wanted}, but ${fault ?? 'it has not been built'}; run \`limpid setup\`${advice}`,
+      `libtorch addon: expected ${expected}, but ${fault ?? 'it has not been built'}; run \`limpid setup\`${advice}`,
     )
   }
   try {
@@ -43,7 +46,7 @@ function load(): Addon {
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
-// The newest addon that is still good for its libtorch and these sources, or what is wrong with the newest.
+// The newest addon that matches its libtorch and these sources, or the fault of the newest.
 function findRecord(): { record?: BuildRecord; fault?: string } {
   const records = readRecords().toReversed()
   const record = records.find((candidate) => faultOf(candidate) === undefined)
@@ -52,7 +55,7 @@ function findRecord(): { record?: BuildRecord; fault?: string } {
   return newest ? { fault: `${newest.addon}: ${faultOf(newest)}` } : {}
 }
 
-// Why a remembered addon cannot be used any more.
+// Why a built addon can no longer be used.
 function faultOf(record: BuildRecord): string | undefined {
   const { LIBTORCH } = process.env
   if (record.sources !== hashSources()) return 'built from other sources'
@@ -69,11 +72,11 @@ export interface Check {
   readonly check: string
   readonly state: 'ok' | 'missing' | 'wrong'
   readonly detail: string
-  /** What to do; empty where nothing is to be done. */
+  /** What to do; empty if nothing. */
   readonly fix: string
 }
 
-/** What of all that training needs is there, what is missing, and how to mend it. */
+/** Checks everything that training needs: what is found, what is missing and how to fix it. */
 export function diagnose(): readonly Check[] {
   return [checkNode(), checkProcessor(), checkCompiler(), checkPython(), checkLibtorch(), ...checkAddon()]
 }
@@ -93,10 +96,10 @@ function checkNode(): Check {
 }
 
 function checkProcessor(): Check {
-  const wanted = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd', 'bf16']
+  const relevant = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd', 'bf16']
   const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
   const flags = new Set((/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/))
-  const features = wanted.filter((name) => flags.has(name))
+  const features = relevant.filter((name) => flags.has(name))
   const name = cpus()[0]?.model.trim() ?? process.arch
   return ok('processor', [`${name}, ${availableParallelism()} threads`, ...features].join(', '))
 }
@@ -116,7 +119,7 @@ function checkCompiler(): Check {
 function checkPython(): Check {
   const [python] = pythons()
   if (python !== undefined) return ok('Python', `${python} (${firstLine(python, ['--version'])})`)
-  const fix = 'install python3 with pip (only needed where libtorch has to be installed)'
+  const fix = 'install python3 with pip (only needed to install libtorch)'
   return { check: 'Python', state: 'missing', detail: 'neither python3 nor python found', fix }
 }
 
@@ -144,12 +147,12 @@ function checkLibtorch(): Check {
   }
 }
 
-// Loaded in a process of its own: a library that crashes takes no one with it.
+// Runs in a process of its own, in case a library crashes.
 const probe = `
   const addon = require(process.argv[1])
   const cuda = addon.cudaDevices().map(({ name, computeCapability }) => name + ' (' + computeCapability + ')')
-  const joins = 'sumAcross' in addon
-  console.log(JSON.stringify({ version: addon.torchVersion, threads: addon.threads(), cuda, joins }))`
+  const hasGloo = 'sumAcross' in addon
+  console.log(JSON.stringify({ version: addon.torchVersion, threads: addon.threads(), cuda, hasGloo }))`
 
 function checkAddon(): Check[] {
   const fix = 'run `limpid setup`'
@@ -165,21 +168,21 @@ function checkAddon(): Check[] {
     const detail = stderr.split('\n').find((line) => line.includes('Error')) ?? `exit code ${status}`
     return [built, { check: 'addon loads', state: 'wrong', detail, fix }]
   }
-  const { version, threads, cuda, joins } = JSON.parse(stdout) as {
+  const { version, threads, cuda, hasGloo } = JSON.parse(stdout) as {
     version: string
     threads: number
     cuda: string[]
-    joins: boolean
+    hasGloo: boolean
   }
   return [
     built,
     ok('addon loads', `libtorch ${version}, ${threads} threads`),
     ok(
       'processes',
-      joins
-        ? 'several may train together'
-        : 'one trains alone; with Gloo’s headers (Debian: apt install libgloo-dev) `limpid setup` builds for several',
+      hasGloo
+        ? 'several can train together'
+        : 'only one can train; for several, install Gloo’s headers (Debian: apt install libgloo-dev), then run `limpid setup`',
     ),
-    ok('CUDA devices', cuda.length > 0 ? cuda.join(', ') : 'none (training runs on the processor)'),
+    ok('CUDA devices', cuda.length > 0 ? cuda.join(', ') : 'none (training runs on the CPU)'),
   ]
 }

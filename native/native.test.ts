@@ -48,13 +48,13 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(call('add.Tensor', x, x, undefined as never))).toEqual([2, 4])
     })
 
-    it('take one number for a list of fixed size', () => {
+    it('accept one number for a list of fixed size', () => {
       const x = float([1, 2, 3, 4], [1, 1, 2, 2])
       expect(floats(call('avg_pool2d', x, 2))).toEqual([2.5])
       expect(floats(call('avg_pool2d', x, [1, 2]))).toEqual([1.5, 3.5])
     })
 
-    it('take lists of tensors and give results as arrays', () => {
+    it('accept lists of tensors and return several results as an array', () => {
       const x = call('cat', [float([1, 2]), float([3, 4])])
       expect(floats(x)).toEqual([1, 2, 3, 4])
       const [head, tail] = call<Handle[]>('split.Tensor', x, 3)
@@ -66,12 +66,12 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       ])
     })
 
-    it('take null within a list of optional tensors', () => {
+    it('accept null in a list of optional tensors', () => {
       const x = float([1, 2, 3, 4, 5, 6], [2, 3])
       expect(floats(call('index.Tensor', x, [null, long([2, 0])]))).toEqual([3, 1, 6, 4])
     })
 
-    it('take strings, null for None, booleans and names of dtypes, devices and memory formats', () => {
+    it('accept strings, null for None, booleans and names of dtypes, devices and memory formats', () => {
       expect(floats(call('div.Tensor_mode', float([7]), float([2]), 'floor'))).toEqual([3])
       expect(floats(call('div.Tensor_mode', float([7]), float([2]), null))).toEqual([3.5])
       expect(floats(call('sum.dim_IntList', float([1, 2, 3, 4], [2, 2]), [1], true))).toEqual([3, 7])
@@ -82,14 +82,14 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(call<number>('stride.int', nhwc, 1)).toBe(1)
     })
 
-    it('read a whole number as an integer scalar and any other as a float', () => {
+    it('read an integer as an integer scalar and any other number as a float', () => {
       expect(addon.dtype(call('mul.Scalar', long([1, 2]), 2))).toBe('int64')
       expect(addon.dtype(call('mul.Scalar', long([1, 2]), 2.5))).toBe('float32')
       expect(longs(call('full', [1], 2n ** 60n, 'int64'))).toEqual([2 ** 60])
       expect(Object.is(floats(call('mul.Scalar', float([1]), -0))[0], -0)).toBe(true)
     })
 
-    it('take lists of scalars, floats and booleans, and give null for results that were not asked for', () => {
+    it('accept lists of scalars, floats and booleans, and return null for results not requested', () => {
       const [a, b] = call<Handle[]>('_foreach_mul.ScalarList', [float([1]), float([2])], [3, 0.5])
       expect([floats(a!), floats(b!)]).toEqual([[3], [1]])
       const x = float([1, 2], [1, 1, 1, 2])
@@ -102,7 +102,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(grads.map((grad) => grad === null)).toEqual([true, false, true])
     })
 
-    it('give plain values, null for nothing, and an alias for work in place', () => {
+    it('return plain values, and work in place', () => {
       expect(call<number>('_local_scalar_dense', float([2.5]))).toBe(2.5)
       expect(call<boolean>('equal', float([1]), float([1]))).toBe(true)
       const x = float([1])
@@ -110,7 +110,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(x)).toEqual([3])
     })
 
-    it('name the operator, the argument, the type and what came where they do not fit', () => {
+    it('report operator, argument, expected type and value on a mismatch', () => {
       const x = float([1, 1])
       const cases: [() => unknown, string][] = [
         [() => call('add.Tensor', x), "aten::add.Tensor: argument 'other': expected Tensor, got nothing"],
@@ -121,12 +121,12 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
         [() => call('relu', x, x), 'aten::relu: expected at most 1 arguments, got 2'],
         [() => call('nonsense'), "has no operator 'aten::nonsense'"],
         [() => call('zeros', [1], null, null, 'gpu'), "aten::zeros: argument 'device': "],
-        [() => addon.call(-1), 'expected an operator from resolve'],
+        [() => addon.call(-1), 'expected an operator id from resolve'],
       ]
       for (const [run, message] of cases) expect(run).toThrow(message)
     })
 
-    it("throw libtorch's message without its backtrace, and go on working", () => {
+    it("throw libtorch's message without its backtrace, and keep working", () => {
       let message = ''
       try {
         call('mm', float([1, 2], [1, 2]), float([1, 2], [1, 2]))
@@ -140,12 +140,25 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
 
   describe('bytes', () => {
     const sizes: Record<DType, number> = {
-      ...{ float64: 8, float32: 4, float16: 2, bfloat16: 2, float8_e4m3fn: 1, float8_e5m2: 1, bool: 1 },
-      ...{ int64: 8, int32: 4, int16: 2, int8: 1, uint64: 8, uint32: 4, uint16: 2, uint8: 1 },
+      float64: 8,
+      float32: 4,
+      float16: 2,
+      bfloat16: 2,
+      float8_e4m3fn: 1,
+      float8_e5m2: 1,
+      bool: 1,
+      int64: 8,
+      int32: 4,
+      int16: 2,
+      int8: 1,
+      uint64: 8,
+      uint32: 4,
+      uint16: 2,
+      uint8: 1,
     }
     const dtypes = Object.keys(sizes) as DType[]
 
-    it.each(dtypes)('of %s go in and come out unchanged, at any offset, 0-d and empty too', (dtype) => {
+    it.each(dtypes)('of %s round-trip at any offset, also for 0-d and empty shapes', (dtype) => {
       for (const shape of [[2, 3], [], [0, 3]]) {
         const length = shape.reduce((a, b) => a * b, 1) * sizes[dtype]
         const padded = Uint8Array.from({ length: length + 1 }, (_, i) =>
@@ -162,11 +175,11 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       }
     })
 
-    it('of a transposed tensor come out in its own order', () => {
+    it('of a transposed tensor are read in its order', () => {
       expect(floats(call('t', float([1, 2, 3, 4, 5, 6], [2, 3])))).toEqual([1, 4, 2, 5, 3, 6])
     })
 
-    it('are copies on both ways', () => {
+    it('are copied in both directions', () => {
       const values = Float32Array.of(1, 2)
       const tensor = addon.fromBytes(bytesOf(values), [2], 'float32', 'cpu')
       values[0] = 9
@@ -174,7 +187,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(tensor)).toEqual([1, 2])
     })
 
-    it('are refused when their number is not that of the shape', () => {
+    it('are rejected if their number does not match the shape', () => {
       expect(() => addon.fromBytes(new Uint8Array(7), [2], 'float32', 'cpu')).toThrow(
         'expected 8 bytes, got 7',
       )
@@ -183,7 +196,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
   })
 
   describe('lifetime', () => {
-    it('ends with the scope but for what is kept, which passes to the scope around it', () => {
+    it('ends with the scope, except for kept tensors, which pass to the enclosing scope', () => {
       const before = addon.liveTensors()
       addon.scopeBegin()
       const kept = float([1, 2])
@@ -196,7 +209,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(() => call('neg', lost)).toThrow("aten::neg: argument 'self': tensor was freed")
     })
 
-    it('ends at once by release, for this handle and no alias', () => {
+    it('ends with release, for this handle but not for aliases', () => {
       const x = float([1, 2])
       const alias = call('detach', x)
       addon.release(x)
@@ -205,7 +218,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(alias)).toEqual([1, 2])
     })
 
-    it('of a freed handle does not begin again when its slot is used by another tensor', () => {
+    it('of a freed handle does not resume when its slot is reused', () => {
       const old = float([1])
       addon.release(old)
       const young = float([2])
@@ -214,7 +227,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(young)).toEqual([2])
     })
 
-    it('counts a storage once however many handles share it', () => {
+    it('counts a storage once, however many handles share it', () => {
       const { bytes } = addon.liveTensors()
       const x = float([1, 2, 3, 4])
       const views = [call('detach', x), call('narrow', x, 0, 1, 2)]
@@ -223,7 +236,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(addon.liveTensors().bytes).toBe(bytes)
     })
 
-    it('is ended by the garbage collector outside of scopes, for kept tensors too', async () => {
+    it('ends by garbage collection outside of scopes, also for kept tensors', async () => {
       addon.scopeEnd([])
       try {
         await collectGarbage()
@@ -259,7 +272,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(process.memoryUsage().rss - rss).toBeLessThan(100 * 2 ** 20)
     })
 
-    it('refuses to end a scope that was not begun', () => {
+    it('rejects scopeEnd without scopeBegin', () => {
       addon.scopeEnd([])
       try {
         expect(() => addon.scopeEnd([])).toThrow('scopeEnd without scopeBegin')
@@ -278,7 +291,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
     // loss = sum((x w)^2), so dloss/dx = 2 x w^2 and dloss/dw = 2 w x^2
     const lossOf = (x: Handle, w: Handle) => call('sum', call('square', call('mul.Tensor', x, w)))
 
-    it('equal those worked out by hand, and accumulate', () => {
+    it('equal hand-computed ones, and accumulate', () => {
       const x = parameter([1, 2])
       const w = parameter([3, 4])
       expect(addon.grad(x)).toBe(null)
@@ -307,7 +320,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(addon.requiresGrad(call('neg', x))).toBe(true)
     })
 
-    it('come from a worker thread too, several at once, with the loss freed meanwhile', async () => {
+    it('can be computed on worker threads, several at once, with the loss freed meanwhile', async () => {
       const x = parameter([1, 2])
       const w = parameter([3, 4])
       const running = Array.from({ length: 8 }, () => {
@@ -321,14 +334,14 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
       expect(floats(addon.grad(w))).toEqual([48, 256])
     })
 
-    it('reject the promise where there is nothing to differentiate', async () => {
+    it('reject the promise if there is nothing to differentiate', async () => {
       await expect(addon.backwardAsync(float([1]))).rejects.toThrow('does not require grad')
       expect(() => addon.backward(float([1]))).toThrow('does not require grad')
       expect(() => addon.backward(parameter([1, 2]))).toThrow('scalar outputs')
     })
   })
 
-  it('computes in bfloat16 under autocast, and sees changed weights once the cache is cleared', () => {
+  it('computes in bfloat16 under autocast, and uses changed weights once the cache is cleared', () => {
     const x = float([1, 2], [1, 2])
     const w = float([3, 4], [2, 1])
     addon.setRequiresGrad(w, true)
@@ -369,7 +382,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
     expect(() => addon.setThreads(0)).toThrow('at least one')
   })
 
-  it('waits for a device and describes those of CUDA', async () => {
+  it('waits for a device and describes CUDA devices', async () => {
     await expect(addon.synchronize('cpu')).resolves.toBeUndefined()
     addon.cudaEmptyCache()
     const devices = addon.cudaDevices()
@@ -381,7 +394,7 @@ describe.skipIf(libtorchMissing !== undefined)('the libtorch addon', () => {
   })
 
   it.skipIf(libtorchMissing !== undefined || loadAddon().cudaDevices().length === 0)(
-    'moves tensors to CUDA and back, computes and draws there, and counts its memory',
+    'moves tensors to CUDA and back, computes and draws there, and reports its memory',
     async () => {
       const x = addon.fromBytes(bytesOf(Float32Array.of(1, 2, 3, 4)), [2, 2], 'float32', 'cuda:0')
       expect(addon.device(x)).toBe('cuda:0')

@@ -1,4 +1,4 @@
-// Finding, installing and building, on made-up folders and programs: no network, no real libtorch.
+// Finding, installing and building with fake folders and programs: no network, no real libtorch.
 
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,7 +46,7 @@ function fakeLibtorch({
   return root
 }
 
-/** A program on a PATH that has only this folder and the system's. */
+/** Creates a program, on a PATH with only its folder and the system's. */
 function fakeProgram(name: string, script: string): void {
   const path = write(join(folder, 'bin', name), `#!/bin/sh\n${script}\n`)
   chmodSync(path, 0o755)
@@ -63,7 +63,7 @@ const errorOf = (run: () => unknown) => {
 }
 
 describe('finding libtorch', () => {
-  it('takes the folder that LIBTORCH names, with its version and C++ ABI', () => {
+  it('uses the folder in LIBTORCH, with its version and C++ ABI', () => {
     process.env.LIBTORCH = fakeLibtorch({ version: '2.6.0+cpu', symbols: oldAbi })
     const { found } = findLibtorch()
     const expected = { origin: 'LIBTORCH', version: '2.6.0+cpu', hasCuda: false }
@@ -80,7 +80,7 @@ describe('finding libtorch', () => {
     ['a version that is too new', () => fakeLibtorch({ version: '2.14.0' }), 'version 2.14.0 is too new'],
     ['a missing folder', () => join(folder, 'nowhere'), 'no such folder'],
     ['a folder without headers', () => dirname(write(join(folder, 'x', 'y'), '')), 'no headers'],
-  ])('refuses %s in LIBTORCH rather than taking another', (_, make, reason) => {
+  ])('rejects %s in LIBTORCH without a fallback', (_, make, reason) => {
     process.env.LIBTORCH = make()
     const { code, message } = errorOf(findLibtorch)
     expect([code, message]).toEqual(['environment', expect.stringContaining(reason)])
@@ -94,7 +94,7 @@ describe('finding libtorch', () => {
     expect(findLibtorch().found).toMatchObject({ origin: 'python', version: '2.9.1+cpu' })
   })
 
-  it('passes over an unusable Python package, says why, and takes one installed before', () => {
+  it('skips an unusable Python package, reports the reason, and uses the cached one', () => {
     fakeProgram('python3', `echo ${fakeLibtorch({ version: '2.0.0' })}`)
     fakeProgram('python', 'exit 1')
     fakeLibtorch({ root: join(cacheFolder(), 'libtorch-2.13.0', 'torch') })
@@ -108,7 +108,7 @@ describe('finding libtorch', () => {
 })
 
 describe('installing libtorch', () => {
-  // Stands for `python3 -m pip`: writes down what it was asked, and installs where `succeeds` matches.
+  // A fake `python3 -m pip`: logs its arguments, and installs if they match `succeeds`.
   const fakePip = (config: string, succeeds: string) => {
     const log = join(folder, 'log')
     const source = fakeLibtorch()
@@ -127,22 +127,22 @@ describe('installing libtorch', () => {
         .filter((line) => line.includes('install'))
   }
 
-  it('prefers the CPU build where pip has no index of its own', async () => {
-    const asked = fakePip('', '*install*')
+  it('prefers the CPU build if pip has no configured index', async () => {
+    const installs = fakePip('', '*install*')
     expect(await installLibtorch()).toMatchObject({ origin: 'cache', version: '2.13.0' })
     const onLinux = process.platform === 'linux' && process.arch === 'x64'
-    expect(asked()[0]?.includes('--index-url https://download.pytorch.org/whl/cpu')).toBe(onLinux)
+    expect(installs()[0]?.includes('--index-url https://download.pytorch.org/whl/cpu')).toBe(onLinux)
     expect(readdirSync(cacheFolder())).toEqual(['libtorch-2.13.0'])
   })
 
-  it("uses the user's own index alone where there is one", async () => {
-    const asked = fakePip("global.index-url='https://example.org/simple'", '*install*')
+  it('uses only the configured index if there is one', async () => {
+    const installs = fakePip("global.index-url='https://example.org/simple'", '*install*')
     await installLibtorch()
-    expect(asked()).toHaveLength(1)
-    expect(asked()[0]).not.toContain('--index-url')
+    expect(installs()).toHaveLength(1)
+    expect(installs()[0]).not.toContain('--index-url')
   })
 
-  it('leaves nothing behind and shows the reason when pip fails', async () => {
+  it('leaves nothing behind and reports the reason if pip fails', async () => {
     fakePip('', 'nothing')
     await expect(installLibtorch()).rejects.toMatchObject({
       code: 'environment',
@@ -151,14 +151,14 @@ describe('installing libtorch', () => {
     expect(readdirSync(cacheFolder())).toEqual([])
   })
 
-  it('asks for Python where there is none', async () => {
+  it('asks for Python if there is none', async () => {
     process.env.PATH = ''
     await expect(installLibtorch()).rejects.toThrow('found none; install python3 with pip, or set LIBTORCH')
   })
 })
 
 describe('building the addon', () => {
-  it('asks for a compiler where there is none', () => {
+  it('asks for a compiler if there is none', () => {
     process.env.PATH = ''
     expect(errorOf(findCompiler)).toMatchObject({
       code: 'environment',
@@ -168,12 +168,12 @@ describe('building the addon', () => {
     expect(errorOf(findCompiler).message).toContain("CXX names the compiler 'no-such-compiler'")
   })
 
-  it('takes the compiler and its options from CXX', () => {
+  it('reads the compiler and its options from CXX', () => {
     process.env.CXX = `${process.execPath} -m32`
     expect(findCompiler()).toEqual([process.execPath, '-m32'])
   })
 
-  it("shows the compiler's first errors and leaves nothing behind when a source does not compile", async () => {
+  it("reports the compiler's first errors and leaves nothing behind if a source does not compile", async () => {
     process.env.LIBTORCH = fakeLibtorch()
     fakeProgram(
       'broken',
@@ -188,7 +188,7 @@ describe('building the addon', () => {
     expect(readdirSync(cacheFolder())).toEqual([])
   })
 
-  it('compiles once for the same sources, libtorch and flags, and anew for others', async () => {
+  it('compiles once for the same sources, libtorch and flags, and again for others', async () => {
     process.env.LIBTORCH = fakeLibtorch()
     const log = join(folder, 'log')
     // Creates the file after -o, which is always the last argument.
@@ -215,7 +215,7 @@ describe('loading the addon', () => {
     return { ...known, libraryStamp: stampOf(library), ...changes }
   }
 
-  it('names the next step where nothing was built', () => {
+  it('names the next step if nothing was built', () => {
     const { code, message } = errorOf(loadAddon)
     expect([code, message]).toEqual([
       'environment',
@@ -227,7 +227,7 @@ describe('loading the addon', () => {
     ['other sources', { sources: 'old' }, 'built from other sources'],
     ['a libtorch that was replaced', { libraryStamp: '1-2' }, 'was replaced'],
     ['a libtorch that is gone', { library: '/nowhere/libtorch_cpu.so' }, 'is gone'],
-    ['a file that is no library', {}, 'cannot be loaded'],
+    ['a file that is not a library', {}, 'cannot be loaded'],
   ])('explains an addon built from or for %s', (_, changes, reason) => {
     remember(record(changes))
     const { code, message } = errorOf(loadAddon)
@@ -236,17 +236,17 @@ describe('loading the addon', () => {
     expect(message).toContain('run `limpid setup`')
   })
 
-  it('does not use an addon for another libtorch than LIBTORCH', () => {
+  it('does not use an addon for a libtorch other than LIBTORCH', () => {
     remember(record())
     process.env.LIBTORCH = fakeLibtorch({ root: join(folder, 'other') })
     expect(errorOf(loadAddon).message).toContain(`not for LIBTORCH=${process.env.LIBTORCH}`)
   })
 })
 
-describe('the diagnosis', () => {
+describe('diagnose', () => {
   const stateOf = (name: string) => diagnose().find(({ check }) => check === name)
 
-  it('finds everything missing on an empty machine, with a remedy each', () => {
+  it('reports everything missing on an empty machine, with a fix for each', () => {
     process.env.PATH = ''
     for (const name of ['C++ compiler', 'Python', 'libtorch', 'addon built']) {
       expect(stateOf(name)).toMatchObject({ state: 'missing', fix: expect.stringMatching(/install|setup/) })
@@ -254,7 +254,7 @@ describe('the diagnosis', () => {
     expect(stateOf('Node.js')?.state).toBe('ok')
   })
 
-  it('tells a wrong LIBTORCH and an addon that does not load', () => {
+  it('reports a wrong LIBTORCH and an addon that does not load', () => {
     process.env.LIBTORCH = join(folder, 'nowhere')
     expect(stateOf('libtorch')).toMatchObject({
       state: 'wrong',

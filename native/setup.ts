@@ -1,4 +1,4 @@
-// `limpid setup`: installs libtorch where there is none, and compiles the addon against it.
+// `limpid setup`: installs libtorch if there is none, and compiles the addon against it.
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -30,13 +30,13 @@ function run(program: string, args: readonly string[]): Promise<Outcome> {
   })
 }
 
-/** Installs libtorch with pip into the cache folder, whole or not at all; needs no virtual environment. */
+/** Installs libtorch with pip into the cache folder, atomically; needs no virtual environment. */
 export async function installLibtorch({ onProgress }: SetupOptions = {}): Promise<LibtorchFound> {
   const python = pythons()[0]
   if (python === undefined) {
     throw new RestoreError(
       'environment',
-      'libtorch: expected Python 3 to install it with, found none; install python3 with pip, or set LIBTORCH to an unpacked libtorch',
+      'libtorch: expected Python 3 to install it, found none; install python3 with pip, or set LIBTORCH to an unpacked libtorch',
     )
   }
   const target = join(cacheFolder(), `libtorch-${torchVersion}`)
@@ -63,7 +63,8 @@ async function pipInstall(
 ): Promise<void> {
   const install = (extra: readonly string[]) =>
     run(python, ['-m', 'pip', 'install', '--target', target, '--upgrade', ...extra, `torch==${torchVersion}`])
-  // PyPI's package for Linux on x64 brings gigabytes of CUDA; PyTorch's own index has one without. A configured index is the user's choice.
+  // PyPI's package for Linux on x64 includes gigabytes of CUDA; PyTorch's own index has one without. A
+  // configured index takes precedence.
   const prefersCpuIndex =
     process.platform === 'linux' && process.arch === 'x64' && !(await hasOwnIndex(python))
   if (prefersCpuIndex) {
@@ -101,7 +102,10 @@ async function hasOwnIndex(python: string): Promise<boolean> {
   )
 }
 
-/** Compiles the addon for a libtorch, unless that was done before, and remembers it for `loadAddon`; the path of the binary. */
+/**
+ * Compiles the addon for a libtorch unless it is cached, and records it for
+ * `loadAddon`. Returns the path of the binary.
+ */
 export async function buildAddon(found: LibtorchFound, { onProgress }: SetupOptions = {}): Promise<string> {
   const sources = hashSources()
   const flags = { compile: compileFlags(found), link: linkFlags(found) }
@@ -150,20 +154,30 @@ function compileFlags(found: LibtorchFound): string[] {
     ...(found.hasCuda ? cudaHeaders() : []),
   ]
   return [
-    ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-w'],
-    ...[`-D_GLIBCXX_USE_CXX11_ABI=${found.cxx11Abi}`, `-DNAPI_VERSION=${nodeApiVersion}`, '-DNDEBUG'],
-    ...['-DAT_PER_OPERATOR_HEADERS', `-DLIMPID_TORCH_VERSION="${found.version}"`],
+    '-std=c++20',
+    '-O2',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-w',
+    `-D_GLIBCXX_USE_CXX11_ABI=${found.cxx11Abi}`,
+    `-DNAPI_VERSION=${nodeApiVersion}`,
+    '-DNDEBUG',
+    '-DAT_PER_OPERATOR_HEADERS',
+    `-DLIMPID_TORCH_VERSION="${found.version}"`,
     ...(hasGloo(torch) ? ['-DLIMPID_GLOO'] : []),
     ...headers.map((folder) => `-I${folder}`),
   ]
 }
 
-/** Whether the headers are there that trainings on several processes need: libtorch's, and Gloo's where compilers look. */
+/**
+ * Whether the headers for training on several processes are present: libtorch's, and
+ * Gloo's in the default include paths.
+ */
 function hasGloo(torch: string): boolean {
   const folders = [...(process.env.CPATH?.split(':') ?? []), '/usr/include', '/usr/local/include']
-  const ofTorch = join(torch, 'torch', 'csrc', 'distributed', 'c10d', 'ProcessGroupGloo.hpp')
+  const torchHeader = join(torch, 'torch', 'csrc', 'distributed', 'c10d', 'ProcessGroupGloo.hpp')
   return (
-    existsSync(ofTorch) &&
+    existsSync(torchHeader) &&
     folders.some((folder) => folder !== '' && existsSync(join(folder, 'gloo', 'context.h')))
   )
 }
@@ -172,8 +186,8 @@ function linkFlags(found: LibtorchFound): string[] {
   const names = ['torch_cpu', 'c10', ...(found.hasCuda ? ['torch_cuda', 'c10_cuda', 'torch'] : [])]
   const libraries = [`-L${found.lib}`, `-Wl,-rpath,${found.lib}`, ...names.map((name) => `-l${name}`)]
   if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup', ...libraries]
-  // libtorch_cuda registers itself when loaded; nothing refers to it by symbol, so the linker would drop it.
-  // It is never unloaded, not with the thread that loaded it either: libtorch goes on calling what it was given.
+  // --no-as-needed: libtorch_cuda registers itself when loaded; no symbol refers to it, so the linker would
+  // drop it. -z nodelete: libtorch keeps calling the addon's code after the thread that loaded it has ended.
   return ['-shared', '-Wl,--no-as-needed', '-Wl,-z,nodelete', ...libraries]
 }
 
@@ -181,23 +195,23 @@ async function compile(folder: string, flags: Flags, onProgress?: (message: stri
   const [compiler, ...options] = findCompiler()
   const source = sourceFolder()
   const names = readdirSync(source).filter((name) => name.endsWith('.cc'))
-  const waiting = [...names]
+  const queue = [...names]
   let done = 0
   const worker = async () => {
-    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
       const output = join(folder, name.replace(/cc$/, 'o'))
-      await compilerRun(compiler, [...options, ...flags.compile, '-c', join(source, name), '-o', output])
+      await runCompiler(compiler, [...options, ...flags.compile, '-c', join(source, name), '-o', output])
       onProgress?.(`compiled ${name} (${++done} of ${names.length})`)
     }
   }
-  const ends = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker))
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  const results = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
   const objects = names.map((name) => join(folder, name.replace(/cc$/, 'o')))
-  await compilerRun(compiler, [...options, ...objects, ...flags.link, '-o', join(folder, 'limpid.node')])
+  await runCompiler(compiler, [...options, ...objects, ...flags.link, '-o', join(folder, 'limpid.node')])
   for (const object of objects) rmSync(object)
 }
 
-async function compilerRun(compiler: string, args: readonly string[]): Promise<void> {
+async function runCompiler(compiler: string, args: readonly string[]): Promise<void> {
   const { ok, output } = await run(compiler, args)
   if (ok) return
   const lines = output.split('\n').filter((line) => line.trim() !== '')
@@ -209,7 +223,7 @@ async function compilerRun(compiler: string, args: readonly string[]): Promise<v
   )
 }
 
-/** The C++ compiler with its own arguments, from CXX or the usual names. */
+/** Finds the C++ compiler and its options, from CXX or under the common names. */
 export function findCompiler(): [program: string, ...options: string[]] {
   const { CXX } = process.env
   const [name, ...options] = (CXX ?? '').split(/\s+/).filter((word) => word !== '')

@@ -93,7 +93,7 @@ describe.skipIf(!canJoin)('processes together', limit, () => {
 
 test('variables that contradict one another are refused before anybody is waited for', () => {
   expect(() => groupOf({ WORLD_SIZE: '2', RANK: '2' })).toThrow(
-    'RANK: expected 0 to WORLD_SIZE − 1, got 2 of 2',
+    'RANK: expected an integer from 0 to WORLD_SIZE − 1, got 2 of 2',
   )
   expect(() => groupOf({ WORLD_SIZE: '2' })).toThrow('RANK: expected a non-negative integer')
   expect(groupOf({})).toMatchObject({ rank: 0, size: 1 })

@@ -1,4 +1,4 @@
-// Entry point, errors and conversions between JavaScript values and plain C++ ones.
+// Entry point, errors, and conversions between JavaScript and C++ values.
 #include "addon.h"
 
 #include <ATen/Version.h>
@@ -144,7 +144,7 @@ napi_value runAsync(napi_env env, const char* name, std::function<void()> work) 
   return promise;
 }
 
-// Headers of one libtorch with the libraries of another crash later and obscurely.
+// Headers of one libtorch with the libraries of another would crash later, in obscure ways.
 static void checkVersion() {
   const std::string config = at::show_config();
   const std::string key = "TORCH_VERSION=", built = LIMPID_TORCH_VERSION;

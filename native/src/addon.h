@@ -1,5 +1,5 @@
-// What the addon's files share: errors across the boundary, tensor handles and their lifetime.
-// C++ knows no operator by name; everything that TypeScript can do is done there.
+// Declarations shared by the addon's files: errors across the boundary, tensor handles and their lifetime.
+// There is no binding per operator; everything that can be done in TypeScript is done there.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -12,21 +12,21 @@
 
 namespace limpid {
 
-// A JavaScript exception is pending already.
+// Thrown when a JavaScript exception is already pending.
 struct Pending {};
 
 void check(napi_env env, napi_status status);
 void throwFirstLine(napi_env env, const char* message);
 
-// What JavaScript passed; the rest is undefined. No operator of libtorch takes as many.
+// Arguments from JavaScript; missing ones are undefined. No libtorch operator takes more than the limit.
 struct Arguments {
-  static constexpr size_t most = 32;
-  napi_value values[most];
-  size_t count = most;
+  static constexpr size_t limit = 32;
+  napi_value values[limit];
+  size_t count = limit;
   napi_value operator[](size_t index) const { return values[index]; }
 };
 
-// The one place where C++ exceptions become JavaScript errors.
+// Converts C++ exceptions to JavaScript errors.
 template <napi_value (*function)(napi_env, const Arguments&)>
 napi_value guarded(napi_env env, napi_callback_info info) {
   Arguments arguments;
@@ -42,11 +42,12 @@ napi_value guarded(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// A handle is a Node-API external whose "pointer" names a slot, so that a handle may outlive its tensor without harm.
+// A handle is a Node-API external whose "pointer" identifies a slot, so that a handle
+// can safely outlive its tensor.
 napi_value wrap(napi_env env, at::Tensor tensor);                  // null for an undefined tensor
-const at::Tensor* tensorOf(napi_env env, napi_value value);        // nullptr when it is no tensor; throws when it was freed
-const at::Tensor& unwrap(napi_env env, napi_value value);          // throws when it is no tensor or was freed
-const at::Generator* generatorOf(napi_env env, napi_value value);  // nullptr when it is no generator
+const at::Tensor* tensorOf(napi_env env, napi_value value);        // nullptr if not a tensor; throws if freed
+const at::Tensor& unwrap(napi_env env, napi_value value);          // throws if not a tensor, or freed
+const at::Generator* generatorOf(napi_env env, napi_value value);  // nullptr if not a generator
 napi_value wrapGenerator(napi_env env, at::Generator generator);
 
 std::string toString(napi_env env, napi_value value);
@@ -55,17 +56,18 @@ bool toBool(napi_env env, napi_value value);
 napi_valuetype typeOf(napi_env env, napi_value value);
 bool isNullish(napi_env env, napi_value value);
 at::Device toDevice(const std::string& name);
-at::ScalarType toScalarType(const std::string& name);  // throws on an unknown name, listing the known
+at::ScalarType toScalarType(const std::string& name);  // throws on an unknown name, with a list of known ones
 const char* dtypeName(at::ScalarType type);
 napi_value fromString(napi_env env, const std::string& value);
 napi_value fromNumber(napi_env env, double value);
 napi_value fromBool(napi_env env, bool value);
 napi_value null(napi_env env);
-napi_value bytesOf(napi_env env, const at::Tensor& tensor);  // Uint8Array of a copy
+napi_value bytesOf(napi_env env, const at::Tensor& tensor);  // copied to a Uint8Array
 at::Tensor tensorFrom(napi_env env, napi_value bytes, at::IntArrayRef shape, at::ScalarType type);
 void setProperty(napi_env env, napi_value object, const char* name, napi_value value);
 
-// Runs `work` on a libuv thread; the promise resolves with undefined or rejects with the first line of what it threw.
+// Runs `work` on a libuv thread; the promise resolves with undefined or rejects with
+// the first line of the error.
 napi_value runAsync(napi_env env, const char* name, std::function<void()> work);
 
 void registerTensor(napi_env env, napi_value exports);
@@ -74,7 +76,7 @@ void registerAutograd(napi_env env, napi_value exports);
 void registerDevice(napi_env env, napi_value exports);
 void registerDistributed(napi_env env, napi_value exports);
 
-// Gives tensors on the processor their memory by caching.
+// Makes libtorch allocate CPU tensors from a cache.
 void useCachingAllocator();
 
 void addFunction(napi_env env, napi_value exports, const char* name, napi_callback callback);

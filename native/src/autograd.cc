@@ -9,7 +9,8 @@
 
 #include <mutex>
 
-// Declared here because ATen/autocast_mode.h pulls in every operator (seconds of compilation for five functions).
+// Declared here because ATen/autocast_mode.h includes every operator: seconds of
+// compilation for five functions.
 namespace at::autocast {
 TORCH_API bool is_autocast_enabled(at::DeviceType device_type);
 TORCH_API void set_autocast_enabled(at::DeviceType device_type, bool enabled);
@@ -44,11 +45,11 @@ napi_value backward(napi_env env, const Arguments& arguments) {
 }
 
 napi_value backwardAsync(napi_env env, const Arguments& arguments) {
-  // Gradients accumulate in the order of the calls, and OpenMP's threads are not asked for twice.
-  static std::mutex oneAtATime;
+  // One at a time, so that gradients accumulate in call order and OpenMP is not oversubscribed.
+  static std::mutex backwardMutex;
   return runAsync(env, "backward", [loss = unwrap(env, arguments[0]), threads = at::get_num_threads()] {
-    const std::lock_guard lock(oneAtATime);
-    // The number of threads is a property of each thread that calls libtorch.
+    const std::lock_guard lock(backwardMutex);
+    // Each thread that calls libtorch has its own number of threads.
     if (at::get_num_threads() != threads) at::set_num_threads(threads);
     torch::autograd::backward({loss});
   });

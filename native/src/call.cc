@@ -1,4 +1,5 @@
-// The boxed call: JavaScript arguments become what the operator's own schema asks for, results become handles or values.
+// The boxed call: converts JavaScript arguments to the types in the operator's schema,
+// and results to handles or values.
 #include "addon.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -29,7 +30,7 @@ struct Operator {
   std::vector<Parameter> parameters;
 };
 
-// One JavaScript environment runs on one thread; `call` never runs within `call`, so one stack serves all.
+// A JavaScript environment runs on one thread, and `call` is not reentrant, so one stack is enough.
 struct State {
   std::deque<Operator> operators;
   std::unordered_map<std::string, uint32_t> indices;
@@ -66,7 +67,7 @@ Parameter describe(const c10::Argument& argument) {
   };
   parameter.isOptional = unwrapOptional();
   if (const auto list = type->cast<c10::ListType>()) {
-    // Kernels take symbolic integers as plain ones, which all of ours are.
+    // Kernels accept plain integers for symbolic ones; all of ours are plain.
     parameter.element = type = list->getElementType();
     if (type->kind() == c10::TypeKind::SymIntType) parameter.element = c10::IntType::get();
     parameter.hasOptionalElements = unwrapOptional();
@@ -121,7 +122,7 @@ bool readInteger(napi_env env, napi_value value, int64_t& result) {
   return isIntegral(number);
 }
 
-// As in Python, 2 leaves an integer tensor an integer tensor and 2.5 does not.
+// As in Python, 2 keeps an integer tensor integer and 2.5 does not.
 bool readScalar(napi_env env, napi_value value, c10::IValue& result) {
   double number = 0;
   int64_t integer = 0;
@@ -135,7 +136,7 @@ bool readScalar(napi_env env, napi_value value, c10::IValue& result) {
 
 bool isString(napi_env env, napi_value value) { return typeOf(env, value) == napi_string; }
 
-// An enumeration of libtorch, by number or name.
+// Reads a libtorch enumeration, by number or name.
 bool readName(napi_env env, napi_value value, std::initializer_list<const char*> names, c10::IValue& result) {
   int64_t number = 0;
   if (readInteger(env, value, number)) return result = number, true;
@@ -144,7 +145,7 @@ bool readName(napi_env env, napi_value value, std::initializer_list<const char*>
   return found != names.end() && (result = static_cast<int64_t>(found - names.begin()), true);
 }
 
-// False when the value is of another type.
+// Returns false if the value has another type.
 bool read(napi_env env, napi_value value, Kind kind, c10::IValue& result) {
   int64_t integer = 0;
   double real = 0;
@@ -194,7 +195,7 @@ void readList(napi_env env, napi_value array, uint32_t length, const Parameter& 
   result = std::move(list);
 }
 
-// A list of fixed size may be given as one number, as in Python: stride 2 for stride [2, 2].
+// Expands one number to a list of fixed size, as in Python: stride 2 means stride [2, 2].
 bool readRepeated(napi_env env, napi_value value, const Parameter& parameter, c10::IValue& result) {
   c10::IValue element;
   if (!parameter.argument->N() || !read(env, value, parameter.kind, element)) return false;
@@ -204,7 +205,7 @@ bool readRepeated(napi_env env, napi_value value, const Parameter& parameter, c1
   return true;
 }
 
-// What is most frequent is tried first: a value of the right type costs no question about its type.
+// Tries the common case first, so that a value of the right type needs no type check.
 void readArgument(napi_env env, napi_value value, const Parameter& parameter, c10::IValue& result) {
   const auto& argument = *parameter.argument;
   uint32_t length = 0;
@@ -262,7 +263,7 @@ napi_value call(napi_env env, const Arguments& arguments) {
   auto& [operators, indices, stack] = threadState;
   uint32_t index = 0;
   if (napi_get_value_uint32(env, arguments[0], &index) != napi_ok || index >= operators.size())
-    throw std::runtime_error("expected an operator from resolve");
+    throw std::runtime_error("expected an operator id from resolve");
   const auto& op = operators[index];
   const auto expected = op.parameters.size(), count = arguments.count - 1;
   if (count > expected)
@@ -271,8 +272,8 @@ napi_value call(napi_env env, const Arguments& arguments) {
   const ClearStack clearStack{stack};
   for (size_t i = 0; i < expected; i++) {
     const auto& parameter = op.parameters[i];
-    const auto& byDefault = parameter.argument->default_value();
-    if (i >= count && byDefault) stack.push_back(*byDefault);
+    const auto& defaultValue = parameter.argument->default_value();
+    if (i >= count && defaultValue) stack.push_back(*defaultValue);
     else pushArgument(env, arguments[i + 1], op, parameter, stack);
   }
   op.handle.callBoxed(stack);

@@ -1,4 +1,4 @@
-// Threads and CUDA. Compiles without CUDA's headers, against CPU builds of libtorch too.
+// Threads and CUDA. Compiles without CUDA's headers, also against CPU builds of libtorch.
 #include "addon.h"
 
 #include <ATen/Context.h>
@@ -8,7 +8,8 @@
 #include <dlfcn.h>
 #include <torch/version.h>
 
-// libtorch has one interface for all allocators since 2.9; before, CUDA's own header asks for the CUDA toolkit's.
+// libtorch has one interface for all device allocators since 2.9; before, the CUDA
+// allocator's header needs the CUDA toolkit.
 #if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
 #define LIMPID_DEVICE_ALLOCATOR
 #elif __has_include(<cuda_runtime_api.h>) && __has_include(<crt/host_defines.h>)
@@ -32,7 +33,7 @@ const at::CUDAHooksInterface& cuda() {
   return at::detail::getCUDAHooks();
 }
 
-// CUDA's driver, whose C interface does not change, called without its headers.
+// The CUDA driver, called without its headers; its C interface is stable.
 class Driver {
  public:
   Driver() : library_(dlopen("libcuda.so.1", RTLD_LAZY)) {

@@ -1,4 +1,5 @@
-// Several processes as one: sums and collections of tensors across them, by c10d over Gloo, whose headers libtorch lacks.
+// Collective operations on tensors across processes, by c10d
+// over Gloo; libtorch does not ship Gloo's headers.
 #include "addon.h"
 
 #ifdef LIMPID_GLOO
@@ -18,8 +19,8 @@ namespace {
 
 c10::intrusive_ptr<c10d::ProcessGroupGloo> group;
 
-c10d::ProcessGroupGloo& joined() {
-  if (!group) throw std::runtime_error("expected processes that have joined a group");
+c10d::ProcessGroupGloo& currentGroup() {
+  if (!group) throw std::runtime_error("expected a process in a group; call joinGroup first");
   return *group;
 }
 
@@ -39,7 +40,7 @@ napi_value joinGroup(napi_env env, const Arguments& arguments) {
   meeting.timeout = std::chrono::milliseconds(toInteger(env, option("meetingMs")));
   auto store = c10::make_intrusive<c10d::PrefixStore>(
       toString(env, option("name")), c10::make_intrusive<c10d::TCPStore>(toString(env, arguments[0]), meeting));
-  // Processes first meet one another within the time of the meeting; then they wait as long as others may work.
+  // Joining has a timeout of its own; later exchanges wait as long as another process may work.
   auto options = c10d::ProcessGroupGloo::Options::create(meeting.timeout);
   const auto network = toString(env, option("network"));
   options->devices.push_back(network.empty() ? c10d::ProcessGroupGloo::createDefaultDevice()
@@ -56,15 +57,15 @@ napi_value leaveGroup(napi_env, const Arguments&) {
 
 napi_value sumAcross(napi_env env, const Arguments& arguments) {
   std::vector<at::Tensor> tensors{unwrap(env, arguments[0])};
-  joined().allreduce(tensors)->wait();
+  currentGroup().allreduce(tensors)->wait();
   return nullptr;
 }
 
 napi_value collectAcross(napi_env env, const Arguments& arguments) {
   std::vector<at::Tensor> own{unwrap(env, arguments[0]).contiguous()};
   std::vector<std::vector<at::Tensor>> all(1);
-  for (int i = 0; i < joined().getSize(); i++) all[0].push_back(at::empty_like(own[0]));
-  joined().allgather(all, own)->wait();
+  for (int i = 0; i < currentGroup().getSize(); i++) all[0].push_back(at::empty_like(own[0]));
+  currentGroup().allgather(all, own)->wait();
   return wrap(env, at::cat(all[0]));
 }
 

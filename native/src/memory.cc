@@ -1,5 +1,6 @@
-// Memory of tensors on the processor: a caching allocator, as libtorch has one for CUDA. A step takes and frees the same gigabytes as the
-// one before it; from the operating system, every page of them would be cleared and mapped anew.
+// A caching allocator for CPU tensors, like libtorch's for CUDA. Each training step
+// allocates and frees the same gigabytes as the step before; without a cache, the
+// operating system would clear and map every page again.
 #include "addon.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -20,26 +21,26 @@ namespace {
 
 constexpr size_t smallestCached = 128 << 10;
 
-// Stands before the data: whoever frees a block has a pointer to its data and nothing else.
+// Header in front of the data, since freeing only receives a pointer to the data.
 struct alignas(c10::gAlignment) Block {
-  size_t size;  // of all of it
+  size_t size;  // including this header
   uint64_t freedAt;
   void* data() { return this + 1; }
 };
 
-// A sixteenth of the size's power of two at most is more than was asked for: sizes that are alike share their blocks.
+// Rounds up to a multiple of a sixteenth of the size's power of two, so that similar sizes share blocks.
 size_t roundUp(size_t bytes) {
   size_t step = smallestCached / 16;
   while (step * 32 <= bytes) step *= 2;
   return (bytes + step - 1) / step * step;
 }
 
-// Of the operating system itself where that can be asked: a heap would hold on to what lies between blocks in use.
+// Maps memory directly on Linux: a heap could not return free memory between blocks in use.
 Block* map(size_t size) {
 #ifdef __linux__
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   TORCH_CHECK(memory != MAP_FAILED, "can't allocate memory: you tried to allocate ", size, " bytes");
-  // Few large pages in place of many small ones, each of which costs a fault; below their size they would be a waste.
+  // Huge pages save page faults; below their size they would waste memory.
   constexpr size_t hugePage = 2 << 20;
   if (size >= hugePage) madvise(memory, size, MADV_HUGEPAGE);
 #else
@@ -56,7 +57,7 @@ void unmap(Block* block) {
 #endif
 }
 
-// Holds, in use and cached together, no more than was lately in use at a time.
+// Caches freed blocks; memory in use and cached together stays below the recent peak of memory in use.
 class CachingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -73,7 +74,7 @@ class CachingAllocator final : public c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
  private:
-  // Allocations after which a peak before them no longer counts: those of several steps.
+  // Allocations, about those of several training steps, after which an earlier peak no longer counts.
   static constexpr uint64_t window = 1 << 16;
 
   static void free(void* data);
@@ -84,7 +85,7 @@ class CachingAllocator final : public c10::Allocator {
     Block* block;
     if (found != bySize_.end() && found->first <= size + size / 8) {
       block = found->second;
-      forget(block);
+      removeFromCache(block);
     } else {
       while (!byAge_.empty() && inUse_ + cached_ + size > limit()) releaseOldest();
       block = mapAfterRelease(size);
@@ -122,11 +123,11 @@ class CachingAllocator final : public c10::Allocator {
 
   void releaseOldest() {
     auto* block = byAge_.begin()->second;
-    forget(block);
+    removeFromCache(block);
     unmap(block);
   }
 
-  void forget(Block* block) {
+  void removeFromCache(Block* block) {
     cached_ -= block->size;
     byAge_.erase(block->freedAt);
     auto [at, end] = bySize_.equal_range(block->size);
@@ -140,7 +141,7 @@ class CachingAllocator final : public c10::Allocator {
   uint64_t clock_ = 0, allocations_ = 0;
 };
 
-// Never deleted: tensors may outlive everything else.
+// Never deleted, as tensors may outlive everything else.
 auto& allocator = *new CachingAllocator();
 
 void CachingAllocator::free(void* data) {

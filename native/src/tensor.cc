@@ -1,4 +1,4 @@
-// Tensor handles: lifetime, scopes, memory accounting, and bytes in and out.
+// Tensor handles: lifetime, scopes, memory accounting, and conversion from and to bytes.
 #include "addon.h"
 
 #include <ATen/ops/empty.h>
@@ -26,7 +26,8 @@ struct Slot {
   bool kept = false;
 };
 
-// The number behind a tensor handle: slot, generation, and a lowest bit that no pointer to a generator has.
+// The number behind a tensor handle: generation, slot, and a lowest bit that
+// distinguishes it from a pointer to a generator.
 using Id = uint64_t;
 
 constexpr int slotBits = 28;
@@ -38,7 +39,7 @@ Id idOf(uint32_t slot, uint32_t generation) {
 uint32_t slotOf(Id id) { return (id >> 1) & ((1u << slotBits) - 1); }
 uint32_t generationOf(Id id) { return static_cast<uint32_t>(id >> (slotBits + 1)); }
 
-// One JavaScript environment runs on one thread. Several handles may share a storage; it counts once.
+// A JavaScript environment runs on one thread. A storage shared by several handles counts once.
 struct State {
   std::deque<Slot> slots;
   std::vector<uint32_t> unused;
@@ -50,7 +51,7 @@ struct State {
 
 thread_local State threadState;
 
-// Telling V8 costs more than a small operation, so small changes are gathered.
+// A report to V8 costs more than a small operation, so small changes are batched.
 void account(napi_env env, State& state, int64_t change) {
   constexpr int64_t step = 1 << 20;
   state.bytes += change;
@@ -79,7 +80,7 @@ Id hold(napi_env env, State& state, at::Tensor&& tensor) {
   return idOf(index, slot.generation);
 }
 
-// Does nothing when the tensor was freed before.
+// Does nothing if the tensor was already freed.
 void free(napi_env env, State& state, Id id) {
   auto& slot = state.slots[slotOf(id)];
   if (slot.generation != generationOf(id)) return;
@@ -99,7 +100,7 @@ void collectTensor(napi_env env, void* data, void*) { free(env, threadState, rei
 
 void collectGenerator(napi_env, void* data, void*) { delete static_cast<at::Generator*>(data); }
 
-// 0 when the value is no tensor handle.
+// Returns 0 if the value is not a tensor handle.
 Id idIn(napi_env env, napi_value value) {
   void* data = nullptr;
   if (napi_get_value_external(env, value, &data) != napi_ok) return 0;
@@ -113,7 +114,7 @@ napi_value wrap(napi_env env, at::Tensor tensor) {
   if (!tensor.defined()) return null(env);
   auto& state = threadState;
   const auto id = hold(env, state, std::move(tensor));
-  // A finalizer costs as much as a small operation; a scope makes it needless.
+  // A finalizer costs as much as a small operation; in a scope it is unnecessary.
   const bool inScope = !state.scopes.empty();
   napi_value result;
   const auto status = napi_create_external(env, reinterpret_cast<void*>(id), inScope ? nullptr : collectTensor, nullptr, &result);

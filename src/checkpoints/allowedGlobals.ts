@@ -1,16 +1,17 @@
-// Every class and function that a checkpoint may name, each with an inert stand-in. What is not here is refused.
+// Allow-list of the classes and functions that a checkpoint may name, each with an
+// inert stand-in. All others are rejected.
 
 import type { DType } from '../core/data.ts'
 import { malformed } from './checkpoint.ts'
 import { describe, PickleGlobal, PickleObject, type PickleValue } from './unpickle.ts'
 
-/** A storage as a pickle names it: element type, key of its record and number of elements. */
+/** A storage as described in a pickle: element type, key of its record and number of elements. */
 export class StorageRef extends PickleObject {
   readonly dtype: DType
   readonly key: string
-  /** Elements; bytes for `UntypedStorage`, whose dtype is uint8 here. */
+  /** Number of elements; bytes for `UntypedStorage`, whose dtype is uint8 here. */
   readonly numel: number
-  /** Elements before this one in the storage that is written, for the legacy format's views. */
+  /** Offset in the stored storage, in elements, for views of the legacy format. */
   readonly start: number
 
   constructor(fields: { dtype: DType; key: string; numel: number; start: number }) {
@@ -22,7 +23,7 @@ export class StorageRef extends PickleObject {
   }
 }
 
-/** A tensor as a pickle describes it; nothing here is checked against its storage yet. */
+/** A tensor as described in a pickle, not yet checked against its storage. */
 export class TensorRef extends PickleObject {
   readonly storage: StorageRef
   readonly dtype: DType
@@ -43,7 +44,7 @@ export class TensorRef extends PickleObject {
   }
 }
 
-/** The dtype of each storage class. */
+/** Dtype of each storage class. */
 const storageTypes = {
   DoubleStorage: 'float64',
   FloatStorage: 'float32',
@@ -58,7 +59,7 @@ const storageTypes = {
   UntypedStorage: 'uint8',
 } as const satisfies Record<string, DType>
 
-/** Torch's own dtypes by name; those that hold no weights of ours have no dtype here, and tensors of them are refused. */
+/** Torch's dtypes by name. Unsupported ones map to undefined, and tensors of them are rejected. */
 const torchDtypes: Readonly<Record<string, DType | undefined>> = {
   float64: 'float64',
   float32: 'float32',
@@ -79,7 +80,7 @@ const torchDtypes: Readonly<Record<string, DType | undefined>> = {
   complex128: undefined,
 }
 
-/** Classes whose instances are kept as name, arguments and attributes. */
+/** Classes whose instances are kept as a name, arguments and attributes. */
 const inertClasses = [
   'torch.Size',
   'torch.device',
@@ -138,7 +139,10 @@ const makeSet: Builder = ([items]) => new Set(Array.isArray(items) ? items : [])
 const makeTensor: Builder = (args) => new TensorRef(args)
 const first: Builder = ([value]) => value ?? null
 
-/** `_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)`: a dtype that no storage class has. */
+/**
+ * `_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)`, for
+ * dtypes without a storage class.
+ */
 const makeTypedTensor: Builder = (args) => {
   const dtype = args[6]
   const known = dtype instanceof PickleObject ? torchDtypes[dtype.className.replace('torch.', '')] : undefined
@@ -146,7 +150,10 @@ const makeTypedTensor: Builder = (args) => {
   return new TensorRef(args, known)
 }
 
-/** `_rebuild_from_type_v2(function, type, args, state)`, whose function must not be itself: that could call without end. */
+/**
+ * `_rebuild_from_type_v2(function, type, args, state)`; its function must not be
+ * itself, to rule out endless recursion.
+ */
 const makeTensorSubclass: Builder = ([rebuild, , args]) => {
   const isTensor = rebuild instanceof PickleGlobal && rebuild.className.startsWith('torch._utils._rebuild_')
   if (!isTensor || !Array.isArray(args)) {
@@ -178,7 +185,7 @@ const builders: Readonly<Record<string, Builder>> = {
   '__builtin__.frozenset': makeSet,
 }
 
-/** What only TorchScript archives name besides: `restore_type_tag(value, type)` and typed lists. */
+/** Additional functions of TorchScript archives: `restore_type_tag(value, type)` and typed lists. */
 const scriptBuilders: Readonly<Record<string, Builder>> = Object.fromEntries(
   ['restore_type_tag', 'build_intlist', 'build_doublelist', 'build_boollist', 'build_tensorlist'].map(
     (name) => [`torch.jit._pickle.${name}`, first],
@@ -207,24 +214,30 @@ const scriptAllowed: ReadonlyMap<string, PickleGlobal> = new Map(
   Object.entries(scriptBuilders).map(([name, call]) => [name, new PickleGlobal(name, call)]),
 )
 
-/** The stand-in for `module.name`; TorchScript's own classes (`__torch__…`) are allowed in its archives only. */
+/**
+ * Returns the stand-in for `module.name`, or throws. Classes of TorchScript
+ * (`__torch__…`) are allowed in its archives only.
+ */
 export function findAllowed(module: string, name: string, isTorchScript = false): PickleGlobal {
   const full = `${module}.${name}`
   const found = allowed.get(full) ?? (isTorchScript ? scriptAllowed.get(full) : undefined)
-  // A dotted name reaches attributes of what a module holds, so it must not pass for a module's own.
+  // A dotted name reaches into attributes of a module's members, so it must not match a member.
   if (found && !name.includes('.')) return found
   if (isTorchScript && /^__torch__(\.\w+)*$/.test(module) && /^\w+$/.test(name)) return inert(full)
   throw malformed(
-    `${full.slice(0, 200)} is not allowed in a checkpoint: only tensors and plain data are read and no code is ever run; ` +
-      'if you trust the file, save its state_dict() alone with torch.save',
+    `${full.slice(0, 200)} is not allowed in a checkpoint: only tensors and plain data are read, and no code is ever run; ` +
+      'if you trust the file, save only its state_dict() with torch.save',
   )
 }
 
-/** The storage that the persistent id `('storage', type, key, location, numel, view?)` stands for, and the elements of the whole. */
+/**
+ * Storage of the persistent id `('storage', type, key, location, numel, view?)`, and
+ * the number of elements of the whole.
+ */
 export function storageOf(id: PickleValue): { storage: StorageRef; whole: number } {
   const [tag, type, key, , whole, view] = Array.isArray(id) ? id : []
   if (tag === 'module')
-    throw malformed("it holds a whole pickled module; save the module's state_dict() instead")
+    throw malformed("it contains a whole pickled module; save the module's state_dict() instead")
   const typeName = type instanceof PickleGlobal ? type.className.split('.').at(-1) : undefined
   const dtype = Object.entries(storageTypes).find(([name]) => name === typeName)?.[1]
   if (tag !== 'storage' || !dtype || typeof key !== 'string' || !isLength(whole)) {

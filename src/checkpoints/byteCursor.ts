@@ -1,5 +1,5 @@
-// Reads numbers and strings one after another from a range of a source, through a window, so that a pickle at the head
-// of a large file does not bring all of it into memory.
+// Reads numbers and strings sequentially from a source, through a window, so that a pickle at the start of a
+// large file does not load all of it into memory.
 
 import { type ByteSource, malformed } from './checkpoint.ts'
 
@@ -25,7 +25,7 @@ export class ByteCursor {
     return this.#source.size - this.#position
   }
 
-  /** Fails unless `length` more bytes exist. */
+  /** Throws unless `length` more bytes exist. */
   require(length: number): void {
     if (length > this.remaining) {
       throw malformed(
@@ -59,13 +59,13 @@ export class ByteCursor {
     return this.#window.getInt32(at, true)
   }
 
-  /** Big-endian, as pickles have it. */
+  /** Big-endian, as in pickles. */
   float64(): number {
     const at = this.#advance(8)
     return this.#window.getFloat64(at, false)
   }
 
-  /** A 64-bit length, checked against what is left. */
+  /** A 64-bit length, checked against the remaining bytes. */
   length64(): number {
     const at = this.#advance(8)
     const length = Number(this.#window.getBigUint64(at, true))
@@ -89,12 +89,12 @@ export class ByteCursor {
     }
   }
 
-  /** Python 2's byte strings, which are text in every checkpoint; torch.load decodes them so too. */
+  /** Byte strings of Python 2, which are text in checkpoints; torch.load also decodes them as UTF-8. */
   looseUtf8(length: number): string {
     return looseUtf8.decode(this.#text(length))
   }
 
-  /** The text (Latin-1) up to the next line feed, which is skipped. */
+  /** Text (Latin-1) up to the next line feed, which is skipped. */
   line(maxLength = windowBytes): string {
     if (this.#lineLength() < 0) this.#refill()
     const length = this.#lineLength()
@@ -109,7 +109,7 @@ export class ByteCursor {
     return text
   }
 
-  /** Bytes before the next line feed, or -1 where the window has none. */
+  /** Bytes before the next line feed, or -1 if the window has none. */
   #lineLength(): number {
     const { buffer, byteOffset, byteLength } = this.#window
     const at = Math.min(byteLength, this.#position - this.#windowStart)
@@ -124,7 +124,7 @@ export class ByteCursor {
     return new Uint8Array(this.#window.buffer, this.#window.byteOffset + at, length)
   }
 
-  /** Moves on by `length` bytes, with all of them in the window; where they start there. */
+  /** Advances by `length` bytes, loads them into the window and returns their offset in it. */
   #advance(length: number): number {
     if (this.#position + length > this.#windowStart + this.#window.byteLength) {
       this.require(length)

@@ -1,9 +1,12 @@
-// What a weights file looks like once opened: named tensors whose bytes are read on demand. Runs in browsers too.
+// An opened weights file: named tensors whose bytes are read on demand. Also runs in browsers.
 
 import type { DType, TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
-/** A tensor that stays in its file until `read()`, which gives contiguous little-endian bytes not to be written to. */
+/**
+ * A tensor that stays in its file until `read()`, which returns contiguous
+ * little-endian bytes; do not write to them.
+ */
 export interface StoredTensor {
   readonly dtype: DType
   readonly shape: readonly number[]
@@ -16,13 +19,16 @@ export interface Checkpoint {
   /** `__metadata__` of a safetensors file; empty for PyTorch files. */
   readonly metadata: ReadonlyMap<string, string>
   readonly container: 'safetensors' | 'zip' | 'legacy' | 'torchscript'
-  /** Keys descended from the root object to the tensors, such as `['params_ema']`. */
+  /** Keys from the root object to the tensors, such as `['params_ema']`. */
   readonly path: readonly string[]
-  /** What every key started with and no longer does, such as `'module.'`. */
+  /** Prefix that was stripped from every key, such as `'module.'`. */
   readonly prefix: string
 }
 
-/** Random access to the bytes of a file; `read` throws unless all of the range exists, and its result is not to be written to. */
+/**
+ * Random access to the bytes of a file. `read` throws unless
+ * the whole range exists; do not write to its result.
+ */
 export interface ByteSource {
   /** File name for messages. */
   readonly name: string
@@ -59,7 +65,7 @@ export function malformed(message: string, cause?: unknown): RestoreError {
   return new RestoreError('checkpoint', message, cause === undefined ? undefined : { cause })
 }
 
-/** Runs `action`, putting `label` (a file, record or key) in front of the message of a checkpoint error. */
+/** Runs `action` and prefixes the message of a checkpoint error with `label` (a file, record or key). */
 export function within<T>(label: string, action: () => T): T {
   try {
     return action()
@@ -71,11 +77,11 @@ export function within<T>(label: string, action: () => T): T {
   }
 }
 
-/** A zeroed buffer, or a checkpoint error where the machine cannot hold it. */
+/** Allocates a zeroed buffer; throws a checkpoint error if there is not enough memory. */
 export function allocate(byteLength: number): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(byteLength)
   } catch (error) {
-    throw malformed(`needs ${byteLength} bytes of memory at once, which this machine does not give`, error)
+    throw malformed(`needs ${byteLength} bytes of memory at once, more than this machine can allocate`, error)
   }
 }

@@ -9,8 +9,18 @@ import { type Checkpoint, loadTensor, type StoredTensor } from './checkpoint.ts'
 import { clipTensors, fitPositions, resizePositions } from './clipLayouts.ts'
 
 const options: ClipOptions = {
-  ...{ ...clipDefaults, features: 6, imageSide: 16, patch: 4, visionWidth: 8, visionLayers: 2 },
-  ...{ visionHeads: 2, contextLength: 5, vocabulary: 11, textWidth: 4, textLayers: 1, textHeads: 1 },
+  ...clipDefaults,
+  features: 6,
+  imageSide: 16,
+  patch: 4,
+  visionWidth: 8,
+  visionLayers: 2,
+  visionHeads: 2,
+  contextLength: 5,
+  vocabulary: 11,
+  textWidth: 4,
+  textLayers: 1,
+  textHeads: 1,
 }
 let seed = 1
 const network = new Clip(
@@ -35,7 +45,7 @@ const checkpoint = (
 })
 const floats = ({ bytes }: TensorData) => viewAs(bytes, Float32Array)
 
-/** The weights under the keys of transformers. */
+/** The weights under the keys of Hugging Face's transformers. */
 function huggingFace(): Map<string, TensorData> {
   const names: Record<string, string> = {
     positional_embedding: 'text_model.embeddings.position_embedding.weight',
@@ -82,40 +92,40 @@ function huggingFace(): Map<string, TensorData> {
 }
 
 describe('a CLIP checkpoint', () => {
-  const given = { visionHeads: 2 }
+  const cardOptions = { visionHeads: 2 }
 
-  test('of OpenCLIP tells its options', () => {
+  test('of OpenCLIP determines its options', () => {
     const shapes = new Map([...weights].map(([key, { shape }]) => [key, shape]))
     expect({ ...clipOptionsFromWeights(shapes), visionHeads: 2 }).toEqual(options)
   })
 
-  test('of transformers becomes the same network, with OpenAI’s activation', () => {
-    const model = loadModel(checkpoint(huggingFace()), given)
+  test('of transformers loads as the same network, with OpenAI’s activation', () => {
+    const model = loadModel(checkpoint(huggingFace()), cardOptions)
     expect(model.options).toEqual({ ...options, activation: 'quickGelu' })
     for (const [key, tensor] of stateDict(model.network))
       expect(floats(tensor.read()), key).toEqual(floats(weights.get(key) as TensorData))
   })
 
-  test('of transformers that lacks a tensor is refused by the tensor’s own name', () => {
+  test('of transformers with a missing tensor is rejected with the tensor’s original name', () => {
     const tensors = huggingFace()
     tensors.delete('vision_model.encoder.layers.1.self_attn.k_proj.bias')
     expect(() => clipTensors(checkpoint(tensors))).toThrow(
-      'expected a key vision_model.encoder.layers.1.self_attn.k_proj.bias, which is missing',
+      'expected a key vision_model.encoder.layers.1.self_attn.k_proj.bias, found none',
     )
   })
 
-  test('of OpenAI, in TorchScript, has masks that are no weights, and QuickGELU', () => {
+  test('of OpenAI, in TorchScript, loads without its masks and with QuickGELU', () => {
     const mask = float32Data(new Float32Array(25), [5, 5])
     const script = checkpoint([...weights, ['transformer.resblocks.0.attn_mask', mask]], 'torchscript')
-    const model = loadModel(script, given)
+    const model = loadModel(script, cardOptions)
     expect(model.options).toMatchObject({ activation: 'quickGelu' })
     const resolution: TensorData = { dtype: 'int64', shape: [], bytes: new Uint8Array(8) }
     const zip = checkpoint([...weights, ['input_resolution', resolution]])
-    expect(describeNetwork(zip, given).options).toMatchObject({ activation: 'quickGelu' })
+    expect(describeNetwork(zip, cardOptions).options).toMatchObject({ activation: 'quickGelu' })
   })
 
-  test('for images of another side has its positions resized', () => {
-    const model = loadModel(checkpoint(weights), { ...given, imageSide: 24 })
+  test('for another image size has its positions resized', () => {
+    const model = loadModel(checkpoint(weights), { ...cardOptions, imageSide: 24 })
     const resized = stateDict(model.network).get('visual.positional_embedding')
     expect(resized?.shape).toEqual([37, 8])
     expect(model.size.fixedSide).toBe(24)
@@ -136,7 +146,7 @@ const { positions } = JSON.parse(
   readFileSync(new URL('../../test/golden/clip/clip.json', import.meta.url), 'utf8'),
 ) as Golden
 
-test.each(positions)('positions go from a grid of $from to one of $to as PyTorch resizes them', (golden) => {
+test.each(positions)('positions are resized from a grid of $from to $to as in PyTorch', (golden) => {
   const count = (1 + golden.from ** 2) * 2
   const table = float32Data(
     Float32Array.from({ length: count }, (_, i) => Math.sin(0.7 * i)),

@@ -1,5 +1,5 @@
-// CLIP's checkpoints in the layout of OpenAI and OpenCLIP, whichever they come in: Hugging Face's transformers names and splits tensors
-// otherwise, and OpenAI's TorchScript files hold more than weights.
+// Converts CLIP checkpoints to the layout of OpenAI and OpenCLIP. Hugging Face's transformers names and
+// splits tensors differently, and OpenAI's TorchScript files contain more than weights.
 
 import { dtypeBytes, float32Data } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -9,27 +9,33 @@ import { toFloat32 } from './convert.ts'
 
 type Tensors = ReadonlyMap<string, StoredTensor>
 
-/** What OpenAI's files hold beside the weights; the first marks them, as their networks have another activation. */
+/**
+ * Keys in OpenAI's files besides the weights. The first marks these files, whose
+ * networks have another activation.
+ */
 export const openAiExtras = ['input_resolution', 'context_length', 'vocab_size'] as const
 
 const scalar: StoredTensor = { dtype: 'int64', shape: [], read: () => new Uint8Array(8) }
 
-/** The tensors under OpenCLIP's keys; those of other networks are returned as they are. */
+/** Returns the tensors under OpenCLIP's keys; those of other networks unchanged. */
 export function clipTensors({ tensors, container }: Checkpoint): Tensors {
   if (tensors.has('vision_model.embeddings.patch_embedding.weight')) return fromHuggingFace(tensors)
   if (container !== 'torchscript' || !tensors.has('visual.conv1.weight')) return tensors
-  // A mask is an attribute of every block there, not a weight.
+  // There, every block has its attention mask as an attribute; it is not a weight.
   const weights = [...tensors].filter(([key]) => !key.endsWith('.attn_mask'))
   return new Map([...weights, [openAiExtras[0], tensors.get(openAiExtras[0]) ?? scalar]])
 }
 
-/** transformers' CLIPModel. Its files do not tell the activation; by its default it is OpenAI's, so they are marked as such. */
+/**
+ * Converts transformers' CLIPModel. Its files do not contain the activation; the
+ * default is OpenAI's, so they are marked as such.
+ */
 function fromHuggingFace(tensors: Tensors): Tensors {
   const found = new Map<string, StoredTensor>([[openAiExtras[0], scalar]])
   const take = (key: string): StoredTensor => {
     const tensor = tensors.get(key)
     if (tensor) return tensor
-    throw new RestoreError('checkpoint', `CLIP of transformers: expected a key ${key}, which is missing`)
+    throw new RestoreError('checkpoint', `CLIP of transformers: expected a key ${key}, found none`)
   }
   const copy = (to: string, from: string) => found.set(to, take(from))
   const copyBoth = (to: string, from: string) => {
@@ -105,7 +111,7 @@ function transposed({ dtype, shape, read }: StoredTensor): StoredTensor {
   }
 }
 
-/** Tensors whose vision towers fit a network for images of another side: position embeddings are resized. */
+/** Fits the vision towers to images of another side: resizes their position embeddings. */
 export function fitPositions(
   tensors: Tensors,
   { imageSide, patch }: { readonly imageSide: number; readonly patch: number },
@@ -118,7 +124,10 @@ export function fitPositions(
   return new Map(fitted)
 }
 
-/** Position embeddings [1 + grid², width] for another grid: bicubic with antialiasing, the class token as it is. */
+/**
+ * Resizes position embeddings [1 + grid², width] to another grid, bicubic with
+ * antialiasing; the class token is unchanged.
+ */
 export function resizePositions(stored: StoredTensor, grid: number): StoredTensor {
   const [rows = 0, width = 0] = stored.shape
   const from = Math.round(Math.sqrt(rows - 1))

@@ -1,4 +1,5 @@
-// Files that must load, files that must be refused, of the reference collection and of current PyTorch.
+// Files that must load and files that must be rejected, from the reference collection
+// and from current PyTorch.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -31,7 +32,7 @@ function readAll(checkpoint: Checkpoint): Map<string, string> {
   return all
 }
 
-/** The tensors of a file, rounded to a dtype and back where `dtype` says so. */
+/** The tensors of a file, rounded to `dtype` and back. */
 function float32Of(
   checkpoint: Checkpoint,
   dtype: 'float32' | 'float16' | 'bfloat16' = 'float32',
@@ -65,7 +66,7 @@ function checkGood(folder: string, compare: string, found: Checkpoint): void {
   }
 }
 
-/** Opens and reads everything, within the bounds of time and memory. */
+/** Opens and reads everything, within limits of time and memory. */
 function openAll(file: string): Checkpoint {
   const start = performance.now()
   const memory = process.resourceUsage().maxRSS
@@ -95,14 +96,14 @@ for (const folder of [golden, shared]) {
         checkGood(folder, compare ?? '', found)
       })
 
-      it.each(Object.keys(expected.malicious ?? {}))('%s is refused and runs nothing', (name) => {
+      it.each(Object.keys(expected.malicious ?? {}))('%s is rejected and runs nothing', (name) => {
         expect(errorOf(() => openAll(`${folder}/malicious/${name}`))).toMatch(/is not allowed/)
       })
 
       it.each(Object.entries(expected.malformed ?? {}))(
-        '%s is refused, quickly and in little memory',
+        '%s is rejected, quickly and in little memory',
         (name) => {
-          // The one file that is well-formed: a tensor called __proto__, which is a key like others here.
+          // This file is well-formed: a tensor called __proto__, which is an ordinary key here.
           if (name === 'proto_key.safetensors') {
             expect([...openAll(`${folder}/malformed/${name}`).tensors.keys()]).toEqual(['__proto__'])
           } else expect(errorOf(() => openAll(`${folder}/malformed/${name}`))).toContain(`${name}: `)
@@ -112,7 +113,7 @@ for (const folder of [golden, shared]) {
   )
 }
 
-/** The message of the error that an action must raise. */
+/** Message of the error that an action must throw. */
 function errorOf(action: () => void): string {
   try {
     action()
@@ -150,7 +151,7 @@ describe('checkpoints of current PyTorch', () => {
     expect(keys.slice(0, 3)).toEqual(['scale', 'body.0.temperature', 'body.0.conv.weight'])
   })
 
-  it('takes the weights that the caller names', () => {
+  it('reads the weights that the caller selects', () => {
     const file = `${made}/two-networks.pth`
     expect(errorOf(() => readCheckpoint(file))).toMatch(/several sets of tensors, under netG, netD/)
     expect(readAll(readCheckpoint(file, { path: ['netG'] }))).toEqual(reference)
@@ -160,12 +161,12 @@ describe('checkpoints of current PyTorch', () => {
     )
   })
 
-  it('takes a part of a TorchScript module', () => {
+  it('reads a part of a TorchScript module', () => {
     const part = readCheckpoint(`${made}/same-script.pt`, { path: ['body', '0'] })
     expect([...part.tensors.keys()]).toEqual(['temperature', 'conv.weight', 'conv.bias'])
   })
 
-  it('reads dtypes that have no storage class', () => {
+  it('reads dtypes without a storage class', () => {
     expect(readAll(openAll(`${made}/new-dtypes.pth`))).toEqual(
       readAll(openAll(`${made}/new-dtypes.safetensors`)),
     )
@@ -180,7 +181,7 @@ describe('checkpoints of current PyTorch', () => {
     ['frozen.pt', /a frozen TorchScript module has none/],
     ['whole-module.pth', /__main__\.Net is not allowed in a checkpoint/],
     ['complex.pth', /torch\.ComplexFloatStorage is not allowed/],
-  ])('%s is refused and says why', (name, message) => {
+  ])('%s is rejected with the reason', (name, message) => {
     expect(errorOf(() => openAll(`${made}/${name}`))).toMatch(message)
   })
 })

@@ -12,11 +12,11 @@ const load = (key: string) => loadTensor(tensors.get(key)!)
 const values = toFloat32(load('float32'))
 
 describe('fromFloat32', () => {
-  it.each(['float16', 'bfloat16', 'float64', 'float32'] as const)('rounds to %s as PyTorch does', (dtype) => {
+  it.each(['float16', 'bfloat16', 'float64', 'float32'] as const)('rounds to %s like PyTorch', (dtype) => {
     expect(Buffer.from(fromFloat32(values, dtype))).toEqual(Buffer.from(load(dtype).bytes))
   })
 
-  it.each(['float16', 'bfloat16'] as const)('keeps NaN a NaN in %s', (dtype) => {
+  it.each(['float16', 'bfloat16'] as const)('keeps NaN in %s', (dtype) => {
     const bytes = fromFloat32(new Float32Array([Number.NaN, -Number.NaN]), dtype)
     expect([...toFloat32({ dtype, shape: [2], bytes })]).toEqual([Number.NaN, Number.NaN])
   })
@@ -43,7 +43,7 @@ describe('toFloat32', () => {
     expect(toFloat32({ dtype, shape: [256], bytes })).toEqual(toFloat32(load(key)))
   })
 
-  it('gives every float16 back', () => {
+  it('round-trips every float16', () => {
     const codes = Uint16Array.from({ length: 0x7c01 }, (_, code) => code)
     const wide = toFloat32({ dtype: 'float16', shape: [codes.length], bytes: new Uint8Array(codes.buffer) })
     expect(fromFloat32(wide, 'float16')).toEqual(new Uint8Array(codes.buffer))
@@ -68,13 +68,16 @@ describe('toFloat32', () => {
     expect(toFloat32({ dtype, shape: [2], bytes: shifted.subarray(1) })).toEqual(expected)
   })
 
-  it('takes any byte but 0 as true', () => {
+  it('reads any byte except 0 as true', () => {
     expect([...toFloat32({ dtype: 'bool', shape: [3], bytes: new Uint8Array([0, 1, 255]) })]).toEqual([
       0, 1, 1,
     ])
   })
 
-  it.each(Object.keys(dtypeBytes) as DType[])('refuses %s data of another length than its shape', (dtype) => {
-    expect(() => toFloat32({ dtype, shape: [2, 3], bytes: new Uint8Array(5) })).toThrow(RestoreError)
-  })
+  it.each(Object.keys(dtypeBytes) as DType[])(
+    'rejects %s data whose length does not match its shape',
+    (dtype) => {
+      expect(() => toFloat32({ dtype, shape: [2, 3], bytes: new Uint8Array(5) })).toThrow(RestoreError)
+    },
+  )
 })

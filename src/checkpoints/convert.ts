@@ -1,12 +1,13 @@
-// Between the dtypes of checkpoints and float32. Widening is exact; narrowing rounds to nearest, ties to even.
+// Converts between the dtypes of checkpoints and float32. Widening is exact; narrowing
+// rounds to nearest, ties to even.
 
 import { dtypeBytes, elementCount, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
-/** The dtypes that weights are written in. */
+/** Dtypes in which weights can be written. */
 export type FloatDType = 'float64' | 'float32' | 'float16' | 'bfloat16'
 
-/** Values as float32; a view of the same memory where they are float32 already and aligned. */
+/** Values as float32; a view of the same memory if they are aligned float32 already. */
 export function toFloat32(data: TensorData): Float32Array {
   const count = elementCount(data.shape)
   const size = dtypeBytes[data.dtype]
@@ -90,7 +91,7 @@ function narrowFloat16(bits: Uint32Array): Uint16Array {
     const magnitude = x & 0x7fffffff
     let code: number
     if (magnitude >= 0x47800000) {
-      code = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00 // 65536 and more is infinity; NaN stays NaN.
+      code = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00 // 65536 and above become infinity; NaN stays NaN.
     } else if (magnitude < 0x38800000) {
       // Below 2^-14: adding 1/2 makes float32 round at float16's smallest step, 2^-24.
       valueBits[0] = magnitude
@@ -107,11 +108,11 @@ function narrowFloat16(bits: Uint32Array): Uint16Array {
 interface SmallFloat {
   readonly exponentBits: number
   readonly mantissaBits: number
-  /** Whether the largest exponent means infinity and NaN; else only all ones is NaN. */
+  /** Whether the largest exponent encodes infinity and NaN; otherwise only all ones is NaN. */
   readonly hasInfinity: boolean
 }
 
-/** The value of every code of a small IEEE-like format. */
+/** Decodes every code of a small IEEE-like format. */
 function decodeAll({ exponentBits, mantissaBits, hasInfinity }: SmallFloat): Float32Array {
   const half = 2 ** (exponentBits + mantissaBits)
   const top = 2 ** exponentBits - 1

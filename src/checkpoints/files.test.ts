@@ -31,7 +31,7 @@ function expectError(action: () => unknown, code: ErrorCode, message: RegExp): v
 }
 
 describe('readCheckpoint', () => {
-  it('names a file that is missing, or no file', () => {
+  it('reports a missing file, and a folder', () => {
     expectError(() => readCheckpoint(join(folder, 'none.pth')), 'input', /none\.pth: cannot be read \(ENOENT/)
     expectError(() => readCheckpoint(folder), 'input', /expected a file, got a folder/)
   })
@@ -46,24 +46,24 @@ describe('readCheckpoint', () => {
     ['other.pth', '\x00\x01\x02\x03', /starts with 00 01 02 03/],
     ['old.pth', `${'\0'.repeat(257)}ustar`, /PyTorch before 0\.1\.10/],
     ['pickle.pkl', '\x80\x04K\x01.', /a bare Python pickle/],
-  ])('says what %s is', (name, content, message) => {
+  ])('recognizes %s', (name, content, message) => {
     const file = join(folder, name)
     writeFileSync(file, content, 'latin1')
     expectError(() => readCheckpoint(file), 'checkpoint', message)
   })
 
-  it('notices that a file was cut or replaced after it was opened', () => {
+  it('detects that a file was truncated or deleted after it was opened', () => {
     const file = join(folder, 'shrinks.safetensors')
     writeSafetensors(file, tensors)
     const tensor = readCheckpoint(file).tensors.get('w')!
     expect(tensor.read().length).toBe(16)
     truncateSync(file, 20)
-    expectError(() => tensor.read(), 'checkpoint', /tensor 'w': changed while it was read/)
+    expectError(() => tensor.read(), 'checkpoint', /tensor 'w': changed while it was being read/)
     rmSync(file)
     expectError(() => tensor.read(), 'input', /cannot be read/)
   })
 
-  it('refuses a file with something appended', () => {
+  it('rejects a file with trailing bytes', () => {
     const file = join(folder, 'longer.safetensors')
     writeSafetensors(file, tensors)
     appendFileSync(file, 'x')
@@ -72,7 +72,7 @@ describe('readCheckpoint', () => {
 })
 
 describe('writeSafetensors', () => {
-  it('replaces a file whole and leaves nothing beside it', () => {
+  it('replaces a file atomically and leaves no temporary file', () => {
     const file = join(mkdtempSync(join(folder, 'w-')), 'a.safetensors')
     writeSafetensors(file, new Map([['old', tensors.get('w')!]]))
     writeSafetensors(file, tensors, new Map([['format', 'pt']]))
@@ -80,7 +80,7 @@ describe('writeSafetensors', () => {
     expect([...readCheckpoint(file).tensors.keys()]).toEqual(['w'])
   })
 
-  it('keeps the old file and no temporary one where a tensor cannot be read', () => {
+  it('keeps the old file and no temporary one if a tensor cannot be read', () => {
     const file = join(mkdtempSync(join(folder, 'w-')), 'a.safetensors')
     writeSafetensors(file, tensors)
     const before = readFileSync(file)
@@ -96,25 +96,25 @@ describe('writeSafetensors', () => {
     expect(readdirSync(join(file, '..'))).toEqual(['a.safetensors'])
   })
 
-  it('names a folder that it cannot write to', () => {
+  it('reports a folder that cannot be written to', () => {
     expectError(() => writeSafetensors(join(folder, 'none', 'a'), tensors), 'output', /cannot be written/)
   })
 
   it('reads one tensor at a time', () => {
-    const live: string[] = []
+    const reads: string[] = []
     const lazy = (name: string): StoredTensor => ({
       dtype: 'uint8',
       shape: [1000],
       read() {
-        live.push(name)
-        return new Uint8Array(1000).fill(live.length)
+        reads.push(name)
+        return new Uint8Array(1000).fill(reads.length)
       },
     })
     const file = join(folder, 'streamed.safetensors')
     const names = Array.from({ length: 50 }, (_, index) => `t${String(index).padStart(2, '0')}`)
     const source = new Map(names.map((name) => [name, lazy(name)]))
     writeSafetensors(file, source)
-    expect(live).toEqual(names)
+    expect(reads).toEqual(names)
     const found = readCheckpoint(file).tensors
     expect(names.map((name) => found.get(name)!.read()[999])).toEqual(names.map((_, index) => index + 1))
   })

@@ -1,4 +1,4 @@
-// Checkpoints in files, for Node: reading by path, and writing safetensors whole or not at all.
+// Checkpoint files in Node: reads by path, and writes safetensors atomically.
 
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -18,15 +18,22 @@ import { type ByteSource, type Checkpoint, checkRange, malformed } from './check
 import { type OpenOptions, openCheckpoint } from './open.ts'
 import { safetensorsParts, type WritableTensor } from './safetensors.ts'
 
-/** Opens a .pth, .pt, .ckpt or .safetensors file by its content, running no code; tensors are read when asked for. */
+/**
+ * Opens a .pth, .pt, .ckpt or .safetensors file, recognized by its content. Runs no
+ * code from the file; tensors are read on demand.
+ * @throws RestoreError with the code `input` if it cannot be read, `checkpoint` if it is malformed or unsafe.
+ */
 export function readCheckpoint(file: string | ByteSource, options?: OpenOptions): Checkpoint {
   return openCheckpoint(typeof file === 'string' ? fileSource(file) : file, options)
 }
 
-/** What is read at once: a network has hundreds of small tensors, mostly one after the other. */
+/** Size of a read: a network has hundreds of small tensors, which are mostly adjacent. */
 const blockBytes = 2 ** 20
 
-/** A file that is opened for each block, so that nothing has to be closed; one that changes meanwhile is an error. */
+/**
+ * A file source that opens the file for each read, so that nothing has to be closed.
+ * Throws if the file has changed.
+ */
 export function fileSource(path: string): ByteSource {
   const { size, mtimeMs } = statOf(path)
   const readNow = (offset: number, length: number) =>
@@ -39,13 +46,15 @@ export function fileSource(path: string): ByteSource {
       checkRange(offset, length, size)
       const stat = statOf(path)
       if (stat.size !== size || stat.mtimeMs !== mtimeMs) {
-        throw malformed(`changed while it was read (${size} bytes at first, ${stat.size} now); open it again`)
+        throw malformed(
+          `changed while it was being read (${size} bytes at first, ${stat.size} now); open it again`,
+        )
       }
       if (length >= blockBytes) return readNow(offset, length)
       const end = block.start + block.bytes.length
       if (offset < block.start || offset + length > end)
         block = { start: offset, bytes: readNow(offset, Math.min(blockBytes, size - offset)) }
-      // A copy: memory of its own, aligned for float32 views.
+      // A copy has its own memory, aligned for float32 views.
       return block.bytes.slice(offset - block.start, offset - block.start + length)
     },
   }
@@ -61,13 +70,13 @@ export function hashFile(path: string): string {
 }
 
 function statOf(path: string): Stats {
-  const stat = inWords(path, () => statSync(path))
+  const stat = wrapErrors(path, () => statSync(path))
   if (stat.isFile()) return stat
   throw new RestoreError('input', `${path}: expected a file, got a folder, pipe or device`)
 }
 
 function withFile<T>(path: string, action: (file: number) => T): T {
-  return inWords(path, () => {
+  return wrapErrors(path, () => {
     const file = openSync(path, 'r')
     try {
       return action(file)
@@ -77,8 +86,8 @@ function withFile<T>(path: string, action: (file: number) => T): T {
   })
 }
 
-/** Errors of the system as ours. */
-function inWords<T>(path: string, action: () => T): T {
+/** Converts system errors to RestoreErrors. */
+function wrapErrors<T>(path: string, action: () => T): T {
   try {
     return action()
   } catch (error) {
@@ -88,20 +97,21 @@ function inWords<T>(path: string, action: () => T): T {
 }
 
 function readFully(file: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  // Not zeroed first: every byte is written below, or the read fails. Slow = own memory, aligned for float32 views.
+  // Not zeroed, as every byte is written below or the read fails. "Slow" allocates
+  // separate memory, aligned for float32 views.
   const { buffer } = Buffer.allocUnsafeSlow(length)
   const bytes = new Uint8Array(buffer, 0, length)
   for (let at = 0; at < length; ) {
     const count = readSync(file, bytes, at, Math.min(length - at, 2 ** 30), offset + at)
-    if (count === 0) throw malformed(`ended at byte ${offset + at} while it was read: it was cut short`)
+    if (count === 0) throw malformed(`ended at byte ${offset + at} while it was being read: it was cut short`)
     at += count
   }
   return bytes
 }
 
 /**
- * Writes a safetensors file that appears whole or not at all, replacing `path`. Tensors of other files are read one at a
- * time. Same tensors and metadata, same bytes: see {@link safetensorsParts}.
+ * Writes a safetensors file atomically, replacing `path`. Tensors of other files are read one at a time.
+ * Deterministic: see {@link safetensorsParts}.
  */
 export function writeSafetensors(
   path: string,
@@ -111,7 +121,7 @@ export function writeSafetensors(
   writeWhole(path, safetensorsParts(tensors, metadata))
 }
 
-/** Writes the parts of a file one after the other; the file appears whole or not at all, replacing `path`. */
+/** Writes the parts of a file in order, atomically, replacing `path`. */
 export function writeWhole(path: string, parts: Iterable<Uint8Array>): void {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   let file: number | undefined

@@ -1,4 +1,5 @@
-// Damaged files: whatever bytes are flipped, cut or put in, a file either loads or is refused by a checkpoint error.
+// Damaged files: whatever bytes are flipped, cut or inserted, a file either loads or is
+// rejected with a checkpoint error.
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,7 @@ import { openCheckpoint } from './open.ts'
 const golden = fileURLToPath(new URL('../../test/golden/containers', import.meta.url))
 const rounds = 600
 
-/** Mulberry32: a small seeded generator of numbers below `limit`. */
+/** Mulberry32, a small seeded generator of numbers below `limit`. */
 function generator(seed: number): (limit: number) => number {
   let state = seed
   return (limit) => {
@@ -37,7 +38,7 @@ function mutate(original: Uint8Array, random: (limit: number) => number): Uint8A
   return bytes
 }
 
-/** Whether the file loads; anything but a checkpoint error fails the test. */
+/** Whether the file loads; any error other than a checkpoint error fails the test. */
 function loads(bytes: Uint8Array): boolean {
   try {
     for (const tensor of openCheckpoint(memorySource(bytes, 'x')).tensors.values()) tensor.read()
@@ -59,29 +60,29 @@ const files = [
 ]
 
 describe('damaged files', () => {
-  it.each(files)('%s loads or is refused, whatever is damaged', (name) => {
+  it.each(files)('%s loads or is rejected, whatever is damaged', (name) => {
     const original = new Uint8Array(readFileSync(`${golden}/${name}`))
     const random = generator(name.length)
     expect(loads(original)).toBe(true)
-    let refused = 0
-    for (let round = 0; round < rounds; round++) if (!loads(mutate(original, random))) refused++
-    expect(refused).toBeGreaterThan(rounds / 10)
+    let rejected = 0
+    for (let round = 0; round < rounds; round++) if (!loads(mutate(original, random))) rejected++
+    expect(rejected).toBeGreaterThan(rounds / 10)
   })
 
   it.each(files.filter((name) => !/safetensors|legacy/.test(name)))(
-    '%s loads or is refused, whatever is damaged in a pickle whose checksum is right',
+    '%s loads or is rejected, whatever is damaged in a pickle with a valid checksum',
     (name) => {
       const records = Object.entries(unzipSync(readFileSync(`${golden}/${name}`)))
       const random = generator(name.length)
-      let refused = 0
+      let rejected = 0
       for (let round = 0; round < rounds; round++) {
         const changed = records.map(([key, bytes]) => ({
           name: key,
           bytes: key.endsWith('data.pkl') ? mutate(bytes, random) : bytes,
         }))
-        if (!loads(buildZip(changed))) refused++
+        if (!loads(buildZip(changed))) rejected++
       }
-      expect(refused).toBeGreaterThan(rounds / 10)
+      expect(rejected).toBeGreaterThan(rounds / 10)
     },
   )
 })

@@ -1,4 +1,4 @@
-// Opens a weights file of any supported format, told by its content. Runs in browsers too.
+// Opens a weights file of any supported format, recognized by its content. Also runs in browsers.
 
 import { dtypeBytes } from '../core/data.ts'
 import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
@@ -8,11 +8,14 @@ import { findTensors, stripPrefix } from './stateDict.ts'
 import { safeProduct, storedTensor } from './tensorViews.ts'
 
 export interface OpenOptions {
-  /** Keys from the root object of a PyTorch file to its tensors, such as `['params']`; else the usual ones are tried. */
+  /**
+   * Keys from the root object of a PyTorch file to its tensors, such as `['params']`; by
+   * default, well-known keys are tried.
+   */
   readonly path?: readonly string[] | undefined
 }
 
-/** Opens a checkpoint; every error of it and of its tensors names the file. */
+/** Opens a checkpoint; errors of it and of its tensors name the file. */
 export function openCheckpoint(source: ByteSource, options: OpenOptions = {}): Checkpoint {
   return within(source.name, () => {
     const checkpoint = readContainer(source, options)
@@ -38,7 +41,7 @@ function readContainer(source: ByteSource, { path }: OpenOptions): Checkpoint {
     checkLegacy(source)
     return fromPickle(readLegacy(source), path)
   }
-  const reason = refusal(head)
+  const reason = recognizeOther(head)
   if (reason === undefined && source.name.endsWith('.safetensors')) return fromSafetensors(source, path)
   throw malformed(
     reason ??
@@ -47,15 +50,15 @@ function readContainer(source: ByteSource, { path }: OpenOptions): Checkpoint {
 }
 
 function checkLegacy(source: ByteSource): void {
-  const refused =
-    'this is a bare Python pickle, which is not read; expected a zip or legacy file of torch.save, or safetensors'
+  const message =
+    'this is a bare Python pickle, which is not supported; expected a zip or legacy file of torch.save, or safetensors'
   let isTorch: boolean
   try {
     isTorch = isLegacy(source)
   } catch (error) {
-    throw malformed(`${refused} (${error instanceof Error ? error.message : error})`, error)
+    throw malformed(`${message} (${error instanceof Error ? error.message : error})`, error)
   }
-  if (!isTorch) throw malformed(refused)
+  if (!isTorch) throw malformed(message)
 }
 
 function fromSafetensors(source: ByteSource, path: OpenOptions['path']): Checkpoint {
@@ -64,16 +67,16 @@ function fromSafetensors(source: ByteSource, path: OpenOptions['path']): Checkpo
   return readSafetensors(source)
 }
 
-// Views may repeat stored values (expanded and tied tensors), but not without bound.
-const maxUnfolding = 16
-const freeUnfoldingBytes = 64 * 2 ** 20
+// Limits how often views may repeat stored values, as expanded and tied tensors do.
+const maxExpansion = 16
+const freeExpansionBytes = 64 * 2 ** 20
 
 function fromPickle({ root, container, storages }: SavedObject, path: OpenOptions['path']): Checkpoint {
   const found = findTensors(root, path)
   const tensors = new Map<string, StoredTensor>()
   const storageBytes = new Map<string, number>()
   let stored = 0
-  let unfolded = 0
+  let expanded = 0
   for (const [key, tensor] of found.tensors) {
     within(`tensor '${key}'`, () => {
       const opened = storedTensor(tensor, storages)
@@ -82,10 +85,10 @@ function fromPickle({ root, container, storages }: SavedObject, path: OpenOption
         storageBytes.set(storage.key, storage.numel)
         stored += storage.numel * dtypeBytes[storage.dtype]
       }
-      unfolded += safeProduct(opened.shape) * dtypeBytes[opened.dtype]
-      if (unfolded > stored * maxUnfolding + freeUnfoldingBytes) {
+      expanded += safeProduct(opened.shape) * dtypeBytes[opened.dtype]
+      if (expanded > stored * maxExpansion + freeExpansionBytes) {
         throw malformed(
-          `shape [${opened.shape}] unfolds ${stored} stored bytes to ${unfolded}, which no checkpoint needs`,
+          `shape [${opened.shape}] expands ${stored} stored bytes to ${expanded}, which no checkpoint needs`,
         )
       }
       tensors.set(key, opened)
@@ -94,7 +97,7 @@ function fromPickle({ root, container, storages }: SavedObject, path: OpenOption
   return { tensors, metadata: new Map(), container, path: found.path, prefix: '' }
 }
 
-/** What other files that users meet start with. */
+/** First bytes of other common files. */
 const otherFormats = [
   ['version https://git-lfs', 'a git-lfs pointer, not the file itself; fetch it with `git lfs pull`'],
   ['GGUF', 'a GGUF file; expected a PyTorch or safetensors file'],
@@ -107,12 +110,12 @@ const otherFormats = [
   ['\xff\xd8\xff', 'a JPEG image, not weights'],
 ] as const
 
-/** What a file that is no checkpoint is instead, where that can be told. */
-function refusal(head: Uint8Array): string | undefined {
+/** Describes a file that is not a checkpoint, if it is recognized. */
+function recognizeOther(head: Uint8Array): string | undefined {
   const other = otherFormats.find(([magic]) => startsWith(head, magic))
   if (other) return `this is ${other[1]}`
   if (startsWith(head.subarray(257), 'ustar')) {
-    return 'this is a tar archive; if PyTorch before 0.1.10 wrote it, save it again with a newer PyTorch, else unpack it'
+    return 'this is a tar archive; if PyTorch before 0.1.10 wrote it, save it again with a newer PyTorch, otherwise unpack it'
   }
   const text = latin1(head.subarray(0, 60)).trim()
   if (/^<(!doctype|html|\?xml|head|body)/i.test(text)) {

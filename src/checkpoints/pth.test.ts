@@ -1,4 +1,4 @@
-// Handmade PyTorch files: archives as zip allows them, and pickles that try to break the reader.
+// Handmade PyTorch files: archives with all features of zip, and pickles that try to break the reader.
 
 import { describe, expect, it } from 'vitest'
 import { buildCheckpoint, buildZip } from '../../test/golden/containers/buildZip.ts'
@@ -12,7 +12,7 @@ const encode = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt
 const floats = (values: readonly number[]) => new Uint8Array(Float32Array.from(values).buffer)
 const open = (bytes: Uint8Array) => openCheckpoint(memorySource(bytes, 'x.pth'))
 
-/** Protocol 2 opcodes of small values. */
+/** Protocol 2 opcodes for small values. */
 const text = (value: string) => `X${String.fromCharCode(value.length, 0, 0, 0)}${value}`
 const integer = (value: number) =>
   `J${String.fromCharCode(value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24)}`
@@ -61,7 +61,7 @@ describe('zip archives', () => {
   })
 
   it.each([
-    ['a record twice', buildZip([pkl, data, data]), /two records are called any\/folder\/data\/0/],
+    ['a record twice', buildZip([pkl, data, data]), /two records are named any\/folder\/data\/0/],
     ['an encrypted record', buildZip([{ ...pkl, claim: { flags: 1 } }, data]), /is encrypted/],
     ['a damaged pickle', buildZip([{ ...pkl, claim: { crc: 1 } }, data]), /expected CRC-32 00000001, got/],
     [
@@ -74,32 +74,32 @@ describe('zip archives', () => {
       buildZip([pkl, { ...data, deflate: true, claim: { size: 2 ** 27 } }]),
       /expected records of at most 200 times its \d+ bytes, got 134217\d+/,
     ],
-    ['records over each other', buildZip([pkl, { ...data, claim: { headerOffset: 8 } }]), /overlaps/],
-    ['a directory with more records than counted', miscounted, /lists 1 records, but holds more/],
-    ['a header outside', buildZip([pkl, { ...data, claim: { headerOffset: 1e9 } }]), /overlaps/],
+    ['overlapping records', buildZip([pkl, { ...data, claim: { headerOffset: 8 } }]), /overlaps/],
+    ['a directory with more records than counted', miscounted, /lists 1 records, but contains more/],
+    ['a header outside of the file', buildZip([pkl, { ...data, claim: { headerOffset: 1e9 } }]), /overlaps/],
     [
       'big-endian numbers',
       buildZip([pkl, data, { name: 'any/folder/byteorder', bytes: 'big' }]),
       /got 'big'/,
     ],
-    ['two checkpoints', buildZip([pkl, { ...pkl, name: 'new/folder/data.pkl' }]), /holds two checkpoints/],
+    ['two checkpoints', buildZip([pkl, { ...pkl, name: 'new/folder/data.pkl' }]), /contains two checkpoints/],
     ['no checkpoint', buildZip([{ name: 'a.txt', bytes: 'a' }]), /not a PyTorch checkpoint.*found a\.txt/],
     ['no records', buildZip([]), /found nothing/],
     ['an old TorchScript archive', buildZip([{ name: 'a/model.json', bytes: '{}' }]), /before PyTorch 1\.4/],
-  ])('refuses %s', (_, bytes, message) => {
+  ])('rejects %s', (_, bytes, message) => {
     expect(() => open(bytes)).toThrow(message)
   })
 
   it.each([
     ['more', [0, 0, 0, 0, 0], 16],
     ['less', [0, 0, 0], 16],
-  ])('refuses a record that inflates to %s than promised', (_, content, size) => {
+  ])('rejects a record that inflates to %s than declared', (_, content, size) => {
     const record = { ...data, bytes: floats(content), deflate: true, claim: { size } }
     const found = open(buildZip([pkl, record]))
     expect(() => found.tensors.get('w')!.read()).toThrow(/x\.pth: tensor 'w': record .*after inflating/)
   })
 
-  it('verifies a storage once, and then reads only what a view needs', () => {
+  it('verifies a storage once, and afterwards reads only what a view needs', () => {
     const views = Object.fromEntries(
       [0, 1, 2, 3].map((index) => [`v${index}`, tensor(storage('0', 1024), index * 256, [256], [1])]),
     )
@@ -126,7 +126,7 @@ describe('zip archives', () => {
     ])
   })
 
-  it('has the same CRC-32 with and without zlib', () => {
+  it('compute the same CRC-32 with and without zlib', () => {
     const bytes = Uint8Array.from({ length: 1003 }, (_, index) => (index * 7919) >> 3)
     for (const length of [0, 1, 7, 8, 9, 1003]) {
       expect(slicedCrc32()(bytes.subarray(0, length))).toBe(crc32(bytes.subarray(0, length)))
@@ -154,36 +154,36 @@ describe('tensors', () => {
     ['sliced', 3, [2, 2], [12, 5], [3, 8, 15, 20]],
     ['expanded', 1, [2, 2, 2], [0, 1, 0], [1, 1, 2, 2, 1, 1, 2, 2]],
     ['of one element', 23, [], [], [23]],
-    ['with axes of one', 4, [1, 3, 1], [999, 1, 999], [4, 5, 6]],
+    ['with axes of size one', 4, [1, 3, 1], [999, 1, 999], [4, 5, 6]],
     ['empty', 24, [0, 5], [5, 1], []],
-  ])('that are %s become contiguous', (_, offset, shape, strides, expected) => {
+  ])('that are %s are read contiguously', (_, offset, shape, strides, expected) => {
     expect(read(offset, shape, strides)).toEqual(expected)
   })
 
-  it('that unfold far beyond what is stored are refused, one by one or together', () => {
+  it('that expand far beyond the stored bytes are rejected, individually or together', () => {
     const view = tensor(storage('0', 4), 0, [1024, 1024, 16], [0, 0, 1])
     const one = pickle(dict({ w: view.replace(integer(16), integer(4)) }))
     expect(open(buildCheckpoint(one, { 0: values })).tensors.get('w')!.shape).toEqual([1024, 1024, 4])
     const many = Object.fromEntries(
       ['a', 'b', 'c', 'd', 'e'].map((key) => [key, tensor(storage('0', 4), 0, [1024, 1024, 4], [0, 0, 1])]),
     )
-    expect(() => open(buildCheckpoint(pickle(dict(many)), { 0: values }))).toThrow(/tensor 'e': .*unfolds/)
+    expect(() => open(buildCheckpoint(pickle(dict(many)), { 0: values }))).toThrow(/tensor 'e': .*expands/)
   })
 
-  it('of one storage with two lengths are refused', () => {
+  it('of one storage with two lengths are rejected', () => {
     const root = dict({ a: tensor(storage('0', 4), 0, [4], [1]), b: tensor(storage('0', 5), 0, [4], [1]) })
     expect(() => open(buildCheckpoint(pickle(root), { 0: values }))).toThrow(
       /storage 0 has 16 bytes in one place and 20/,
     )
   })
 
-  it('with endless dimensions are refused', () => {
+  it('with too many dimensions are rejected', () => {
     const root = dict({ w: tensor(storage('0', 4), 0, Array(100).fill(1), Array(100).fill(1)) })
     expect(() => open(buildCheckpoint(pickle(root), { 0: values }))).toThrow(/100 dimensions/)
   })
 })
 
-/** The message of the checkpoint error that a file raises. */
+/** Message of the checkpoint error that a file throws. */
 function errorOf(bytes: Uint8Array): string {
   try {
     open(bytes)
@@ -195,7 +195,7 @@ function errorOf(bytes: Uint8Array): string {
 }
 
 describe('hostile pickles', () => {
-  const refused = (root: string, message: RegExp, extra: Readonly<Record<string, string>> = {}) => {
+  const expectRejected = (root: string, message: RegExp, extra: Readonly<Record<string, string>> = {}) => {
     const records = Object.entries(extra).map(([name, bytes]) => ({ name: `archive/${name}`, bytes }))
     const bytes = buildZip([{ name: 'archive/data.pkl', bytes: pickle(root), deflate: true }, ...records])
     const start = performance.now()
@@ -227,47 +227,47 @@ describe('hostile pickles', () => {
     ['the extension registry', '\x82\x01', /extension registry/],
     ['persistent ids as text', 'Pabc\n', /persistent ids as text/],
     ['protocol 6', '\x80\x06', /protocol 0 to 5, got 6/],
-    ['a mark that is missing', 't', /mark that is not there/],
+    ['a missing mark', 't', /pops a missing mark/],
     ['a value below the mark', 'N(0a', /appends to|empty stack/],
     ['an odd number of items', '}(K\x01u', /a key without a value/],
     ['a huge integer', '\x8b\xff\xff\xff\x7f', /integer of 2147483647 bytes/],
-    ['a wrong number', 'Iabc\n', /the number 'abc'/],
+    ['an invalid number', 'Iabc\n', /the invalid number 'abc'/],
     ['a line without end', `c${'a'.repeat(70000)}`, /a line of at most/],
     ['bytes past the end', 'B\xff\x00\x00\x00', /only 1 are left/],
     ['a frame past the end', '\x95\xff\x00\x00\x00\x00\x00\x00\x00', /are left/],
-    ['a memo slot that is missing', 'j\xff\xff\xff\x7f', /memo 2147483647/],
+    ['a missing memo slot', 'j\xff\xff\xff\x7f', /memo 2147483647/],
     ['text that is not UTF-8', '\x8c\x01\xff', /not UTF-8/],
     ['nothing but None', 'N', /expected a dictionary of tensors, got nothing/],
-  ])('%s is refused', (_, root, message) => {
-    refused(root, message)
+  ])('%s is rejected', (_, root, message) => {
+    expectRejected(root, message)
   })
 
-  it('a rebuild that rebuilds itself without end is refused', () => {
+  it('a rebuild that rebuilds itself endlessly is rejected', () => {
     // args = [rebuild, None, args]
     const rebuild = 'ctorch._tensor\n_rebuild_from_type_v2\n'
-    refused(
+    expectRejected(
       `${rebuild}]q\x01(${rebuild}Nh\x01eR`,
       /a tensor is rebuilt by torch\._tensor\._rebuild_from_type_v2/,
     )
   })
 
-  it('TorchScript modules that refer to each other without end are refused', () => {
+  it('TorchScript modules that refer to each other in a cycle are rejected', () => {
     const scripted = { 'constants.pkl': '\x80\x02).' }
     const start = 'c__torch__\nM\nq\x00)\x81'
-    refused(`${start}q\x01}X\x01\x00\x00\x00ah\x01sb`, /refer to each other without end/, scripted)
+    expectRejected(`${start}q\x01}X\x01\x00\x00\x00ah\x01sb`, /refer to each other in a cycle/, scripted)
     let doubling = `${start}q\x01`
     for (let level = 0; level < 40; level++)
       doubling += `0h\x00)\x81}(${text('a')}h\x01${text('b')}h\x01ubq\x01`
-    refused(doubling, /refer to each other without end/, scripted)
+    expectRejected(doubling, /refer to each other in a cycle/, scripted)
   })
 
-  it('a dictionary that holds itself under a well-known key ends', () => {
-    refused(`}q\x01${text('model')}h\x01s`, /expected tensors, found the keys model/)
+  it('a dictionary that contains itself under a well-known key terminates', () => {
+    expectRejected(`}q\x01${text('model')}h\x01s`, /expected tensors, found the keys model/)
   })
 
-  it('many keys of one large dictionary take one look', () => {
+  it('a large dictionary under many keys is searched once', () => {
     const large = `}q\x01(${Array.from({ length: 50_000 }, (_, index) => `${integer(index)}N`).join('')}u`
     const keys = Array.from({ length: 50_000 }, (_, index) => `${text(`k${index}`)}h\x01`).join('')
-    refused(`${large}0}(${keys}u`, /expected tensors, found the keys k0/)
+    expectRejected(`${large}0}(${keys}u`, /expected tensors, found the keys k0/)
   })
 })

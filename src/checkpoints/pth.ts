@@ -1,5 +1,5 @@
-// PyTorch's files: zip archives (torch.save since 1.6, TorchScript) and the legacy stream of pickles.
-// Layout: torch/serialization.py and caffe2/serialize/inline_container.h, as documented in PyTorch's serialization notes.
+// Reads PyTorch files: zip archives (torch.save since 1.6, TorchScript) and the legacy stream of pickles.
+// Layout: torch/serialization.py and caffe2/serialize/inline_container.h, see PyTorch's serialization notes.
 
 import { dtypeBytes } from '../core/data.ts'
 import { findAllowed, type StorageRef, storageOf } from './allowedGlobals.ts'
@@ -9,7 +9,7 @@ import type { StorageReader } from './tensorViews.ts'
 import { describe, type PickleValue, unpickle } from './unpickle.ts'
 import { ZipArchive, type ZipEntry } from './zip.ts'
 
-/** The object that was saved, its tensors still in the file. */
+/** The saved object, with its tensors still in the file. */
 export interface SavedObject {
   readonly root: PickleValue
   readonly container: 'zip' | 'legacy' | 'torchscript'
@@ -30,7 +30,7 @@ export function readTorchZip(source: ByteSource): SavedObject {
     throw malformed(`record ${entry.name}: expected at most ${maxPickleBytes} bytes, got ${entry.size}`)
   }
   const pickle = memorySource(archive.read(entry))
-  const catalog = new StorageCatalogue()
+  const catalog = new StorageCatalog()
   const root = within(`record ${entry.name}`, () =>
     unpickle(new ByteCursor(pickle), {
       findGlobal: (module, name) => findAllowed(module, name, isTorchScript),
@@ -44,14 +44,14 @@ export function readTorchZip(source: ByteSource): SavedObject {
   }
 }
 
-/** PyTorch puts its records into one folder of any name. */
+/** PyTorch stores its records in one folder of any name. */
 function findFolder(archive: ZipArchive): string {
   const names = [...archive.entries.keys()]
   const found = names
     .filter((name) => name === 'data.pkl' || name.endsWith('/data.pkl'))
     .sort((a, b) => a.length - b.length)
   if (found.length > 1 && found[0]!.length === found[1]!.length) {
-    throw malformed(`holds two checkpoints, ${found[0]} and ${found[1]}; unpack it and choose one`)
+    throw malformed(`contains two checkpoints, ${found[0]} and ${found[1]}; unpack it and choose one`)
   }
   if (found[0] !== undefined) return found[0].slice(0, -'data.pkl'.length)
   if (names.some((name) => name.endsWith('/model.json'))) {
@@ -74,7 +74,7 @@ function zipStorages(archive: ZipArchive, folder: string): StorageReader {
   function find(storage: StorageRef): ZipEntry {
     const name = `${folder}data/${storage.key}`
     const entry = archive.entries.get(name)
-    if (!entry) throw malformed(`expected a record ${name}, but there is none`)
+    if (!entry) throw malformed(`expected a record ${name}, found none`)
     return entry
   }
   return {
@@ -89,8 +89,8 @@ function zipStorages(archive: ZipArchive, folder: string): StorageReader {
   }
 }
 
-/** The storages that a pickle names; one key must mean the same thing each time. */
-class StorageCatalogue {
+/** Storages named in a pickle; a key must always refer to the same storage. */
+class StorageCatalog {
   readonly #byKey = new Map<string, { numel: number; bytes: number }>()
 
   add(id: PickleValue): StorageRef {
@@ -111,7 +111,7 @@ class StorageCatalogue {
   }
 }
 
-/** Whether a pickle starts a legacy checkpoint; its first value is a magic number. */
+/** Whether a file is a legacy checkpoint, which starts with a pickled magic number. */
 export function isLegacy(source: ByteSource): boolean {
   return unpickle(new ByteCursor(source), nothingAllowed) === legacyMagic
 }
@@ -125,10 +125,13 @@ const nothingAllowed = {
   },
 }
 
-/** Magic number, protocol, system, object, storage keys, then each storage as an 8-byte length and its elements. */
+/**
+ * Reads magic number, protocol, system, object and storage keys, then each storage as
+ * an 8-byte length and its elements.
+ */
 export function readLegacy(source: ByteSource): SavedObject {
   const cursor = new ByteCursor(source)
-  const catalog = new StorageCatalogue()
+  const catalog = new StorageCatalog()
   const host = { findGlobal: findAllowed, loadPersistent: (id: PickleValue) => catalog.add(id) }
   unpickle(cursor, nothingAllowed)
   const protocol = unpickle(cursor, nothingAllowed)
@@ -151,7 +154,7 @@ export function readLegacy(source: ByteSource): SavedObject {
 function locateStorages(
   cursor: ByteCursor,
   keys: readonly PickleValue[],
-  catalog: StorageCatalogue,
+  catalog: StorageCatalog,
 ): Map<string, number> {
   const offsets = new Map<string, number>()
   for (const key of keys) {
@@ -173,7 +176,7 @@ function locateStorages(
 function legacyStorages(source: ByteSource, offsets: ReadonlyMap<string, number>): StorageReader {
   function find(storage: StorageRef): number {
     const offset = offsets.get(storage.key)
-    if (offset === undefined) throw malformed(`expected a storage ${storage.key}, but the file lists none`)
+    if (offset === undefined) throw malformed(`expected a storage ${storage.key}, found none`)
     return offset + storage.start * dtypeBytes[storage.dtype]
   }
   return {

@@ -9,7 +9,7 @@ import { encodeSafetensors, readSafetensors } from './safetensors.ts'
 
 const golden = fileURLToPath(new URL('../../test/golden/containers', import.meta.url))
 
-/** A file of this header (text, or an object) and this many zero bytes of data. */
+/** A file with a header (text or an object) and `dataBytes` zero bytes of data. */
 function fileOf(header: unknown, dataBytes: number): Uint8Array {
   const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header))
   const file = new Uint8Array(8 + text.length + dataBytes)
@@ -23,7 +23,7 @@ const entry = { dtype: 'F32', shape: [2], data_offsets: [0, 8] }
 
 describe('encodeSafetensors', () => {
   it.each(['made/weights.safetensors', 'made/new-dtypes.safetensors', 'made/conversions.safetensors'])(
-    'writes %s byte for byte as the reference implementation does',
+    'writes %s byte for byte like the reference implementation',
     (name) => {
       const bytes = readFileSync(`${golden}/${name}`)
       const { tensors, metadata } = open(bytes)
@@ -31,7 +31,7 @@ describe('encodeSafetensors', () => {
     },
   )
 
-  it('gives back every dtype, name and metadata it wrote', () => {
+  it('round-trips every dtype, name and metadata', () => {
     const tensors = new Map<string, TensorData>()
     for (const dtype of Object.keys(dtypeBytes) as DType[]) {
       const bytes = Uint8Array.from({ length: 6 * dtypeBytes[dtype] }, (_, index) => index)
@@ -54,7 +54,7 @@ describe('encodeSafetensors', () => {
     expect(new DataView(file.buffer).getBigUint64(0, true) % 8n).toBe(0n)
   })
 
-  it('writes the same bytes in whatever order tensors and metadata come', () => {
+  it('writes the same bytes for any order of tensors and metadata', () => {
     const tensors: [string, TensorData][] = [
       ['\u{10000}', float32Data(new Float32Array([1]), [1])],
       ['\uffff', float32Data(new Float32Array([2]), [1])],
@@ -73,19 +73,19 @@ describe('encodeSafetensors', () => {
     expect(open(encodeSafetensors(new Map())).tensors.size).toBe(0)
   })
 
-  it('refuses a tensor whose bytes do not fill its shape', () => {
+  it('rejects a tensor whose bytes do not match its shape', () => {
     const tensors = new Map([['w', { dtype: 'float32', shape: [3], bytes: new Uint8Array(8) } as const]])
     expect(() => encodeSafetensors(tensors)).toThrow(/tensor 'w': expected 12 bytes for \[3\], got 8/)
   })
 
-  it('refuses a tensor called like the metadata', () => {
+  it('rejects a tensor named like the metadata', () => {
     const tensors = new Map([['__metadata__', float32Data(new Float32Array(1), [1])]])
     expect(() => encodeSafetensors(tensors)).toThrow(RestoreError)
   })
 })
 
 describe('readSafetensors', () => {
-  it('accepts a header that is padded with spaces', () => {
+  it('accepts a header padded with spaces', () => {
     expect(open(fileOf(`${JSON.stringify({ w: entry })}     `, 8)).tensors.get('w')!.shape).toEqual([2])
   })
 
@@ -105,9 +105,9 @@ describe('readSafetensors', () => {
     ['a shape of strings', { w: { ...entry, shape: ['2'] } }, 8, /tensor 'w': expected shape/],
     ['an unsafe size', { w: { ...entry, shape: [2 ** 53] } }, 8, /tensor 'w': expected shape/],
     ['three offsets', { w: { ...entry, data_offsets: [0, 8, 8] } }, 8, /tensor 'w': expected data_offsets/],
-    ['metadata that is no string', { __metadata__: { step: 3 }, w: entry }, 8, /__metadata__ 'step'/],
-    ['metadata that is no object', { __metadata__: 'x', w: entry }, 8, /__metadata__ to be/],
-    ['a tensor that is no object', { w: null }, 0, /tensor 'w': expected dtype/],
+    ['metadata that is not a string', { __metadata__: { step: 3 }, w: entry }, 8, /__metadata__ 'step'/],
+    ['metadata that is not an object', { __metadata__: 'x', w: entry }, 8, /__metadata__ to be/],
+    ['a tensor that is not an object', { w: null }, 0, /tensor 'w': expected dtype/],
     ['data cut short', { w: entry }, 7, /take 8 bytes, but 7 follow/],
     [
       'an impossible shape with a zero',
@@ -115,12 +115,12 @@ describe('readSafetensors', () => {
       8,
       /impossible shape/,
     ],
-  ])('refuses %s', (_, header, dataBytes, message) => {
+  ])('rejects %s', (_, header, dataBytes, message) => {
     expect(() => open(fileOf(header, dataBytes))).toThrow(message)
     expect(() => open(fileOf(header, dataBytes))).toThrow(/^x\.safetensors: /)
   })
 
-  it('refuses a path into a file that has no nested keys', () => {
+  it('rejects a path into a file without nested keys', () => {
     const source = memorySource(fileOf({ w: entry }, 8))
     expect(() => openCheckpoint(source, { path: ['params'] })).toThrow(/no nested keys such as 'params'/)
   })
@@ -130,12 +130,12 @@ describe('readSafetensors', () => {
     expect([...found.tensors.keys(), found.prefix]).toEqual(['w', 'module.'])
   })
 
-  it('keeps a prefix that some keys lack, or that is all of a key', () => {
+  it('keeps a prefix that some keys lack, or that is a whole key', () => {
     expect(open(fileOf({ 'module.w': entry, v: { ...entry, data_offsets: [8, 16] } }, 16)).prefix).toBe('')
     expect(open(fileOf({ 'module.': entry }, 8)).prefix).toBe('')
   })
 
-  it('reads only the header until a tensor is asked for', () => {
+  it('reads only the header until a tensor is read', () => {
     const bytes = fileOf({ w: entry }, 8)
     const whole = memorySource(bytes)
     let last = 0

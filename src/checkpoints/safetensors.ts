@@ -1,10 +1,11 @@
-// The safetensors format: 8-byte header length, JSON header, tensor bytes. https://github.com/huggingface/safetensors
+// The safetensors format: 8-byte header length, JSON header, tensor bytes.
+// https://github.com/huggingface/safetensors
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
 import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
 import { safeProduct } from './tensorViews.ts'
 
-// In the order of the reference implementation's enum, by which it sorts tensors when writing.
+// In the order of the reference implementation's enum, which determines the order of tensors in a file.
 const dtypeNames = {
   bool: 'BOOL',
   uint8: 'U8',
@@ -37,7 +38,7 @@ interface Entry {
   readonly end: number
 }
 
-/** Checks the whole header; tensors are read later. */
+/** Opens a safetensors file and checks its whole header; tensors are read on demand. */
 export function readSafetensors(source: ByteSource): Checkpoint {
   const { header, dataOffset } = readHeader(source)
   const entries: Entry[] = []
@@ -91,7 +92,10 @@ function parseHeader(text: string): unknown {
   }
 }
 
-/** JSON.parse keeps the last of several equal keys, others the first: readers would disagree about the file. */
+/**
+ * Rejects duplicate keys: JSON.parse keeps the last, other parsers the first, so
+ * readers would disagree about the file.
+ */
 function checkDuplicates(json: string): void {
   const scopes: Set<string>[] = []
   for (let at = 0; at < json.length; at++) {
@@ -159,20 +163,20 @@ function readLengths(field: string, value: unknown): number[] {
   return value
 }
 
-/** The tensors must cover the data without overlap, holes or rest. */
+/** Checks that the tensors cover the data without overlaps, gaps or trailing bytes. */
 function checkLayout(entries: readonly Entry[], dataBytes: number): void {
-  let reached = 0
+  let covered = 0
   for (const { key, start, end } of [...entries].sort((a, b) => a.start - b.start || a.end - b.end)) {
-    if (start !== reached) {
+    if (start !== covered) {
       throw malformed(
-        `tensor '${key}': starts at byte ${start} of the data, but the one before it ends at ${reached}`,
+        `tensor '${key}': starts at byte ${start} of the data, but the previous one ends at ${covered}`,
       )
     }
-    reached = end
+    covered = end
   }
-  if (reached !== dataBytes) {
+  if (covered !== dataBytes) {
     throw malformed(
-      `its tensors take ${reached} bytes, but ${dataBytes} follow the header: it is cut short or damaged`,
+      `its tensors take ${covered} bytes, but ${dataBytes} follow the header: it is cut short or damaged`,
     )
   }
 }
@@ -181,12 +185,13 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What can be written: tensors in memory, and those of another file, read one at a time. */
+/** A tensor to write: in memory, or in another file, to be read when its turn comes. */
 export type WritableTensor = TensorData | StoredTensor
 
 /**
- * The parts of a safetensors file: its header, then each tensor's bytes when asked for. Deterministic: tensors in the
- * reference implementation's order (largest alignment first, then by name), metadata by key.
+ * Yields the parts of a safetensors file: its header, then each tensor's bytes on
+ * demand. Deterministic: tensors are in the reference implementation's order (largest
+ * alignment first, then by name), metadata is sorted by key.
  */
 export function* safetensorsParts(
   tensors: ReadonlyMap<string, WritableTensor>,
@@ -209,7 +214,7 @@ export function* safetensorsParts(
   }
 }
 
-/** A whole safetensors file in memory. */
+/** Encodes a whole safetensors file in memory. */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, WritableTensor>,
   metadata?: ReadonlyMap<string, string>,
@@ -236,7 +241,7 @@ function encodeHeader(
   }
   let end = 0
   for (const [key, tensor] of sorted) {
-    if (key === metadataKey) throw malformed(`a tensor cannot be called ${metadataKey}`)
+    if (key === metadataKey) throw malformed(`a tensor cannot be named ${metadataKey}`)
     const start = end
     end += byteLengthOf(tensor)
     const entry = { dtype: dtypeNames[tensor.dtype], shape: tensor.shape, data_offsets: [start, end] }
@@ -254,7 +259,7 @@ function byteLengthOf({ dtype, shape }: WritableTensor): number {
   return elementCount(shape) * dtypeBytes[dtype]
 }
 
-/** Orders by code point, as UTF-8 bytes do: in UTF-16, surrogates stand before U+E000. */
+/** Compares by code point, like UTF-8 bytes; in UTF-16, surrogates come before U+E000. */
 function compareUtf8(a: string, b: string): number {
   const rank = (unit: number) => (unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit)
   for (let index = 0; index < a.length && index < b.length; index++) {

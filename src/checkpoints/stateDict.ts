@@ -1,10 +1,14 @@
-// Finds the tensors in what a PyTorch file holds: a bare state dict, one under a well-known key, or a TorchScript module.
+// Finds the tensors in the object of a PyTorch file: a bare state dict, one under a
+// well-known key, or a TorchScript module.
 
 import { TensorRef } from './allowedGlobals.ts'
 import { malformed } from './checkpoint.ts'
 import { describe, PickleObject, type PickleValue } from './unpickle.ts'
 
-/** Where training programs keep the weights; where there are averaged ones (`params_ema`), they restore better. */
+/**
+ * Keys under which training programs store weights; averaged ones (`params_ema`) come
+ * before `params` as they restore better.
+ */
 const wellKnownKeys = [
   'state_dict',
   'params_ema',
@@ -15,10 +19,10 @@ const wellKnownKeys = [
   'net',
 ] as const
 
-/** What wrappers of a network put before every key: DataParallel, and torch.compile. */
+/** Key prefixes of network wrappers: DataParallel and torch.compile. */
 const wrapperPrefixes = ['module.', '_orig_mod.']
 
-// Bounds against files whose objects refer to each other without end; real ones stay far below.
+// Limits against files whose objects refer to each other in cycles; real files stay far below.
 const maxPathLength = 8
 const maxPrefixes = 4
 const maxModuleDepth = 64
@@ -30,7 +34,7 @@ export interface NamedTensors {
   readonly tensors: ReadonlyMap<string, TensorRef>
 }
 
-/** The tensors under `path`, or where they are usually found. */
+/** Finds the tensors under `path`, or under well-known keys. */
 export function findTensors(root: PickleValue, path?: readonly string[]): NamedTensors {
   let value = root
   for (const key of path ?? []) {
@@ -64,23 +68,23 @@ function descend(root: Map<PickleValue, PickleValue>): NamedTensors {
   return { path, tensors: tensorsOf(value) }
 }
 
-/** The one key whose dictionary holds tensors, in a dictionary without tensors of its own. */
+/** The only key whose dictionary contains tensors, in a dictionary without tensors of its own. */
 function onlyKeyWithTensors(value: Map<PickleValue, PickleValue>): string | undefined {
   const keys: string[] = []
-  const seen = new Set<PickleValue>()
+  const visited = new Set<PickleValue>()
   for (const [key, child] of value) {
     if (child instanceof TensorRef) return undefined
-    if (typeof key !== 'string' || !(child instanceof Map) || seen.has(child)) continue
-    seen.add(child)
+    if (typeof key !== 'string' || !(child instanceof Map) || visited.has(child)) continue
+    visited.add(child)
     if (tensorsOf(child).size > 0) keys.push(key)
   }
   if (keys.length > 1) {
-    throw malformed(`holds several sets of tensors, under ${listKeys(keys)}; choose one by its path`)
+    throw malformed(`contains several sets of tensors, under ${listKeys(keys)}; choose one by its path`)
   }
   return keys[0]
 }
 
-/** The tensors of a state dict; values of other kinds are no weights. */
+/** Tensors of a state dict; other values are not weights. */
 function tensorsOf(value: Map<PickleValue, PickleValue>): Map<string, TensorRef> {
   const tensors = new Map<string, TensorRef>()
   for (const [key, child] of value) {
@@ -89,7 +93,10 @@ function tensorsOf(value: Map<PickleValue, PickleValue>): Map<string, TensorRef>
   return tensors
 }
 
-/** Tensor attributes of a module and of those in it, keys joined by dots: what `state_dict()` gives, plus plain tensors. */
+/**
+ * Tensor attributes of a module and its submodules, with keys joined by dots:
+ * `state_dict()` plus plain tensors.
+ */
 function scriptTensors(root: PickleObject): Map<string, TensorRef> {
   const tensors = new Map<string, TensorRef>()
   const pending = [{ module: root, prefix: '', depth: 0 }]
@@ -99,7 +106,7 @@ function scriptTensors(root: PickleObject): Map<string, TensorRef> {
     entries += module.attributes.size
     if (depth > maxModuleDepth || entries > maxModuleEntries || prefix.length > maxKeyLength) {
       throw malformed(
-        `the modules of ${describe(root)} are nested too deep or refer to each other without end`,
+        `the modules of ${describe(root)} are nested too deep or refer to each other in a cycle`,
       )
     }
     const children = []
@@ -115,7 +122,7 @@ function scriptTensors(root: PickleObject): Map<string, TensorRef> {
   return tensors
 }
 
-/** Strips what wrappers put before every key. */
+/** Strips wrapper prefixes that all keys share. */
 export function stripPrefix<T>(tensors: ReadonlyMap<string, T>): { prefix: string; tensors: Map<string, T> } {
   const keys = [...tensors.keys()]
   let prefix = ''

@@ -1,15 +1,15 @@
-// From a pickle's description of a tensor (storage, offset, shape, strides) to contiguous bytes.
+// Reads a tensor described in a pickle (storage, offset, shape, strides) as contiguous bytes.
 
 import { type DType, dtypeBytes, viewAs } from '../core/data.ts'
 import { isLength, type StorageRef, type TensorRef } from './allowedGlobals.ts'
 import { allocate, malformed, type StoredTensor } from './checkpoint.ts'
 import { describe, type PickleValue } from './unpickle.ts'
 
-/** Where a container keeps its storages. */
+/** Reads the storages of a container. */
 export interface StorageReader {
-  /** Fails unless the storage is there with all of its bytes. */
+  /** Throws unless the storage exists with all of its bytes. */
   check(storage: StorageRef): void
-  /** Bytes of a storage, counted from where it starts in the record. */
+  /** Reads bytes of a storage; `offset` is relative to its start in the record. */
   read(storage: StorageRef, offset: number, length: number): Uint8Array
 }
 
@@ -19,13 +19,14 @@ interface View {
   readonly dtype: DType
   readonly shape: readonly number[]
   readonly strides: readonly number[]
-  /** Elements before the first one, and from it to the last one used. */
+  /** Elements before the first one. */
   readonly offset: number
+  /** Elements from the first to the last one used. */
   readonly span: number
   readonly count: number
 }
 
-/** Checks a tensor against its storage; its bytes are read later. */
+/** Checks a tensor against its storage; its bytes are read on demand. */
 export function storedTensor(tensor: TensorRef, storages: StorageReader): StoredTensor {
   const view = checkView(tensor)
   storages.check(tensor.storage)
@@ -67,7 +68,7 @@ function checkView({ storage, dtype, offset, shape, strides }: TensorRef): View 
   return { dtype, shape, strides, offset, span, count }
 }
 
-/** Elements of a shape, or an error where numbers do not reach that far. */
+/** Number of elements of a shape; throws if the number of bytes is not a safe integer. */
 export function safeProduct(shape: readonly number[]): number {
   if (shape.includes(0)) return 0
   let count = 1
@@ -100,7 +101,8 @@ function gather({ dtype, shape, strides, count }: View, bytes: Uint8Array): Uint
   const out = allocate(count * size)
   const source = asUnits(bytes, size)
   const target = asUnits(out, size)
-  // 8-byte elements move as two 32-bit units, since BigInts are slow and float64 may change a NaN.
+  // 8-byte elements are copied as two 32-bit units: BigInts are slow, and float64 may
+  // change the bits of a NaN.
   const unitsPerElement = size === 8 ? 2 : 1
   const inner = shape.at(-1)!
   const innerStride = strides.at(-1)!

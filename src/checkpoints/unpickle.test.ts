@@ -16,7 +16,7 @@ function load(bytes: Uint8Array): PickleValue {
   return unpickle(new ByteCursor(memorySource(bytes)), host)
 }
 
-/** Dictionaries as objects; what JSON cannot hold as text. */
+/** Converts dictionaries to objects, and values that JSON cannot represent to text. */
 function plain(value: PickleValue): unknown {
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [key, plain(item)]))
   if (Array.isArray(value)) return value.map(plain)
@@ -27,7 +27,7 @@ function plain(value: PickleValue): unknown {
 
 describe('unpickle', () => {
   it.each(byProtocol.map((base64, protocol) => [protocol, base64] as const))(
-    'reads plain values of protocol %i as Python wrote them',
+    'reads plain values of protocol %i',
     (_, base64) => {
       const value = load(Buffer.from(base64, 'base64'))
       expect(plain(value)).toEqual(expected)
@@ -48,7 +48,7 @@ describe('unpickle', () => {
     })
   })
 
-  it('reads strings longer than its window', () => {
+  it('reads strings longer than the window', () => {
     const long = 'abc'.repeat(50_000)
     const head = Buffer.from('\x80\x02X\0\0\0\0', 'latin1')
     head.writeUInt32LE(long.length, 3)
@@ -63,8 +63,8 @@ describe('unpickle', () => {
     ['objects', repeated('', 1_000_001, '}'), /more than 1000000 objects/],
     ['steps', repeated('', 4_000_001, 'N0'), /more than 8000000 steps/],
     ['copies', repeated(tenThousandInts, 1000, 'h\x01h\x02\x85R0'), /more than 8000000 steps/],
-    ['memory', repeated('N', 2_000_001, '\x94'), /remembers more/],
-  ])('refuses more %s than any checkpoint needs', (_, bytes, message) => {
+    ['memory', repeated('N', 2_000_001, '\x94'), /memo holds more/],
+  ])('rejects more %s than any checkpoint needs', (_, bytes, message) => {
     const start = performance.now()
     expect(() => load(bytes)).toThrow(message)
     expect(performance.now() - start).toBeLessThan(4000)

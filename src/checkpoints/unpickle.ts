@@ -1,10 +1,13 @@
-// A restricted unpickler (protocols 0 to 5): builds plain data and whatever the host allows, and can run nothing.
-// Opcodes: Python's Lib/pickletools.py. Iterative, with the number of instructions and objects bounded.
+// A restricted unpickler (protocols 0 to 5). It builds plain data and the stand-ins that the host allows, and
+// runs no code. Opcodes: Python's Lib/pickletools.py. Iterative, with a limit on instructions and objects.
 
 import type { ByteCursor } from './byteCursor.ts'
 import { malformed } from './checkpoint.ts'
 
-/** Python's str, bytes, int, float, bool and None; list and tuple as arrays, dict as Map, set as Set; the rest as objects. */
+/**
+ * Python's str, bytes, int, float, bool and None; list and tuple as arrays, dict as
+ * Map, set as Set; others as objects.
+ */
 export type PickleValue =
   | null
   | boolean
@@ -17,7 +20,7 @@ export type PickleValue =
   | Set<PickleValue>
   | PickleObject
 
-/** An instance of a class that was not created: its name, its constructor's arguments and its attributes, inert. */
+/** Inert stand-in for an instance: its class name, constructor arguments and attributes. */
 export class PickleObject {
   readonly className: string
   readonly args: readonly PickleValue[]
@@ -29,7 +32,7 @@ export class PickleObject {
   }
 }
 
-/** A class or function that the host allows, by its qualified name; `call` builds its inert stand-in. */
+/** A class or function that the host allows, by its qualified name; `call` builds its inert result. */
 export class PickleGlobal extends PickleObject {
   readonly call: (args: PickleValue[]) => PickleValue
 
@@ -40,9 +43,9 @@ export class PickleGlobal extends PickleObject {
 }
 
 export interface PickleHost {
-  /** The stand-in for `module.name`; throws for everything that is not allowed. */
+  /** Returns the stand-in for `module.name`; throws if it is not allowed. */
   findGlobal(module: string, name: string): PickleGlobal
-  /** What a persistent id (of a storage) stands for. */
+  /** Resolves a persistent id (of a storage). */
   loadPersistent(id: PickleValue): PickleValue
 }
 
@@ -52,11 +55,11 @@ const maxObjects = 1_000_000
 const maxNumberLength = 1024
 const stop = 0x2e
 
-/** Reads one pickle and leaves the cursor behind it. */
+/** Reads one pickle and leaves the cursor after it. */
 export function unpickle(cursor: ByteCursor, host: PickleHost): PickleValue {
   const machine = new Machine(cursor, host)
   for (;;) {
-    machine.work(1)
+    machine.countSteps(1)
     const at = cursor.position
     const opcode = cursor.uint8()
     if (opcode === stop) return machine.pop()
@@ -85,7 +88,7 @@ class Machine {
   }
 
   /** Counts instructions, and the items that a call may copy. */
-  work(steps: number): void {
+  countSteps(steps: number): void {
     this.#steps += steps
     if (this.#steps > maxSteps)
       throw malformed(`its pickle takes more than ${maxSteps} steps, which no checkpoint needs`)
@@ -93,13 +96,13 @@ class Machine {
 
   push(value: PickleValue): void {
     if (typeof value === 'object' && value !== null && ++this.#objects > maxObjects) {
-      throw malformed(`its pickle makes more than ${maxObjects} objects, which no checkpoint needs`)
+      throw malformed(`its pickle creates more than ${maxObjects} objects, which no checkpoint needs`)
     }
     this.stack.push(value)
   }
 
   pop(): PickleValue {
-    if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw this.damaged('takes from an empty stack')
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw this.damaged('pops from an empty stack')
     return this.stack.pop()!
   }
 
@@ -111,13 +114,13 @@ class Machine {
 
   popMark(): PickleValue[] {
     const mark = this.marks.pop()
-    if (mark === undefined) throw this.damaged('looks for a mark that is not there')
+    if (mark === undefined) throw this.damaged('pops a missing mark')
     return this.stack.splice(mark)
   }
 
   popArgs(): PickleValue[] {
     const args = this.pop()
-    if (!Array.isArray(args)) throw this.damaged(`calls with ${describe(args)} in place of a tuple`)
+    if (!Array.isArray(args)) throw this.damaged(`calls with ${describe(args)} instead of a tuple`)
     return args
   }
 
@@ -130,8 +133,8 @@ class Machine {
   call(callee: PickleValue | undefined, args: PickleValue[]): void {
     if (!(callee instanceof PickleGlobal)) throw this.damaged(`calls ${describe(callee)}`)
     for (const arg of args) {
-      if (Array.isArray(arg)) this.work(arg.length)
-      if (arg instanceof Map || arg instanceof Set) this.work(arg.size)
+      if (Array.isArray(arg)) this.countSteps(arg.length)
+      if (arg instanceof Map || arg instanceof Set) this.countSteps(arg.size)
     }
     this.push(callee.call(args))
   }
@@ -145,7 +148,7 @@ class Machine {
   setMemo(index: number, value: PickleValue): void {
     this.memo.set(index, value)
     if (this.memo.size > maxObjects * 2)
-      throw malformed('its pickle remembers more than any checkpoint needs')
+      throw malformed("its pickle's memo holds more than any checkpoint needs")
   }
 
   setItems(items: readonly PickleValue[]): void {
@@ -167,7 +170,10 @@ class Machine {
     for (const item of items) target.add(item)
   }
 
-  /** `__setstate__`: keeps the attributes of inert objects; those of dictionaries and tensors say nothing about weights. */
+  /**
+   * `__setstate__`: keeps the attributes of inert objects; those of dictionaries and
+   * tensors are irrelevant to weights.
+   */
   build(): void {
     const state = this.pop()
     const target = this.top()
@@ -180,12 +186,12 @@ class Machine {
 
   number<T>(text: string, parse: (text: string) => T | undefined): T {
     const value = parse(text)
-    if (value === undefined) throw this.damaged(`holds the number '${text.slice(0, 40)}', which is none`)
+    if (value === undefined) throw this.damaged(`contains the invalid number '${text.slice(0, 40)}'`)
     return value
   }
 
-  damaged(what: string): Error {
-    return malformed(`its pickle ${what} (before byte ${this.cursor.position}): the file is damaged`)
+  damaged(problem: string): Error {
+    return malformed(`its pickle ${problem} (before byte ${this.cursor.position}): the file is damaged`)
   }
 }
 
@@ -203,10 +209,10 @@ const pushTuple =
     m.push(items.reverse())
   }
 
-const refuse =
-  (what: string): Instruction =>
+const reject =
+  (feature: string): Instruction =>
   () => {
-    throw malformed(`its pickle uses ${what}, which is not allowed in a checkpoint`)
+    throw malformed(`its pickle uses ${feature}, which is not allowed in a checkpoint`)
   }
 
 /** One entry per opcode, in the order of the pickle protocols. */
@@ -276,15 +282,15 @@ const instructions: ReadonlyMap<number, Instruction> = new Map<number, Instructi
   [0x6f, makeObject], // OBJ
   [0x62, (m) => m.build()], // BUILD
   [0x51, (m) => m.push(m.host.loadPersistent(m.pop()))], // BINPERSID
-  [0x50, refuse('persistent ids as text')], // PERSID
-  [0x82, refuse('the extension registry')], // EXT1
-  [0x83, refuse('the extension registry')], // EXT2
-  [0x84, refuse('the extension registry')], // EXT4
-  [0x97, refuse('out-of-band buffers')], // NEXT_BUFFER
-  [0x98, refuse('out-of-band buffers')], // READONLY_BUFFER
+  [0x50, reject('persistent ids as text')], // PERSID
+  [0x82, reject('the extension registry')], // EXT1
+  [0x83, reject('the extension registry')], // EXT2
+  [0x84, reject('the extension registry')], // EXT4
+  [0x97, reject('out-of-band buffers')], // NEXT_BUFFER
+  [0x98, reject('out-of-band buffers')], // READONLY_BUFFER
 ])
 
-/** POP: a value, or the mark where nothing was pushed after it. */
+/** POP: a value, or the mark if nothing was pushed after it. */
 function popOne(m: Machine): void {
   if (m.marks.at(-1) === m.stack.length) m.marks.pop()
   else m.pop()
@@ -306,7 +312,10 @@ function stackGlobal(m: Machine): void {
   m.push(m.host.findGlobal(m.popString(), name))
 }
 
-/** Calls the class below `argCount` argument tuples (or dictionaries of keywords, which no stand-in looks at). */
+/**
+ * Calls the class below `argCount` argument tuples; the second is a dictionary of
+ * keywords, which stand-ins ignore.
+ */
 function callWith(argCount: 1 | 2): Instruction {
   return (m) => {
     if (argCount === 2) m.pop()
@@ -339,7 +348,7 @@ function parseFloat64(text: string): number | undefined {
 /** Two's complement, little-endian. */
 function signedInteger(cursor: ByteCursor, length: number): number | bigint {
   if (length > maxNumberLength) {
-    throw malformed(`its pickle holds an integer of ${length} bytes, which no checkpoint needs`)
+    throw malformed(`its pickle contains an integer of ${length} bytes, which no checkpoint needs`)
   }
   if (length === 0) return 0
   const digits = Array.from(cursor.take(length), (byte) => byte.toString(16).padStart(2, '0'))
@@ -361,7 +370,7 @@ function resolveEscapes(text: string): string {
   })
 }
 
-/** What a value is, for messages. */
+/** Describes a value, for messages. */
 export function describe(value: PickleValue | undefined): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'

@@ -1,4 +1,5 @@
-// Zip archives read by random access: stored and deflated records, zip64, CRC-32. Names never touch a file system.
+// Reads zip archives by random access: stored and deflated records, zip64, CRC-32.
+// Names are never used as file paths.
 
 import { inflateSync } from 'fflate'
 import { viewOf } from '../core/data.ts'
@@ -8,7 +9,7 @@ import { crc32 } from './crc32.ts'
 export interface ZipEntry {
   readonly name: string
   readonly deflated: boolean
-  /** Bytes of the record once inflated. */
+  /** Inflated size in bytes. */
   readonly size: number
   readonly compressedSize: number
   readonly crc: number
@@ -22,11 +23,11 @@ const zip64EndSignature = 0x06064b50
 const zip64LocatorSignature = 0x07064b50
 const endLength = 22
 const maxDirectoryBytes = 256 * 2 ** 20
-/** torch.save never deflates, and other writers gain little on weights; deflate itself goes up to 1032. */
+/** torch.save never deflates, and weights compress little; deflate itself reaches 1032. */
 const maxRatio = 200
 const harmlessBytes = 64 * 2 ** 20
 
-/** The records of an archive; each one's CRC-32 is verified the first time any of it is read. */
+/** The records of an archive. The CRC-32 of a record is verified when any of it is first read. */
 export class ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>
   readonly #source: ByteSource
@@ -41,7 +42,7 @@ export class ZipArchive {
     this.entries = readDirectory(source, directory)
   }
 
-  /** Bytes `offset .. offset + length` of a record. */
+  /** Reads bytes `offset .. offset + length` of a record. */
   read(entry: ZipEntry, offset = 0, length = entry.size): Uint8Array {
     return within(`record ${entry.name}`, () => {
       if (offset < 0 || length < 0 || offset + length > entry.size) {
@@ -64,7 +65,7 @@ export class ZipArchive {
   #inflate(entry: ZipEntry): Uint8Array {
     if (this.#inflated?.entry === entry) return this.#inflated.bytes
     const packed = this.#source.read(this.#dataOffset(entry), entry.compressedSize)
-    // One byte more than promised, so that a record that inflates to too much shows.
+    // One byte more than declared, to detect a record that inflates to more.
     const room = allocate(entry.size + 1)
     const bytes = inflateInto(packed, room)
     if (bytes.length !== entry.size) {
@@ -123,7 +124,7 @@ function findDirectory(source: ByteSource): Directory {
   if (locator >= 0 && tail.getUint32(locator, true) === zip64LocatorSignature) {
     directory = readZip64End(source, toSafe(tail.getBigUint64(locator + 8, true)))
   } else if (tail.getUint16(end + 4, true) !== 0 || tail.getUint16(end + 6, true) !== 0) {
-    throw malformed('part of a zip archive in several parts; join them first')
+    throw malformed('one part of a split zip archive; join the parts first')
   }
   if (directory.size > maxDirectoryBytes || directory.offset + directory.size > tailOffset + end) {
     throw malformed('its zip directory lies outside the file: it is damaged, fetch it again')
@@ -156,11 +157,12 @@ function readDirectory(source: ByteSource, { offset, size, count }: Directory): 
   let at = 0
   for (let index = 0; index < count; index++) {
     const { entry, next } = readEntry(bytes, at)
-    if (entries.has(entry.name)) throw malformed(`two records are called ${entry.name}`)
+    if (entries.has(entry.name)) throw malformed(`two records are named ${entry.name}`)
     entries.set(entry.name, entry)
     at = next
   }
-  if (at !== size) throw malformed(`its zip directory lists ${count} records, but holds more: it is damaged`)
+  if (at !== size)
+    throw malformed(`its zip directory lists ${count} records, but contains more: it is damaged`)
   checkOverlap(entries, offset)
   checkRatio(entries, source.size)
   return entries
@@ -186,7 +188,9 @@ function readEntry(bytes: Uint8Array, at: number): { entry: ZipEntry; next: numb
     bytes.subarray(nameEnd, extraEnd),
   )
   if (method === 0 && entrySize !== compressedSize) {
-    throw malformed(`record ${name}: stored, yet its two sizes are ${compressedSize} and ${entrySize}`)
+    throw malformed(
+      `record ${name}: expected one size as it is stored, got ${compressedSize} and ${entrySize}`,
+    )
   }
   const crc = view.getUint32(at + 16, true)
   return {
@@ -195,7 +199,10 @@ function readEntry(bytes: Uint8Array, at: number): { entry: ZipEntry; next: numb
   }
 }
 
-/** Replaces fields that are 0xffffffff by those of the zip64 extra field (id 1), which holds them in this order. */
+/**
+ * Replaces fields that are 0xffffffff by those of the zip64 extra field (id 1), which
+ * lists them in this order.
+ */
 function wideFields(fields: [number, number, number], extra: Uint8Array): [number, number, number] {
   if (!fields.includes(0xffffffff)) return fields
   const view = viewOf(extra)
@@ -212,7 +219,7 @@ function wideFields(fields: [number, number, number], extra: Uint8Array): [numbe
   return fields
 }
 
-/** Records that share bytes are how a small archive unfolds into a huge one. */
+/** Rejects overlapping records, with which a small archive can expand to a huge one. */
 function checkOverlap(entries: ReadonlyMap<string, ZipEntry>, directoryOffset: number): void {
   const sorted = [...entries.values()].sort((a, b) => a.headerOffset - b.headerOffset)
   for (const [index, entry] of sorted.entries()) {
@@ -223,13 +230,13 @@ function checkOverlap(entries: ReadonlyMap<string, ZipEntry>, directoryOffset: n
   }
 }
 
-/** A small file that unpacks to far more than weights do is a bomb. */
+/** Rejects zip bombs: small files that expand far more than weights do. */
 function checkRatio(entries: ReadonlyMap<string, ZipEntry>, fileSize: number): void {
   let total = 0
   for (const { size } of entries.values()) total += size
   if (total > harmlessBytes && total > maxRatio * fileSize) {
     throw malformed(
-      `expected records of at most ${maxRatio} times its ${fileSize} bytes, got ${total}: if the file is to be trusted, save it again with torch.save`,
+      `expected records of at most ${maxRatio} times its ${fileSize} bytes, got ${total}; if you trust the file, save it again with torch.save`,
     )
   }
 }

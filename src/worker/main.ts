@@ -1,18 +1,20 @@
-// The process that computes, started by src/runtime/session/computeProcess.ts: descriptor 3 carries requests and answers, and descriptor 0 ends
-// when the process that started this one does, however it ends.
+// Entry point of the compute process, started by src/runtime/session/computeProcess.ts. Descriptor 3 carries
+// requests and responses; descriptor 0 closes when the parent process exits, for whatever reason.
 
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { type OpenSession, serve } from '../runtime/session/computeServer.ts'
 import type { OpenCheckSession } from '../runtime/session/deviceCheck.ts'
 
-/** A run blocks this thread, so another watches; it ends the process at once, as nothing here is worth finishing. */
+/** Kills this process when the parent exits; a separate thread, because a run blocks the main one. */
 const watcher = `
   const { Socket } = require('node:net')
   new Socket({ fd: 0 }).on('error', () => {}).on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
 `
 
-/** Loaded while the process has nothing else to do; where it cannot be, libtorch may be asked for. */
+/**
+ * Loaded in advance, while the process is idle. A failure is reported only when a session needs ONNX Runtime.
+ */
 const onnx = import('../runtime/session/nodeOnnxSession.ts')
 onnx.catch(() => {})
 
@@ -38,6 +40,6 @@ const openSession: OpenSession = async (model, { backend, device, deviceIndex, t
 }
 
 new Worker(watcher, { eval: true, execArgv: [] })
-// Ctrl-C reaches the whole group of a terminal; what it means is for the process that started this one to decide.
+// Ctrl-C reaches the whole process group; the parent process handles it.
 process.on('SIGINT', () => {})
 serve(new Socket({ fd: 3 }), openSession)
