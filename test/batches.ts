@@ -1,4 +1,5 @@
-// Batches of tiny pictures through `limpid restore`, killed with SIGKILL at random moments and gone on with.
+// Runs batches of tiny images through `limpid restore`, kills them with SIGKILL at
+// random moments and resumes them.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -15,7 +16,7 @@ import { stateDict } from '../src/nn/module.ts'
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 
-/** Weights of a light network with next to no layers, which changes a picture a little. */
+/** Writes weights of a minimal light network, which changes an image slightly. */
 export function writeTinyWeights(path: string): void {
   let count = 0
   const blocks = [1, 1] as const
@@ -33,7 +34,7 @@ export function writeTinyWeights(path: string): void {
   writeSafetensors(path, new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
 }
 
-/** Pictures that differ, ten in a folder. */
+/** Writes random images, ten per folder. */
 export async function writeBatch(folder: string, files: number, random: Random): Promise<void> {
   for (let i = 0; i < files; i++) {
     const inside = join(folder, `folder ${Math.floor(i / 10)}`)
@@ -57,22 +58,22 @@ export interface KillOptions extends BatchPaths {
   readonly onKill?: (kill: number, printed: number) => void
 }
 
-/** Starts the batch, kills it at random moments, each time later than before, and lets the last run end; its exit code. */
+/** Starts the batch, kills it at random moments, and lets the last run finish. Returns its exit code. */
 export async function killBatch(options: KillOptions): Promise<number> {
   const { files, kills, random } = options
   const share = Math.max(1, Math.floor((2 * files) / (kills + 1)))
   for (let kill = 1; kill <= kills; kill++) {
     const running = start(options)
-    const wanted = random.integer(share + 1)
+    const killAfter = random.integer(share + 1)
     let printed = 0
     const ended = new Promise((resolve) => running.on('close', resolve))
     const reached = new Promise<void>((resolve) => {
       createInterface({ input: running.stdout as NonNullable<ChildProcess['stdout']> }).on('line', () => {
-        if (++printed >= wanted) resolve()
+        if (++printed >= killAfter) resolve()
       })
     })
     await Promise.race([reached, ended])
-    // In the middle of whatever comes next.
+    // Kill in the middle of the next operation.
     await new Promise((resolve) => setTimeout(resolve, random.uniform() * 30))
     running.kill('SIGKILL')
     await ended
@@ -88,15 +89,15 @@ function start({ weights, inputs, outputs }: BatchPaths): ChildProcess {
 }
 
 export interface BatchState {
-  /** Results by their names. */
+  /** Results by name. */
   readonly files: ReadonlyMap<string, string>
-  /** How often each was finished, as the manifest tells. */
+  /** How often each was finished, according to the manifest. */
   readonly finished: ReadonlyMap<string, number>
-  /** What else is in the folder. */
+  /** Other entries in the folder. */
   readonly others: readonly string[]
 }
 
-/** What a batch has left in its folder. */
+/** Reads the output folder of a batch. */
 export function stateOf(outputs: string): BatchState {
   const names = readdirSync(outputs, { recursive: true, encoding: 'utf8' })
   const isImage = (name: string) => /^(?!.*(^|[\\/])\.).*\.(png|jpg)$/.test(name)

@@ -1,4 +1,4 @@
-// limpid/web in a real browser: Debian's Chromium, or the one that CHROMIUM names.
+// limpid/web in a real browser: Debian's Chromium, or the one in CHROMIUM.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -13,10 +13,10 @@ import { createRestorer } from '../src/index.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
-/** WebGPU on the processor, as machines that test have no graphics. */
+/** WebGPU on the CPU, for test machines without a GPU. */
 const softwareGraphics = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']
 
-/** What a page of the caller's would do; the bytes come back as base64. */
+/** A page that uses limpid/web; it returns file bytes as base64. */
 const page = `
   import * as ort from 'onnxruntime-web/webgpu'
   import { createRestorer } from './src/web.ts'
@@ -50,7 +50,7 @@ async function serve(files: ReadonlyMap<string, Uint8Array>): Promise<{ server: 
   const server = createServer(({ url = '' }, response) => {
     const bytes = url.startsWith('/ort/') ? readFileSync(join(runtime, basename(url))) : files.get(url)
     const type = Object.entries(types).find(([extension]) => url.endsWith(extension))?.[1]
-    // The runtime's threads need a page that is isolated.
+    // The runtime's threads need cross-origin isolation.
     response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
     response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp')
     if (type) response.setHeader('Content-Type', type)
@@ -61,7 +61,7 @@ async function serve(files: ReadonlyMap<string, Uint8Array>): Promise<{ server: 
   return { server, url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}` }
 }
 
-/** Names, widths and heights of photos; imitated graphics are slow. */
+/** Names, widths and heights of photos; small, since software WebGPU is slow. */
 const sizes = [
   ['/photo.png', 150, 130],
   ['/small.png', 37, 40],
@@ -74,7 +74,10 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
   beforeAll(async () => {
     const { outputFiles } = await build({
       stdin: { contents: page, resolveDir: root, loader: 'ts' },
-      ...{ bundle: true, format: 'esm', platform: 'browser', write: false },
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      write: false,
     })
     for (const [name, width, height] of sizes) {
       const part = { left: 160, top: 200, width, height }
@@ -121,11 +124,11 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
     }>
 
   test.each([
-    ['whole, on the processor', sizes[0], { device: 'cpu' }],
-    ['in tiles, on the processor', sizes[0], { device: 'cpu', tile: 96, overlap: 32 }],
-    ['on WebGPU, where it is found', sizes[1], { device: 'auto' }],
+    ['whole, on the CPU', sizes[0], { device: 'cpu' }],
+    ['in tiles, on the CPU', sizes[0], { device: 'cpu', tile: 96, overlap: 32 }],
+    ['on WebGPU, found automatically', sizes[1], { device: 'auto' }],
   ] as const)(
-    'a photo becomes what Node makes of it: %s',
+    'restores a photo like Node: %s',
     async (_, [name, ...extent], { device, ...options }) => {
       await using restorer = await createRestorer({ model: 'light-denoise', device: 'cpu' })
       const expected = await restorer.run(photos[name] ?? expect.fail(), options)
@@ -135,10 +138,10 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
       expect(events.at(-1)).toEqual(['restore', info.tiles.count, info.tiles.count])
       expect(restored).toEqual(extent)
       const data = await sharp(Buffer.from(file, 'base64')).removeAlpha().raw().toBuffer()
-      const wanted = expected.raw().data
-      const differences = data.map((value, i) => Math.abs(value - (wanted[i] ?? 0)))
+      const reference = expected.raw().data
+      const differences = data.map((value, i) => Math.abs(value - (reference[i] ?? 0)))
       expect(Math.max(...differences)).toBeLessThanOrEqual(1)
-      expect(data.length).toBe(wanted.length)
+      expect(data.length).toBe(reference.length)
     },
     120_000,
   )
@@ -147,12 +150,12 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
     ['gray', 1],
     ['color', 3],
     ['gray with opacity', 2],
-  ])('a picture that is %s stays so', async (name, channels) => {
+  ])('keeps an image %s', async (name, channels) => {
     const restored = await restorePhoto(`/${name.replaceAll(' ', '-')}.png`, { device: 'cpu' })
     expect([restored.channels, ...restored.extent]).toEqual([channels, 16, 9])
   })
 
-  test('what is no image is refused by name', async () => {
+  test('rejects a file that is not an image, with its name', async () => {
     await expect(restorePhoto('/broken.png', { name: 'broken.png' })).rejects.toThrow(
       'broken.png: expected an image that this browser reads and has memory for, got 12 bytes',
     )

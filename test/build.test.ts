@@ -1,4 +1,4 @@
-// The program as it is built and shipped: what tests of the sources do not see.
+// The program as built and shipped, which tests of the sources do not cover.
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -25,7 +25,7 @@ describe.skipIf(!existsSync(bundle))('the built program', () => {
   })
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-  test('is JavaScript that this Node.js reads', async () => {
+  test('is JavaScript that this Node.js can parse', async () => {
     const files = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.js'),
     )
@@ -33,19 +33,27 @@ describe.skipIf(!existsSync(bundle))('the built program', () => {
     for (const name of files) await run(process.execPath, ['--check', join(bundle, name)])
   })
 
-  test('restores, tells damage and evaluates', async () => {
+  test('restores, detects degradations and evaluates', async () => {
     const output = join(scratch, 'restored.png')
     expect((await built('restore', photo, '-o', output)).stdout.trim()).toBe(output)
     expect((await sharp(output).metadata()).width).toBe(40)
     const detected: unknown = JSON.parse((await built('detect', photo, '--json')).stdout)
     expect(JSON.stringify(detected)).toContain('noisy')
-    const evaluated = await built(
-      ...['eval', '--none', '--data', scratch, '--degrade', 'noise:sigma=20', '--metrics', 'psnr', '--json'],
-    )
+    const request = [
+      '--none',
+      '--data',
+      scratch,
+      '--degrade',
+      'noise:sigma=20',
+      '--metrics',
+      'psnr',
+      '--json',
+    ]
+    const evaluated = await built('eval', ...request)
     expect(evaluated.stdout).toContain('psnr')
   })
 
-  test('has its benchmarks’ sides and the threads that it starts', () => {
+  test('contains the benchmark sides and worker threads', () => {
     for (const name of ['bench/sides/onnxRestormer', 'src/metrics/poolWorker', 'src/train/loader/worker'])
       expect(existsSync(join(root, 'dist', `${name}.js`)), name).toBe(true)
   })

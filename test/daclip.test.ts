@@ -1,4 +1,4 @@
-// DA-CLIP: its published sizes, its start, what is frozen, the injection in reverse and its losses.
+// DA-CLIP: published sizes, initialization of the controller, frozen weights, reverse injection and losses.
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, int64Data, type TensorData, viewAs } from '../src/core/data.ts'
@@ -21,8 +21,18 @@ import { libtorchMissing } from './libtorch.ts'
 import { difference, exact } from './values.ts'
 
 const tiny: ClipOptions = {
-  ...{ ...clipDefaults, features: 6, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 2 },
-  ...{ visionHeads: 1, contextLength: 5, vocabulary: 11, textWidth: 64, textLayers: 1, textHeads: 1 },
+  ...clipDefaults,
+  features: 6,
+  imageSide: 16,
+  patch: 8,
+  visionWidth: 64,
+  visionLayers: 2,
+  visionHeads: 1,
+  contextLength: 5,
+  vocabulary: 11,
+  textWidth: 64,
+  textLayers: 1,
+  textHeads: 1,
 }
 
 function random(seed: number): () => number {
@@ -56,7 +66,7 @@ test.each([
   expect(daClipOptionsFromWeights(shapesOf(network))).toEqual(options)
 })
 
-describe('the start of the controller', () => {
+describe('the initialization of the controller', () => {
   test('copies the encoder, with dense layers of zeros', () => {
     const network = new DaClip(randomInit(random(1)), tiny)
     startController(network, { asPublished: false })
@@ -74,7 +84,7 @@ describe('the start of the controller', () => {
       )
   })
 
-  test('repeats the published slip where asked', () => {
+  test('reproduces the published bug on request', () => {
     const network = new DaClip(randomInit(random(1)), tiny)
     network.clip.visual.ln_post.weight = hostTensor(data([64], 3))
     network.clip.visual.ln_post.bias = hostTensor(data([64], 4))
@@ -90,7 +100,7 @@ describe('the start of the controller', () => {
   })
 })
 
-test('a text that is longer than the context is refused, with what to do', () => {
+test('rejects a text longer than the context, with the remedy', () => {
   const network = new Clip(randomInit(random(1)), tiny)
   expect(() =>
     trace([{ name: 'ids', shape: [1, 6], dtype: 'int64' }], ({ ids }) => ({ y: network.encodeText(ids!) })),
@@ -100,19 +110,19 @@ test('a text that is longer than the context is refused, with what to do', () =>
 describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
   const image = data([2, 3, 16, 16], 5)
 
-  test('the first dense layer acts behind the last block alone', () => {
+  test('the first zero-initialized layer acts only after the last block', () => {
     const network = new DaClip(randomInit(random(2)), tiny)
     startController(network, { asPublished: false })
     const bias = network.visual_control.transformer.zero_modules[0]
     if (bias) bias.bias = hostTensor(float32Data(new Float32Array(64).fill(0.5), [64]))
     moveToTorch(network)
-    const seen = (run: (tap: (name: string, tensor: Tensor) => void) => void) => {
+    const recordTaps = (run: (tap: (name: string, tensor: Tensor) => void) => void) => {
       const taps = new Map<string, TensorData>()
       noGrad(() => run((name, tensor) => taps.set(name, tensor.read())))
       return taps
     }
-    const plain = seen((tap) => network.clip.encodeImage(toTorch(image), tap))
-    const controlled = seen((tap) => network.encodeImage(toTorch(image), tap))
+    const plain = recordTaps((tap) => network.clip.encodeImage(toTorch(image), tap))
+    const controlled = recordTaps((tap) => network.encodeImage(toTorch(image), tap))
     const same = (name: string) => difference(controlled.get(name)!, plain.get(name)!, exact) === undefined
     expect(['visual.transformer.resblocks.0', 'visual.transformer.resblocks.1'].map(same)).toEqual([
       true,
@@ -120,7 +130,7 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
     ])
   })
 
-  test('texts have the same features without what stands behind their end', () => {
+  test('text features do not depend on padding after the end token', () => {
     const network = new Clip(randomInit(random(4)), tiny)
     moveToTorch(network)
     const ids = int64Data([1, 2, 10, 0, 0, 3, 10, 0, 0, 0], [2, 5])
@@ -131,7 +141,7 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
     ).toBeUndefined()
   })
 
-  test('CLIP takes no gradient, the controller and the shared scale do', () => {
+  test('only the controller and the shared scale receive gradients, CLIP does not', () => {
     const network = new DaClip(randomInit(random(3)), tiny)
     moveToTorch(network)
     const ids = toTorch(int64Data([1, 2, 10, 0, 0, 3, 10, 0, 0, 0], [2, 5]))
@@ -144,14 +154,14 @@ describe.skipIf(libtorchMissing !== undefined)('on libtorch', () => {
     for (const [key, tensor] of parameters(network)) expect(grad(tensor), key).toBeDefined()
   })
 
-  test('texts that are shared are right for all their images', () => {
+  test('shared texts match all of their images', () => {
     const [images, texts] = [data([4, 6], 7), data([4, 6], 8)].map((values) =>
       normalized(toTorch(values)),
     ) as [Tensor, Tensor]
     const scale = toTorch(float32Data(Float32Array.of(20), []))
-    const usual = scalar(contrastiveLoss(images, texts, scale))
-    expect(scalar(sharedTextLoss(images, texts, { labels: [0, 1, 2, 3], scale }))).toBeCloseTo(usual, 5)
-    // Perfect embeddings of two texts for four images: the usual loss cannot fall below ln 2.
+    const unshared = scalar(contrastiveLoss(images, texts, scale))
+    expect(scalar(sharedTextLoss(images, texts, { labels: [0, 1, 2, 3], scale }))).toBeCloseTo(unshared, 5)
+    // Perfect embeddings of two texts for four images: the standard loss cannot fall below ln 2.
     const words = normalized(toTorch(float32Data(Float32Array.of(1, 0, 0, 1), [2, 2])))
     const pairs = normalized(toTorch(float32Data(Float32Array.of(1, 0, 1, 0, 0, 1, 0, 1), [4, 2])))
     expect(scalar(contrastiveLoss(pairs, pairs, scale))).toBeCloseTo(Math.log(2), 4)

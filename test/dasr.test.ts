@@ -1,4 +1,5 @@
-// DASR: its checkpoint, its two parts, and the encoder's training. That it agrees with the official numbers, test/fixtures tells.
+// DASR: its checkpoint, its two parts, and the training of the encoder. test/fixtures
+// compares it with the official values.
 
 import { describe, expect, test } from 'vitest'
 import { memorySource } from '../src/checkpoints/checkpoint.ts'
@@ -25,7 +26,7 @@ import { contrastStep, startContrast } from '../src/train/networks/momentumContr
 import { libtorchMissing } from './libtorch.ts'
 import { difference, type Tolerance } from './values.ts'
 
-// Float32 in another order of sums.
+// Float32 sums in a different order.
 const tolerance: Tolerance = { absolute: 1e-5, relative: 1e-4 }
 
 const tiny: DasrOptions = {
@@ -84,7 +85,7 @@ describe('DASR’s checkpoint', () => {
     expect(stateDict(full).size).toBe(tensors)
     expect(parameterCount(full.G) + 24).toBe(generator)
     expect(parameterCount(full.E)).toBe(1_278_784)
-    // With what training keeps: 519 for ×4.
+    // Including the state of training: 519 for ×4.
     const trained = new Dasr(emptyInit(), { ...dasrDefaults, scale, queueSize: 8192 })
     expect(stateDict(trained).size).toBe(tensors + 48)
     expect(parameterCount(trained)).toBe(parameterCount(full))
@@ -96,7 +97,7 @@ describe('DASR’s checkpoint', () => {
     { scale: 3, queueSize: 8192 },
     { ...tiny, queueSize: 24 },
     { scale: 1, groups: 2, blocks: 3, channels: 16, reduction: 2 },
-  ])('tells its options: %j', (changed) => {
+  ])('determines its options: %j', (changed) => {
     const options = { ...dasrDefaults, ...changed }
     expect(dasrOptionsFromWeights(shapes(options))).toEqual(options)
   })
@@ -113,7 +114,7 @@ describe('DASR’s checkpoint', () => {
   })
 })
 
-test('one representation serves all tiles of a photo, whatever their number', async () => {
+test('one representation serves any number of tiles of a photo', async () => {
   const dasr = network()
   const tiles = noise([3, 3, 10, 12])
   const fea = noise([1, 12], 5)
@@ -132,7 +133,7 @@ test('one representation serves all tiles of a photo, whatever their number', as
 })
 
 describe.skipIf(libtorchMissing !== undefined)('DASR on libtorch', () => {
-  test('gives what ONNX Runtime gives, with kernels of its own for every sample', async () => {
+  test('agrees with ONNX Runtime, with separate kernels for every sample', async () => {
     const dasr = network({ scale: 3 })
     const inputs = { x: noise([2, 3, 9, 7]), fea: noise([2, 12], 5) }
     const found = await runOnnx(inputs, { x: [2, 3, 9, 7], fea: [2, 12] }, ({ x, fea }) =>
@@ -143,7 +144,7 @@ describe.skipIf(libtorchMissing !== undefined)('DASR on libtorch', () => {
     expect(difference(found, eager, tolerance)).toBeUndefined()
   })
 
-  test('fills the queue in turn and keeps the key encoder out of the optimizer', () => {
+  test('fills the queue cyclically and keeps the key encoder out of the optimizer', () => {
     const dasr = network({ queueSize: 6 })
     moveToTorch(dasr)
     startContrast(dasr.E)
@@ -163,7 +164,7 @@ describe.skipIf(libtorchMissing !== undefined)('DASR on libtorch', () => {
     expect(scalar((stateDict(encoder_k).get('E.1.num_batches_tracked') as Tensor).mul(1))).toBe(3)
   })
 
-  test('learns to tell degradations apart, one batch by heart', () => {
+  test('overfits one batch, distinguishing its degradations', () => {
     const dasr = network({ queueSize: 8 })
     moveToTorch(dasr)
     startContrast(dasr.E)
@@ -182,13 +183,14 @@ describe.skipIf(libtorchMissing !== undefined)('DASR on libtorch', () => {
       })
     const losses = Array.from({ length: 30 }, step)
     expect(losses.every(Number.isFinite)).toBe(true)
-    // The queue holds every key of this batch twice, so that a perfect encoder has ln 3; one that tells nothing has ln 9.
+    // The queue holds every key of this batch twice, so a perfect encoder has ln 3 and
+    // an uninformative one ln 9.
     expect(Math.min(...losses.slice(-5))).toBeLessThan(1.3)
     expect(losses[2]).toBeGreaterThan(1.4)
     expect(grad(trained.get('encoder_q.E.0.weight') as Tensor)).toBeDefined()
   })
 
-  test('refuses a batch that does not divide the queue, and a network without one', () => {
+  test('rejects a batch that does not divide the queue, and a network without a queue', () => {
     const views = { queries: toTorch(noise([4, 3, 8, 8])), keys: toTorch(noise([4, 3, 8, 8])) }
     const dasr = network({ queueSize: 6 })
     moveToTorch(dasr)

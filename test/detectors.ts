@@ -1,4 +1,4 @@
-// Tiny DA-CLIPs by chance: one as published, and one that has learned a few words.
+// Tiny DA-CLIPs with random weights: one as published, and one with a fixed set of words.
 
 import { join } from 'node:path'
 import { writeSafetensors } from '../src/checkpoints/files.ts'
@@ -11,8 +11,16 @@ import { WordsDaClip } from '../src/train/networks/daClipKinds.ts'
 
 const options = {
   ...clipDefaults,
-  ...{ features: 8, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 },
-  ...{ contextLength: 12, textWidth: 8, textLayers: 1, textHeads: 1 },
+  features: 8,
+  imageSide: 16,
+  patch: 8,
+  visionWidth: 64,
+  visionLayers: 1,
+  visionHeads: 1,
+  contextLength: 12,
+  textWidth: 8,
+  textLayers: 1,
+  textHeads: 1,
 }
 
 /** Writes daclip.safetensors and words.safetensors into a folder. */

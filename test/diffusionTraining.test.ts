@@ -1,4 +1,4 @@
-// Trainings of diffusion networks: cut off and gone on with, what is saved of them, and the published recipes.
+// Training of diffusion networks: interruption and resumption, saved files, and the published recipes.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,7 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-diffusion-'))
 const at = (...names: readonly string[]) => join(dir, ...names)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-describe.skipIf(libtorchMissing !== undefined)('a training beside a frozen DA-CLIP', () => {
+describe.skipIf(libtorchMissing !== undefined)('training with a frozen DA-CLIP', () => {
   let compiled: CompiledRecipe
 
   beforeAll(async () => {
@@ -32,8 +32,16 @@ describe.skipIf(libtorchMissing !== undefined)('a training beside a frozen DA-CL
       randomInit(() => random.uniform()),
       {
         ...clipDefaults,
-        ...{ features: 8, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 },
-        ...{ vocabulary: 10, textWidth: 8, textLayers: 1, textHeads: 1 },
+        features: 8,
+        imageSide: 16,
+        patch: 8,
+        visionWidth: 64,
+        visionLayers: 1,
+        visionHeads: 1,
+        vocabulary: 10,
+        textWidth: 8,
+        textLayers: 1,
+        textHeads: 1,
       },
     )
     const tensors = [...stateDict(guide)].map(([key, weight]) => [key, weight.read()] as const)
@@ -52,7 +60,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training beside a frozen DA-CL
     return [...tensors].map(([key, stored]) => [key, Buffer.from(stored.read()).toString('base64')] as const)
   }
 
-  test('cut off and gone on with ends with the same weights, and saves nothing of the DA-CLIP', {
+  test('ends with the same weights after interruption and resumption, and saves nothing of the DA-CLIP', {
     timeout: 120_000,
   }, async () => {
     const whole = await trainHere(at('whole'), {})
@@ -62,19 +70,21 @@ describe.skipIf(libtorchMissing !== undefined)('a training beside a frozen DA-CL
     expect(whole.some(([key]) => key.startsWith('ema.text_mlp'))).toBe(true)
   })
 
-  test('without the DA-CLIP ends before its first step', async () => {
+  test('fails before its first step if the DA-CLIP is missing', async () => {
     const missing = { 'constants.guide': at('absent.safetensors') }
     await expect(trainHere(at('absent'), missing)).rejects.toThrow(/absent\.safetensors/)
   })
 })
 
-test('the published recipes have the official numbers', { timeout: 240_000 }, async () => {
+test('the published recipes have the official settings', { timeout: 240_000 }, async () => {
   const tasks = ['derain', 'deblur', 'deshadow', 'sr-x4', 'inpaint', 'denoise']
   const files = [
     ...tasks.map((task) => `irsde/${task}`),
     ...['restore', 'compress', 'latent'].map((name) => `refusion/${name}`),
     ...['universal', 'wild', 'controller'].map((name) => `daclip/${name}`),
-    ...['light-detect', 'light-universal', 'light-universal-on'],
+    'light-detect',
+    'light-universal',
+    'light-universal-on',
   ]
   const imports = files.map(
     (file, i) => `import { recipe as r${i} } from '${join(process.cwd(), 'recipes', file)}.ts'`,
@@ -91,13 +101,16 @@ test('the published recipes have the official numbers', { timeout: 240_000 }, as
     const rates = [0, 199_999, 200_000, 400_000, 600_000].map((step) => rateAt(of('irsde/derain'), step))
     expect(rates).toEqual([1e-4, 1e-4, 5e-5, 2.5e-5, 1.25e-5])
     expect(recipes.slice(0, 11).map(({ steps }) => steps / 1000)).toEqual([
-      ...[700, 700, 700, 700, 700, 700, 700, 400, 400, 700, 500],
+      700, 700, 700, 700, 700, 700, 700, 400, 400, 700, 500,
     ])
     const phases = ['irsde/derain', 'irsde/denoise', 'refusion/compress', 'daclip/universal'].map(
       (file) => of(file).data.phases[0],
     )
     expect(phases.map((phase) => `${phase?.batch} x ${phase?.crop}`)).toEqual([
-      ...['4 x 128', '8 x 128', '8 x 1024', '16 x 256'],
+      '4 x 128',
+      '8 x 128',
+      '8 x 1024',
+      '16 x 256',
     ])
     expect(rateAt(of('refusion/restore'), 700_000)).toBeCloseTo(1e-7, 12)
     expect(of('daclip/controller')).toMatchObject({ steps: 30 * 67, constants: { equalTexts: 'wrong' } })

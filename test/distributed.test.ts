@@ -1,4 +1,4 @@
-// Several processes that train together come to what one comes to.
+// Several processes train together with the same result as one.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,14 +18,14 @@ const limit = { timeout: 120_000 }
 const endsOf = async (size: number, ...args: readonly string[]) =>
   Promise.all((await startTogether(size, ...args)).map(({ ended }) => ended))
 
-describe.skipIf(!canJoin)('processes together', limit, () => {
+describe.skipIf(!canJoin)('processes that train together', limit, () => {
   beforeAll(async () => {
     await writePictures(at('images'), 5)
     expect(await startTraining(at('images'), at('alone')).ended).toMatchObject({ code: 0 })
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('share the batches of a step and come to the same weights, bit for bit; the first writes and tells', async () => {
+  test('share the batches of a step and end with the same weights, bit for bit; only the first writes and reports', async () => {
     const [first, second] = await endsOf(2, ...trainArguments(at('images'), at('together')))
     expect([first?.code, second?.code]).toEqual([0, 0])
     expect(first?.stdout.trim()).toBe(at('together', 'weights.safetensors'))
@@ -36,30 +36,31 @@ describe.skipIf(!canJoin)('processes together', limit, () => {
       )
   })
 
-  test('contrast the rows of all, with the gradient that one process with all rows has', async () => {
+  test('contrast the rows of all processes, with the gradient of one process with all rows', async () => {
     const script = join('test', 'gathering.ts')
     const read = (ends: readonly { stdout: string; stderr: string }[]) =>
       ends.map(({ stdout, stderr }) => {
         if (stdout === '') throw new Error(stderr)
         return JSON.parse(stdout) as {
           gradient: number[]
-          ofFirst: number[]
+          firstGradient: number[]
           hasNone: boolean
           labels: number[]
         }
       })
-    const [[alone], together] = [read(await endsOf(1, script)), read(await endsOf(3, script))]
-    for (const { gradient, labels, ofFirst, hasNone } of together) {
+    const [single] = read(await endsOf(1, script))
+    const together = read(await endsOf(3, script))
+    for (const { gradient, labels, firstGradient, hasNone } of together) {
       expect(labels).toEqual([0, 1, 2, 3, 4, 5])
       expect(hasNone).toBe(true)
-      for (const value of ofFirst) expect(value).toBeCloseTo(1 / 3, 6)
+      for (const value of firstGradient) expect(value).toBeCloseTo(1 / 3, 6)
       gradient.forEach((value, i) => {
-        expect(value).toBeCloseTo(alone?.gradient[i] as number, 5)
+        expect(value).toBeCloseTo(single?.gradient[i] ?? Number.NaN, 5)
       })
     }
   })
 
-  test('stop at the same step where one is told to, and go on in any number that shares a step', async () => {
+  test('stop at the same step if one is interrupted, and resume with a different number of processes', async () => {
     const trainings = await startTogether(2, ...trainArguments(at('images'), at('stopped')))
     const [, second] = trainings
     trainings[0]?.child.stderr?.on('data', (text) => {
@@ -74,7 +75,7 @@ describe.skipIf(!canJoin)('processes together', limit, () => {
     )
   })
 
-  test('end with words where one is gone', async () => {
+  test('fail with a clear error if one is lost', async () => {
     const trainings = await startTogether(2, ...trainArguments(at('images'), at('lost')))
     trainings[0]?.child.stderr?.on('data', (text) => {
       if (/step \d/.test(String(text))) trainings[1]?.child.kill('SIGKILL')
@@ -84,14 +85,14 @@ describe.skipIf(!canJoin)('processes together', limit, () => {
     expect(first?.stderr).toMatch(/process 0 of 2 lost another process .*--resume continues/)
   })
 
-  test('need a step that has a batch for each', async () => {
+  test('need at least one batch per process in a step', async () => {
     const [first] = await endsOf(3, ...trainArguments(at('images'), at('odd')))
     expect(first?.code).toBe(2)
     expect(first?.stderr).toContain('accumulate to be a multiple of the 3 processes')
   })
 })
 
-test('variables that contradict one another are refused before anybody is waited for', () => {
+test('contradictory variables are rejected before any process is awaited', () => {
   expect(() => groupOf({ WORLD_SIZE: '2', RANK: '2' })).toThrow(
     'RANK: expected an integer from 0 to WORLD_SIZE − 1, got 2 of 2',
   )

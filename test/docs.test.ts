@@ -1,4 +1,4 @@
-// What the guides say is true: commands parse, examples type-check, links lead somewhere, tables are up to date.
+// Checks the guides: commands parse, examples type-check, links resolve, tables are up to date.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -28,7 +28,7 @@ interface Block {
   readonly text: string
 }
 
-/** The fenced blocks of a language. */
+/** Fenced code blocks of a language. */
 function blocksOf(page: string, language: string): readonly Block[] {
   const text = readFileSync(page, 'utf8')
   const fence = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms')
@@ -39,7 +39,7 @@ function blocksOf(page: string, language: string): readonly Block[] {
   }))
 }
 
-/** Words of a shell command up to a pipe or redirection; quotes hold them together. */
+/** Splits a shell command into words, up to a pipe or redirection; understands quotes. */
 function wordsOf(command: string): readonly string[] {
   const words = [...command.matchAll(/'([^']*)'|"([^"]*)"|([|<>;&])|([^\s'"|<>;&]+)/g)]
   const end = words.findIndex(([, , , operator]) => operator !== undefined)
@@ -48,7 +48,7 @@ function wordsOf(command: string): readonly string[] {
     .map(([, single, double, , bare]) => single ?? double ?? bare ?? '')
 }
 
-/** The calls of limpid in a block, npm start among them. */
+/** Calls of limpid in a block, including `npm start`. */
 function callsIn({ text }: Block): readonly string[] {
   return text
     .replaceAll('\\\n', ' ')
@@ -60,17 +60,17 @@ function callsIn({ text }: Block): readonly string[] {
 
 type Options = Readonly<Record<string, unknown>>
 
-/** Refuses values that commander takes and the command itself would not. */
+/** Throws for values that commander accepts and the command itself rejects. */
 function checkValues(options: Options): void {
   const { model, task, protocol, recipe } = options
-  const given = (value: unknown, check: (text: string) => unknown) =>
+  const checkIfSet = (value: unknown, check: (text: string) => unknown) =>
     typeof value === 'string' ? check(value) : undefined
-  given(model, findCard)
-  given(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
-  given(options.metrics, (names) => names.split(',').map(factsOf))
-  given(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
-  given(options.with ?? options.degrade, parseChain)
-  given(recipe, (file) => expect(existsSync(file) || !file.startsWith('recipes/'), file).toBe(true))
+  checkIfSet(model, findCard)
+  checkIfSet(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
+  checkIfSet(options.metrics, (names) => names.split(',').map(factsOf))
+  checkIfSet(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
+  checkIfSet(options.with ?? options.degrade, parseChain)
+  checkIfSet(recipe, (file) => expect(existsSync(file) || !file.startsWith('recipes/'), file).toBe(true))
 }
 
 describe('commands in the guides', () => {
@@ -132,15 +132,15 @@ test('examples in TypeScript type-check against the package', { timeout: 120_000
     const source = program.getSourceFile(name)
     return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
   })
-  const told = problems.map(({ file, start = 0, messageText }) => {
+  const messages = problems.map(({ file, start = 0, messageText }) => {
     const line = file?.getLineAndCharacterOfPosition(start).line ?? 0
     return `${file?.fileName} + ${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
   })
   expect(blocks.length).toBeGreaterThan(10)
-  expect(told).toEqual([])
+  expect(messages).toEqual([])
 })
 
-/** The name by which a link reaches a heading, as GitHub makes it. */
+/** Anchor of a heading, as GitHub generates it. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -148,7 +148,7 @@ function anchorOf(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-test.each(pages)('links of %s lead to files and headings that exist', (page) => {
+test.each(pages)('links in %s point to existing files and headings', (page) => {
   const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to)
   const broken = links
     .filter((link) => !/^https?:/.test(link))
@@ -162,18 +162,18 @@ test.each(pages)('links of %s lead to files and headings that exist', (page) => 
   expect(broken).toEqual([])
 })
 
-test('every error code has its section', () => {
+test('every error code has a section', () => {
   const headings = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^## `(\w+)`/gm)]
   expect(headings.map(([, code]) => code)).toEqual(Object.keys(errorCodes))
 })
 
-test('every metric is explained', () => {
+test('every metric is documented', () => {
   const page = readFileSync('docs/evaluate.md', 'utf8')
   const names = [...Object.keys(metrics), ...Object.keys(networkMetrics)]
   expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
 })
 
-test('the index names every page', () => {
+test('the index lists every page', () => {
   const index = readFileSync('docs/README.md', 'utf8')
   const missing = readdirSync('docs').filter(
     (name) => /\.(md|html)$/.test(name) && !index.includes(`(${name})`),
@@ -181,6 +181,6 @@ test('the index names every page', () => {
   expect(missing).toEqual(['README.md'])
 })
 
-test('the page of models is what npm run models writes', () => {
+test('docs/models.md is up to date with `npm run models`', () => {
   expect(readFileSync('docs/models.md', 'utf8')).toBe(modelsPage())
 })

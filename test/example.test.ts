@@ -1,10 +1,10 @@
-// The first command of the README: the example through the weights in the package.
+// The first command of the README: restores the example with the weights in the package.
 
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { decodeImage, restore } from '../src/index.ts'
 
-test('the example is restored by the default model: the noise that was put in comes out', async () => {
+test('the default model removes the noise that was added to the example', async () => {
   const path = fileURLToPath(new URL('../examples/noisy.jpg', import.meta.url))
   const result = await restore(path, { device: 'cpu' })
   const { data } = await result.raw()
@@ -18,7 +18,7 @@ test('the example is restored by the default model: the noise that was put in co
     squares += difference ** 2
   }
   expect(Math.abs(sum / data.length)).toBeLessThan(1)
-  // Of 25, less what clipping took.
+  // The noise level is 25, reduced by clipping.
   expect(Math.sqrt(squares / data.length)).toBeGreaterThan(21)
   expect(Math.sqrt(squares / data.length)).toBeLessThan(26)
 }, 120_000)

@@ -1,4 +1,5 @@
-// One of several processes, or one alone: prints the gradient of a weight by the contrast of rows of all, and their labels.
+// Runs as one of several processes, or alone: prints a weight's gradient of the
+// contrastive loss over all rows, and the labels.
 
 import { loadAddon } from '../native/load.ts'
 import { float32Data } from '../src/core/data.ts'
@@ -18,9 +19,9 @@ import { numbersOf } from './values.ts'
 
 const rows = 6
 const features = 4
-const joining = groupOf(process.env)
-joinGroup(joining, process.env)
-const { rank, size } = joining
+const group = groupOf(process.env)
+joinGroup(group, process.env)
+const { rank, size } = group
 const own = rows / size
 
 function matrix(stream: number, count: number) {
@@ -32,11 +33,11 @@ function matrix(stream: number, count: number) {
 const weight = matrix(1, features)
 loadAddon().setRequiresGrad(handleOf(weight), true)
 const mine = (stream: number) => matrix(stream, rows).slice(0, rank * own, (rank + 1) * own)
-// Only the first process has a gradient of one, and nobody of another.
-const ofFirst = matrix(4, 1)
-const ofNone = matrix(5, 1)
-for (const tensor of [ofFirst, ofNone]) loadAddon().setRequiresGrad(handleOf(tensor), true)
-const parameters = new Map(Object.entries({ ofFirst, ofNone, weight }))
+// `first` has a gradient only in the first process, `unused` in none.
+const first = matrix(4, 1)
+const unused = matrix(5, 1)
+for (const tensor of [first, unused]) loadAddon().setRequiresGrad(handleOf(tensor), true)
+const parameters = new Map(Object.entries({ first, unused, weight }))
 scope(() => {
   const images = normalized(mine(2).matmul(weight))
   const loss = contrastiveLoss(
@@ -44,16 +45,16 @@ scope(() => {
     gatherRows(normalized(mine(3))),
     toTorch(float32Data(Float32Array.of(3), [])),
   )
-  backward(rank === 0 ? loss.add(ofFirst.sum()) : loss)
+  backward(rank === 0 ? loss.add(first.sum()) : loss)
 })
 averageGradients(parameters)
 const labels = gatherNumbers(Array.from({ length: own }, (_, i) => rank * own + i))
 const gradientOf = (tensor: Tensor) => Array.from(numbersOf((grad(tensor) as Tensor).read()))
-const told = {
+const output = {
   gradient: gradientOf(weight),
-  ofFirst: gradientOf(ofFirst),
-  hasNone: grad(ofNone) === undefined,
+  firstGradient: gradientOf(first),
+  hasNone: grad(unused) === undefined,
   labels,
 }
-console.log(JSON.stringify(told))
+console.log(JSON.stringify(output))
 leaveGroup()

@@ -1,9 +1,9 @@
-// Numbers that a key and places determine, the same as in the scripts of test/golden/metrics: nothing has to be kept.
+// Pseudorandom inputs, equal to those of the scripts in test/golden/metrics, so that they need not be stored.
 
 import { crc32 } from '../src/checkpoints/crc32.ts'
 import { elementCount } from '../src/core/data.ts'
 
-/** Numbers in [0, 1). */
+/** Numbers in [0, 1), determined by `key` and their positions. */
 export function hashed(key: string, shape: readonly number[]): Float32Array {
   const seed = crc32(new TextEncoder().encode(key))
   const values = new Float32Array(elementCount(shape))

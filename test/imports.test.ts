@@ -1,4 +1,4 @@
-// Imports point down only: which folder may use which, and what must never be reached from a browser or from inference.
+// Imports point down only: which folder may import which, and what browsers and inference must never reach.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** For each folder the folders it may import besides itself; a file straight in src/ counts under its own name. */
+/** Folders that each folder may import besides itself; a file directly in src/ counts under its own name. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   nn: ['core'],
@@ -28,17 +28,27 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
   'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'models', 'onnx', 'registry', 'runtime'],
   'train.ts': [
-    ...['native', 'core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'registry'],
-    ...['data', 'degrade', 'metrics', 'train'],
+    'native',
+    'core',
+    'nn',
+    'models',
+    'diffusion',
+    'torch',
+    'checkpoints',
+    'registry',
+    'data',
+    'degrade',
+    'metrics',
+    'train',
   ],
 }
 
-/** The shells, which may import everything but one another, benchmarks included; the computing process is one. */
+/** The shells, including the compute process, which may import everything except one another. */
 const shells = ['cli', 'server', 'worker']
 
 interface Import {
   readonly from: string
-  /** A file of ours relative to the root, or the name of a package or Node module. */
+  /** A project file relative to the root, or the name of a package or Node module. */
   readonly to: string
   readonly isOurs: boolean
 }
@@ -64,7 +74,7 @@ const files = ['src', 'native'].flatMap(sourceFiles)
 const imports = new Map(files.map((file) => [file, importsOf(file)]))
 const edges = [...imports.values()].flat()
 
-/** 'core' of src/core/ops.ts, 'native' of native/load.ts, 'index.ts' of src/index.ts. */
+/** Folder of a file: 'core' for src/core/ops.ts, 'native' for native/load.ts, 'index.ts' for src/index.ts. */
 function folderOf(file: string): string {
   const [first = '', second = ''] = file.split(sep)
   return first === 'src' ? second : first
@@ -74,14 +84,14 @@ function describeEdge({ from, to }: Import): string {
   return `${from} imports ${to}`
 }
 
-/** Every import on the way from some files. */
+/** All imports that are reachable from some files. */
 function reachedFrom(starts: readonly string[]): readonly Import[] {
   const queue = [...starts]
-  const seen = new Set(starts)
+  const visited = new Set(starts)
   for (const file of queue) {
     for (const { to, isOurs } of imports.get(file) ?? []) {
-      if (isOurs && !seen.has(to)) queue.push(to)
-      seen.add(to)
+      if (isOurs && !visited.has(to)) queue.push(to)
+      visited.add(to)
     }
   }
   return queue.flatMap((file) => imports.get(file) ?? [])
@@ -91,22 +101,22 @@ function filesOf(...folders: readonly string[]): readonly string[] {
   return files.filter((file) => folders.includes(folderOf(file)))
 }
 
-test('the walk sees static, type and dynamic imports', () => {
-  const seen = edges.map(describeEdge)
-  expect(seen).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
-  expect(seen).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
-  expect(seen).toContain(
+test('finds static, type and dynamic imports', () => {
+  const found = edges.map(describeEdge)
+  expect(found).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
+  expect(found).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
+  expect(found).toContain(
     `${join('src', 'cli', 'program.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
   )
 })
 
-test('every relative import names a file that exists', () => {
+test('every relative import resolves to an existing file', () => {
   expect(edges.filter(({ to, isOurs }) => isOurs && !existsSync(join(root, to))).map(describeEdge)).toEqual(
     [],
   )
 })
 
-test('every folder has a place in the order', () => {
+test('every folder has import rules', () => {
   const known = [...Object.keys(mayImport), ...shells]
   expect([...new Set(files.map(folderOf))].filter((folder) => !known.includes(folder))).toEqual([])
 })
@@ -124,14 +134,14 @@ test('imports point down', () => {
   expect(upward.map(describeEdge)).toEqual([])
 })
 
-test('the core, networks and graphs need no package and nothing of Node', () => {
+test('the core, networks and graphs import neither packages nor Node modules', () => {
   const portable = ['core', 'nn', 'models', 'diffusion', 'onnx', 'degrade']
   expect(
     edges.filter(({ from, isOurs }) => !isOurs && portable.includes(folderOf(from))).map(describeEdge),
   ).toEqual([])
 })
 
-test('the addon’s loader needs errors, the names of dtypes, Node and no package', () => {
+test('the addon’s loader imports only errors, dtypes and Node modules', () => {
   const needed = ['errors.ts', 'data.ts'].map((file) => join('src', 'core', file))
   const foreign = edges.filter(
     ({ from, to, isOurs }) =>
@@ -149,16 +159,16 @@ test('inference and the browser never reach libtorch or training', () => {
   expect(forbidden.map(describeEdge)).toEqual([])
 })
 
-test('inference and the browser reach networks through the registry’s table alone', () => {
+test('inference and the browser reach networks only through the registry’s table', () => {
   const reached = reachedFrom(filesOf('runtime', 'web', 'web.ts'))
-  // Cards, tasks and what a descriptor is are data; a network's code is in the file named as its folder.
+  // Cards, tasks and descriptors are data; a network's code is in the file named like its folder.
   const isNetwork = (file: string) => /models[/\\](\w+)[/\\]\1\.ts$/.test(file)
-  const ways = reached.filter(({ from, to }) => isNetwork(to) && folderOf(from) !== 'models')
+  const entries = reached.filter(({ from, to }) => isNetwork(to) && folderOf(from) !== 'models')
   const table = join('src', 'registry', 'networks.ts')
-  expect(ways.filter(({ from }) => from !== table).map(describeEdge)).toEqual([])
+  expect(entries.filter(({ from }) => from !== table).map(describeEdge)).toEqual([])
 })
 
-test('the browser reaches nothing of Node', () => {
+test('the browser reaches no Node modules', () => {
   const reached = reachedFrom(filesOf('web', 'web.ts'))
   const allowed = ['onnxruntime-common', 'onnxruntime-web', 'fflate']
   expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])

@@ -1,4 +1,4 @@
-// IPT against the official network's numbers, on libtorch and on ONNX Runtime.
+// Compares IPT with values of the official network, on libtorch and on ONNX Runtime.
 
 import { describe, expect, test } from 'vitest'
 import { memorySource } from '../src/checkpoints/checkpoint.ts'
@@ -25,7 +25,8 @@ import { moveToTorch, noGrad, scope, toTorch } from '../src/torch/backend.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { difference, numbersOf, type Tolerance } from './values.ts'
 
-// The reference ran in float64 and gives values in 0..255; the residual stream of these weights reaches several thousand.
+// The reference ran in float64 with values in 0..255; the residual stream of these
+// weights reaches several thousand.
 const tolerance: Tolerance = { absolute: 0.02, relative: 2e-5 }
 
 const tiny: IptOptions = { ...iptDefaults, channels: 4, patchSize: 12, layers: 2, hidden: 144 }
@@ -34,7 +35,7 @@ interface Case {
   readonly name: string
   readonly options: Partial<IptOptions>
   readonly task: number
-  /** Those of the official state dict that are trained. */
+  /** Number of trained tensors in the official state dict. */
   readonly tensors: number
   /** Mean, deviation and elements 0, 1, 2, n/3, n/2 and n − 1 of the output in 0..255. */
   readonly values: readonly number[]
@@ -133,7 +134,9 @@ const cases: readonly Case[] = [
   },
 ]
 
-/** Tensor k, element i: s = sin(0.7 i + 1.3 k), scaled by the kind of weight; the shifts of the mean keep theirs. */
+/**
+ * Tensor k, element i: s = sin(0.7 i + 1.3 k), scaled by the kind of weight; mean shifts keep their values.
+ */
 function formulaNetwork(changed: Partial<IptOptions>): Ipt {
   const network = new Ipt(
     randomInit(() => 0.5),
@@ -191,22 +194,22 @@ async function runOnnx(network: Ipt, task: number, images: readonly TensorData[]
 
 describe.each(cases)('IPT, $name', ({ options, task, tensors, values }) => {
   const image = formulaImage([1, 3, 12, 12])
-  const wanted = float32Data(Float32Array.from(values), [8])
+  const expected = float32Data(Float32Array.from(values), [8])
 
   test('has the official number of tensors', () => {
     expect(parameters(formulaNetwork(options)).size).toBe(tensors)
   })
 
-  test.skipIf(libtorchMissing !== undefined)('gives the official values on libtorch', () => {
+  test.skipIf(libtorchMissing !== undefined)('matches the official values on libtorch', () => {
     const network = formulaNetwork(options)
     moveToTorch(network)
     const output = noGrad(() => scope(() => network.forward(toTorch(image), task))).read()
-    expect(difference(summary(output), wanted, tolerance)).toBeUndefined()
+    expect(difference(summary(output), expected, tolerance)).toBeUndefined()
   })
 
-  test('gives the official values on ONNX Runtime', async () => {
+  test('matches the official values on ONNX Runtime', async () => {
     const [output] = await runOnnx(formulaNetwork(options), task, [image])
-    expect(difference(summary(output as TensorData), wanted, tolerance)).toBeUndefined()
+    expect(difference(summary(output as TensorData), expected, tolerance)).toBeUndefined()
   })
 })
 
@@ -216,11 +219,11 @@ test.each([
   [[4], 1, 115_608_155 - 24],
   [[1], 1, 115_312_731 - 24],
   [[2, 3, 4, 1, 1, 1], 6, 118_892_394 - 24],
-] as const)('IPT for scales %j has the published number of parameters', (scales, queries, wanted) => {
-  expect(parameterCount(new Ipt(emptyInit(), { ...iptDefaults, scales, queries }))).toBe(wanted)
+] as const)('IPT for scales %j has the published number of parameters', (scales, queries, expected) => {
+  expect(parameterCount(new Ipt(emptyInit(), { ...iptDefaults, scales, queries }))).toBe(expected)
 })
 
-test('a graph for any number of windows computes them apart', async () => {
+test('a graph for any number of windows computes them independently', async () => {
   const pair = formulaImage([2, 3, 12, 12])
   const half = pair.bytes.length / 2
   const single = (i: number) => ({
@@ -247,7 +250,7 @@ describe('IPT’s checkpoint', () => {
     ['biases after attention', { outProjectionBias: true, layers: 1 }],
     ['neither norms, positions nor mlp', { hasNorm: false, hasPosition: false, hasMlp: false, layers: 1 }],
     ['another hidden width', { hidden: 1152, layers: 1 }],
-  ] as readonly (readonly [string, Partial<IptOptions>])[])('tells the options of %s', (_, changed) => {
+  ] as readonly (readonly [string, Partial<IptOptions>])[])('determines the options of %s', (_, changed) => {
     const options = { ...iptDefaults, ...changed }
     expect(iptOptionsFromWeights(shapes(options))).toEqual(options)
   })
@@ -269,7 +272,7 @@ describe('IPT’s checkpoint', () => {
     expect(model.size.fixedSide).toBe(12)
   })
 
-  test('runs only on windows of its size, and only when it is told what to do', () => {
+  test('runs only on windows of its size, and only with a task', () => {
     const file = checkpoint({})
     const run = (task: string, shape: readonly number[]) =>
       trace([{ name: 'x', shape }], (inputs) => loadModel(file, { task }).forward(inputs))
@@ -278,7 +281,7 @@ describe('IPT’s checkpoint', () => {
     expect(() => run('', [1, 3, 12, 12])).toThrow('task: expected one of sr-x2 (0), sr-x3 (1), sr-x4 (2)')
   })
 
-  test('refuses a task that has no embedding', () => {
+  test('rejects a task without an embedding', () => {
     const network = formulaNetwork({ queries: 1 })
     const graph = (task: number) => () =>
       trace([{ name: 'x', shape: [1, 3, 12, 12] }], ({ x }) => ({ y: network.forward(x as Tensor, task) }))
@@ -311,7 +314,7 @@ describe('a task of IPT', () => {
     [six, '6', 'got 6'],
     [six, '-1', 'got -1'],
     [six, 'deblur', 'got deblur'],
-  ])('is refused where the weights lack it: %j %s', (options, task, message) => {
+  ])('is rejected if the weights lack it: %j %s', (options, task, message) => {
     expect(() => iptTaskIndex(options, task)).toThrow(message)
   })
 

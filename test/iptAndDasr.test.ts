@@ -1,4 +1,5 @@
-// Trainings of IPT and DASR: a step of every recipe on tiny networks, and a two-stage training that is killed and gone on with.
+// Training of IPT and DASR: steps of every recipe on tiny networks, and a two-stage
+// training that is killed and resumed.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -92,7 +93,7 @@ const lossesIn = (out: string): Readonly<Record<string, number>>[] =>
     .filter(({ kind }) => kind === 'train')
     .map(({ values }) => values)
 
-describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () => {
+describe.skipIf(libtorchMissing !== undefined)('training of IPT and DASR', () => {
   beforeAll(async () => {
     await writePictures(data, 4, { width: 64, height: 60 })
   })
@@ -106,7 +107,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     { recipe: dasrAnisoX4, scale: 4, queueSize: 8 },
     { recipe: dasrLightX2, scale: 2, queueSize: 0 },
   ])(
-    '$recipe.name trains its encoder, then both, and publishes what is used',
+    '$recipe.name trains its encoder, then both networks, and publishes only what inference needs',
     async ({ recipe, scale, queueSize }) => {
       const out = at(recipe.name)
       const settings = { ...tinyDasr, 'network.options.queueSize': `${queueSize}`, steps: '2' }
@@ -115,28 +116,27 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
       expect([model.id, model.scale]).toEqual(['dasr', scale])
       expect([...weightsIn(out).tensors.keys()].filter((key) => /queue|encoder_k/.test(key))).toEqual([])
       const state = [...readCheckpoint(join(out, 'state.safetensors')).tensors.keys()]
-      const ofContrast = state.filter((key) => /^model\.E\.(queue|encoder_k\.E\.0\.weight)$/.test(key)).sort()
-      expect(ofContrast).toEqual(queueSize > 0 ? ['model.E.encoder_k.E.0.weight', 'model.E.queue'] : [])
+      const contrastKeys = state
+        .filter((key) => /^model\.E\.(queue|encoder_k\.E\.0\.weight)$/.test(key))
+        .sort()
+      expect(contrastKeys).toEqual(queueSize > 0 ? ['model.E.encoder_k.E.0.weight', 'model.E.queue'] : [])
       const [first, second] = lossesIn(out)
       expect([first?.l1, typeof second?.l1, typeof first?.contrast]).toEqual([undefined, 'number', 'number'])
     },
   )
 
-  test('DASR’s first stage leaves the generator alone, its second moves all', async () => {
-    const started = createStarted(dasrIsoX2)
+  test('DASR’s first stage leaves the generator unchanged, the second trains everything', async () => {
+    const before = initialWeights(dasrIsoX2)
     await trainRecipe(dasrIsoX2, at('stage-1'), { ...tinyDasr, steps: '1' })
     await trainRecipe(dasrIsoX2, at('stage-2'), { ...tinyDasr, steps: '2', learningRate: '0.01' })
-    const [before, between, after] = [
-      started,
-      valuesIn(at('stage-1'), 'weights'),
-      valuesIn(at('stage-2'), 'weights'),
-    ]
+    const between = valuesIn(at('stage-1'), 'weights')
+    const after = valuesIn(at('stage-2'), 'weights')
     expect(between.get('G.head.0.weight')).toEqual(before.get('G.head.0.weight'))
     expect(between.get('E.encoder_q.E.0.weight')).not.toEqual(before.get('E.encoder_q.E.0.weight'))
     expect(after.get('G.head.0.weight')).not.toEqual(before.get('G.head.0.weight'))
   })
 
-  test('DASR goes on from a published file with a fresh queue', async () => {
+  test('DASR starts from a published file with a fresh queue', async () => {
     const weights = at('stage-2', 'weights.safetensors')
     const settings = { ...tinyDasr, steps: '1', learningRate: '0', 'network.weights': weights }
     await trainRecipe(dasrIsoX2, at('from-published'), settings)
@@ -151,7 +151,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
   })
 
   test.each([{ recipe: iptPretrain }, { recipe: iptSmall }])(
-    '$recipe.name trains six tasks with the contrast',
+    '$recipe.name trains six tasks with the contrastive loss',
     async ({ recipe }) => {
       const out = at(recipe.name)
       const run = await trainRecipe(recipe, out, { ...tinyIpt, steps: '3', 'validate.crop': '24' })
@@ -161,7 +161,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     },
   )
 
-  test('IPT without contrast has one loss, and refuses a form that is none', async () => {
+  test('IPT without the contrastive loss has one loss; an unknown form is rejected', async () => {
     const settings = { ...tinyIpt, steps: '1', 'validate.crop': '24' }
     await trainRecipe(iptSmall, at('plain'), { ...settings, 'constants.lambda': '0' })
     expect(lossesIn(at('plain'))[0]?.contrast).toBeUndefined()
@@ -191,7 +191,7 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     expect(fresh.get('head.0.0.weight')).not.toEqual(before.get('head.3.0.weight'))
   })
 
-  test('with a frozen body only head, tail and query of a new task learn', async () => {
+  test('with a frozen body, only head, tail and query of a new task are trained', async () => {
     const learns = (key: string) => /^(head|tail)\.|query_embed/.test(key)
     const recipe = { ...iptNewTask, network: { ...iptNewTask.network, learns } }
     const weights = at('ipt-small', 'weights.safetensors')
@@ -207,14 +207,14 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
     )
   })
 
-  describe('a training in two stages that is killed', () => {
+  describe('a killed two-stage training', () => {
     let compiled: CompiledRecipe
     beforeAll(() => {
       compiled = compileRecipe('recipes/dasr/iso-x2.ts')
     }, 120_000)
     afterAll(() => compiled.dispose())
 
-    test('ends with the weights, the queue and the key encoder of one that was not', limit, async () => {
+    test('ends with the weights, queue and key encoder of an undisturbed one', limit, async () => {
       const random = counterRandom(3)
       const settings = {
         ...tinyDasr,
@@ -230,7 +230,8 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
         () => 60 + random.uniform() * 300,
       )
       expect(hits).toBeGreaterThan(0)
-      const [whole, killed] = [valuesIn(at('whole'), 'state'), valuesIn(at('killed'), 'state')]
+      const whole = valuesIn(at('whole'), 'state')
+      const killed = valuesIn(at('killed'), 'state')
       expect([...whole.keys()]).toEqual(
         expect.arrayContaining(['model.E.queue', 'model.E.queue_ptr', 'model.E.encoder_k.E.1.running_mean']),
       )
@@ -240,8 +241,8 @@ describe.skipIf(libtorchMissing !== undefined)('trainings of IPT and DASR', () =
   })
 })
 
-/** The weights that a tiny training of the recipe begins with. */
-function createStarted(recipe: typeof dasrIsoX2): Map<string, readonly number[]> {
+/** Initial weights of a tiny training of the recipe. */
+function initialWeights(recipe: typeof dasrIsoX2): Map<string, readonly number[]> {
   const tiny = Object.entries(tinyDasr).reduce(
     (changed, [key, text]) => withSetting(changed, key, text),
     recipe,

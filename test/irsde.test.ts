@@ -1,4 +1,5 @@
-// The networks of IR-SDE, Refusion and DA-CLIP's restoration: sizes of the published ones, options, graphs and wrong inputs.
+// The networks of IR-SDE, Refusion and DA-CLIP's restoration:
+// published sizes, options, graphs and wrong inputs.
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
@@ -80,7 +81,7 @@ describe('the published networks', () => {
     expect(unetVariant(options)).toBe(variant)
   })
 
-  test('Refusion’s NAFNet too', () => {
+  test('Refusion’s NAFNet has the official number of parameters and keys', () => {
     const network = new ConditionalNafnet(emptyInit(), conditionalNafnetDefaults)
     expect([parameterCount(network), stateDict(network).size]).toEqual([76_608_387, 668])
     expect(conditionalNafnetOptionsFromWeights(shapesOf(network))).toEqual(conditionalNafnetDefaults)
@@ -89,7 +90,7 @@ describe('the published networks', () => {
     expect(conditionalNafnetOptionsFromWeights(shapes)).toEqual(latent)
   })
 
-  test('and the latent U-Net tells its options', () => {
+  test('the options of the latent U-Net are determined by its shapes', () => {
     const shapes = shapesOf(new LatentUnet(emptyInit(), latentUnetDefaults))
     expect(latentUnetOptionsFromWeights(shapes)).toEqual(latentUnetDefaults)
   })
@@ -126,8 +127,8 @@ test.skipIf(libtorchMissing !== undefined).each([
   moveToTorch(network)
   for (const [i, t] of [1, 62.5].entries()) {
     const moved = Object.fromEntries(Object.entries(at(t)).map(([name, value]) => [name, toTorch(value)]))
-    const wanted = noGrad(() => forward(moved).y.read())
-    expect(difference(found[i]!.y!, wanted, tolerance)).toBeUndefined()
+    const expected = noGrad(() => forward(moved).y.read())
+    expect(difference(found[i]!.y!, expected, tolerance)).toBeUndefined()
   }
 })
 
@@ -143,7 +144,7 @@ describe('the light network in a diffusion', () => {
     ]
     return network.forward({ state: x, degraded: mu, time }, network.condition({ degradation: word }))
   }
-  /** A network of which all that is named is drawn, so that nothing of it is zero. */
+  /** A network whose selected tensors are random rather than zero. */
   const drawn = (isDrawn: (key: string) => boolean) => {
     const network = new LightDiffusion(randomInit(random(1)), options)
     const next = random(5)
@@ -156,14 +157,14 @@ describe('the light network in a diffusion', () => {
     return network
   }
 
-  test('fits what is shipped, and tells its options', () => {
+  test('has the shipped size, and its shapes determine its options', () => {
     const network = new LightDiffusion(emptyInit(), lightDiffusionDefaults)
     expect(parameterCount(network)).toBeLessThan(6e6)
     expect(lightDiffusionOptionsFromWeights(shapesOf(network))).toEqual(lightDiffusionDefaults)
   })
 
   test.skipIf(libtorchMissing !== undefined)(
-    'starts as what a light network adds to the degraded image',
+    'initially predicts what the light network adds to the degraded image',
     () => {
       const network = drawn((key) => key.startsWith('trunk.'))
       moveToTorch(network)
@@ -173,11 +174,11 @@ describe('the light network in a diffusion', () => {
         ),
       )
       const mu = moved.degraded as Tensor
-      const wanted = noGrad(() => network.trunk.forward(mu).sub(mu).read())
+      const expected = noGrad(() => network.trunk.forward(mu).sub(mu).read())
       expect(
         difference(
           noGrad(() => forward(network, moved).read()),
-          wanted,
+          expected,
           tolerance,
         ),
       ).toBeUndefined()
@@ -185,26 +186,26 @@ describe('the light network in a diffusion', () => {
   )
 
   test.skipIf(libtorchMissing !== undefined)(
-    'has one graph for all times, and heeds the state, the time and the degradation',
+    'has one graph for all times, and depends on the state, the time and the degradation',
     async () => {
       const network = drawn(() => true)
       const traced = Object.entries(named).map(([name, { shape }]) => ({ name, shape }))
       const session = await onnxSession(toOnnx(trace(traced, (inputs) => ({ y: forward(network, inputs) }))))
-      const given = [
+      const cases = [
         named,
         { ...named, time: float32Data(Float32Array.of(62.5), [1]) },
         { ...named, state: degraded },
         { ...named, degradation: content },
       ]
-      const found = await Promise.all(given.map((inputs) => session.run(inputs)))
+      const found = await Promise.all(cases.map((inputs) => session.run(inputs)))
       await session.close()
       moveToTorch(network)
-      for (const [i, inputs] of given.entries()) {
+      for (const [i, inputs] of cases.entries()) {
         const moved = Object.fromEntries(
           Object.entries(inputs).map(([name, value]) => [name, toTorch(value)]),
         )
-        const wanted = noGrad(() => forward(network, moved).read())
-        expect(difference(found[i]!.y!, wanted, tolerance)).toBeUndefined()
+        const expected = noGrad(() => forward(network, moved).read())
+        expect(difference(found[i]!.y!, expected, tolerance)).toBeUndefined()
         if (i > 0) expect(difference(found[i]!.y!, found[0]!.y!, tolerance)).toBeDefined()
       }
     },
@@ -217,11 +218,11 @@ describe('the light network in a diffusion', () => {
       'expected a degradation embedding [b 6], got [1 512]',
     ],
     [
-      'sides that reflection cannot fill',
+      'sides too small for reflection padding',
       { state: [1, 3, 3, 9], degraded: [1, 3, 3, 9] },
       'expected sides larger than',
     ],
-  ])('is refused for %s', (_, changed, message) => {
+  ])('is rejected for %s', (_, changed, message) => {
     const shapes = {
       ...Object.fromEntries(Object.entries(named).map(([name, { shape }]) => [name, shape])),
       ...changed,
@@ -239,8 +240,8 @@ describe('a graph', () => {
       (named) => {
         const network = new ConditionalUnet(randomInit(random(2)), options)
         const { state: x, time } = named as Record<'state' | 'time', Tensor>
-        const given = network.condition({ content: named.content, degradation: named.degradation })
-        return { y: network.forward({ state: x, degraded: named.degraded, time }, given) }
+        const conditioning = network.condition({ content: named.content, degradation: named.degradation })
+        return { y: network.forward({ state: x, degraded: named.degraded, time }, conditioning) }
       },
     )
   const images = { state: [1, 3, 8, 8], degraded: [1, 3, 8, 8], time: [1] }
@@ -263,15 +264,15 @@ describe('a graph', () => {
       'expected a degraded image beside the state, got none',
     ],
     [
-      'sides that reflection cannot fill',
+      'sides too small for reflection padding',
       { ...images, state: [1, 3, 2, 8], degraded: [1, 3, 2, 8], content: [1, 6] },
       'expected sides larger than their reflection padding to a multiple of 4, got [1 6 2 8]',
     ],
-  ] as const)('is refused for %s', (_, inputs, message) => {
+  ] as const)('is rejected for %s', (_, inputs, message) => {
     expect(() => traced(guided, inputs)).toThrow(message)
   })
 
-  test('of the denoising SDE is refused with a degraded image, by its name', () => {
+  test('of the denoising SDE is rejected with a degraded image, naming the variant', () => {
     expect(() => traced({ ...small, ...denoisingUnet }, images)).toThrow(
       "the variant 'denoising SDE'; expected none beside the state, got one",
     )
@@ -279,7 +280,7 @@ describe('a graph', () => {
 })
 
 describe.skipIf(libtorchMissing !== undefined)('training', () => {
-  test('reaches every parameter, and learns a batch', () => {
+  test('reaches every parameter, and overfits one batch', () => {
     const network = new ConditionalUnet(randomInit(random(7)), { ...small, width: 8, multipliers: [1, 2] })
     moveToTorch(network)
     const shape = [2, 3, 8, 8]

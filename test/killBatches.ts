@@ -1,5 +1,5 @@
-// Kills a batch of 200 pictures with SIGKILL at random moments, 20 times or as often as told, goes on each time, and compares what
-// is there in the end with an undisturbed batch: every file once, and nothing else.
+// Kills a batch of images with SIGKILL at random moments (20 times and 200 images by default), resumes it
+// each time, and compares the result with an undisturbed batch: every file once, and nothing else.
 // usage: npx tsx test/killBatches.ts [KILLS] [FILES]
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -20,13 +20,15 @@ try {
   await writeBatch(inputs, files, random)
   const whole = { weights, inputs, files, random, kills: 0, outputs: join(dir, 'whole') }
   await killBatch(whole)
-  const wanted = stateOf(whole.outputs)
+  const expected = stateOf(whole.outputs)
   const onKill = (kill: number, printed: number) => console.log(`kill ${kill} after ${printed} more files`)
   const code = await killBatch({ ...whole, kills, outputs: join(dir, 'killed'), onKill })
-  const got = stateOf(join(dir, 'killed'))
-  if (code !== 0 || wanted.files.size !== files || !isDeepStrictEqual(got, wanted))
-    throw new Error(`expected ${files} files, each finished once, got ${JSON.stringify([...got.finished])}`)
-  console.log(`${files} files after ${kills} kills: each is there once, as of a batch that was let alone`)
+  const actual = stateOf(join(dir, 'killed'))
+  if (code !== 0 || expected.files.size !== files || !isDeepStrictEqual(actual, expected))
+    throw new Error(
+      `expected ${files} files, each finished once, got ${JSON.stringify([...actual.finished])}`,
+    )
+  console.log(`${files} files after ${kills} kills: each written once, as in an undisturbed batch`)
 } finally {
   rmSync(dir, { recursive: true, force: true })
 }

@@ -1,5 +1,5 @@
-// Kills a training with SIGKILL at random moments, 50 times or as often as told, in rounds of ten to the end of one training,
-// and compares each round's weights and state with those of a training that was let alone.
+// Kills a training with SIGKILL at random moments (50 times by default, at most ten per training), resumes it
+// each time, and compares its weights and state with those of an undisturbed training.
 // usage: npx tsx test/killTrainings.ts [KILLS]
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,7 +16,7 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-kills-'))
 const compiled = compileRecipe('test/recipes/tiny.ts')
 const random = counterRandom(2)
 
-/** Every tensor of a training's files, as text. */
+/** All tensors of a training's files, as text. */
 function tensorsIn(folder: string): string {
   const names = ['state', 'weights', 'best'].map((name) => join(folder, `${name}.safetensors`))
   return JSON.stringify(
@@ -33,15 +33,15 @@ try {
   await writePictures(join(dir, 'images'), 5)
   const module = onPictures(compiled.url, join(dir, 'images'), { steps: '60', saveEvery: '2' })
   await trainKilled({ module, out: join(dir, 'whole'), kills: 0 }, () => 0)
-  const wanted = tensorsIn(join(dir, 'whole'))
+  const expected = tensorsIn(join(dir, 'whole'))
   let done = 0
   for (let round = 1; done < kills; round++) {
     const out = join(dir, `round${round}`)
     const hits = await trainKilled({ module, out, kills: Math.min(10, kills - done) }, () => {
       return random.uniform() * 1500
     })
-    if (tensorsIn(out) !== wanted)
-      throw new Error(`round ${round}: other weights than of a training let alone`)
+    if (tensorsIn(out) !== expected)
+      throw new Error(`round ${round}: weights differ from those of an undisturbed training`)
     done += Math.max(hits, 1)
     console.log(`round ${round}: ${hits} kills, the same weights; ${done} of ${kills}`)
   }

@@ -11,5 +11,5 @@ function probe(): string | undefined {
   }
 }
 
-/** Why tests on libtorch are skipped; undefined where it is there. */
+/** Why tests on libtorch are skipped; undefined if it is available. */
 export const libtorchMissing = probe()

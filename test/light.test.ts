@@ -1,4 +1,4 @@
-// The light network: the same values on both backends, options from shapes, and no look beyond its neighborhood.
+// The light network: equal values on both backends, options from shapes, and a bounded receptive field.
 
 import { describe, expect, test } from 'vitest'
 import { float32Data, viewAs } from '../src/core/data.ts'
@@ -18,7 +18,7 @@ function numbers(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => 0.5 + 0.5 * Math.sin(0.7 * i + seed))
 }
 
-/** A network whose zero-initialized scales are set, so that every block counts. */
+/** A network with nonzero scales (initialized to zero), so that every block contributes. */
 function network(): Light {
   let drawn = 0
   const light = new Light(
@@ -51,19 +51,19 @@ async function traced(values: Float32Array, sizes = shape): Promise<Float32Array
 }
 
 describe('the light network', () => {
-  test.skipIf(libtorchMissing)('computes on ONNX Runtime what it computes on libtorch', async () => {
+  test.skipIf(libtorchMissing)('computes the same on ONNX Runtime and libtorch', async () => {
     const values = numbers(3 * 24 * 40, 2)
     const eager = network()
     moveToTorch(eager)
     const expected = noGrad(() => eager.forward(toTorch(hostTensor(float32Data(values, shape)))).read())
-    const got = await traced(values)
-    const wanted = viewAs(expected.bytes, Float32Array)
-    expect(Math.max(...got.map((value, i) => Math.abs(value - (wanted[i] ?? 0))))).toBeLessThan(1e-4)
-    // Far from the identity, so that the comparison means something.
-    expect(Math.max(...got.map((value, i) => Math.abs(value - (values[i] ?? 0))))).toBeGreaterThan(0.1)
+    const actual = await traced(values)
+    const reference = viewAs(expected.bytes, Float32Array)
+    expect(Math.max(...actual.map((value, i) => Math.abs(value - (reference[i] ?? 0))))).toBeLessThan(1e-4)
+    // Far from the identity, so that the comparison is meaningful.
+    expect(Math.max(...actual.map((value, i) => Math.abs(value - (values[i] ?? 0))))).toBeGreaterThan(0.1)
   })
 
-  test('tells its options by the shapes of its weights', () => {
+  test('determines its options from the shapes of its weights', () => {
     for (const options of [lightDefaults, tiny]) {
       const shapes = [...stateDict(new Light(emptyInit(), options))].map(
         ([key, tensor]) => [key, tensor.shape as readonly number[]] as const,
@@ -72,7 +72,7 @@ describe('the light network', () => {
     }
   })
 
-  test('refuses weights without a stem', () => {
+  test('rejects weights without a stem', () => {
     expect(() => lightOptionsFromWeights(new Map())).toThrow('expected a key intro.weight')
   })
 
@@ -80,7 +80,7 @@ describe('the light network', () => {
     expect(2 * parameterCount(new Light(emptyInit(), lightDefaults))).toBeLessThan(8e6)
   })
 
-  test('sees no pixel that is far away', async () => {
+  test('does not depend on distant pixels', async () => {
     const sizes = [1, 3, 8, 256]
     const one = numbers(3 * 8 * 256, 3)
     const other = numbers(3 * 8 * 256, 3)

@@ -1,20 +1,20 @@
-// The command line as a process of its own, from the sources.
+// Runs the command line from the sources, in a process of its own.
 
 import { execFile } from 'node:child_process'
 
-/** Arguments of Node that run a script of ours; the command line itself unless another is named. */
+/** Arguments for Node to run a TypeScript script; the command line by default. */
 export function nodeArguments(script = 'src/cli/main.ts'): readonly string[] {
   return ['--import', 'tsx', script]
 }
 
 export interface Outcome {
-  /** -1 where a signal ended it. */
+  /** -1 if it was ended by a signal. */
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** Runs a script of ours to its end, whichever that is. */
+/** Runs a script and resolves with its outcome, whether it succeeds or fails. */
 export function runScript(script: string | undefined, ...args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const command = [...nodeArguments(script), ...args]

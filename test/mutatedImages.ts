@@ -1,6 +1,6 @@
-// Image files with bits flipped, ends cut, headers that lie and bombs, through the restorer in this process: each gives a picture
-// or an error that names it, and memory stays bounded. The last line is a JSON document; exit code 1 where one does neither.
-// usage: npx tsx test/mutatedImages.ts [FILES] [SEED]
+// Feeds image files with flipped bits, cut ends, false headers and decompression bombs to the restorer. Each
+// must yield an image or an error that names it, with bounded memory. The last line is a JSON document; the
+// exit code is 1 if any file fails. usage: npx tsx test/mutatedImages.ts [FILES] [SEED]
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { writeTinyWeights } from './batches.ts'
 const [count = 2000, seed = 11] = process.argv.slice(2).map(Number)
 const pixelLimit = 2e6
 
-/** One small file of every kind that is read. */
+/** One small file of every supported format. */
 async function samples(random: Random): Promise<readonly Buffer[]> {
   const width = 40
   const height = 28
@@ -27,20 +27,20 @@ async function samples(random: Random): Promise<readonly Buffer[]> {
   const pnm = [Buffer.from(`P6 ${width} ${height} 255\n`), await raw(3).raw().toBuffer()]
   return Promise.all(
     [
-      ...[
-        raw(3).png(),
-        raw(4).png(),
-        raw(1).png(),
-        raw(3).png({ palette: true }),
-        raw(3).toColourspace('rgb16').png(),
-      ],
-      ...[
-        photo.clone().withIccProfile('p3').jpeg(),
-        photo.clone().jpeg({ progressive: true }),
-        raw(1).jpeg(),
-      ],
-      ...[raw(3).webp(), raw(4).webp({ lossless: true }), raw(3).tiff({ compression: 'lzw' }), raw(3).avif()],
-      ...[raw(3).toColourspace('rgb16').tiff({ tile: true, tileWidth: 16, tileHeight: 16 }), raw(3).gif()],
+      raw(3).png(),
+      raw(4).png(),
+      raw(1).png(),
+      raw(3).png({ palette: true }),
+      raw(3).toColourspace('rgb16').png(),
+      photo.clone().withIccProfile('p3').jpeg(),
+      photo.clone().jpeg({ progressive: true }),
+      raw(1).jpeg(),
+      raw(3).webp(),
+      raw(4).webp({ lossless: true }),
+      raw(3).tiff({ compression: 'lzw' }),
+      raw(3).avif(),
+      raw(3).toColourspace('rgb16').tiff({ tile: true, tileWidth: 16, tileHeight: 16 }),
+      raw(3).gif(),
     ].map((pipeline) => pipeline.toBuffer()),
   ).then((files) => [...files, Buffer.concat(pnm), bitmap(width, height)])
 }
@@ -69,7 +69,7 @@ function pngChunk(type: string, body: Uint8Array): Buffer {
   return framed
 }
 
-/** Little files that claim, or are, a great deal. */
+/** Small files that expand to large images, or claim to. */
 function bomb(random: Random): Buffer {
   const width = 1 << (8 + random.integer(9))
   const height = 1 << (8 + random.integer(9))
@@ -103,12 +103,12 @@ const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: B
   truncation: (file, random) => file.subarray(0, random.integer(file.length)),
   header: (file, random) => {
     const changed = Buffer.from(file)
-    const lies = [0, 1, 0x7fffffff, 0xffffffff, 0x10000, 0xffff, random.integer(2 ** 32)]
+    const falseValues = [0, 1, 0x7fffffff, 0xffffffff, 0x10000, 0xffff, random.integer(2 ** 32)]
     const at = random.integer(Math.min(file.length - 4, 200))
-    const lie = lies[random.integer(lies.length)]!
-    if (random.integer(2) === 0) changed.writeUInt32BE(lie, at)
-    else changed.writeUInt32LE(lie, at)
-    // A checksum that agrees lets the lie through.
+    const value = falseValues[random.integer(falseValues.length)]!
+    if (random.integer(2) === 0) changed.writeUInt32BE(value, at)
+    else changed.writeUInt32LE(value, at)
+    // A matching checksum lets the false header through.
     if (file.toString('latin1', 12, 16) === 'IHDR') changed.writeUInt32BE(crc32(changed.subarray(12, 29)), 29)
     return changed
   },
@@ -124,12 +124,12 @@ const mutations: Readonly<Record<string, (file: Buffer, random: Random, other: B
   bomb: (_, random) => bomb(random),
 }
 
-/** 'picture', the code of an error that names the file, or what is wrong. */
+/** Returns 'image', the code of an error that names the file, or a description of what is wrong. */
 async function outcomeOf(restorer: Restorer, file: Buffer, name: string): Promise<string> {
   try {
     const result = await restorer.run(file, { name, pixelLimit })
     const { width, height, channels, data } = result.raw()
-    return data.length === width * height * channels && width > 0 ? 'picture' : `wrong: ${width} × ${height}`
+    return data.length === width * height * channels && width > 0 ? 'image' : `wrong: ${width} × ${height}`
   } catch (error) {
     const isClear = error instanceof RestoreError && error.code === 'input' && error.message.includes(name)
     return isClear ? 'input' : `wrong: ${error instanceof Error ? (error.stack ?? error.message) : error}`
@@ -148,7 +148,7 @@ try {
   const files = await samples(random)
   const names = Object.keys(mutations)
   for (const [i, file] of files.entries()) {
-    if ((await outcomeOf(restorer, file, `sample ${i}`)) !== 'picture') wrong.push(`sample ${i} is not read`)
+    if ((await outcomeOf(restorer, file, `sample ${i}`)) !== 'image') wrong.push(`sample ${i} cannot be read`)
   }
   const { pid } = restorer
   for (let i = 0; i < count; i++) {
@@ -164,7 +164,7 @@ try {
     outcomes[`${kind} ${label}`] = (outcomes[`${kind} ${label}`] ?? 0) + 1
     if ((i + 1) % 200 === 0) console.error(`${i + 1} of ${count}`)
   }
-  if (restorer.pid !== pid) wrong.push('the computing process was started again')
+  if (restorer.pid !== pid) wrong.push('the compute process was restarted')
 } finally {
   await restorer.close()
   rmSync(dir, { recursive: true, force: true })

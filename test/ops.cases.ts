@@ -1,4 +1,4 @@
-// The cases of the op conformance suite, as PyTorch computed them: golden/ops.safetensors, made by golden/ops.py.
+// Cases of the op conformance suite, computed by PyTorch: golden/ops.safetensors, written by golden/ops.py.
 
 import { readFileSync } from 'node:fs'
 import { loadTensor, memorySource } from '../src/checkpoints/checkpoint.ts'
@@ -8,7 +8,7 @@ import type { Shape } from '../src/core/dims.ts'
 import type { Op, OpAttrs } from '../src/core/ops.ts'
 
 export interface OpCase<K extends Op = Op> {
-  /** '<op>: <what is special about it>'. */
+  /** '<op>: <variant>'. */
   readonly name: string
   readonly op: K
   readonly attrs: OpAttrs[K]
@@ -17,9 +17,9 @@ export interface OpCase<K extends Op = Op> {
   /** With `gradients[i]` = d sum(output · cotangent) / d input i, undefined for integers. */
   readonly cotangent?: TensorData
   readonly gradients: readonly (TensorData | undefined)[]
-  /** Inputs that a network holds as constants. */
+  /** Indices of inputs that are constants in a network. */
   readonly weights: readonly number[]
-  /** The same case with sizes that are known only at run time. */
+  /** The case with sizes known only at run time. */
   readonly named?: { readonly shapes: readonly Shape[]; readonly attrs: OpAttrs[K] }
 }
 
@@ -32,7 +32,7 @@ function read(): readonly OpCase[] {
   const folder = new URL('./golden/', import.meta.url)
   const { tensors } = readSafetensors(memorySource(readFileSync(new URL('ops.safetensors', folder))))
   const text = readFileSync(new URL('ops.json', folder), 'utf8')
-  // JSON has no infinities: the script writes them as words.
+  // JSON has no infinities; the script writes them as strings.
   const revive = (_: string, value: unknown) =>
     value === 'Infinity' || value === '-Infinity' ? Number(value) : value
   const { cases } = JSON.parse(text, revive) as { readonly cases: readonly Entry[] }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { libtorchMissing } from './libtorch.ts'
 
-/** The README's TypeScript examples, with the package's names pointing at the sources. */
+/** The README's TypeScript examples, with imports of the package redirected to the sources. */
 function examples(): string[] {
   const readme = readFileSync('README.md', 'utf8')
   const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => code)
@@ -14,7 +14,7 @@ function examples(): string[] {
 }
 
 test.skipIf(libtorchMissing !== undefined)(
-  'the training example of the README runs, and its loss falls',
+  'the training example in the README runs, and its loss falls',
   { timeout: 120_000 },
   async () => {
     const example = examples().find((code) => code.includes('trainStep')) ?? ''

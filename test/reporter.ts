@@ -1,4 +1,4 @@
-// The last line of a test run: `N passed, N failed` (and how many were skipped).
+// Prints the last line of a test run: `N passed, N failed` (and the number of skipped tests).
 
 import type { Reporter, SerializedError, TestModule, TestRunEndReason } from 'vitest/node'
 
@@ -11,7 +11,7 @@ export class SummaryReporter implements Reporter {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
     for (const module of modules) {
       for (const test of module.children.allTests()) counts[test.result().state]++
-      // A file that does not load, or a hook that throws, fails without a failing test.
+      // A file that does not load, or a hook that throws, is a failure without a failed test.
       counts.failed += module.errors().length
       for (const suite of module.children.allSuites()) counts.failed += suite.errors().length
     }

@@ -1,4 +1,4 @@
-// Restormer against the official network's numbers, on libtorch and on ONNX Runtime.
+// Compares Restormer with values of the official network, on libtorch and on ONNX Runtime.
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'
@@ -23,7 +23,7 @@ import { difference, numbersOf, type Tolerance } from './values.ts'
 
 // The reference ran in float64; float32 through 8 blocks keeps about five digits.
 const eagerTolerance: Tolerance = { absolute: 2e-5, relative: 1e-5 }
-// Another order of sums, which pixels of nearly equal channels enlarge when they are normalized.
+// Sums in a different order; normalization amplifies the difference for pixels with nearly equal channels.
 const batchTolerance: Tolerance = { absolute: 1e-4, relative: 1e-4 }
 const onnxTolerance: Tolerance = { absolute: 1e-4, relative: 1e-4 }
 
@@ -142,8 +142,8 @@ function checkAgainstReference(output: TensorData, variant: Variant, tolerance: 
   const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n)
   const listed = [0, 1, 2, n / 3, n / 2, n - 1].map((at) => values[at] ?? Number.NaN)
   const summary = (numbers: readonly number[]) => float32Data(Float32Array.from(numbers), [numbers.length])
-  const wanted = summary([variant.mean, variant.deviation, ...variant.elements])
-  expect(difference(summary([mean, deviation, ...listed]), wanted, tolerance)).toBeUndefined()
+  const expected = summary([variant.mean, variant.deviation, ...variant.elements])
+  expect(difference(summary([mean, deviation, ...listed]), expected, tolerance)).toBeUndefined()
 }
 
 describe.each(variants)('Restormer, $name', (variant) => {
@@ -151,20 +151,20 @@ describe.each(variants)('Restormer, $name', (variant) => {
   const image = formulaImage([1, options.channelsIn, 16, 24])
 
   test('has the official number of tensors and parameters', () => {
-    for (const [size, wanted] of [
+    for (const [size, expected] of [
       [options, variant.full],
       [{ ...tiny, ...variant.options }, variant.tiny],
     ] as const) {
       const network = new Restormer(emptyInit(), size)
-      expect({ tensors: stateDict(network).size, parameters: parameterCount(network) }).toEqual(wanted)
+      expect({ tensors: stateDict(network).size, parameters: parameterCount(network) }).toEqual(expected)
     }
   })
 
-  test.skipIf(libtorchMissing !== undefined)('gives the official values on libtorch', () => {
+  test.skipIf(libtorchMissing !== undefined)('matches the official values on libtorch', () => {
     checkAgainstReference(runEagerly(formulaNetwork(variant.options), image), variant, eagerTolerance)
   })
 
-  test('gives the official values on ONNX Runtime', async () => {
+  test('matches the official values on ONNX Runtime', async () => {
     checkAgainstReference(await runOnnx(formulaNetwork(variant.options), image), variant, onnxTolerance)
   })
 })
@@ -236,21 +236,24 @@ describe('Restormer’s keys', () => {
     ['a small dual pixel network', { dim: 8, channelsIn: 6, dualPixel: true, numBlocks: [1, 2, 1, 1] }],
     ['gray with bias', { channelsIn: 1, channelsOut: 1, bias: true }],
     ['no refinement', { numRefinementBlocks: 0 }],
-  ] as readonly (readonly [string, Partial<RestormerOptions>])[])('tell the options of %s', (_, changed) => {
-    const options = { ...restormerDefaults, ...changed }
-    const found = restormerOptionsFromWeights(shapes(options))
-    // Several factors may give the same widths: what counts is the network that comes of it.
-    expect({ ...found, ffnExpansion: 0 }).toEqual({ ...options, ffnExpansion: 0 })
-    expect(shapes(found)).toEqual(shapes(options))
-  })
+  ] as readonly (readonly [string, Partial<RestormerOptions>])[])(
+    'determine the options of %s',
+    (_, changed) => {
+      const options = { ...restormerDefaults, ...changed }
+      const found = restormerOptionsFromWeights(shapes(options))
+      // Different factors may give the same widths; only the resulting network matters.
+      expect({ ...found, ffnExpansion: 0 }).toEqual({ ...options, ffnExpansion: 0 })
+      expect(shapes(found)).toEqual(shapes(options))
+    },
+  )
 
-  test('tell the published expansion factor exactly', () => {
+  test('determine the published expansion factor exactly', () => {
     expect(restormerOptionsFromWeights(shapes(restormerDefaults)).ffnExpansion).toBe(2.66)
   })
 })
 
 describe.skipIf(libtorchMissing !== undefined)('Restormer on libtorch', () => {
-  test('computes the images of a batch apart', () => {
+  test('computes the images of a batch independently', () => {
     const network = formulaNetwork({})
     const pair = formulaImage([2, 3, 16, 24])
     const half = pair.bytes.length / 2
@@ -265,7 +268,7 @@ describe.skipIf(libtorchMissing !== undefined)('Restormer on libtorch', () => {
     expect(difference(together, joined, batchTolerance)).toBeUndefined()
   })
 
-  test('has finite gradients in every parameter, for flat images too', () => {
+  test('has finite gradients in every parameter, also for flat images', () => {
     const network = formulaNetwork({})
     moveToTorch(network)
     for (const level of [0, 0.5]) {
@@ -279,7 +282,7 @@ describe.skipIf(libtorchMissing !== undefined)('Restormer on libtorch', () => {
     }
   })
 
-  test('learns one batch by heart', () => {
+  test('overfits one batch', () => {
     let state = 7
     const random = () => {
       state = (state * 48_271) % 2_147_483_647

@@ -1,4 +1,4 @@
-// Trainings: to the end, cut off and gone on with, refused, and what they leave.
+// Training: completion, interruption and resumption, rejected settings, and output files.
 
 import {
   copyFileSync,
@@ -48,7 +48,7 @@ const rowsIn = (folder: string): { kind: string; step: number; values: object }[
 
 let compiled: CompiledRecipe
 
-/** A training in this process. */
+/** Trains in this process. */
 async function trainHere(out: string, settings: Readonly<Record<string, string>> = {}, isResumed = false) {
   const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, data, settings))
   mkdirSync(out, { recursive: true })
@@ -69,7 +69,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     rmSync(dir, { recursive: true, force: true })
   })
 
-  test('leaves weights under official keys that load, with options, card and where they come from', () => {
+  test('writes loadable weights under official keys, with options, card and provenance', () => {
     const checkpoint = readCheckpoint(at('whole', 'weights.safetensors'))
     expect(loadModel(checkpoint).id).toBe('restormer')
     expect(checkpoint.tensors.has('encoder_level1.0.attn.qkv.weight')).toBe(true)
@@ -80,13 +80,18 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(JSON.parse(metadata.provenance ?? '')).toMatchObject(provenance)
   })
 
-  test('leaves a log, TensorBoard events and a report with curves and pictures', () => {
+  test('writes a log, TensorBoard events and a report with curves and images', () => {
     const rows = rowsIn(at('whole'))
     expect(rows.map(({ kind, step }) => `${kind} ${step}`)).toEqual([
-      ...['train 5', 'train 10', 'validate 10', 'train 15', 'train 20', 'validate 20'],
+      'train 5',
+      'train 10',
+      'validate 10',
+      'train 15',
+      'train 20',
+      'validate 20',
     ])
-    const wanted = ['loss', 'learningRate', 'gradNorm', 'secondsPerStep', 'imagesPerSecond', 'dataWait']
-    expect(Object.keys(rows[0]?.values ?? {})).toEqual(expect.arrayContaining(wanted))
+    const columns = ['loss', 'learningRate', 'gradNorm', 'secondsPerStep', 'imagesPerSecond', 'dataWait']
+    expect(Object.keys(rows[0]?.values ?? {})).toEqual(expect.arrayContaining(columns))
     const report = readFileSync(at('whole', 'report.html'), 'utf8')
     expect(report.match(/<polyline/g)?.length).toBeGreaterThan(4)
     expect(report.match(/data:image\/webp/g)).toHaveLength(3)
@@ -95,17 +100,21 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(events).toHaveLength(1)
   })
 
-  test('killed three times at random moments ends with the weights of one that was not', limit, async () => {
-    const random = counterRandom(1)
-    const module = onPictures(compiled.url, data)
-    const hits = await trainKilled({ module, out: at('killed'), kills: 3 }, () => random.uniform() * 1000)
-    expect(hits).toBeGreaterThan(0)
-    expect(tensorsIn(at('killed'))).toEqual(tensorsIn(at('whole')))
-    expect(rowsIn(at('killed')).map(({ step }) => step)).toEqual([5, 10, 10, 15, 20, 20])
-    expect(readdirSync(at('killed')).filter((name) => name.startsWith('.'))).toEqual([])
-  })
+  test(
+    'killed three times at random moments, ends with the weights of an undisturbed one',
+    limit,
+    async () => {
+      const random = counterRandom(1)
+      const module = onPictures(compiled.url, data)
+      const hits = await trainKilled({ module, out: at('killed'), kills: 3 }, () => random.uniform() * 1000)
+      expect(hits).toBeGreaterThan(0)
+      expect(tensorsIn(at('killed'))).toEqual(tensorsIn(at('whole')))
+      expect(rowsIn(at('killed')).map(({ step }) => step)).toEqual([5, 10, 10, 15, 20, 20])
+      expect(readdirSync(at('killed')).filter((name) => name.startsWith('.'))).toEqual([])
+    },
+  )
 
-  test('interrupted saves, leaves with 130 and goes on to the same end', limit, async () => {
+  test('saves when interrupted, exits with 130 and resumes to the same result', limit, async () => {
     const { child, ended } = startTraining(data, at('stopped'))
     child.stderr?.on('data', (text) => {
       if (String(text).includes('step ')) child.kill('SIGINT')
@@ -117,16 +126,16 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(tensorsIn(at('stopped'))).toEqual(tensorsIn(at('whole')))
   })
 
-  test('whose loss is not finite stops, names step and images and keeps the last good state', async () => {
+  test('stops if the loss is not finite, names step and images, and keeps the last good state', async () => {
     const loss = /step \d+: expected a finite loss, got .* on \d\.png.*go on from it with --resume/
     await expect(trainHere(at('nan'), { learningRate: '1e15', saveEvery: '1' })).rejects.toThrow(loss)
     const { tensors } = readCheckpoint(at('nan', 'state.safetensors'))
     expect(tensors.size).toBeGreaterThan(100)
-    // Strict about finite values.
+    // Loading rejects values that are not finite.
     expect(loadModel(readCheckpoint(at('nan', 'weights.safetensors'))).id).toBe('restormer')
   })
 
-  test('on a disk that is full ends with the last state whole', limit, async () => {
+  test('keeps the last state intact if the disk is full', limit, async () => {
     await trainHere(at('full'), { steps: '3' })
     const before = readFileSync(at('full', 'state.safetensors'))
     const { code, stderr } = await startOnSmallDisk(onPictures(compiled.url, data), at('full')).ended
@@ -136,13 +145,13 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(readdirSync(at('full')).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
-  test('with another recipe or other data is not resumed, and says what differs', async () => {
+  test('is not resumed with another recipe or other data, and reports the differences', async () => {
     const changes = { seed: '2', maxGradNorm: '0.2', learningRate: '1e-4' }
     const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, data, changes))
     const options = { folder: at('whole'), isResumed: true, openLoader }
-    const wanted =
+    const differences =
       /recipe\.maxGradNorm was 0\.1, is 0\.2; .*recipe\.seed was 1, is 2; rates\.0 was 0\.001, is 0\.0001/
-    await expect(train(run, { ...options, identity })).rejects.toThrow(wanted)
+    await expect(train(run, { ...options, identity })).rejects.toThrow(differences)
     mkdirSync(at('foreign'))
     copyFileSync(at('whole', 'weights.safetensors'), at('foreign', 'state.safetensors'))
     const foreign = train(run, { ...options, folder: at('foreign'), identity })
@@ -151,16 +160,16 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     await expect(train(run, { ...options, identity: other })).rejects.toThrow('data.images was 5, is 4')
   })
 
-  test('can be made longer and validated otherwise', async () => {
+  test('can be resumed with more steps and other validation settings', async () => {
     await trainHere(at('longer'), { steps: '3' })
     expect((await trainHere(at('longer'), { steps: '5', 'validate.every': '2' }, true)).step).toBe(5)
   })
 
-  test('is refused where another is, and where one was', limit, async () => {
+  test('is rejected in a folder with a running or earlier training', limit, async () => {
     takeFolder(at('taken'))()
     writeFileSync(at('taken', '.training'), String(process.ppid))
     expect(() => takeFolder(at('taken'))).toThrow(`process ${process.ppid} is training there`)
-    // No process has this number: the one that had it was killed.
+    // No process has this id, as if it had been killed.
     writeFileSync(at('taken', '.training'), String(2 ** 30))
     takeFolder(at('taken'))()
     expect(readdirSync(at('taken'))).toEqual([])
@@ -169,7 +178,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(code).toBe(1)
   })
 
-  test('is tried before it begins: phases, and one batch learned by heart', async () => {
+  test('is checked before it starts: its phases, and overfitting one batch', async () => {
     const settings = { learningRate: '3e-3' }
     const { run, openLoader } = await prepareTraining(onPictures(compiled.url, data, settings))
     const phases = await tryPhases(run, openLoader, () => {})
@@ -185,7 +194,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(existsSync(at('tried'))).toBe(false)
   })
 
-  test('is refused for numbers that make no sense', async () => {
+  test('is rejected for invalid settings', async () => {
     const check = async (key: string, value: string) =>
       checkRecipe(await importRecipe(onPictures(compiled.url, data, { [key]: value })))
     await expect(check('data.phases.0.crop', '12')).rejects.toThrow('a multiple of 8, got 12; 16 would do')

@@ -1,4 +1,4 @@
-// Trainings of the tiny recipe for tests: prepared here, or in processes of their own that can be killed.
+// Helpers that train the tiny recipe in tests, in this process or in child processes that can be killed.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
@@ -19,7 +19,7 @@ export interface Prepared {
   readonly openLoader: (fromStep: number) => Loader
 }
 
-/** What a training of a compiled recipe on the CPU needs. */
+/** Prepares training of a compiled recipe on the CPU. */
 export async function prepareTraining(module: RecipeModule, { workers = 0 } = {}): Promise<Prepared> {
   const recipe = await importRecipe(module)
   const { images, validation } = await openTrainingImages(recipe, () => {})
@@ -30,7 +30,7 @@ export async function prepareTraining(module: RecipeModule, { workers = 0 } = {}
   }
 }
 
-/** The module of a compiled recipe with its images in a folder. */
+/** The module of a compiled recipe, with its images in `folder`. */
 export function onPictures(
   url: string,
   folder: string,
@@ -40,7 +40,7 @@ export function onPictures(
   return { url, settings: Object.entries({ ...roots, ...settings }) }
 }
 
-export interface Ended {
+export interface ProcessResult {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
@@ -49,22 +49,33 @@ export interface Ended {
 
 export interface Training {
   readonly child: ChildProcess
-  readonly ended: Promise<Ended>
+  readonly ended: Promise<ProcessResult>
 }
 
-/** Starts `limpid train test/recipes/tiny.ts` on the pictures of a folder. */
+/** Starts `limpid train test/recipes/tiny.ts` on the images of a folder. */
 export function startTraining(data: string, out: string, ...more: readonly string[]): Training {
   return start(...trainArguments(data, out), ...more)
 }
 
 export function trainArguments(data: string, out: string): readonly string[] {
   return [
-    ...[join('src', 'cli', 'main.ts'), 'train', join('test', 'recipes', 'tiny.ts'), '--data', data],
-    ...['--set', `validate.images.root=${data}`, '--out', out, '--device', 'cpu', '--threads', '1'],
+    join('src', 'cli', 'main.ts'),
+    'train',
+    join('test', 'recipes', 'tiny.ts'),
+    '--data',
+    data,
+    '--set',
+    `validate.images.root=${data}`,
+    '--out',
+    out,
+    '--device',
+    'cpu',
+    '--threads',
+    '1',
   ]
 }
 
-/** Trains where no file may grow beyond 100 KB, which acts as a full disk does. */
+/** Trains with a file size limit of 100 KB, which acts like a full disk. */
 export function startOnSmallDisk(module: RecipeModule, out: string): Training {
   const node = [process.execPath, '--import', 'tsx', fileURLToPath(import.meta.url)]
   return spawned('bash', ['-c', 'ulimit -f 100; exec "$@"', 'bash', ...node, JSON.stringify(module), out])
@@ -74,7 +85,7 @@ function start(...args: readonly string[]): Training {
   return spawned(process.execPath, ['--import', 'tsx', ...args])
 }
 
-/** Starts a script in processes that know of one another as torchrun tells them. */
+/** Starts a script in several processes with torchrun's variables. */
 export async function startTogether(size: number, ...args: readonly string[]): Promise<readonly Training[]> {
   const port = await freePort()
   return Array.from({ length: size }, (_, rank) => {
@@ -102,7 +113,7 @@ function spawned(
   args: readonly string[],
   more: Readonly<Record<string, string>> = {},
 ): Training {
-  // One thread: the networks are too small for more, and sums are the same wherever a training runs.
+  // One thread: the networks are too small for more, and sums are the same on every machine.
   const env = { ...process.env, OMP_NUM_THREADS: '1', ...more }
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
   let stdout = ''
@@ -113,26 +124,26 @@ function spawned(
   child.stderr?.on('data', (text) => {
     stderr += text
   })
-  const ended = new Promise<Ended>((resolve) => {
+  const ended = new Promise<ProcessResult>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
   return { child, ended }
 }
 
-/** Trains to the end in a process of its own, resuming where it can; without the command line's compiler, for speed. */
+/** Trains to the end, resuming if possible; without compiling the recipe like the command line, for speed. */
 export async function runToEnd(module: RecipeModule, out: string): Promise<void> {
   const { run, identity, openLoader } = await prepareTraining(module, { workers: 1 })
   const release = takeFolder(out)
   const isResumed = existsSync(join(out, 'state.safetensors'))
-  // Tells the other process that from here on steps are made.
+  // Signals the parent process that steps are about to start.
   console.log('training')
   await train(run, { folder: out, identity, isResumed, openLoader })
   release()
 }
 
 /**
- * Trains to the end, killing it `kills` times on the way, each as many milliseconds after its first step could come as
- * `delayMs` says; returns how many kills hit a process that was still training.
+ * Trains to the end, killing the process `kills` times, each `delayMs()` milliseconds after it is about to
+ * start its steps. Returns the number of kills that hit a running process.
  */
 export async function trainKilled(
   { module, out, kills }: { readonly module: RecipeModule; readonly out: string; readonly kills: number },

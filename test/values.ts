@@ -1,4 +1,4 @@
-// Compares tensors in tests, and says where they differ.
+// Compares tensors in tests and reports where they differ.
 
 import { toFloat32 } from '../src/checkpoints/convert.ts'
 import { elementCount, type TensorData, viewAs } from '../src/core/data.ts'
@@ -18,7 +18,10 @@ export function numbersOf(data: TensorData): ArrayLike<number> {
   return toFloat32(data)
 }
 
-/** What tells two tensors apart: undefined where dtype and shape are equal and values are within tolerance. */
+/**
+ * Describes the largest difference of two tensors; undefined if dtype and shape are
+ * equal and values are within tolerance.
+ */
 export function difference(
   actual: TensorData,
   expected: TensorData,
@@ -27,14 +30,14 @@ export function difference(
   if (actual.dtype !== expected.dtype) return `expected dtype ${expected.dtype}, got ${actual.dtype}`
   if (actual.shape.join() !== expected.shape.join())
     return `expected shape [${expected.shape}], got [${actual.shape}]`
-  const got = numbersOf(actual)
-  const wanted = numbersOf(expected)
-  if (got.length !== elementCount(expected.shape))
-    return `expected ${wanted.length} values, got ${got.length}`
+  const actualValues = numbersOf(actual)
+  const expectedValues = numbersOf(expected)
+  if (actualValues.length !== elementCount(expected.shape))
+    return `expected ${expectedValues.length} values, got ${actualValues.length}`
   let worst = { excess: 0, at: -1 }
-  for (let i = 0; i < wanted.length; i++) {
-    const a = got[i]!
-    const b = wanted[i]!
+  for (let i = 0; i < expectedValues.length; i++) {
+    const a = actualValues[i]!
+    const b = expectedValues[i]!
     if (Object.is(a, b) || a === b) continue
     const excess = Math.abs(a - b) - tolerance.absolute - tolerance.relative * Math.abs(b)
     // An infinity or a NaN on one side only never is within tolerance.
@@ -43,5 +46,5 @@ export function difference(
     if (isFar) break
   }
   if (worst.at < 0) return undefined
-  return `expected ${wanted[worst.at]} at element ${worst.at} of [${expected.shape}], got ${got[worst.at]}`
+  return `expected ${expectedValues[worst.at]} at element ${worst.at} of [${expected.shape}], got ${actualValues[worst.at]}`
 }

@@ -1,4 +1,4 @@
-// Every op on one backend against PyTorch's results. A backend states what it leaves out, and why.
+// Compares every op on a backend with PyTorch's results. Skipped cases need a reason.
 
 import { describe, expect, test } from 'vitest'
 import { isFloat, type TensorData } from '../../src/core/data.ts'
@@ -13,7 +13,7 @@ export interface ConformanceBackend {
   readonly name: string
   readonly tolerance: Tolerance
   run(testCase: OpCase): TensorData | Promise<TensorData>
-  /** Gradients of sum(output · cotangent), where the backend has them. */
+  /** Gradients of sum(output · cotangent), if the backend has them. */
   gradients?(testCase: OpCase, cotangent: TensorData): readonly (TensorData | undefined)[]
 }
 
@@ -26,11 +26,11 @@ export interface Skip {
 export interface RunOptions {
   readonly backend: ConformanceBackend
   readonly skip?: readonly Skip[]
-  /** The cases to run: all, unless given. */
+  /** Cases to run; all by default. */
   readonly cases?: readonly OpCase[]
 }
 
-/** One rounding in a narrower format than float32: its unit roundoff, twice. */
+/** Tolerance of one rounding in a format narrower than float32: twice its unit roundoff. */
 const roundings = { float16: 1e-3, bfloat16: 8e-3 } as const
 
 function toleranceOf({ dtype }: TensorData, tolerance: Tolerance): Tolerance {
@@ -39,7 +39,7 @@ function toleranceOf({ dtype }: TensorData, tolerance: Tolerance): Tolerance {
   return isFloat(dtype) ? tolerance : exact
 }
 
-/** The op of a case on other tensors. */
+/** Applies the op of a case to other tensors. */
 export function applyOp<K extends Op>(
   { op, attrs }: Pick<OpCase<K>, 'op' | 'attrs'>,
   inputs: readonly Tensor[],
@@ -49,7 +49,7 @@ export function applyOp<K extends Op>(
   return run(op, [first, ...rest], attrs)
 }
 
-/** Defines one test for each case. */
+/** Defines one test per case. */
 export function runCases({ backend, skip = [], cases = opCases }: RunOptions): void {
   const reasons = new Map(skip.flatMap(({ reason, cases }) => cases.map((name) => [name, reason] as const)))
 
@@ -75,12 +75,12 @@ async function check(backend: ConformanceBackend, testCase: OpCase): Promise<voi
   if (!cotangent || !backend.gradients) return
 
   const found = backend.gradients(testCase, cotangent)
-  for (const [i, wanted] of gradients.entries()) {
-    if (!wanted) continue
-    const got = found[i]
-    const problem = got
-      ? difference(got, wanted, toleranceOf(wanted, backend.tolerance))
-      : 'the backend gave none'
+  for (const [i, gradient] of gradients.entries()) {
+    if (!gradient) continue
+    const actual = found[i]
+    const problem = actual
+      ? difference(actual, gradient, toleranceOf(gradient, backend.tolerance))
+      : 'the backend returned none'
     expect(problem, `gradient of input ${i}`).toBeUndefined()
   }
 }

@@ -1,4 +1,4 @@
-// The ops that weights in host memory have, against PyTorch.
+// Compares the ops of the host backend with PyTorch.
 
 import { hostData, hostTensor, isHostOp } from '../../src/core/hostBackend.ts'
 import { opCases } from '../ops.cases.ts'
@@ -7,7 +7,7 @@ import { applyOp, runCases } from './cases.ts'
 runCases({
   backend: {
     name: 'host memory',
-    // Results rounded to float32 once; PyTorch's own sums differ in order.
+    // Results are rounded to float32 once; PyTorch sums in a different order.
     tolerance: { absolute: 2e-6, relative: 2e-6 },
     run: (testCase) => hostData(applyOp(testCase, testCase.inputs.map(hostTensor))),
   },

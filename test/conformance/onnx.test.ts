@@ -1,4 +1,4 @@
-// Every op as a graph of its own, lowered to ONNX and run by ONNX Runtime, against PyTorch.
+// Compares every op with PyTorch, as a graph that is lowered to ONNX and run by ONNX Runtime.
 
 import * as runtime from 'onnxruntime-node'
 import { expect } from 'vitest'
@@ -13,7 +13,8 @@ import { type OpCase, opCases } from '../ops.cases.ts'
 import type { Tolerance } from '../values.ts'
 import { applyOp, runCases } from './cases.ts'
 
-// float32 throughout; exp, erf and tanh of ONNX Runtime are polynomials good to some 1e-6, sums run in another order.
+// All in float32; exp, erf and tanh of ONNX Runtime are polynomials accurate to about
+// 1e-6, and sums run in a different order.
 const tolerance: Tolerance = { absolute: 2e-5, relative: 2e-5 }
 
 const arrayTypes = {
@@ -47,7 +48,7 @@ function fromRuntime({ type, dims, data }: runtime.Tensor): TensorData {
   }
 }
 
-/** The shape that a trace foretells, with the sizes of a case for its names. */
+/** Output shape predicted by the trace, with the sizes of a case substituted for names. */
 function sizesOf({ inputs, outputs }: Graph, testCase: OpCase): readonly number[] | undefined {
   const sizes = new Map<Dim, number>()
   for (const { name = '', shape } of inputs) {
@@ -60,7 +61,7 @@ function sizesOf({ inputs, outputs }: Graph, testCase: OpCase): readonly number[
 }
 
 interface Variant {
-  /** Shapes to trace with, one for each input; an input without one is a constant. */
+  /** Shape of each traced input; undefined for a constant. */
   readonly shapes: readonly (Shape | undefined)[]
   readonly attrs: OpCase['attrs']
 }

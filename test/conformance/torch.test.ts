@@ -1,4 +1,5 @@
-// Every op on libtorch against PyTorch: values, real shapes, dtypes and gradients, on the CPU and on CUDA where there is one.
+// Compares every op on libtorch with PyTorch: values, shapes, dtypes and gradients, on
+// CPU and on CUDA if present.
 
 import { describe, test } from 'vitest'
 import { loadAddon } from '../../native/load.ts'
@@ -10,7 +11,7 @@ import type { OpCase } from '../ops.cases.ts'
 import type { Tolerance } from '../values.ts'
 import { applyOp, runCases } from './cases.ts'
 
-// Same kernels, but PyTorch picks them by the processor's vector width, which reorders sums.
+// The kernels are the same, but are selected by the CPU's vector width, which reorders sums.
 const cpuTolerance: Tolerance = { absolute: 2e-5, relative: 1e-5 }
 // cuDNN may convolve in TF32, whose mantissa has 10 bits, over sums of up to 49 products.
 const cudaTolerance: Tolerance = { absolute: 1e-2, relative: 2e-3 }
@@ -47,9 +48,9 @@ function conformance(name: string, device: Device, tolerance: Tolerance): void {
 }
 
 if (libtorchMissing !== undefined) {
-  describe('libtorch', () => test.skip(`every op gives PyTorch's results (${libtorchMissing})`))
+  describe('libtorch', () => test.skip(`every op matches PyTorch (${libtorchMissing})`))
 } else {
   conformance('libtorch on the CPU', 'cpu', cpuTolerance)
   if (loadAddon().cudaDevices().length > 0) conformance('libtorch on CUDA', 'cuda:0', cudaTolerance)
-  else describe('libtorch on CUDA', () => test.skip("every op gives PyTorch's results (no CUDA device)"))
+  else describe('libtorch on CUDA', () => test.skip('every op matches PyTorch (no CUDA device)'))
 }

@@ -1,4 +1,4 @@
-// A tiny network in IR-SDE beside a frozen DA-CLIP, for tests of trainings.
+// A tiny network in IR-SDE with a frozen DA-CLIP, for training tests.
 
 import {
   adamW,
@@ -29,7 +29,10 @@ export const recipe = defineRecipe({
     model: 'conditional-unet',
     options: {
       ...conditionalUnetDefaults,
-      ...{ width: 8, multipliers: [1, 1, 2], contextWidth: 8, usesDegradation: true },
+      width: 8,
+      multipliers: [1, 1, 2],
+      contextWidth: 8,
+      usesDegradation: true,
     },
     create: (init, options) => new ConditionalUnet(init, options),
     start: (_, { constants, device }) => openGuide(String(constants.guide), device),

@@ -1,10 +1,10 @@
-// Small pictures for trainings in tests, made from their number alone.
+// Small synthetic images for training tests.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 
-/** Writes `count` color pictures of 32 × 40 pixels, or of the size given. */
+/** Writes `count` color images, of 32 × 40 pixels by default. */
 export async function writePictures(
   folder: string,
   count: number,

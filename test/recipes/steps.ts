@@ -1,3 +1,3 @@
-// Apart from the recipe, to see that recipes can import their neighbors.
+// A separate file, to test that recipes can import other files.
 
 export const steps = 20

@@ -1,4 +1,5 @@
-// The smallest training that has everything: several phases, mixup, an average, accumulated batches, validation.
+// A minimal training with all features: several phases, mixup, weight averaging,
+// gradient accumulation, validation.
 
 import {
   adamW,
