@@ -1,5 +1,4 @@
-// The networks of IR-SDE, Refusion and DA-CLIP's restoration:
-// published sizes, options, graphs and wrong inputs.
+// The networks of IR-SDE, Refusion and DA-CLIP: published sizes, options, graphs and wrong inputs.
 
 import { describe, expect, test } from 'vitest'
 import { elementCount, float32Data, type TensorData } from '../src/core/data.ts'

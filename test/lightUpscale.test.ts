@@ -1,4 +1,4 @@
-// The light upscaler: equal on both backends, and no look beyond its neighborhood.
+// The light upscaler: equal values on both backends, and a bounded receptive field.
 
 import { describe, expect, test } from 'vitest'
 import { float32Data, viewAs } from '../src/core/data.ts'
@@ -29,20 +29,20 @@ describe.each([2, 3, 4])('the light upscaler ×%i', (scale) => {
     return y ?? expect.fail()
   }
 
-  test.skipIf(libtorchMissing !== undefined)('gives on ONNX Runtime what it gives on libtorch', async () => {
+  test.skipIf(libtorchMissing !== undefined)('computes the same on ONNX Runtime and libtorch', async () => {
     const values = numbers(3 * 17 * 21)
     const y = await run(values)
     expect(y.shape).toEqual([1, 3, 17 * scale, 21 * scale])
     const eager = new LightUpscale(init(), options)
     moveToTorch(eager)
     const expected = noGrad(() => eager.forward(toTorch(hostTensor(float32Data(values, shape)))).read())
-    const got = viewAs(y.bytes, Float32Array)
+    const actual = viewAs(y.bytes, Float32Array)
     for (const [i, value] of viewAs(expected.bytes, Float32Array).entries())
-      expect(Math.abs(value - got[i]!)).toBeLessThan(1e-5)
+      expect(Math.abs(value - actual[i]!)).toBeLessThan(1e-5)
     expect(network).toBeInstanceOf(LightUpscale)
   })
 
-  test('sees no further than its tiles overlap', async () => {
+  test('does not depend on pixels beyond the overlap of tiles', async () => {
     const sizes = [1, 3, 1, 80]
     const base = numbers(240)
     const changed = base.slice()

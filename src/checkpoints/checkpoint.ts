@@ -26,8 +26,7 @@ export interface Checkpoint {
 }
 
 /**
- * Random access to the bytes of a file. `read` throws unless
- * the whole range exists; do not write to its result.
+ * Random access to the bytes of a file. `read` throws if the range is incomplete; do not write to its result.
  */
 export interface ByteSource {
   /** File name for messages. */

@@ -22,7 +22,7 @@ function expandSeed(seed: number): Uint32Array {
 function expandSeeds(seeds: readonly number[]): Uint32Array {
   const state = expandSeed(19650218)
   let i = 1
-  const mixed = (factor: number) => {
+  const mix = (factor: number) => {
     const before = state[i - 1]!
     return state[i]! ^ Math.imul(before ^ (before >>> 30), factor)
   }
@@ -33,11 +33,11 @@ function expandSeeds(seeds: readonly number[]): Uint32Array {
   }
   for (let k = 0; k < Math.max(words, seeds.length); k++) {
     const j = k % seeds.length
-    state[i] = mixed(1664525) + seeds[j]! + j
+    state[i] = mix(1664525) + seeds[j]! + j
     advance()
   }
   for (let k = 1; k < words; k++) {
-    state[i] = mixed(1566083941) - i
+    state[i] = mix(1566083941) - i
     advance()
   }
   state[0] = 0x80000000

@@ -199,7 +199,7 @@ class Philox implements CounterRandom {
     checkInteger('fork: key', key, Number.MAX_SAFE_INTEGER)
     const { key: own, stream } = this.#origin
     const words = new Uint32Array(4)
-    // The complemented stream keeps these counters apart from those that numbers are drawn from.
+    // The complemented stream separates these counters from those used for drawing numbers.
     philox(words, 1, { key: own, stream: [stream[0], ~stream[1]] }, key)
     const [k0, k1, s0, s1] = [...words] as [number, number, number, number]
     return new Philox({ key: [k0, k1], stream: [s0, s1], taken: 0 })

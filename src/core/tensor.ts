@@ -1,4 +1,4 @@
-// Tensor: one class, torch's semantics, computed by whichever backend holds the values.
+// Tensor: one class with torch's semantics, computed by the backend that holds the values.
 // Traced tensors take precedence over eager ones, so a network called with a traced input records itself.
 
 import type { DType, TensorData } from './data.ts'

@@ -92,8 +92,8 @@ export class ResBlock {
 }
 
 /**
- * An attention of a U-Net. It receives the norm before it, so
- * that it can fold the gain into its first weights.
+ * An attention of a U-Net. It receives the norm before it, so that it can fold the gain into its first
+ * weights.
  */
 export interface MapAttention {
   /** [b c h w] -> [b c h w]; `vector` [b c] is the contribution of cross-attention, if any. */
@@ -153,11 +153,11 @@ export class LinearAttention implements MapAttention {
     const [project, normOut] = this.to_out
     const toOut = rearrange(project.weight.reshape([c, -1]), 'c (heads e) -> heads c e', { heads })
     const scale = headFeatures ** -0.5 / (x.size(2) * x.size(3))
-    const mixed = rearrange(toOut.matmul(context).mul(scale), 'b heads c d -> b c (heads d)')
+    const combined = rearrange(toOut.matmul(context).mul(scale), 'b heads c d -> b c (heads d)')
     // Features last, so that softmax needs no copy.
     const q = pixels.transpose(-2, -1).matmul(toQ.transpose(0, 1))
     const weights = rearrange(q, 'b n (heads d) -> b n heads d', { heads }).softmax(-1)
-    const out = mixed.matmul(rearrange(weights, 'b n heads d -> b n (heads d)').transpose(-2, -1))
+    const out = combined.matmul(rearrange(weights, 'b n heads d -> b n (heads d)').transpose(-2, -1))
     return normOut.forward(toImage(out, h, w).add(project.bias?.reshape([1, c, 1, 1]) ?? 0))
   }
 }

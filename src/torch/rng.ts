@@ -1,5 +1,4 @@
-// Random numbers on libtorch, from explicit generators whose
-// state can be saved; there is no global generator.
+// Random numbers on libtorch, from explicit generators with savable state; there is no global generator.
 
 import type { Generator } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
