@@ -83,7 +83,7 @@ function trimmed(first: readonly number[], ...others: readonly (readonly number[
   return [first, ...others].map((shape) => shape.slice(0, Math.max(shape.length - trailing, 0)))
 }
 
-/** Computes one row of a broadcast operation: n results from `at`, operands from i and j in steps of 0 or 1. */
+/** Computes one row of a broadcast operation: n results from `at`, operands from i and j in steps 0 or 1. */
 type Row = (
   out: Values,
   at: number,
