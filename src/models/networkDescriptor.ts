@@ -145,6 +145,8 @@ interface NetworkDefinition<Id extends string, O extends object, N extends objec
   readonly tiling?: (options: O) => Tiling
   readonly memory: (options: O) => Memory
   readonly role: (options: O) => Role
+  /** Refuses options that can be loaded but not run. @throws RestoreError 'usage' */
+  readonly check?: (options: O) => void
   /** Checkpoint keys to ignore. */
   readonly ignoredKeys?: readonly string[]
   /** Adapts weights to overridden options that change a shape. */
@@ -164,8 +166,7 @@ export interface NetworkDescriptor<Id extends string = string> {
   optionsFromWeights(shapes: KeyShapes): Readonly<Record<string, unknown>>
   /**
    * Describes the network with the options that key shapes imply and `overrides` replace.
-   * @throws RestoreError 'usage' for an unknown override or one of another type, and for options that cannot run
-   */
+   * @throws RestoreError 'usage' for an unknown override or one of another type,    */
   fromWeights(shapes: KeyShapes, overrides?: object): ConfiguredNetwork<Id>
   /** Describes the network with trusted options, such as a card's, the rest at their defaults. */
   fromOptions(options?: object): ConfiguredNetwork<Id>
@@ -187,6 +188,8 @@ export interface NetworkDescription<Id extends string = string> {
   readonly tiling: Tiling
   readonly memory: Memory
   readonly role: Role
+  /** Refuses options that can be loaded but not run. @throws RestoreError 'usage' */
+  readonly check: () => void
 }
 
 /** A network with its options, before it has weights. */
@@ -245,6 +248,7 @@ function describe<Id extends string, O extends object, N extends object>(
     tiling: tiling?.(options) ?? defaultTiling,
     memory: memory(options),
     role: role(options),
+    check: () => definition.check?.(options),
     ignoredKeys: definition.ignoredKeys ?? [],
     adaptWeights: (tensors: StoredTensors) => definition.adaptWeights?.(tensors, options) ?? tensors,
   }

@@ -38,8 +38,7 @@ export function recognize(checkpoint: Checkpoint): RecognizedNetwork {
 /**
  * Describes the network of a checkpoint, ready to be created, without reading weights.
  * @param overrides options that replace those the weights imply
- * @throws RestoreError 'checkpoint' for keys of no known network; 'usage' for an unknown override or one of another type, and for options
- * that cannot run, such as no task for weights of several
+ * @throws RestoreError 'checkpoint' for keys of no known network; 'usage' for an unknown override or one of another type
  */
 export function describeNetwork(checkpoint: Checkpoint, overrides?: object): ConfiguredNetwork<ModelId> {
   const { id, tensors } = detectNetwork(checkpoint)

@@ -59,6 +59,7 @@ export function checkRequest(
   if (card) checkVariant({ weights, card, overrides }, network)
   const { id, role, scale } = network
   if (role.kind === 'guides' || role.kind === 'features') throw restoresNothing(id)
+  network.check()
   const license = licenseOf(checkpoint.metadata, network.license)
   if (request.scale !== undefined && request.scale !== scale) {
     throw new RestoreError(

@@ -389,12 +389,16 @@ export const ipt = defineNetwork({
     y: network.forward(input(inputs, 'x'), iptTaskIndex(options, options.task), tap),
   }),
   size: ({ patchSize }) => ({ multipleOf: 1, minimum: 1, fixedSide: patchSize }),
-  scale: (options) => options.scales[iptTaskIndex(options, options.task)] ?? 1,
+  // Of the first task until one is chosen.
+  scale: (options) => options.scales[options.task === '' ? 0 : iptTaskIndex(options, options.task)] ?? 1,
   channels: () => ({ input: 3, output: 3 }),
   // The tile is the network's own window.
   tiling: () => ({ whole: 'preferred', tilePx: 48, overlapPx: 16, batch: 8 }),
   // Peak of the process: 1.89 GB with 8 windows in a run; the sum over windows and the result take 24 bytes a pixel of the output.
   memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 600 }),
   role: () => ({ kind: 'restores' }),
+  check: (options) => {
+    iptTaskIndex(options, options.task)
+  },
   ignoredKeys: ['body.position_encoding.position_ids'],
 })
