@@ -85,20 +85,6 @@ export {
   sgd,
 } from './torch/optim.ts'
 export { RandomGenerator } from './torch/rng.ts'
-export { type EmaDecay, emaDecay, emaPytorch } from './train/ema.ts'
-export { folder, type Images, pairFolders } from './train/loader/images.ts'
-export { balancedKinds } from './train/loader/kindFolders.ts'
-export {
-  type Batch,
-  cropViews,
-  type Draw,
-  degraded,
-  type Phase,
-  paired,
-  partOf,
-  type Sample,
-} from './train/loader/samples.ts'
-export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/losses.ts'
 export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastiveLosses.ts'
 export {
   damaged,
@@ -149,12 +135,8 @@ export {
   throughLatents,
 } from './train/networks/irsde.ts'
 export { contrastStep, startContrast } from './train/networks/momentumContrast.ts'
-export {
-  defineRecipe,
-  type LossContext,
-  type Recipe,
-  type Validation,
-} from './train/recipe/recipe.ts'
+export { type EmaDecay, emaDecay, emaPytorch } from './train/optimization/ema.ts'
+export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './train/optimization/losses.ts'
 export {
   constant,
   cosine,
@@ -163,5 +145,23 @@ export {
   sequence,
   steps,
   warmup,
-} from './train/schedules.ts'
-export { addGradients, type TrainStep, trainStep } from './train/step.ts'
+} from './train/optimization/schedules.ts'
+export { addGradients, type TrainStep, trainStep } from './train/optimization/step.ts'
+export {
+  defineRecipe,
+  type LossContext,
+  type Recipe,
+  type Validation,
+} from './train/recipe/recipe.ts'
+export { folder, type Images, pairFolders } from './train/samples/images.ts'
+export { balancedKinds } from './train/samples/kindFolders.ts'
+export {
+  type Batch,
+  cropViews,
+  type Draw,
+  degraded,
+  type Phase,
+  paired,
+  partOf,
+  type Sample,
+} from './train/samples/samples.ts'

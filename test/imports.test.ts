@@ -134,6 +134,36 @@ test('imports point down', () => {
   expect(upward.map(describeEdge)).toEqual([])
 })
 
+/** Subfolders of a folder from low to high: each imports the ones before it; files straight in the folder import all. */
+const subfolderOrder: Readonly<Record<string, readonly string[]>> = {
+  runtime: ['jobs', 'pictures', 'tiles', 'session', 'networks', 'sampling'],
+  train: ['report', 'optimization', 'samples', 'recipe', 'loader', 'networks'],
+}
+
+/** 'loader' for src/train/loader/worker.ts, undefined for src/train/loop.ts. */
+function subfolderOf(file: string): string | undefined {
+  const [, , subfolder, ...rest] = file.split(sep)
+  return rest.length > 0 ? subfolder : undefined
+}
+
+for (const [folder, order] of Object.entries(subfolderOrder)) {
+  const inside = edges.filter(({ from, to }) => folderOf(from) === folder && folderOf(to) === folder)
+
+  test(`every subfolder of src/${folder} has a place in its order`, () => {
+    const subfolders = new Set(filesOf(folder).map(subfolderOf))
+    subfolders.delete(undefined)
+    expect([...subfolders].sort()).toEqual([...order].sort())
+  })
+
+  test(`imports within src/${folder} point down`, () => {
+    const rank = (file: string) => {
+      const subfolder = subfolderOf(file)
+      return subfolder === undefined ? order.length : order.indexOf(subfolder)
+    }
+    expect(inside.filter(({ from, to }) => rank(from) < rank(to)).map(describeEdge)).toEqual([])
+  })
+}
+
 test('the core, networks and graphs import neither packages nor Node modules', () => {
   const portable = ['core', 'nn', 'models', 'diffusion', 'onnx', 'degrade']
   expect(

@@ -4,9 +4,9 @@ import { l1Loss } from '../../src/core/functional.ts'
 import { noise } from '../../src/degrade/noise.ts'
 import { Restormer, restormerDefaults } from '../../src/models/restormer/restormer.ts'
 import { adamW } from '../../src/torch/optim.ts'
-import { folder } from '../../src/train/loader/images.ts'
-import { degraded } from '../../src/train/loader/samples.ts'
 import { defineRecipe } from '../../src/train/recipe/recipe.ts'
+import { folder } from '../../src/train/samples/images.ts'
+import { degraded } from '../../src/train/samples/samples.ts'
 
 export const recipe = defineRecipe({
   name: 'loader',

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
 import { group } from '../torch/group.ts'
-import { type Images, type OpenImages, openImages } from './loader/images.ts'
 import type { Loader } from './loader/loader.ts'
-import type { Phase } from './loader/samples.ts'
 import { addAllGradients } from './loop.ts'
 import { type Recipe, rateAt } from './recipe/recipe.ts'
+import { type Images, type OpenImages, openImages } from './samples/images.ts'
+import type { Phase } from './samples/samples.ts'
 import type { TrainingRun } from './trainingRun.ts'
 
 function wrong(message: string): RestoreError {

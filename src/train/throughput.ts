@@ -1,6 +1,6 @@
 // Speed and mean losses between two rows of the log.
 
-import type { Row } from './report/row.ts'
+import type { Row } from './report/logRow.ts'
 
 interface Counted {
   readonly losses: Readonly<Record<string, number>>

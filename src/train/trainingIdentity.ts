@@ -1,8 +1,8 @@
 // What makes a training the same one: its recipe by value, its code and its data.
 
 import { createHash } from 'node:crypto'
-import type { OpenImages } from './loader/images.ts'
 import { type Recipe, rateAt } from './recipe/recipe.ts'
+import type { OpenImages } from './samples/images.ts'
 
 export interface TrainingIdentity {
   /** The recipe's plain values; its functions are in the code. */

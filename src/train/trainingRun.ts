@@ -11,12 +11,12 @@ import { loadWeights, parameters, stateDict } from '../nn/module.ts'
 import { autocast, type Device, moveToTorch, scope, toTorch } from '../torch/backend.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import { RandomGenerator } from '../torch/rng.ts'
-import { Ema } from './ema.ts'
 import { streamOf } from './loader/batchPlan.ts'
-import type { OpenImages } from './loader/images.ts'
-import type { Batch, HostBatch, Sample } from './loader/samples.ts'
+import { Ema } from './optimization/ema.ts'
+import type { Losses } from './optimization/step.ts'
 import type { Recipe, Weights } from './recipe/recipe.ts'
-import type { Losses } from './step.ts'
+import type { OpenImages } from './samples/images.ts'
+import type { Batch, HostBatch, Sample } from './samples/samples.ts'
 
 export interface TrainingRun {
   readonly recipe: Recipe

@@ -8,9 +8,9 @@ import type { ImageSource } from '../data/sources/datasets.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
 import { streamOf } from './loader/batchPlan.ts'
-import { decodeShared, type OpenImages } from './loader/images.ts'
 import type { Recipe, Validation } from './recipe/recipe.ts'
 import type { Picture } from './report/reportPage.ts'
+import { decodeShared, type OpenImages } from './samples/images.ts'
 import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
 export interface ValidationResult {

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { loadAddon } from '../../../native/load.ts'
 import { scope } from '../../../src/torch/backend.ts'
-import { addGradients } from '../../../src/train/step.ts'
+import { addGradients } from '../../../src/train/optimization/step.ts'
 import { medianSeconds, report } from '../../measure.ts'
 import { isTraining, trainings } from './trainings.ts'
 

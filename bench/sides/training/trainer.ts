@@ -11,7 +11,7 @@ import { randomInit } from '../../../src/nn/init.ts'
 import { parameters } from '../../../src/nn/module.ts'
 import { autocast, moveToTorch, toTorch } from '../../../src/torch/backend.ts'
 import { adamW } from '../../../src/torch/optim.ts'
-import { type TrainStep, trainStep } from '../../../src/train/step.ts'
+import { type TrainStep, trainStep } from '../../../src/train/optimization/step.ts'
 import { wave } from '../../measure.ts'
 
 export interface TrainerOptions {

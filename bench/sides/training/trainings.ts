@@ -25,7 +25,7 @@ import { dasrLosses } from '../../../src/train/networks/dasr.ts'
 import { iptLosses } from '../../../src/train/networks/ipt.ts'
 import { sdeLoss } from '../../../src/train/networks/irsde.ts'
 import { startContrast } from '../../../src/train/networks/momentumContrast.ts'
-import type { Losses } from '../../../src/train/step.ts'
+import type { Losses } from '../../../src/train/optimization/step.ts'
 import { wave } from '../../measure.ts'
 import { fillByFormula, type ScaleOf, scales, rough as sine, usualScale } from '../formula.ts'
 

@@ -8,10 +8,10 @@ import { counterRandom } from '../../core/random.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import { type CompiledRecipe, compileRecipe } from '../recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
+import { folder, openImages, pairFolders } from '../samples/images.ts'
+import { type HostBatch, mix, stackSamples } from '../samples/samples.ts'
 import { planBatches } from './batchPlan.ts'
-import { folder, openImages, pairFolders } from './images.ts'
 import { Loader } from './loader.ts'
-import { type HostBatch, mix, stackSamples } from './samples.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'limpid-loader-'))
 let compiled: CompiledRecipe

@@ -8,10 +8,10 @@ import { startThread } from '../../data/packageFiles.ts'
 import { group } from '../../torch/group.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'
+import type { OpenImages } from '../samples/images.ts'
+import type { HostBatch } from '../samples/samples.ts'
 import { type PlannedBatch, planBatches } from './batchPlan.ts'
-import type { OpenImages } from './images.ts'
 import { type Decoded, decodedKey, makeBatch } from './makeBatch.ts'
-import type { HostBatch } from './samples.ts'
 import type { Answer, Job, WorkerSetup } from './worker.ts'
 
 export interface LoaderOptions {

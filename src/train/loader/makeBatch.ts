@@ -3,9 +3,9 @@
 import type { Pixels } from '../../data/image.ts'
 import type { ImageSource } from '../../data/sources/datasets.ts'
 import { phaseAt, type Recipe } from '../recipe/recipe.ts'
+import { decodeShared } from '../samples/images.ts'
+import { type HostBatch, mix, stackSamples } from '../samples/samples.ts'
 import { type PlannedBatch, streamOf } from './batchPlan.ts'
-import { decodeShared } from './images.ts'
-import { type HostBatch, mix, stackSamples } from './samples.ts'
 
 /** Decoded pictures, by view and position (`target 17`). */
 export type Decoded = ReadonlyMap<string, Pixels>

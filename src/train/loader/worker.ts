@@ -3,10 +3,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
+import { type ImageSpecs, reopenImages } from '../samples/images.ts'
+import type { HostBatch } from '../samples/samples.ts'
 import type { PlannedBatch } from './batchPlan.ts'
-import { type ImageSpecs, reopenImages } from './images.ts'
 import { type Decoded, type MadeBatch, makeBatch } from './makeBatch.ts'
-import type { HostBatch } from './samples.ts'
 
 export interface WorkerSetup {
   readonly module: RecipeModule

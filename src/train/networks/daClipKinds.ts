@@ -27,11 +27,11 @@ import type { Init } from '../../nn/init.ts'
 import { Linear } from '../../nn/linear.ts'
 import { mapTensors, stateDict } from '../../nn/module.ts'
 import { deviceOf, toTorch } from '../../torch/backend.ts'
-import { kindIndex } from '../loader/kindFolders.ts'
-import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
+import { kindIndex } from '../samples/kindFolders.ts'
+import { cropViews, type Draw } from '../samples/samples.ts'
 import { clipPlanes } from './daclip.ts'
-import { localWaves } from './edgeFilterInit.ts'
+import { localWaves } from './dctFilters.ts'
 
 type Word = (typeof degradationWords)[number]
 

@@ -21,11 +21,11 @@ import { loadModel } from '../../registry/loadModel.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, scope, toTorch } from '../../torch/backend.ts'
 import { adamW, assign } from '../../torch/optim.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
-import { readCaptions } from '../loader/captions.ts'
-import { folder, openImages, pairFolders } from '../loader/images.ts'
-import { balancedKinds } from '../loader/kindFolders.ts'
-import { type Draw, partOf } from '../loader/samples.ts'
 import type { Weights } from '../recipe/recipe.ts'
+import { readCaptions } from '../samples/captions.ts'
+import { folder, openImages, pairFolders } from '../samples/images.ts'
+import { balancedKinds } from '../samples/kindFolders.ts'
+import { type Draw, partOf } from '../samples/samples.ts'
 import {
   damaged,
   drawTexts,

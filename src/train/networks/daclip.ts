@@ -25,10 +25,10 @@ import { loadWeights, stateDict } from '../../nn/module.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
 import { gatherNumbers, gatherRows } from '../../torch/group.ts'
 import { assign, type Optimizer } from '../../torch/optim.ts'
-import { type Captioned, isCaptionFile, readCaptions } from '../loader/captions.ts'
-import type { Images } from '../loader/images.ts'
-import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
+import { type Captioned, isCaptionFile, readCaptions } from '../samples/captions.ts'
+import type { Images } from '../samples/images.ts'
+import type { Draw } from '../samples/samples.ts'
 import { frozen } from './frozenNetworks.ts'
 
 /** Pictures of a caption file below a root. */

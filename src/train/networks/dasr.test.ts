@@ -10,9 +10,9 @@ import { counterRandom } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Image, Pixels } from '../../data/image.ts'
 import { backward, grad, moveToTorch, scalar } from '../../torch/backend.ts'
-import { folder } from '../loader/images.ts'
-import type { Draw } from '../loader/samples.ts'
 import { rateAt, type Weights } from '../recipe/recipe.ts'
+import { folder } from '../samples/images.ts'
+import type { Draw } from '../samples/samples.ts'
 import {
   type BlindDegradation,
   isForContrastAlone,

@@ -19,9 +19,9 @@ import { contrastiveLoss, Dasr, type DasrOptions } from '../../models/dasr/dasr.
 import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { runSteps } from '../../nn/upsampler.ts'
-import type { Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { localWaves } from './edgeFilterInit.ts'
+import type { Draw } from '../samples/samples.ts'
+import { localWaves } from './dctFilters.ts'
 import { contrastStep, followBatch } from './momentumContrast.ts'
 
 type Range = readonly [low: number, high: number]

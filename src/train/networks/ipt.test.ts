@@ -12,9 +12,9 @@ import { Ipt, type IptOptions, iptDefaults } from '../../models/ipt/ipt.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
 import { moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
-import { folder } from '../loader/images.ts'
-import type { Draw } from '../loader/samples.ts'
 import type { Weights } from '../recipe/recipe.ts'
+import { folder } from '../samples/images.ts'
+import type { Draw } from '../samples/samples.ts'
 import { inWindows, iptPretraining, oneTaskPerBatch, tasksFrom } from './ipt.ts'
 
 const pixels: Pixels = {

@@ -12,8 +12,8 @@ import { rain } from '../../degrade/rainAndSnow.ts'
 import { imresize } from '../../degrade/resize.ts'
 import type { Ipt } from '../../models/ipt/ipt.ts'
 import type { WeightSource } from '../../nn/module.ts'
-import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
+import { cropViews, type Draw } from '../samples/samples.ts'
 import { iptContrast, someTokens, supervisedContrast } from './contrastiveLosses.ts'
 
 /** Something that the network learns to undo; a head, a tail and a query of its own belong to it. */

@@ -23,8 +23,8 @@ import { LatentUnet, latentUnetOptionsFromWeights } from '../../models/latentUne
 import type { UnetInputs } from '../../models/unetInputs.ts'
 import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
 import { RandomGenerator } from '../../torch/rng.ts'
-import { cropViews, type Draw } from '../loader/samples.ts'
 import type { LossContext } from '../recipe/recipe.ts'
+import { cropViews, type Draw } from '../samples/samples.ts'
 import { frozen } from './frozenNetworks.ts'
 
 /** A network at a state of the SDE -> the noise in it, or its scaled output [b c h w]. */

@@ -10,10 +10,10 @@ import type { WeightSource } from '../../nn/module.ts'
 import type { Device } from '../../torch/backend.ts'
 import type { Optimizer } from '../../torch/optim.ts'
 import type { RandomGenerator } from '../../torch/rng.ts'
-import type { EmaDecay } from '../ema.ts'
-import type { Images } from '../loader/images.ts'
-import type { Batch, Draw, Mixup, Phase, Sample } from '../loader/samples.ts'
-import type { Schedule } from '../schedules.ts'
+import type { EmaDecay } from '../optimization/ema.ts'
+import type { Schedule } from '../optimization/schedules.ts'
+import type { Images } from '../samples/images.ts'
+import type { Batch, Draw, Mixup, Phase, Sample } from '../samples/samples.ts'
 
 export interface RecipeData<S extends Sample> {
   /** `--data` replaces its folder. */

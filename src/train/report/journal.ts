@@ -4,8 +4,8 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'n
 import { join } from 'node:path'
 import { writeWhole } from '../../checkpoints/files.ts'
 import { messageOf, RestoreError } from '../../core/errors.ts'
+import type { Row } from './logRow.ts'
 import { type Picture, reportHtml } from './reportPage.ts'
-import type { Row } from './row.ts'
 import { appendScalars } from './tensorboard.ts'
 
 export interface Journal {

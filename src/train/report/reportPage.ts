@@ -1,7 +1,7 @@
 // report.html: curves as SVG and the newest validation's pictures, in one file that needs nothing else.
 
 import { escapeHtml } from '../../core/html.ts'
-import type { Row } from './row.ts'
+import type { Row } from './logRow.ts'
 
 /** One validation image: input, output and truth as data URLs. */
 export interface Picture {

@@ -1,4 +1,4 @@
-"""Contrastive losses of IPT on small features, written term by term in PyTorch (float64): values for src/train/contrastive.test.ts."""
+"""Contrastive losses of IPT on small features, written term by term in PyTorch (float64): values for src/train/networks/contrastiveLosses.test.ts."""
 
 import torch
 

@@ -1,8 +1,8 @@
 // The parts of a training step, which the loop and recipes with a loop of their own share.
 
-import type { Tensor } from '../core/tensor.ts'
-import { backward, scalar, scope } from '../torch/backend.ts'
-import { clipGradNorm, type Optimizer } from '../torch/optim.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { backward, scalar, scope } from '../../torch/backend.ts'
+import { clipGradNorm, type Optimizer } from '../../torch/optim.ts'
 
 /** One loss, or several named ones that are added up. */
 export type Losses = Tensor | Readonly<Record<string, Tensor>>

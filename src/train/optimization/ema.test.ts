@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { libtorchMissing } from '../../test/libtorch.ts'
-import { float32Data, viewAs } from '../core/data.ts'
-import { hostTensor } from '../core/hostBackend.ts'
-import type { Tensor } from '../core/tensor.ts'
-import { moveToTorch, toTorch } from '../torch/backend.ts'
-import { assign } from '../torch/optim.ts'
+import { libtorchMissing } from '../../../test/libtorch.ts'
+import { float32Data, viewAs } from '../../core/data.ts'
+import { hostTensor } from '../../core/hostBackend.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { moveToTorch, toTorch } from '../../torch/backend.ts'
+import { assign } from '../../torch/optim.ts'
 import { Ema, emaPytorch } from './ema.ts'
 
 test('the warm-up of ema_pytorch copies until step 110, then follows its power law up to beta', () => {

@@ -1,6 +1,6 @@
 // Learning rates as plain functions of the step, counted from 0; each part of a sequence counts from its own start.
 
-import { RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 
 /** The learning rate of a step (0-based). */
 export type Schedule = (step: number) => number

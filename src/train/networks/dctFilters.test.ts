@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { numbersOf } from '../../../test/values.ts'
 import { randomInit } from '../../nn/init.ts'
-import { localWaves } from './edgeFilterInit.ts'
+import { localWaves } from './dctFilters.ts'
 
 const init = randomInit(() => 0.5)
 const rowsOf = (channels: number, kernel: number) => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { libtorchMissing } from '../../test/libtorch.ts'
-import { float32Data, viewAs } from '../core/data.ts'
-import { hostTensor } from '../core/hostBackend.ts'
-import type { Tensor } from '../core/tensor.ts'
-import { backward, grad, moveToTorch, scalar, toTorch } from '../torch/backend.ts'
+import { libtorchMissing } from '../../../test/libtorch.ts'
+import { float32Data, viewAs } from '../../core/data.ts'
+import { hostTensor } from '../../core/hostBackend.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { backward, grad, moveToTorch, scalar, toTorch } from '../../torch/backend.ts'
 import { charbonnierLoss, frequencyLoss, l1Loss, mseLoss, psnrLoss } from './losses.ts'
 
 const image = (values: readonly number[], shape = [2, 1, 2, 2]) =>

@@ -1,10 +1,10 @@
 // A running average of the weights: what is validated and published where a recipe asks for it.
 
-import { isFloat } from '../core/data.ts'
-import type { Tensor } from '../core/tensor.ts'
-import { mapTensors, stateDict } from '../nn/module.ts'
-import { type Device, toTorch } from '../torch/backend.ts'
-import { assign, lerpTensors } from '../torch/optim.ts'
+import { isFloat } from '../../core/data.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { mapTensors, stateDict } from '../../nn/module.ts'
+import { type Device, toTorch } from '../../torch/backend.ts'
+import { assign, lerpTensors } from '../../torch/optim.ts'
 
 /** How much of the average stays after a step (0-based): 0 copies the weights, 1 leaves the average alone. */
 export type EmaDecay = (step: number) => number

@@ -1,9 +1,9 @@
 // Losses as plain functions of output and target, both [b c h w]; each gives a scalar.
 
-import type { Tensor } from '../core/tensor.ts'
-import { fourier2d } from '../torch/fft.ts'
+import type { Tensor } from '../../core/tensor.ts'
+import { fourier2d } from '../../torch/fft.ts'
 
-export { l1Loss } from '../core/functional.ts'
+export { l1Loss } from '../../core/functional.ts'
 
 /** Mean squared difference. */
 export function mseLoss(output: Tensor, target: Tensor): Tensor {
