@@ -9,13 +9,13 @@
 import {
   adamW,
   cosine,
+  croppedTo,
   damaged,
   defineRecipe,
   emaDecay,
   folder,
   LightDiffusion,
   lightDiffusionDefaults,
-  partOf,
   restoringSde,
   tenKinds,
   tenKindsPaired,
@@ -58,7 +58,7 @@ export const recipe = defineRecipe({
     images: folder('data/photos'),
     // The guide sees squares as it learned from, the network restores a part of each.
     phases: [{ steps, crop: 224, batch: 5 }],
-    sample: partOf(withClip(tenKindsPaired(), 224), 96),
+    sample: croppedTo(withClip(tenKindsPaired(), 224), 96),
   },
   constants: { guide: 'weights/light-detect.safetensors' },
   loss,

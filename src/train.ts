@@ -1,4 +1,4 @@
-// limpid/train: tensors on libtorch, autograd and what a recipe needs. Run `limpid setup` once before.
+// limpid/train: tensors on libtorch, autograd and the building blocks of recipes. Requires `limpid setup` once.
 
 export { loadAddon as libtorch } from '../native/load.ts'
 export { readCheckpoint, writeSafetensors } from './checkpoints/files.ts'
@@ -157,11 +157,11 @@ export { folder, type Images, pairFolders } from './train/samples/images.ts'
 export { balancedKinds } from './train/samples/kindFolders.ts'
 export {
   type Batch,
+  croppedTo,
   cropViews,
   type Draw,
   degraded,
   type Phase,
   paired,
-  partOf,
-  type Sample,
+  type TrainingSample,
 } from './train/samples/samples.ts'

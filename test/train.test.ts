@@ -120,7 +120,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
       if (String(text).includes('step ')) child.kill('SIGINT')
     })
     const { code, stderr } = await ended
-    expect(stderr).toMatch(/interrupted after \d+ steps; .*state\.safetensors is saved, go on with --resume/)
+    expect(stderr).toMatch(/interrupted after \d+ steps; .*state\.safetensors is saved, continue with --resume/)
     expect(code).toBe(130)
     expect(await startTraining(data, at('stopped'), '--resume').ended).toMatchObject({ code: 0 })
     expect(tensorsIn(at('stopped'))).toEqual(tensorsIn(at('whole')))
@@ -197,7 +197,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
   test('is rejected for invalid settings', async () => {
     const check = async (key: string, value: string) =>
       checkRecipe(await importRecipe(onPictures(compiled.url, data, { [key]: value })))
-    await expect(check('data.phases.0.crop', '12')).rejects.toThrow('a multiple of 8, got 12; 16 would do')
+    await expect(check('data.phases.0.crop', '12')).rejects.toThrow('a multiple of 8, got 12; try 16')
     await expect(check('steps', '0')).rejects.toThrow('expected steps to be a whole number from 1, got 0')
     await expect(check('data.phases', '[]')).rejects.toThrow('expected at least one phase')
     await expect(check('learningRate', '-1')).rejects.toThrow(

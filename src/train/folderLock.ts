@@ -1,4 +1,4 @@
-// The folder of a training belongs to one process at a time.
+// Lock on a training's folder: one process at a time trains there.
 
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,10 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 
 const lockName = '.training'
 
-/** Makes the folder, takes it for this process and removes what a killed one left half written; the result gives it back. */
+/**
+ * Creates the folder, locks it for this process and removes temporary files of a killed process; returns the release
+ * function.
+ */
 export function takeFolder(folder: string): () => void {
   const lock = join(folder, lockName)
   try {
@@ -26,13 +29,13 @@ export function takeFolder(folder: string): () => void {
   return () => rmSync(lock, { force: true })
 }
 
-/** Refuses a folder in which another process trains; a lock whose process is gone is removed. */
+/** Rejects a folder where another process is training; removes the lock of a process that no longer runs. */
 function refuseOther(folder: string, lock: string): void {
   const owner = ownerOf(lock)
   if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
     throw new RestoreError(
       'output',
-      `--out ${folder}: process ${owner} is training there; wait for it, or give another folder`,
+      `--out ${folder}: process ${owner} is training there; wait for it, or choose another folder`,
     )
   }
   rmSync(lock, { force: true })

@@ -12,39 +12,41 @@ import { type Journal, openJournal } from './report/journal.ts'
 import { type Best, files, loadState, type Progress, saveState, saveWeights } from './state.ts'
 import { Throughput } from './throughput.ts'
 import type { TrainingIdentity } from './trainingIdentity.ts'
-import { lossesOf, type TrainingRun } from './trainingRun.ts'
+import { batchLosses, type TrainingRun } from './trainingRun.ts'
 import { validate } from './validate.ts'
 
 export interface TrainOptions {
-  /** Where state, weights, log and report go. */
+  /** Folder for state, weights, log and report. */
   readonly folder: string
   readonly identity: TrainingIdentity
-  /** Goes on from the folder's state. */
+  /** Whether to resume from the folder's state. */
   readonly isResumed: boolean
-  /** Makes the batches from a step on. */
+  /** Opens a loader whose first batch belongs to `fromStep`. */
   readonly openLoader: (fromStep: number) => Loader
   readonly onProgress?: ((line: string) => void) | undefined
-  /** Aborting it saves the state and ends the training. */
+  /** When aborted, the training saves its state and stops. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Trains to the recipe's last step; what it was for is then in the folder. Several processes share the batches that a step accumulates;
- * the first of them validates, writes and tells.
+ * Trains to the recipe's last step and leaves the weights in the folder. Several processes share the batches that a step
+ * accumulates; rank 0 validates, writes and reports.
  */
 export async function train(run: TrainingRun, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
-  const begun: Progress = options.isResumed ? loadState(run, folder, identity) : { step: 0, best: undefined }
-  checkTogether(begun.step)
-  let { best } = begun
+  const initial: Progress = options.isResumed
+    ? loadState(run, folder, identity)
+    : { step: 0, best: undefined }
+  checkSameStep(initial.step)
+  let { best } = initial
   const { rank, size } = group()
   const isFirst = rank === 0
-  const journal = isFirst ? openJournal(folder, recipe.name, begun.step) : undefined
-  const meter = new Throughput(recipe.steps, begun.step)
-  const loader = options.openLoader(begun.step)
+  const journal = isFirst ? openJournal(folder, recipe.name, initial.step) : undefined
+  const meter = new Throughput(recipe.steps, initial.step)
+  const loader = options.openLoader(initial.step)
   try {
-    for (let step = begun.step; step < recipe.steps; step++) {
+    for (let step = initial.step; step < recipe.steps; step++) {
       const rate = rateAt(recipe, step)
       const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
       optimizer.zeroGrad()
@@ -62,28 +64,28 @@ export async function train(run: TrainingRun, options: TrainOptions): Promise<Pr
       if (journal && recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
         best = await validateAndKeepBest(run, options, journal, { step: done, best })
       }
-      // All stop where one is told to, be it while the first validates.
+      // A signal to one process stops them all at the same step, even while rank 0 validates.
       const isStopped = averageNumbers([signal?.aborted ? 1 : 0])[0] !== 0
       if (isFirst && (done % recipe.saveEvery === 0 || isLast || isStopped)) {
         saveState(run, folder, identity, { step: done, best })
       }
       if (isStopped && !isLast) throw interrupted(folder, done)
     }
-    // A training that was cut off between its last state and its weights.
-    if (isFirst && begun.step >= recipe.steps) saveState(run, folder, identity, begun)
+    // The previous run may have been killed after its last state was written but before its weights were.
+    if (isFirst && initial.step >= recipe.steps) saveState(run, folder, identity, initial)
     return { step: recipe.steps, best }
   } finally {
     loader.close()
   }
 }
 
-/** Processes that do not see the same folder would go on from different states. */
-function checkTogether(step: number): void {
+/** Rejects processes that resume from different states because they do not share a folder. */
+function checkSameStep(step: number): void {
   const [mean = step] = averageNumbers([step])
   if (mean === step) return
   throw new RestoreError(
     'input',
-    `--resume: expected all processes to go on from one state, got step ${step} here and others elsewhere; let all see the folder of --out`,
+    `--resume: expected all processes to resume from one state, got step ${step} here and other steps elsewhere; put --out in a folder that all processes share`,
   )
 }
 
@@ -93,7 +95,7 @@ async function nextBatches(loader: Loader, count: number): Promise<readonly Load
   return batches
 }
 
-/** Gradients of the mean loss of the batches, over all processes; returns the mean of each loss. */
+/** Adds the gradients of the mean loss over the batches of all processes; returns the mean of each loss. */
 export function addAllGradients(
   run: TrainingRun,
   batches: readonly LoadedBatch[],
@@ -101,7 +103,10 @@ export function addAllGradients(
   const share = 1 / batches.length
   const means: Record<string, number> = {}
   for (const { batch, plan } of batches) {
-    const values = addGradients(() => lossesOf(run, { batch, step: plan.step, number: plan.number }), share)
+    const values = addGradients(
+      () => batchLosses(run, { batch, step: plan.step, number: plan.number }),
+      share,
+    )
     for (const [name, value] of Object.entries(values)) means[name] = (means[name] ?? 0) + value * share
   }
   averageGradients(run.trained)
@@ -109,7 +114,7 @@ export function addAllGradients(
   return Object.fromEntries(Object.keys(means).map((name, i) => [name, shared[i] ?? Number.NaN]))
 }
 
-/** Clips as the recipe says; returns the joint norm before, where it does. */
+/** Clips gradients as the recipe asks; returns their joint norm before clipping, undefined without clipping. */
 function clipGradients({ recipe, trained }: TrainingRun): number | undefined {
   const { maxGradNorm, maxGradNormEach } = recipe
   return scope(() => {
@@ -129,10 +134,10 @@ function checkFinite(
   const bad = values.find(([, value]) => !Number.isFinite(value))
   if (!bad) return
   const names = [...new Set(batches.flatMap((batch) => batch.names))].join(', ')
-  const places = group().size === 1 ? names : `${names}, or what other processes had`
+  const places = group().size === 1 ? names : `${names} or the images of another process`
   throw new RestoreError(
     'numeric',
-    `step ${batches[0]?.plan.step}: expected a finite loss, got ${bad[0]} ${bad[1]} on ${places}; the state saved last is good: go on from it with --resume and a lower learning rate or other data`,
+    `step ${batches[0]?.plan.step}: expected a finite loss, got ${bad[0]} ${bad[1]} on ${places}; the last saved state is intact: resume from it with --resume and a lower learning rate or other data`,
   )
 }
 
@@ -146,19 +151,19 @@ async function validateAndKeepBest(
     onProgress?.(`step ${step}, validating ${done}/${total}`),
   )
   if (!result) return best
-  const { metrics, pictures, decisive, isBetter } = result
+  const { metrics, images, selectionMetric, isBetter } = result
   journal.add({ step, time: Date.now() / 1000, kind: 'validate', values: metrics })
-  journal.show(pictures)
-  const value = metrics[decisive] as number
+  journal.show(images)
+  const value = metrics[selectionMetric]!
   if (best && !isBetter(value, best.value)) return best
-  const found: Best = { step, metric: decisive, value }
-  saveWeights(run, join(folder, files.best), identity, { step, best: found })
-  return found
+  const newBest: Best = { step, metric: selectionMetric, value }
+  saveWeights(run, join(folder, files.best), identity, { step, best: newBest })
+  return newBest
 }
 
 function interrupted(folder: string, step: number): RestoreError {
   return new RestoreError(
     'aborted',
-    `training: interrupted after ${step} steps; ${join(folder, files.state)} is saved, go on with --resume`,
+    `training: interrupted after ${step} steps; ${join(folder, files.state)} is saved, continue with --resume`,
   )
 }

@@ -1,4 +1,4 @@
-// The oldest check of a training: one batch must be learned by heart.
+// Sanity check: the network must overfit one batch.
 
 import { RestoreError } from '../core/errors.ts'
 import { scope } from '../torch/backend.ts'
@@ -7,18 +7,23 @@ import { addAllGradients } from './loop.ts'
 import { rateAt } from './recipe/recipe.ts'
 import type { TrainingRun } from './trainingRun.ts'
 
-export interface Overfitted {
+export interface OverfitResult {
   readonly steps: number
+  /** Loss at the first and at the last step. */
   readonly first: number
   readonly last: number
 }
 
-/** Trains on the first batch alone, at a learning rate that warms up as the recipe's but never falls; its loss must fall by half. */
+/**
+ * Trains on the first batch only. The learning rate follows the recipe's but never decreases.
+ *
+ * @throws RestoreError `numeric` unless the loss falls by half
+ */
 export async function overfit(
   run: TrainingRun,
   openLoader: (fromStep: number) => Loader,
   { steps, onProgress }: { readonly steps: number; readonly onProgress: (text: string) => void },
-): Promise<Overfitted> {
+): Promise<OverfitResult> {
   const loader = openLoader(0)
   const losses: number[] = []
   let rate = 0
@@ -35,11 +40,12 @@ export async function overfit(
   } finally {
     loader.close()
   }
-  const [first = Number.NaN, last = Number.NaN] = [losses[0], losses.at(-1)]
-  // Losses such as a PSNR with its sign turned are below 0.
+  const first = losses[0] ?? Number.NaN
+  const last = losses.at(-1) ?? Number.NaN
+  // A loss such as the negative PSNR is below 0.
   if (last < first - Math.abs(first) / 2) return { steps, first, last }
   throw new RestoreError(
     'numeric',
-    `overfit: expected the loss of one batch to fall by half in ${steps} steps, got ${last} after ${first}; check the loss, the learning rate and that input and target belong together`,
+    `overfit: expected the loss of one batch to fall by half in ${steps} steps, got ${last} from ${first}; check the loss, the learning rate and that inputs match their targets`,
   )
 }

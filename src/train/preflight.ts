@@ -1,4 +1,4 @@
-// What can be known before step 0: that the recipe fits together, that its data can be read, what a step takes.
+// Checks before step 0: the recipe is consistent, its data can be read, and what a step costs in time and memory.
 
 import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
@@ -10,11 +10,15 @@ import { type Images, type OpenImages, openImages } from './samples/images.ts'
 import type { Phase } from './samples/samples.ts'
 import type { TrainingRun } from './trainingRun.ts'
 
-function wrong(message: string): RestoreError {
+function invalid(message: string): RestoreError {
   return new RestoreError('usage', `recipe: ${message}`)
 }
 
-/** Refuses numbers that make no sense. */
+/**
+ * Checks the numbers of a recipe before anything is opened.
+ *
+ * @throws RestoreError `usage`
+ */
 export function checkRecipe(recipe: Recipe): void {
   const { network, data, steps, saveEvery, logEvery, accumulate = 1, validate } = recipe
   const counts = {
@@ -26,27 +30,29 @@ export function checkRecipe(recipe: Recipe): void {
   }
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1)
-      throw wrong(`expected ${name} to be a whole number from 1, got ${value}`)
+      throw invalid(`expected ${name} to be a whole number from 1, got ${value}`)
   }
   const { size } = group()
   if (accumulate % size !== 0)
-    throw wrong(
-      `expected accumulate to be a multiple of the ${size} processes, which share the batches of a step, got ${accumulate}; --set accumulate=${size} would do`,
+    throw invalid(
+      `expected accumulate to be a multiple of the ${size} processes, which share the batches of a step, got ${accumulate}; try --set accumulate=${size}`,
     )
-  if (data.phases.length === 0) throw wrong('expected at least one phase in data.phases, got none')
+  if (data.phases.length === 0) throw invalid('expected at least one phase in data.phases, got none')
   const { multipleOf = 1 } = network
   for (const [i, { crop, batch, steps: length }] of data.phases.entries()) {
     const isWhole = [crop, batch, length].every((value) => Number.isInteger(value) && value >= 1)
     if (!isWhole) {
       const got = `crop ${crop}, batch ${batch}, steps ${length}`
-      throw wrong(`expected crop, batch and steps of data.phases.${i} to be whole numbers from 1, got ${got}`)
+      throw invalid(
+        `expected crop, batch and steps of data.phases.${i} to be whole numbers from 1, got ${got}`,
+      )
     }
     if (data.frame !== undefined && crop > data.frame)
-      throw wrong(`expected data.phases.${i}.crop to be at most data.frame, ${data.frame}, got ${crop}`)
+      throw invalid(`expected data.phases.${i}.crop to be at most data.frame, ${data.frame}, got ${crop}`)
     if (crop % multipleOf !== 0) {
-      const near = Math.max(Math.round(crop / multipleOf), 1) * multipleOf
-      throw wrong(
-        `expected data.phases.${i}.crop to be a multiple of ${multipleOf}, got ${crop}; ${near} would do`,
+      const nearest = Math.max(Math.round(crop / multipleOf), 1) * multipleOf
+      throw invalid(
+        `expected data.phases.${i}.crop to be a multiple of ${multipleOf}, got ${crop}; try ${nearest}`,
       )
     }
   }
@@ -54,57 +60,61 @@ export function checkRecipe(recipe: Recipe): void {
     const step = Math.floor(((steps - 1) * i) / 16)
     const rate = rateAt(recipe, step)
     if (!Number.isFinite(rate) || rate < 0)
-      throw wrong(`expected a learning rate from 0 at step ${step}, got ${rate}`)
+      throw invalid(`expected a learning rate from 0 at step ${step}, got ${rate}`)
   }
 }
 
-/** Opens the images of a recipe and of its validation; refuses those that are unreadable, too small or do not match. */
+/**
+ * Opens the images of a recipe and of its validation.
+ *
+ * @throws RestoreError `input` for images that are missing, unreadable, too small or without a matching partner
+ */
 export async function openTrainingImages(
   { data, network, validate }: Recipe,
   onProgress: (text: string) => void,
 ): Promise<{ readonly images: OpenImages; readonly validation: OpenImages | undefined }> {
   const largest = Math.max(...data.phases.map(({ crop }) => crop)) * data.images.scale
-  const look = (what: string) => (done: number, total: number) =>
-    onProgress(`looking at ${what} ${done}/${total}`)
+  const showCount = (what: string) => (done: number, total: number) =>
+    onProgress(`checking ${what} ${done}/${total}`)
   checkRoot('data.images', data.images, '--data FOLDER')
   if (validate) checkRoot('validate.images', validate.images, '--set validate.images.root=FOLDER')
   const images = await openImages(data.images, {
     minimumPx: data.frame === undefined ? largest : 1,
-    onProgress: look('image'),
+    onProgress: showCount('image'),
   })
   const { multipleOf = 1 } = network
   const validation =
     validate &&
     (await openImages(validate.images, {
       minimumPx: multipleOf * validate.images.scale,
-      onProgress: look('validation image'),
+      onProgress: showCount('validation image'),
     }))
   return { images, validation }
 }
 
-/** Refuses pictures that are not there before others are looked at. */
+/** Rejects a missing folder before the headers of any image are read. */
 function checkRoot(field: string, { root }: Images, option: string): void {
   if (existsSync(root)) return
   throw new RestoreError(
     'input',
-    `${field}: expected pictures in ${root}, which does not exist; give their folder with ${option}`,
+    `${field}: expected images in ${root}, which does not exist; pass their folder with ${option}`,
   )
 }
 
-export interface TriedPhase extends Phase {
+export interface PhaseTrial extends Phase {
   readonly secondsPerStep: number
   readonly peakBytes: number
   readonly text: string
 }
 
-/** One step of every phase, without an update: what each takes in time and memory. */
+/** Runs one step of every phase without updating the weights, and measures its time and memory. */
 export async function tryPhases(
   run: TrainingRun,
   openLoader: (fromStep: number) => Loader,
   onProgress: (text: string) => void,
-): Promise<readonly TriedPhase[]> {
+): Promise<readonly PhaseTrial[]> {
   const { phases } = run.recipe.data
-  const tried: TriedPhase[] = []
+  const trials: PhaseTrial[] = []
   let start = 0
   for (const [i, phase] of phases.entries()) {
     if (start >= run.recipe.steps) break
@@ -119,12 +129,12 @@ export async function tryPhases(
         ((performance.now() - before) / 1000) * ((run.recipe.accumulate ?? 1) / group().size)
       const peakBytes = process.resourceUsage().maxRSS * 1024
       const loss = Object.values(losses).reduce((sum, value) => sum + value, 0)
-      const text = `batch ${phase.batch}, crop ${phase.crop}: ${secondsPerStep.toFixed(2)} s a step, ${(peakBytes / 1e9).toFixed(2)} GB at most so far, loss ${loss.toPrecision(4)}`
-      tried.push({ ...phase, secondsPerStep, peakBytes, text })
+      const text = `batch ${phase.batch}, crop ${phase.crop}: ${secondsPerStep.toFixed(2)} s per step, peak memory so far ${(peakBytes / 1e9).toFixed(2)} GB, loss ${loss.toPrecision(4)}`
+      trials.push({ ...phase, secondsPerStep, peakBytes, text })
     } finally {
       loader.close()
     }
     start += phase.steps
   }
-  return tried
+  return trials
 }

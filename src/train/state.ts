@@ -1,5 +1,6 @@
-// What a training leaves in its folder: the weights for everyone, and beside them the state that lets it go on.
-// All chance follows from seed and step (loader/plan.ts), so a state needs no generators and no data position but the step.
+// Files a training writes to its folder: the weights to use, and the state to resume from.
+// All randomness is derived from seed and step (loader/batchPlan.ts), so the state holds no generators, and the step is
+// the only data position.
 
 import { join } from 'node:path'
 import { type Checkpoint, loadTensor } from '../checkpoints/checkpoint.ts'
@@ -12,17 +13,17 @@ import { stateDict } from '../nn/module.ts'
 import { scope, toTorch } from '../torch/backend.ts'
 import { assign } from '../torch/optim.ts'
 import { rateAt } from './recipe/recipe.ts'
-import { differences, steadyPart, type TrainingIdentity } from './trainingIdentity.ts'
+import { differences, fixedPart, type TrainingIdentity } from './trainingIdentity.ts'
 import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
-/** What a training goes on from, and the weights it is for: the newest ones and those of the best validation. */
+/** File names: the state to resume from, the newest weights, and the weights of the best validation. */
 export const files = {
   state: 'state.safetensors',
   weights: 'weights.safetensors',
   best: 'best.safetensors',
 } as const
 
-/** The best validation so far. */
+/** Best validation result so far. */
 export interface Best {
   readonly step: number
   readonly metric: string
@@ -52,7 +53,7 @@ function readAll(tensors: ReadonlyMap<string, Tensor>): Map<string, TensorData> 
   return new Map([...tensors].map(([key, tensor]) => [key, tensor.read()]))
 }
 
-/** Writes the state, then the weights; each appears whole or not at all. */
+/** Writes the state, then the weights, each atomically. */
 export function saveState(
   run: TrainingRun,
   folder: string,
@@ -68,7 +69,7 @@ export function saveState(
   saveWeights(run, join(folder, files.weights), identity, progress)
 }
 
-/** Weights under their official keys, with what they are and where they come from. */
+/** Writes the weights under their official keys, with the network's options and their provenance as metadata. */
 export function saveWeights(
   run: TrainingRun,
   path: string,
@@ -99,7 +100,11 @@ export function saveWeights(
   writeSafetensors(path, readAll(new Map(held)), metadata)
 }
 
-/** Puts a run where its folder's state was; refuses a state of another recipe, code or data, saying what differs. */
+/**
+ * Loads the state in a folder into a run.
+ *
+ * @throws RestoreError for a state of another recipe, code or data, with the differences
+ */
 export function loadState(run: TrainingRun, folder: string, identity: TrainingIdentity): Progress {
   const path = join(folder, files.state)
   const checkpoint = readCheckpoint(path)
@@ -107,32 +112,32 @@ export function loadState(run: TrainingRun, folder: string, identity: TrainingId
   if (written === undefined) {
     throw new RestoreError(
       'checkpoint',
-      `${path}: expected the state of a training, got a file without its identity; begin another training with --out`,
+      `${path}: expected the state of a training, got a file without its identity; start a new training with --out`,
     )
   }
   const before = JSON.parse(written) as TrainingIdentity
-  // At the steps that were noted, which another number of steps would choose elsewhere.
+  // Compare at the recorded steps: identify() picks others when the number of steps has changed.
   const rates = Object.fromEntries(
     Object.keys(before.rates).map((step) => [step, rateAt(run.recipe, Number(step))]),
   )
-  const changed = differences(steadyPart(before), steadyPart({ ...identity, rates }))
+  const changed = differences(fixedPart(before), fixedPart({ ...identity, rates }))
   if (changed.length > 0) {
     throw new RestoreError(
       'usage',
-      `${path}: expected the recipe and data that this training began with; what differs: ${changed.join('; ')}; put them back, or begin another training with --out`,
+      `${path}: expected the recipe and data this training started with, got changes: ${changed.join('; ')}; revert them, or start a new training with --out`,
     )
   }
-  restore(tensorsOf(run), checkpoint, path)
+  assignTensors(tensorsOf(run), checkpoint, path)
   return JSON.parse(checkpoint.metadata.get('progress') ?? '{}') as Progress
 }
 
-function restore(targets: ReadonlyMap<string, Tensor>, { tensors }: Checkpoint, path: string): void {
+function assignTensors(targets: ReadonlyMap<string, Tensor>, { tensors }: Checkpoint, path: string): void {
   for (const [key, target] of targets) {
     const stored = tensors.get(key)
     if (!stored || !sameShape(stored.shape, target.shape)) {
       throw new RestoreError(
         'checkpoint',
-        `${path}: expected ${key} [${target.shape.join(' ')}], got ${stored ? `[${stored.shape.join(' ')}]` : 'none'}; begin another training with --out`,
+        `${path}: expected ${key} [${target.shape.join(' ')}], got ${stored ? `[${stored.shape.join(' ')}]` : 'none'}; start a new training with --out`,
       )
     }
     scope(() => assign(target, toTorch(loadTensor(stored))))

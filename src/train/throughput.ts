@@ -1,8 +1,8 @@
-// Speed and mean losses between two rows of the log.
+// Training speed and mean losses between two rows of the log.
 
-import type { Row } from './report/logRow.ts'
+import type { LogRow } from './report/logRow.ts'
 
-interface Counted {
+interface StepResult {
   readonly losses: Readonly<Record<string, number>>
   readonly norm: number | undefined
   readonly images: number
@@ -16,7 +16,9 @@ export class Throughput {
   #sums: Record<string, number> = {}
   #count = 0
   #images = 0
+  /** Seconds that the loader had waited at the previous row. */
   #waited = 0
+  /** Exponential moving average. */
   #loss = Number.NaN
 
   constructor(steps: number, firstStep: number) {
@@ -24,7 +26,7 @@ export class Throughput {
     this.#firstStep = firstStep
   }
 
-  count({ losses, norm, images }: Counted): void {
+  count({ losses, norm, images }: StepResult): void {
     const total = Object.values(losses).reduce((sum, value) => sum + value, 0)
     const values = { ...losses, loss: total, ...(norm === undefined ? {} : { gradNorm: norm }) }
     for (const [name, value] of Object.entries(values)) this.#sums[name] = (this.#sums[name] ?? 0) + value
@@ -33,17 +35,17 @@ export class Throughput {
     this.#images += images
   }
 
-  /** What a person sees: place, loss, rate, speed, time left. */
+  /** Progress line: step, loss, learning rate, speed, time left. */
   line(done: number, rate: number): string {
     const seconds = (performance.now() - this.#started) / 1000
-    const each = seconds / Math.max(done - this.#firstStep, 1)
-    const speed = each < 1 ? `${(1 / each).toFixed(1)} steps/s` : `${each.toFixed(1)} s/step`
-    const left = each * (this.#steps - done)
+    const perStep = seconds / Math.max(done - this.#firstStep, 1)
+    const speed = perStep < 1 ? `${(1 / perStep).toFixed(1)} steps/s` : `${perStep.toFixed(1)} s/step`
+    const left = perStep * (this.#steps - done)
     return `step ${done}/${this.#steps}  loss ${this.#loss.toPrecision(4)}  lr ${rate.toPrecision(3)}  ${speed}  ${duration(left)} left`
   }
 
-  /** Means since the row before, and starts anew. `waited` are the seconds that data was waited for in all. */
-  row(step: number, rate: number, waited: number): Row {
+  /** Returns means since the previous row and resets them. `waited` is the loader's total waiting time in seconds. */
+  row(step: number, rate: number, waited: number): LogRow {
     const seconds = (performance.now() - this.#since) / 1000
     const means = Object.entries(this.#sums).map(([name, sum]) => [name, sum / this.#count] as const)
     const values = {

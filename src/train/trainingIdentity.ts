@@ -1,4 +1,4 @@
-// What makes a training the same one: its recipe by value, its code and its data.
+// What identifies a training, so that --resume can reject another: the recipe's values, its code and its data.
 
 import { createHash } from 'node:crypto'
 import { type Recipe, rateAt } from './recipe/recipe.ts'
@@ -7,18 +7,19 @@ import type { OpenImages } from './samples/images.ts'
 export interface TrainingIdentity {
   /** The recipe's plain values; its functions are in the code. */
   readonly recipe: unknown
-  /** Learning rates at some steps. */
+  /** Learning rates at 17 steps from first to last, by step. */
   readonly rates: Readonly<Record<string, number>>
   /** Hash of the compiled recipe. */
   readonly code: string
   readonly data: { readonly images: number; readonly hash: string }
-  /** Of Limpid. */
+  /** Version of Limpid. */
   readonly version: string
 }
 
-/** Fields that may change from one part of a training to the next. */
-const free = ['steps', 'saveEvery', 'logEvery', 'validate', 'card']
+/** Recipe fields that may change when a training is resumed. */
+const changeableFields = ['steps', 'saveEvery', 'logEvery', 'validate', 'card']
 
+/** Computes the identity of a training from its recipe and images. */
 export function identify(
   recipe: Recipe,
   images: OpenImages,
@@ -26,36 +27,36 @@ export function identify(
 ): TrainingIdentity {
   const points = Array.from({ length: 17 }, (_, i) => Math.floor((recipe.steps * i) / 16))
   const rates = Object.fromEntries(points.map((step) => [step, rateAt(recipe, step)]))
-  return { recipe: plain(recipe), rates, code, data: hashImages(images), version }
+  return { recipe: toPlain(recipe), rates, code, data: hashImages(images), version }
 }
 
-/** The parts that must not change, ready to be compared: data by content, so that its folder may move. */
-export function steadyPart({ recipe, rates, code, data }: TrainingIdentity): unknown {
+/** Returns the parts that must not change. Data is identified by a hash, so its folder may move. */
+export function fixedPart({ recipe, rates, code, data }: TrainingIdentity): unknown {
   const kept = Object.entries(recipe as Readonly<Record<string, unknown>>).filter(
-    ([name]) => !free.includes(name),
+    ([name]) => !changeableFields.includes(name),
   )
   return { recipe: Object.fromEntries(kept), rates, code, data }
 }
 
-function plain(value: unknown): unknown {
+function toPlain(value: unknown): unknown {
   if (typeof value === 'function') return 'function'
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((item) => plain(item))
-  // Where the pictures are is told by their hash.
+  if (Array.isArray(value)) return value.map((item) => toPlain(item))
+  // The hash of the data stands for the location of the images.
   const entries = Object.entries(value).filter(([key]) => key !== 'root')
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item)]))
+  return Object.fromEntries(entries.map(([key, item]) => [key, toPlain(item)]))
 }
 
-function short(text: string): string {
+function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 function hashImages({ names, sizes }: OpenImages): TrainingIdentity['data'] {
   const listed = names.map((name, i) => `${name} ${sizes[i]?.width} ${sizes[i]?.height}\n`)
-  return { images: names.length, hash: short(listed.join('')) }
+  return { images: names.length, hash: shortHash(listed.join('')) }
 }
 
-/** Every field in which two plain values differ, as `path: a, now b`. */
+/** Lists the fields in which two plain values differ, as `path was a, is b`. */
 export function differences(before: unknown, now: unknown, path = ''): readonly string[] {
   if (isRecord(before) && isRecord(now)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
@@ -63,7 +64,8 @@ export function differences(before: unknown, now: unknown, path = ''): readonly 
       differences(before[name], now[name], path === '' ? name : `${path}.${name}`),
     )
   }
-  const [was, is] = [JSON.stringify(before) ?? 'nothing', JSON.stringify(now) ?? 'nothing']
+  const was = JSON.stringify(before) ?? 'missing'
+  const is = JSON.stringify(now) ?? 'missing'
   return was === is ? [] : [`${path} was ${was}, is ${is}`]
 }
 

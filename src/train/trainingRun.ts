@@ -1,4 +1,4 @@
-// What a training works on: the network, its optimizer and average, and how a step's loss is computed from a batch.
+// State of a training: the network, its optimizer, its weight average, and the loss of a batch.
 
 import { loadTensor } from '../checkpoints/checkpoint.ts'
 import { clipTensors } from '../checkpoints/clipLayouts.ts'
@@ -16,49 +16,49 @@ import { Ema } from './optimization/ema.ts'
 import type { Losses } from './optimization/step.ts'
 import type { Recipe, Weights } from './recipe/recipe.ts'
 import type { OpenImages } from './samples/images.ts'
-import type { Batch, HostBatch, Sample } from './samples/samples.ts'
+import type { Batch, HostBatch, TrainingSample } from './samples/samples.ts'
 
 export interface TrainingRun {
   readonly recipe: Recipe
   readonly device: Device
   readonly network: object
-  /** Parameters that learn, by key. */
+  /** Trainable parameters by key. */
   readonly trained: ReadonlyMap<string, Tensor>
   readonly optimizer: Optimizer
   readonly ema: Ema<object> | undefined
   readonly validation: OpenImages | undefined
 }
 
-/** Builds what the recipe describes: random weights of its seed, or those of `network.weights`. */
+/** Builds the network of a recipe with random weights from its seed, or with those of `network.weights`. */
 export function createRun(recipe: Recipe, device: Device, validation?: OpenImages): TrainingRun {
   const { options, weights } = recipe.network
   const random = streamOf(recipe.seed, 'weights')
   const isRandom = weights === undefined || recipe.network.adapt !== undefined
   const network = recipe.network.create(isRandom ? randomInit(() => random.uniform()) : emptyInit(), options)
-  if (weights !== undefined) startFrom(network, weights, recipe.network)
-  // What does not learn needs no gradient either.
+  if (weights !== undefined) loadInitialWeights(network, weights, recipe.network)
+  // Frozen parameters get no gradients.
   for (const [key, tensor] of parameters(network)) tensor.isTrainable = recipe.network.learns?.(key) ?? true
   moveToTorch(network, device)
   recipe.network.start?.(network, { constants: recipe.constants ?? {}, device })
   const trained = parameters(network)
   if (trained.size === 0) {
-    throw new RestoreError('usage', 'network.learns: expected at least one parameter that learns, got none')
+    throw new RestoreError('usage', 'network.learns: expected at least one trainable parameter, got none')
   }
   const optimizer = recipe.optimizer(trained)
   const ema = recipe.ema ? new Ema(network, recipe.network.create(emptyInit(), options), device) : undefined
   return { recipe, device, network, trained, optimizer, ema, validation }
 }
 
-function startFrom(network: object, file: string, { adapt }: Recipe['network']): void {
+function loadInitialWeights(network: object, file: string, { adapt }: Recipe['network']): void {
   const sources = [...clipTensors(readCheckpoint(file))].map(
     ([key, stored]) => [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const,
   )
   const checkpoint: Weights = new Map(sources)
-  loadWeights(network, adapt ? adapt(checkpoint, weightsOf(network)) : checkpoint)
+  loadWeights(network, adapt ? adapt(checkpoint, hostWeights(network)) : checkpoint)
 }
 
-/** The weights that a network in host memory has. */
-function weightsOf(network: object): Weights {
+/** Weights of a network in host memory. */
+function hostWeights(network: object): Weights {
   return new Map(
     [...stateDict(network)].map(([key, tensor]) => {
       const data = tensor.read()
@@ -67,8 +67,8 @@ function weightsOf(network: object): Weights {
   )
 }
 
-/** The losses of one batch; `number` counts batches and gives them their chance. */
-export function lossesOf(
+/** Computes the losses of one batch; `number`, the batch's index in the training, selects its random stream. */
+export function batchLosses(
   { recipe, network, device }: TrainingRun,
   { batch, step, number }: { readonly batch: HostBatch; readonly step: number; readonly number: number },
 ): Losses {
@@ -76,20 +76,24 @@ export function lossesOf(
   const generator = new RandomGenerator(random.fork(0).integer(2 ** 32), device)
   const compute = () =>
     recipe.loss({
-      ...{ model: network, constants: recipe.constants ?? {}, batch: toDevice(batch, device), step },
-      ...{ random: random.fork(1), generator },
+      model: network,
+      constants: recipe.constants ?? {},
+      batch: toDevice(batch, device),
+      step,
+      random: random.fork(1),
+      generator,
     })
   if (recipe.precision !== 'bfloat16') return compute()
   return autocast(device === 'cpu' ? 'cpu' : 'cuda', 'bfloat16', () => scope(compute))
 }
 
-function toDevice(batch: HostBatch, device: Device): Batch<Sample> {
+function toDevice(batch: HostBatch, device: Device): Batch<TrainingSample> {
   return Object.fromEntries(
     Object.entries(batch).map(([name, value]) => [name, 'bytes' in value ? toTorch(value, device) : value]),
-  ) as Batch<Sample>
+  ) as Batch<TrainingSample>
 }
 
-/** The network as it is published: with the averaged weights where there are some. */
+/** Returns the network to publish: the averaged one if the recipe averages weights. */
 export function publishedNetwork({ network, ema }: TrainingRun): object {
   return ema?.network ?? network
 }

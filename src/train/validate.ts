@@ -1,4 +1,4 @@
-// Validation inside a training: the same pictures with the same damage every time, measured as `limpid eval` does.
+// Validation during training: the same images with the same degradation every time, measured as `limpid eval` does.
 
 import { RestoreError } from '../core/errors.ts'
 import { encodeImage } from '../data/codec.ts'
@@ -9,17 +9,17 @@ import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
 import { streamOf } from './loader/batchPlan.ts'
 import type { Recipe, Validation } from './recipe/recipe.ts'
-import type { Picture } from './report/reportPage.ts'
+import type { ReportImage } from './report/reportPage.ts'
 import { decodeShared, type OpenImages } from './samples/images.ts'
 import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
 export interface ValidationResult {
   /** Means over the images. */
   readonly metrics: Readonly<Record<string, number>>
-  /** The metric that decides which weights are best. */
-  readonly decisive: string
+  /** Metric that selects the best weights. */
+  readonly selectionMetric: string
   readonly isBetter: (value: number, than: number) => boolean
-  readonly pictures: readonly Picture[]
+  readonly images: readonly ReportImage[]
 }
 
 interface Pair {
@@ -28,7 +28,7 @@ interface Pair {
   readonly reference: Image
 }
 
-/** Restores the validation images and measures the results; undefined where the recipe has no validation. */
+/** Restores the validation images and measures the results; returns undefined if the recipe has no validation. */
 export async function validate(
   run: TrainingRun,
   onImage: (done: number, total: number) => void = () => {},
@@ -36,17 +36,17 @@ export async function validate(
   const { recipe, validation: images } = run
   const { validate: validation } = recipe
   if (!validation || !images) return undefined
-  const shown: (Pair & { readonly output: Image })[] = []
-  let opened: Pair | undefined
+  const reported: (Pair & { readonly output: Image })[] = []
+  let current: Pair | undefined
   const pairs = async function* () {
     for (let i = 0; i < images.names.length; i++) {
-      opened = await openPair(recipe, validation, images, i)
-      yield opened
+      current = await openPair(recipe, validation, images, i)
+      yield current
     }
   }
   const restore = (input: Image) => {
     const output = restoreImage(run, validation, input)
-    if (opened && shown.length < (validation.pictures ?? 4)) shown.push({ ...opened, output })
+    if (current && reported.length < (validation.pictures ?? 4)) reported.push({ ...current, output })
     return output
   }
   let done = 0
@@ -55,8 +55,8 @@ export async function validate(
   })
   const failed = rows.find(({ error }) => error !== undefined)
   if (failed) throw new RestoreError('input', `validation, ${failed.name}: ${failed.error}`)
-  const pictures = await Promise.all(
-    shown.map(async ({ name, input, output, reference }, i) => {
+  const reportImages = await Promise.all(
+    reported.map(async ({ name, input, output, reference }, i) => {
       const [before, after, truth] = await Promise.all([input, output, reference].map(dataUrl))
       const caption = Object.entries(rows[i]?.values ?? {}).map(
         ([metric, value]) => `${metric} ${value.toFixed(3)}`,
@@ -70,10 +70,10 @@ export async function validate(
       }
     }),
   )
-  const [decisive] = validation.metrics
-  const { lowerIsBetter } = factsOf(decisive)
+  const [selectionMetric] = validation.metrics
+  const { lowerIsBetter } = factsOf(selectionMetric)
   const isBetter = (value: number, than: number) => (lowerIsBetter ? value < than : value > than)
-  return { metrics: mean, decisive, isBetter, pictures }
+  return { metrics: mean, selectionMetric, isBetter, images: reportImages }
 }
 
 async function openPair(
@@ -87,25 +87,25 @@ async function openPair(
     const pixels = await decodeShared(source, index, channels)
     return withChannels(pixelsToPlanes(pixels).image, channels)
   }
-  const { input: damaged, target } = sources
-  if (!target || (!damaged && !degrade)) {
+  const { input: degraded, target } = sources
+  if (!target || (!degraded && !degrade)) {
     throw new RestoreError(
       'usage',
-      'validate: expected images with views input and target, or target and degrade',
+      'validate: expected images with views input and target, or with a target view and degrade; add degrade or an input view',
     )
   }
   const truth = await open(target)
   const { multipleOf = 1 } = network
   const [height, width] = [truth.height, truth.width].map((size) => {
     const whole = Math.floor(size / scale)
-    const wanted = Math.min(whole, side ?? whole)
-    return { size: wanted - (wanted % multipleOf), start: (whole - wanted) >> 1 }
+    const cropped = Math.min(whole, side ?? whole)
+    return { size: cropped - (cropped % multipleOf), start: (whole - cropped) >> 1 }
   }) as [Span, Span]
-  const middle = (image: Image, times: number) =>
-    crop(image, height.start * times, width.start * times, height.size * times, width.size * times)
-  const reference = middle(truth, scale)
+  const centerCrop = (image: Image, factor: number) =>
+    crop(image, height.start * factor, width.start * factor, height.size * factor, width.size * factor)
+  const reference = centerCrop(truth, scale)
   const random = streamOf(seed, 'validation').fork(index)
-  const input = damaged ? middle(await open(damaged), 1) : (degrade?.(reference, random) ?? reference)
+  const input = degraded ? centerCrop(await open(degraded), 1) : (degrade?.(reference, random) ?? reference)
   return { name: target.name(index), input, reference }
 }
 

@@ -1,32 +1,33 @@
-// Which pictures make up which batch: a function of the seed alone, so that nothing of it needs to be saved.
+// Assignment of images to batches: a function of seed and step alone, so none of it has to be saved.
 
 import { counterRandom, permutation, type Random } from '../../core/random.ts'
 import type { Group } from '../../torch/group.ts'
 import { phaseAt, type Recipe } from '../recipe/recipe.ts'
 
-/** Keys of the streams that a recipe's seed is forked into. */
+/** Fork keys of a recipe's random streams. */
 const streams = { weights: 0, order: 1, samples: 2, batches: 3, loss: 4, validation: 5 } as const
 
-/** One of the independent streams of a recipe's chance. */
+/** Returns one of a recipe's independent random streams. */
 export function streamOf(seed: number, name: keyof typeof streams): Random {
   return counterRandom(seed).fork(streams[name])
 }
 
 export interface PlannedBatch {
-  /** Counts batches from the start of the training; `accumulate` of them make a step. */
+  /** Index of the batch in the whole training; `accumulate` batches make a step. */
   readonly number: number
   readonly step: number
-  /** Number of the first sample, counted from the start of the training: sample i draws from stream i. */
+  /** Index of the first sample in the whole training; sample i draws from random stream i. */
   readonly firstSample: number
-  /** Positions in the list of images. */
+  /** Indices into the list of images. */
   readonly items: readonly number[]
 }
 
 type PlannedRecipe = Pick<Recipe, 'data' | 'seed' | 'accumulate'>
 
 /**
- * The batches of a training from `fromStep` on, without end. Every epoch has an order of its own; what is left of an epoch
- * when a batch no longer fits is dropped, unless there are fewer images than a batch takes. Of several processes each has its share.
+ * Yields the batches of a training from `fromStep` on, endlessly. Each epoch has its own order. The rest of an epoch that
+ * does not fill a batch is dropped, unless a batch holds more than all images. Each of several processes gets every
+ * `size`-th batch.
  */
 export function* planBatches(
   { data, seed, accumulate = 1 }: PlannedRecipe,
@@ -46,7 +47,7 @@ export function* planBatches(
       order = orderOf(epoch)
       epochOfOrder = epoch
     }
-    return order[sample % count] as number
+    return order[sample % count]!
   }
   let firstSample = 0
   for (let number = 0; ; number++) {

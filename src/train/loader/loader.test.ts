@@ -9,7 +9,7 @@ import type { Recipe } from '../recipe/recipe.ts'
 import { type CompiledRecipe, compileRecipe } from '../recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
 import { folder, openImages, pairFolders } from '../samples/images.ts'
-import { type HostBatch, mix, stackSamples } from '../samples/samples.ts'
+import { applyMixup, type HostBatch, stackSamples } from '../samples/samples.ts'
 import { planBatches } from './batchPlan.ts'
 import { Loader } from './loader.ts'
 
@@ -30,7 +30,7 @@ afterAll(() => {
   rmSync(data, { recursive: true, force: true })
 })
 
-/** Batches `from` to `to` as text, so that they can be compared. */
+/** Describes `count` batches as text for comparison. */
 async function batches(
   workers: number,
   { from = 0, count = 12, cacheBytes = 1e9 }: { from?: number; count?: number; cacheBytes?: number } = {},
@@ -55,32 +55,32 @@ function describeValue([name, value]: [string, HostBatch[string]]): string {
 }
 
 describe('the loader', () => {
-  test('makes the same batches on no, one and three threads, whatever it may keep', {
+  test('makes the same batches with zero, one and three workers and any cache size', {
     timeout: 60_000,
   }, async () => {
-    const alone = await batches(0)
-    expect(new Set(alone).size).toBe(alone.length)
-    expect(await batches(1)).toEqual(alone)
-    expect(await batches(3, { cacheBytes: 5000 })).toEqual(alone)
+    const expected = await batches(0)
+    expect(new Set(expected).size).toBe(expected.length)
+    expect(await batches(1)).toEqual(expected)
+    expect(await batches(3, { cacheBytes: 5000 })).toEqual(expected)
   })
 
-  test('goes on in the middle of an epoch as if it had not stopped', async () => {
+  test('resumes in the middle of an epoch with the same batches', async () => {
     expect(await batches(0, { from: 3, count: 4 })).toEqual((await batches(0)).slice(6, 10))
   })
 
-  test('tells the error of a sample where its batch is asked for', async () => {
+  test('reports the error of a sample when its batch is requested', async () => {
     const images = await openImages(recipe.data.images)
     const failing = {
       ...recipe,
       data: {
         ...recipe.data,
         sample: () => {
-          throw new Error('no sample today')
+          throw new Error('broken sample')
         },
       },
     }
     const loader = new Loader({ recipe: failing, images, fromStep: 0, module, workers: 0, cacheBytes: 0 })
-    await expect(loader.next()).rejects.toThrow('no sample today')
+    await expect(loader.next()).rejects.toThrow('broken sample')
   })
 })
 
@@ -92,7 +92,7 @@ describe('the plan', () => {
     return Array.from({ length: count }, () => plan.next().value)
   }
 
-  test('visits every image once an epoch in an order of its own and drops what does not fill a batch', () => {
+  test('visits every image once per epoch in a new order and drops an incomplete batch', () => {
     const all = planned(2, 6)
     const epochs = [0, 2, 4].map((i) => [...(all[i]?.items ?? []), ...(all[i + 1]?.items ?? [])])
     for (const epoch of epochs) expect(new Set(epoch).size).toBe(4)
@@ -100,13 +100,13 @@ describe('the plan', () => {
     expect(all.map(({ firstSample }) => firstSample)).toEqual([0, 2, 5, 7, 10, 12])
   })
 
-  test('fills a batch from several epochs where it takes more than all images', () => {
+  test('fills a batch larger than the data set from several epochs', () => {
     const all = planned(8, 5)
     const counts = names.map((_, i) => all.flatMap(({ items }) => items).filter((item) => item === i).length)
     expect(counts).toEqual([8, 8, 8, 8, 8])
   })
 
-  test('counts batches on within a step that takes several', () => {
+  test('numbers the batches within an accumulated step consecutively', () => {
     const plan = planBatches(recipe, names, 1)
     expect([plan.next().value, plan.next().value].map(({ step, number }) => [step, number])).toEqual([
       [1, 2],
@@ -116,7 +116,7 @@ describe('the plan', () => {
 })
 
 describe('samples', () => {
-  test('numbers and texts are stacked as lists, tensors along a new dimension', () => {
+  test('numbers and strings are stacked as lists, tensors along a new dimension', () => {
     const tokens = (id: number) => ({
       dtype: 'int32' as const,
       shape: [2],
@@ -136,31 +136,31 @@ describe('samples', () => {
       x: { width: side, height: side, channels: 1, data: new Float32Array(side * side) },
     })
     expect(() => stackSamples([square(2), square(3)])).toThrow(
-      'expected x float32 [1 2 2] as the first of the batch, got float32 [1 3 3]',
+      'expected x float32 [1 2 2] as in the first sample of the batch, got float32 [1 3 3]',
     )
   })
 
-  test('mixup blends input and target with the same partner and share', () => {
+  test('mixup blends input and target with the same partner and coefficient', () => {
     const values = () => new Uint8Array(Float32Array.of(1, 2, 4, 8).buffer)
     const batch = {
       input: { dtype: 'float32', shape: [4, 1], bytes: values() },
       target: { dtype: 'float32', shape: [4, 1], bytes: values() },
     } as const
-    mix(batch, { alpha: 1.2, probability: 1 }, counterRandom(5))
+    applyMixup(batch, { alpha: 1.2, probability: 1 }, counterRandom(5))
     const [input, target] = [batch.input, batch.target].map(({ bytes }) => [...viewAs(bytes, Float32Array)])
     expect(input).toEqual(target)
     expect(input).not.toEqual([1, 2, 4, 8])
-    // A permutation keeps the sum.
+    // A permutation preserves the sum.
     expect(input?.reduce((sum, value) => sum + value, 0)).toBeCloseTo(15, 5)
     const before = values()
     const same = { input: { dtype: 'float32', shape: [4, 1], bytes: before } } as const
-    mix(same, { alpha: 1.2, probability: 0 }, counterRandom(5))
+    applyMixup(same, { alpha: 1.2, probability: 0 }, counterRandom(5))
     expect([...viewAs(before, Float32Array)]).toEqual([1, 2, 4, 8])
   })
 })
 
-describe('wrong data', () => {
-  test('an empty folder, a folder of other files and one that is missing are refused by name', async () => {
+describe('invalid data', () => {
+  test('an empty folder, a folder without images and a missing folder are rejected by name', async () => {
     await writePictures(join(data, 'empty'), 0)
     await expect(openImages(folder(join(data, 'empty')))).rejects.toThrow(
       /empty: expected images .*found none/,
@@ -169,7 +169,7 @@ describe('wrong data', () => {
     await expect(openImages(folder('test/recipes'))).rejects.toThrow(/found none/)
   })
 
-  test('pairs of different sizes and pictures below the crop are refused by name', async () => {
+  test('pairs of different sizes and images smaller than the crop are rejected by name', async () => {
     await writePictures(join(data, 'pairs', 'sharp'), 2)
     await writePictures(join(data, 'pairs', 'blurred'), 2, { width: 24 })
     const pairs = pairFolders(join(data, 'pairs'), { input: 'blurred', target: 'sharp' })

@@ -1,5 +1,5 @@
-// Batches made ahead of time. Worker threads rather than processes: decoded pictures are shared between them and finished
-// batches handed over, neither copied. The main thread decodes nothing, as it is busy in libtorch for whole steps.
+// Prefetching loader. Uses threads rather than processes, so decoded images are shared and finished batches transferred
+// without a copy. The main thread does not decode: libtorch blocks it for whole steps.
 
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
@@ -11,18 +11,18 @@ import type { RecipeModule } from '../recipe/recipeModule.ts'
 import type { OpenImages } from '../samples/images.ts'
 import type { HostBatch } from '../samples/samples.ts'
 import { type PlannedBatch, planBatches } from './batchPlan.ts'
-import { type Decoded, decodedKey, makeBatch } from './makeBatch.ts'
-import type { Answer, Job, WorkerSetup } from './worker.ts'
+import { type DecodedImages, decodedKey, makeBatch } from './makeBatch.ts'
+import type { BatchReply, BatchRequest, WorkerSetup } from './worker.ts'
 
 export interface LoaderOptions {
   readonly recipe: Recipe
   readonly images: OpenImages
   readonly fromStep: number
-  /** Where workers import the recipe from. */
+  /** Recipe that the workers import. */
   readonly module: RecipeModule
-  /** 0 makes batches on this thread, when they are asked for. */
+  /** Number of worker threads; 0 makes batches on this thread, on demand. */
   readonly workers: number
-  /** Memory for decoded pictures. */
+  /** Memory limit for decoded images. */
   readonly cacheBytes: number
 }
 
@@ -33,30 +33,34 @@ export interface LoadedBatch {
   readonly batch: HostBatch
 }
 
-interface Pending {
+interface PendingBatch {
   readonly plan: PlannedBatch
-  readonly answer: Promise<Answer>
+  readonly reply: Promise<BatchReply>
 }
 
-interface Waiting {
-  resolve(answer: Answer): void
+interface ReplyHandlers {
+  resolve(reply: BatchReply): void
   reject(error: Error): void
 }
 
-/** Batches asked for ahead of time, for each worker. */
-const ahead = 3
+/** Batches requested ahead per worker. */
+const prefetch = 3
 
+/** Makes the batches of a training in order, ahead of time on worker threads. */
 export class Loader {
   readonly #options: LoaderOptions
   readonly #plans: Generator<PlannedBatch, never>
   readonly #workers: readonly Worker[]
-  readonly #pending: Pending[] = []
-  readonly #waiting = new Map<number, Waiting>()
-  // Kept until the memory is full, then left alone: in a random order of all images the newest are no likelier to come again.
-  readonly #decoded = new Map<string, Pixels>()
-  #decodedBytes = 0
-  #turn = 0
-  /** Seconds that `next` has waited. */
+  /** Requested batches in order. */
+  readonly #pending: PendingBatch[] = []
+  /** Handlers of replies yet to come, by batch number. */
+  readonly #handlers = new Map<number, ReplyHandlers>()
+  // Never evicts: in a random order, recently used images are no more likely to be needed again.
+  readonly #cache = new Map<string, Pixels>()
+  #cachedBytes = 0
+  /** Requests sent so far; selects the next worker. */
+  #requests = 0
+  /** Total seconds that `next` has waited. */
   waitedSeconds = 0
 
   constructor(options: LoaderOptions) {
@@ -64,90 +68,90 @@ export class Loader {
     this.#options = options
     this.#plans = planBatches(recipe, images.names, fromStep, group())
     this.#workers = Array.from({ length: workers }, () => this.#start())
-    for (let i = 0; i < workers * ahead; i++) this.#ask()
+    for (let i = 0; i < workers * prefetch; i++) this.#request()
   }
 
   #start(): Worker {
     const { module, images } = this.#options
     const workerData: WorkerSetup = { module, specs: images.specs }
     const worker = startThread('train/loader/worker', { workerData })
-    worker.on('message', (answer: Answer) => {
-      if ('decoded' in answer) this.#remember(answer.decoded)
-      this.#waiting.get(answer.number)?.resolve(answer)
-      this.#waiting.delete(answer.number)
+    worker.on('message', (reply: BatchReply) => {
+      if ('decoded' in reply) this.#addToCache(reply.decoded)
+      this.#handlers.get(reply.number)?.resolve(reply)
+      this.#handlers.delete(reply.number)
     })
     const fail = (reason: string) => {
       const error = new RestoreError(
         'environment',
-        `data worker: ended before its batches were made (${reason})`,
+        `data worker: exited before it made its batches (${reason})`,
       )
-      for (const { reject } of this.#waiting.values()) reject(error)
+      for (const { reject } of this.#handlers.values()) reject(error)
     }
     worker.on('error', (error) => fail(error.message))
     worker.on('exit', (code) => fail(`exit code ${code}`))
     return worker
   }
 
-  /** The next batch; waits where it is not made yet. */
+  /** Returns the next batch; waits until it is ready. */
   async next(): Promise<LoadedBatch> {
     const started = performance.now()
-    if (this.#workers.length === 0) this.#ask()
-    const { plan, answer } = this.#pending.shift() as Pending
-    // Messages come between turns of the event loop, and so do signals.
+    if (this.#workers.length === 0) this.#request()
+    const { plan, reply } = this.#pending.shift()!
+    // Yields to the event loop, so that worker messages and signals are handled.
     await new Promise((resolve) => setImmediate(resolve))
-    const made = await answer
+    const result = await reply
     this.waitedSeconds += (performance.now() - started) / 1000
-    if (!('batch' in made)) throw new RestoreError(made.code, made.message)
-    if (this.#workers.length > 0) this.#ask()
+    if (!('batch' in result)) throw new RestoreError(result.code, result.message)
+    if (this.#workers.length > 0) this.#request()
     const names = plan.items.map((item) => this.#options.images.names[item] ?? '')
-    return { plan, names, batch: made.batch }
+    return { plan, names, batch: result.batch }
   }
 
-  /** Lets the workers end. */
+  /** Tells the workers to exit. */
   close(): void {
     for (const worker of this.#workers) worker.postMessage(undefined)
   }
 
-  #ask(): void {
+  #request(): void {
     const plan = this.#plans.next().value
-    const job: Job = { plan, known: this.#knownOf(plan) }
-    const worker = this.#workers[this.#turn++ % Math.max(this.#workers.length, 1)]
-    const answer = worker
-      ? new Promise<Answer>((resolve, reject) => {
-          this.#waiting.set(plan.number, { resolve, reject })
-          worker.postMessage(job)
+    const request: BatchRequest = { plan, cached: this.#cachedFor(plan) }
+    const worker = this.#workers[this.#requests++ % Math.max(this.#workers.length, 1)]
+    const reply = worker
+      ? new Promise<BatchReply>((resolve, reject) => {
+          this.#handlers.set(plan.number, { resolve, reject })
+          worker.postMessage(request)
         })
-      : this.#make(job)
-    // An error is told where the batch is asked for.
-    answer.catch(() => {})
-    this.#pending.push({ plan, answer })
+      : this.#make(request)
+    // next() reports the error.
+    reply.catch(() => {})
+    this.#pending.push({ plan, reply })
   }
 
-  #knownOf({ items }: PlannedBatch): Decoded {
+  #cachedFor({ items }: PlannedBatch): DecodedImages {
     const keys = Object.keys(this.#options.images.sources).flatMap((view) =>
       items.map((item) => decodedKey(view, item)),
     )
     return new Map(
       keys.flatMap((key) => {
-        const pixels = this.#decoded.get(key)
+        const pixels = this.#cache.get(key)
         return pixels ? [[key, pixels]] : []
       }),
     )
   }
 
-  async #make({ plan, known }: Job): Promise<Answer> {
+  async #make({ plan, cached }: BatchRequest): Promise<BatchReply> {
     const { recipe, images } = this.#options
-    const made = await makeBatch(recipe, plan, { sources: images.sources, known })
-    this.#remember(made.decoded)
+    const made = await makeBatch(recipe, plan, { sources: images.sources, cached })
+    this.#addToCache(made.decoded)
     return { number: plan.number, ...made }
   }
 
-  #remember(decoded: Decoded): void {
+  #addToCache(decoded: DecodedImages): void {
     for (const [key, pixels] of decoded) {
       const { byteLength } = pixels.data
-      if (this.#decoded.has(key) || this.#decodedBytes + byteLength > this.#options.cacheBytes) continue
-      this.#decoded.set(key, pixels)
-      this.#decodedBytes += byteLength
+      if (this.#cache.has(key) || this.#cachedBytes + byteLength > this.#options.cacheBytes) continue
+      this.#cache.set(key, pixels)
+      this.#cachedBytes += byteLength
     }
   }
 }

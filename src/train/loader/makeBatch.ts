@@ -1,33 +1,36 @@
-// One batch from its plan, the same wherever it is made: on a worker or in the main thread.
+// Makes one batch from its plan, identically on a worker and on the main thread.
 
 import type { Pixels } from '../../data/image.ts'
 import type { ImageSource } from '../../data/sources/datasets.ts'
 import { phaseAt, type Recipe } from '../recipe/recipe.ts'
 import { decodeShared } from '../samples/images.ts'
-import { type HostBatch, mix, stackSamples } from '../samples/samples.ts'
+import { applyMixup, type HostBatch, stackSamples } from '../samples/samples.ts'
 import { type PlannedBatch, streamOf } from './batchPlan.ts'
 
-/** Decoded pictures, by view and position (`target 17`). */
-export type Decoded = ReadonlyMap<string, Pixels>
+/** Decoded images by view and index (`target 17`). */
+export type DecodedImages = ReadonlyMap<string, Pixels>
 
 export interface MadeBatch {
   readonly batch: HostBatch
-  /** What had to be decoded for it. */
-  readonly decoded: Decoded
+  /** Images that were decoded for this batch. */
+  readonly decoded: DecodedImages
 }
 
-/** Makes a batch; pictures that are `known` are not decoded again. */
+/** Makes a batch; does not decode images that are in `cached`. */
 export async function makeBatch(
   { data, seed }: Pick<Recipe, 'data' | 'seed'>,
   { step, number, firstSample, items }: PlannedBatch,
-  { sources, known }: { readonly sources: Readonly<Record<string, ImageSource>>; readonly known: Decoded },
+  {
+    sources,
+    cached,
+  }: { readonly sources: Readonly<Record<string, ImageSource>>; readonly cached: DecodedImages },
 ): Promise<MadeBatch> {
   const decoded = new Map<string, Pixels>()
   const open = async (view: string, source: ImageSource, index: number) => {
     const key = decodedKey(view, index)
     const pixels =
-      known.get(key) ?? decoded.get(key) ?? (await decodeShared(source, index, data.images.channels))
-    if (!known.has(key)) decoded.set(key, pixels)
+      cached.get(key) ?? decoded.get(key) ?? (await decodeShared(source, index, data.images.channels))
+    if (!cached.has(key)) decoded.set(key, pixels)
     return [view, pixels] as const
   }
   const phase = phaseAt(data.phases, step)
@@ -41,10 +44,11 @@ export async function makeBatch(
     samples.push(data.sample({ index, name, views, data, phase, step, random, shared }))
   }
   const batch = stackSamples(samples)
-  if (data.mixup && items.length > 1) mix(batch, data.mixup, shared.fork(2))
+  if (data.mixup && items.length > 1) applyMixup(batch, data.mixup, shared.fork(2))
   return { batch, decoded }
 }
 
+/** Key of a view of an image in {@link DecodedImages}. */
 export function decodedKey(view: string, index: number): string {
   return `${view} ${index}`
 }

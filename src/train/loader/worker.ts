@@ -1,4 +1,4 @@
-// A data worker: imports the recipe for its `data` and makes the batches it is told to.
+// Data worker thread: imports the recipe and makes the requested batches.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf, RestoreError } from '../../core/errors.ts'
@@ -6,46 +6,47 @@ import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
 import { type ImageSpecs, reopenImages } from '../samples/images.ts'
 import type { HostBatch } from '../samples/samples.ts'
 import type { PlannedBatch } from './batchPlan.ts'
-import { type Decoded, type MadeBatch, makeBatch } from './makeBatch.ts'
+import { type DecodedImages, type MadeBatch, makeBatch } from './makeBatch.ts'
 
 export interface WorkerSetup {
   readonly module: RecipeModule
   readonly specs: ImageSpecs
 }
 
-export interface Job {
+export interface BatchRequest {
   readonly plan: PlannedBatch
-  readonly known: Decoded
+  readonly cached: DecodedImages
 }
 
-export type Answer = { readonly number: number } & (
+/** The batch of the request with the same number, or the error that prevented it. */
+export type BatchReply = { readonly number: number } & (
   | MadeBatch
   | { readonly code: RestoreError['code']; readonly message: string }
 )
 
 const { module, specs } = workerData as WorkerSetup
 const ready = Promise.all([importRecipe(module), reopenImages(specs)])
-// An error is told with the first batch.
+// The reply to the first request reports an error.
 ready.catch(() => {})
 
-async function answer({ plan, known }: Job): Promise<Answer> {
+async function replyTo({ plan, cached }: BatchRequest): Promise<BatchReply> {
   const { number } = plan
   try {
     const [recipe, sources] = await ready
-    return { number, ...(await makeBatch(recipe, plan, { sources, known })) }
+    return { number, ...(await makeBatch(recipe, plan, { sources, cached })) }
   } catch (error) {
     const message = messageOf(error)
     return { number, code: error instanceof RestoreError ? error.code : 'usage', message }
   }
 }
 
-parentPort?.on('message', (job: Job | undefined) => {
-  // Leaves by itself, since a thread that is terminated inside libvips takes the process with it.
-  if (job === undefined) parentPort?.close()
+parentPort?.on('message', (request: BatchRequest | undefined) => {
+  // The thread exits on its own: terminating it inside libvips would abort the process.
+  if (request === undefined) parentPort?.close()
   else {
-    answer(job).then((made) => {
-      const buffers = 'batch' in made ? Object.values(made.batch).flatMap(bufferOf) : []
-      parentPort?.postMessage(made, buffers)
+    replyTo(request).then((reply) => {
+      const buffers = 'batch' in reply ? Object.values(reply.batch).flatMap(bufferOf) : []
+      parentPort?.postMessage(reply, buffers)
     })
   }
 })

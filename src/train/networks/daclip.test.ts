@@ -25,7 +25,7 @@ import type { Weights } from '../recipe/recipe.ts'
 import { readCaptions } from '../samples/captions.ts'
 import { folder, openImages, pairFolders } from '../samples/images.ts'
 import { balancedKinds } from '../samples/kindFolders.ts'
-import { type Draw, partOf } from '../samples/samples.ts'
+import { croppedTo, type Draw } from '../samples/samples.ts'
 import {
   damaged,
   drawTexts,
@@ -194,7 +194,7 @@ describe('ten kinds on clean photos', () => {
 
   test('are restored in part while the guide sees the whole', () => {
     const whole = withClip(tenKindsPaired(), 24)(draw(dir, 3))
-    const part = partOf(withClip(tenKindsPaired(), 24), 8)(draw(dir, 3))
+    const part = croppedTo(withClip(tenKindsPaired(), 24), 8)(draw(dir, 3))
     expect(part.clip).toEqual(whole.clip)
     const tops = Array.from({ length: 17 * 17 }, (_, i) => [Math.floor(i / 17), i % 17] as const)
     const isPart =

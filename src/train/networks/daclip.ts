@@ -26,7 +26,7 @@ import { deviceOf, noGrad, scope, toTorch } from '../../torch/backend.ts'
 import { gatherNumbers, gatherRows } from '../../torch/group.ts'
 import { assign, type Optimizer } from '../../torch/optim.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
-import { type Captioned, isCaptionFile, readCaptions } from '../samples/captions.ts'
+import { type CaptionLine, isCaptionFile, readCaptions } from '../samples/captions.ts'
 import type { Images } from '../samples/images.ts'
 import type { Draw } from '../samples/samples.ts'
 import { frozen } from './frozenNetworks.ts'
@@ -51,12 +51,12 @@ export function captioned(
   words: readonly string[],
   { side, contextLength }: { readonly side: number; readonly contextLength: number },
 ): (draw: Draw) => CaptionedSample {
-  const files = new Map<string, readonly Captioned[]>()
+  const files = new Map<string, readonly CaptionLine[]>()
   return ({ index, views, data: { images }, random }) => {
     const file = join(images.root, images.views.target)
     const lines = files.get(file) ?? readCaptions(file)
     files.set(file, lines)
-    const { caption, degradation, line } = lines[index] as Captioned
+    const { caption, degradation, line } = lines[index] as CaptionLine
     const label = words.indexOf(degradation)
     if (label < 0) {
       throw new RestoreError(

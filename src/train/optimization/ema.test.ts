@@ -7,7 +7,7 @@ import { moveToTorch, toTorch } from '../../torch/backend.ts'
 import { assign } from '../../torch/optim.ts'
 import { Ema, emaPytorch } from './ema.ts'
 
-test('the warm-up of ema_pytorch copies until step 110, then follows its power law up to beta', () => {
+test('the warm-up of ema_pytorch copies until step 110, then decays by its power law up to beta', () => {
   const decay = emaPytorch({ beta: 0.995 })
   expect([0, 10, 100, 110].map(decay)).toEqual([0, 0, 0, 0])
   expect([1, 9, 121].map(decay)).toEqual([1, 1, 1])
@@ -21,8 +21,8 @@ interface Net {
 }
 
 function net(weight: number, mean: number): Net {
-  const one = (value: number) => hostTensor(float32Data(Float32Array.of(value), [1]))
-  const module = { weight: one(weight), mean: one(mean) }
+  const scalarTensor = (value: number) => hostTensor(float32Data(Float32Array.of(value), [1]))
+  const module = { weight: scalarTensor(weight), mean: scalarTensor(mean) }
   module.weight.isTrainable = true
   return module
 }
@@ -30,7 +30,7 @@ function net(weight: number, mean: number): Net {
 const firstOf = (tensor: Tensor) => viewAs(tensor.read().bytes, Float32Array)[0]
 
 describe.skipIf(libtorchMissing !== undefined)('the average', () => {
-  test('follows parameters by its decay and copies buffers', () => {
+  test('averages parameters by its decay and copies buffers', () => {
     const network = net(1, 5)
     moveToTorch(network)
     const ema = new Ema(network, net(0, 0), 'cpu')

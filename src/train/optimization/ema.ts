@@ -1,4 +1,4 @@
-// A running average of the weights: what is validated and published where a recipe asks for it.
+// Exponential moving average of the weights, validated and published if a recipe sets `ema`.
 
 import { isFloat } from '../../core/data.ts'
 import type { Tensor } from '../../core/tensor.ts'
@@ -6,50 +6,51 @@ import { mapTensors, stateDict } from '../../nn/module.ts'
 import { type Device, toTorch } from '../../torch/backend.ts'
 import { assign, lerpTensors } from '../../torch/optim.ts'
 
-/** How much of the average stays after a step (0-based): 0 copies the weights, 1 leaves the average alone. */
+/** Decay of the average after a step (0-based): 0 copies the weights, 1 leaves the average unchanged. */
 export type EmaDecay = (step: number) => number
 
-/** The same share after every step. */
+/** Constant decay. */
 export function emaDecay(beta: number): EmaDecay {
   return () => beta
 }
 
 /**
- * The warm-up of ema_pytorch: every 10th step counts, a plain copy until step 100, then 1 − (1 + n)^(−2/3) of the n-th step
- * since, at most beta.
+ * Warm-up schedule of ema_pytorch: updates every 10th step, copies the weights until step 100, then decays by
+ * 1 − (1 + n)^(−2/3) at the n-th step since, at most beta.
  */
 export function emaPytorch({ beta }: { readonly beta: number }): EmaDecay {
   return (step) => {
     if (step % 10 !== 0) return 1
-    // NOTE: the first update after the copies is a copy too, as there.
+    // NOTE: the first update after the warm-up is a copy too, as in ema_pytorch.
     if (step <= 110) return 0
     return Math.min(beta, 1 - (1 + step - 100) ** (-2 / 3))
   }
 }
 
+/** A second instance of a network that holds the averaged weights. */
 export class Ema<N extends object> {
-  /** The network with the averaged weights. */
   readonly network: N
-  readonly #averaged: readonly Tensor[]
-  readonly #followed: readonly Tensor[]
+  readonly #averages: readonly Tensor[]
+  readonly #sources: readonly Tensor[]
+  /** Buffers, which are copied rather than averaged. */
   readonly #copied: readonly (readonly [to: Tensor, from: Tensor])[]
 
-  /** `twin` is another instance of the network; it gets a copy of the weights. */
+  /** Copies the weights of `network` into `twin`, another instance of it. */
   constructor(network: N, twin: N, device: Device) {
     const source = stateDict(network)
-    mapTensors(twin, (_, key) => toTorch(source.get(key) as Tensor, device))
+    mapTensors(twin, (_, key) => toTorch(source.get(key)!, device))
     this.network = twin
-    const pairs = [...stateDict(twin)].map(([key, to]) => [to, source.get(key) as Tensor] as const)
+    const pairs = [...stateDict(twin)].map(([key, to]) => [to, source.get(key)!] as const)
     const isAveraged = ([, from]: readonly [Tensor, Tensor]) => from.isTrainable && isFloat(from.dtype)
-    this.#averaged = pairs.filter(isAveraged).map(([to]) => to)
-    this.#followed = pairs.filter(isAveraged).map(([, from]) => from)
+    this.#averages = pairs.filter(isAveraged).map(([to]) => to)
+    this.#sources = pairs.filter(isAveraged).map(([, from]) => from)
     this.#copied = pairs.filter((pair) => !isAveraged(pair))
   }
 
-  /** Follows the network by one step. */
+  /** Updates the average after one step. */
   update(decay: number): void {
     if (decay === 1) return
-    lerpTensors(this.#averaged, this.#followed, 1 - decay)
+    lerpTensors(this.#averages, this.#sources, 1 - decay)
     for (const [to, from] of this.#copied) assign(to, from)
   }
 }

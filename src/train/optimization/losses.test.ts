@@ -13,7 +13,7 @@ describe.skipIf(libtorchMissing !== undefined)('losses', () => {
   const target = () => image([0, 0, 0, 0, 0, 0, 0, 0])
   const output = () => image([0.1, -0.2, 0.3, 0.4, 0, 0, 0, 0.2])
 
-  test('agree with their formulas', () => {
+  test('match their formulas', () => {
     expect(scalar(l1Loss(output(), target()))).toBeCloseTo(1.2 / 8, 6)
     expect(scalar(mseLoss(output(), target()))).toBeCloseTo(0.34 / 8, 6)
     const d = [0.1, 0.2, 0.3, 0.4, 0, 0, 0, 0.2]
@@ -24,7 +24,7 @@ describe.skipIf(libtorchMissing !== undefined)('losses', () => {
   })
 
   test('the frequency loss is the mean difference of Fourier coefficients', () => {
-    // Of a single 1 at the origin every coefficient is 1 + 0i.
+    // Every coefficient of a single 1 at the origin is 1 + 0i.
     expect(
       scalar(frequencyLoss(image([1, 0, 0, 0], [1, 1, 2, 2]), image([0, 0, 0, 0], [1, 1, 2, 2]))),
     ).toBeCloseTo(0.5, 6)

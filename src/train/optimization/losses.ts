@@ -1,4 +1,4 @@
-// Losses as plain functions of output and target, both [b c h w]; each gives a scalar.
+// Losses as plain functions of output and target, both [b c h w]; each returns a scalar.
 
 import type { Tensor } from '../../core/tensor.ts'
 import { fourier2d } from '../../torch/fft.ts'
@@ -11,7 +11,7 @@ export function mseLoss(output: Tensor, target: Tensor): Tensor {
   return difference.mul(difference).mean()
 }
 
-/** A smooth absolute difference, mean √(d² + eps²) (Charbonnier; eps as in MPRNet). */
+/** Charbonnier loss, a smooth absolute difference: mean √(d² + eps²) (eps as in MPRNet). */
 export function charbonnierLoss(output: Tensor, target: Tensor, eps = 1e-3): Tensor {
   const difference = output.sub(target)
   return difference
@@ -21,7 +21,7 @@ export function charbonnierLoss(output: Tensor, target: Tensor, eps = 1e-3): Ten
     .mean()
 }
 
-/** PSNR with its sign turned, in dB for values in [0, 1]: the mean over images of 10 log10(mse + 1e-8) (HINet). */
+/** Negative PSNR in dB for values in [0, 1]: the mean over images of 10 log10(mse + 1e-8) (HINet). */
 export function psnrLoss(output: Tensor, target: Tensor): Tensor {
   const difference = output.sub(target)
   return difference
@@ -33,7 +33,7 @@ export function psnrLoss(output: Tensor, target: Tensor): Tensor {
     .mul(10 / Math.LN10)
 }
 
-/** Mean absolute difference of the Fourier coefficients, real and imaginary parts apart (MIMO-UNet). */
+/** Mean absolute difference of the Fourier coefficients, real and imaginary parts separately (MIMO-UNet). */
 export function frequencyLoss(output: Tensor, target: Tensor): Tensor {
   return fourier2d(output).sub(fourier2d(target)).abs().mean()
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { constant, cosine, cosineRestarts, sequence, steps, warmup } from './schedules.ts'
 
-test('a cosine with restarts gives the official Restormer rates at the check values of its iterations', () => {
+test('a cosine with restarts gives the official Restormer rates at known iterations', () => {
   const rate = cosineRestarts(3e-4, [
     { steps: 92_000, to: 3e-4 },
     { steps: 208_000, to: 1e-6 },
   ])
-  const wanted = [
+  const expected = [
     [1, 3e-4],
     [92_000, 3e-4],
     [156_000, 2.354275e-4],
@@ -14,10 +14,10 @@ test('a cosine with restarts gives the official Restormer rates at the check val
     [240_000, 5.830231e-5],
     [300_000, 1.0e-6],
   ] as const
-  for (const [iteration, value] of wanted) expect(rate(iteration - 1)).toBeCloseTo(value, 9)
+  for (const [iteration, value] of expected) expect(rate(iteration - 1)).toBeCloseTo(value, 9)
 })
 
-test('a restart scales its cycle by its weight and begins at the top', () => {
+test('a restart begins at the full rate, scaled by the weight of its cycle', () => {
   const rate = cosineRestarts(1, [
     { steps: 10, to: 0 },
     { steps: 10, weight: 0.5, to: 0 },
@@ -27,7 +27,7 @@ test('a restart scales its cycle by its weight and begins at the top', () => {
   expect(rate(20)).toBeCloseTo(0, 12)
 })
 
-test('a cosine goes from one rate to the other and stays there', () => {
+test('a cosine falls from one rate to the other and stays there', () => {
   const rate = cosine(1, 0.1, 100)
   expect([rate(0), rate(50), rate(100), rate(1000)]).toEqual([1, 0.55, 0.1, 0.1])
 })
@@ -37,12 +37,12 @@ test('steps multiply the rate from each boundary on', () => {
   expect([199, 200, 399, 400].map(rate)).toEqual([1e-4, 5e-5, 5e-5, 2.5e-5])
 })
 
-test('a warm-up rises in a line to the schedule', () => {
+test('a warm-up rises linearly to the schedule', () => {
   const rate = warmup(4, constant(1))
   expect([0, 1, 2, 3, 4].map(rate)).toEqual([0.25, 0.5, 0.75, 1, 1])
 })
 
-test('a sequence counts each part from its own start, and its last part goes on', () => {
+test('a sequence counts each part from its own start, and its last part continues', () => {
   const rate = sequence([
     [10, constant(2)],
     [10, cosine(1, 0, 10)],

@@ -1,25 +1,25 @@
-// Learning rates as plain functions of the step, counted from 0; each part of a sequence counts from its own start.
+// Learning-rate schedules as plain functions of the step, counted from 0; each part of a sequence restarts at 0.
 
 import { RestoreError } from '../../core/errors.ts'
 
-/** The learning rate of a step (0-based). */
+/** Learning rate at a step (0-based). */
 export type Schedule = (step: number) => number
 
 export function constant(rate: number): Schedule {
   return () => rate
 }
 
-/** Half a cosine from one rate to another over `steps`, then stays. */
+/** Half a cosine from one rate to another over `steps`, constant afterwards. */
 export function cosine(from: number, to: number, steps: number): Schedule {
   return (step) => to + 0.5 * (from - to) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))
 }
 
-/** Cosines that start again, each over its own period and scaled by its own weight (BasicSR's CosineAnnealingRestartCyclic). */
+/** Cosine cycles with restarts, each with its own length and weight (BasicSR's CosineAnnealingRestartCyclic). */
 export function cosineRestarts(
   rate: number,
   cycles: readonly { readonly steps: number; readonly weight?: number; readonly to: number }[],
 ): Schedule {
-  // NOTE: as in the official code a step on a boundary still belongs to the cycle that ends there.
+  // NOTE: as in the official code, a step on a boundary belongs to the cycle that ends there.
   return (step) => {
     let start = 0
     for (const [i, { steps, weight = 1, to }] of cycles.entries()) {
@@ -32,17 +32,21 @@ export function cosineRestarts(
   }
 }
 
-/** A rate multiplied by `factor` at each of the given steps. */
+/** Step decay: the rate is multiplied by `factor` at each step in `at`. */
 export function steps(rate: number, at: readonly number[], factor: number): Schedule {
   return (step) => rate * factor ** at.filter((boundary) => step >= boundary).length
 }
 
-/** Rises in a line from nearly 0 to what the schedule says, over the first `warmupSteps`. */
+/** Linear warm-up: scales the schedule from near 0 to 1 over the first `warmupSteps`. */
 export function warmup(warmupSteps: number, schedule: Schedule): Schedule {
   return (step) => schedule(step) * Math.min(1, (step + 1) / warmupSteps)
 }
 
-/** One schedule after the other, each for its number of steps; the last goes on. */
+/**
+ * Runs schedules one after another, each for its number of steps; the last one continues.
+ *
+ * @throws RestoreError `usage` without parts
+ */
 export function sequence(parts: readonly (readonly [steps: number, schedule: Schedule])[]): Schedule {
   if (parts.length === 0) throw new RestoreError('usage', 'sequence: expected at least one part, got none')
   return (step) => {
@@ -51,6 +55,6 @@ export function sequence(parts: readonly (readonly [steps: number, schedule: Sch
       if (step < start + length) return schedule(step - start)
       start += length
     }
-    return (parts.at(-1) as (typeof parts)[number])[1](step - start)
+    return parts.at(-1)![1](step - start)
   }
 }

@@ -1,20 +1,23 @@
-// The parts of a training step, which the loop and recipes with a loop of their own share.
+// Parts of a training step, shared by the training loop and by user code with its own loop.
 
 import type { Tensor } from '../../core/tensor.ts'
 import { backward, scalar, scope } from '../../torch/backend.ts'
 import { clipGradNorm, type Optimizer } from '../../torch/optim.ts'
 
-/** One loss, or several named ones that are added up. */
+/** One loss, or several named losses that are summed. */
 export type Losses = Tensor | Readonly<Record<string, Tensor>>
 
-/** Adds the gradients of `share` times the sum of the losses; returns their values. Everything but gradients is freed. */
+/**
+ * Adds the gradients of `share` times the sum of the losses to those of the parameters and returns the value of each loss.
+ * Frees everything but the gradients.
+ */
 export function addGradients(losses: () => Losses, share = 1): Readonly<Record<string, number>> {
   return scope(() => {
-    // The inner scope frees, before backward needs memory, what autograd did not keep.
+    // The inner scope frees what autograd does not keep, before backward allocates.
     const result = scope(losses)
     const named = isTensor(result) ? { loss: result } : result
     const values = Object.values(named)
-    const total = values.slice(1).reduce((sum, value) => sum.add(value), values[0] as Tensor)
+    const total = values.slice(1).reduce((sum, value) => sum.add(value), values[0]!)
     backward(share === 1 ? total : total.mul(share))
     return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, scalar(value)]))
   })
@@ -25,19 +28,19 @@ function isTensor(losses: Losses): losses is Tensor {
 }
 
 export interface TrainStep {
-  /** A scalar, computed from a batch. */
+  /** Computes the loss of a batch, a scalar. */
   readonly loss: () => Tensor
   readonly parameters: ReadonlyMap<string, Tensor>
   readonly optimizer: Optimizer
   readonly learningRate: number
-  /** Largest joint L2 norm of the gradients; the official Restormer training has 0.01. */
+  /** Largest joint L2 norm of the gradients; the official Restormer training uses 0.01. */
   readonly maxGradNorm?: number | undefined
 }
 
-/** Gradients of the loss, clipped, and one update; everything but parameters and gradients is freed. */
+/** Computes and clips the gradients of the loss, and updates the parameters. Frees all other tensors. */
 export function trainStep({ loss, parameters, optimizer, learningRate, maxGradNorm }: TrainStep): {
   loss: number
-  /** Before clipping; only known where it is asked for. */
+  /** Norm before clipping; undefined without `maxGradNorm`. */
   gradNorm: number | undefined
 } {
   optimizer.zeroGrad()

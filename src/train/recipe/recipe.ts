@@ -1,5 +1,5 @@
-// What a recipe is: one value that says everything about a training. Importing its file does nothing else, so that data
-// workers can import the same file for its `data` alone.
+// Recipe: one value that fully describes a training. Importing a recipe file has no side effects, so data workers import
+// the same file and use only its `data`.
 
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
@@ -13,134 +13,135 @@ import type { RandomGenerator } from '../../torch/rng.ts'
 import type { EmaDecay } from '../optimization/ema.ts'
 import type { Schedule } from '../optimization/schedules.ts'
 import type { Images } from '../samples/images.ts'
-import type { Batch, Draw, Mixup, Phase, Sample } from '../samples/samples.ts'
+import type { Batch, Draw, Mixup, Phase, TrainingSample } from '../samples/samples.ts'
 
-export interface RecipeData<S extends Sample> {
-  /** `--data` replaces its folder. */
+export interface RecipeData<S extends TrainingSample> {
+  /** Images to train on; `--data` replaces their root folder. */
   readonly images: Images
   readonly phases: readonly Phase[]
   /**
-   * Crops lie in a random square of this side, at one place in it for the whole batch, and smaller pictures are mirrored:
-   * Restormer's progressive learning. Without it any place is as likely, and smaller pictures are refused.
+   * Side in pixels of a random square within which crops are taken, at one offset for the whole batch; smaller images are
+   * mirrored (Restormer's progressive learning). By default crops are taken anywhere, and smaller images are rejected.
    */
   readonly frame?: number
-  /** Makes one sample; runs in a worker. All chance comes from the draw. */
+  /** Makes one sample; runs in a worker. Must take all randomness from `draw`. */
   sample(draw: Draw): S
-  /** Order of an epoch as positions in the list of images; a random permutation by default. */
+  /** Order of an epoch as indices into the list of images; a random permutation by default. */
   order?(names: readonly string[], random: Random): readonly number[]
-  /** Blends pairs of samples of a batch, images only. */
+  /** Mixes pairs of samples of a batch, float tensors only. */
   readonly mixup?: Mixup
 }
 
 export interface RecipeNetwork<N extends object, O extends object> {
-  /** Which network it is, as `limpid inspect` calls it; a name of your own for a network of your own. */
+  /** Name of the network as `limpid inspect` prints it; any name for a network of your own. */
   readonly model: string
   readonly options: O
   create(init: Init, options: O): N
-  /** Height and width that the network accepts are multiples of this. */
+  /** The network requires heights and widths that are multiples of this. */
   readonly multipleOf?: number
   /** Checkpoint to start from instead of random weights. */
   readonly weights?: string
-  /** Makes of the checkpoint's weights, and of random ones, all that this network starts from; the checkpoint's by default. */
+  /** Combines checkpoint weights and random weights into the initial weights; the checkpoint's unchanged by default. */
   adapt?(checkpoint: Weights, random: Weights): Weights
-  /** Finishes the network on its device, before the first step of a training, and opens what stands beside it. */
-  start?(network: N, beside: { readonly constants: Constants; readonly device: Device }): void
-  /** Which parameters learn, by key; all by default. */
+  /** Initializes the network on its device before the first step, and opens frozen networks the loss uses. */
+  start?(network: N, context: { readonly constants: Constants; readonly device: Device }): void
+  /** Whether the parameter of a key is trained; all are by default. */
   learns?(key: string): boolean
-  /** What is written for others, where some of the network serves its training alone. */
+  /** Keys and options of the published weights, if part of the network is only needed for training. */
   readonly published?: { holds(key: string): boolean; readonly options: O }
 }
 
 /** Weights by checkpoint key. */
 export type Weights = ReadonlyMap<string, WeightSource>
 
-/** Numbers and words that a loss reads. */
+/** Numbers and strings for the loss and for validation. */
 export type Constants = Readonly<Record<string, number | string>>
 
-export interface LossContext<N extends object, S extends Sample, C extends Constants = Constants> {
+export interface LossContext<N extends object, S extends TrainingSample, C extends Constants = Constants> {
   readonly model: N
   readonly constants: C
-  /** What `data.sample` made, stacked: images as [b c h w], numbers and texts as lists. */
+  /** Stacked results of `data.sample`: images as [b c h w], numbers and strings as lists. */
   readonly batch: Batch<S>
   readonly step: number
-  /** Chance of this step as host numbers. */
+  /** Random numbers of this batch, on the host. */
   readonly random: Random
-  /** Chance of this step as tensors on the device. */
+  /** Random tensors of this batch, on the device. */
   readonly generator: RandomGenerator
 }
 
 export interface Validation<N extends object, C extends Constants = Constants> {
-  /** Steps between two validations; there is one at the end too. */
+  /** Steps between validations; the last step is always validated. */
   readonly every: number
   readonly images: Images
-  /** Makes the input where the images come without one; the same at every validation. */
+  /** Makes the inputs if the images come without them; identical at every validation. */
   readonly degrade?: Degrade
-  /** Side in pixels of the middle part of the inputs that is taken; whole images by default. */
+  /** Side in pixels of the center crop of the inputs; whole images by default. */
   readonly crop?: number
-  /** [1 c h w] -> [1 c h·scale w·scale], with the averaged weights where there are some. */
+  /** Restores an image, with the averaged weights if the recipe averages: [1 c h w] -> [1 c h·scale w·scale]. */
   restore(model: N, input: Tensor, constants: C): Tensor
-  /** The first decides which weights are the best. */
+  /** Metrics to report; the first selects the best weights. */
   readonly metrics: readonly [MetricName, ...MetricName[]]
-  /** How many are shown in the report (default 4). */
+  /** Number of images in the report. @default 4 */
   readonly pictures?: number
 }
 
 export interface Recipe<
   N extends object = object,
   O extends object = object,
-  S extends Sample = Sample,
+  S extends TrainingSample = TrainingSample,
   C extends Constants = Constants,
 > {
   readonly name: string
-  /** Facts about the trained model for its file: title, task, license. */
+  /** Facts about the trained model to embed in its file: title, task, license. */
   readonly card?: Readonly<Record<string, string>>
   readonly network: RecipeNetwork<N, O>
   readonly data: RecipeData<S>
-  /** What the loss reads and `--set constants.NAME=VALUE` changes. */
+  /** Constants for the loss and validation; `--set constants.NAME=VALUE` changes them. */
   readonly constants?: C
-  /** A scalar, or several named ones that are added up and logged apart. */
+  /** Computes a scalar, or several named scalars that are summed and logged separately. */
   loss(context: LossContext<N, S, C>): Tensor | Readonly<Record<string, Tensor>>
   optimizer(parameters: ReadonlyMap<string, Tensor>): Optimizer
   readonly learningRate: number | Schedule
-  /** Updates of the weights. */
+  /** Number of weight updates. */
   readonly steps: number
   readonly seed: number
-  /** Batches whose gradients are averaged for one step (default 1). */
+  /** Batches whose gradients are averaged for one step. @default 1 */
   readonly accumulate?: number
   /** Largest joint L2 norm of all gradients. */
   readonly maxGradNorm?: number
   /** Largest L2 norm of each gradient. */
   readonly maxGradNormEach?: number
   readonly ema?: EmaDecay
-  /** Of convolutions and products; weights and optimizer stay float32. */
+  /** Precision of convolutions and matrix products; weights and optimizer stay float32. @default 'float32' */
   readonly precision?: 'float32' | 'bfloat16'
   readonly validate?: Validation<N, C>
-  /** Steps between two checkpoints. */
+  /** Steps between saved states. */
   readonly saveEvery: number
-  /** Steps between two rows of the log. */
+  /** Steps between rows of the log. */
   readonly logEvery: number
 }
 
-/** The recipe itself, its parts checked against one another by the compiler. */
+/** Returns the recipe unchanged; the compiler checks that its parts fit together. */
 export function defineRecipe<
   N extends object,
   const O extends object,
-  S extends Sample,
+  S extends TrainingSample,
   C extends Constants = Constants,
 >(recipe: Recipe<N, O, S, C>): Recipe<N, O, S, C> {
   return recipe
 }
 
-/** The phase of a step. */
+/** Returns the phase that a step belongs to. */
 export function phaseAt(phases: readonly Phase[], step: number): Phase {
   let start = 0
   for (const phase of phases) {
     if (step < start + phase.steps) return phase
     start += phase.steps
   }
-  return phases.at(-1) as Phase
+  return phases.at(-1)!
 }
 
+/** Returns the learning rate at a step. */
 export function rateAt({ learningRate }: Pick<Recipe, 'learningRate'>, step: number): number {
   return typeof learningRate === 'number' ? learningRate : learningRate(step)
 }

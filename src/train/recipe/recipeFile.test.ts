@@ -14,11 +14,11 @@ function write(name: string, text: string): string {
   return join(dir, name)
 }
 
-test('a recipe outside of the package imports limpid/train and its own neighbors', {
+test('a recipe outside the package imports limpid/train and files beside it', {
   timeout: 60_000,
 }, async () => {
   mkdirSync(join(dir, 'shared'))
-  write('shared/rate.ts', 'export const rate: number = 2e-4 // the usual one\n')
+  write('shared/rate.ts', 'export const rate: number = 2e-4 // a comment\n')
   const file = write(
     'good.ts',
     `import { constant } from 'limpid/train'
@@ -30,14 +30,16 @@ test('a recipe outside of the package imports limpid/train and its own neighbors
   const recipe = await importRecipe({ url: compiled.url, settings: [] })
   expect(recipe.name).toBe('a/b')
   expect(typeof recipe.learningRate === 'function' && recipe.learningRate(0)).toBe(2e-4)
-  const again = compileRecipe(write('shared/../good.ts', `// Said otherwise.\n${readFileSync(file, 'utf8')}`))
+  const again = compileRecipe(
+    write('shared/../good.ts', `// Another comment.\n${readFileSync(file, 'utf8')}`),
+  )
   expect(again.code).toBe(compiled.code)
   compiled.dispose()
   again.dispose()
   expect(existsSync(fileURLToPath(compiled.url))).toBe(false)
 })
 
-test('a recipe that does not type-check is refused with file, line and what is wrong', {
+test('a recipe that does not type-check is rejected with file, line and the compiler’s message', {
   timeout: 60_000,
 }, () => {
   const file = write(
@@ -49,7 +51,7 @@ test('a recipe that does not type-check is refused with file, line and what is w
   )
 })
 
-test('a file that exports no recipe, and one that does not exist, are refused', {
+test('a file that exports no recipe and a missing file are rejected', {
   timeout: 60_000,
 }, async () => {
   const compiled = compileRecipe(write('none.ts', 'export const other = 1\n'))

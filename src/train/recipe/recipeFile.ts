@@ -1,5 +1,5 @@
-// A recipe file on its way to a value: checked by the TypeScript compiler against Limpid's own types, compiled, imported.
-// Nothing of it runs before it type-checks.
+// Type-checks a recipe file against Limpid's types and compiles it, so that it can be imported. No code of a recipe runs
+// before it type-checks.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,9 +12,9 @@ import { RestoreError } from '../../core/errors.ts'
 import { ownModule } from '../../data/packageFiles.ts'
 
 export interface CompiledRecipe {
-  /** To import the recipe from, on any thread. */
+  /** URL from which any thread imports the recipe. */
   readonly url: string
-  /** Hash of the compiled code, comments apart. */
+  /** Hash of the compiled code without comments. */
   readonly code: string
   /** Removes the compiled files. */
   dispose(): void
@@ -22,7 +22,7 @@ export interface CompiledRecipe {
 
 const sources = dirname(ownModule('index'))
 
-/** The file behind an import of this package: `limpid/train` and `limpid`. */
+/** File that an import of `limpid` or `limpid/train` resolves to. */
 function ownFile(name: string, kind: 'types' | 'code'): string {
   const module = ownModule(name)
   return kind === 'types' ? module.replace(/\.js$/, '.d.ts') : module
@@ -46,7 +46,11 @@ const compilerOptions: ts.CompilerOptions = {
   removeComments: true,
 }
 
-/** Type-checks and compiles a recipe with the files that it imports by a relative path. */
+/**
+ * Type-checks and compiles a recipe with the files it imports by relative path.
+ *
+ * @throws RestoreError `input` for a missing file, `usage` for type errors
+ */
 export function compileRecipe(path: string): CompiledRecipe {
   if (!existsSync(path)) {
     throw new RestoreError('input', `${path}: expected a recipe file, which does not exist; see recipes/`)
@@ -78,7 +82,7 @@ export function compileRecipe(path: string): CompiledRecipe {
   }
 }
 
-/** Files of Limpid itself, where it runs from its sources. */
+/** Whether a file belongs to Limpid's own sources, which the program includes when Limpid runs from them. */
 function isOwn(file: string): boolean {
   return file.startsWith(`${sources}/`) || file.startsWith(`${resolve(sources, '..', 'native')}/`)
 }
@@ -102,7 +106,7 @@ function check(file: string): ts.Program {
   if (problems.length === 0) return program
   throw new RestoreError(
     'usage',
-    `${file}: expected a recipe that type-checks, found ${problems.length === 1 ? 'an error' : `${problems.length} errors`}; correct:\n${problems.map(describeProblem).join('\n')}`,
+    `${file}: expected a recipe that type-checks, got ${problems.length === 1 ? 'an error' : `${problems.length} errors`}; correct:\n${problems.map(describeProblem).join('\n')}`,
   )
 }
 
@@ -120,7 +124,7 @@ function commonFolder(names: readonly string[]): string {
   return folder
 }
 
-/** JavaScript of one file, its imports pointing at files: compiled neighbors, Limpid's modules, installed packages. */
+/** Compiles one file; its imports are resolved to compiled files, Limpid's modules and installed packages. */
 function transpile(program: ts.Program, file: string, target: (source: string) => string): string {
   const source = program.getSourceFile(file)?.text ?? ''
   const rewrite = (specifier: string): string => {

@@ -1,21 +1,21 @@
-// What is written while a training runs: log.jsonl, TensorBoard's events, report.html.
+// Files written while a training runs: log.jsonl, TensorBoard events, report.html.
 
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeWhole } from '../../checkpoints/files.ts'
 import { messageOf, RestoreError } from '../../core/errors.ts'
-import type { Row } from './logRow.ts'
-import { type Picture, reportHtml } from './reportPage.ts'
+import type { LogRow } from './logRow.ts'
+import { type ReportImage, reportHtml } from './reportPage.ts'
 import { appendScalars } from './tensorboard.ts'
 
 export interface Journal {
-  readonly rows: readonly Row[]
-  add(row: Row): void
-  /** Shows what the newest validation looked like. */
-  show(pictures: readonly Picture[]): void
+  readonly rows: readonly LogRow[]
+  add(row: LogRow): void
+  /** Replaces the images in the report with those of the newest validation. */
+  show(images: readonly ReportImage[]): void
 }
 
-/** Opens the journal of a folder; rows after `fromStep`, of a training that was cut short, are dropped. */
+/** Opens the journal of a folder; drops rows after `fromStep`, which an interrupted run wrote after its last state. */
 export function openJournal(folder: string, name: string, fromStep: number): Journal {
   const log = join(folder, 'log.jsonl')
   const rows = readRows(log).filter(({ step }) => step <= fromStep && fromStep > 0)
@@ -26,7 +26,7 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
   const started = Math.floor(rows[0]?.time ?? Date.now() / 1000)
   const events = join(folder, `events.out.tfevents.${started}.limpid`)
   const report = join(folder, 'report.html')
-  let pictures: readonly Picture[] = []
+  let images: readonly ReportImage[] = []
   const write = (action: () => void) => {
     try {
       action()
@@ -36,14 +36,14 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
       throw new RestoreError('output', `${folder}: the log cannot be written (${reason})`, { cause: error })
     }
   }
-  const record = ({ time, step, kind, values }: Row) =>
+  const record = ({ time, step, kind, values }: LogRow) =>
     appendScalars(
       events,
       time,
       step,
       Object.fromEntries(Object.entries(values).map(([tag, value]) => [`${kind}/${tag}`, value])),
     )
-  const draw = () => writeWhole(report, [new TextEncoder().encode(reportHtml(name, rows, pictures))])
+  const draw = () => writeWhole(report, [new TextEncoder().encode(reportHtml(name, rows, images))])
   write(() => {
     appendScalars(events, started, 0, {})
     for (const row of rows) record(row)
@@ -59,20 +59,20 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
       draw()
     },
     show(newest) {
-      pictures = newest
+      images = newest
       draw()
     },
   }
 }
 
-/** Rows of a log; a last line that was cut short is left out. */
-function readRows(file: string): Row[] {
+/** Reads the rows of a log; skips a truncated last line. */
+function readRows(file: string): LogRow[] {
   if (!existsSync(file)) return []
   return readFileSync(file, 'utf8')
     .split('\n')
     .flatMap((line) => {
       try {
-        return line === '' ? [] : [JSON.parse(line) as Row]
+        return line === '' ? [] : [JSON.parse(line) as LogRow]
       } catch {
         return []
       }

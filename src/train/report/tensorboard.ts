@@ -1,4 +1,4 @@
-// TensorBoard event files: records of TFRecord, each an Event protobuf with scalars.
+// TensorBoard event files: TFRecord records, each an Event protobuf with scalars.
 // https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto
 
 import { appendFileSync } from 'node:fs'
@@ -12,12 +12,12 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** CRC-32C (Castagnoli), rotated and offset as TFRecord stores it. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff
-  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 255] as number)
+  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255]!
   crc = ~crc >>> 0
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
 }
 
-/** A record: length, its checksum, the bytes, their checksum. */
+/** TFRecord framing: length, checksum of the length, bytes, checksum of the bytes. */
 export function tfRecord(bytes: Uint8Array): Uint8Array {
   const record = new Uint8Array(16 + bytes.length)
   const view = new DataView(record.buffer)
@@ -34,15 +34,15 @@ function varint(value: number): number[] {
   return [...bytes, value]
 }
 
-function field(number: number, bytes: Uint8Array): number[] {
+function bytesField(number: number, bytes: Uint8Array): number[] {
   return [(number << 3) | 2, ...varint(bytes.length), ...bytes]
 }
 
-function text(number: number, value: string): number[] {
-  return field(number, new TextEncoder().encode(value))
+function stringField(number: number, value: string): number[] {
+  return bytesField(number, new TextEncoder().encode(value))
 }
 
-function real(number: number, value: number, size: 4 | 8): number[] {
+function floatField(number: number, value: number, size: 4 | 8): number[] {
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
   if (size === 4) view.setFloat32(0, value, true)
@@ -50,17 +50,17 @@ function real(number: number, value: number, size: 4 | 8): number[] {
   return [(number << 3) | (size === 4 ? 5 : 1), ...bytes]
 }
 
-/** An Event with scalars at a step; without any it is the line that begins a file. */
+/** Encodes an Event with scalars at a step; without scalars, the version event that starts a file. */
 export function scalarEvent(
   wallSeconds: number,
   step: number,
   scalars: Readonly<Record<string, number>>,
 ): Uint8Array {
   const values = Object.entries(scalars).flatMap(([tag, value]) =>
-    field(1, Uint8Array.from([...text(1, tag), ...real(2, value, 4)])),
+    bytesField(1, Uint8Array.from([...stringField(1, tag), ...floatField(2, value, 4)])),
   )
-  const what = values.length > 0 ? field(5, Uint8Array.from(values)) : text(3, 'brain.Event:2')
-  return Uint8Array.from([...real(1, wallSeconds, 8), 16, ...varint(step), ...what])
+  const payload = values.length > 0 ? bytesField(5, Uint8Array.from(values)) : stringField(3, 'brain.Event:2')
+  return Uint8Array.from([...floatField(1, wallSeconds, 8), 16, ...varint(step), ...payload])
 }
 
 /** Appends scalars to an event file. */

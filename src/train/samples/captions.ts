@@ -1,5 +1,5 @@
-// Pictures with what is said of them, as DA-CLIP is trained on: a tab-separated file (Algolzw/daclip-uir README), whose lines are
-// the path of a degraded picture and `<caption>: <degradation>`, after a header.
+// Caption files, the training data of DA-CLIP: a tab-separated file (Algolzw/daclip-uir README) with a header, then lines
+// of the path of a degraded image and `<caption>: <degradation>`.
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -8,12 +8,12 @@ import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import type { SourceSpec } from '../../data/sources/datasets.ts'
 import { unreadableFile } from '../../data/unreadable.ts'
 
-export interface Captioned {
-  /** As in the file: relative to its folder, or absolute. */
+export interface CaptionLine {
+  /** Path as written in the file: relative to the file's folder, or absolute. */
   readonly path: string
   readonly caption: string
   readonly degradation: string
-  /** Of the file, from 1. */
+  /** Line number in the file, from 1. */
   readonly line: number
 }
 
@@ -23,14 +23,18 @@ export function isCaptionFile(path: string): boolean {
   return /\.(csv|tsv)$/i.test(path)
 }
 
-/** The lines of a caption file. */
-export function readCaptions(file: string): readonly Captioned[] {
+/**
+ * Reads a caption file.
+ *
+ * @throws RestoreError `input` for a malformed line, by file and line number
+ */
+export function readCaptions(file: string): readonly CaptionLine[] {
   const lines = readText(file).split(/\r?\n/)
-  const captioned = lines.flatMap((text, i): Captioned[] => {
+  const captions = lines.flatMap((text, i): CaptionLine[] => {
     if (text.trim() === '' || (i === 0 && text === header)) return []
     return [parseLine(text, `${file}:${i + 1}`, i + 1)]
   })
-  if (captioned.length > 0) return captioned
+  if (captions.length > 0) return captions
   throw new RestoreError('input', `${file}: expected lines of a path, a tab and a caption, found none`)
 }
 
@@ -42,37 +46,45 @@ function readText(file: string): string {
   }
 }
 
-function parseLine(text: string, where: string, line: number): Captioned {
+function parseLine(text: string, where: string, line: number): CaptionLine {
   const [path = '', title, ...more] = text.split('\t')
   if (path === '' || title === undefined || more.length > 0) {
-    throw new RestoreError('input', `${where}: expected a path, one tab and a title, got '${short(text)}'`)
+    throw new RestoreError(
+      'input',
+      `${where}: expected a path, one tab and a title, got '${truncated(text)}'`,
+    )
   }
-  // The last one, as a caption may hold others.
+  // A caption may itself contain ': ', so the last one separates.
   const colon = title.lastIndexOf(': ')
-  const [caption, degradation] = [title.slice(0, Math.max(colon, 0)).trim(), title.slice(colon + 2).trim()]
+  const caption = title.slice(0, Math.max(colon, 0)).trim()
+  const degradation = title.slice(colon + 2).trim()
   if (colon < 0 || caption === '' || degradation === '') {
     throw new RestoreError(
       'input',
-      `${where}: expected a title '<caption>: <degradation>', got '${short(title)}', without a separator ': ' between two texts`,
+      `${where}: expected a title '<caption>: <degradation>', got '${truncated(title)}', without a separator ': ' between two texts`,
     )
   }
   return { path, caption, degradation, line }
 }
 
-function short(text: string): string {
+function truncated(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 
-/** The pictures of a caption file; refuses captions that CLIP would cut. */
+/**
+ * Lists the images of a caption file.
+ *
+ * @throws RestoreError `input` for a caption longer than CLIP's context
+ */
 export function captionSpec(file: string): SourceSpec {
   const captions = readCaptions(file)
   const { isCut } = clipTokenizer().tokenize(captions.map(({ caption }) => caption))
-  const first = captions[isCut.indexOf(true)]
-  if (first) {
-    const count = clipTokenizer().encode(first.caption).length
+  const firstCut = captions[isCut.indexOf(true)]
+  if (firstCut) {
+    const count = clipTokenizer().encode(firstCut.caption).length
     throw new RestoreError(
       'input',
-      `${file}:${first.line}: expected a caption of at most 75 tokens, got ${count}, of which CLIP would not see the end; shorten it`,
+      `${file}:${firstCut.line}: expected a caption of at most 75 tokens, got ${count}, which CLIP would truncate; shorten it`,
     )
   }
   return { kind: 'files', root: resolve(dirname(file)), names: captions.map(({ path }) => path) }

@@ -1,4 +1,4 @@
-// The images of a recipe: where they are, opened the same way in the main thread and on every worker.
+// Images of a recipe: where they are, and opening them identically on the main thread and on every worker.
 
 import { join } from 'node:path'
 import { decodeBytes } from '../../data/codec.ts'
@@ -9,40 +9,40 @@ import { type Match, pairSources } from '../../data/sources/pairs.ts'
 import { captionSpec, isCaptionFile } from './captions.ts'
 import { checkCounts, isInEveryFolder, specOfEveryFolder } from './kindFolders.ts'
 
-/** Pictures in one or several versions below a root: folders, lists, LMDB databases or tar shards. */
+/** One or several views of the same images below a root: folders, lists, LMDB databases or tar shards. */
 export interface Images {
-  /** What `--data` replaces. */
+  /** Folder that contains all views; `--data` replaces it. */
   readonly root: string
   /**
-   * Path of each version, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`; a folder in every
-   * folder below the root; or a caption file (captions.ts).
+   * Path of each view, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. A path may start
+   * with a star for every folder below the root (kindFolders.ts), or name a caption file (captions.ts).
    */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
   readonly match: Match
-  /** What the network takes: gray pictures fill three channels, colored ones become gray for one. */
+  /** Channels of the network's input: 3 repeats gray images, 1 converts color to gray. */
   readonly channels: 1 | 3
-  /** How many times as large a target is as its input. */
+  /** Size of a target over the size of its input. */
   readonly scale: number
 }
 
-type Choices = Partial<Pick<Images, 'match' | 'channels' | 'scale'>>
-const usual = { match: 'path', channels: 3, scale: 1 } as const
+type ImageOptions = Partial<Pick<Images, 'match' | 'channels' | 'scale'>>
+const defaults = { match: 'path', channels: 3, scale: 1 } as const
 
-/** Pictures that are what the network should give; the recipe makes its input from them. */
-export function folder(root: string, choices: Choices = {}): Images {
-  return { ...usual, ...choices, root, views: { target: '' } }
+/** Target images only; the recipe makes the inputs from them. */
+export function folder(root: string, options: ImageOptions = {}): Images {
+  return { ...defaults, ...options, root, views: { target: '' } }
 }
 
-/** Pictures that come with their damaged versions. */
-export function pairFolders(root: string, views: Images['views'], choices: Choices = {}): Images {
-  return { ...usual, ...choices, root, views }
+/** Target images with their degraded inputs. */
+export function pairFolders(root: string, views: Images['views'], options: ImageOptions = {}): Images {
+  return { ...defaults, ...options, root, views }
 }
 
 /** Plain data from which a worker opens the same images in the same order. */
 export type ImageSpecs = Readonly<Record<string, SourceSpec>>
 
 export interface OpenImages {
-  /** The versions, their pictures in the same order. */
+  /** Views by name, all in the same order. */
   readonly sources: Readonly<Record<string, ImageSource>>
   readonly specs: ImageSpecs
   readonly names: readonly string[]
@@ -50,7 +50,11 @@ export interface OpenImages {
   readonly sizes: readonly { readonly width: number; readonly height: number }[]
 }
 
-/** Opens all versions and checks every header: pairs must match, and no target be smaller than `minimumPx`. */
+/**
+ * Opens all views and checks every header.
+ *
+ * @throws RestoreError `input` if a pair does not match or a target is smaller than `minimumPx`
+ */
 export async function openImages(
   { root, views, match, scale }: Images,
   {
@@ -74,11 +78,11 @@ export async function openImages(
     scale,
     ...(onProgress ? { onProgress } : {}),
   })
-  const sources = Object.fromEntries(names.map((view, i) => [view, paired[i] as ImageSource]))
+  const sources = Object.fromEntries(names.map((view, i) => [view, paired[i]!]))
   return {
     sources,
     specs: Object.fromEntries(Object.entries(sources).map(([view, { spec }]) => [view, spec])),
-    names: namesOf(paired[0] as ImageSource),
+    names: namesOf(paired[0]!),
     sizes,
   }
 }
@@ -93,17 +97,18 @@ function namesOf(source: ImageSource): readonly string[] {
   return Array.from({ length: source.length }, (_, i) => source.name(i))
 }
 
-/** Opens sources that have been checked. */
+/** Opens sources that have already been checked. */
 export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<string, ImageSource>>> {
   const opened = Object.entries(specs).map(async ([view, spec]) => [view, await openSource(spec)] as const)
   return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes a picture into memory that threads share, without its opacity; for one channel color becomes gray. */
+/** Decodes an image into memory shared between threads. Drops alpha; converts color to gray for one channel. */
 export async function decodeShared(source: ImageSource, index: number, channels: 1 | 3): Promise<Pixels> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
   const { width, height, hasAlpha, data } = pixels
-  const [count, step] = [width * height, pixels.channels + (hasAlpha ? 1 : 0)]
+  const count = width * height
+  const step = pixels.channels + (hasAlpha ? 1 : 0)
   const kept = Math.min(pixels.channels, channels)
   const memory = new SharedArrayBuffer(count * kept * data.BYTES_PER_ELEMENT)
   const samples = data instanceof Uint16Array ? new Uint16Array(memory) : new Uint8Array(memory)
@@ -117,7 +122,7 @@ export async function decodeShared(source: ImageSource, index: number, channels:
   return { width, height, channels: kept, hasAlpha: false, data: samples }
 }
 
-/** As OpenCV reads a colored file in gray, which is how the papers made their gray training images. */
+/** Gray value by OpenCV's fixed-point formula, with which the papers read their gray training images. */
 function grayOf(data: Uint8Array | Uint16Array, at: number): number {
   const [r = 0, g = 0, b = 0] = [data[at], data[at + 1], data[at + 2]]
   return Math.floor((4899 * r + 9617 * g + 1868 * b + 8192) / 16384)

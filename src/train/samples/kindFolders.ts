@@ -1,4 +1,4 @@
-// Folders of one layout side by side, one for each kind of damage: `<kind>/LQ` and `<kind>/GT` (Algolzw/daclip-uir).
+// Sibling folders of the same layout, one per kind of degradation: `<kind>/LQ` and `<kind>/GT` (Algolzw/daclip-uir).
 
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -9,12 +9,12 @@ import { unreadableFile } from '../../data/unreadable.ts'
 
 const everyFolder = '*/'
 
-/** Whether a view is in every folder below the root: a path that begins with a star for the folder. */
+/** Whether a view's path starts with a star, which stands for every folder below the root. */
 export function isInEveryFolder(view: string): boolean {
   return view.startsWith(everyFolder)
 }
 
-/** The images of a view of every folder, sorted within each. */
+/** Lists the images of a view in every folder below the root, sorted within each folder. */
 export async function specOfEveryFolder(root: string, view: string): Promise<SourceSpec> {
   const inside = view.slice(everyFolder.length)
   const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
@@ -26,41 +26,43 @@ export async function specOfEveryFolder(root: string, view: string): Promise<Sou
     .sort()
   const names = await Promise.all(
     folders.map(async (folder) => {
-      const found = await imagesBelow(join(root, folder, inside))
-      return found.map((name) => `${folder}/${inside}/${name}`)
+      const images = await imagesBelow(join(root, folder, inside))
+      return images.map((name) => `${folder}/${inside}/${name}`)
     }),
   )
   return { kind: 'files', root: resolve(root), names: names.flat() }
 }
 
-/** The folder that a picture is in, straight below the root. */
+/** First folder of an image's path below the root. */
 function kindOf(name: string): string {
   return name.slice(0, Math.max(name.indexOf('/'), 0))
 }
 
-/** Refuses kinds with more pictures in one view than in another: matched by order, all after them would be wrong pairs. */
+/** Rejects kinds with more images in one view than in the other: pairs match by order, so all later ones would be wrong. */
 export function checkCounts(target: readonly string[], other: readonly string[], root: string): void {
   for (const kind of new Set([...target, ...other].map(kindOf))) {
-    const [wanted, got] = [target, other].map((names) => names.filter((name) => kindOf(name) === kind).length)
-    if (wanted === got) continue
+    const [clean, degraded] = [target, other].map(
+      (names) => names.filter((name) => kindOf(name) === kind).length,
+    )
+    if (clean === degraded) continue
     throw new RestoreError(
       'input',
-      `${join(root, kind)}: expected as many degraded pictures as clean ones, ${wanted}, got ${got}; pairs go by order here, add or remove what is missing or too much`,
+      `${join(root, kind)}: expected as many degraded images as clean ones, ${clean}, got ${degraded}; pairs match by order, so add the missing images or remove the extra ones`,
     )
   }
 }
 
-/** Position of a picture's kind among `kinds`, by the folder it is in. */
+/** Index of an image's kind, named by its folder, in `kinds`. */
 export function kindIndex(name: string, kinds: readonly string[]): number {
   const index = kinds.indexOf(kindOf(name))
   if (index >= 0) return index
   throw new RestoreError(
     'input',
-    `${name}: expected a folder named by a degradation (${kinds.join(', ')}), got '${kindOf(name)}'; rename or move it`,
+    `${name}: expected a folder named after a degradation (${kinds.join(', ')}), got '${kindOf(name)}'; rename or move it`,
   )
 }
 
-/** An order in which the kinds take turns, each with one of its pictures by chance, however many it has. */
+/** An epoch order that cycles through the kinds and draws a random image of each, however many images a kind has. */
 export function balancedKinds(
   kinds: readonly string[],
 ): (names: readonly string[], random: Random) => readonly number[] {
@@ -69,8 +71,8 @@ export function balancedKinds(
     for (const [i, name] of names.entries()) byKind[kindIndex(name, kinds)]?.push(i)
     const filled = byKind.filter((items) => items.length > 0)
     return names.map((_, i) => {
-      const items = filled[i % filled.length] as readonly number[]
-      return items[random.integer(items.length)] as number
+      const items = filled[i % filled.length]!
+      return items[random.integer(items.length)]!
     })
   }
 }

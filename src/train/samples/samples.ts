@@ -1,4 +1,4 @@
-// From decoded pictures to the samples of a batch: crops, degradations, mixup, stacking.
+// From decoded images to the samples of a batch: crops, degradations, mixup, stacking.
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -9,49 +9,50 @@ import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.
 import type { Degrade } from '../../degrade/defineDegradation.ts'
 import type { Images } from './images.ts'
 
-/** Values of one sample by name: a picture, a tensor, a number or a text. */
+/** Values of one sample by name: an image, a tensor, a number or a string. */
 export type SampleValue = Image | TensorData | number | string
-export type Sample = Readonly<Record<string, SampleValue>>
+export type TrainingSample = Readonly<Record<string, SampleValue>>
 
-/** Samples stacked along a new first dimension; numbers and texts as lists. */
-export type Batch<S extends Sample> = {
+/** Samples stacked along a new first dimension; numbers and strings as lists. */
+export type Batch<S extends TrainingSample> = {
   readonly [K in keyof S]: S[K] extends number | string ? readonly S[K][] : Tensor
 }
 
-/** A stretch of the training: size of the crops and how many at once. */
+/** A range of steps with one crop size and one batch size. */
 export interface Phase {
-  /** How many steps it lasts; the last one lasts to the end. */
+  /** Number of steps; the last phase lasts to the end of the training. */
   readonly steps: number
   /** Side of the square crops of the input in pixels. */
   readonly crop: number
   readonly batch: number
 }
 
-/** What a sample is made from. */
+/** Everything a sample is made from. */
 export interface Draw {
-  /** Of the picture: position and name. */
+  /** Index of the image in the list of images. */
   readonly index: number
+  /** Name of the image. */
   readonly name: string
-  /** The picture's versions as decoded: `target`, and `input` where it has one. */
+  /** Decoded views of the image: `target`, and `input` if the images come with one. */
   readonly views: Readonly<Record<string, Pixels>>
-  /** What the recipe says of its pictures. */
+  /** The recipe's `data.images` and `data.frame`. */
   readonly data: { readonly images: Images; readonly frame?: number }
   readonly phase: Phase
   readonly step: number
-  /** Chance of this sample alone. */
+  /** Random stream of this sample. */
   readonly random: Random
-  /** The same chance for every sample of the batch; fork it for each use. */
+  /** Random stream shared by all samples of the batch; fork it for each use. */
   readonly shared: Random
 }
 
 export interface Mixup {
-  /** Both parameters of the Beta distribution that the share is drawn from. */
+  /** Both parameters of the Beta distribution from which the mixing coefficient is drawn. */
   readonly alpha: number
-  /** How often a batch is mixed at all. */
+  /** Probability that a batch is mixed. */
   readonly probability: number
 }
 
-/** A sample of pictures in pairs: the same crop of each view, in the same of eight orientations. */
+/** Samples of paired images: the same crop of each view, in the same of eight orientations. */
 export function paired(): (draw: Draw) => { input: Image; target: Image } {
   return (draw) => {
     const { input, target } = cropViews(draw)
@@ -60,7 +61,7 @@ export function paired(): (draw: Draw) => { input: Image; target: Image } {
   }
 }
 
-/** A sample whose input is made from its target. */
+/** Samples whose input is a degraded copy of the target. */
 export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; target: Image } {
   return (draw) => {
     const { target } = cropViews(draw)
@@ -69,8 +70,8 @@ export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; targ
   }
 }
 
-/** Of the pairs that a sample makes, the same square part by chance; what else it holds is still of the whole. */
-export function partOf<S extends { readonly input: Image; readonly target: Image }>(
+/** Crops input and target of each sample to the same random square. Other values of the sample stay as they are. */
+export function croppedTo<S extends { readonly input: Image; readonly target: Image }>(
   sample: (draw: Draw) => S,
   sidePx: number,
 ): (draw: Draw) => S {
@@ -82,23 +83,23 @@ export function partOf<S extends { readonly input: Image; readonly target: Image
   }
 }
 
-/** One random crop of all views of a picture, at the same place and in the same orientation; targets `scale` times as large. */
+/** Cuts one random crop from all views of an image, with one orientation; targets are `scale` times as large. */
 export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
   const { views, data, phase, random, shared } = draw
   const { scale, channels } = data.images
   const { frame = phase.crop } = data
   const { width = 0, height = 0 } = views.target ?? {}
-  const room = drawPlace(
+  const outer = drawPlace(
     { width: Math.floor(width / scale), height: Math.floor(height / scale) },
     frame,
     random,
   )
   const shift = shared.fork(1)
-  const [down, right] = [shift.uniform(), shift.uniform()].map((u) => Math.floor((frame - phase.crop) * u))
+  const offset = () => Math.floor((frame - phase.crop) * shift.uniform())
   const place: Place = {
-    ...room,
-    top: room.top + (down ?? 0),
-    left: room.left + (right ?? 0),
+    ...outer,
+    top: outer.top + offset(),
+    left: outer.left + offset(),
     sidePx: phase.crop,
   }
   return Object.fromEntries(
@@ -108,28 +109,32 @@ export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
   )
 }
 
-/** A batch in host memory, as a worker hands it over. */
+/** A batch in host memory, as a worker transfers it. */
 export type HostBatch = Readonly<Record<string, TensorData | readonly (number | string)[]>>
 
-function isPicture(value: SampleValue): value is Image {
+function isImage(value: SampleValue): value is Image {
   return typeof value === 'object' && 'data' in value
 }
 
 function asTensorData(value: Image | TensorData): TensorData {
-  if (!isPicture(value)) return value
+  if (!isImage(value)) return value
   const { data, channels, height, width } = value
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   return { dtype: 'float32', shape: [channels, height, width], bytes }
 }
 
-/** Stacks samples; all must have the same names, types and shapes. */
-export function stackSamples(samples: readonly Sample[]): HostBatch {
+/**
+ * Stacks samples, which must have the same names, types and shapes.
+ *
+ * @throws RestoreError `shape` where they differ
+ */
+export function stackSamples(samples: readonly TrainingSample[]): HostBatch {
   const names = Object.keys(samples[0] ?? {})
   return Object.fromEntries(
     names.map((name) => {
-      const values = samples.map((sample) => sample[name] as SampleValue)
-      const lists = values.filter((value) => typeof value !== 'object')
-      return [name, lists.length > 0 ? lists : stack(name, values as readonly (Image | TensorData)[])]
+      const values = samples.map((sample) => sample[name]!)
+      const plain = values.filter((value) => typeof value !== 'object')
+      return [name, plain.length > 0 ? plain : stack(name, values as readonly (Image | TensorData)[])]
     }),
   )
 }
@@ -141,10 +146,11 @@ function stack(name: string, values: readonly (Image | TensorData)[]): TensorDat
   const bytes = new Uint8Array(size * all.length)
   for (const [i, data] of all.entries()) {
     if (data.dtype !== dtype || data.bytes.length !== size || String(data.shape) !== String(shape)) {
-      const [wanted, got] = [`${dtype} [${shape.join(' ')}]`, `${data.dtype} [${data.shape.join(' ')}]`]
+      const expected = `${dtype} [${shape.join(' ')}]`
+      const got = `${data.dtype} [${data.shape.join(' ')}]`
       throw new RestoreError(
         'shape',
-        `data.sample: expected ${name} ${wanted} as the first of the batch, got ${got}`,
+        `data.sample: expected ${name} ${expected} as in the first sample of the batch, got ${got}; make all samples of a batch alike`,
       )
     }
     bytes.set(data.bytes, i * size)
@@ -152,13 +158,16 @@ function stack(name: string, values: readonly (Image | TensorData)[]): TensorDat
   return { dtype, shape: [all.length, ...shape], bytes }
 }
 
-/** x ← λ x + (1 − λ) x[permutation] for all float tensors of a batch, one λ ~ Beta(α, α) for all (arXiv:1710.09412). */
-export function mix(batch: HostBatch, { alpha, probability }: Mixup, random: Random): void {
+/**
+ * Applies mixup in place: x ← λ x + (1 − λ) x[permutation] for all float32 tensors of a batch, with one λ ~ Beta(α, α)
+ * (arXiv:1710.09412).
+ */
+export function applyMixup(batch: HostBatch, { alpha, probability }: Mixup, random: Random): void {
   if (random.uniform() >= probability) return
-  const share = beta(alpha, random)
-  const count = Object.values(batch).find((value) => 'bytes' in value)
-  if (!count || !('bytes' in count)) return
-  const partners = permutation(count.shape[0] ?? 0, random)
+  const lambda = drawBeta(alpha, random)
+  const first = Object.values(batch).find((value) => 'bytes' in value)
+  if (!first || !('bytes' in first)) return
+  const partners = permutation(first.shape[0] ?? 0, random)
   for (const value of Object.values(batch)) {
     if (!('bytes' in value) || value.dtype !== 'float32') continue
     const values = new Float32Array(value.bytes.buffer, value.bytes.byteOffset, value.bytes.length / 4)
@@ -166,15 +175,14 @@ export function mix(batch: HostBatch, { alpha, probability }: Mixup, random: Ran
     const size = values.length / partners.length
     partners.forEach((partner, i) => {
       for (let k = 0; k < size; k++) {
-        const [own, other] = [before[i * size + k] as number, before[partner * size + k] as number]
-        values[i * size + k] = share * own + (1 - share) * other
+        values[i * size + k] = lambda * before[i * size + k]! + (1 - lambda) * before[partner * size + k]!
       }
     })
   }
 }
 
-/** Jöhnk's method: exact, and quick for α near 1. */
-function beta(alpha: number, random: Random): number {
+/** Draws from Beta(α, α) by Jöhnk's method: exact, and fast for α near 1. */
+function drawBeta(alpha: number, random: Random): number {
   for (;;) {
     const [x, y] = [random.uniform() ** (1 / alpha), random.uniform() ** (1 / alpha)]
     if (x + y > 0 && x + y <= 1) return x / (x + y)
