@@ -17,14 +17,14 @@ import {
   clipDecays,
   clipDefaults,
   cosine,
+  DetectorDaClip,
   defineRecipe,
   degradationWords,
+  detectorLosses,
+  detectorSamples,
   emaDecay,
-  kindsSeen,
   pairFolders,
-  WordsDaClip,
   warmup,
-  wordsLoss,
 } from 'limpid/train'
 
 const steps = 8000
@@ -49,16 +49,16 @@ export const recipe = defineRecipe({
   network: {
     model: 'daclip',
     options,
-    create: (init, options) => new WordsDaClip(init, options),
-    published: { holds: WordsDaClip.publishes, options },
+    create: (init, options) => new DetectorDaClip(init, options),
+    published: { holds: DetectorDaClip.publishes, options },
   },
   data: {
     images: pairFolders('data/kinds', { input: '*/LQ', target: '*/GT' }, { match: 'order' }),
     phases: [{ steps, crop: options.imageSide, batch: 32 }],
-    sample: kindsSeen(options),
+    sample: detectorSamples(options),
     order: balancedKinds(degradationWords),
   },
-  loss: wordsLoss(options.contextLength),
+  loss: detectorLosses(options.contextLength),
   optimizer: (parameters) =>
     clampingLogitScale(
       adamW(parameters, { betas: [0.9, 0.98], weightDecay: 0.05, decays: clipDecays }),

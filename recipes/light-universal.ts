@@ -10,8 +10,8 @@ import {
   adamW,
   cosine,
   croppedTo,
-  damaged,
   defineRecipe,
+  degradeByKind,
   emaDecay,
   folder,
   LightDiffusion,
@@ -71,7 +71,7 @@ export const recipe = defineRecipe({
   validate: {
     every: 1000,
     images: folder('data/few-photos'),
-    degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
+    degrade: (image, random) => degradeByKind(image, random.integer(tenKinds.length), random),
     crop: 224,
     restore,
     metrics: ['psnr'],

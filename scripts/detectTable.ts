@@ -7,7 +7,7 @@ import { pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { degradationWords } from '../src/models/daclip/words.ts'
 import { createDetector } from '../src/runtime/detector.ts'
-import { damaged } from '../src/train/networks/daClipKinds.ts'
+import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 
 const [weights, ...folders] = process.argv.slice(2)
 if (!weights || folders.length === 0) throw new Error('usage: npx tsx scripts/detectTable.ts WEIGHTS IMAGES…')
@@ -20,7 +20,9 @@ for (const folder of folders) {
     const { pixels } = await decodeBytes(await source.read(i), { name: source.name(i) })
     const { image } = pixelsToPlanes(pixels)
     for (const kind of degradationWords.keys()) {
-      const [first] = await detector.runPlanes(damaged(image, kind, counterRandom(0).fork(i).fork(kind)))
+      const [first] = await detector.runPlanes(
+        degradeByKind(image, kind, counterRandom(0).fork(i).fork(kind)),
+      )
       const seen = degradationWords.indexOf(first?.degradation as (typeof degradationWords)[number])
       counts[kind]![seen]!++
     }

@@ -13,7 +13,7 @@ import type { Image } from '../src/data/image.ts'
 import { cutPatch, drawPlace } from '../src/data/patches.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { degradationWords } from '../src/models/daclip/words.ts'
-import { damaged } from '../src/train/networks/daClipKinds.ts'
+import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 
 const [photos, output, perKind = '10'] = process.argv.slice(2)
 const count = Number(perKind)
@@ -46,7 +46,7 @@ for (let i = 0; i < source.length; i++) {
         { ...drawPlace(pixels, sidePx, random, { isUpright: true }), mode: 0 },
         3,
       )
-      await save(file(kind, 'LQ', n), damaged(clean, k, random.fork(0)))
+      await save(file(kind, 'LQ', n), degradeByKind(clean, k, random.fork(0)))
       await save(file(kind, 'GT', n), clean)
     }
   }

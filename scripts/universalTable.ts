@@ -9,7 +9,7 @@ import { type Sampler, samplers } from '../src/diffusion/irsde.ts'
 import { type MetricName, measurePair } from '../src/metrics/metrics.ts'
 import { degradationWords } from '../src/models/daclip/words.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
-import { damaged } from '../src/train/networks/daClipKinds.ts'
+import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 
 const [weights, guide, folder, most = '10', asked] = process.argv.slice(2)
 if (!weights || !guide || !folder)
@@ -63,7 +63,7 @@ for (const { name, samples, ...request } of ways) {
     const reference = await truth(i)
     for (const kind of degradationWords.keys()) {
       process.stderr.write(`\r${name}, image ${i + 1} of ${count}, ${degradationWords[kind]}      `)
-      const input = damaged(reference, kind, counterRandom(0).fork(i).fork(kind))
+      const input = degradeByKind(reference, kind, counterRandom(0).fork(i).fork(kind))
       if (name === ways[0]?.name) add(kind, 'damaged', reference, input)
       add(kind, name, reference, await restorer.runPlanes(input, { samples }))
     }

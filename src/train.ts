@@ -85,14 +85,14 @@ export {
   sgd,
 } from './torch/optim.ts'
 export { RandomGenerator } from './torch/rng.ts'
-export { iptContrast, someTokens, supervisedContrast } from './train/networks/contrastiveLosses.ts'
+export { iptContrast, sampleTokens, supervisedContrast } from './train/networks/contrastiveLosses.ts'
 export {
-  damaged,
-  kindsSeen,
+  DetectorDaClip,
+  degradeByKind,
+  detectorLosses,
+  detectorSamples,
   tenKinds,
   tenKindsPaired,
-  WordsDaClip,
-  wordsLoss,
 } from './train/networks/daClipKinds.ts'
 export {
   captioned,
@@ -102,19 +102,19 @@ export {
   controllerLosses,
   fromClip,
   guideEmbeddings,
-  guideImage,
+  guideEmbeddingsOfImage,
   openGuide,
   withClip,
 } from './train/networks/daclip.ts'
 export {
   type BlindDegradation,
+  blurredView,
   dasrLosses,
-  dasrWithWaves,
-  isForContrastAlone,
-  oneView,
+  dasrWithDctFilters,
+  isContrastOnly,
   rankedDasrLosses,
   twoViews,
-  withContrast,
+  withContrastWeights,
 } from './train/networks/dasr.ts'
 export {
   type IptTask,
@@ -125,14 +125,14 @@ export {
   tasksFrom,
 } from './train/networks/ipt.ts'
 export {
-  cleanOnly,
   latentLosses,
   latentsOf,
   lowResolution,
-  openCompression,
+  openCompressor,
   restoreBySampling,
+  restoreInLatents,
   sdeLoss,
-  throughLatents,
+  targetOnly,
 } from './train/networks/irsde.ts'
 export { contrastStep, startContrast } from './train/networks/momentumContrast.ts'
 export { type EmaDecay, emaDecay, emaPytorch } from './train/optimization/ema.ts'

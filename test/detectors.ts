@@ -7,7 +7,7 @@ import { clipDefaults } from '../src/models/clip/clip.ts'
 import { DaClip } from '../src/models/daclip/daclip.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { WordsDaClip } from '../src/train/networks/daClipKinds.ts'
+import { DetectorDaClip } from '../src/train/networks/daClipKinds.ts'
 
 const options = {
   ...clipDefaults,
@@ -27,7 +27,7 @@ const options = {
 export function writeDetectors(folder: string): void {
   for (const [name, Network] of [
     ['daclip', DaClip],
-    ['words', WordsDaClip],
+    ['words', DetectorDaClip],
   ] as const) {
     const random = counterRandom(1)
     const network = new Network(
@@ -35,7 +35,7 @@ export function writeDetectors(folder: string): void {
       name === 'daclip' ? options : { ...options, stem: [6] },
     )
     const published = [...stateDict(network)].filter(
-      ([key]) => name === 'daclip' || WordsDaClip.publishes(key),
+      ([key]) => name === 'daclip' || DetectorDaClip.publishes(key),
     )
     const tensors = published.map(([key, weight]) => [key, weight.read()] as const)
     writeSafetensors(join(folder, `${name}.safetensors`), new Map(tensors))

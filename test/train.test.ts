@@ -120,14 +120,16 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
       if (String(text).includes('step ')) child.kill('SIGINT')
     })
     const { code, stderr } = await ended
-    expect(stderr).toMatch(/interrupted after \d+ steps; .*state\.safetensors is saved, continue with --resume/)
+    expect(stderr).toMatch(
+      /interrupted after \d+ steps; .*state\.safetensors is saved, continue with --resume/,
+    )
     expect(code).toBe(130)
     expect(await startTraining(data, at('stopped'), '--resume').ended).toMatchObject({ code: 0 })
     expect(tensorsIn(at('stopped'))).toEqual(tensorsIn(at('whole')))
   })
 
-  test('stops if the loss is not finite, names step and images, and keeps the last good state', async () => {
-    const loss = /step \d+: expected a finite loss, got .* on \d\.png.*go on from it with --resume/
+  test('whose loss is not finite stops, names step and images and keeps the last good state', async () => {
+    const loss = /step \d+: expected a finite loss, got .* on \d\.png.*resume from it with --resume/
     await expect(trainHere(at('nan'), { learningRate: '1e15', saveEvery: '1' })).rejects.toThrow(loss)
     const { tensors } = readCheckpoint(at('nan', 'state.safetensors'))
     expect(tensors.size).toBeGreaterThan(100)
@@ -209,7 +211,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     await expect(check('data.frame', '8')).rejects.toThrow('crop to be at most data.frame, 8, got 16')
     const nowhere = prepareTraining(onPictures(compiled.url, data, { 'validate.images.root': at('none') }))
     await expect(nowhere).rejects.toThrow(
-      'does not exist; give their folder with --set validate.images.root=',
+      'does not exist; pass their folder with --set validate.images.root=',
     )
   })
 })

@@ -11,7 +11,7 @@ import {
   type Embeddings,
   emaPytorch,
   guideEmbeddings,
-  guideImage,
+  guideEmbeddingsOfImage,
   type Image,
   type Init,
   type LossContext,
@@ -54,7 +54,7 @@ export function guided(options: SdeOptions) {
       )
     },
     restore: <C>(model: GuidedNetwork<C>, input: Tensor, { guide }: Constants) => {
-      const conditioning = model.condition(guideImage(guide, input))
+      const conditioning = model.condition(guideEmbeddingsOfImage(guide, input))
       return restoreBySampling(sampledSde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
   }

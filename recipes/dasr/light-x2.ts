@@ -8,12 +8,12 @@
 
 import {
   adam,
+  blurredView,
   cosine,
   type DasrOptions,
-  dasrWithWaves,
+  dasrWithDctFilters,
   defineRecipe,
   folder,
-  oneView,
   rankedDasrLosses,
   sequence,
   srmd,
@@ -36,14 +36,14 @@ const total = 8000
 export const recipe = defineRecipe({
   name: 'dasr-light-x2',
   card: { title: 'Light DASR ×2, unknown isotropic blur', task: 'upscale', license: 'apache' },
-  network: { model: 'dasr', options, create: dasrWithWaves },
+  network: { model: 'dasr', options, create: dasrWithDctFilters },
   data: {
     images: folder('data/photos', { scale }),
     phases: [
       { steps: encoderSteps, crop: 48, batch: 32 },
       { steps: total - encoderSteps, crop: 32, batch: 16 },
     ],
-    sample: oneView({ sigma: [0.2, 2] }),
+    sample: blurredView({ sigma: [0.2, 2] }),
   },
   constants: { encoderSteps },
   loss: rankedDasrLosses,

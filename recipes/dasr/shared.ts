@@ -8,13 +8,13 @@ import {
   dasrDefaults,
   dasrLosses,
   type Init,
-  isForContrastAlone,
+  isContrastOnly,
   type Phase,
   sequence,
   startContrast,
   steps,
   type Tensor,
-  withContrast,
+  withContrastWeights,
 } from 'limpid/train'
 
 // The authors count 9 × 3450 pictures in batches of 32 as an epoch.
@@ -31,9 +31,9 @@ export function network(scale: number) {
     options,
     create: (init: Init, all: DasrOptions) => new Dasr(init, all),
     // From a published file: --set network.weights=model_600.pt
-    adapt: withContrast,
+    adapt: withContrastWeights,
     start: ({ E }: Dasr) => startContrast(E),
-    published: { holds: (key: string) => !isForContrastAlone(key), options: { ...options, queueSize: 0 } },
+    published: { holds: (key: string) => !isContrastOnly(key), options: { ...options, queueSize: 0 } },
   }
 }
 

@@ -7,7 +7,6 @@
 
 import {
   ConditionalUnet,
-  cleanOnly,
   conditionalUnetDefaults,
   createSde,
   defineRecipe,
@@ -16,6 +15,7 @@ import {
   noise,
   restoreBySampling,
   sdeLoss,
+  targetOnly,
 } from 'limpid/train'
 import { phases, training } from './shared.ts'
 
@@ -34,7 +34,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/DFWB'),
     phases: phases.map((phase) => ({ ...phase, batch: 8 })),
-    sample: cleanOnly(),
+    sample: targetOnly(),
   },
   loss: ({ model, batch, ...chance }) =>
     sdeLoss(sde, { clean: batch.target }, chance, (inputs) => model.forward(inputs)),

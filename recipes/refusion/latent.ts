@@ -11,12 +11,12 @@ import {
   createSde,
   defineRecipe,
   latentsOf,
-  openCompression,
+  openCompressor,
   paired,
   pairFolders,
   restoreBySampling,
+  restoreInLatents,
   sdeLoss,
-  throughLatents,
 } from 'limpid/train'
 import { sdeOptions, training } from './shared.ts'
 
@@ -39,7 +39,7 @@ export const recipe = defineRecipe({
     options: { ...conditionalNafnetDefaults, channels: 8, addsFirstFeatures: true },
     create: (init, options) => new ConditionalNafnet(init, options),
     multipleOf: 16,
-    start: (_, { constants, device }) => openCompression(String(constants.compression), device),
+    start: (_, { constants, device }) => openCompressor(String(constants.compression), device),
   },
   data: {
     images: pairs('data/HR-dehazing/train'),
@@ -56,7 +56,7 @@ export const recipe = defineRecipe({
     images: pairs('data/HR-dehazing/test'),
     crop: 1024,
     restore: (model, input, { compression }) =>
-      throughLatents(compression, input, (latent) =>
+      restoreInLatents(compression, input, (latent) =>
         restoreBySampling(sde, latent, sampling, (inputs) => model.forward(inputs)),
       ),
     metrics: ['psnr'],

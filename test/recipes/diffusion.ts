@@ -5,12 +5,12 @@ import {
   ConditionalUnet,
   conditionalUnetDefaults,
   createSde,
-  damaged,
   defineRecipe,
+  degradeByKind,
   emaDecay,
   folder,
   guideEmbeddings,
-  guideImage,
+  guideEmbeddingsOfImage,
   openGuide,
   restoreBySampling,
   restoringSde,
@@ -56,10 +56,10 @@ export const recipe = defineRecipe({
   validate: {
     every: 3,
     images: folder('images'),
-    degrade: (image, random) => damaged(image, random.integer(tenKinds.length), random),
+    degrade: (image, random) => degradeByKind(image, random.integer(tenKinds.length), random),
     crop: 16,
     restore: (model, input, { guide }) => {
-      const conditioning = model.condition(guideImage(guide, input))
+      const conditioning = model.condition(guideEmbeddingsOfImage(guide, input))
       return restoreBySampling(sde, input, { sampler: 'posterior' }, (inputs) =>
         model.forward(inputs, conditioning),
       )

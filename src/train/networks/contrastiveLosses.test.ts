@@ -1,4 +1,4 @@
-// Contrastive losses against figures by hand, those of IPT's specification on its tiny network, and PyTorch's
+// Contrastive losses against values computed by hand, values of IPT's official code on a tiny network, and PyTorch
 // (test/golden/contrast/make.py).
 
 import { describe, expect, test } from 'vitest'
@@ -13,7 +13,7 @@ import { Ipt, iptDefaults } from '../../models/ipt/ipt.ts'
 import { randomInit } from '../../nn/init.ts'
 import { mapTensors } from '../../nn/module.ts'
 import { backward, grad, moveToTorch, noGrad, scalar, toTorch } from '../../torch/backend.ts'
-import { iptContrast, someTokens, supervisedContrast } from './contrastiveLosses.ts'
+import { iptContrast, sampleTokens, supervisedContrast } from './contrastiveLosses.ts'
 
 const host = (shape: readonly number[], value: (i: number) => number): Tensor =>
   hostTensor(
@@ -25,7 +25,7 @@ const host = (shape: readonly number[], value: (i: number) => number): Tensor =>
 
 const eager = (shape: readonly number[], value: (i: number) => number) => toTorch(host(shape, value))
 
-/** The official body's output tokens [2 16 36] for weights and features by formula. */
+/** Output tokens [2 16 36] of IPT's body, with weights and features from a formula. */
 function bodyTokens(): Tensor {
   const options = { ...iptDefaults, channels: 4, patchSize: 12, layers: 2, hidden: 144 }
   const network = new Ipt(
@@ -52,14 +52,14 @@ function bodyTokens(): Tensor {
 }
 
 describe.skipIf(libtorchMissing !== undefined)('contrast between images', () => {
-  test('is what two images of two tokens give by hand', () => {
+  test('matches values computed by hand for two images of two tokens', () => {
     const features = () => eager([2, 2, 2], (i) => [1, 0, 0, 3, 2, 0, 1, 0][i] ?? 0)
     expect(scalar(iptContrast(features()))).toBeCloseTo(0.5 - 0.75, 6)
     const byHand = (3 * Math.log(1 + 2 * Math.E) + Math.log(3) - 2) / 4
     expect(scalar(supervisedContrast(features(), 1))).toBeCloseTo(byHand, 6)
   })
 
-  test('has the official values on the tokens of IPT’s body', () => {
+  test('matches the official values on the tokens of IPT’s body', () => {
     const tokens = bodyTokens()
     expect(tokens.shape).toEqual([2, 16, 36])
     expect(numbersOf(tokens.read())[0]).toBeCloseTo(-0.351857737, 4)
@@ -80,7 +80,7 @@ describe.skipIf(libtorchMissing !== undefined)('contrast between images', () => 
       value: 17.39205030195819,
       gradient: [0.15037131005114956, 0.11894837874173236, 0.031582166290392344, -0.07063763245228016],
     },
-  ])('has PyTorch’s value and gradient: $name', ({ loss, value, gradient }) => {
+  ])('matches PyTorch’s value and gradient: $name', ({ loss, value, gradient }) => {
     const holder = { features: host([3, 4, 5], (i) => Math.sin(0.7 * i)) }
     holder.features.isTrainable = true
     moveToTorch(holder)
@@ -88,22 +88,22 @@ describe.skipIf(libtorchMissing !== undefined)('contrast between images', () => 
     backward(result)
     expect(scalar(result)).toBeCloseTo(value, 5)
     const found = numbersOf((grad(holder.features) as Tensor).read())
-    gradient.forEach((wanted, i) => {
-      expect(found[i]).toBeCloseTo(wanted, 5)
+    gradient.forEach((expected, i) => {
+      expect(found[i]).toBeCloseTo(expected, 5)
     })
   })
 
-  test('falls where tokens of an image come together', () => {
-    const apart = eager([2, 3, 4], (i) => Math.sin(1.3 * i))
-    const own = eager([2, 3, 4], (i) => (i % 4 === Math.floor(i / 12) ? 1 : 0))
+  test('is lower when the tokens of an image are alike', () => {
+    const scattered = eager([2, 3, 4], (i) => Math.sin(1.3 * i))
+    const clustered = eager([2, 3, 4], (i) => (i % 4 === Math.floor(i / 12) ? 1 : 0))
     for (const loss of [iptContrast, supervisedContrast])
-      expect(scalar(loss(own))).toBeLessThan(scalar(loss(apart)))
+      expect(scalar(loss(clustered))).toBeLessThan(scalar(loss(scattered)))
   })
 
-  test('takes the same random tokens of every image', () => {
+  test('draws tokens at the same random positions of every image', () => {
     const features = eager([2, 5, 1], (i) => i)
     const [first = [], second = []] = [1, 2].map((seed) => {
-      const chosen = someTokens(features, 3, counterRandom(seed))
+      const chosen = sampleTokens(features, 3, counterRandom(seed))
       expect(chosen.shape).toEqual([2, 3, 1])
       const values = Array.from(numbersOf(chosen.read()))
       expect(values.slice(3)).toEqual(values.slice(0, 3).map((value) => value + 5))
@@ -111,10 +111,10 @@ describe.skipIf(libtorchMissing !== undefined)('contrast between images', () => 
       return values
     })
     expect(first).not.toEqual(second)
-    expect(someTokens(features, 5, counterRandom(1))).toBe(features)
+    expect(sampleTokens(features, 5, counterRandom(1))).toBe(features)
   })
 
-  test('is refused for one image or one token', () => {
+  test('rejects one image or one token', () => {
     expect(() => iptContrast(eager([1, 4, 2], () => 1))).toThrow(
       'at least 2 images of 2 tokens each, got 1 of 4',
     )

@@ -1,5 +1,5 @@
-// Contrastive losses over the tokens of images, as IPT is pre-trained with: tokens of one image belong together.
-// Both are quadratic in b·n: draw some tokens first (`someTokens`).
+// Contrastive losses of IPT's pre-training: tokens of one image are positives, tokens of other images negatives.
+// Both losses are quadratic in b·n, so draw a subset of the tokens first (`sampleTokens`).
 
 import { RestoreError } from '../../core/errors.ts'
 import { inverseNorm } from '../../core/functional.ts'
@@ -8,8 +8,8 @@ import { permutation, type Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { noGrad } from '../../torch/backend.ts'
 
-/** `count` of the tokens of every image, the same ones of each: [b n d] -> [b count d]. */
-export function someTokens(features: Tensor, count: number, random: Random): Tensor {
+/** Draws `count` tokens of every image, at the same positions in each: [b n d] -> [b count d]. */
+export function sampleTokens(features: Tensor, count: number, random: Random): Tensor {
   const [b, n, d] = [features.size(0), features.size(1), features.size(2)]
   if (count >= n) return features
   const chosen = permutation(n, random).slice(0, count)
@@ -21,21 +21,22 @@ export function someTokens(features: Tensor, count: number, random: Random): Ten
 }
 
 /**
- * Equation 5 of IPT (arXiv:2012.00364): the mean over i, i′ and j of −log(exp d(f_ji, f_ji′) / Σ_{k≠j} exp d(f_ji, f_ki′)) with d
- * the cosine, of token features f [b n d] of b images. May be negative, as the denominator does not hold the numerator.
+ * Equation 5 of IPT (arXiv:2012.00364): the mean over i, i′ and j of −log(exp d(f_ji, f_ji′) / Σ_{k≠j} exp d(f_ji, f_ki′)),
+ * where d is the cosine and f are the token features [b n d]. May be negative, because the denominator does not include
+ * the numerator.
  */
 export function iptContrast(features: Tensor): Tensor {
   const { b, n } = checkedSizes(features)
   const { flat, unit } = normalized(features)
-  const together = unit.matmul(unit.transpose(1, 2)).mean()
+  const positives = unit.matmul(unit.transpose(1, 2)).mean()
   const all = flat.matmul(flat.transpose(0, 1)).exp().reshape([b, n, b, n])
-  const others = all.mul(matrix([b, b], (j, k) => (j === k ? 0 : 1), [b, 1, b, 1])).sum([2])
-  return others.log().mean().sub(together)
+  const negatives = all.mul(matrix([b, b], (j, k) => (j === k ? 0 : 1), [b, 1, b, 1])).sum([2])
+  return negatives.log().mean().sub(positives)
 }
 
 /**
- * Supervised contrast (arXiv:2004.11362, equation 2) as the released training of IPT has it (mindspore-ai/models,
- * research/cv/IPT): every token of [b n d] is an anchor, the other tokens of its image are its positives.
+ * Supervised contrastive loss (arXiv:2004.11362, equation 2) as in the released training of IPT (mindspore-ai/models,
+ * research/cv/IPT). Every token of [b n d] is an anchor; the other tokens of its image are its positives.
  */
 export function supervisedContrast(features: Tensor, temperature = 0.07): Tensor {
   const { b, n } = checkedSizes(features)
@@ -51,7 +52,7 @@ export function supervisedContrast(features: Tensor, temperature = 0.07): Tensor
     .exp()
     .mul(others)
     .sum([1])
-    // The release's guard against log 0.
+    // Avoids log 0, as in the release.
     .add(1e-8)
     .log()
   return denominators.sub(shifted.mul(positives).sum([1])).mean()
@@ -63,13 +64,13 @@ function checkedSizes(features: Tensor): { readonly b: number; readonly n: numbe
   throw new RestoreError('usage', `contrast: expected at least 2 images of 2 tokens each, got ${b} of ${n}`)
 }
 
-/** Features of length 1, by image and all in a row. */
+/** Normalizes features to unit length: `unit` [b n d], and `flat` [b·n d]. */
 function normalized(features: Tensor): { readonly unit: Tensor; readonly flat: Tensor } {
   const unit = features.mul(inverseNorm(features, -1))
   return { unit, flat: unit.reshape([features.size(0) * features.size(1), features.size(2)]) }
 }
 
-/** A constant [rows columns], or with its values in another shape. */
+/** Builds a constant [rows columns] matrix, optionally reshaped. */
 function matrix(
   [rows, columns]: readonly [number, number],
   value: (row: number, column: number) => number,

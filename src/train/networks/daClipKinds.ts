@@ -1,5 +1,5 @@
-// The ten degradations that DA-CLIP tells apart, as Limpid draws them on clean photos, in the order of `degradationWords`; and the
-// words by which people call them, for a text tower that is trained on no other texts.
+// Synthetic versions of the ten degradations that DA-CLIP distinguishes, in the order of `degradationWords`, and a DA-CLIP
+// trained on them with degradation words as its only texts.
 
 import { int64Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -31,12 +31,15 @@ import type { LossContext } from '../recipe/recipe.ts'
 import { kindIndex } from '../samples/kindFolders.ts'
 import { cropViews, type Draw } from '../samples/samples.ts'
 import { clipPlanes } from './daclip.ts'
-import { localWaves } from './dctFilters.ts'
+import { dctFilters } from './dctFilters.ts'
 
 type Word = (typeof degradationWords)[number]
 
-/** From what the eye just sees in a photo of half a megapixel to what spoils it: weaker damage has no name to be learned. */
-const damage: Readonly<Record<Word, Degrade>> = {
+/**
+ * Degradation of each word. Strengths range from just visible in a photo of half a megapixel to severe: weaker damage
+ * cannot be recognized.
+ */
+const degradations: Readonly<Record<Word, Degrade>> = {
   'motion-blurry': oneOf([
     blur({ kernel: 'line', length: [9, 24] }),
     blur({ kernel: 'shake', length: [12, 30] }),
@@ -52,27 +55,30 @@ const damage: Readonly<Record<Word, Degrade>> = {
   uncompleted: holes(),
 }
 
-/** The ten kinds, each of varied strength, in the order of `degradationWords`. */
-export const tenKinds: readonly Degrade[] = degradationWords.map((word) => damage[word])
+/** The ten degradations, each of random strength, in the order of `degradationWords`. */
+export const tenKinds: readonly Degrade[] = degradationWords.map((word) => degradations[word])
 
-/** An image with a kind of damage, or none after the last, rounded to 8 bits as files are. */
-export function damaged(image: Image, kind: number, random: Random): Image {
+/** Applies the degradation of index `kind`, none if it is past the last, and rounds to 8 bits as files do. */
+export function degradeByKind(image: Image, kind: number, random: Random): Image {
   const degrade = tenKinds[kind]
   return in8Bits(degrade ? degrade(image, random) : image)
 }
 
-/** Crops with one of the ten kinds, each as likely. */
+/** Samples of crops degraded by one of the ten kinds, drawn uniformly. */
 export function tenKindsPaired(): (draw: Draw) => { input: Image; target: Image; kind: number } {
   return (draw) => {
     const { target } = cropViews(draw)
     if (!target)
-      throw new RestoreError('usage', `tenKinds: expected a view target, got ${Object.keys(draw.views)}`)
+      throw new RestoreError(
+        'usage',
+        `tenKindsPaired: expected a view target, got ${Object.keys(draw.views)}`,
+      )
     const kind = draw.random.fork(2).integer(tenKinds.length)
-    return { input: damaged(target, kind, draw.random.fork(1)), target, kind }
+    return { input: degradeByKind(target, kind, draw.random.fork(1)), target, kind }
   }
 }
 
-/** What each kind is called, and a photo without any: the word of DA-CLIP first. */
+/** Names of each kind and of a clean photo, comma-separated; DA-CLIP's own word first. */
 const names: Readonly<Record<Word | 'clean', string>> = {
   'motion-blurry':
     'motion-blurry, motion blur, blurry, blurred, blur, camera shake, shaky, out of focus, unsharp',
@@ -93,102 +99,110 @@ const names: Readonly<Record<Word | 'clean', string>> = {
 const synonyms = Object.values(names).map((list) => list.split(', '))
 const templates = ['%', '%', '%', 'a % photo', 'a photo with %', 'a % picture', 'photo, %', 'the image is %']
 
-/** A text for each kind and for a clean photo: DA-CLIP's own word every other time, else another, in a phrase or not. */
+/**
+ * Draws a text for each kind and for a clean photo: DA-CLIP's own word with probability 1/2, else a random name in a random
+ * phrase.
+ */
 export function drawTexts(random: Random): readonly string[] {
   return synonyms.map((list) => {
-    if (random.uniform() < 0.5) return list[0] as string
-    const template = templates[random.integer(templates.length)] as string
-    return template.replace('%', list[random.integer(list.length)] as string)
+    if (random.uniform() < 0.5) return list[0]!
+    const template = templates[random.integer(templates.length)]!
+    return template.replace('%', list[random.integer(list.length)]!)
   })
 }
 
-export type DetectSample = {
-  /** [3 s s], as CLIP takes it. */
+export type DetectorSample = {
+  /** CLIP's input [3 s s]. */
   readonly image: TensorData
-  /** Place of its kind; that of a clean photo comes last. */
+  /** Index of the kind; a clean photo comes after the last. */
   readonly kind: number
-  /** The same for every patch [n], int64: clean where no damage fell. */
+  /** Kind of every patch [n], int64; clean where the damage does not reach. */
   readonly patches: TensorData
 }
 
-/** Mean difference of a patch from which on damage counts. */
-const visible = 2 / 255
+/** Mean absolute difference above which a patch counts as damaged. */
+const visibleDifference = 2 / 255
 
 /**
- * Squares of pairs in folders <kind>/LQ and <kind>/GT, as large as they have, and as a CLIP sees them; one in eleven is a clean one.
+ * Samples for a detector from pairs in folders <kind>/LQ and <kind>/GT: the largest square that fits, resized for CLIP. One
+ * in eleven is clean.
  */
-export function kindsSeen({
+export function detectorSamples({
   imageSide,
   patch,
-}: Pick<ClipOptions, 'imageSide' | 'patch'>): (draw: Draw) => DetectSample {
+}: Pick<ClipOptions, 'imageSide' | 'patch'>): (draw: Draw) => DetectorSample {
   return ({ name, views: { input, target }, random, data: { images } }) => {
     if (!input || !target)
-      throw new RestoreError('usage', 'kindsSeen: expected views input and target; take pairFolders')
-    const ofPair = kindIndex(name, degradationWords)
+      throw new RestoreError(
+        'usage',
+        'detectorSamples: expected views input and target; open the images with pairFolders',
+      )
+    const pairKind = kindIndex(name, degradationWords)
     const isClean = random.integer(tenKinds.length + 1) === tenKinds.length
-    const kind = isClean ? tenKinds.length : ofPair
+    const kind = isClean ? tenKinds.length : pairKind
     const sidePx = Math.min(target.width, target.height)
-    // Mirrored every other time: rain falls, and shadows lie, as they do.
+    // Only mirrors, never rotates: rain and shadows have a natural direction.
     const mode = random.integer(2) === 0 ? 0 : 5
     const place = { ...drawPlace(target, sidePx, random, { isUpright: true }), mode } as const
     const clean = cutPatch(target, place, images.channels)
-    const seen = isClean ? clean : cutPatch(input, place, images.channels)
-    const patches = changedCells(seen, clean, Math.floor(imageSide / patch)).map((isChanged) =>
+    const image = isClean ? clean : cutPatch(input, place, images.channels)
+    const patches = changedCells(image, clean, Math.floor(imageSide / patch)).map((isChanged) =>
       isChanged ? kind : tenKinds.length,
     )
-    return { image: clipPlanes(seen, imageSide), kind, patches: int64Data(patches, [patches.length]) }
+    return { image: clipPlanes(image, imageSide), kind, patches: int64Data(patches, [patches.length]) }
   }
 }
 
-/** Whether two square pictures differ, for each of `count` · `count` cells, row by row. */
+/** Whether two square images visibly differ, for each cell of a `count` × `count` grid, row by row. */
 function changedCells(a: Image, b: Image, count: number): readonly boolean[] {
   const { width: side, channels } = a
-  const [sums, sizes] = [new Float64Array(count * count), new Float64Array(count * count)]
+  const sums = new Float64Array(count * count)
+  const sizes = new Float64Array(count * count)
   const cells = Int32Array.from({ length: side }, (_, i) => Math.floor((i * count) / side))
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < side; y++) {
-      const [row, line] = [(c * side + y) * side, (cells[y] as number) * count]
+      const pixelRow = (c * side + y) * side
+      const cellRow = cells[y]! * count
       for (let x = 0; x < side; x++) {
-        const at = line + (cells[x] as number)
-        const difference = Math.abs((a.data[row + x] as number) - (b.data[row + x] as number))
-        sums[at] = (sums[at] as number) + difference
-        sizes[at] = (sizes[at] as number) + 1
+        const cell = cellRow + cells[x]!
+        sums[cell]! += Math.abs(a.data[pixelRow + x]! - b.data[pixelRow + x]!)
+        sizes[cell]!++
       }
     }
   }
-  return Array.from(sums, (sum, i) => sum > visible * (sizes[i] as number))
+  return Array.from(sums, (sum, i) => sum > visibleDifference * sizes[i]!)
 }
 
 /**
- * A DA-CLIP without captions: what pictures show is not learned, and its encoder is all zeros, and so are its embeddings of content.
- * The text tower learns the words above; those of the vocabulary that it never sees are zeros too, by which they can be told.
+ * DA-CLIP trained without captions. Its content encoder is not trained and all zeros, so content embeddings are zero too.
+ * The text tower learns the words above; the embeddings of all other tokens stay zero, which identifies unknown words.
  */
-export class WordsDaClip extends DaClip {
-  /** For training alone: the kind of every patch, which tells where to look long before the whole picture's does. */
+export class DetectorDaClip extends DaClip {
+  /** Training only: classifies every patch. Its loss shows where the damage is long before the global loss does. */
   patches: Linear
 
   constructor(init: Init, options: ClipOptions) {
     super(init, options)
     this.patches = new Linear(init, options.visionWidth, tenKinds.length + 1, { bias: true })
     const [first] = this.visual_control.stem
-    if (first) first.weight = localWaves(init, first.weight)
+    if (first) first.weight = dctFilters(init, first.weight)
     mapTensors(this.clip.visual, ({ shape }) => init.weight(shape as number[], { constant: 0 }))
     this.clip.token_embedding.weight = init.buffer(
       [options.vocabulary, options.textWidth],
-      knownRows(options),
+      initialTokenEmbedding(options),
     )
     for (const [key, tensor] of stateDict(this))
       tensor.isTrainable = !/^visual\.|^clip\.visual\.|zero_modules/.test(key)
   }
 
-  /** Whether a key is of the published network: the rest serves training, or is clip.visual.* once more. */
+  /** Whether a key is published; the others are only for training, or alias clip.visual.*. */
   static publishes(key: string): boolean {
     return !/^(visual|patches)\./.test(key)
   }
 }
 
-/** Rows of the tokens of all texts that `drawTexts` may give, by chance as CLIP starts; zeros elsewhere. */
-function knownRows({ vocabulary, textWidth }: ClipOptions): number[] {
+/** Rows [vocabulary textWidth]: random, as in CLIP, for the tokens that `drawTexts` can produce; zeros elsewhere. */
+function initialTokenEmbedding({ vocabulary, textWidth }: ClipOptions): number[] {
   const random = counterRandom(0)
   const rows = new Array<number>(vocabulary * textWidth).fill(0)
   for (const id of knownTokens())
@@ -199,23 +213,23 @@ function knownRows({ vocabulary, textWidth }: ClipOptions): number[] {
 function knownTokens(): ReadonlySet<number> {
   const { encode, startId, endId } = clipTokenizer()
   const texts = templates.flatMap((template) => synonyms.flat().map((name) => template.replace('%', name)))
-  // 0 fills the rest of a row.
+  // 0 is the padding.
   return new Set([0, startId, endId, ...texts.flatMap((text) => encode(text))])
 }
 
-/** The contrast of degradations and words, and the cross entropy of the patches' kinds. */
-export function wordsLoss(
+/** Contrastive loss between degradation embeddings and words, and cross-entropy of the patches' kinds. */
+export function detectorLosses(
   contextLength: number,
-): (context: LossContext<WordsDaClip, DetectSample>) => Readonly<Record<string, Tensor>> {
+): (context: LossContext<DetectorDaClip, DetectorSample>) => Readonly<Record<string, Tensor>> {
   return ({ model, batch, random }) => {
     const { ids } = clipTokenizer().tokenize(drawTexts(random), { contextLength })
     const texts = model.clip.encodeText(toTorch(withoutPadding(ids), deviceOf(batch.image)))
     const { degradation, tokens } = model.visual_control.forward(batch.image, () => {})
-    const choice = { labels: batch.kind, scale: model.logit_scale.exp() }
-    const kinds = model.patches.forward(tokens.slice(1, 1, tokens.size(1)))
+    const options = { labels: batch.kind, scale: model.logit_scale.exp() }
+    const patchLogits = model.patches.forward(tokens.slice(1, 1, tokens.size(1)))
     return {
-      degradation: sharedTextLoss(normalized(degradation), normalized(texts), choice),
-      patches: crossEntropy(kinds, batch.patches),
+      degradation: sharedTextLoss(normalized(degradation), normalized(texts), options),
+      patches: crossEntropy(patchLogits, batch.patches),
     }
   }
 }

@@ -1,4 +1,4 @@
-// Samples and losses of DA-CLIP: captions, folders of kinds, the controller's start, what is frozen, and wrong data.
+// Samples and losses of DA-CLIP: captions, folders of kinds, initialization of the controller, frozen parts, invalid data.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,13 +27,13 @@ import { folder, openImages, pairFolders } from '../samples/images.ts'
 import { balancedKinds } from '../samples/kindFolders.ts'
 import { croppedTo, type Draw } from '../samples/samples.ts'
 import {
-  damaged,
+  DetectorDaClip,
+  degradeByKind,
+  detectorLosses,
+  detectorSamples,
   drawTexts,
-  kindsSeen,
   tenKinds,
   tenKindsPaired,
-  WordsDaClip,
-  wordsLoss,
 } from './daClipKinds.ts'
 import {
   captioned,
@@ -50,11 +50,22 @@ import {
 const dir = mkdtempSync(join(tmpdir(), 'limpid-daclip-'))
 const tiny: ClipOptions = {
   ...clipDefaults,
-  ...{ features: 8, imageSide: 16, patch: 8, visionWidth: 8, visionLayers: 2, visionHeads: 1 },
-  ...{ contextLength: 20, textWidth: 8, textLayers: 1, textHeads: 1 },
+  features: 8,
+  imageSide: 16,
+  patch: 8,
+  visionWidth: 8,
+  visionLayers: 2,
+  visionHeads: 1,
+  contextLength: 20,
+  textWidth: 8,
+  textLayers: 1,
+  textHeads: 1,
 }
 const picture: Pixels = {
-  ...{ width: 60, height: 48, channels: 3, hasAlpha: false },
+  width: 60,
+  height: 48,
+  channels: 3,
+  hasAlpha: false,
   data: Uint8Array.from({ length: 60 * 48 * 3 }, (_, i) => (i * 37) % 251),
 }
 const init = (seed: number) => {
@@ -64,9 +75,15 @@ const init = (seed: number) => {
 
 function draw(root: string, seed: number, changes: Partial<Draw> = {}): Draw {
   return {
-    ...{ index: 0, name: 'a.png', views: { target: picture }, data: { images: folder(root) } },
-    ...{ phase: { steps: 1, crop: 24, batch: 2 }, step: 0 },
-    ...{ random: counterRandom(seed), shared: counterRandom(0), ...changes },
+    index: 0,
+    name: 'a.png',
+    views: { target: picture },
+    data: { images: folder(root) },
+    phase: { steps: 1, crop: 24, batch: 2 },
+    step: 0,
+    random: counterRandom(seed),
+    shared: counterRandom(0),
+    ...changes,
   }
 }
 
@@ -78,7 +95,7 @@ describe('a caption file', () => {
 
   beforeAll(() => writePictures(join(dir, 'LQ'), 2))
 
-  test('gives pictures in its order with caption and degradation, whatever else the caption holds', async () => {
+  test('lists images in order with caption and degradation, even if the caption contains a colon', async () => {
     write('filepath\ttitle', 'LQ/1.png\ta sign: a cat: hazy', 'LQ/0.png\ta dog: noisy')
     expect(readCaptions(file).map(({ caption, degradation }) => [caption, degradation])).toEqual([
       ['a sign: a cat', 'hazy'],
@@ -93,7 +110,7 @@ describe('a caption file', () => {
     expect(sample(draw(dir, 2, { data: { images } })).image).not.toEqual(first.image)
   })
 
-  test('is refused by file and line without a separator or with a caption too long', async () => {
+  test('is rejected by file and line for a missing separator or an overlong caption', async () => {
     write('filepath\ttitle', 'LQ/0.png a dog: noisy')
     expect(() => readCaptions(file)).toThrow(/captions\.csv:2: expected a path, one tab and a title, got/)
     write('LQ/0.png\ta dog: noisy', 'LQ/1.png\ta noisy dog')
@@ -106,7 +123,7 @@ describe('a caption file', () => {
     expect(() => captionedImages(dir, 'captions.txt')).toThrow('expected a file *.csv')
   })
 
-  test('is refused with a degradation that is no word of the recipe', () => {
+  test('is rejected for a degradation that is not among the words of the recipe', () => {
     write('LQ/0.png\ta dog: wet')
     const sample = captioned(degradationWords, { side: 16, contextLength: 20 })
     const images = captionedImages(dir, 'captions.csv')
@@ -118,7 +135,7 @@ describe('folders of kinds', () => {
   const root = join(dir, 'universal')
   const images = pairFolders(root, { input: '*/LQ', target: '*/GT' }, { match: 'order' })
 
-  test('are paired within each kind and take turns however many pictures they have', async () => {
+  test('are paired within each kind and alternate, however many images each has', async () => {
     for (const [kind, count] of [
       ['hazy', 4],
       ['noisy', 1],
@@ -131,8 +148,8 @@ describe('folders of kinds', () => {
     expect(order.map((i) => i === 4)).toEqual([false, true, false, true, false])
   })
 
-  test('are refused with unknown names and with unequal counts', async () => {
-    const unknown = /wet\/GT\/0\.png: expected a folder named by a degradation .*got 'wet'/
+  test('are rejected for unknown names and unequal counts', async () => {
+    const unknown = /wet\/GT\/0\.png: expected a folder named after a degradation .*got 'wet'/
     expect(() => balancedKinds(degradationWords)(['wet/GT/0.png'], counterRandom(1))).toThrow(unknown)
     mkdirSync(join(root, 'snowy'), { recursive: true })
     await writePictures(join(root, 'snowy', 'LQ'), 2)
@@ -142,23 +159,23 @@ describe('folders of kinds', () => {
 })
 
 describe('ten kinds on clean photos', () => {
-  test('each change a picture, in 8 bits, the same by the same chance', () => {
+  test('change the image, round to 8 bits and repeat with the same seed', () => {
     const image = { width: 64, height: 64, channels: 3, data: new Float32Array(3 * 4096) }
     image.data.forEach((_, i) => {
       image.data[i] = Math.round(127 + 100 * Math.sin(i / 9) * Math.cos(i / 640)) / 255
     })
     for (const kind of tenKinds.keys()) {
-      const [a, b] = [1, 1].map((seed) => damaged(image, kind, counterRandom(seed)).data)
+      const [a, b] = [1, 1].map((seed) => degradeByKind(image, kind, counterRandom(seed)).data)
       expect(a).toEqual(b)
       expect(a).not.toEqual(image.data)
       expect(a?.every((value) => Math.abs(value * 255 - Math.round(value * 255)) < 1e-4)).toBe(true)
     }
-    expect(damaged(image, tenKinds.length, counterRandom(1)).data).toEqual(image.data)
+    expect(degradeByKind(image, tenKinds.length, counterRandom(1)).data).toEqual(image.data)
   })
 
-  test('come from pairs as often as a clean photo does', () => {
+  test('are as frequent as clean photos in the samples of a detector', () => {
     const pair = { input: { ...picture, data: picture.data.map((value) => 255 - value) }, target: picture }
-    const sample = kindsSeen(tiny)
+    const sample = detectorSamples(tiny)
     const kinds = Array.from({ length: 330 }, (_, seed) => {
       const name = `${degradationWords[seed % 10]}/GT/a.png`
       const { kind } = sample(draw(dir, seed, { name, views: pair }))
@@ -171,15 +188,15 @@ describe('ten kinds on clean photos', () => {
     expect(() => sample(draw(dir, 1))).toThrow('expected views input and target')
   })
 
-  test('are told for every patch: where no damage fell it is clean', () => {
+  test('are labeled for every patch, clean where there is no damage', () => {
     const input = { ...picture, data: picture.data.map((value, i) => (i < 60 * 8 * 3 ? value ^ 128 : value)) }
-    const sample = kindsSeen({ imageSide: 24, patch: 8 })
+    const sample = detectorSamples({ imageSide: 24, patch: 8 })
     const name = 'uncompleted/GT/a.png'
-    const patchesOf = (wanted: number) =>
+    const patchesOf = (sampleKind: number) =>
       Array.from({ length: 40 }, (_, seed) =>
         sample(draw(dir, seed, { name, views: { input, target: picture } })),
       )
-        .filter(({ kind }) => kind === wanted)
+        .filter(({ kind }) => kind === sampleKind)
         .map(({ patches }) => Array.from(viewAs(patches.bytes, BigInt64Array), Number))
     const [clean, holes] = [tenKinds.length, degradationWords.indexOf('uncompleted')]
     expect(new Set(patchesOf(clean).flat())).toEqual(new Set([clean]))
@@ -187,25 +204,25 @@ describe('ten kinds on clean photos', () => {
       expect(patches).toEqual([...Array(3).fill(holes), ...Array(6).fill(clean)])
   })
 
-  test('are cut and damaged from photos alone where a network restores them', () => {
+  test('make pairs of input and target from photos alone', () => {
     const { input, target } = tenKindsPaired()(draw(dir, 3))
     expect([input.width, target.width]).toEqual([24, 24])
   })
 
-  test('are restored in part while the guide sees the whole', () => {
+  test('can be cropped after the guide’s input is made from the whole', () => {
     const whole = withClip(tenKindsPaired(), 24)(draw(dir, 3))
     const part = croppedTo(withClip(tenKindsPaired(), 24), 8)(draw(dir, 3))
     expect(part.clip).toEqual(whole.clip)
-    const tops = Array.from({ length: 17 * 17 }, (_, i) => [Math.floor(i / 17), i % 17] as const)
+    const places = Array.from({ length: 17 * 17 }, (_, i) => [Math.floor(i / 17), i % 17] as const)
     const isPart =
       (image: Image, of: Image) =>
       ([top, left]: readonly [number, number]) =>
         String(crop(of, top, left, 8, 8).data) === String(image.data)
-    const place = tops.filter(isPart(part.input, whole.input)).filter(isPart(part.target, whole.target))
-    expect(place.length).toBe(1)
+    const matches = places.filter(isPart(part.input, whole.input)).filter(isPart(part.target, whole.target))
+    expect(matches.length).toBe(1)
   })
 
-  test('are called by words that are all different', () => {
+  test('have distinct texts', () => {
     for (let seed = 0; seed < 50; seed++) expect(new Set(drawTexts(counterRandom(seed))).size).toBe(11)
   })
 })
@@ -217,7 +234,7 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       [count, 3, 16, 16],
     )
 
-  test('has the official losses for texts that count as wrong for one another', () => {
+  test('has the official losses if equal texts are negatives', () => {
     const fixture = readCase(join('test', 'golden', 'fixtures', 'clip', 'daclip_tiny.json'))
     const { network } = loadModel(fixture.weights(), { visionHeads: 2, textHeads: 4 })
     if (!(network instanceof DaClip)) throw new Error('expected a DA-CLIP')
@@ -229,12 +246,12 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       ['contrastive', losses.content],
       ['degra', losses.degradation],
     ] as const) {
-      const [wanted] = Array.from(numbersOf(tensor(fixture, `out.${name}_loss`)))
-      expect(scalar(loss)).toBeCloseTo(wanted ?? 0, 4)
+      const [expected] = Array.from(numbersOf(tensor(fixture, `out.${name}_loss`)))
+      expect(scalar(loss)).toBeCloseTo(expected ?? 0, 4)
     }
   })
 
-  test('starts from a CLIP, or goes on with a DA-CLIP', () => {
+  test('is initialized from a CLIP or from a DA-CLIP', () => {
     const sources = (network: object): Weights =>
       new Map(
         [...stateDict(network)].map(([key, weight]) => [
@@ -254,7 +271,7 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
     expect(adapt(whole, random)).toBe(whole)
   })
 
-  test('learns in the controller alone, whose scale stays below 100; the rest has no gradient and no memory', () => {
+  test('trains only the controller and the logit scale, which stays below ln 100', () => {
     const network = new DaClip(init(1), tiny)
     moveToTorch(network)
     const trained = parameters(network)
@@ -268,9 +285,9 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       }),
       label: [0, 1, 1, 2],
     }
-    const chance = { random: counterRandom(1), generator: new RandomGenerator(1), step: 0 }
+    const rest = { random: counterRandom(1), generator: new RandomGenerator(1), step: 0 }
     const losses = (equalTexts: string) => {
-      const context = { model: network, batch, constants: { equalTexts }, ...chance }
+      const context = { model: network, batch, constants: { equalTexts }, ...rest }
       const { content, degradation } = controllerLosses(degradationWords, 20)(context)
       if (!content || !degradation) throw new Error('expected two losses')
       return { content, degradation }
@@ -287,8 +304,8 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
     expect(scalar(network.logit_scale)).toBeCloseTo(maxLogitScale, 5)
   })
 
-  test('of words alone learns them, and leaves what it never sees at zero', () => {
-    const network = new WordsDaClip(init(3), { ...tiny, stem: [6, 8] })
+  test('learns degradation words without captions and leaves unused tokens at zero', () => {
+    const network = new DetectorDaClip(init(3), { ...tiny, stem: [6, 8] })
     moveToTorch(network)
     const trained = parameters(network)
     expect([...trained.keys()].filter((key) => /^visual\.|clip\.visual|zero_modules/.test(key))).toEqual([])
@@ -301,32 +318,33 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       ),
     )
     const batch = { image: toTorch(pictures(4)), kind: [0, 3, 3, 10], patches }
-    const [found, ofPatches]: [number[], number[]] = [[], []]
+    const degradationLosses: number[] = []
+    const patchLosses: number[] = []
     for (let step = 0; step < 30; step++) {
       optimizer.zeroGrad()
       scope(() => {
-        const chance = { random: counterRandom(step), generator: new RandomGenerator(1), step }
-        const losses = wordsLoss(20)({ model: network, batch, constants: {}, ...chance })
+        const rest = { random: counterRandom(step), generator: new RandomGenerator(1), step }
+        const losses = detectorLosses(20)({ model: network, batch, constants: {}, ...rest })
         if (!losses.degradation || !losses.patches) throw new Error('expected both losses')
         backward(losses.degradation.add(losses.patches))
-        found.push(scalar(losses.degradation))
-        ofPatches.push(scalar(losses.patches))
+        degradationLosses.push(scalar(losses.degradation))
+        patchLosses.push(scalar(losses.patches))
       })
       optimizer.step(3e-3)
     }
-    expect(found.at(-1)).toBeLessThan(0.7 * (found[0] ?? 0))
-    expect(ofPatches[0]).toBeCloseTo(Math.log(11), 0)
-    expect(ofPatches.at(-1)).toBeLessThan(0.7 * (ofPatches[0] ?? 0))
+    expect(degradationLosses.at(-1)).toBeLessThan(0.7 * (degradationLosses[0] ?? 0))
+    expect(patchLosses[0]).toBeCloseTo(Math.log(11), 0)
+    expect(patchLosses.at(-1)).toBeLessThan(0.7 * (patchLosses[0] ?? 0))
     const rows = Array.from(numbersOf(network.clip.token_embedding.weight.read()))
     const isZero = (id: number) => rows.slice(id * 8, id * 8 + 8).every((value) => value === 0)
     expect([isZero(2368), isZero(33495)]).toEqual([true, false])
-    const published = [...stateDict(network)].filter(([key]) => WordsDaClip.publishes(key))
+    const published = [...stateDict(network)].filter(([key]) => DetectorDaClip.publishes(key))
     const shapes = new Map(published.map(([key, { shape }]) => [key, shape as number[]] as const))
     const { stem, patch, imageSide } = daClipOptionsFromWeights(shapes)
     expect({ stem, patch, imageSide }).toEqual({ stem: [6, 8], patch: 8, imageSide: 16 })
   })
 
-  test('stands beside another network without gradients, once it is opened', () => {
+  test('embeds images without gradients once it is opened', () => {
     const file = join(dir, 'guide.safetensors')
     const tensors = [...stateDict(new DaClip(init(4), tiny))].map(
       ([key, weight]) => [key, weight.read()] as const,
@@ -340,9 +358,9 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       [2, 8],
       [2, 8],
     ])
-    // Still there after a step.
+    // The weights survive the scope of a step.
     expect(scope(() => guideEmbeddings(file, clip)).content.read()).toEqual(content.read())
     const other = toTorch(float32Data(new Float32Array(3 * 64), [1, 3, 8, 8]))
-    expect(() => guideEmbeddings(file, other)).toThrow('expected the recipe to make pictures of 16 pixels')
+    expect(() => guideEmbeddings(file, other)).toThrow('expected images of 16 pixels for this DA-CLIP, got 8')
   })
 })

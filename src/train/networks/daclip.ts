@@ -1,5 +1,5 @@
-// How DA-CLIP is trained and used in training (arXiv:2310.01018 §3; Algolzw/daclip-uir@c2cc141): a controller beside a frozen CLIP by
-// two contrasts, then a U-Net that is told what the frozen DA-CLIP sees.
+// Training of DA-CLIP and with DA-CLIP (arXiv:2310.01018 §3; Algolzw/daclip-uir@c2cc141): a controller for a frozen CLIP,
+// trained with two contrastive losses, then a U-Net conditioned on the frozen DA-CLIP's embeddings.
 
 import { join } from 'node:path'
 import { toFloat32 } from '../../checkpoints/convert.ts'
@@ -29,24 +29,24 @@ import type { LossContext, Weights } from '../recipe/recipe.ts'
 import { type CaptionLine, isCaptionFile, readCaptions } from '../samples/captions.ts'
 import type { Images } from '../samples/images.ts'
 import type { Draw } from '../samples/samples.ts'
-import { frozen } from './frozenNetworks.ts'
+import { frozenNetworks } from './frozenNetworks.ts'
 
-/** Pictures of a caption file below a root. */
+/** Images listed in a caption file below a root. */
 export function captionedImages(root: string, file: string): Images {
   if (isCaptionFile(file)) return { root, views: { target: file }, match: 'order', channels: 3, scale: 1 }
   throw new RestoreError('usage', `captionedImages: expected a file *.csv or *.tsv, got ${file}`)
 }
 
 export type CaptionedSample = {
-  /** [3 s s], as CLIP takes it. */
+  /** CLIP's input [3 s s]. */
   readonly image: TensorData
   /** Token ids of the caption. */
   readonly caption: TensorData
-  /** Place of its degradation among the words. */
+  /** Index of the degradation among the words. */
   readonly label: number
 }
 
-/** Samples of a caption file: most of each picture (0.9 to all of its area, of sides up to 3:4), with its tokens and degradation. */
+/** Samples of a caption file: a random crop of 0.9 to 1 of each image's area, with its caption tokens and degradation. */
 export function captioned(
   words: readonly string[],
   { side, contextLength }: { readonly side: number; readonly contextLength: number },
@@ -56,23 +56,23 @@ export function captioned(
     const file = join(images.root, images.views.target)
     const lines = files.get(file) ?? readCaptions(file)
     files.set(file, lines)
-    const { caption, degradation, line } = lines[index] as CaptionLine
+    const { caption, degradation, line } = lines[index]!
     const label = words.indexOf(degradation)
     if (label < 0) {
       throw new RestoreError(
         'input',
-        `${file}:${line}: expected a degradation among ${words.join(', ')}, got '${degradation}'`,
+        `${file}:${line}: expected a degradation out of ${words.join(', ')}, got '${degradation}'`,
       )
     }
     return {
-      image: clipPlanes(randomResizedCrop(views.target as Pixels, side, random), side),
-      caption: row(clipTokenizer().tokenize([caption], { contextLength }).ids),
+      image: clipPlanes(randomResizedCrop(views.target!, side, random), side),
+      caption: withoutBatchAxis(clipTokenizer().tokenize([caption], { contextLength }).ids),
       label,
     }
   }
 }
 
-/** torchvision's RandomResizedCrop(scale (0.9, 1), ratio (3/4, 4/3), bicubic) on bytes: [3 side side]. */
+/** torchvision's RandomResizedCrop with scale (0.9, 1), ratio (3/4, 4/3) and bicubic resizing, on bytes: [3 side side]. */
 function randomResizedCrop(pixels: Pixels, side: number, random: Random): Image {
   const { image } = pixelsToPlanes(pixels)
   const place = drawWindow(image, random)
@@ -88,45 +88,46 @@ function drawWindow({ width, height }: { readonly width: number; readonly height
     if (w > width || h > height || w < 1 || h < 1) continue
     return { width: w, height: h, top: random.integer(height - h + 1), left: random.integer(width - w + 1) }
   }
-  // The middle, of a ratio within the bounds.
+  // Falls back to the largest center crop with a ratio within the bounds.
   const ratio = Math.min(Math.max(width / height, 3 / 4), 4 / 3)
   const w = Math.min(width, Math.round(height * ratio))
   const h = Math.min(height, Math.round(width / ratio))
   return { width: w, height: h, top: (height - h) >> 1, left: (width - w) >> 1 }
 }
 
-/** What a CLIP of this side takes for an image, as a value of a sample: [3 side side]. */
+/** CLIP's input for an image, as a sample value [3 side side]. */
 export function clipPlanes(image: Image, side: number): TensorData {
-  return row(clipImage(image, side))
+  return withoutBatchAxis(clipImage(image, side))
 }
 
-/** The only one of a batch. */
-function row(data: TensorData): TensorData {
+function withoutBatchAxis(data: TensorData): TensorData {
   return { ...data, shape: data.shape.slice(1) }
 }
 
-/** A sample with what a DA-CLIP of this side sees of its input. */
+/** Adds `clip`, the input of a DA-CLIP with this image side, to each sample. */
 export function withClip<S extends { readonly input: Image }>(
   sample: (draw: Draw) => S,
   side: number,
 ): (draw: Draw) => S & { readonly clip: TensorData } {
   return (draw) => {
-    const made = sample(draw)
-    return { ...made, clip: clipPlanes(made.input, side) }
+    const values = sample(draw)
+    return { ...values, clip: clipPlanes(values.input, side) }
   }
 }
 
-/** Starts a DA-CLIP from a CLIP, or goes on with a DA-CLIP; see `startController`. */
+/** Initializes a DA-CLIP from a CLIP checkpoint (see `startController`); uses a DA-CLIP checkpoint as it is. */
 export function fromClip(
   options: ClipOptions,
   { asPublished }: { readonly asPublished: boolean },
 ): (checkpoint: Weights, random: Weights) => Weights {
   return (checkpoint, random) => {
     if (checkpoint.has('visual_control.proj')) return checkpoint
-    const inner = [...checkpoint].map(([key, source]) => [`clip.${key}`, source] as const)
-    const own = [...random].filter(([key]) => key === 'logit_scale' || key.startsWith('visual_control.'))
+    const clip = [...checkpoint].map(([key, source]) => [`clip.${key}`, source] as const)
+    const controller = [...random].filter(
+      ([key]) => key === 'logit_scale' || key.startsWith('visual_control.'),
+    )
     const network = new DaClip(emptyInit(), options)
-    loadWeights(network, new Map([...own, ...inner]))
+    loadWeights(network, new Map([...controller, ...clip]))
     startController(network, { asPublished })
     return new Map(
       [...stateDict(network)].map(([key, tensor]) => {
@@ -138,11 +139,14 @@ export function fromClip(
 }
 
 export interface ControllerConstants extends Readonly<Record<string, string>> {
-  /** 'wrong' as published: pictures of one degradation count as wrong for one another's text; 'right' for all alike. */
+  /**
+   * 'wrong' as published: the equal degradation texts of two images are negatives of each other. 'right': they are all
+   * positives.
+   */
   readonly equalTexts: string
 }
 
-/** The contrast of content and captions, and that of degradations and words, over the pictures of all processes. */
+/** Contrastive losses between content and captions and between degradations and words, over the images of all processes. */
 export function controllerLosses(
   words: readonly string[],
   contextLength: number,
@@ -152,7 +156,7 @@ export function controllerLosses(
       throw new RestoreError('usage', `constants.equalTexts: expected right or wrong, got ${equalTexts}`)
     const labels = batch.label
     const isShared = equalTexts === 'right'
-    const texts = isShared ? words : labels.map((label) => words[label] as string)
+    const texts = isShared ? words : labels.map((label) => words[label]!)
     const { ids } = clipTokenizer().tokenize(texts, { contextLength })
     const onDevice = (tokens: TensorData) => toTorch(withoutPadding(tokens), deviceOf(batch.image))
     return daClipLosses(model, {
@@ -165,7 +169,7 @@ export function controllerLosses(
   }
 }
 
-/** An optimizer that keeps the logit scale within [0, ln 100] after every step. */
+/** Wraps an optimizer to clamp the logit scale to [0, ln 100] after every step. */
 export function clampingLogitScale(optimizer: Optimizer, parameters: ReadonlyMap<string, Tensor>): Optimizer {
   const scale = parameters.get('logit_scale')
   return {
@@ -177,36 +181,39 @@ export function clampingLogitScale(optimizer: Optimizer, parameters: ReadonlyMap
   }
 }
 
-/** Which parameters of a CLIP weight decay shrinks: neither vectors nor the logit scale. */
+/** Whether weight decay applies to a parameter of CLIP: not to vectors or the logit scale. */
 export function clipDecays(key: string, { shape }: Tensor): boolean {
   return shape.length >= 2 && !/bn|ln|bias|logit_scale/.test(key)
 }
 
-const guides = frozen({
+const guides = frozenNetworks({
   optionsFromWeights: daClipOptionsFromWeights,
   create: (init, options: ClipOptions) => Object.assign(new DaClip(init, options), { options }),
 })
 
-/** Opens a trained DA-CLIP; for `network.start`. */
+/** Opens a trained DA-CLIP; call it in `network.start`. */
 export const openGuide = guides.open
 
-/** What a trained DA-CLIP sees in pictures [b 3 s s] as `withClip` makes them, without gradients. */
+/** Embeds images [b 3 s s] from `withClip` with a trained DA-CLIP, without gradients. */
 export function guideEmbeddings(file: string, clip: Tensor): Embeddings {
   const network = guides.get(file, deviceOf(clip))
-  const [side, wanted] = [clip.size(3), network.options.imageSide]
-  if (side !== wanted)
+  const side = clip.size(3)
+  const { imageSide } = network.options
+  if (side !== imageSide)
     throw new RestoreError(
       'usage',
-      `${file}: expected the recipe to make pictures of ${wanted} pixels for this DA-CLIP, got ${side}`,
+      `${file}: expected images of ${imageSide} pixels for this DA-CLIP, got ${side}; change the side passed to withClip`,
     )
   return scope(() => noGrad(() => network.encodeImage(clip)))
 }
 
-/** The same for an image [1 3 h w] in [0, 1]; for validation. */
-export function guideImage(file: string, image: Tensor): Embeddings {
+/** Embeds an image [1 3 h w] in [0, 1] with a trained DA-CLIP, without gradients; for validation. */
+export function guideEmbeddingsOfImage(file: string, image: Tensor): Embeddings {
   const device = deviceOf(image)
   const { imageSide } = guides.get(file, device).options
-  const [channels, height, width] = [image.size(1), image.size(2), image.size(3)]
+  const channels = image.size(1)
+  const height = image.size(2)
+  const width = image.size(3)
   const { bytes } = image.read()
   const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   return guideEmbeddings(file, toTorch(clipImage({ width, height, channels, data }, imageSide), device))

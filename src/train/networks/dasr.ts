@@ -1,5 +1,5 @@
-// How DASR is trained (arXiv:2104.00416 §3 and §4.1; SYSU-SAIL/DASR@51524af): an encoder that tells degradations apart by contrast,
-// then both networks together.
+// Training of DASR (arXiv:2104.00416 §3 and §4.1; SYSU-SAIL/DASR@51524af): first the degradation encoder alone by
+// contrastive learning, then both networks jointly.
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
@@ -21,107 +21,113 @@ import type { Init } from '../../nn/init.ts'
 import { runSteps } from '../../nn/upsampler.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
 import type { Draw } from '../samples/samples.ts'
-import { localWaves } from './dctFilters.ts'
-import { contrastStep, followBatch } from './momentumContrast.ts'
+import { dctFilters } from './dctFilters.ts'
+import { contrastStep, updateStatistics } from './momentumContrast.ts'
 
 type Range = readonly [low: number, high: number]
 
 export interface BlindDegradation {
   readonly kernel: 'iso' | 'aniso'
-  /** Deviation of the blur in pixels of the large image; of an anisotropic one along either axis. */
+  /** Standard deviation of the blur in pixels of the target; drawn for each axis if anisotropic. */
   readonly sigma: Range
-  /** Deviation of the noise in 0..255. */
+  /** Standard deviation of the noise, in 0..255. @default no noise */
   readonly noise?: Range
 }
 
 export interface TwoViews extends Readonly<Record<string, Image>> {
-  /** First crop, degraded: what is restored and encoded as a query. */
+  /** First crop, degraded: input of the restoration, and query of the contrast. */
   readonly input: Image
   readonly target: Image
-  /** Second crop of the same picture under the same blur and strength of noise: what is encoded as its key. */
+  /** Second crop of the same image with the same blur and noise level: key of the contrast. */
   readonly key: Image
 }
 
 const kernelPx = 21
 
-function between(random: Random, [low, high]: Range): number {
+function uniformIn([low, high]: Range, random: Random): number {
   return low + (high - low) * random.uniform()
 }
 
 function drawKernel({ kernel, sigma }: BlindDegradation, random: Random): Kernel {
-  if (kernel === 'iso') return isotropicGaussian(kernelPx, between(random, sigma))
-  const axes = [between(random, sigma), between(random, sigma)] as const
+  if (kernel === 'iso') return isotropicGaussian(kernelPx, uniformIn(sigma, random))
+  const axes = [uniformIn(sigma, random), uniformIn(sigma, random)] as const
   return anisotropicGaussian(kernelPx, covarianceOf(...axes, Math.PI * random.uniform()))
 }
 
 type Pair = { readonly input: Image; readonly target: Image }
 
-interface Blurred {
+interface Degradation {
   readonly kernel: Kernel
   readonly noise: number
 }
 
-/** Crops of a picture in one orientation, clean and degraded, one after the other. */
-function cropper({ views, data, phase, random }: Draw): (blurred: Blurred, number: number) => Pair {
+/**
+ * Returns a function that draws a crop of an image and degrades it; all its crops have one orientation. `number` selects
+ * the random stream of the noise.
+ */
+function cropper({ views, data, phase, random }: Draw): (degradation: Degradation, number: number) => Pair {
   const pixels = views.target
   if (!pixels)
     throw new RestoreError('usage', `DASR's samples: expected a view target, got ${Object.keys(views)}`)
   const { scale, channels } = data.images
   const mode = random.integer(8) as Dihedral
   const size = { width: Math.floor(pixels.width / scale), height: Math.floor(pixels.height / scale) }
-  return (blurred, number) => {
+  return (degradation, number) => {
     const place = { ...drawPlace(size, phase.crop, random, { isUpright: true }), mode }
     const target = cutPatch(pixels, scalePlace(place, scale), channels)
-    const options = { ...blurred, scale, downsampling: 'bicubic' } as const
+    const options = { ...degradation, scale, downsampling: 'bicubic' } as const
     return { target, input: srmdImage(target, options, random.fork(number)) }
   }
 }
 
-/** Two crops of a picture, in one orientation, that a single draw of blur and noise level degrades. */
+/** Samples of two crops of an image in one orientation, with the same blur and noise level. */
 export function twoViews(degradation: BlindDegradation): (draw: Draw) => TwoViews {
   return (draw) => {
     const crop = cropper(draw)
     const { random } = draw
     const kernel = drawKernel(degradation, random)
-    const blurred = { kernel, noise: between(random, degradation.noise ?? [0, 0]) }
-    return { ...crop(blurred, 0), key: crop(blurred, 1).input }
+    const drawn = { kernel, noise: uniformIn(degradation.noise ?? [0, 0], random) }
+    return { ...crop(drawn, 0), key: crop(drawn, 1).input }
   }
 }
 
 export type BlurredView = Pair & {
-  /** Deviation of its isotropic blur in pixels of the large image. */
+  /** Standard deviation of the isotropic blur in pixels of the target. */
   readonly width: number
 }
 
-/** One crop of a picture under an isotropic blur of its own, whose width is told. */
-export function oneView({ sigma }: Pick<BlindDegradation, 'sigma'>): (draw: Draw) => BlurredView {
+/** Samples of one crop of an image with a random isotropic blur, labeled with the width of the blur. */
+export function blurredView({ sigma }: Pick<BlindDegradation, 'sigma'>): (draw: Draw) => BlurredView {
   return (draw) => {
     const crop = cropper(draw)
-    const width = between(draw.random, sigma)
+    const width = uniformIn(sigma, draw.random)
     return { ...crop({ kernel: isotropicGaussian(kernelPx, width), noise: 0 }, 0), width }
   }
 }
 
 export interface DasrConstants extends Readonly<Record<string, number>> {
-  /** Steps at the beginning in which the encoder learns alone. */
+  /** Number of initial steps in which only the encoder is trained. */
   readonly encoderSteps: number
 }
 
 type Losses = Readonly<Record<string, Tensor>>
 
-/** The encoder's contrast and, once its own steps are over, L1 in 0..255, whose gradient reaches the encoder too. */
+/** Contrastive loss of the encoder and, after `encoderSteps`, L1 in 0..255, whose gradient also reaches the encoder. */
 export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>): Losses {
   const { input, key } = context.batch
   const { representation, logits } = contrastStep(context.model.E, { queries: input, keys: key })
   return withRestoration(context, contrastiveLoss(logits), representation)
 }
 
-/** The same with {@link rankedContrast} of known widths: no queue, no key encoder, and far fewer pictures than the paper's contrast needs. */
+/**
+ * Like {@link dasrLosses}, with {@link rankedContrast} on known blur widths: needs no queue, no key encoder, and far fewer
+ * images than the paper's contrast.
+ */
 export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): Losses {
   const { model, batch } = context
   const { encoder_q } = model.E
-  const representation = encoder_q.forward(batch.input, () => {}, followBatch)
-  // As `project` has it, of any length.
+  const representation = encoder_q.forward(batch.input, () => {}, updateStatistics)
+  // Like `project`, but without normalization.
   const projected = runSteps(encoder_q.mlp, representation)
   return withRestoration(context, rankedContrast(projected, batch.width), representation)
 }
@@ -135,22 +141,23 @@ function withRestoration(
   return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
 }
 
-/** That of the paper's official code. */
+/** Temperature of the official code. */
 const rankedTemperature = 2
 
 /**
- * Contrast for quantities (Rank-N-Contrast, Zha et al., arXiv:2210.01189, equation 1): for each pair of rows, all that are at least as far
- * in the quantity are negatives. Similarity is the negative distance.
+ * Rank-N-Contrast (Zha et al., arXiv:2210.01189, equation 1), a contrastive loss for continuous labels. For each pair of
+ * rows, the negatives are all rows whose label is at least as far away. Similarity is the negative distance.
  *
  * @param rows [n d]
- * @param values their quantity, n of them
+ * @param values label of each row
  */
 export function rankedContrast(rows: Tensor, values: readonly number[]): Tensor {
-  const [n, d] = [rows.size(0), rows.size(1)]
-  const apart = rows.reshape([n, 1, d]).sub(rows.reshape([1, n, d]))
-  // A row's distance to itself has no gradient.
-  const similarity = apart
-    .mul(apart)
+  const n = rows.size(0)
+  const d = rows.size(1)
+  const differences = rows.reshape([n, 1, d]).sub(rows.reshape([1, n, d]))
+  // The small constant keeps the gradient of √0, a row's distance to itself, finite.
+  const similarity = differences
+    .mul(differences)
     .sum([2])
     .add(1e-12)
     .sqrt()
@@ -167,28 +174,28 @@ export function rankedContrast(rows: Tensor, values: readonly number[]): Tensor 
       }
     }
   }
-  const shares = similarity
+  const logProbabilities = similarity
     .reshape([n, 1, n])
     .add(constant(mask, [n, n, n]))
     .logSoftmax(2)
-  return shares.mul(constant(pairs, [n, n, n])).sum([0, 1, 2])
+  return logProbabilities.mul(constant(pairs, [n, n, n])).sum([0, 1, 2])
 }
 
-/** A DASR whose encoder starts with waves: with few photos it learns no blur from weights by chance. */
-export function dasrWithWaves(init: Init, options: DasrOptions): Dasr {
+/** Creates a DASR whose encoder starts with DCT filters: with random weights and few photos it does not learn blur. */
+export function dasrWithDctFilters(init: Init, options: DasrOptions): Dasr {
   const network = new Dasr(init, options)
   const [first] = network.E.encoder_q.E
-  if (first instanceof Conv2d) first.weight = localWaves(init, first.weight)
+  if (first instanceof Conv2d) first.weight = dctFilters(init, first.weight)
   return network
 }
 
-/** Whether a tensor serves only the contrast: published files have neither queue nor key encoder. */
-export function isForContrastAlone(key: string): boolean {
+/** Whether only contrastive training needs a tensor: published files have neither queue nor key encoder. */
+export function isContrastOnly(key: string): boolean {
   return /^E\.(queue|queue_ptr|encoder_k\..*)$/.test(key)
 }
 
-/** Starts from a published file: what the contrast needs besides is made anew. */
-export function withContrast(checkpoint: Weights, random: Weights): Weights {
-  const made = [...random].filter(([key]) => isForContrastAlone(key))
-  return new Map([...made, ...checkpoint])
+/** Initial weights from a published file; the queue and the key encoder it lacks start random. */
+export function withContrastWeights(checkpoint: Weights, random: Weights): Weights {
+  const contrast = [...random].filter(([key]) => isContrastOnly(key))
+  return new Map([...contrast, ...checkpoint])
 }

@@ -1,13 +1,13 @@
-// How a first convolution starts.
+// DCT filters as initial weights of a first convolution.
 
 import { expect, test } from 'vitest'
 import { numbersOf } from '../../../test/values.ts'
 import { randomInit } from '../../nn/init.ts'
-import { localWaves } from './dctFilters.ts'
+import { dctFilters } from './dctFilters.ts'
 
 const init = randomInit(() => 0.5)
 const rowsOf = (channels: number, kernel: number) => {
-  const weight = localWaves(init, init.buffer([channels, 3, kernel, kernel], 0))
+  const weight = dctFilters(init, init.buffer([channels, 3, kernel, kernel], 0))
   const size = 3 * kernel ** 2
   const values = Array.from(numbersOf(weight.read()))
   expect([weight.isTrainable, values.length]).toEqual([true, channels * size])
@@ -16,7 +16,7 @@ const rowsOf = (channels: number, kernel: number) => {
 const dot = (a: readonly number[], b: readonly number[]) =>
   a.reduce((sum, value, i) => sum + value * b[i]!, 0)
 
-test('a first convolution starts with waves of either sign, which no even picture passes but through the means', () => {
+test('filters come in pairs of opposite sign, are orthogonal, and only the means respond to a flat image', () => {
   for (const [channels, kernel] of [
     [48, 4],
     [34, 3],
@@ -31,7 +31,7 @@ test('a first convolution starts with waves of either sign, which no even pictur
           ),
         ) > 1e-3,
     )
-    // Of brightness alone: an even gray has no color.
+    // Only the luma mean and its negative: a flat gray image has no color.
     expect(means.length).toBe(2)
     for (let i = 0; i < channels; i += 2)
       expect(dot(rows[i]!, rows[i + 1]!)).toBeCloseTo(-dot(rows[i]!, rows[i]!), 3)
@@ -42,8 +42,8 @@ test('a first convolution starts with waves of either sign, which no even pictur
   }
 })
 
-test('more channels than waves begin anew, and other than colors are refused', () => {
+test('filters repeat if there are more channels, and anything but three input channels is rejected', () => {
   const rows = rowsOf(50, 4)
   expect(rows[48]).toEqual(rows[0])
-  expect(() => localWaves(init, init.buffer([8, 1, 3, 3], 0))).toThrow('with k of 2 or more, got [8,1,3,3]')
+  expect(() => dctFilters(init, init.buffer([8, 1, 3, 3], 0))).toThrow('with k of 2 or more, got [8,1,3,3]')
 })

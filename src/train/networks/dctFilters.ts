@@ -1,12 +1,14 @@
-// How a first convolution starts where what matters is fine: noise, blur, the blocks of JPEG. From weights by chance it takes tens of
-// thousands of pictures to be told from what a picture shows.
+// Initial weights for the first convolution of networks that look at fine detail: noise, blur, JPEG blocks. With random
+// weights, separating such detail from image content takes tens of thousands of images.
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Init } from '../../nn/init.ts'
 
-/** Norms: for detail, of which photos have little, three times that of He's start; for the means next to nothing. */
-const [waveNorm, meanNorm] = [4.25, 0.25]
+/** Norm of the filters: three times that of He's initialization, because photos have little energy in fine detail. */
+const detailNorm = 4.25
+/** Norm of the mean filters: small, because the means carry mostly image content. */
+const meanNorm = 0.25
 
 const luma = [0.3, 0.59, 0.11]
 const redAndBlue = [
@@ -15,33 +17,33 @@ const redAndBlue = [
 ]
 
 /**
- * Trainable weights [channels 3 k k]: the cosines of JPEG (DCT-II), all of brightness and the four lowest of each color, each followed
- * by its negative as activations pass half of it; they begin anew where there are more channels. The means weigh least: what a
- * picture shows is mostly in them.
+ * Trainable weights [channels 3 k k] of DCT-II filters, the basis of JPEG: all k² of luma and the four lowest of each
+ * color difference. Each filter is followed by its negative, because an activation passes only one sign. The list repeats
+ * if there are more channels.
  *
- * @throws RestoreError `usage` for a convolution of other than three channels, or of single pixels
+ * @throws RestoreError `usage` unless the convolution has three input channels and a kernel of at least 2 × 2
  */
-export function localWaves(init: Init, { shape }: Tensor): Tensor {
+export function dctFilters(init: Init, { shape }: Tensor): Tensor {
   const [channels = 0, colors, k = 0] = shape as readonly number[]
   if (colors !== 3 || k < 2)
     throw new RestoreError(
       'usage',
-      `localWaves: expected weights [channels 3 k k] with k of 2 or more, got [${shape}]`,
+      `dctFilters: expected weights [channels 3 k k] with k of 2 or more, got [${shape}]`,
     )
-  const wave = (u: number, v: number, color: readonly number[]) => {
+  const filter = (u: number, v: number, color: readonly number[]) => {
     const cosine = (at: number, frequency: number) => Math.cos((Math.PI * (at + 0.5) * frequency) / k)
     const values = color.flatMap((share) =>
       Array.from({ length: k * k }, (_, i) => share * cosine(Math.floor(i / k), u) * cosine(i % k, v)),
     )
-    const gain = (u + v === 0 ? meanNorm : waveNorm) / Math.hypot(...values)
+    const gain = (u + v === 0 ? meanNorm : detailNorm) / Math.hypot(...values)
     return values.map((value) => gain * value)
   }
-  const waves = [
-    ...Array.from({ length: k * k }, (_, i) => wave(Math.floor(i / k), i % k, luma)),
-    ...redAndBlue.flatMap((color) => [0, 1, 2, 3].map((i) => wave(i >> 1, i % 2, color))),
+  const filters = [
+    ...Array.from({ length: k * k }, (_, i) => filter(Math.floor(i / k), i % k, luma)),
+    ...redAndBlue.flatMap((color) => [0, 1, 2, 3].map((i) => filter(i >> 1, i % 2, color))),
   ]
   const values = Array.from({ length: channels }, (_, i) => {
-    const values = waves[(i >> 1) % waves.length] as readonly number[]
+    const values = filters[(i >> 1) % filters.length]!
     return i % 2 === 0 ? values : values.map((value) => -value)
   })
   const weight = init.buffer([channels, 3, k, k], values.flat())

@@ -1,4 +1,4 @@
-// Networks that a training uses and leaves alone: no part of what is trained, averaged or saved.
+// Frozen networks that a loss uses: not trained, averaged or saved.
 
 import { loadTensor } from '../../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../../checkpoints/convert.ts'
@@ -9,37 +9,45 @@ import type { KeyShapes } from '../../nn/keyShapes.ts'
 import { loadWeights, mapTensors } from '../../nn/module.ts'
 import { type Device, moveToTorch } from '../../torch/backend.ts'
 
-/** How a network is built from what its weights tell. */
-export interface FrozenKind<N extends object, O> {
+/** How a network is built from its weights. */
+export interface FrozenNetworkType<N extends object, O> {
   optionsFromWeights(shapes: KeyShapes): O
   create(init: Init, options: O): N
 }
 
-export interface Frozen<N extends object> {
-  /** Reads the weights: in `network.start`, as what a step makes is freed at its end. */
+export interface FrozenNetworks<N extends object> {
+  /** Reads the weights. Call it in `network.start`: tensors created during a step are freed at its end. */
   open(file: string, device: Device): void
+  /**
+   * Returns an opened network.
+   *
+   * @throws RestoreError `usage` if it was not opened
+   */
   get(file: string, device: Device): N
 }
 
-/** Networks of a kind by their files, without gradients. */
-export function frozen<N extends object, O>(kind: FrozenKind<N, O>): Frozen<N> {
+/** Creates a registry of frozen networks of one type, by file and device. */
+export function frozenNetworks<N extends object, O>(type: FrozenNetworkType<N, O>): FrozenNetworks<N> {
   const opened = new Map<string, N>()
   return {
     open: (file, device) => {
-      opened.set(`${device} ${file}`, open(kind, file, device))
+      opened.set(`${device} ${file}`, open(type, file, device))
     },
     get: (file, device) => {
       const network = opened.get(`${device} ${file}`)
       if (network) return network
-      throw new RestoreError('usage', `${file}: expected a recipe whose network.start opens it, got none`)
+      throw new RestoreError(
+        'usage',
+        `${file}: expected a recipe whose network.start opens it, got one that does not`,
+      )
     },
   }
 }
 
-function open<N extends object, O>(kind: FrozenKind<N, O>, file: string, device: Device): N {
+function open<N extends object, O>(type: FrozenNetworkType<N, O>, file: string, device: Device): N {
   const { tensors } = readCheckpoint(file)
   const shapes = new Map([...tensors].map(([key, { shape }]) => [key, shape]))
-  const network = kind.create(emptyInit(), kind.optionsFromWeights(shapes))
+  const network = type.create(emptyInit(), type.optionsFromWeights(shapes))
   const sources = [...tensors].map(
     ([key, stored]) => [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const,
   )

@@ -1,4 +1,4 @@
-// IPT's samples and how a network starts from another's tasks.
+// IPT's samples, windows, and initialization from the tasks of a checkpoint.
 
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../../test/libtorch.ts'
@@ -18,14 +18,21 @@ import type { Draw } from '../samples/samples.ts'
 import { inWindows, iptPretraining, oneTaskPerBatch, tasksFrom } from './ipt.ts'
 
 const pixels: Pixels = {
-  ...{ width: 60, height: 70, channels: 3, hasAlpha: false },
+  width: 60,
+  height: 70,
+  channels: 3,
+  hasAlpha: false,
   data: Uint8Array.from({ length: 60 * 70 * 3 }, (_, i) => (i * 37) % 251),
 }
 
 function draw(batch: number, sample: number): Draw {
-  const phase = { steps: 1, crop: 12, batch: 4 }
   return {
-    ...{ index: 0, name: 'a.png', views: { target: pixels }, data: { images: folder('') }, phase, step: 0 },
+    index: 0,
+    name: 'a.png',
+    views: { target: pixels },
+    data: { images: folder('') },
+    phase: { steps: 1, crop: 12, batch: 4 },
+    step: 0,
     random: counterRandom(1).fork(sample),
     shared: counterRandom(2).fork(batch),
   }
@@ -35,7 +42,7 @@ const tasks = Object.values(iptPretraining)
 const tiny: IptOptions = { ...iptDefaults, channels: 4, patchSize: 12, layers: 1, hidden: 8 }
 
 describe('a batch of IPT', () => {
-  test('has one task, drawn with equal chances, and targets of its scale', () => {
+  test('has one task, drawn uniformly, and targets of its scale', () => {
     const sample = oneTaskPerBatch(tasks)
     const counts = tasks.map(() => 0)
     for (let batch = 0; batch < 300; batch++) {
@@ -48,7 +55,7 @@ describe('a batch of IPT', () => {
     expect(Math.min(...counts)).toBeGreaterThan(30)
   })
 
-  test('has inputs made as MATLAB shrinks 8-bit images, and noise that is clipped', () => {
+  test('has inputs downscaled as by MATLAB on 8-bit images, clipped noise and additive rain', () => {
     const { input, target } = oneTaskPerBatch([iptPretraining['sr-x3']])(draw(0, 0))
     expect(input.data).toEqual(imresize(target, 1 / 3, { rounding: 'uint8' }).data)
     const noisy = oneTaskPerBatch([iptPretraining['denoise-50']])(draw(0, 0)).input.data
@@ -58,7 +65,7 @@ describe('a batch of IPT', () => {
     expect(rainy.input.data).not.toEqual(rainy.target.data)
   })
 
-  test('cuts crops from what was degraded, where there is slack', () => {
+  test('crops after degrading if the task has slack', () => {
     const sides: number[] = []
     const degrade: Degrade = (image) => {
       sides.push(image.width)
@@ -71,7 +78,7 @@ describe('a batch of IPT', () => {
   })
 })
 
-test.skipIf(libtorchMissing !== undefined)('pictures are restored window by window', () => {
+test.skipIf(libtorchMissing !== undefined)('images are restored window by window', () => {
   const network = new Ipt(
     randomInit(() => 0.4),
     tiny,
@@ -86,11 +93,11 @@ test.skipIf(libtorchMissing !== undefined)('pictures are restored window by wind
   const whole = noGrad(() => inWindows(network, picture, 0))
   expect(whole.shape).toEqual([1, 3, 48, 72])
   const window = noGrad(() => network.forward(picture.slice(2, 12, 24).slice(3, 24, 36), 0))
-  const same = whole.slice(2, 24, 48).slice(3, 48, 72).sub(window).abs().amax()
-  expect(scalar(same)).toBeLessThan(1e-4)
+  const difference = whole.slice(2, 24, 48).slice(3, 48, 72).sub(window).abs().amax()
+  expect(scalar(difference)).toBeLessThan(1e-4)
 })
 
-describe('a network that starts from another’s tasks', () => {
+describe('a network initialized from the tasks of a checkpoint', () => {
   const weights = (seed: number, changed: Partial<IptOptions>): Weights => {
     const random = counterRandom(seed)
     const network = new Ipt(
@@ -107,7 +114,7 @@ describe('a network that starts from another’s tasks', () => {
   const six = weights(1, {})
   const valuesOf = (from: Weights, key: string) => Array.from(from.get(key)?.floats() ?? [])
 
-  test('takes head, tail and query of one task, and the body', () => {
+  test('takes the head, tail and query of one task, and the body', () => {
     const own = weights(2, { scales: [1], queries: 1 })
     const started = tasksFrom([4])(six, own)
     expect([...started.keys()]).toEqual([...own.keys()])
@@ -120,18 +127,18 @@ describe('a network that starts from another’s tasks', () => {
     expect(valuesOf(started, linear)).toEqual(valuesOf(six, linear))
   })
 
-  test('adds a new task to all that there were', () => {
+  test('adds a new task to all existing ones', () => {
     const own = weights(2, { scales: [2, 3, 4, 1, 1, 1, 1], queries: 7 })
     const started = tasksFrom([0, 1, 2, 3, 4, 5, 'new'])(six, own)
     expect(valuesOf(started, 'head.6.0.weight')).toEqual(valuesOf(own, 'head.6.0.weight'))
     expect(valuesOf(started, 'tail.2.1.weight')).toEqual(valuesOf(six, 'tail.2.1.weight'))
     const [before, after] = [six, own].map((from) => valuesOf(from, 'body.query_embed.weight'))
     const width = (before?.length ?? 0) / 6
-    const wanted = [...(before ?? []), ...(after ?? []).slice(6 * width)]
-    expect(valuesOf(started, 'body.query_embed.weight')).toEqual(wanted)
+    const expected = [...(before ?? []), ...(after ?? []).slice(6 * width)]
+    expect(valuesOf(started, 'body.query_embed.weight')).toEqual(expected)
   })
 
-  test('is refused a task that the checkpoint does not have', () => {
+  test('rejects a task that the checkpoint does not have', () => {
     const one = weights(1, { scales: [1], queries: 1 })
     expect(() => tasksFrom([3])(one, weights(2, { scales: [1], queries: 1 }))).toThrow(
       "expected tasks below 1, which the checkpoint has, or 'new', got 3",

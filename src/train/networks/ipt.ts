@@ -1,5 +1,5 @@
-// How IPT is trained (arXiv:2012.00364 §3.2 and §4; mindspore-ai/models, research/cv/IPT): six tasks on synthetic pairs, one task
-// for a whole batch, then a single task from what was learned.
+// Training of IPT (arXiv:2012.00364 §3.2 and §4; mindspore-ai/models, research/cv/IPT): pre-training on six tasks with
+// synthetic pairs, one task per batch, then fine-tuning on a single task.
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
@@ -14,14 +14,18 @@ import type { Ipt } from '../../models/ipt/ipt.ts'
 import type { WeightSource } from '../../nn/module.ts'
 import type { LossContext, Weights } from '../recipe/recipe.ts'
 import { cropViews, type Draw } from '../samples/samples.ts'
-import { iptContrast, someTokens, supervisedContrast } from './contrastiveLosses.ts'
+import { iptContrast, sampleTokens, supervisedContrast } from './contrastiveLosses.ts'
 
-/** Something that the network learns to undo; a head, a tail and a query of its own belong to it. */
+/** Restoration task with its own head, tail and query in the network. */
 export interface IptTask {
-  /** Side of the output over that of the input. */
+  /** Size of the output over the size of the input. */
   readonly scale: number
   readonly degrade: Degrade
-  /** Pixels by which what is degraded is larger than the crop taken from it anywhere: for damage that follows a grid. */
+  /**
+   * Extra pixels to degrade per axis before a random crop is taken, so that damage on a grid falls anywhere in the crop.
+   *
+   * @default 0
+   */
   readonly slack?: number
 }
 
@@ -30,32 +34,32 @@ const superResolution = (scale: number): IptTask => ({
   degrade: (image) => imresize(image, 1 / scale, { rounding: 'uint8' }),
 })
 
-/** The six tasks of IPT, in the order of the released checkpoint's heads. */
+/** IPT's six pre-training tasks, in the order of the released checkpoint's heads. */
 export const iptPretraining = {
   'sr-x2': superResolution(2),
   'sr-x3': superResolution(3),
   'sr-x4': superResolution(4),
-  // NOTE: the authors added photographed streak layers of RainTrainL, these are drawn.
+  // NOTE: the authors added photographed streak layers of RainTrainL; these are drawn.
   derain: { scale: 1, degrade: rain({ blend: 'additive', veil: 0 }) },
   'denoise-30': { scale: 1, degrade: noise({ sigma: 30, clip: 'on' }) },
   'denoise-50': { scale: 1, degrade: noise({ sigma: 50, clip: 'on' }) },
 } as const satisfies Readonly<Record<string, IptTask>>
 
-/** Key of the stream that a batch's task is drawn from; cropViews and mixup take 1 and 2. */
+/** Fork key of the stream that draws a batch's task; cropViews uses 1, mixup uses 2. */
 const taskStream = 3
 
 export type IptSample = {
   readonly input: Image
   readonly target: Image
-  /** Its place among the tasks, the same for the whole batch. */
+  /** Index of the task, the same for the whole batch. */
   readonly task: number
 }
 
-/** Samples of one task for each batch, drawn with equal chances; crops of the target are `scale` times the phase's. */
+/** Samples of one task per batch, drawn uniformly; crops of the target are `scale` times as large as the phase's. */
 export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptSample {
   return (draw) => {
     const task = draw.shared.fork(taskStream).integer(tasks.length)
-    const { scale, degrade, slack = 0 } = tasks[task] as IptTask
+    const { scale, degrade, slack = 0 } = tasks[task]!
     const side = draw.phase.crop
     const { target: large } = cropViews({
       ...draw,
@@ -63,25 +67,25 @@ export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptS
       phase: { ...draw.phase, crop: side + slack },
     })
     if (!large) throw new RestoreError('usage', `IPT: expected a view target, got ${Object.keys(draw.views)}`)
-    const place = draw.random.fork(2)
-    const [top, left] = [place.integer(slack + 1), place.integer(slack + 1)]
-    const cut = (image: Image, times: number) =>
-      slack === 0 ? image : crop(image, top * times, left * times, side * times, side * times)
+    const random = draw.random.fork(2)
+    const [top, left] = [random.integer(slack + 1), random.integer(slack + 1)]
+    const cut = (image: Image, factor: number) =>
+      slack === 0 ? image : crop(image, top * factor, left * factor, side * factor, side * factor)
     const input = degrade(large, draw.random.fork(1))
     return { input: cut(input, 1), target: cut(large, scale), task }
   }
 }
 
 export interface IptConstants extends Readonly<Record<string, number | string>> {
-  /** Weight of the contrastive loss; 0 leaves it out. */
+  /** Weight of the contrastive loss; 0 omits it. */
   readonly lambda: number
-  /** 'paper' for equation 5, 'released' for the supervised one of the released training. */
+  /** 'paper' for equation 5, 'released' for the supervised loss of the released training. */
   readonly contrast: string
-  /** How many tokens of each image the contrast takes. */
+  /** Number of tokens per image in the contrastive loss. */
   readonly tokens: number
 }
 
-/** L1 in 0..255 and the weighted contrast of the transformer's output tokens. */
+/** L1 in 0..255 and the weighted contrastive loss of the transformer's output tokens. */
 export function iptLosses({
   model,
   batch,
@@ -96,7 +100,7 @@ export function iptLosses({
   if (lambda === 0 || !features) return { l1 }
   const size = model.body.tokenSize
   const all = rearrange(features, 'b c (i y) (j x) -> b (i j) (c y x)', { y: size, x: size })
-  const chosen = someTokens(all, tokens, random)
+  const chosen = sampleTokens(all, tokens, random)
   return { l1, contrast: contrastOf(contrast)(chosen).mul(lambda) }
 }
 
@@ -106,55 +110,58 @@ function contrastOf(form: string): (features: Tensor) => Tensor {
   throw new RestoreError('usage', `constants.contrast: expected paper or released, got ${form}`)
 }
 
-/** A picture [1 3 h w], sides multiples of the patch size, in windows beside one another: for validation; the restorer overlaps them. */
-export function inWindows(model: Ipt, picture: Tensor, task: number): Tensor {
+/**
+ * Restores an image [1 3 h w] in adjacent windows, for validation; `limpid restore` uses overlapping ones. Height and
+ * width must be multiples of the patch size.
+ */
+export function inWindows(model: Ipt, image: Tensor, task: number): Tensor {
   const tokens = model.body.position_encoding?.pe.weight.size(0)
-  // Without positions windows may have any size.
-  if (tokens === undefined) return model.forward(picture, task)
+  // Without position encoding the network accepts any size.
+  if (tokens === undefined) return model.forward(image, task)
   const side = Math.round(Math.sqrt(tokens)) * model.body.tokenSize
-  const windows = rearrange(picture, 'b c (i y) (j x) -> (b i j) c y x', { y: side, x: side })
-  const shape = { b: 1, i: picture.size(2) / side }
+  const windows = rearrange(image, 'b c (i y) (j x) -> (b i j) c y x', { y: side, x: side })
+  const shape = { b: 1, i: image.size(2) / side }
   return rearrange(model.forward(windows, task), '(b i j) c y x -> b c (i y) (j x)', shape)
 }
 
 /**
- * Starts the tasks of a network from those of a checkpoint: task i from task `sources[i]`, or 'new' with a random head, tail and
- * query. The rest of the network comes from the checkpoint, whose other tasks are left behind.
+ * Initializes a network's tasks from those of a checkpoint: task i from task `sources[i]`, or 'new' for a random head, tail
+ * and query. All other weights come from the checkpoint; its remaining tasks are dropped.
  */
 export function tasksFrom(
   sources: readonly (number | 'new')[],
 ): (checkpoint: Weights, random: Weights) => Weights {
   return (checkpoint, random) => {
-    const started = [...random].flatMap(([key, drawn]): [string, WeightSource][] => {
-      const source = startOf(key, drawn, checkpoint, sources)
-      return source ? [[key, source]] : []
+    const initial = [...random].flatMap(([key, randomWeight]): [string, WeightSource][] => {
+      const weight = initialWeight(key, randomWeight, checkpoint, sources)
+      return weight ? [[key, weight]] : []
     })
-    return new Map(started)
+    return new Map(initial)
   }
 }
 
-function startOf(
+function initialWeight(
   key: string,
-  drawn: WeightSource,
+  randomWeight: WeightSource,
   checkpoint: Weights,
   sources: readonly (number | 'new')[],
 ): WeightSource | undefined {
-  const found = checkpoint.get(key)
+  const stored = checkpoint.get(key)
   const [, kind, task, rest] = /^(head|tail)\.(\d+)\.(.*)$/.exec(key) ?? []
   if (task !== undefined) {
     const source = sources[Number(task)]
-    return source === 'new' ? drawn : checkpoint.get(`${kind}.${source}.${rest}`)
+    return source === 'new' ? randomWeight : checkpoint.get(`${kind}.${source}.${rest}`)
   }
-  return key === 'body.query_embed.weight' && found ? queriesFrom(found, drawn, sources) : found
+  return key === 'body.query_embed.weight' && stored ? initialQueries(stored, randomWeight, sources) : stored
 }
 
-/** Task embeddings [tasks n·d], row by row. */
-function queriesFrom(
-  found: WeightSource,
-  drawn: WeightSource,
+/** Assembles the task queries [tasks n·d] row by row. */
+function initialQueries(
+  stored: WeightSource,
+  randomWeight: WeightSource,
   sources: readonly (number | 'new')[],
 ): WeightSource {
-  const [rows = 0, width = 0] = found.shape
+  const [rows = 0, width = 0] = stored.shape
   const unknown = sources.find((source) => source !== 'new' && source >= rows)
   if (unknown !== undefined) {
     throw new RestoreError(
@@ -163,10 +170,11 @@ function queriesFrom(
     )
   }
   const floats = () => {
-    const [old, fresh] = [found.floats(), drawn.floats()]
+    const storedRows = stored.floats()
+    const randomRows = randomWeight.floats()
     const values = new Float32Array(sources.length * width)
     sources.forEach((source, i) => {
-      const from = source === 'new' ? fresh.subarray(i * width) : old.subarray(source * width)
+      const from = source === 'new' ? randomRows.subarray(i * width) : storedRows.subarray(source * width)
       values.set(from.subarray(0, width), i * width)
     })
     return values
