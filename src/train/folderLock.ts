@@ -7,8 +7,8 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 const lockName = '.training'
 
 /**
- * Creates the folder, locks it for this process and removes temporary files of a killed process; returns the release
- * function.
+ * Creates the folder, locks it for this process and removes temporary files of a killed process; returns the
+ * release function.
  */
 export function takeFolder(folder: string): () => void {
   const lock = join(folder, lockName)

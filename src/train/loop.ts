@@ -29,8 +29,8 @@ export interface TrainOptions {
 }
 
 /**
- * Trains to the recipe's last step and leaves the weights in the folder. Several processes share the batches that a step
- * accumulates; rank 0 validates, writes and reports.
+ * Trains to the recipe's last step and leaves the weights in the folder. Several processes share the batches
+ * that a step accumulates; rank 0 validates, writes and reports.
  */
 export async function train(run: TrainingRun, options: TrainOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
@@ -114,7 +114,7 @@ export function addAllGradients(
   return Object.fromEntries(Object.keys(means).map((name, i) => [name, shared[i] ?? Number.NaN]))
 }
 
-/** Clips gradients as the recipe asks; returns their joint norm before clipping, undefined without clipping. */
+/** Clips gradients as the recipe asks; returns their joint norm before clipping, if it clips. */
 function clipGradients({ recipe, trained }: TrainingRun): number | undefined {
   const { maxGradNorm, maxGradNormEach } = recipe
   return scope(() => {

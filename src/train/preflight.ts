@@ -1,4 +1,4 @@
-// Checks before step 0: the recipe is consistent, its data can be read, and what a step costs in time and memory.
+// Checks before step 0: consistency of the recipe, readability of its data, time and memory of a step.
 
 import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
@@ -67,7 +67,7 @@ export function checkRecipe(recipe: Recipe): void {
 /**
  * Opens the images of a recipe and of its validation.
  *
- * @throws RestoreError `input` for images that are missing, unreadable, too small or without a matching partner
+ * @throws RestoreError `input` for images that are missing, unreadable, too small or unpaired
  */
 export async function openTrainingImages(
   { data, network, validate }: Recipe,

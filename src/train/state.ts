@@ -1,6 +1,6 @@
 // Files a training writes to its folder: the weights to use, and the state to resume from.
-// All randomness is derived from seed and step (loader/batchPlan.ts), so the state holds no generators, and the step is
-// the only data position.
+// All randomness is derived from seed and step (loader/batchPlan.ts), so the state holds no generators, and
+// the step is the only data position.
 
 import { join } from 'node:path'
 import { type Checkpoint, loadTensor } from '../checkpoints/checkpoint.ts'
@@ -69,7 +69,7 @@ export function saveState(
   saveWeights(run, join(folder, files.weights), identity, progress)
 }
 
-/** Writes the weights under their official keys, with the network's options and their provenance as metadata. */
+/** Writes the weights under their official keys, with network options and provenance as metadata. */
 export function saveWeights(
   run: TrainingRun,
   path: string,

@@ -44,7 +44,7 @@ export class Throughput {
     return `step ${done}/${this.#steps}  loss ${this.#loss.toPrecision(4)}  lr ${rate.toPrecision(3)}  ${speed}  ${duration(left)} left`
   }
 
-  /** Returns means since the previous row and resets them. `waited` is the loader's total waiting time in seconds. */
+  /** Returns means since the previous row; `waited` is the loader's total waiting time in seconds. */
   row(step: number, rate: number, waited: number): LogRow {
     const seconds = (performance.now() - this.#since) / 1000
     const means = Object.entries(this.#sums).map(([name, sum]) => [name, sum / this.#count] as const)

@@ -1,4 +1,4 @@
-// What identifies a training, so that --resume can reject another: the recipe's values, its code and its data.
+// Identity of a training, by which --resume rejects another one: the recipe's values, its code and its data.
 
 import { createHash } from 'node:crypto'
 import { type Recipe, rateAt } from './recipe/recipe.ts'

@@ -67,7 +67,7 @@ function hostWeights(network: object): Weights {
   )
 }
 
-/** Computes the losses of one batch; `number`, the batch's index in the training, selects its random stream. */
+/** Computes the losses of one batch, whose index `number` selects the random stream. */
 export function batchLosses(
   { recipe, network, device }: TrainingRun,
   { batch, step, number }: { readonly batch: HostBatch; readonly step: number; readonly number: number },

@@ -1,4 +1,4 @@
-// Validation during training: the same images with the same degradation every time, measured as `limpid eval` does.
+// Validation during training: always the same degraded images, measured as `limpid eval` does.
 
 import { RestoreError } from '../core/errors.ts'
 import { encodeImage } from '../data/codec.ts'
@@ -28,7 +28,7 @@ interface Pair {
   readonly reference: Image
 }
 
-/** Restores the validation images and measures the results; returns undefined if the recipe has no validation. */
+/** Restores the validation images and measures the results; undefined without validation. */
 export async function validate(
   run: TrainingRun,
   onImage: (done: number, total: number) => void = () => {},

@@ -25,9 +25,9 @@ export interface PlannedBatch {
 type PlannedRecipe = Pick<Recipe, 'data' | 'seed' | 'accumulate'>
 
 /**
- * Yields the batches of a training from `fromStep` on, endlessly. Each epoch has its own order. The rest of an epoch that
- * does not fill a batch is dropped, unless a batch holds more than all images. Each of several processes gets every
- * `size`-th batch.
+ * Yields the batches of a training from `fromStep` on, endlessly. Each epoch has its own order. The rest of
+ * an epoch that does not fill a batch is dropped, unless a batch holds more than all images. Each of several
+ * processes gets every `size`-th batch.
  */
 export function* planBatches(
   { data, seed, accumulate = 1 }: PlannedRecipe,

@@ -1,5 +1,5 @@
-// Prefetching loader. Uses threads rather than processes, so decoded images are shared and finished batches transferred
-// without a copy. The main thread does not decode: libtorch blocks it for whole steps.
+// Prefetching loader. Uses threads rather than processes, so decoded images are shared and finished batches
+// transferred without a copy. The main thread does not decode: libtorch blocks it for whole steps.
 
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'

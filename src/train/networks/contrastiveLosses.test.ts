@@ -1,5 +1,5 @@
-// Contrastive losses against values computed by hand, values of IPT's official code on a tiny network, and PyTorch
-// (test/golden/contrast/make.py).
+// Contrastive losses against values computed by hand, values of IPT's official code on a tiny network, and
+// PyTorch (test/golden/contrast/make.py).
 
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../../test/libtorch.ts'

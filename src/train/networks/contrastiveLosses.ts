@@ -1,5 +1,5 @@
-// Contrastive losses of IPT's pre-training: tokens of one image are positives, tokens of other images negatives.
-// Both losses are quadratic in b·n, so draw a subset of the tokens first (`sampleTokens`).
+// Contrastive losses of IPT's pre-training: tokens of one image are positives, tokens of other images
+// negatives. Both losses are quadratic in b·n, so draw a subset of the tokens first (`sampleTokens`).
 
 import { RestoreError } from '../../core/errors.ts'
 import { inverseNorm } from '../../core/functional.ts'
@@ -21,9 +21,9 @@ export function sampleTokens(features: Tensor, count: number, random: Random): T
 }
 
 /**
- * Equation 5 of IPT (arXiv:2012.00364): the mean over i, i′ and j of −log(exp d(f_ji, f_ji′) / Σ_{k≠j} exp d(f_ji, f_ki′)),
- * where d is the cosine and f are the token features [b n d]. May be negative, because the denominator does not include
- * the numerator.
+ * Equation 5 of IPT (arXiv:2012.00364): the mean over i, i′ and j of
+ * −log(exp d(f_ji, f_ji′) / Σ_{k≠j} exp d(f_ji, f_ki′)), where d is the cosine and f are the token features
+ * [b n d]. May be negative, because the denominator does not include the numerator.
  */
 export function iptContrast(features: Tensor): Tensor {
   const { b, n } = checkedSizes(features)
@@ -35,8 +35,9 @@ export function iptContrast(features: Tensor): Tensor {
 }
 
 /**
- * Supervised contrastive loss (arXiv:2004.11362, equation 2) as in the released training of IPT (mindspore-ai/models,
- * research/cv/IPT). Every token of [b n d] is an anchor; the other tokens of its image are its positives.
+ * Supervised contrastive loss (arXiv:2004.11362, equation 2) as in the released training of IPT
+ * (mindspore-ai/models, research/cv/IPT). Every token of [b n d] is an anchor; the other tokens of its image
+ * are its positives.
  */
 export function supervisedContrast(features: Tensor, temperature = 0.07): Tensor {
   const { b, n } = checkedSizes(features)

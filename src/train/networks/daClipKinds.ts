@@ -1,5 +1,5 @@
-// Synthetic versions of the ten degradations that DA-CLIP distinguishes, in the order of `degradationWords`, and a DA-CLIP
-// trained on them with degradation words as its only texts.
+// Synthetic versions of the ten degradations that DA-CLIP distinguishes, in the order of `degradationWords`,
+// and a DA-CLIP trained on them with degradation words as its only texts.
 
 import { int64Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -36,8 +36,8 @@ import { dctFilters } from './dctFilters.ts'
 type Word = (typeof degradationWords)[number]
 
 /**
- * Degradation of each word. Strengths range from just visible in a photo of half a megapixel to severe: weaker damage
- * cannot be recognized.
+ * Degradation of each word. Strengths range from just visible in a photo of half a megapixel to severe:
+ * weaker damage cannot be recognized.
  */
 const degradations: Readonly<Record<Word, Degrade>> = {
   'motion-blurry': oneOf([
@@ -100,8 +100,8 @@ const synonyms = Object.values(names).map((list) => list.split(', '))
 const templates = ['%', '%', '%', 'a % photo', 'a photo with %', 'a % picture', 'photo, %', 'the image is %']
 
 /**
- * Draws a text for each kind and for a clean photo: DA-CLIP's own word with probability 1/2, else a random name in a random
- * phrase.
+ * Draws a text for each kind and for a clean photo: DA-CLIP's own word with probability 1/2, else a random
+ * name in a random phrase.
  */
 export function drawTexts(random: Random): readonly string[] {
   return synonyms.map((list) => {
@@ -124,8 +124,8 @@ export type DetectorSample = {
 const visibleDifference = 2 / 255
 
 /**
- * Samples for a detector from pairs in folders <kind>/LQ and <kind>/GT: the largest square that fits, resized for CLIP. One
- * in eleven is clean.
+ * Samples for a detector from pairs in folders <kind>/LQ and <kind>/GT: the largest square that fits, resized
+ * for CLIP. One in eleven is clean.
  */
 export function detectorSamples({
   imageSide,
@@ -174,11 +174,12 @@ function changedCells(a: Image, b: Image, count: number): readonly boolean[] {
 }
 
 /**
- * DA-CLIP trained without captions. Its content encoder is not trained and all zeros, so content embeddings are zero too.
- * The text tower learns the words above; the embeddings of all other tokens stay zero, which identifies unknown words.
+ * DA-CLIP trained without captions. Its content encoder is not trained and all zeros, so content embeddings
+ * are zero too. The text tower learns the words above; the embeddings of all other tokens stay zero, which
+ * identifies unknown words.
  */
 export class DetectorDaClip extends DaClip {
-  /** Training only: classifies every patch. Its loss shows where the damage is long before the global loss does. */
+  /** Training only: classifies every patch, a signal that localizes damage long before the global loss does. */
   patches: Linear
 
   constructor(init: Init, options: ClipOptions) {
@@ -201,7 +202,7 @@ export class DetectorDaClip extends DaClip {
   }
 }
 
-/** Rows [vocabulary textWidth]: random, as in CLIP, for the tokens that `drawTexts` can produce; zeros elsewhere. */
+/** Rows [vocabulary textWidth]: random for the tokens that `drawTexts` can produce, zeros elsewhere. */
 function initialTokenEmbedding({ vocabulary, textWidth }: ClipOptions): number[] {
   const random = counterRandom(0)
   const rows = new Array<number>(vocabulary * textWidth).fill(0)

@@ -1,4 +1,4 @@
-// Samples and losses of DA-CLIP: captions, folders of kinds, initialization of the controller, frozen parts, invalid data.
+// Samples, initialization and losses of DA-CLIP.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

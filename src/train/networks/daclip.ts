@@ -1,5 +1,6 @@
-// Training of DA-CLIP and with DA-CLIP (arXiv:2310.01018 §3; Algolzw/daclip-uir@c2cc141): a controller for a frozen CLIP,
-// trained with two contrastive losses, then a U-Net conditioned on the frozen DA-CLIP's embeddings.
+// Training of DA-CLIP and with DA-CLIP (arXiv:2310.01018 §3; Algolzw/daclip-uir@c2cc141): a controller for a
+// frozen CLIP, trained with two contrastive losses, then a U-Net conditioned on the frozen DA-CLIP's
+// embeddings.
 
 import { join } from 'node:path'
 import { toFloat32 } from '../../checkpoints/convert.ts'
@@ -46,7 +47,7 @@ export type CaptionedSample = {
   readonly label: number
 }
 
-/** Samples of a caption file: a random crop of 0.9 to 1 of each image's area, with its caption tokens and degradation. */
+/** Samples of a caption file: a random crop of 0.9 to 1 of the image area, caption tokens, degradation. */
 export function captioned(
   words: readonly string[],
   { side, contextLength }: { readonly side: number; readonly contextLength: number },
@@ -72,7 +73,7 @@ export function captioned(
   }
 }
 
-/** torchvision's RandomResizedCrop with scale (0.9, 1), ratio (3/4, 4/3) and bicubic resizing, on bytes: [3 side side]. */
+/** torchvision's RandomResizedCrop, scale (0.9, 1), ratio (3/4, 4/3), bicubic, on bytes: [3 side side]. */
 function randomResizedCrop(pixels: Pixels, side: number, random: Random): Image {
   const { image } = pixelsToPlanes(pixels)
   const place = drawWindow(image, random)
@@ -115,7 +116,7 @@ export function withClip<S extends { readonly input: Image }>(
   }
 }
 
-/** Initializes a DA-CLIP from a CLIP checkpoint (see `startController`); uses a DA-CLIP checkpoint as it is. */
+/** Initializes a DA-CLIP from a CLIP (see `startController`), or from a DA-CLIP unchanged. */
 export function fromClip(
   options: ClipOptions,
   { asPublished }: { readonly asPublished: boolean },
@@ -140,13 +141,13 @@ export function fromClip(
 
 export interface ControllerConstants extends Readonly<Record<string, string>> {
   /**
-   * 'wrong' as published: the equal degradation texts of two images are negatives of each other. 'right': they are all
-   * positives.
+   * 'wrong' as published: the equal degradation texts of two images are negatives of each other. 'right':
+   * they are all positives.
    */
   readonly equalTexts: string
 }
 
-/** Contrastive losses between content and captions and between degradations and words, over the images of all processes. */
+/** Contrast of content with captions and of degradations with words, over the images of all processes. */
 export function controllerLosses(
   words: readonly string[],
   contextLength: number,

@@ -1,5 +1,5 @@
-// Training of DASR (arXiv:2104.00416 §3 and §4.1; SYSU-SAIL/DASR@51524af): first the degradation encoder alone by
-// contrastive learning, then both networks jointly.
+// Training of DASR (arXiv:2104.00416 §3 and §4.1; SYSU-SAIL/DASR@51524af): first the degradation encoder
+// alone by contrastive learning, then both networks jointly.
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
@@ -62,8 +62,8 @@ interface Degradation {
 }
 
 /**
- * Returns a function that draws a crop of an image and degrades it; all its crops have one orientation. `number` selects
- * the random stream of the noise.
+ * Returns a function that draws a crop of an image and degrades it; all its crops have one orientation.
+ * `number` selects the random stream of the noise.
  */
 function cropper({ views, data, phase, random }: Draw): (degradation: Degradation, number: number) => Pair {
   const pixels = views.target
@@ -112,7 +112,7 @@ export interface DasrConstants extends Readonly<Record<string, number>> {
 
 type Losses = Readonly<Record<string, Tensor>>
 
-/** Contrastive loss of the encoder and, after `encoderSteps`, L1 in 0..255, whose gradient also reaches the encoder. */
+/** Contrast of the encoder and, after `encoderSteps`, L1 in 0..255, whose gradient also reaches it. */
 export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>): Losses {
   const { input, key } = context.batch
   const { representation, logits } = contrastStep(context.model.E, { queries: input, keys: key })
@@ -120,8 +120,8 @@ export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>):
 }
 
 /**
- * Like {@link dasrLosses}, with {@link rankedContrast} on known blur widths: needs no queue, no key encoder, and far fewer
- * images than the paper's contrast.
+ * Like {@link dasrLosses}, with {@link rankedContrast} on known blur widths: needs no queue, no key encoder,
+ * and far fewer images than the paper's contrast.
  */
 export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): Losses {
   const { model, batch } = context
@@ -145,8 +145,9 @@ function withRestoration(
 const rankedTemperature = 2
 
 /**
- * Rank-N-Contrast (Zha et al., arXiv:2210.01189, equation 1), a contrastive loss for continuous labels. For each pair of
- * rows, the negatives are all rows whose label is at least as far away. Similarity is the negative distance.
+ * Rank-N-Contrast (Zha et al., arXiv:2210.01189, equation 1), a contrastive loss for continuous labels. For
+ * each pair of rows, the negatives are all rows whose label is at least as far away. Similarity is the
+ * negative distance.
  *
  * @param rows [n d]
  * @param values label of each row
@@ -181,7 +182,7 @@ export function rankedContrast(rows: Tensor, values: readonly number[]): Tensor 
   return logProbabilities.mul(constant(pairs, [n, n, n])).sum([0, 1, 2])
 }
 
-/** Creates a DASR whose encoder starts with DCT filters: with random weights and few photos it does not learn blur. */
+/** DASR whose encoder starts with DCT filters: with few photos, random weights do not learn blur. */
 export function dasrWithDctFilters(init: Init, options: DasrOptions): Dasr {
   const network = new Dasr(init, options)
   const [first] = network.E.encoder_q.E

@@ -1,11 +1,11 @@
-// Initial weights for the first convolution of networks that look at fine detail: noise, blur, JPEG blocks. With random
-// weights, separating such detail from image content takes tens of thousands of images.
+// Initial weights for the first convolution of networks that look at fine detail: noise, blur, JPEG blocks.
+// With random weights, separating such detail from image content takes tens of thousands of images.
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import type { Init } from '../../nn/init.ts'
 
-/** Norm of the filters: three times that of He's initialization, because photos have little energy in fine detail. */
+/** Norm of the filters, three times that of He's initialization: photos have little fine detail. */
 const detailNorm = 4.25
 /** Norm of the mean filters: small, because the means carry mostly image content. */
 const meanNorm = 0.25
@@ -17,9 +17,9 @@ const redAndBlue = [
 ]
 
 /**
- * Trainable weights [channels 3 k k] of DCT-II filters, the basis of JPEG: all k² of luma and the four lowest of each
- * color difference. Each filter is followed by its negative, because an activation passes only one sign. The list repeats
- * if there are more channels.
+ * Trainable weights [channels 3 k k] of DCT-II filters, the basis of JPEG: all k² of luma and the four lowest
+ * of each color difference. Each filter is followed by its negative, because an activation passes only one
+ * sign. The list repeats if there are more channels.
  *
  * @throws RestoreError `usage` unless the convolution has three input channels and a kernel of at least 2 × 2
  */

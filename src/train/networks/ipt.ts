@@ -1,5 +1,5 @@
-// Training of IPT (arXiv:2012.00364 §3.2 and §4; mindspore-ai/models, research/cv/IPT): pre-training on six tasks with
-// synthetic pairs, one task per batch, then fine-tuning on a single task.
+// Training of IPT (arXiv:2012.00364 §3.2 and §4; mindspore-ai/models, research/cv/IPT): pre-training on six
+// tasks with synthetic pairs, one task per batch, then fine-tuning on a single task.
 
 import { RestoreError } from '../../core/errors.ts'
 import { l1Loss } from '../../core/functional.ts'
@@ -22,7 +22,8 @@ export interface IptTask {
   readonly scale: number
   readonly degrade: Degrade
   /**
-   * Extra pixels to degrade per axis before a random crop is taken, so that damage on a grid falls anywhere in the crop.
+   * Extra pixels to degrade per axis before a random crop is taken, so that damage on a grid falls anywhere
+   * in the crop.
    *
    * @default 0
    */
@@ -55,7 +56,7 @@ export type IptSample = {
   readonly task: number
 }
 
-/** Samples of one task per batch, drawn uniformly; crops of the target are `scale` times as large as the phase's. */
+/** Samples of one task per batch, drawn uniformly; target crops are `scale` times the phase's. */
 export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptSample {
   return (draw) => {
     const task = draw.shared.fork(taskStream).integer(tasks.length)
@@ -111,8 +112,8 @@ function contrastOf(form: string): (features: Tensor) => Tensor {
 }
 
 /**
- * Restores an image [1 3 h w] in adjacent windows, for validation; `limpid restore` uses overlapping ones. Height and
- * width must be multiples of the patch size.
+ * Restores an image [1 3 h w] in adjacent windows, for validation; `limpid restore` uses overlapping ones.
+ * Height and width must be multiples of the patch size.
  */
 export function inWindows(model: Ipt, image: Tensor, task: number): Tensor {
   const tokens = model.body.position_encoding?.pe.weight.size(0)
@@ -125,8 +126,8 @@ export function inWindows(model: Ipt, image: Tensor, task: number): Tensor {
 }
 
 /**
- * Initializes a network's tasks from those of a checkpoint: task i from task `sources[i]`, or 'new' for a random head, tail
- * and query. All other weights come from the checkpoint; its remaining tasks are dropped.
+ * Initializes a network's tasks from those of a checkpoint: task i from task `sources[i]`, or 'new' for a
+ * random head, tail and query. All other weights come from the checkpoint; its remaining tasks are dropped.
  */
 export function tasksFrom(
   sources: readonly (number | 'new')[],

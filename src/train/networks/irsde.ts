@@ -1,5 +1,6 @@
-// Training of IR-SDE and Refusion (arXiv:2301.11699 §3.3 and §4; arXiv:2304.08291; Algolzw/image-restoration-sde@2598d73).
-// The network predicts the noise in a state at a random time, or a scaled estimate of x0; validation samples with it.
+// Training of IR-SDE and Refusion (arXiv:2301.11699 §3.3 and §4; arXiv:2304.08291;
+// Algolzw/image-restoration-sde@2598d73). The network predicts the noise in a state at a random time, or a
+// scaled estimate of x0; validation samples with it.
 
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -40,8 +41,9 @@ export interface SdePair {
 type RandomSources = Pick<LossContext<object, Record<string, never>>, 'random' | 'generator'>
 
 /**
- * Matching loss (eq. 14) at a time t in 1 … T drawn uniformly for each image. For networks with a scaled output, the loss of
- * x0 with p(t) proportional to t, because early states already show most of the clean image.
+ * Matching loss (eq. 14) at a time t in 1 … T drawn uniformly for each image. For networks with a scaled
+ * output, the loss of x0 with p(t) proportional to t, because early states already show most of the clean
+ * image.
  */
 export function sdeLoss(
   sde: Sde,
@@ -64,11 +66,11 @@ export function sdeLoss(
 
 export interface SamplingOptions {
   readonly sampler: Sampler
-  /** Standard deviation of the input's noise in 0..255, which selects the step where the denoising SDE starts. */
+  /** Standard deviation of the input's noise in 0..255; selects the denoising SDE's first step. */
   readonly noise255?: number
 }
 
-/** Restores a degraded image [b c h w] by sampling on its device, with identical noise every time; for validation. */
+/** Restores an image [b c h w] by sampling, with identical noise every time; for validation. */
 export function restoreBySampling(
   sde: Sde,
   degraded: Tensor,
@@ -104,7 +106,8 @@ export function targetOnly(): (draw: Draw) => { target: Image } {
 }
 
 /**
- * Downscales as MATLAB's imresize does and upscales again by bicubic interpolation: IR-SDE's input for super-resolution.
+ * Downscales as MATLAB's imresize does and upscales again by bicubic interpolation: IR-SDE's input for
+ * super-resolution.
  * NOTE: the bicubic kernel has a = −0.5 here; the official code's torch interpolation has −0.75.
  */
 export function lowResolution(scale: number): Degrade {
@@ -115,8 +118,8 @@ export function lowResolution(scale: number): Degrade {
 }
 
 /**
- * Losses of Refusion's latent compression (§3.3): reconstruction of both images, each decoded with the degraded image's
- * hidden features, and the scale of the latents.
+ * Losses of Refusion's latent compression (§3.3): reconstruction of both images, each decoded with the
+ * degraded image's hidden features, and the scale of the latents.
  */
 export function latentLosses(
   model: LatentUnet,
@@ -132,7 +135,7 @@ export function latentLosses(
   }
 }
 
-/** Distance of a latent's mean and standard deviation from the image's mean and half its standard deviation. */
+/** Distance of a latent's mean and deviation from the image's mean and half its deviation. */
 function scaleLoss(latent: Tensor, image: Tensor): Tensor {
   const meanDistance = latent.mean().sub(image.mean()).abs()
   return meanDistance.add(deviation(latent).sub(deviation(image).mul(0.5)).abs())
@@ -162,7 +165,7 @@ export function latentsOf(file: string, { clean, degraded }: Required<SdePair>):
   )
 }
 
-/** Restores an image [b c h w] in latent space; height and width must be multiples of the compressor's factor. */
+/** Restores an image [b c h w] in latent space; its sides must be multiples of the compressor's factor. */
 export function restoreInLatents(
   file: string,
   degraded: Tensor,

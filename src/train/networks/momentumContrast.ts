@@ -1,5 +1,5 @@
-// Momentum contrast (MoCo, arXiv:1911.05722) as used to train DASR's encoder (SYSU-SAIL/DASR@51524af moco/builder.py), on
-// one device.
+// Momentum contrast (MoCo, arXiv:1911.05722) as used to train DASR's encoder (SYSU-SAIL/DASR@51524af
+// moco/builder.py), on one device.
 
 import { RestoreError } from '../../core/errors.ts'
 import { inverseNorm } from '../../core/functional.ts'
@@ -20,8 +20,8 @@ export interface MocoOptions {
 }
 
 /**
- * Copies the query encoder's weights to the key encoder and normalizes the random queue. Call it before the first step, on
- * a network that is already on libtorch.
+ * Copies the query encoder's weights to the key encoder and normalizes the random queue. Call it before the
+ * first step, on a network that is already on libtorch.
  */
 export function startContrast(contrast: Contrast): void {
   const { queue, encoder_k, encoder_q } = trainable(contrast)
@@ -35,10 +35,10 @@ export function startContrast(contrast: Contrast): void {
 }
 
 /**
- * Runs the forward pass of a step on two views [b 3 h w] in 0..1 with the same degradations. Returns the queries'
- * representations [b d], the generator's input, and logits [b 1+keys] for contrastiveLoss, both with gradients. Updates
- * the key encoder, all running statistics and the queue. The order is the official one: query, momentum update, key,
- * logits from the old queue, enqueue.
+ * Runs the forward pass of a step on two views [b 3 h w] in 0..1 with the same degradations. Returns the
+ * queries' representations [b d], the generator's input, and logits [b 1+keys] for contrastiveLoss, both with
+ * gradients. Updates the key encoder, all running statistics and the queue. The order is the official one:
+ * query, momentum update, key, logits from the old queue, enqueue.
  *
  * @throws RestoreError `usage` unless the batch divides the queue
  */

@@ -1,4 +1,4 @@
-// Learning-rate schedules as plain functions of the step, counted from 0; each part of a sequence restarts at 0.
+// Learning-rate schedules as plain functions of the step, counted from 0.
 
 import { RestoreError } from '../../core/errors.ts'
 
@@ -14,7 +14,7 @@ export function cosine(from: number, to: number, steps: number): Schedule {
   return (step) => to + 0.5 * (from - to) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))
 }
 
-/** Cosine cycles with restarts, each with its own length and weight (BasicSR's CosineAnnealingRestartCyclic). */
+/** Cosine cycles, each with its own length and weight (BasicSR's CosineAnnealingRestartCyclic). */
 export function cosineRestarts(
   rate: number,
   cycles: readonly { readonly steps: number; readonly weight?: number; readonly to: number }[],

@@ -8,8 +8,8 @@ import { clipGradNorm, type Optimizer } from '../../torch/optim.ts'
 export type Losses = Tensor | Readonly<Record<string, Tensor>>
 
 /**
- * Adds the gradients of `share` times the sum of the losses to those of the parameters and returns the value of each loss.
- * Frees everything but the gradients.
+ * Adds the gradients of `share` times the sum of the losses to those of the parameters and returns the value
+ * of each loss. Frees everything but the gradients.
  */
 export function addGradients(losses: () => Losses, share = 1): Readonly<Record<string, number>> {
   return scope(() => {

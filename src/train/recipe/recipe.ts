@@ -1,5 +1,5 @@
-// Recipe: one value that fully describes a training. Importing a recipe file has no side effects, so data workers import
-// the same file and use only its `data`.
+// Recipe: one value that fully describes a training. Importing a recipe file has no side effects, so data
+// workers import the same file and use only its `data`.
 
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
@@ -20,8 +20,9 @@ export interface RecipeData<S extends TrainingSample> {
   readonly images: Images
   readonly phases: readonly Phase[]
   /**
-   * Side in pixels of a random square within which crops are taken, at one offset for the whole batch; smaller images are
-   * mirrored (Restormer's progressive learning). By default crops are taken anywhere, and smaller images are rejected.
+   * Side in pixels of a random square within which crops are taken, at one offset for the whole batch;
+   * smaller images are mirrored (Restormer's progressive learning). By default crops are taken anywhere, and
+   * smaller images are rejected.
    */
   readonly frame?: number
   /** Makes one sample; runs in a worker. Must take all randomness from `draw`. */
@@ -41,7 +42,7 @@ export interface RecipeNetwork<N extends object, O extends object> {
   readonly multipleOf?: number
   /** Checkpoint to start from instead of random weights. */
   readonly weights?: string
-  /** Combines checkpoint weights and random weights into the initial weights; the checkpoint's unchanged by default. */
+  /** Combines checkpoint and random weights into initial weights; by default the checkpoint's alone. */
   adapt?(checkpoint: Weights, random: Weights): Weights
   /** Initializes the network on its device before the first step, and opens frozen networks the loss uses. */
   start?(network: N, context: { readonly constants: Constants; readonly device: Device }): void
@@ -77,7 +78,7 @@ export interface Validation<N extends object, C extends Constants = Constants> {
   readonly degrade?: Degrade
   /** Side in pixels of the center crop of the inputs; whole images by default. */
   readonly crop?: number
-  /** Restores an image, with the averaged weights if the recipe averages: [1 c h w] -> [1 c h·scale w·scale]. */
+  /** Restores an image, with averaged weights if the recipe has `ema`: [1 c h w] -> [1 c h·scale w·scale]. */
   restore(model: N, input: Tensor, constants: C): Tensor
   /** Metrics to report; the first selects the best weights. */
   readonly metrics: readonly [MetricName, ...MetricName[]]

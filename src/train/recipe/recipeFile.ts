@@ -1,5 +1,5 @@
-// Type-checks a recipe file against Limpid's types and compiles it, so that it can be imported. No code of a recipe runs
-// before it type-checks.
+// Type-checks a recipe file against Limpid's types and compiles it, so that it can be imported. No code of a
+// recipe runs before it type-checks.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'

@@ -26,7 +26,7 @@ export async function importRecipe({ url, settings }: RecipeModule): Promise<Rec
   return settings.reduce((recipe, [key, text]) => withSetting(recipe, key, text), module.recipe)
 }
 
-/** Returns a copy of a recipe with one dotted field replaced; the new value must have the type of the old one. */
+/** Returns a copy of a recipe with one dotted field replaced by a value of the same type. */
 export function withSetting<T extends object>(recipe: T, key: string, text: string): T {
   return replaced(recipe, key.split('.'), { key, text, path: '' }) as T
 }

@@ -15,7 +15,7 @@ export interface Journal {
   show(images: readonly ReportImage[]): void
 }
 
-/** Opens the journal of a folder; drops rows after `fromStep`, which an interrupted run wrote after its last state. */
+/** Opens the journal of a folder; drops rows after `fromStep`, which a resumed training repeats. */
 export function openJournal(folder: string, name: string, fromStep: number): Journal {
   const log = join(folder, 'log.jsonl')
   const rows = readRows(log).filter(({ step }) => step <= fromStep && fromStep > 0)

@@ -11,7 +11,8 @@ test('the checksum is the masked CRC-32C of TFRecord', () => {
 })
 
 test('a scalar is encoded as TensorBoard’s own writer does', () => {
-  // event_pb2.Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag='a', simple_value=0.5)])), by tensorboard 2.21.
+  // event_pb2.Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag='a', simple_value=0.5)])), by
+  // tensorboard 2.21.
   expect(hex(scalarEvent(1.5, 300, { a: 0.5 }))).toBe('09000000000000f83f10ac022a0a0a080a0161150000003f')
 })
 

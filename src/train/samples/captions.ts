@@ -1,5 +1,5 @@
-// Caption files, the training data of DA-CLIP: a tab-separated file (Algolzw/daclip-uir README) with a header, then lines
-// of the path of a degraded image and `<caption>: <degradation>`.
+// Caption files, the training data of DA-CLIP: a tab-separated file (Algolzw/daclip-uir README) with a
+// header, then lines of the path of a degraded image and `<caption>: <degradation>`.
 
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

@@ -14,8 +14,9 @@ export interface Images {
   /** Folder that contains all views; `--data` replaces it. */
   readonly root: string
   /**
-   * Path of each view, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. A path may start
-   * with a star for every folder below the root (kindFolders.ts), or name a caption file (captions.ts).
+   * Path of each view, relative to the root: `{ target: '' }`, or `{ input: 'blurred', target: 'sharp' }`. A
+   * path may start with a star for every folder below the root (kindFolders.ts), or name a caption file
+   * (captions.ts).
    */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
   readonly match: Match
@@ -103,7 +104,7 @@ export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<s
   return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes an image into memory shared between threads. Drops alpha; converts color to gray for one channel. */
+/** Decodes an image into memory shared between threads, without alpha; in gray for one channel. */
 export async function decodeShared(source: ImageSource, index: number, channels: 1 | 3): Promise<Pixels> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
   const { width, height, hasAlpha, data } = pixels

@@ -1,4 +1,5 @@
-// Sibling folders of the same layout, one per kind of degradation: `<kind>/LQ` and `<kind>/GT` (Algolzw/daclip-uir).
+// Sibling folders of the same layout, one per kind of degradation: `<kind>/LQ` and `<kind>/GT`
+// (Algolzw/daclip-uir).
 
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -38,7 +39,7 @@ function kindOf(name: string): string {
   return name.slice(0, Math.max(name.indexOf('/'), 0))
 }
 
-/** Rejects kinds with more images in one view than in the other: pairs match by order, so all later ones would be wrong. */
+/** Rejects kinds whose views differ in number: pairs match by order, so all later pairs would be wrong. */
 export function checkCounts(target: readonly string[], other: readonly string[], root: string): void {
   for (const kind of new Set([...target, ...other].map(kindOf))) {
     const [clean, degraded] = [target, other].map(
@@ -62,7 +63,7 @@ export function kindIndex(name: string, kinds: readonly string[]): number {
   )
 }
 
-/** An epoch order that cycles through the kinds and draws a random image of each, however many images a kind has. */
+/** An epoch order that cycles through the kinds and draws a random image of each. */
 export function balancedKinds(
   kinds: readonly string[],
 ): (names: readonly string[], random: Random) => readonly number[] {

@@ -70,7 +70,7 @@ export function degraded(degrade: Degrade): (draw: Draw) => { input: Image; targ
   }
 }
 
-/** Crops input and target of each sample to the same random square. Other values of the sample stay as they are. */
+/** Crops input and target of each sample to the same random square; keeps its other values. */
 export function croppedTo<S extends { readonly input: Image; readonly target: Image }>(
   sample: (draw: Draw) => S,
   sidePx: number,
@@ -83,7 +83,7 @@ export function croppedTo<S extends { readonly input: Image; readonly target: Im
   }
 }
 
-/** Cuts one random crop from all views of an image, with one orientation; targets are `scale` times as large. */
+/** Cuts the same random crop, in one random orientation, from all views; targets are `scale` times as large. */
 export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
   const { views, data, phase, random, shared } = draw
   const { scale, channels } = data.images
@@ -159,8 +159,8 @@ function stack(name: string, values: readonly (Image | TensorData)[]): TensorDat
 }
 
 /**
- * Applies mixup in place: x ← λ x + (1 − λ) x[permutation] for all float32 tensors of a batch, with one λ ~ Beta(α, α)
- * (arXiv:1710.09412).
+ * Applies mixup (arXiv:1710.09412) in place to all float32 tensors of a batch:
+ * x ← λ x + (1 − λ) x[permutation], with one λ ~ Beta(α, α) for all.
  */
 export function applyMixup(batch: HostBatch, { alpha, probability }: Mixup, random: Random): void {
   if (random.uniform() >= probability) return
