@@ -1,9 +1,11 @@
-// IPT, fine-tuned to one of its six tasks: what its published checkpoints for single tasks are.
+// IPT fine-tuned on one of its six tasks, like its published single-task checkpoints.
 //
-//   limpid train recipes/ipt-finetune.ts --data DIV2K/HR --set network.weights=IPT_pretrain.pt --set validate.images.root=Set5
+//   limpid train recipes/ipt-finetune.ts --data DIV2K/HR --set network.weights=IPT_pretrain.pt \
+//     --set validate.images.root=Set5
 //
-// Another task: change `task` below. Of ipt-small: `--set network.weights=runs/ipt-small/weights.safetensors`, with the options of
-// that recipe below. Hardware: the paper's 32 V100, 30 epochs at 2e-5; the release has 50 epochs of 1000 batches of 64.
+// For another task, change `task` below. To fine-tune ipt-small, set
+// `network.weights=runs/ipt-small/weights.safetensors` and copy the options of that recipe.
+// Hardware: the paper's 32 V100, 30 epochs at 2e-5; the release has 50 epochs of 1000 batches of 64.
 // Expected, paper Table 1 for sr-x2: Set5 38.37, Set14 34.43, B100 32.48, Urban100 33.76 dB on Y.
 
 import {

@@ -1,10 +1,11 @@
-// A task that ipt-small was not pre-trained for: JPEG artifacts, by a new head, tail and query around the learned body.
+// Adapts ipt-small to a task it was not pre-trained for, JPEG artifacts: a new head, tail and query around
+// the trained body.
 //
 //   limpid train recipes/ipt-new-task.ts --data PHOTOS --set validate.images.root=CBSD68 \
 //     --set network.weights=runs/ipt-small/weights.safetensors
 //
-// Without the weights it trains from scratch, to compare with. To leave the body as it was: uncomment `learns`. 2 CPU cores: a
-// quarter of an hour.
+// Without network.weights it trains from scratch, for comparison. To freeze the body, uncomment `learns`. 2
+// CPU cores: 15 minutes.
 
 import {
   adam,
@@ -29,11 +30,15 @@ export const recipe = defineRecipe({
   card: { title: 'Small IPT, JPEG artifacts', task: 'jpeg', license: 'apache' },
   network: {
     model: 'ipt',
-    // ipt-small's, with one task.
+    // The options of ipt-small, with one task.
     options: {
       ...iptDefaults,
-      ...{ patchSize, channels: 16, layers: 4, hidden: 288 },
-      ...{ scales: [1], queries: 1 },
+      patchSize,
+      channels: 16,
+      layers: 4,
+      hidden: 288,
+      scales: [1],
+      queries: 1,
     },
     create: (init, options) => new Ipt(init, options),
     multipleOf: patchSize,
@@ -43,7 +48,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/photos'),
     phases: [{ steps, crop: patchSize, batch: 16 }],
-    // Blocks of 16 pixels lie anywhere in a window.
+    // The slack lets 16-pixel JPEG blocks fall anywhere in a window.
     sample: oneTaskPerBatch([{ scale: 1, degrade: jpeg({ quality: [10, 40] }), slack: 15 }]),
   },
   constants: { lambda: 0, contrast: 'released', tokens: 16 },

@@ -1,11 +1,14 @@
-// IPT's pre-training: six tasks on degraded ImageNet, one for each batch, with a contrast between the tokens of images.
+// IPT's pre-training: six tasks on degraded ImageNet, one per batch, with a contrastive loss between tokens
+// of images.
 //
 //   limpid train recipes/ipt-pretrain.ts --data ImageNet --set validate.images.root=CBSD68
 //
-// Data: ImageNet (1.28 million pictures); the released training takes those of train and val. Hardware: 32 V100 (paper), hours not
-// stated; 1.5 million steps of 256 windows, 3 × 33 G multiplications each, are 3.8·10¹⁹ of them. One GPU: `--set accumulate=8
-// --set 'data.phases=[{"steps":1500000,"crop":48,"batch":32}]'`. Expected after recipes/ipt-finetune.ts, paper Table 1: Set5 ×2
-// 38.37 dB; by λ (`--set constants.lambda=…`): 0 38.27, 0.05 38.32, 0.1 38.37, 0.2 38.33, 0.5 38.26.
+// Data: ImageNet (1.28 million images); the released training uses both train and val.
+// Hardware: 32 V100 (paper), hours not stated. 1.5 million steps of 256 windows at 3 × 33 G multiplications
+// are 3.8·10¹⁹ multiplications. On one GPU: `--set accumulate=8 --set
+// 'data.phases=[{"steps":1500000,"crop":48,"batch":32}]'`.
+// Expected after recipes/ipt-finetune.ts, paper Table 1: Set5 ×2 38.37 dB; by λ (`--set constants.lambda=…`):
+// 0 38.27, 0.05 38.32, 0.1 38.37, 0.2 38.33, 0.5 38.26.
 
 import {
   adam,
@@ -36,10 +39,11 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/ImageNet'),
     phases: [{ steps: 300 * epoch, crop: iptDefaults.patchSize, batch: 256 }],
-    // Pictures too small for a crop are mirrored, where the release enlarges them.
+    // Images smaller than a crop are mirrored; the release enlarges them.
     sample: oneTaskPerBatch(Object.values(iptPretraining)),
   },
-  // The release's form is `--set constants.contrast=released`; its newer version clips too: `--set maxGradNormEach=1`.
+  // For the release's form: `--set constants.contrast=released`. Its newer version also clips: `--set
+  // maxGradNormEach=1`.
   constants: { lambda: 0.1, contrast: 'paper', tokens: 16 },
   loss: iptLosses,
   optimizer: (parameters) => adam(parameters),

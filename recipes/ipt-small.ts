@@ -1,8 +1,10 @@
-// A small IPT for six tasks at once, by its authors' method: SR ×2, ×3 and ×4, rain, noise of 30 and 50 (of 255).
+// A small IPT for six tasks, trained by the authors' method: SR ×2, ×3 and ×4, rain, noise of sigma 30 and 50
+// (of 255).
 //
 //   limpid train recipes/ipt-small.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/ipt-small
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores, 1.4 hours. What came out: docs/train.md.
+// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores, 1.4 hours.
+// Results: docs/train.md.
 
 import {
   adam,
@@ -37,7 +39,8 @@ export const recipe = defineRecipe({
     phases: [{ steps, crop: patchSize, batch: 16 }],
     sample: oneTaskPerBatch(Object.values(iptPretraining)),
   },
-  // `--set constants.lambda=0` trains without the contrast, `--set constants.contrast=paper` with the paper's form.
+  // `--set constants.lambda=0` disables the contrast; `--set constants.contrast=paper` selects the paper's
+  // form.
   constants: { lambda: 0.1, contrast: 'released', tokens: 16 },
   loss: iptLosses,
   optimizer: (parameters) => adam(parameters),

@@ -1,8 +1,10 @@
 // light-denoise: the light network for color Gaussian noise of any strength from 0 to 50 (of 255).
 //
-//   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-denoise
+//   limpid train recipes/light-denoise.ts --data PHOTOS --set validate.images.root=CBSD68 \
+//     --out runs/light-denoise
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.4 s a step, under 3 hours. What came out: see `limpid models show light-denoise`.
+// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.4 s per step, under 3 hours.
+// Results: `limpid models show light-denoise`.
 
 import {
   adamW,

@@ -1,14 +1,16 @@
-// light-detect: a small DA-CLIP that tells ten kinds of damage apart, and an undamaged photo, by their names.
+// light-detect: a small DA-CLIP that recognizes ten kinds of degradation, and clean photos, by name.
 //
-// In a checkout of the repository, whose scripts/ make the pairs:
+// In a checkout of the repository, where scripts/ makes the pairs:
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
 //   npx tsx scripts/kindPairs.ts photos-half kinds
 //   limpid train recipes/light-detect.ts --data kinds --out runs/light-detect
 //
-// Squares of 200 to 440 pixels of 234 free photos, at half their size as a CLIP sees little of more, damaged by Limpid itself; or pairs of
-// your own in folders <kind>/LQ and <kind>/GT. 2 CPU cores: 2.5 hours. Expected: 96.6 % of CBSD68 with each kind of damage right. There are
-// no captions for them: the text tower learns the names of the damage and other words for it, and nothing of what pictures show.
+// Data: squares of 200 to 440 pixels from 234 free photos, degraded by Limpid itself. The photos are halved
+// first, because CLIP's 224-pixel input shows little detail of larger ones. Your own pairs in folders
+// <kind>/LQ and <kind>/GT work too. 2 CPU cores: 2.5 hours.
+// Expected: 96.6 % correct on CBSD68 with each kind of degradation. There are no captions: the text tower
+// learns the names of the degradations and their synonyms, and nothing about image content.
 
 import {
   adamW,

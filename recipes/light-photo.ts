@@ -1,10 +1,12 @@
-// light-photo: the light network for what comes out of cameras and off the web, fine-tuned from light-denoise: sensor noise, film-like
-// grain, noise that was scaled or smoothed, JPEG, slight blur, in random mixtures; one picture in eight is clean, so that clean ones stay as they are.
+// light-photo: the light network for photos from cameras and the web, fine-tuned from light-denoise.
+// Degradations are random mixtures of sensor noise, film-like grain, scaled or smoothed noise, JPEG and
+// slight blur. One image in eight is clean, so that the network leaves clean photos unchanged.
 //
-//   limpid train recipes/light-photo.ts --data PHOTOS --set network.weights=runs/light-denoise/weights.safetensors \
+//   limpid train recipes/light-photo.ts --data PHOTOS \
+//     --set network.weights=runs/light-denoise/weights.safetensors \
 //     --set validate.images.root=CBSD68 --out runs/light-photo
 //
-// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.5 s a step, under an hour.
+// 234 free photos of 1 to 2.5 megapixels; 2 CPU cores: about 0.5 s per step, under an hour.
 
 import {
   adamW,
@@ -33,7 +35,7 @@ const steps = 5_000
 
 const clean: Degrade = (image) => image
 
-/** Noise as it looks in pictures that were enlarged: drawn on a coarser grid. */
+/** Noise as in enlarged photos: drawn on a coarser grid and upscaled. */
 const grain: Degrade = (image, random) => {
   const { width, height, channels } = image
   const share = 0.5 + 0.4 * random.uniform()

@@ -1,8 +1,10 @@
-// light-universal, trained on from the end of its first training at a lower rate; 2 CPU cores: about 1.2 s a step, an hour.
+// Second training of light-universal: continues from the weights of the first at a lower learning rate. 2 CPU
+// cores: about 1.2 s per step, an hour.
 //
-//   limpid train recipes/light-universal-on.ts --data photos-half --set validate.images.root=CBSD68 --out runs/light-universal-on
+//   limpid train recipes/light-universal-on.ts --data photos-half --set validate.images.root=CBSD68 \
+//     --out runs/light-universal-on
 //
-// What it reaches is in weights/README.md.
+// Results: weights/README.md.
 
 import { cosine, defineRecipe, warmup } from 'limpid/train'
 import { recipe as first } from './light-universal.ts'
@@ -15,7 +17,7 @@ export const recipe = defineRecipe({
   network: {
     ...first.network,
     weights: 'runs/light-universal/weights.safetensors',
-    adapt: (own) => own,
+    adapt: (checkpoint) => checkpoint,
   },
   data: { ...first.data, phases: first.data.phases.map((phase) => ({ ...phase, steps })) },
   learningRate: warmup(100, cosine(4e-4, 1e-6, steps)),

@@ -1,10 +1,13 @@
-// light-universal: the light network in IR-SDE for ten kinds of damage, told by light-detect which it is; it starts from light-photo.
+// light-universal: the light network in IR-SDE for ten kinds of degradation, conditioned on light-detect's
+// embeddings and initialized from light-photo.
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
-//   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 --out runs/light-universal
+//   limpid train recipes/light-universal.ts --data photos-half --set validate.images.root=CBSD68 \
+//     --out runs/light-universal
 //
-// 234 free photos of 1 to 2.5 megapixels, at half their size as for light-detect, damaged by Limpid itself; 2 CPU cores: about 1 s a step, an hour.
-// What it reaches is in weights/README.md: not good enough yet to be in the package.
+// 234 free photos of 1 to 2.5 megapixels, halved as for light-detect and degraded by Limpid itself; 2 CPU
+// cores: about 1 s per step, an hour.
+// Results: weights/README.md.
 
 import {
   adamW,
@@ -22,13 +25,14 @@ import {
   warmup,
   withClip,
 } from 'limpid/train'
-import { guided, startBesideGuide } from './daclip/shared.ts'
+import { guided, startGuide } from './daclip/shared.ts'
 
 const steps = 4000
-// Noise of 10 is told from the picture after few steps of training, where published networks have 50; damage changes pixels by some 40.
+// The degradations change pixels by about 40 (of 255).
 const dataSigma = 40
 const { card, loss, restore } = guided({
   ...restoringSde,
+  // Published networks use 50; a short training learns to separate noise of 10 from the image.
   maxSigma: 10,
   dataSigma,
   sampleSteps: 2,
@@ -43,20 +47,20 @@ export const recipe = defineRecipe({
     options: lightDiffusionDefaults,
     create: (init, options) => new LightDiffusion(init, options),
     weights: 'weights/light-photo.safetensors',
-    // What light-photo adds to a picture is the output, but for its scale.
-    adapt: (light, random) =>
+    // The output is what light-photo adds to its input, up to a factor.
+    adapt: (lightPhoto, random) =>
       new Map([
         ...random,
-        ...[...light].map(([key, { shape, floats }]) => {
+        ...[...lightPhoto].map(([key, { shape, floats }]) => {
           const scale = key.startsWith('ending.') ? 255 / dataSigma : 1
           return [`trunk.${key}`, { shape, floats: () => floats().map((value) => scale * value) }] as const
         }),
       ]),
-    start: startBesideGuide,
+    start: startGuide,
   },
   data: {
     images: folder('data/photos'),
-    // The guide sees squares as it learned from, the network restores a part of each.
+    // The guide gets the full crop, at the size it was trained on; the network restores a part of it.
     phases: [{ steps, crop: 224, batch: 5 }],
     sample: croppedTo(withClip(tenKindsPaired(), 224), 96),
   },

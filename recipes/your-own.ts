@@ -1,8 +1,9 @@
-// A small Restormer for noise of unknown strength on photos of your own: a start for a recipe of your own.
+// A small Restormer for noise of unknown strength on your own photos: a template for your own recipe.
 //
 //   limpid train recipes/your-own.ts --data PHOTOS --set validate.images.root=OTHER_PHOTOS --out runs/mine
 //
-// 2 CPU cores: about 0.7 s a step. Copy this file anywhere; `--dry-run` checks data and memory, `--overfit` the loss.
+// 2 CPU cores: about 0.7 s per step. Copy this file anywhere. `--dry-run` checks data and memory, `--overfit`
+// the loss.
 
 import {
   adamW,

@@ -1,12 +1,17 @@
-// DA-CLIP's controller beside a frozen CLIP: what pictures show in spite of their damage, and what damage it is.
+// DA-CLIP's controller for a frozen CLIP: embeds the content of degraded images and their degradation.
 //
-//   limpid train recipes/daclip/controller.ts --data universal --set network.weights=open_clip_model.safetensors
+//   limpid train recipes/daclip/controller.ts --data universal \
+//     --set network.weights=open_clip_model.safetensors
 //
-// Data: daclip_train.csv in that folder: a header, then lines of the path of a degraded picture, a tab, and '<caption>: <degradation>';
-// the authors' captions are BLIP's of the clean pictures. CLIP: laion/CLIP-ViT-B-32-laion2B-s34B-b79K.
-// Hardware: one A100 with these numbers, or 4, a process on each (`--set accumulate=4`), with a rate of 3e-5 and a `total` of 50 epochs of
-// 4 · 784 pictures, both changed in this file; hours not stated. Expected: the contrast of degradations stays near ln(784 / 10) = 4.4, as
-// equal texts count as wrong (issue 34 of Algolzw/daclip-uir); `--set constants.equalTexts=right` takes that away. What counts is how often `limpid detect` is right.
+// Data: daclip_train.csv in that folder: a header, then lines of the path of a degraded image, a tab, and
+// '<caption>: <degradation>'. The authors captioned the clean images with BLIP. CLIP:
+// laion/CLIP-ViT-B-32-laion2B-s34B-b79K.
+// Hardware: one A100 with these settings. Or four A100, one process each (`--set accumulate=4`), with a
+// learning rate of 3e-5 and a `total` of 50 epochs of 4 · 784 images, both changed in this file. Hours not
+// stated.
+// Expected: the degradation loss stays near ln(784 / 10) = 4.4, because equal texts are negatives of each
+// other (Algolzw/daclip-uir issue 34); `--set constants.equalTexts=right` makes them positives. The measure
+// of success is the accuracy of `limpid detect`.
 
 import {
   adamW,
@@ -25,7 +30,7 @@ import {
 } from 'limpid/train'
 
 const batch = 784
-/** Of the 52,800 pictures of the ten sets. */
+/** Steps per epoch of the 52,800 images in the ten sets. */
 const epoch = Math.floor(52_800 / batch)
 const total = 30 * epoch
 const options = clipDefaults

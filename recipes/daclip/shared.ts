@@ -1,5 +1,6 @@
-// What restoring networks beside a DA-CLIP have in common (arXiv:2310.01018 §4; Algolzw/daclip-uir@c2cc141 options/train.yml): they sample in
-// IR-SDE, and are told what the frozen DA-CLIP sees in the degraded picture. light-universal is one of them too.
+// Shared by recipes for networks guided by a DA-CLIP, light-universal included (arXiv:2310.01018 §4;
+// Algolzw/daclip-uir@c2cc141 options/train.yml): they sample in IR-SDE, conditioned on the frozen DA-CLIP's
+// embeddings of the degraded image.
 
 import {
   adamW,
@@ -29,27 +30,39 @@ export interface Constants extends Readonly<Record<string, string>> {
   readonly guide: string
 }
 
-type Sample = { input: Image; target: Image; clip: TensorData }
+type GuidedSample = { input: Image; target: Image; clip: TensorData }
 
-/** A network at states of an SDE, and what it makes of DA-CLIP's embeddings, once for a picture. */
+/**
+ * Network for states of an SDE. `condition` turns DA-CLIP's embeddings into its conditioning, once per image.
+ */
 export interface GuidedNetwork<C> {
   condition(embeddings: Embeddings): C
   forward(inputs: UnetInputs, conditioning: C): Tensor
 }
 
-/** Training and validation in an SDE, by which the weights say that they sample; `sampleSteps` of it hold for sampling alone. */
+/**
+ * Card, loss and validation for an SDE. The card stores the SDE for sampling; `sampleSteps` applies to
+ * sampling only, not to the loss.
+ */
 export function guided(options: SdeOptions) {
   const { sampleSteps: _, ...trained } = options
   const [sde, sampledSde] = [createSde(trained), createSde(options)]
   const sampling = { sde: options, sampler: 'posterior' } as const
   return {
     card: (title: string) => ({
-      ...{ title, task: 'universal', license: 'mit' },
+      title,
+      task: 'universal',
+      license: 'mit',
       sampling: JSON.stringify(sampling),
     }),
-    loss: <C>({ model, batch, constants, ...chance }: LossContext<GuidedNetwork<C>, Sample, Constants>) => {
+    loss: <C>({
+      model,
+      batch,
+      constants,
+      ...rest
+    }: LossContext<GuidedNetwork<C>, GuidedSample, Constants>) => {
       const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
-      return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) =>
+      return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, rest, (inputs) =>
         model.forward(inputs, conditioning),
       )
     },
@@ -60,11 +73,8 @@ export function guided(options: SdeOptions) {
   }
 }
 
-/** Opens the DA-CLIP beside a network, before its first step. */
-export function startBesideGuide(
-  _: object,
-  { constants, device }: { constants: Constants; device: Device },
-): void {
+/** Opens the DA-CLIP before the first step, as `network.start`. */
+export function startGuide(_: object, { constants, device }: { constants: Constants; device: Device }): void {
   openGuide(constants.guide, device)
 }
 
@@ -73,11 +83,11 @@ export function network(options: ConditionalUnetOptions) {
     model: 'conditional-unet',
     options,
     create: (init: Init, all: ConditionalUnetOptions) => new ConditionalUnet(init, all),
-    start: startBesideGuide,
+    start: startGuide,
   }
 }
 
-/** As the authors trained for a number of steps. */
+/** The authors' training settings for a number of steps. */
 export function training(total: number) {
   return {
     optimizer: (parameters: ReadonlyMap<string, Tensor>) =>

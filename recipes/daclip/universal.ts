@@ -1,11 +1,15 @@
-// DA-CLIP's universal restoration: one network for ten kinds of damage, which take turns however many pictures each has.
+// DA-CLIP's universal restoration: one network for ten kinds of degradation, sampled equally often however
+// many images each has.
 //
-//   limpid train recipes/daclip/universal.ts --data universal/train --set validate.images.root=universal/val \
+//   limpid train recipes/daclip/universal.ts --data universal/train \
+//     --set validate.images.root=universal/val \
 //     --set constants.guide=daclip_ViT-B-32.pt
 //
-// Data: folders <kind>/LQ and <kind>/GT for motion-blurry (GoPro), hazy (RESIDE-6k), jpeg-compressed and noisy (DIV2K and Flickr2K), low-light
-// (LOL), raindrop, rainy (Rain100H), shadowed (SRD), snowy (Snow100K), uncompleted (CelebA-HQ); sides of 256 pixels or more.
-// Hardware: one A100, hours not stated. Expected, paper: mean of the ten sets 27.01 dB, SSIM 0.794, LPIPS 0.127, FID 34.89.
+// Data: folders <kind>/LQ and <kind>/GT for motion-blurry (GoPro), hazy (RESIDE-6k), jpeg-compressed and
+// noisy (DIV2K and Flickr2K), low-light (LOL), raindrop, rainy (Rain100H), shadowed (SRD), snowy (Snow100K),
+// uncompleted (CelebA-HQ); sides of 256 pixels or more.
+// Hardware: one A100, hours not stated.
+// Expected, paper: mean of the ten sets 27.01 dB, SSIM 0.794, LPIPS 0.127, FID 34.89.
 
 import {
   balancedKinds,

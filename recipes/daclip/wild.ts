@@ -1,9 +1,12 @@
-// DA-CLIP in the wild: photos from the web, with a random chain of blur, resizing, noise and JPEG behind them.
+// DA-CLIP in the wild: for photos from the web, degraded by a random chain of blur, resizing, noise and JPEG.
 //
 //   limpid train recipes/daclip/wild.ts --data LSDIR --set validate.images.root=DIV2K_valid_HR \
 //     --set constants.guide=wild-daclip_ViT-L-14.pt
 //
-// Data: LSDIR (84,991). Hardware: one A100, hours not stated; no table of figures is at hand. arXiv:2404.09732; a tenth of the crops is gray.
+// Paper: arXiv:2404.09732.
+// Data: LSDIR (84,991); a tenth of the crops is gray.
+// Hardware: one A100, hours not stated.
+// Expected: no published figures.
 
 import {
   conditionalUnetDefaults,
@@ -22,7 +25,7 @@ import { guided, network, training } from './shared.ts'
 
 const { card, loss, restore } = guided(restoringSde)
 const total = 500_000
-const damage: Degrade = wild()
+const degrade: Degrade = wild()
 
 function gray(image: Image): Image {
   const n = image.width * image.height
@@ -35,12 +38,12 @@ function gray(image: Image): Image {
   return { ...image, data }
 }
 
-/** A pair, a tenth of them without color. */
+/** Pairs, a tenth of them in gray. */
 function sample(draw: Draw): { input: Image; target: Image } {
-  if (draw.random.fork(3).uniform() >= 0.1) return degraded(damage)(draw)
+  if (draw.random.fork(3).uniform() >= 0.1) return degraded(degrade)(draw)
   const { target } = degraded((image) => image)(draw)
   const clean = gray(target)
-  return { input: damage(clean, draw.random.fork(1)), target: clean }
+  return { input: degrade(clean, draw.random.fork(1)), target: clean }
 }
 
 export const recipe = defineRecipe({
@@ -58,7 +61,7 @@ export const recipe = defineRecipe({
   validate: {
     every: 20_000,
     images: folder('data/DIV2K_valid_HR'),
-    degrade: damage,
+    degrade,
     crop: 256,
     restore,
     metrics: ['psnr'],

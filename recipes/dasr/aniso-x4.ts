@@ -1,10 +1,12 @@
-// DASR ×4, pictures blurred by Gaussians of any two widths from 0.2 to 4 and any direction, with noise up to 25 (of 255).
+// DASR ×4 for images blurred by anisotropic Gaussians of widths from 0.2 to 4 in any direction, with noise up
+// to 25 (of 255).
 //
 //   limpid train recipes/dasr/aniso-x4.ts --data DF2K/HR --set validate.images.root=Set14
 //
 // Data: DIV2K (800) and Flickr2K (2650). The paper's hardware: 2 GPUs, below 1 GB on each; hours not stated.
-// Expected, paper Table 3, Set14: from 27.99 dB (narrowest kernel, no noise) to 24.43 dB (widest, noise 10). The protocol dasr-aniso has other kernels of
-// like widths, as the published ones exist as a picture only: compare trends.
+// Expected, paper Table 3, Set14: from 27.99 dB (narrowest kernel, no noise) to 24.43 dB (widest, noise 10).
+// The protocol dasr-aniso uses other kernels of similar widths, because the paper shows its kernels only as a
+// figure: compare trends.
 
 import { defineRecipe, folder, srmd, twoViews } from 'limpid/train'
 import { network, phases, training, validation } from './shared.ts'

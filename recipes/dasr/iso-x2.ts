@@ -1,10 +1,10 @@
-// DASR ×2, noise-free pictures blurred by isotropic Gaussians of any width from 0.2 to 2.
+// DASR ×2 for noise-free images blurred by isotropic Gaussians of any width from 0.2 to 2.
 //
 //   limpid train recipes/dasr/iso-x2.ts --data DF2K/HR --set validate.images.root=Set5
 //
 // Data: DIV2K (800) and Flickr2K (2650). The paper's hardware: 2 GPUs, below 1 GB on each; hours not stated.
-// Expected, paper Table 2, widths 0/0.6/1.2/1.8: Set5 37.87/37.47/37.19/35.43, Set14 33.34/32.96/32.78/31.60 dB
-// (`limpid eval --protocol dasr-iso-x2`).
+// Expected, paper Table 2, widths 0/0.6/1.2/1.8: Set5 37.87/37.47/37.19/35.43, Set14 33.34/32.96/32.78/31.60
+// dB (`limpid eval --protocol dasr-iso-x2`).
 
 import { defineRecipe, folder, srmd, twoViews } from 'limpid/train'
 import { network, phases, training, validation } from './shared.ts'

@@ -1,10 +1,11 @@
-// A light DASR ×2 (2 MB in half precision) for pictures blurred by isotropic Gaussians of any width from 0.2 to 2.
+// A light DASR ×2 (2 MB as float16) for images blurred by isotropic Gaussians of any width from 0.2 to 2.
 //
 //   limpid degrade PHOTOS -o photos-half --with resize:scale=0.5
-//   limpid train recipes/dasr/light-x2.ts --data photos-half --set validate.images.root=Set5 --out runs/dasr-light-x2
+//   limpid train recipes/dasr/light-x2.ts --data photos-half --set validate.images.root=Set5 \
+//     --out runs/dasr-light-x2
 //
-// 234 free photos of 1 to 2.5 megapixels, at half their size as few are sharp to the pixel; 2 CPU cores, 3 hours. What came out:
-// weights/README.md.
+// 234 free photos of 1 to 2.5 megapixels, halved because few are sharp at full size; 2 CPU cores, 3 hours.
+// Results: weights/README.md.
 
 import {
   adam,
@@ -52,7 +53,7 @@ export const recipe = defineRecipe({
     [encoderSteps, cosine(1e-3, 2e-4, encoderSteps)],
     [total - encoderSteps, warmup(200, cosine(1e-3, 1e-6, total - encoderSteps))],
   ]),
-  // A kernel made for every sample may run away early on.
+  // The predicted kernels may diverge early on.
   maxGradNorm: 50,
   steps: total,
   seed: 1,

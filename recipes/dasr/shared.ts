@@ -1,5 +1,5 @@
-// What the four published DASR trainings share (arXiv:2104.00416 §4.1; SYSU-SAIL/DASR@51524af): 100 epochs of the encoder alone,
-// then 500 of both networks.
+// Shared by the four published DASR trainings (arXiv:2104.00416 §4.1; SYSU-SAIL/DASR@51524af): 100 epochs of
+// the encoder alone, then 500 of both networks.
 
 import {
   adam,
@@ -17,7 +17,7 @@ import {
   withContrastWeights,
 } from 'limpid/train'
 
-// The authors count 9 × 3450 pictures in batches of 32 as an epoch.
+// An epoch of the authors is 9 × 3450 images in batches of 32.
 const epoch = 970
 const encoderSteps = 100 * epoch
 const total = 600 * epoch
@@ -30,7 +30,7 @@ export function network(scale: number) {
     model: 'dasr',
     options,
     create: (init: Init, all: DasrOptions) => new Dasr(init, all),
-    // From a published file: --set network.weights=model_600.pt
+    // To start from a published file: --set network.weights=model_600.pt
     adapt: withContrastWeights,
     start: ({ E }: Dasr) => startContrast(E),
     published: { holds: (key: string) => !isContrastOnly(key), options: { ...options, queueSize: 0 } },

@@ -1,9 +1,11 @@
-// The denoising SDE: color Gaussian noise of any strength up to 70 (of 255), by an SDE of its own.
+// Denoising SDE, for color Gaussian noise of any strength up to 70 (of 255).
 //
 //   limpid train recipes/irsde/denoise.ts --data DFWB --set validate.images.root=CBSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder. Hardware: about 3 days on an A100; figures of the
-// paper's McMaster, Kodak24 and CBSD68 at sigma 25 not at hand. Sampled by the ODE from the step whose noise is that of the picture.
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder.
+// Hardware: about 3 days on an A100.
+// Expected: see the paper's McMaster, Kodak24 and CBSD68 at sigma 25. Sampling follows the ODE from the step
+// whose noise level matches the image.
 
 import {
   ConditionalUnet,
@@ -36,8 +38,8 @@ export const recipe = defineRecipe({
     phases: phases.map((phase) => ({ ...phase, batch: 8 })),
     sample: targetOnly(),
   },
-  loss: ({ model, batch, ...chance }) =>
-    sdeLoss(sde, { clean: batch.target }, chance, (inputs) => model.forward(inputs)),
+  loss: ({ model, batch, ...rest }) =>
+    sdeLoss(sde, { clean: batch.target }, rest, (inputs) => model.forward(inputs)),
   validate: {
     every: 20_000,
     images: folder('data/CBSD68'),

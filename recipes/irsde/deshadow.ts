@@ -2,8 +2,10 @@
 //
 //   limpid train recipes/irsde/deshadow.ts --data SRD/train --set validate.images.root=SRD/test
 //
-// Data: SRD (2680 pairs, 408 to test), in folders LQ and GT. Hardware: about 3 days on an A100; figures not stated.
-// NOTE: the official settings train with 10 and test with 30, and with two sizes of the network; these are those of training.
+// Data: SRD (2680 pairs, 408 for testing), in folders LQ and GT.
+// Hardware: about 3 days on an A100; figures not stated.
+// NOTE: the official settings differ between training and testing, in the network size and in maxSigma (10
+// and 30); this recipe uses those of training.
 
 import { defineRecipe } from 'limpid/train'
 import { pairedRecipe } from './shared.ts'

@@ -1,10 +1,12 @@
 // IR-SDE, thin white holes in faces.
 //
-//   limpid train recipes/irsde/inpaint.ts --data CelebA-HQ-256/train --set validate.images.root=CelebA-HQ-256/test
+//   limpid train recipes/irsde/inpaint.ts --data CelebA-HQ-256/train \
+//     --set validate.images.root=CelebA-HQ-256/test
 //
-// Data: CelebA-HQ at 256 pixels (29,900, 100 to test). Hardware: about one day on an A100. Expected, paper: thin masks 28.37 dB,
-// SSIM 0.9166, LPIPS 0.046, FID 25.13.
-// NOTE: the authors cut 100 fixed masks of RePaint out; strokes are drawn here.
+// Data: CelebA-HQ at 256 pixels (29,900, 100 for testing).
+// Hardware: about one day on an A100.
+// Expected, paper: thin masks 28.37 dB, SSIM 0.9166, LPIPS 0.046, FID 25.13.
+// NOTE: the authors use 100 fixed masks of RePaint; this recipe draws random strokes.
 
 import { defineRecipe, degraded, folder, holes } from 'limpid/train'
 import { phases, restoring } from './shared.ts'

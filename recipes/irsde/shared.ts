@@ -1,4 +1,5 @@
-// What the published trainings of IR-SDE have in common (arXiv:2301.11699 §4.1; Algolzw/image-restoration-sde@2598d73 options/*.yml).
+// Shared by the published IR-SDE trainings (arXiv:2301.11699 §4.1; Algolzw/image-restoration-sde@2598d73
+// options/*.yml).
 
 import {
   adam,
@@ -37,7 +38,7 @@ export interface Facts {
   readonly maxSigma: number
 }
 
-/** All but the data; the weights say by which SDE they sample. */
+/** Everything but the data. The card stores the SDE for sampling. */
 export function restoring({ title, task, maxSigma }: Facts) {
   const options = { ...restoringSde, maxSigma }
   const sde = createSde(options)
@@ -53,19 +54,19 @@ export function restoring({ title, task, maxSigma }: Facts) {
         options: typeof conditionalUnetDefaults,
       ) => new ConditionalUnet(init, options),
     },
-    loss: ({ model, batch, ...chance }: LossContext<ConditionalUnet, { input: Image; target: Image }>) =>
-      sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) => model.forward(inputs)),
+    loss: ({ model, batch, ...rest }: LossContext<ConditionalUnet, { input: Image; target: Image }>) =>
+      sdeLoss(sde, { clean: batch.target, degraded: batch.input }, rest, (inputs) => model.forward(inputs)),
     restore: (model: ConditionalUnet, input: Tensor) =>
       restoreBySampling(sde, input, sampling, (inputs) => model.forward(inputs)),
   }
 }
 
-/** A published set: folders LQ and GT, whose pictures are partners in the order of their names. */
+/** A published data set: folders LQ and GT, paired in the order of their file names. */
 export function pairs(root: string) {
   return pairFolders(root, { input: 'LQ', target: 'GT' }, { match: 'order' })
 }
 
-/** A recipe on such a set. */
+/** A recipe on data sets of {@link pairs}. */
 export function pairedRecipe(facts: Facts & { readonly train: string; readonly test: string }) {
   const { restore, ...common } = restoring(facts)
   return {

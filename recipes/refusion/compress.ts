@@ -1,9 +1,12 @@
-// Refusion's compression: a U-Net to latents of an eighth of the size, in which large pictures are then restored (latent.ts).
+// Refusion's latent compression: a U-Net that encodes images to latents of an eighth of their size, in which
+// latent.ts restores large images.
 //
-//   limpid train recipes/refusion/compress.ts --data HR-dehazing/train --set validate.images.root=HR-dehazing/test
+//   limpid train recipes/refusion/compress.ts --data HR-dehazing/train \
+//     --set validate.images.root=HR-dehazing/test
 //
-// Data: pairs in folders LQ and GT, of at least 1024 pixels (NTIRE 2023 HR dehazing: 40 pairs of 6000 × 4000). Hardware: one A100, hours not
-// stated. Its own reconstruction is validated; no figures were published.
+// Data: pairs in folders LQ and GT, with sides of at least 1024 pixels (NTIRE 2023 HR dehazing: 40 pairs of
+// 6000 × 4000).
+// Hardware: one A100, hours not stated. Validation measures the reconstruction; no figures were published.
 
 import { defineRecipe, LatentUnet, latentLosses, latentUnetDefaults, paired, pairFolders } from 'limpid/train'
 import { training } from './shared.ts'

@@ -1,9 +1,11 @@
-// Refusion in latents: the NAFNet restores what compress.ts makes of large pictures.
+// Refusion in latent space: the NAFNet restores the latents of large images encoded by compress.ts.
 //
-//   limpid train recipes/refusion/latent.ts --data HR-dehazing/train --set validate.images.root=HR-dehazing/test \
+//   limpid train recipes/refusion/latent.ts --data HR-dehazing/train \
+//     --set validate.images.root=HR-dehazing/test \
 //     --set constants.compression=runs/compress/weights.safetensors
 //
-// Data: as compress.ts. Hardware: one A100, hours not stated. Figures were published for the NTIRE 2023 challenge alone.
+// Data: as for compress.ts.
+// Hardware: one A100, hours not stated. Figures were published only for the NTIRE 2023 challenge.
 
 import {
   ConditionalNafnet,
@@ -47,9 +49,9 @@ export const recipe = defineRecipe({
     sample: paired(),
   },
   constants: { compression: 'runs/compress/weights.safetensors' },
-  loss: ({ model, batch, constants, ...chance }) => {
+  loss: ({ model, batch, constants, ...rest }) => {
     const latents = latentsOf(constants.compression, { clean: batch.target, degraded: batch.input })
-    return sdeLoss(sde, latents, chance, (inputs) => model.forward(inputs))
+    return sdeLoss(sde, latents, rest, (inputs) => model.forward(inputs))
   },
   validate: {
     every: 20_000,

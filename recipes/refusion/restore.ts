@@ -1,9 +1,10 @@
-// Refusion: IR-SDE with a NAFNet, for any set of pairs; here heavy rain.
+// Refusion: IR-SDE with a NAFNet, for any set of pairs; here for heavy rain.
 //
 //   limpid train recipes/refusion/restore.ts --data Rain100H/train --set validate.images.root=Rain100H/test
 //
-// Data: pairs in folders LQ and GT, partners in the order of their names. Hardware: one A100, days not stated. Figures were published
-// for the NTIRE 2023 challenges alone. For denoising and stereo the authors took a rate of 3e-5.
+// Data: pairs in folders LQ and GT, paired in the order of their file names.
+// Hardware: one A100, days not stated. Figures were published only for the NTIRE 2023 challenges. For
+// denoising and stereo the authors used a learning rate of 3e-5.
 
 import {
   ConditionalNafnet,
@@ -36,8 +37,8 @@ export const recipe = defineRecipe({
     phases: [{ steps: total, crop: 128, batch: 4 }],
     sample: paired(),
   },
-  loss: ({ model, batch, ...chance }) =>
-    sdeLoss(sde, { clean: batch.target, degraded: batch.input }, chance, (inputs) => model.forward(inputs)),
+  loss: ({ model, batch, ...rest }) =>
+    sdeLoss(sde, { clean: batch.target, degraded: batch.input }, rest, (inputs) => model.forward(inputs)),
   validate: {
     every: 20_000,
     images: pairs('data/Rain100H/test'),

@@ -1,10 +1,10 @@
-// What the trainings of Refusion have in common (arXiv:2304.08291 §4; Algolzw/image-restoration-sde@2598d73).
+// Shared by the Refusion trainings (arXiv:2304.08291 §4; Algolzw/image-restoration-sde@2598d73).
 
 import { cosine, emaPytorch, lion, restoringSde, type Tensor } from 'limpid/train'
 
 export const sdeOptions = { ...restoringSde, maxSigma: 50 }
 
-/** Lion and half a cosine to 1e-7. */
+/** Lion with a half-cosine decay to 1e-7. */
 export function training(rate: number, total: number) {
   return {
     optimizer: (parameters: ReadonlyMap<string, Tensor>) =>

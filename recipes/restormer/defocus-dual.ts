@@ -2,16 +2,17 @@
 //
 //   limpid train recipes/restormer/defocus-dual.ts --data DIR
 //
-// Data: DPDD in 16 bits as 512-pixel patches every 204 pixels, without the 30 % least sharp of each picture, in inputL_crops/,
-// inputR_crops/ and target_crops/. Hardware: the paper's 8 GPUs, hours not stated.
-// Expected, paper Table 3 (float): indoor 29.48, outdoor 23.97, combined 26.66 dB, by `limpid eval` afterwards: validation while
-// training takes one input only.
+// Data: DPDD in 16 bits as 512-pixel patches at a stride of 204 pixels, without the least sharp 30 % of each
+// image, in inputL_crops/, inputR_crops/ and target_crops/.
+// Hardware: the paper's 8 GPUs, hours not stated.
+// Expected, paper Table 3 (float): indoor 29.48, outdoor 23.97, combined 26.66 dB. Measure with `limpid eval`
+// afterwards: validation during training supports only one input.
 
 import { cropViews, defineRecipe, type Image, pairFolders } from 'limpid/train'
 import { frame, license, loss, network, phases, training } from './shared.ts'
 
-/** The left view's channels, then the right one's: [6 h w]. */
-function sidesByChannels({ left, right, target }: Readonly<Record<string, Image>>): {
+/** Stacks the channels of the left and the right view: [6 h w]. */
+function stackViews({ left, right, target }: Readonly<Record<string, Image>>): {
   input: Image
   target: Image
 } {
@@ -35,7 +36,7 @@ export const recipe = defineRecipe({
     }),
     phases,
     frame,
-    sample: (draw) => sidesByChannels(cropViews(draw)),
+    sample: (draw) => stackViews(cropViews(draw)),
   },
   loss,
 })

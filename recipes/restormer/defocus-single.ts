@@ -2,8 +2,9 @@
 //
 //   limpid train recipes/restormer/defocus-single.ts --data DIR --set validate.images.root=DIR
 //
-// Data: DPDD in 8 bits as 512-pixel patches every 204 pixels, without the 30 % least sharp of each picture, in inputC_crops/ and
-// target_crops/. Hardware: the paper's 8 GPUs, hours not stated.
+// Data: DPDD in 8 bits as 512-pixel patches at a stride of 204 pixels, without the least sharp 30 % of each
+// image, in inputC_crops/ and target_crops/.
+// Hardware: the paper's 8 GPUs, hours not stated.
 // Expected, paper Table 3 (float): indoor 28.87, outdoor 23.24, combined 25.98 dB.
 
 import { defineRecipe, paired, pairFolders } from 'limpid/train'

@@ -2,10 +2,12 @@
 //
 //   limpid train recipes/restormer/denoise-color-15.ts --data DFWB --set validate.images.root=CBSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder; cut images whose sides are
-// both above 800 into 512-pixel patches that overlap by 96 to read less. Hardware: the paper's 8 GPUs, hours not stated.
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder. To read less, cut images
+// with both sides above 800 into 512-pixel patches that overlap by 96.
+// Hardware: the paper's 8 GPUs, hours not stated.
 // Expected, paper Table 5: CBSD68 34.40, Kodak24 35.47, McMaster 35.61, Urban100 35.13 dB.
-// What others reached with the official code: CBSD68 34.398, Kodak24 35.439, McMaster 35.556, Urban100 35.059 dB.
+// Reproduced by others with the official code: CBSD68 34.398, Kodak24 35.439, McMaster 35.556, Urban100
+// 35.059 dB.
 
 import { defineRecipe, degraded, folder, noise } from 'limpid/train'
 import { frame, license, loss, mixup, network, phases, restore, training } from './shared.ts'
@@ -19,7 +21,7 @@ export const recipe = defineRecipe({
     images: folder('data/DFWB'),
     phases,
     frame,
-    // Neither clipped nor rounded.
+    // The noise is neither clipped nor rounded.
     sample: degraded(noise({ sigma: 15 })),
     mixup,
   },

@@ -2,8 +2,9 @@
 //
 //   limpid train recipes/restormer/denoise-color-25.ts --data DFWB --set validate.images.root=CBSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder; cut images whose sides are
-// both above 800 into 512-pixel patches that overlap by 96 to read less. Hardware: the paper's 8 GPUs, hours not stated.
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder. To read less, cut images
+// with both sides above 800 into 512-pixel patches that overlap by 96.
+// Hardware: the paper's 8 GPUs, hours not stated.
 // Expected, paper Table 5: CBSD68 31.79, Kodak24 33.04, McMaster 33.34, Urban100 32.96 dB.
 
 import { defineRecipe, degraded, folder, noise } from 'limpid/train'
@@ -18,7 +19,7 @@ export const recipe = defineRecipe({
     images: folder('data/DFWB'),
     phases,
     frame,
-    // Neither clipped nor rounded.
+    // The noise is neither clipped nor rounded.
     sample: degraded(noise({ sigma: 25 })),
     mixup,
   },

@@ -2,8 +2,10 @@
 //
 //   limpid train recipes/restormer/denoise-gray-50.ts --data DFWB --set validate.images.root=BSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in color: they become gray when they are read; cut images whose sides are
-// both above 800 into 512-pixel patches that overlap by 96 to read less. Hardware: the paper's 8 GPUs, hours not stated.
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in color; they are
+// converted to gray on reading. To read less, cut images with both sides above 800 into 512-pixel patches
+// that overlap by 96.
+// Hardware: the paper's 8 GPUs, hours not stated.
 // Expected, paper Table 4: Set12 28.00, BSD68 26.62, Urban100 28.29 dB.
 
 import { defineRecipe, degraded, folder, noise } from 'limpid/train'
@@ -18,7 +20,7 @@ export const recipe = defineRecipe({
     images: folder('data/DFWB', { channels: 1 }),
     phases,
     frame,
-    // Neither clipped nor rounded.
+    // The noise is neither clipped nor rounded.
     sample: degraded(noise({ sigma: 50 })),
     mixup,
   },

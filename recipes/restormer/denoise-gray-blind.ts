@@ -2,9 +2,12 @@
 //
 //   limpid train recipes/restormer/denoise-gray-blind.ts --data DFWB --set validate.images.root=BSD68
 //
-// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in color: they become gray when they are read; cut images whose sides are
-// both above 800 into 512-pixel patches that overlap by 96 to read less. Hardware: the paper's 8 GPUs, hours not stated.
-// Expected, paper Table 4: Set12 33.35/31.04/28.01, BSD68 31.95/29.51/26.62, Urban100 33.67/31.39/28.33 dB at sigma 15/25/50.
+// Data: DIV2K (800), Flickr2K (2650), WaterlooED (4744) and BSD400 in one folder, in color; they are
+// converted to gray on reading. To read less, cut images with both sides above 800 into 512-pixel patches
+// that overlap by 96.
+// Hardware: the paper's 8 GPUs, hours not stated.
+// Expected, paper Table 4, at sigma 15/25/50: Set12 33.35/31.04/28.01, BSD68 31.95/29.51/26.62, Urban100
+// 33.67/31.39/28.33 dB.
 
 import { defineRecipe, degraded, folder, noise } from 'limpid/train'
 import { frame, license, loss, mixup, network, phases, restore, training } from './shared.ts'
@@ -18,7 +21,7 @@ export const recipe = defineRecipe({
     images: folder('data/DFWB', { channels: 1 }),
     phases,
     frame,
-    // Neither clipped nor rounded.
+    // The noise is neither clipped nor rounded.
     sample: degraded(noise({ sigma: [0, 50] })),
     mixup,
   },

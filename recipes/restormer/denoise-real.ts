@@ -2,8 +2,10 @@
 //
 //   limpid train recipes/restormer/denoise-real.ts --data DIR --set validate.images.root=DIR
 //
-// Data: the 320 pairs of SIDD-Medium as 512-pixel patches that overlap by 128, in input_crops/ and target_crops/. Hardware: the
-// paper's 8 GPUs, hours not stated. Expected, paper Table 6: SIDD validation 40.02 dB (float), DND 40.03 dB (its server).
+// Data: the 320 pairs of SIDD-Medium as 512-pixel patches that overlap by 128, in input_crops/ and
+// target_crops/.
+// Hardware: the paper's 8 GPUs, hours not stated.
+// Expected, paper Table 6: SIDD validation 40.02 dB (float), DND 40.03 dB (its server).
 
 import { defineRecipe, paired, pairFolders } from 'limpid/train'
 import { frame, license, loss, mixup, network, phases, restore, training } from './shared.ts'

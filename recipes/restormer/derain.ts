@@ -2,8 +2,10 @@
 //
 //   limpid train recipes/restormer/derain.ts --data DIR --set validate.images.root=DIR
 //
-// Data: Rain13K as it is, 13,712 pairs in input/ and target/. Hardware: the paper's 8 GPUs, hours not stated.
-// Expected, paper Table 1 (Y channel, 8 bits): Test100 32.00, Rain100H 31.46, Rain100L 38.99, Test2800 34.18, Test1200 33.19 dB.
+// Data: Rain13K unchanged, 13,712 pairs in input/ and target/.
+// Hardware: the paper's 8 GPUs, hours not stated.
+// Expected, paper Table 1 (Y channel, 8 bits): Test100 32.00, Rain100H 31.46, Rain100L 38.99, Test2800 34.18,
+// Test1200 33.19 dB.
 
 import { defineRecipe, paired, pairFolders } from 'limpid/train'
 import { frame, license, loss, network, phases, restore, training } from './shared.ts'

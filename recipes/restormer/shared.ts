@@ -1,6 +1,7 @@
-// What all Restormer trainings share (swz30/Restormer@df766d5, one yml for each task): 300,000 steps on crops that grow while
-// batches shrink. The paper trains on 8 GPUs, each with the batches below; here their gradients come one after the other
-// (`accumulate`), which gives the same steps. With fewer (`--set accumulate=1`) its author advises more steps.
+// Shared by all Restormer trainings (swz30/Restormer@df766d5, one yml for each task): 300,000 steps on crops
+// that grow while batches shrink. The paper trains on 8 GPUs, each with the batches below; here `accumulate`
+// computes their gradients one after another, which gives the same steps. With fewer batches per step (`--set
+// accumulate=1`) the author recommends more steps.
 
 import {
   adamW,
@@ -15,7 +16,10 @@ import {
   type Tensor,
 } from 'limpid/train'
 
-/** Progressive learning: crops lie in random squares of `frame`, at one place in them for a whole batch. */
+/**
+ * Progressive learning: crops are taken within random squares of `frame` pixels, at one offset for the whole
+ * batch.
+ */
 export const frame = 384
 export const phases: readonly Phase[] = [
   { steps: 92_000, crop: 128, batch: 8 },
@@ -26,7 +30,7 @@ export const phases: readonly Phase[] = [
   { steps: 24_000, crop: 384, batch: 1 },
 ]
 
-/** Denoising blends pairs of samples in half of the batches. */
+/** Denoising applies mixup to half of the batches. */
 export const mixup = { alpha: 1.2, probability: 0.5 }
 
 export const training = {

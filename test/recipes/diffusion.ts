@@ -43,10 +43,10 @@ export const recipe = defineRecipe({
     sample,
   },
   constants: { guide: 'guide.safetensors' },
-  loss: ({ model, batch, constants, ...chance }) => {
+  loss: ({ model, batch, constants, ...rest }) => {
     const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
     const pair = { clean: batch.target, degraded: batch.input }
-    return sdeLoss(sde, pair, chance, (inputs) => model.forward(inputs, conditioning))
+    return sdeLoss(sde, pair, rest, (inputs) => model.forward(inputs, conditioning))
   },
   optimizer: (parameters) => adamW(parameters, { weightDecay: 0 }),
   learningRate: 1e-3,

@@ -179,7 +179,7 @@ function changedCells(a: Image, b: Image, count: number): readonly boolean[] {
  * identifies unknown words.
  */
 export class DetectorDaClip extends DaClip {
-  /** Training only: classifies every patch, a signal that localizes damage long before the global loss does. */
+  /** Training only: classifies every patch, which localizes damage long before the global loss does. */
   patches: Linear
 
   constructor(init: Init, options: ClipOptions) {

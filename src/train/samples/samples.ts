@@ -83,7 +83,7 @@ export function croppedTo<S extends { readonly input: Image; readonly target: Im
   }
 }
 
-/** Cuts the same random crop, in one random orientation, from all views; targets are `scale` times as large. */
+/** Cuts the same random crop and orientation from all views; targets are `scale` times as large. */
 export function cropViews(draw: Draw): Readonly<Record<string, Image>> {
   const { views, data, phase, random, shared } = draw
   const { scale, channels } = data.images
