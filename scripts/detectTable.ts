@@ -1,5 +1,6 @@
-// How often a DA-CLIP names the damage that photos were given, for each of the ten kinds, and what it takes it for else.
-// npx tsx scripts/detectTable.ts WEIGHTS IMAGES…
+// Measures how often a DA-CLIP recognizes each of the ten kinds of degradation on photos, and with what it
+// confuses them.
+// usage: npx tsx scripts/detectTable.ts WEIGHTS IMAGES…
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
@@ -23,8 +24,8 @@ for (const folder of folders) {
       const [first] = await detector.runPlanes(
         degradeByKind(image, kind, counterRandom(0).fork(i).fork(kind)),
       )
-      const seen = degradationWords.indexOf(first?.degradation as (typeof degradationWords)[number])
-      counts[kind]![seen]!++
+      const detected = degradationWords.indexOf(first?.degradation as (typeof degradationWords)[number])
+      counts[kind]![detected]!++
     }
     process.stderr.write(`\r${folder}: ${i + 1} of ${source.length} `)
   }
@@ -33,9 +34,11 @@ process.stderr.write('\n')
 const sum = (row: readonly number[]) => row.reduce((total, count) => total + count, 0)
 for (const [kind, row] of counts.entries()) {
   const others = degradationWords.flatMap((word, i) => (i !== kind && row[i] ? `${word} ${row[i]}` : []))
-  const share = (100 * row[kind]!) / sum(row)
-  console.log(`${degradationWords[kind]!.padEnd(16)}${share.toFixed(1).padStart(6)} %  ${others.join(', ')}`)
+  const percent = (100 * row[kind]!) / sum(row)
+  console.log(
+    `${degradationWords[kind]!.padEnd(16)}${percent.toFixed(1).padStart(6)} %  ${others.join(', ')}`,
+  )
 }
-const right = sum(counts.map((row, kind) => row[kind]!))
-const all = sum(counts.map(sum))
-console.log(`${'all'.padEnd(16)}${((100 * right) / all).toFixed(1).padStart(6)} % of ${all}`)
+const correct = sum(counts.map((row, kind) => row[kind]!))
+const total = sum(counts.map(sum))
+console.log(`${'all'.padEnd(16)}${((100 * correct) / total).toFixed(1).padStart(6)} % of ${total}`)

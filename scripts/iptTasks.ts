@@ -1,5 +1,6 @@
-// What IPT's weights do for each of the six tasks it is pre-trained on, beside the inputs themselves (enlarged by bicubic).
-// npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]
+// Measures an IPT on each of the six pre-training tasks, against its inputs (upscaled by bicubic
+// interpolation).
+// usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [COUNT]
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
@@ -10,13 +11,13 @@ import { measurePair } from '../src/metrics/metrics.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
 import { iptPretraining } from '../src/train/networks/ipt.ts'
 
-const [weights, folder, most = '20'] = process.argv.slice(2)
-if (!weights || !folder) throw new Error('usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [how many]')
+const [weights, folder, maxCount = '20'] = process.argv.slice(2)
+if (!weights || !folder) throw new Error('usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [COUNT]')
 
 const source = await openSource(await specOf(folder))
-const count = Math.min(source.length, Number(most))
+const count = Math.min(source.length, Number(maxCount))
 
-/** Whole pixels of scales 2, 3 and 4, of the middle at most 192 px. */
+/** Center crop of at most 192 × 192 pixels, with sides divisible by 2, 3 and 4. */
 async function truth(index: number): Promise<Image> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
   const { image } = pixelsToPlanes(pixels)

@@ -1,6 +1,6 @@
-// Pairs for light-detect: squares of photos as a CLIP sees them, with each of ten kinds of damage and without, in folders <kind>/LQ and
-// <kind>/GT. Pairs that are there already are left as they are, so that more can be added.
-// npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]
+// Makes training pairs for light-detect: square crops of photos, resized for CLIP, with each of the ten kinds
+// of degradation in <kind>/LQ and clean in <kind>/GT. Skips existing pairs, so that a later run can add more.
+// usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [SQUARES per photo and kind]
 
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -18,14 +18,17 @@ import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 const [photos, output, perKind = '10'] = process.argv.slice(2)
 const count = Number(perKind)
 if (!photos || !output || !Number.isInteger(count) || count < 1)
-  throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [squares per photo and kind]')
+  throw new Error('usage: npx tsx scripts/kindPairs.ts PHOTOS OUTPUT [SQUARES per photo and kind]')
 
-/** Sides of the squares, and of what a CLIP makes of them. */
-const [leastPx, mostPx, seenPx] = [200, 440, 224]
+/** Sides of the squares. */
+const minPx = 200
+const maxPx = 440
+/** Side of CLIP's input. */
+const clipPx = 224
 
 async function save(file: string, image: Image): Promise<void> {
-  const seen = fromBytes(resizeBytes(toBytes(image), seenPx, seenPx))
-  writeWhole(file, [await encodeImage({ image: seen, alpha: undefined, depth: 8, format: 'png' })])
+  const resized = fromBytes(resizeBytes(toBytes(image), clipPx, clipPx))
+  writeWhole(file, [await encodeImage({ image: resized, alpha: undefined, depth: 8, format: 'png' })])
 }
 
 for (const kind of degradationWords)
@@ -39,8 +42,8 @@ for (let i = 0; i < source.length; i++) {
     for (let n = 0; n < count; n++) {
       if (existsSync(file(kind, 'GT', n))) continue
       const random = counterRandom(0).fork(i).fork(k).fork(n)
-      const most = Math.min(pixels.width, pixels.height, mostPx)
-      const sidePx = Math.min(leastPx + random.integer(Math.max(most - leastPx, 0) + 1), most)
+      const largestPx = Math.min(pixels.width, pixels.height, maxPx)
+      const sidePx = Math.min(minPx + random.integer(Math.max(largestPx - minPx, 0) + 1), largestPx)
       const clean = cutPatch(
         pixels,
         { ...drawPlace(pixels, sidePx, random, { isUpright: true }), mode: 0 },

@@ -1,5 +1,7 @@
-// What a universal network does for each of ten kinds of damage, by sampler and number of steps, beside the damaged pictures themselves.
-// npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many] [ways, such as 'posterior 100,posterior 20']
+// Measures a universal network on each of ten kinds of degradation, by sampler and number of steps, against
+// its inputs.
+// usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [COUNT] [SAMPLINGS]
+// SAMPLINGS is comma-separated, such as 'posterior 100,mean of 8 posterior 20'
 
 import { counterRandom } from '../src/core/random.ts'
 import { decodeBytes } from '../src/data/codec.ts'
@@ -11,32 +13,35 @@ import { degradationWords } from '../src/models/daclip/words.ts'
 import { createRestorer } from '../src/runtime/restorer.ts'
 import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 
-const [weights, guide, folder, most = '10', asked] = process.argv.slice(2)
+const defaultSamplings = 'posterior 100,posterior 20,sde 100,ode 100,mean of 8 posterior 20'
+const [weights, guide, folder, maxCount = '10', requested = defaultSamplings] = process.argv.slice(2)
 if (!weights || !guide || !folder)
-  throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [how many] [ways]')
+  throw new Error('usage: npx tsx scripts/universalTable.ts WEIGHTS GUIDE IMAGES [COUNT] [SAMPLINGS]')
 
-/** The guide has learned from squares of 200 pixels and more. */
+/** The guide was trained on squares of at least 200 pixels. */
 const side = 224
 const metrics: readonly MetricName[] = ['psnr', 'ssim', 'niqe']
-interface Way {
+interface Sampling {
   readonly name: string
   readonly sampler: Sampler
   readonly steps: number
-  /** Samples whose mean is taken. */
+  /** Number of samples to average. */
   readonly samples: number
 }
-const usual = 'posterior 100,posterior 20,sde 100,ode 100,mean of 8 posterior 20'
-const ways = (asked ?? usual).split(',').map((name): Way => {
-  const [, samples, told, steps] = /^(?:mean of (\d+) )?(\w+) (\d+)$/.exec(name) ?? []
-  const sampler = samplers.find((one) => one === told)
-  if (!sampler) throw new Error(`ways: expected such as 'ode 100' or 'mean of 8 posterior 20', got '${name}'`)
+const samplings = requested.split(',').map((name): Sampling => {
+  const [, samples, samplerName, steps] = /^(?:mean of (\d+) )?(\w+) (\d+)$/.exec(name) ?? []
+  const sampler = samplers.find((candidate) => candidate === samplerName)
+  if (!sampler)
+    throw new Error(
+      `SAMPLINGS: expected entries such as 'ode 100' or 'mean of 8 posterior 20', got '${name}'`,
+    )
   return { name, sampler, steps: Number(steps), samples: Number(samples ?? 1) }
 })
 
 const source = await openSource(await specOf(folder))
-const count = Math.min(source.length, Number(most))
+const count = Math.min(source.length, Number(maxCount))
 if (!Number.isInteger(count) || count < 1)
-  throw new Error(`how many: expected a whole number above 0, got ${most}`)
+  throw new Error(`COUNT: expected a whole number above 0, got ${maxCount}`)
 
 async function truth(index: number): Promise<Image> {
   const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
@@ -47,38 +52,38 @@ async function truth(index: number): Promise<Image> {
 }
 
 const table = new Map(degradationWords.map((kind) => [kind, new Map<string, number[]>()]))
-const add = (kind: number, way: string, reference: Image, image: Image) => {
+const add = (kind: number, column: string, reference: Image, image: Image) => {
   const rows = table.get(degradationWords[kind]!)!
-  const sums = rows.get(way) ?? metrics.map(() => 0)
+  const sums = rows.get(column) ?? metrics.map(() => 0)
   const values = measurePair(reference, in8Bits(image), metrics, { cropPx: 0 })
   rows.set(
-    way,
+    column,
     sums.map((sum, i) => sum + values[i]! / count),
   )
 }
 
-for (const { name, samples, ...request } of ways) {
+for (const { name, samples, ...request } of samplings) {
   await using restorer = await createRestorer({ weights, guide, device: 'cpu', ...request })
   for (let i = 0; i < count; i++) {
     const reference = await truth(i)
     for (const kind of degradationWords.keys()) {
       process.stderr.write(`\r${name}, image ${i + 1} of ${count}, ${degradationWords[kind]}      `)
       const input = degradeByKind(reference, kind, counterRandom(0).fork(i).fork(kind))
-      if (name === ways[0]?.name) add(kind, 'damaged', reference, input)
+      if (name === samplings[0]?.name) add(kind, 'input', reference, input)
       add(kind, name, reference, await restorer.runPlanes(input, { samples }))
     }
   }
 }
 process.stderr.write('\n')
 
-const names = ['damaged', ...ways.map(({ name }) => name)]
-console.log(`${count} images of ${side} × ${side}: PSNR in dB, SSIM, NIQE (less is better)\n`)
+const names = ['input', ...samplings.map(({ name }) => name)]
+console.log(`${count} images of ${side} × ${side}: PSNR in dB, SSIM, NIQE (lower is better)\n`)
 console.log(`| kind | ${names.join(' | ')} |\n| --- |${' --- |'.repeat(names.length)}`)
 const means = new Map(
-  names.map((way) => [
-    way,
+  names.map((column) => [
+    column,
     metrics.map((_, i) =>
-      [...table.values()].reduce((sum, rows) => sum + rows.get(way)![i]! / table.size, 0),
+      [...table.values()].reduce((sum, rows) => sum + rows.get(column)![i]! / table.size, 0),
     ),
   ]),
 )
