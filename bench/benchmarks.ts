@@ -1,4 +1,4 @@
-// Every benchmark: its unit, and the two processes that are timed against each other.
+// All benchmarks: the unit, and the two processes to time against each other.
 
 import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -21,25 +21,26 @@ export interface Command {
 export interface Case {
   readonly title: string
   readonly ours: Command
-  /** Without one, our process reports both figures. */
+  /** Command of the reference; if missing, our process reports both figures. */
   readonly reference?: Command
 }
 
-export interface Setting {
+export interface BenchContext {
+  /** Path of the Python interpreter. */
   readonly python: string
   readonly dtype: 'float32' | 'bfloat16'
-  /** An empty folder for what the sides write. */
+  /** Empty folder for files of the two sides. */
   readonly scratch: string
 }
 
 export interface Benchmark {
   readonly unit: string
-  /** What the reference runs in, where it is Python. */
+  /** Environment of a Python reference. */
   readonly python?: PythonEnvironment
-  /** The first case gives the figures of the result. */
-  readonly cases: (setting: Setting) => Promise<readonly [Case, ...Case[]]>
-  /** More to say about the two sides, from what they left in the scratch folder. */
-  readonly findings?: (setting: Setting) => Readonly<Record<string, number>>
+  /** The first case determines the figures of the result. */
+  readonly cases: (context: BenchContext) => Promise<readonly [Case, ...Case[]]>
+  /** Additional figures, from the files that the sides wrote. */
+  readonly findings?: (context: BenchContext) => Readonly<Record<string, number>>
 }
 
 const threads = String(availableParallelism())
@@ -52,14 +53,14 @@ function ours(side: string, ...args: string[]): Command {
   }
 }
 
-function reference({ python }: Setting, script: string, ...args: string[]): Command {
+function reference({ python }: BenchContext, script: string, ...args: string[]): Command {
   return {
     program: python,
     args: [join(packageFolder(), 'bench', 'reference', `${script}.py`), threads, ...args],
   }
 }
 
-/** PyTorch's export of Restormer, unpacked once. */
+/** Path of PyTorch's export of Restormer, unpacked on first use. */
 async function exportedRestormer(): Promise<string> {
   const name = 'restormer-256.torch-export.onnx'
   const packed = join(packageFolder(), '..', 'shared', 'bench', `${name}.gz`)
@@ -68,7 +69,7 @@ async function exportedRestormer(): Promise<string> {
   if (!existsSync(packed)) {
     throw new RestoreError(
       'environment',
-      `onnx-restormer: expected PyTorch's export at ${packed}, which is missing; put it there`,
+      `onnx-restormer: expected PyTorch's export at ${packed}, which does not exist; put it there`,
     )
   }
   mkdirSync(dirname(file), { recursive: true })
@@ -78,20 +79,20 @@ async function exportedRestormer(): Promise<string> {
   return file
 }
 
-/** Where the sides write what they computed. */
-function outputs({ scratch }: Setting): readonly [ours: string, reference: string] {
+/** Files for the outputs of the two sides. */
+function outputs({ scratch }: BenchContext): readonly [ours: string, reference: string] {
   return [join(scratch, 'ours.f32'), join(scratch, 'reference.f32')]
 }
 
-function readOutputs(setting: Setting): readonly Float32Array[] {
-  return outputs(setting).map((file) => {
+function readOutputs(context: BenchContext): readonly Float32Array[] {
+  return outputs(context).map((file) => {
     const { buffer, byteOffset, byteLength } = readFileSync(file)
     return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))
   })
 }
 
-function largestDifference(setting: Setting): Readonly<Record<string, number>> {
-  const [a, b] = readOutputs(setting)
+function largestDifference(context: BenchContext): Readonly<Record<string, number>> {
+  const [a, b] = readOutputs(context)
   let largest = a?.length === b?.length ? 0 : Number.NaN
   a?.forEach((value, i) => {
     largest = Math.max(largest, Math.abs(value - (b?.[i] ?? Number.NaN)))
@@ -99,20 +100,22 @@ function largestDifference(setting: Setting): Readonly<Record<string, number>> {
   return { max_difference: largest }
 }
 
-/** How far losses are apart, as a share of the reference's. */
-function lossDifference(setting: Setting): Readonly<Record<string, number>> {
-  const [mine = [], other = []] = readOutputs(setting).map((losses) => [...losses])
-  const apart = (loss: number, i: number) => Math.abs(loss / (other[i] ?? Number.NaN) - 1)
-  return { max_difference: mine.length === other.length ? Math.max(...mine.map(apart)) : Number.NaN }
+/** Largest relative difference of the losses. */
+function lossDifference(context: BenchContext): Readonly<Record<string, number>> {
+  const [mine = [], other = []] = readOutputs(context).map((losses) => [...losses])
+  const relativeError = (loss: number, i: number) => Math.abs(loss / (other[i] ?? Number.NaN) - 1)
+  return {
+    max_difference: mine.length === other.length ? Math.max(...mine.map(relativeError)) : Number.NaN,
+  }
 }
 
-/** The share of a training's time that data was waited for, by each side. */
-function waitingShares({ scratch }: Setting): Readonly<Record<string, number>> {
+/** Share of the training time that each side waits for data. */
+function waitingShares({ scratch }: BenchContext): Readonly<Record<string, number>> {
   const share = (side: string) => Number(readFileSync(join(scratch, `step-${side}.txt`), 'utf8'))
   return { waiting_share: share('ours'), reference_waiting_share: share('reference') }
 }
 
-interface Compared {
+interface Comparison {
   readonly unit: string
   readonly side: string
   readonly script: string
@@ -121,25 +124,25 @@ interface Compared {
   readonly findings?: NonNullable<Benchmark['findings']>
 }
 
-/** One case in float32, whose outputs are compared. */
-function compared({
+/** Defines a benchmark of one case in float32 that compares the outputs of the sides. */
+function comparison({
   unit,
   side,
   script,
   python,
   args = [],
   findings = largestDifference,
-}: Compared): Benchmark {
+}: Comparison): Benchmark {
   return {
     unit,
     python,
-    cases: async (setting) => {
-      const [mine, other] = outputs(setting)
+    cases: async (context) => {
+      const [mine, other] = outputs(context)
       return [
         {
           title: 'float32',
           ours: ours(side, mine, ...args),
-          reference: reference(setting, script, other, ...args),
+          reference: reference(context, script, other, ...args),
         },
       ]
     },
@@ -147,9 +150,9 @@ function compared({
   }
 }
 
-/** A training step of a network, with the losses compared. */
+/** Defines a benchmark of a training step that compares the losses of the sides. */
 function training(name: string, batch: string): Benchmark {
-  return compared({
+  return comparison({
     unit: `s per step, ${batch}`,
     side: 'training/network',
     script: 'train',
@@ -163,27 +166,27 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'op-overhead': {
     unit: 'µs per op',
     python: 'torch',
-    cases: async (setting) => [
+    cases: async (context) => [
       {
         title: 'with gradient',
         ours: ours('opOverhead', 'gradient'),
-        reference: reference(setting, 'op_overhead', 'gradient'),
+        reference: reference(context, 'op_overhead', 'gradient'),
       },
       {
         title: 'without gradient',
         ours: ours('opOverhead', 'plain'),
-        reference: reference(setting, 'op_overhead', 'plain'),
+        reference: reference(context, 'op_overhead', 'plain'),
       },
     ],
   },
   'train-restormer': {
     unit: 's per step',
     python: 'torch',
-    cases: async (setting) => [
+    cases: async (context) => [
       {
-        title: setting.dtype,
-        ours: ours('training/restormer', setting.dtype),
-        reference: reference(setting, 'restormer', setting.dtype),
+        title: context.dtype,
+        ours: ours('training/restormer', context.dtype),
+        reference: reference(context, 'restormer', context.dtype),
       },
     ],
   },
@@ -194,14 +197,14 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   loader: {
     unit: 's per batch, one worker',
     python: 'torch',
-    cases: async (setting) => {
-      const folder = await writeLoaderImages(setting.scratch)
+    cases: async (context) => {
+      const folder = await writeLoaderImages(context.scratch)
       const against = (title: string, crop: string, batch: string, mode: 'step' | 'alone') => {
         const args = [folder, crop, batch, mode] as const
         return {
           title,
-          ours: ours('loader', ...args, join(setting.scratch, `${mode}-ours.txt`)),
-          reference: reference(setting, 'loader', ...args, join(setting.scratch, `${mode}-reference.txt`)),
+          ours: ours('loader', ...args, join(context.scratch, `${mode}-ours.txt`)),
+          reference: reference(context, 'loader', ...args, join(context.scratch, `${mode}-reference.txt`)),
         }
       }
       return [
@@ -217,12 +220,12 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   },
   'onnx-restormer': {
     unit: 's per image',
-    cases: async (setting) => {
-      const [mine, other] = outputs(setting)
+    cases: async (context) => {
+      const [mine, other] = outputs(context)
       return [
         {
           title: 'float32, 256×256',
-          ours: ours('onnxRestormer', mine, writeRestormer(setting.scratch)),
+          ours: ours('onnxRestormer', mine, writeRestormer(context.scratch)),
           reference: ours('onnxRestormer', other, await exportedRestormer()),
         },
       ]
@@ -232,26 +235,26 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   metrics: {
     unit: 's for PSNR and SSIM (Y) of CBSD68 and Set5',
     python: 'scikit-image',
-    cases: async (setting) => {
-      const { scratch } = setting
+    cases: async (context) => {
+      const { scratch } = context
       await writePairs(join(packageFolder(), '..', 'shared', 'data', 'test'), scratch)
-      const [mine, other] = outputs(setting)
+      const [mine, other] = outputs(context)
       return [
         {
           title: 'one thread',
           ours: ours('metrics', scratch, mine, 'thread'),
-          reference: reference(setting, 'metrics', scratch, other),
+          reference: reference(context, 'metrics', scratch, other),
         },
         {
           title: 'a thread for each core',
           ours: ours('metrics', scratch, mine, 'pool'),
-          reference: reference(setting, 'metrics', scratch, other),
+          reference: reference(context, 'metrics', scratch, other),
         },
       ]
     },
     findings: largestDifference,
   },
-  imresize: compared({
+  imresize: comparison({
     unit: 's for 3 × 3000 × 4000 values, bicubic × 1/4',
     side: 'imresize',
     script: 'imresize',
@@ -260,12 +263,12 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   blur: {
     unit: 's for 21 × 21 taps on 3 × 512 × 512 values',
     python: 'scikit-image',
-    cases: async (setting) => {
-      const [mine, other] = outputs(setting)
+    cases: async (context) => {
+      const [mine, other] = outputs(context)
       const against = (shape: 'aniso' | 'iso', method: 'direct' | 'fft') => ({
         title: `${shape}, SciPy ${method}`,
         ours: ours('blur', shape, mine),
-        reference: reference(setting, 'blur', shape, method, other),
+        reference: reference(context, 'blur', shape, method, other),
       })
       return [
         against('aniso', 'direct'),
@@ -276,26 +279,26 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     },
     findings: largestDifference,
   },
-  ipt: compared({
+  ipt: comparison({
     unit: 's for a picture of 256 × 256, ×2, in windows every 12 pixels',
     side: 'ipt',
     script: 'ipt',
     python: 'torch',
     args: ['256'],
   }),
-  dasr: compared({
+  dasr: comparison({
     unit: 's for a picture of 120 × 120, ×4',
     side: 'dasr',
     script: 'dasr',
     python: 'torch',
   }),
-  'irsde-unet': compared({
+  'irsde-unet': comparison({
     unit: 's per call of the universal U-Net at 256×256',
     side: 'irsdeUnet',
     script: 'irsde_unet',
     python: 'torch',
   }),
-  daclip: compared({
+  daclip: comparison({
     unit: 's per picture through DA-CLIP ViT-B/32',
     side: 'daclip',
     script: 'daclip',

@@ -1,4 +1,5 @@
-// Photos to load from, as PNG for us and decoded for the reference: smooth colors with grain, so that they compress as photos do.
+// Images for the loader benchmark, as PNG for us and decoded for the reference: smooth colors with grain,
+// which compress like photos.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { counterRandom } from '../src/core/random.ts'
 
 const [width, height, count] = [1024, 768, 24]
 
-/** Writes the pictures to a folder; returns it. */
+/** Writes the images to a folder and returns its path. */
 export async function writeLoaderImages(scratch: string): Promise<string> {
   const folder = join(scratch, 'images')
   mkdirSync(folder)

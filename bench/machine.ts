@@ -1,4 +1,4 @@
-// What a figure was measured on.
+// Description of the machine that measured a figure.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ export interface Machine {
   readonly torch?: string
 }
 
-/** This machine; the version of torch is asked of `python`, where a benchmark needs one. */
+/** Describes this machine; includes the version of torch if `python` is an interpreter that has it. */
 export function describeMachine(python: string | undefined): Machine {
   const torch =
     python === undefined

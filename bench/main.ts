@@ -1,4 +1,4 @@
-// npm run bench -- NAME [--runs N] [--dtype float32|bfloat16]
+// usage: npm run bench -- NAME [--runs N] [--dtype float32|bfloat16]
 // Progress and a table go to stderr; the last line on stdout is the result as one JSON object.
 
 import { spawn } from 'node:child_process'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { errorCodes, RestoreError } from '../src/core/errors.ts'
-import { type Benchmark, benchmarks, type Case, type Command, type Setting } from './benchmarks.ts'
+import { type BenchContext, type Benchmark, benchmarks, type Case, type Command } from './benchmarks.ts'
 import { describeMachine } from './machine.ts'
 import { type Measure, median } from './measure.ts'
 import { benchmarkPython } from './python.ts'
@@ -20,7 +20,7 @@ interface Options {
   readonly dtype: 'float32' | 'bfloat16'
 }
 
-interface Row {
+interface CaseResult {
   readonly title: string
   readonly ours: number
   readonly reference: number
@@ -48,19 +48,20 @@ function parseOptions(args: readonly string[]): Options {
     }
   }
   const { positionals, values } = parse()
-  const [name = '', ...more] = positionals
+  const [name = '', ...rest] = positionals
   const benchmark = benchmarks[name]
   const { dtype } = values
   const runs = Number(values.runs)
-  if (!benchmark || more.length > 0) throw reject(`expected one benchmark, got '${positionals.join(' ')}'`)
+  if (!benchmark || rest.length > 0) throw reject(`expected one benchmark, got '${positionals.join(' ')}'`)
   if (!Number.isInteger(runs) || runs < 1) throw reject(`--runs: expected a whole number, got ${values.runs}`)
   if (dtype !== 'float32' && dtype !== 'bfloat16')
     throw reject(`--dtype: expected float32 or bfloat16, got ${dtype}`)
-  if (dtype !== 'float32' && name !== 'train-restormer') throw reject(`--dtype: ${name} has only float32`)
+  if (dtype !== 'float32' && name !== 'train-restormer')
+    throw reject(`--dtype: ${name} supports only float32`)
   return { name, benchmark, runs, dtype }
 }
 
-/** Runs one side to its end and takes its last line. */
+/** Runs one side and parses the last line of its output. */
 function runSide({ program, args }: Command): Promise<Measure> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -76,7 +77,7 @@ function runSide({ program, args }: Command): Promise<Measure> {
         reject(
           new RestoreError(
             'environment',
-            `bench: expected a measurement from ${program} ${args.join(' ')}, but it ended with ${signal ?? `status ${status}`}; its error is above`,
+            `bench: expected a measurement from ${program} ${args.join(' ')}, but it exited with ${signal ?? `status ${status}`}; its error is above`,
           ),
         )
       }
@@ -84,9 +85,9 @@ function runSide({ program, args }: Command): Promise<Measure> {
   })
 }
 
-/** The sides take turns, after one run of each that does not count. */
-async function measureCase({ title, ours, reference }: Case, runs: number): Promise<Row> {
-  const taken: { ours: Measure; reference: Measure }[] = []
+/** Runs the sides alternately, after one warm-up run of each. */
+async function measureCase({ title, ours, reference }: Case, runs: number): Promise<CaseResult> {
+  const measured: { ours: Measure; reference: Measure }[] = []
   for (let run = 0; run <= runs; run++) {
     const mine = await runSide(ours)
     const other = reference
@@ -94,24 +95,25 @@ async function measureCase({ title, ours, reference }: Case, runs: number): Prom
       : { value: mine.reference ?? Number.NaN, peakBytes: Number.NaN }
     const label = run === 0 ? 'warm-up' : `run ${run} of ${runs}`
     progress(`${title}, ${label}: ours ${mine.value.toPrecision(4)}, reference ${other.value.toPrecision(4)}`)
-    if (run > 0) taken.push({ ours: mine, reference: other })
+    if (run > 0) measured.push({ ours: mine, reference: other })
   }
-  const middle = (side: 'ours' | 'reference', of: (measure: Measure) => number) =>
-    median(taken.map((pair) => of(pair[side])))
-  const [mine, other] = [middle('ours', (m) => m.value), middle('reference', (m) => m.value)]
-  const prepare = middle('ours', (m) => m.prepareSeconds ?? Number.NaN)
+  const medianOf = (side: 'ours' | 'reference', figure: (measure: Measure) => number) =>
+    median(measured.map((pair) => figure(pair[side])))
+  const mine = medianOf('ours', (m) => m.value)
+  const other = medianOf('reference', (m) => m.value)
+  const prepare = medianOf('ours', (m) => m.prepareSeconds ?? Number.NaN)
   const peak = (m: Measure) => m.peakBytes
   return {
     title,
     ours: mine,
     reference: other,
     ratio: mine / other,
-    ...(reference ? { memory_ratio: middle('ours', peak) / middle('reference', peak) } : {}),
+    ...(reference ? { memory_ratio: medianOf('ours', peak) / medianOf('reference', peak) } : {}),
     ...(Number.isNaN(prepare) ? {} : { prepare_seconds: prepare }),
   }
 }
 
-function printTable(unit: string, rows: readonly Row[]): void {
+function printTable(unit: string, rows: readonly CaseResult[]): void {
   const digits = (value: number | undefined) => (value === undefined ? '-' : value.toPrecision(4))
   const table = [
     ['', 'ours', 'reference', 'ratio', 'memory ratio'],
@@ -128,18 +130,18 @@ function printTable(unit: string, rows: readonly Row[]): void {
   for (const row of table) console.error(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
 }
 
-/** Measures the benchmark that the arguments name, and prints its result. */
+/** Runs the benchmark named by the arguments and prints its result. */
 export async function runBenchmark(args: readonly string[]): Promise<void> {
   const { name, benchmark, runs, dtype } = parseOptions(args)
   const python = benchmark.python ? await benchmarkPython(benchmark.python, progress) : undefined
   const scratch = mkdtempSync(join(tmpdir(), 'limpid-bench-'))
   try {
-    const setting: Setting = { python: python ?? '', dtype, scratch }
-    const rows: Row[] = []
-    for (const one of await benchmark.cases(setting)) rows.push(await measureCase(one, runs))
+    const context: BenchContext = { python: python ?? '', dtype, scratch }
+    const rows: CaseResult[] = []
+    for (const benchCase of await benchmark.cases(context)) rows.push(await measureCase(benchCase, runs))
     printTable(benchmark.unit, rows)
-    const { title: _, ...result } = rows[0] as Row
-    const findings = benchmark.findings?.(setting) ?? {}
+    const { title: _, ...result } = rows[0]!
+    const findings = benchmark.findings?.(context) ?? {}
     const cases = rows.length > 1 ? { cases: rows } : {}
     const machine = describeMachine(python)
     console.log(

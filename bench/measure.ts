@@ -1,13 +1,13 @@
-// What a side of a benchmark, a process of its own, uses to time itself and to report.
+// Timing and reporting for the sides of a benchmark, each of which is a separate process.
 
 import { existsSync, readFileSync } from 'node:fs'
 
-/** The one JSON line that a side prints. */
+/** JSON line that a side prints. */
 export interface Measure {
   /** Median of the side's own iterations, in the benchmark's unit. */
   readonly value: number
   readonly peakBytes: number
-  /** What the other side would report, where one process measures both. */
+  /** Value of the reference, if one process measures both. */
   readonly reference?: number
   /** Time before the first iteration can start, in seconds. */
   readonly prepareSeconds?: number
@@ -35,7 +35,10 @@ export async function medianSeconds(
   return median(seconds)
 }
 
-/** A line of Linux's /proc/PID/status in bytes, such as VmHWM, the peak of resident memory, or VmRSS. */
+/**
+ * Reads peak (VmHWM) or current (VmRSS) resident memory of a process from /proc; NaN for others without
+ * /proc.
+ */
 export function memoryBytes(name: 'VmHWM' | 'VmRSS', pid: number | 'self' = 'self'): number {
   const file = `/proc/${pid}/status`
   if (existsSync(file)) {
@@ -46,12 +49,12 @@ export function memoryBytes(name: 'VmHWM' | 'VmRSS', pid: number | 'self' = 'sel
   return name === 'VmHWM' ? process.resourceUsage().maxRSS * 1024 : process.memoryUsage.rss()
 }
 
-/** Prints the figures; the peak is this process's own unless one is given. */
+/** Prints the figures; `peakBytes` defaults to this process's peak. */
 export function report(measure: Omit<Measure, 'peakBytes'> & { readonly peakBytes?: number }): void {
   console.log(JSON.stringify({ peakBytes: memoryBytes('VmHWM'), ...measure }))
 }
 
-/** Values that need no random generator: element i is 0.5 + 0.5·sin(step·i). */
+/** Reproducible values in any language: element i is 0.5 + 0.5·sin(step·i). */
 export function wave(count: number, step: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => 0.5 + 0.5 * Math.sin(step * i))
 }

@@ -1,5 +1,5 @@
-// The images of the benchmark `metrics`: CBSD68 and Set5 where they lie beside the project, else drawn ones of their number and size,
-// each with a noisy copy; as bytes, so that both sides compare the same.
+// Image pairs for the benchmark `metrics`: CBSD68 and Set5 if their folder exists, else as many synthetic
+// images of the same size, each with a noisy copy. Stored as bytes, so that both sides get identical values.
 
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { type Image, quantize } from '../src/data/image.ts'
 import { addGaussianNoise } from '../src/degrade/noise.ts'
 import { wave } from './measure.ts'
 
-/** Writes pairs.json (sizes) and pairs.u8 (for each pair the reference and the output, [h w 3]). */
+/** Writes pairs.json with the sizes, and pairs.u8 with reference and output of each pair, both [h w 3]. */
 export async function writePairs(sets: string, folder: string): Promise<void> {
   const sizes: { readonly height: number; readonly width: number }[] = []
   const bytes: Uint8Array[] = []

@@ -1,6 +1,7 @@
-// npm run bench:models
-// Seconds that each network of the models takes for a picture of 256 × 256, as restoring runs it on this machine's processor. They go to
-// modelTimes.json, from which `npm run models` writes them beside the models. Weights that the package lacks are random: values do not change the time.
+// usage: npm run bench:models
+// Times every model on an image of 256 × 256 through the restorer, on this machine's CPU, and writes
+// modelTimes.json, which `npm run models` reads. Models without packaged weights run with random ones, which
+// take the same time.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,27 +34,27 @@ function save(name: string, network: object): string {
 const init = () => randomInit(() => random.uniform())
 const random = counterRandom(1)
 
-/** Of a picture, or of one step of it where the network samples. */
+/** Seconds per image, or per step for models that sample. */
 async function secondsOf(card: ModelCard): Promise<number> {
   if (card.task === detection.id) {
     await using detector = await createDetector({ model: card.id, device: 'cpu' })
-    const picture = pictureOf(3)
+    const image = randomImage(3)
     return await medianOf(async () => {
       const start = performance.now()
-      await detector.run(picture)
+      await detector.run(image)
       return (performance.now() - start) / 1000
     })
   }
   const { id, model, options, sampling } = card
   await using restorer = await createRestorer({ model: id, device: 'cpu', ...filesOf(card) })
-  const picture = pictureOf(networkOf(model).fromOptions(options).channels.input === 1 ? 1 : 3)
+  const image = randomImage(networkOf(model).fromOptions(options).channels.input === 1 ? 1 : 3)
   return await medianOf(async () => {
-    const { info } = await restorer.run(picture, sampling ? { steps } : {})
+    const { info } = await restorer.run(image, sampling ? { steps } : {})
     return info.seconds.restore / (sampling ? steps : 1)
   })
 }
 
-/** Random weights where the package has none. */
+/** Random weights for a model without packaged ones. */
 function filesOf({ id, model, options, guide }: ModelCard): { weights?: string; guide?: string } {
   if (existsSync(packagedWeights(id))) return {}
   const weights = save('network', networkOf(model).fromOptions(options).create(init()).network)
@@ -62,14 +63,15 @@ function filesOf({ id, model, options, guide }: ModelCard): { weights?: string; 
     : { weights, guide: save('guide', new DaClip(init(), clipDefaults)) }
 }
 
-function pictureOf(channels: 1 | 3): RawInput {
+function randomImage(channels: 1 | 3): RawInput {
   const data = Uint8Array.from({ length: channels * side ** 2 }, () => 256 * random.uniform())
   return { data, width: side, height: side, channels, depth: 8 }
 }
 
-async function medianOf(once: () => Promise<number>): Promise<number> {
-  const first = await once()
-  return first > 10 ? first : median([await once(), await once(), await once()])
+/** Median of three measurements after a warm-up; a single one if it takes more than 10 s. */
+async function medianOf(measure: () => Promise<number>): Promise<number> {
+  const first = await measure()
+  return first > 10 ? first : median([await measure(), await measure(), await measure()])
 }
 
 const listed: readonly ModelCard[] = cards

@@ -1,6 +1,7 @@
-// npm run bench:photos -- [WEIGHTS]
-// How restoring behaves on pictures of real sizes: memory, speed, seams, canceling, cold start. Weights are those of light-photo unless
-// given. Progress goes to stderr, a table to stdout. Linux only: memory is that of all processes together, read from /proc.
+// usage: npm run bench:photos -- [WEIGHTS]
+// Measures restoration of images of real sizes: memory, speed, seams, cancellation, cold start. WEIGHTS
+// defaults to those of light-photo. Progress goes to stderr, a table to stdout. Linux only: the memory of all
+// processes is read from /proc.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -22,19 +23,19 @@ const network = weights === undefined ? { model: 'light-photo' } : { weights }
 const networkArgs = weights === undefined ? ['--model', 'light-photo'] : ['--weights', weights]
 
 interface Figure {
-  readonly what: string
+  readonly name: string
   readonly value: number
   readonly unit: string
-  readonly wanted?: string
+  readonly target?: string
 }
 
-interface Ended {
+interface RunResult {
   readonly seconds: number
-  /** Resident memory of the process and those it started, at its largest. */
+  /** Peak resident memory of the process and its descendants. */
   readonly peakBytes: number
 }
 
-/** Bytes that a process and all below it hold; pages that they share count for each. */
+/** Resident memory of a process and its descendants; counts shared pages once per process. */
 function treeBytes(root: number): number {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
@@ -43,28 +44,28 @@ function treeBytes(root: number): number {
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
       parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
     } catch {
-      // It has ended meanwhile.
+      // The process has exited since.
     }
   }
-  const isBelow = (pid: number | undefined): boolean =>
-    pid !== undefined && pid > 1 && (pid === root || isBelow(parents.get(pid)))
+  const isInTree = (pid: number | undefined): boolean =>
+    pid !== undefined && pid > 1 && (pid === root || isInTree(parents.get(pid)))
   let bytes = 0
-  for (const pid of [...parents.keys()].filter(isBelow)) {
+  for (const pid of [...parents.keys()].filter(isInTree)) {
     try {
       bytes += Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096
     } catch {
-      // As above.
+      // The process has exited since.
     }
   }
   return bytes
 }
 
-function run(args: readonly string[]): Promise<Ended> {
+function run(args: readonly string[]): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const started = performance.now()
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     let peakBytes = 0
-    // Looking at memory takes time of its own, so not too often.
+    // Polls seldom, because reading /proc takes CPU time.
     const watch = setInterval(() => {
       peakBytes = Math.max(peakBytes, treeBytes(child.pid ?? -1))
     }, 250)
@@ -73,35 +74,35 @@ function run(args: readonly string[]): Promise<Ended> {
       if (code === 0) resolve({ seconds: (performance.now() - started) / 1000, peakBytes })
       else
         reject(
-          new RestoreError('environment', `node ${args.join(' ')}: ended with ${code}; its error is above`),
+          new RestoreError('environment', `node ${args.join(' ')}: exited with ${code}; its error is above`),
         )
     })
   })
 }
 
-/** `photo` in another size, as JPEG or PNG. */
+/** Writes `photo` in another size, as JPEG or PNG by extension; returns the path. */
 async function write(path: string, width: number, height: number): Promise<string> {
   await sharp(photo).resize(width, height, { fit: 'cover' }).toFile(path)
   return path
 }
 
-/** Seconds for a megapixel of pictures that are read already. */
+/** Median seconds per megapixel of the restoration alone, without reading the image. */
 async function secondsPerMegapixel(restorer: Restorer, path: string, runs: number): Promise<number> {
-  const found: number[] = []
+  const seconds: number[] = []
   for (let i = 0; i <= runs; i++) {
     const { info } = await restorer.run(path)
-    if (i > 0) found.push(info.seconds.restore / ((info.width * info.height) / 1e6))
+    if (i > 0) seconds.push(info.seconds.restore / ((info.width * info.height) / 1e6))
   }
-  return median(found)
+  return median(seconds)
 }
 
 async function largePhotos(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
   const small = await secondsPerMegapixel(restorer, await write(join(scratch, 'small.png'), 512, 512), 5)
   const tiled = await secondsPerMegapixel(restorer, await write(join(scratch, 'tiled.png'), 3000, 2000), 3)
   const figures: Figure[] = [
-    { what: '512 × 512, whole', value: small, unit: 's per megapixel' },
-    { what: '6 megapixels in tiles', value: tiled, unit: 's per megapixel' },
-    { what: 'tiles over whole', value: tiled / small, unit: '', wanted: '≤ 1.15' },
+    { name: '512 × 512, whole', value: small, unit: 's per megapixel' },
+    { name: '6 megapixels in tiles', value: tiled, unit: 's per megapixel' },
+    { name: 'tiles over whole', value: tiled / small, unit: '', target: '≤ 1.15' },
   ]
   for (const [width, height] of [
     [8000, 6000],
@@ -121,14 +122,14 @@ async function largePhotos(scratch: string, restorer: Restorer): Promise<readonl
       '--overwrite',
     ])
     figures.push(
-      { what: title, value: seconds, unit: 's' },
-      { what: `${title}, memory of all processes`, value: peakBytes / 1e9, unit: 'GB', wanted: '≤ 1.5' },
+      { name: title, value: seconds, unit: 's' },
+      { name: `${title}, memory of all processes`, value: peakBytes / 1e9, unit: 'GB', target: '≤ 1.5' },
     )
   }
   return figures
 }
 
-/** A sky that darkens upwards, or lines of text, with noise of sigma 25: what shows seams first. */
+/** A sky gradient, or lines of text, with noise of sigma 25: scenes in which seams are most visible. */
 async function noisyScene(kind: 'sky' | 'text', side: number): Promise<RawInput> {
   const lines = Array.from(
     { length: side / 32 },
@@ -150,7 +151,8 @@ async function noisyScene(kind: 'sky' | 'text', side: number): Promise<RawInput>
   return { data: noisy, width: side, height: side, channels: 3, depth: 8 }
 }
 
-const [sceneSide, seamTile] = [1024, 256]
+const sceneSide = 1024
+const seamTile = 256
 
 async function seams(restorer: Restorer): Promise<readonly Figure[]> {
   const figures: Figure[] = []
@@ -158,24 +160,22 @@ async function seams(restorer: Restorer): Promise<readonly Figure[]> {
   for (const kind of ['sky', 'text'] as const) {
     console.error(`photos: seams, ${kind}`)
     const scene = await noisyScene(kind, sceneSide)
-    const [whole, tiled] = [
-      await (await restorer.run(scene, { tile: 'none' })).raw(),
-      await (await restorer.run(scene, { tile: seamTile })).raw(),
-    ]
+    const whole = await (await restorer.run(scene, { tile: 'none' })).raw()
+    const tiled = await (await restorer.run(scene, { tile: seamTile })).raw()
     figures.push(
       {
-        what: `${kind}, differences at tiles over those elsewhere, by the same of the whole`,
+        name: `${kind}, seam visibility: gradient at tile edges over elsewhere, relative to whole`,
         value: seamRatio(tiled, edges) / seamRatio(whole, edges),
         unit: '',
-        wanted: '≤ 1.05',
+        target: '≤ 1.05',
       },
-      { what: `${kind}, in tiles against whole`, value: psnr(tiled.data, whole.data), unit: 'dB' },
+      { name: `${kind}, PSNR of tiles against whole`, value: psnr(tiled.data, whole.data), unit: 'dB' },
     )
   }
   return figures
 }
 
-/** Columns (and rows) of a scene where a tile starts or ends. */
+/** Columns (and rows) where a tile of a scene starts or ends. */
 function tileEdges(): ReadonlySet<number> {
   const { size, memory, tiling, scale } = light.fromOptions()
   const picture = { width: sceneSide, height: sceneSide, budgetBytes: Number.POSITIVE_INFINITY }
@@ -183,23 +183,23 @@ function tileEdges(): ReadonlySet<number> {
   return new Set(starts.flatMap((start) => [start, start + tile]))
 }
 
-/** Mean difference across `edges` over the mean elsewhere. */
+/** Mean absolute gradient at `edges` over the mean elsewhere. */
 function seamRatio({ data, width, channels }: RawPicture, edges: ReadonlySet<number>): number {
   const sums = { edge: [0, 0], other: [0, 0] }
   for (let y = 1; y < sceneSide; y++) {
     for (let x = 1; x < sceneSide; x++) {
       const at = (y * width + x) * channels
-      for (const [position, back] of [
+      for (const [position, stride] of [
         [x, channels],
         [y, width * channels],
       ] as const) {
         const sum = edges.has(position) ? sums.edge : sums.other
-        for (let c = 0; c < channels; c++) sum[0]! += Math.abs(data[at + c]! - data[at + c - back]!)
+        for (let c = 0; c < channels; c++) sum[0]! += Math.abs(data[at + c]! - data[at + c - stride]!)
         sum[1]! += channels
       }
     }
   }
-  const mean = ([total, number]: number[]) => total! / number!
+  const mean = ([total, count]: number[]) => total! / count!
   return mean(sums.edge) / mean(sums.other)
 }
 
@@ -209,10 +209,10 @@ function psnr(a: RawPicture['data'], b: RawPicture['data']): number {
   return 10 * Math.log10(255 ** 2 / (sum / a.length))
 }
 
-async function canceling(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
-  console.error('photos: canceling')
+async function cancellation(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
+  console.error('photos: cancellation')
   const input = await write(join(scratch, 'canceled.jpg'), 6000, 4000)
-  const taken: number[] = []
+  const seconds: number[] = []
   for (let i = 0; i < 10; i++) {
     const controller = new AbortController()
     let canceled = 0
@@ -226,33 +226,37 @@ async function canceling(scratch: string, restorer: Restorer): Promise<readonly 
     await restorer.run(input, { signal: controller.signal }).catch((error: unknown) => {
       if (!(error instanceof RestoreError) || error.code !== 'aborted') throw error
     })
-    taken.push((performance.now() - canceled) / 1000)
+    seconds.push((performance.now() - canceled) / 1000)
   }
-  return [{ what: 'canceled in, the slowest of ten', value: Math.max(...taken), unit: 's', wanted: '< 1' }]
+  return [{ name: 'cancellation, slowest of ten', value: Math.max(...seconds), unit: 's', target: '< 1' }]
 }
 
 async function coldStart(scratch: string, restorer: Restorer): Promise<readonly Figure[]> {
   console.error('photos: cold start')
   const input = await write(join(scratch, 'one.jpg'), 1250, 800)
   const output = join(scratch, 'one.out.jpg')
-  const [cold, warm, help, empty]: number[][] = [[], [], [], []]
+  const cold: number[] = []
+  const warm: number[] = []
+  const help: number[] = []
+  const empty: number[] = []
   for (let i = 0; i < 5; i++) {
     const args = [program, 'restore', input, ...networkArgs, '-o', output, '--overwrite', '--quiet']
-    cold!.push((await run(args)).seconds)
-    warm!.push((await restorer.run(input)).info.seconds.restore)
-    help!.push((await run([program, '--help'])).seconds)
-    empty!.push((await run(['-e', '0'])).seconds)
+    cold.push((await run(args)).seconds)
+    warm.push((await restorer.run(input)).info.seconds.restore)
+    help.push((await run([program, '--help'])).seconds)
+    empty.push((await run(['-e', '0'])).seconds)
   }
-  const [fromCold, inference] = [median(cold!), median(warm!)]
+  const coldSeconds = median(cold)
+  const inference = median(warm)
   return [
-    { what: '1 megapixel from a cold start', value: fromCold, unit: 's' },
-    { what: 'of which inference', value: inference, unit: 's' },
-    { what: 'cold start over inference', value: fromCold / inference, unit: '', wanted: '≤ 1.3' },
+    { name: '1 megapixel from a cold start', value: coldSeconds, unit: 's' },
+    { name: 'of which inference', value: inference, unit: 's' },
+    { name: 'cold start over inference', value: coldSeconds / inference, unit: '', target: '≤ 1.3' },
     {
-      what: '`limpid --help` over `node -e 0`',
-      value: median(help!) / median(empty!),
+      name: '`limpid --help` over `node -e 0`',
+      value: median(help) / median(empty),
       unit: '',
-      wanted: '≤ 2',
+      target: '≤ 2',
     },
   ]
 }
@@ -262,13 +266,13 @@ try {
   await using restorer = await createRestorer(network)
   const figures = [
     ...(await coldStart(scratch, restorer)),
-    ...(await canceling(scratch, restorer)),
+    ...(await cancellation(scratch, restorer)),
     ...(await seams(restorer)),
     ...(await largePhotos(scratch, restorer)),
   ]
-  console.log('| figure | measured | wanted |\n| --- | --- | --- |')
-  for (const { what, value, unit, wanted = '' } of figures)
-    console.log(`| ${what} | ${Number(value.toPrecision(3))} ${unit} | ${wanted} |`)
+  console.log('| figure | measured | target |\n| --- | --- | --- |')
+  for (const { name, value, unit, target = '' } of figures)
+    console.log(`| ${name} | ${Number(value.toPrecision(3))} ${unit} | ${target} |`)
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -1,4 +1,4 @@
-// The Python that runs the references, in a virtual environment made once in the cache folder.
+// Python interpreter for the references, in a virtual environment created once in the cache folder.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
 
-/** What references need: a folder of the cache, packages, and the module that shows whether they are there. */
+/** Environments of the references: cache folder, packages, and a module whose import verifies them. */
 const environments = {
   torch: { folder: 'bench-python', packages: ['torch==2.13.0', 'numpy'], module: 'torch' },
   'scikit-image': {
@@ -18,7 +18,7 @@ const environments = {
 
 export type PythonEnvironment = keyof typeof environments
 
-/** LIMPID_BENCH_PYTHON, or the environment's interpreter; makes the environment where it is missing. */
+/** Path of LIMPID_BENCH_PYTHON, or of the environment's interpreter; creates a missing environment. */
 export async function benchmarkPython(
   environment: PythonEnvironment,
   onProgress: (message: string) => void,
@@ -29,7 +29,7 @@ export async function benchmarkPython(
     if (spawnSync(LIMPID_BENCH_PYTHON, ['-c', `import ${module}`]).status === 0) return LIMPID_BENCH_PYTHON
     throw new RestoreError(
       'environment',
-      `LIMPID_BENCH_PYTHON: expected an interpreter that has ${module}, got ${LIMPID_BENCH_PYTHON}; install ${packages[0]} there or unset it`,
+      `LIMPID_BENCH_PYTHON: expected an interpreter with ${module}, got ${LIMPID_BENCH_PYTHON}; install ${packages[0]} there or unset it`,
     )
   }
   const folder = join(cacheFolder(), name)
@@ -43,15 +43,15 @@ export async function benchmarkPython(
   if (system === undefined) {
     throw new RestoreError(
       'environment',
-      'bench: expected Python 3 for the reference, found none; install python3, or set LIMPID_BENCH_PYTHON',
+      'bench: expected Python 3 for the reference, got none; install python3, or set LIMPID_BENCH_PYTHON',
     )
   }
-  onProgress(`making a virtual environment in ${folder}`)
+  onProgress(`creating a virtual environment in ${folder}`)
   await run(system, ['-m', 'venv', folder], 'install the venv module (Debian: apt install python3-venv)')
   onProgress(`installing ${packages.join(' and ')} there`)
-  // PyTorch's own index has a build without CUDA, which pip prefers as the longer version; without it PyPI's does.
+  // PyTorch's own index has a build without CUDA, which pip prefers for its local version; PyPI's works too.
   const index = ['--extra-index-url', 'https://download.pytorch.org/whl/cpu']
-  const hint = `connect to the package index, or set LIMPID_BENCH_PYTHON to an interpreter that has ${module}`
+  const hint = `connect to the package index, or set LIMPID_BENCH_PYTHON to an interpreter with ${module}`
   await run(python, ['-m', 'pip', 'install', '--quiet', ...index, ...packages], hint)
   writeFileSync(done, '')
   return python

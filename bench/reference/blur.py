@@ -1,4 +1,4 @@
-"""The reference of blur: SciPy's direct and FFT correlation with 21 x 21 taps of 3 x 512 x 512 values, mirrored at the edges.
+"""Reference of blur: SciPy's correlation, direct or by FFT, of 3 x 512 x 512 values with 21 x 21 taps.
 
 usage: blur.py THREADS aniso|iso direct|fft OUTPUT
 """
@@ -13,8 +13,8 @@ from scipy import ndimage, signal
 def kernel(shape):
     first, second = (2.6, 2.6) if shape == 'iso' else (1.2, 3.1)
     cos = sin = np.sqrt(0.5)
-    turn = np.array([[cos, -sin], [sin, cos]])
-    inverse = np.linalg.inv(turn @ np.diag([first**2, second**2]) @ turn.T)
+    rotation = np.array([[cos, -sin], [sin, cos]])
+    inverse = np.linalg.inv(rotation @ np.diag([first**2, second**2]) @ rotation.T)
     axis = np.arange(21) - 10
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     weights = np.exp(-0.5 * np.einsum('yxi,ij,yxj->yx', grid, inverse, grid))

@@ -1,6 +1,6 @@
-"""DA-CLIP's image encoder and controller (arXiv:2310.01018), ViT-B/32, in plain PyTorch: one picture to both embeddings.
+"""DA-CLIP's image encoder and controller (arXiv:2310.01018), ViT-B/32, in plain PyTorch.
 
-The reference of daclip; train.py trains it. usage: daclip.py THREADS OUTPUT.f32
+Reference of daclip; train.py trains the same network. usage: daclip.py THREADS OUTPUT.f32
 """
 
 import math
@@ -8,7 +8,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from formula import fill, image, usual_scale
+from formula import fan_in_scale, fill, image
 from measure import median_seconds, report
 from torch import nn
 
@@ -77,7 +77,7 @@ class DaClip(nn.Module):
 
 
 class TextTower(nn.Module):
-    """CLIP's other tower: tokens to the features of the last one."""
+    """CLIP's text tower: features of the end-of-text token."""
 
     def __init__(self):
         super().__init__()
@@ -96,7 +96,7 @@ class TextTower(nn.Module):
 
 
 def scale_of(key, tensor):
-    return (0.1, 1) if 'ln_' in key and key.endswith('weight') else usual_scale(tensor)
+    return (0.1, 1) if 'ln_' in key and key.endswith('weight') else fan_in_scale(tensor)
 
 
 def main():

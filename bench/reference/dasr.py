@@ -1,13 +1,13 @@
-"""DASR (arXiv:2104.00416), ×4, in plain PyTorch: encoder and generator on a picture of 120 × 120.
+"""DASR (arXiv:2104.00416), ×4, in plain PyTorch: encoder and generator on an image of 120 × 120.
 
-The reference of dasr; train.py trains it. usage: dasr.py THREADS OUTPUT.f32
+Reference of dasr; train.py trains the same network. usage: dasr.py THREADS OUTPUT.f32
 """
 
 import sys
 
 import torch
 import torch.nn.functional as F
-from formula import fill, image, usual_scale
+from formula import fan_in_scale, fill, image
 from measure import median_seconds, report
 from torch import nn
 
@@ -123,7 +123,7 @@ class Dasr(nn.Module):
 
 
 def scale_of(key, tensor):
-    return (0.1, 1) if key.endswith('running_var') else usual_scale(tensor)
+    return (0.1, 1) if key.endswith('running_var') else fan_in_scale(tensor)
 
 
 def main():

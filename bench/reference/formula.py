@@ -1,4 +1,4 @@
-"""Weights and pictures by formula, which both sides of a benchmark make for themselves; as ../sides/formula.ts and ../measure.ts."""
+"""Weights and images from formulas; mirrors ../sides/formula.ts and ../measure.ts."""
 
 import math
 
@@ -6,18 +6,18 @@ import numpy as np
 import torch
 
 
-def usual_scale(tensor, gain=1):
-    """By fan-in, times a gain; biases and other vectors are small."""
+def fan_in_scale(tensor, gain=1):
+    """Scale by fan-in, times a gain; 0.1 for biases and other vectors."""
     return (gain / math.sqrt(tensor[0].numel()), 0) if tensor.dim() > 1 else (0.1, 0)
 
 
 SMOOTH = 1024, lambda i: 0.7 * i
-# For training: rows of a matrix are independent, where those of a smooth one send all pictures to about the same features.
+# For training: gives independent matrix rows. SMOOTH would map all images to nearly the same features.
 ROUGH = 1021, lambda i: 0.7 * i**2
 
 
 def fill(model, scale_of, sine=SMOOTH):
-    """Element i of the k-th tensor: s = sin(phase(i mod period) + 1.3·k), to offset + scale · s by its key; counters keep theirs."""
+    """Set element i of the k-th tensor to offset + scale · sin(phase(i mod period) + 1.3·k), except counters."""
     period, phase = sine
     with torch.no_grad():
         for k, (key, tensor) in enumerate(model.state_dict().items()):
@@ -29,13 +29,13 @@ def fill(model, scale_of, sine=SMOOTH):
 
 
 def image(*shape):
-    """Element i is 0.5 + 0.5·sin(0.37·i + 0.011·(i mod 97))."""
+    """Image whose element i is 0.5 + 0.5·sin(0.37·i + 0.011·(i mod 97))."""
     i = np.arange(math.prod(shape))
     values = 0.5 + 0.5 * np.sin(0.37 * i + 0.011 * (i % 97))
     return torch.from_numpy(values).float().reshape(shape)
 
 
 def wave(shape, step):
-    """Element i is 0.5 + 0.5·sin(step·i)."""
+    """Tensor whose element i is 0.5 + 0.5·sin(step·i)."""
     index = torch.arange(math.prod(shape), dtype=torch.float64)
     return (0.5 + 0.5 * torch.sin(step * index)).float().reshape(shape)

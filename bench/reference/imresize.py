@@ -1,4 +1,4 @@
-"""The reference of imresize: MATLAB's bicubic antialiased resizing by 1/4 as two matrix products in NumPy.
+"""Reference of imresize: MATLAB's bicubic antialiased resizing by 1/4 as two matrix products in NumPy.
 
 usage: imresize.py THREADS OUTPUT
 """

@@ -1,6 +1,6 @@
-"""IPT (arXiv:2012.00364) in plain PyTorch, the way its release describes it: a picture in windows every quarter of their side.
+"""IPT (arXiv:2012.00364) in plain PyTorch, run as in its release: in windows at a stride of a quarter window.
 
-The reference of ipt; train.py trains it. usage: ipt.py THREADS OUTPUT.f32 SIDE
+Reference of ipt; train.py trains the same network. usage: ipt.py THREADS OUTPUT.f32 SIDE
 """
 
 import sys
@@ -8,7 +8,7 @@ import time
 
 import torch
 import torch.nn.functional as F
-from formula import fill, image, usual_scale
+from formula import fan_in_scale, fill, image
 from measure import report
 from torch import nn
 
@@ -68,7 +68,7 @@ class DecoderLayer(nn.Module):
 
 
 def upsampler(scale):
-    """EDSR's: a convolution and a pixel shuffle for each factor of 2, or for 3."""
+    """EDSR's upsampler: a convolution and a pixel shuffle for each factor of 2, or for a factor of 3."""
     factors = [3] if scale == 3 else [2] * (scale // 2)
     return [
         layer for f in factors for layer in (conv(FEATURES, f**2 * FEATURES), nn.PixelShuffle(f))
@@ -76,7 +76,7 @@ def upsampler(scale):
 
 
 class Ipt(nn.Module):
-    """A head, a tail and a query for the task of each scale."""
+    """IPT with a head, a tail and a query for each task; `scales` lists the tasks' scales."""
 
     def __init__(self, scales=(SCALE,)):
         super().__init__()
@@ -93,7 +93,7 @@ class Ipt(nn.Module):
         return self.with_tokens(x, task)[0]
 
     def with_tokens(self, x, task):
-        """The picture, and the transformer's output tokens [n b d]."""
+        """Return the output image and the transformer's output tokens [n b d]."""
         features = self.head[task](x - MEAN)
         z = F.unfold(features, TOKEN, stride=TOKEN).permute(2, 0, 1).contiguous()
         z = z + self.linear_encoding(z)
@@ -111,7 +111,7 @@ class Ipt(nn.Module):
 def scale_of(key, tensor):
     if 'query' in key or 'position' in key:
         return 0.5, 0
-    return (0.1, 1) if 'norm' in key and 'weight' in key else usual_scale(tensor)
+    return (0.1, 1) if 'norm' in key and 'weight' in key else fan_in_scale(tensor)
 
 
 def starts(length):
@@ -119,18 +119,18 @@ def starts(length):
 
 
 def run(model, x, places):
-    """The network on windows at (top, left), in batches."""
+    """Run the network on windows at (top, left), in batches."""
     windows = [x[:, :, top : top + PATCH, left : left + PATCH] for top, left in places]
     batches = [torch.cat(windows[i : i + BATCH]) for i in range(0, len(windows), BATCH)]
     return torch.cat([model(batch) for batch in batches])
 
 
 def strip(model, x, vertical):
-    """Windows along one axis of a strip as wide as they are: middles, averaged; outer edges from the outermost windows."""
+    """Restore a strip one window wide from the averaged centers of its windows, and their outer ends."""
     x = x if vertical else x.transpose(2, 3)
     places = [(top, 0) for top in starts(x.shape[2])]
-    turned = [(0, top) for top, _ in places]
-    outputs = run(model, x, places) if vertical else run(model, x.transpose(2, 3), turned).transpose(2, 3)
+    transposed = [(0, top) for top, _ in places]
+    outputs = run(model, x, places) if vertical else run(model, x.transpose(2, 3), transposed).transpose(2, 3)
     side, edge = PATCH * SCALE, PATCH // 4 * SCALE
     result = torch.zeros(1, 3, (places[-1][0] + PATCH) * SCALE, side)
     count = torch.zeros(1, 1, result.shape[2], 1)

@@ -1,6 +1,6 @@
-"""DA-CLIP's universal U-Net (arXiv:2310.01018, arXiv:2301.11699) in plain PyTorch: one call on a picture of 256x256.
+"""DA-CLIP's universal U-Net (arXiv:2310.01018, arXiv:2301.11699) in plain PyTorch, on an image of 256x256.
 
-The reference of irsde-unet; train.py trains it. usage: irsde_unet.py THREADS OUTPUT.f32
+Reference of irsde-unet; train.py trains the same network. usage: irsde_unet.py THREADS OUTPUT.f32
 """
 
 import math
@@ -8,7 +8,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from formula import fill, image, usual_scale
+from formula import fan_in_scale, fill, image
 from measure import median_seconds, report
 from torch import nn
 
@@ -17,7 +17,7 @@ TIME = 4 * WIDTH
 
 
 class Gain(nn.Module):
-    """LayerNorm over channels with a gain."""
+    """LayerNorm over channels with a gain and no bias."""
 
     def __init__(self, channels):
         super().__init__()
@@ -221,7 +221,7 @@ class Unet(nn.Module):
 def scale_of(key, tensor):
     if key.endswith('.g') or (tensor.dim() == 1 and 'norm' in key and key.endswith('weight')):
         return 0.1, 1
-    return usual_scale(tensor, 0.5)
+    return fan_in_scale(tensor, 0.5)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""The reference of loader: the same samples by PyTorch's DataLoader with one worker, from arrays that are decoded already.
+"""Reference of loader: the same samples from PyTorch's DataLoader with one worker, cut from decoded arrays.
 
 usage: loader.py THREADS FOLDER CROP BATCH alone|step OUT
 """
@@ -46,7 +46,7 @@ def main():
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=1e-4) if model else None
     waited = 0.0
 
-    def once():
+    def iterate():
         nonlocal waited
         start = time.perf_counter()
         noisy, clean = next(loader)
@@ -60,11 +60,11 @@ def main():
 
     warmups, runs = (3, 10) if model else (100, 200)
     for _ in range(warmups):
-        once()
+        iterate()
     waited = 0.0
     start = time.perf_counter()
     for _ in range(runs):
-        once()
+        iterate()
     seconds = time.perf_counter() - start
     pathlib.Path(out).write_text(str(waited / seconds))
     report(seconds / runs)

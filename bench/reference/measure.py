@@ -1,4 +1,4 @@
-"""What the references use to time themselves and to report; as ../measure.ts."""
+"""Timing and reporting for the references; mirrors ../measure.ts."""
 
 import json
 import resource

@@ -1,4 +1,4 @@
-"""The reference of metrics: seconds for PSNR (RGB) and SSIM (Y of MATLAB, Gaussian window) of every pair with scikit-image.
+"""Reference of metrics: seconds for PSNR (RGB) and SSIM (MATLAB's Y) of every pair with scikit-image.
 
 usage: metrics.py THREADS FOLDER RESULT.f32
 """

@@ -1,4 +1,4 @@
-"""The reference of op-overhead: microseconds that one op on a tiny tensor takes in PyTorch.
+"""Reference of op-overhead: microseconds per op on a tiny tensor in PyTorch.
 
 usage: op_overhead.py THREADS gradient|plain
 """

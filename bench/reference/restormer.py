@@ -1,6 +1,6 @@
-"""One training step of Restormer (arXiv:2111.09881) in plain PyTorch, the way the paper's description reads.
+"""One training step of Restormer (arXiv:2111.09881) in plain PyTorch, following the paper's description.
 
-The reference of train-restormer.
+Reference of train-restormer.
 
 usage: restormer.py THREADS float32|bfloat16
 """
@@ -18,7 +18,7 @@ SHAPE = (4, 3, 64, 64)
 
 
 class LayerNorm(nn.Module):
-    """Over the channels of every pixel: pixels to rows, mean and variance of the last dimension, and back."""
+    """LayerNorm over the channels of every pixel."""
 
     def __init__(self, channels):
         super().__init__()
@@ -131,7 +131,7 @@ class Restormer(nn.Module):
 
 
 def trainer(dtype):
-    """The step as a function: forward, L1, backward, clipping, AdamW."""
+    """Return a function that runs one training step: forward, L1, backward, clipping, AdamW."""
     torch.manual_seed(0)
     model = Restormer()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=1e-4)

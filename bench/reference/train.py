@@ -1,7 +1,7 @@
 """One training step of IPT, DASR, IR-SDE's universal U-Net or DA-CLIP's controller in plain PyTorch.
 
-The reference of train-ipt, train-dasr, train-irsde and train-daclip; writes the losses of the first three steps. Weights and
-batches are those of ../sides/training/trainings.ts.
+Reference of train-ipt, train-dasr, train-irsde and train-daclip; writes the losses of the first three steps. Weights and
+batches are the same as in ../sides/training/trainings.ts.
 
 usage: train.py THREADS OUTPUT.f32 NAME
 """
@@ -18,13 +18,13 @@ import irsde_unet
 import numpy as np
 import torch
 import torch.nn.functional as F
-from formula import ROUGH, fill, usual_scale, wave
+from formula import ROUGH, fan_in_scale, fill, wave
 from measure import median_seconds, report
 from torch import nn
 
 
 def images(shape, frequency):
-    """A batch of waves, image n of n + 1 times the frequency."""
+    """Batch of waves; image n has n + 1 times the frequency."""
     return torch.stack([wave(shape[1:], frequency * (n + 1)) for n in range(shape[0])])
 
 
@@ -38,15 +38,15 @@ def token_contrast(tokens):
     return (others.log() - distance[own]).mean()
 
 
-def tamed(key, tensor):
-    """Features of 0..255 would saturate the attentions, and rounding would grow to a hundredth of a gradient."""
-    return usual_scale(tensor, 0.03) if re.match(r'head\.\d\.0\.', key) else ipt.scale_of(key, tensor)
+def ipt_scale_of(key, tensor):
+    """Scale with a smaller head, so that features of inputs in 0..255 do not saturate the attention."""
+    return fan_in_scale(tensor, 0.03) if re.match(r'head\.\d\.0\.', key) else ipt.scale_of(key, tensor)
 
 
 def train_ipt():
     scales = (2, 3, 4, 1, 1, 1)
     model = ipt.Ipt(scales)
-    fill(model, tamed, ROUGH)
+    fill(model, ipt_scale_of, ROUGH)
     x = 255 * images((2, 3, ipt.PATCH, ipt.PATCH), 0.37)
     targets = [255 * images((2, 3, ipt.PATCH * s, ipt.PATCH * s), 0.011) for s in scales]
     chosen = torch.arange(16)
@@ -61,7 +61,7 @@ def train_ipt():
 
 
 def train_dasr():
-    """With momentum contrast (MoCo, arXiv:1911.05722)."""
+    """DASR with momentum contrast (MoCo, arXiv:1911.05722)."""
     batch, side, large = 4, 48, 192
     model = dasr.Dasr()
     fill(model, dasr.scale_of, ROUGH)
@@ -102,13 +102,13 @@ class Sde:
         return degraded + (clean - degraded) * share + self.sigma_bar[t] * noise
 
     def expected(self, state, degraded, prediction, t):
-        """The mean of the reverse step (eq. 5)."""
+        """Mean of the reverse step (eq. 5)."""
         score = -prediction / self.sigma_bar[t]
         drift = self.theta[t] * (degraded - state) - self.sigma[t] ** 2 * score
         return state - drift * self.dt
 
     def optimum(self, state, clean, degraded, t):
-        """The most likely state before (eq. 13)."""
+        """Most likely previous state (eq. 13)."""
         a, b, c = (torch.exp(-x * self.dt) for x in (self.theta[t], self.cumulative[t], self.cumulative[t - 1]))
         of_state = a * (1 - c**2) / (1 - b**2)
         of_clean = c * (1 - a**2) / (1 - b**2)
@@ -167,8 +167,8 @@ def train_daclip():
     def losses(_):
         with torch.no_grad():
             texts = [F.normalize(text(ids), dim=1) for ids in (captions, words)]
-        seen = [F.normalize(features, dim=1) for features in model(x)]
-        return tuple(clip_loss(a, b, logit_scale.exp()) for a, b in zip(seen, texts))
+        embeddings = [F.normalize(features, dim=1) for features in model(x)]
+        return tuple(clip_loss(a, b, logit_scale.exp()) for a, b in zip(embeddings, texts))
 
     trained = [logit_scale, *model.visual_control.parameters()]
     groups = [
@@ -185,17 +185,17 @@ def main():
     torch.set_num_threads(int(threads))
     trainings = {'ipt': train_ipt, 'dasr': train_dasr, 'irsde': train_irsde, 'daclip': train_daclip}
     losses, optimizer = trainings[name]()
-    taken = []
+    step_losses = []
 
     def step():
-        values = losses(len(taken))
+        values = losses(len(step_losses))
         optimizer.zero_grad()
         sum(values).backward()
         optimizer.step()
-        taken.append([value.item() for value in values])
+        step_losses.append([value.item() for value in values])
 
     report(median_seconds(step, warmups=3, runs=3))
-    np.array(taken[:3], dtype=np.float32).tofile(output)
+    np.array(step_losses[:3], dtype=np.float32).tofile(output)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-// Our side of blur: seconds that 21 x 21 taps on 3 x 512 x 512 values take, mirrored at the edges.
+// Our side of blur: seconds for correlation of 3 × 512 × 512 values with 21 × 21 taps, mirrored at the edges.
 // usage: blur THREADS aniso|iso OUTPUT
 
 import { writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// daclip: seconds for one picture through DA-CLIP's image encoder and controller, ViT-B/32.
+// Our side of daclip: seconds per image through DA-CLIP's image encoder and controller, ViT-B/32.
 // usage: daclip THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'

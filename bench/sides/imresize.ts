@@ -1,4 +1,4 @@
-// Our side of imresize: seconds that a 12-megapixel RGB image takes to become a quarter as wide and high.
+// Our side of imresize: seconds to resize a 12-megapixel RGB image to a quarter of its width and height.
 // usage: imresize THREADS OUTPUT
 
 import { writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// ipt: seconds for a square picture through the full IPT, ×2, in the windows of its release.
+// Our side of ipt: seconds for a square image through the full IPT, ×2, in the windows of its release.
 // usage: ipt THREADS OUTPUT.f32 SIDE
 
 import { writeFileSync } from 'node:fs'

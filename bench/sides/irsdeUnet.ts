@@ -1,4 +1,5 @@
-// irsde-unet: seconds for one call of DA-CLIP's universal U-Net on a picture of 256×256, with its conditioning computed before.
+// Our side of irsde-unet: seconds per call of DA-CLIP's universal U-Net on an image of 256 × 256, with
+// precomputed conditioning.
 // usage: irsdeUnet THREADS OUTPUT.f32
 
 import { writeFileSync } from 'node:fs'
@@ -25,8 +26,8 @@ fillByFormula(model, scales.unet)
 const embedding = formulaImage([1, universalUnet.contextWidth])
 const conditioner = await onnxSession(
   toOnnx(
-    trace([{ name: 'embedding', shape: embedding.shape }], ({ embedding: both }) => {
-      const { prompt, content } = model.condition({ content: both, degradation: both })
+    trace([{ name: 'embedding', shape: embedding.shape }], ({ embedding: traced }) => {
+      const { prompt, content } = model.condition({ content: traced, degradation: traced })
       const [down, middle, up] = content!
       return { prompt: prompt!, down, middle, up }
     }),
@@ -35,19 +36,19 @@ const conditioner = await onnxSession(
 const conditioning = await conditioner.run({ embedding })
 const degraded = formulaImage(shape)
 const values = viewAs(degraded.bytes, Float32Array)
-const mirrored = values.map((_, i) => values[i - (i % 256) + 255 - (i % 256)] as number)
+const mirrored = values.map((_, i) => values[i - (i % 256) + 255 - (i % 256)]!)
 const inputs = {
   state: float32Data(mirrored, shape),
   degraded,
   time: float32Data(Float32Array.of(50), [1]),
   ...conditioning,
 }
-const traced = Object.entries(inputs).map(([name, { shape: sizes }]) => ({ name, shape: sizes }))
+const traceInputs = Object.entries(inputs).map(([name, { shape: sizes }]) => ({ name, shape: sizes }))
 const session = await onnxSession(
   toOnnx(
-    trace(traced, ({ state, degraded: seen, time, prompt, down, middle, up }) => {
-      const given: Conditioning = { prompt: prompt!, content: [down!, middle!, up!] }
-      return { prediction: model.forward({ state: state!, degraded: seen!, time: time! }, given) }
+    trace(traceInputs, ({ state, degraded: input, time, prompt, down, middle, up }) => {
+      const condition: Conditioning = { prompt: prompt!, content: [down!, middle!, up!] }
+      return { prediction: model.forward({ state: state!, degraded: input!, time: time! }, condition) }
     }),
   ),
 )

@@ -1,5 +1,5 @@
-// Our side of loader: seconds for a batch, alone or with a training step on it, from one worker; writes the share of the time that
-// data was waited for.
+// Our side of loader: seconds per batch from one worker, alone or with a training step; writes the share of
+// the time spent waiting for data.
 // usage: loader THREADS FOLDER CROP BATCH alone|step OUT
 
 import { writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ const images = await openImages(recipe.data.images)
 const run = mode === 'step' ? createRun(recipe, 'cpu') : undefined
 const loader = new Loader({ recipe, images, fromStep: 0, module, workers: 1, cacheBytes: 1e9 })
 
-async function once(): Promise<void> {
+async function iterate(): Promise<void> {
   const loaded = await loader.next()
   if (!run) return
   run.optimizer.zeroGrad()
@@ -41,10 +41,10 @@ async function once(): Promise<void> {
 }
 
 const [warmups, runs] = run ? [3, 10] : [100, 200]
-for (let i = 0; i < warmups; i++) await once()
+for (let i = 0; i < warmups; i++) await iterate()
 const waited = loader.waitedSeconds
 const started = performance.now()
-for (let i = 0; i < runs; i++) await once()
+for (let i = 0; i < runs; i++) await iterate()
 const seconds = (performance.now() - started) / 1000
 writeFileSync(out, String((loader.waitedSeconds - waited) / seconds))
 loader.close()

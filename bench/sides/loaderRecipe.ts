@@ -1,4 +1,5 @@
-// The data that the loader is timed with, imported by its workers: noisy crops of photos, as a denoiser is trained on.
+// Recipe for timing the loader, imported by its workers: noisy crops of photos, the training data of a
+// denoiser.
 
 import { l1Loss } from '../../src/core/functional.ts'
 import { noise } from '../../src/degrade/noise.ts'

@@ -1,4 +1,4 @@
-// Our side of metrics: seconds for PSNR and SSIM on Y of every pair of a folder, in this thread or in a pool.
+// Our side of metrics: seconds for PSNR and SSIM on Y of every pair in a folder, on this thread or in a pool.
 // usage: metrics THREADS FOLDER RESULT.f32 thread|pool
 
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -14,18 +14,18 @@ const sizes = JSON.parse(readFileSync(join(folder, 'pairs.json'), 'utf8')) as re
   readonly width: number
 }[]
 const bytes = readFileSync(join(folder, 'pairs.u8'))
-let at = 0
+let offset = 0
 
-function next({ height, width }: { readonly height: number; readonly width: number }): Image {
+function readImage({ height, width }: { readonly height: number; readonly width: number }): Image {
   const plane = height * width
   const data = new Float32Array(3 * plane)
-  for (let i = 0; i < data.length; i++) data[(i % 3) * plane + Math.floor(i / 3)] = bytes[at++]! / 255
+  for (let i = 0; i < data.length; i++) data[(i % 3) * plane + Math.floor(i / 3)] = bytes[offset++]! / 255
   return { width, height, channels: 3, data }
 }
 
 const samples: Sample[] = sizes.map((size, i) => {
-  const reference = next(size)
-  return { name: String(i), reference, input: next(size) }
+  const reference = readImage(size)
+  return { name: String(i), reference, input: readImage(size) }
 })
 const names = ['psnr', 'ssim-y']
 const pool = mode === 'pool' ? metricPool(Number(threads)) : undefined

@@ -1,4 +1,4 @@
-// Our side of op-overhead: microseconds that one op on a tiny tensor takes, through the methods of Tensor.
+// Our side of op-overhead: microseconds per op on a tiny tensor, through the methods of Tensor.
 // usage: opOverhead THREADS gradient|plain
 
 import { loadAddon } from '../../native/load.ts'

@@ -1,5 +1,5 @@
-// train-memory: resident memory of training a tiny network, in MiB: after 1,500 steps and after 500, when the JavaScript
-// heap has its size.
+// train-memory: resident memory in MiB while training a tiny network, after 1,500 steps and, as the
+// reference, after 500, when the JavaScript heap has reached its size.
 // usage: memory THREADS
 
 import { loadAddon } from '../../../native/load.ts'

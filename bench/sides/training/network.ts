@@ -1,4 +1,5 @@
-// train-ipt, train-dasr, train-irsde, train-daclip: seconds of a training step; writes the losses of the first three.
+// Our side of train-ipt, train-dasr, train-irsde and train-daclip: seconds per training step. Writes the
+// losses of the first three steps.
 // usage: network THREADS OUTPUT.f32 NAME
 
 import { writeFileSync } from 'node:fs'
@@ -14,12 +15,12 @@ if (!isTraining(name))
 loadAddon().setThreads(Number(threads))
 const { optimizer, learningRate, losses } = trainings[name]()
 
-const taken: number[][] = []
+const stepLosses: number[][] = []
 const step = () => {
   optimizer.zeroGrad()
-  const values = addGradients(() => losses(taken.length))
+  const values = addGradients(() => losses(stepLosses.length))
   scope(() => optimizer.step(learningRate))
-  taken.push(Object.values(values))
+  stepLosses.push(Object.values(values))
 }
 report({ value: await medianSeconds(step, { warmups: 3, runs: 3 }) })
-writeFileSync(output, Float32Array.from(taken.slice(0, 3).flat()))
+writeFileSync(output, Float32Array.from(stepLosses.slice(0, 3).flat()))

@@ -1,4 +1,4 @@
-// Our side of train-restormer: seconds of one training step of a half-width Restormer on 4 crops of 64×64.
+// Our side of train-restormer: seconds per training step of a half-width Restormer on 4 crops of 64 × 64.
 // usage: restormer THREADS float32|bfloat16
 
 import { loadAddon } from '../../../native/load.ts'

@@ -1,4 +1,4 @@
-// A training step of Restormer: forward, L1, backward, clipping, AdamW.
+// Training step of Restormer: forward, L1, backward, clipping, AdamW.
 
 import { elementCount, float32Data } from '../../../src/core/data.ts'
 import { l1Loss } from '../../../src/core/functional.ts'
@@ -17,11 +17,11 @@ import { wave } from '../../measure.ts'
 export interface TrainerOptions {
   readonly options: Partial<RestormerOptions>
   readonly shape: readonly [b: number, c: number, h: number, w: number]
-  /** Convolutions and products in bfloat16. */
+  /** Whether convolutions and matrix products run in bfloat16. */
   readonly isHalf: boolean
 }
 
-/** The step as a function. */
+/** Creates a network and returns a function that runs one training step. */
 export function trainer({ options, shape, isHalf }: TrainerOptions): () => void {
   let state = 1
   const random = () => {

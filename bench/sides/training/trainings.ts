@@ -1,5 +1,5 @@
-// The trainings that are timed: networks of published size, weights and batches by formula, and for the rest what the recipes are
-// made of.
+// Trainings to time: networks of published size with weights and batches from formulas, and the losses and
+// optimizers of the recipes.
 
 import { elementCount, float32Data, int64Data } from '../../../src/core/data.ts'
 import type { Random } from '../../../src/core/random.ts'
@@ -27,7 +27,7 @@ import { sdeLoss } from '../../../src/train/networks/irsde.ts'
 import { startContrast } from '../../../src/train/networks/momentumContrast.ts'
 import type { Losses } from '../../../src/train/optimization/step.ts'
 import { wave } from '../../measure.ts'
-import { fillByFormula, type ScaleOf, scales, rough as sine, usualScale } from '../formula.ts'
+import { fanInScale, fillByFormula, type ScaleOf, scales, rough as sine } from '../formula.ts'
 
 export interface Training {
   readonly optimizer: Optimizer
@@ -35,7 +35,7 @@ export interface Training {
   losses(step: number): Losses
 }
 
-/** A batch of waves, image n of n + 1 times the frequency. */
+/** Batch of waves; image n has n + 1 times the frequency. */
 function images([b, ...shape]: readonly [number, ...number[]], frequency: number): Tensor {
   const size = elementCount(shape)
   const values = new Float32Array(b * size)
@@ -43,43 +43,44 @@ function images([b, ...shape]: readonly [number, ...number[]], frequency: number
   return toTorch(float32Data(values, [b, ...shape]))
 }
 
-/** Chance as both sides have it: only whole numbers are drawn. */
-function chance(integer: (below: number) => number): Random {
+/** Deterministic Random that only draws integers, so that the reference can draw the same. */
+function fixedRandom(integer: (below: number) => number): Random {
   const none = () => {
     throw new TypeError('expected only whole numbers to be drawn')
   }
   return { integer, uniform: none, normal: none, fillNormal: none, fork: none }
 }
 
-/** The six tasks take turns, one for a batch of 2; the contrast is between the first 16 tokens of the pictures. */
+/** Six tasks in turn, one per batch of 2; the contrast is between the first 16 tokens of the images. */
 function ipt(): Training {
   const model = new Ipt(
     randomInit(() => 0.5),
     iptDefaults,
   )
-  // Features of 0..255 would saturate the attentions, and rounding would grow to a hundredth of a gradient.
-  const tamed: ScaleOf = (key, shape) =>
-    /^head\.\d\.0\./.test(key) ? usualScale(shape, 0.03) : scales.ipt(key, shape)
-  fillByFormula(model, tamed, { skip: (key) => key.includes('_mean'), sine })
+  // Without a smaller head, features of inputs in 0..255 saturate the attention, and rounding errors grow to
+  // 1 % of the gradients.
+  const scaleOf: ScaleOf = (key, shape) =>
+    /^head\.\d\.0\./.test(key) ? fanInScale(shape, 0.03) : scales.ipt(key, shape)
+  fillByFormula(model, scaleOf, { skip: (key) => key.includes('_mean'), sine })
   moveToTorch(model)
   const side = iptDefaults.patchSize
   const input = images([2, 3, side, side], 0.37)
   const targets = iptDefaults.scales.map((scale) => images([2, 3, side * scale, side * scale], 0.011))
   const constants = { lambda: 0.1, contrast: 'paper', tokens: 16 }
-  const random = chance((below) => below - 1)
+  const random = fixedRandom((below) => below - 1)
   const generator = new RandomGenerator(0)
   return {
     optimizer: adam(parameters(model)),
     learningRate: 5e-5,
     losses: (step) => {
       const task = step % targets.length
-      const batch = { input, target: targets[task] as Tensor, task: [task, task] }
+      const batch = { input, target: targets[task]!, task: [task, task] }
       return iptLosses({ model, batch, constants, step, random, generator })
     },
   }
 }
 
-/** Both networks together, as in the second part of the training; the queue is random. */
+/** Joint training of both networks, as in the second stage; the queue is random. */
 function dasr(): Training {
   const options = { ...dasrDefaults, queueSize: 8192 }
   const model = new Dasr(
@@ -97,7 +98,7 @@ function dasr(): Training {
     key: images([4, 3, side, side], 0.23),
     target: images([4, 3, large, large], 0.011),
   }
-  const random = chance(() => 0)
+  const random = fixedRandom(() => 0)
   return {
     optimizer: adam(parameters(model)),
     learningRate: 1e-4,
@@ -105,7 +106,7 @@ function dasr(): Training {
   }
 }
 
-/** DA-CLIP's universal network with embeddings that are given. */
+/** DA-CLIP's universal network with fixed embeddings. */
 function irsde(): Training {
   const model = new ConditionalUnet(emptyInit(), { ...conditionalUnetDefaults, ...universalUnet })
   fillByFormula(model, scales.unet, { sine })
@@ -114,20 +115,22 @@ function irsde(): Training {
   const shape = [1, 3, 128, 128] as const
   const pair = { clean: images(shape, 0.011), degraded: images(shape, 0.37) }
   const embedding = (frequency: number) => images([1, universalUnet.contextWidth], frequency)
-  const seen = { content: embedding(0.23), degradation: embedding(0.71) }
+  const embeddings = { content: embedding(0.23), degradation: embedding(0.71) }
   const generator = new RandomGenerator(0)
   return {
     optimizer: adamW(parameters(model), { betas: [0.9, 0.99], weightDecay: 0 }),
     learningRate: 2e-4,
     losses: (step) => {
-      const random = chance((below) => (37 * (step + 1)) % below)
-      const conditioning = model.condition(seen)
+      const random = fixedRandom((below) => (37 * (step + 1)) % below)
+      const conditioning = model.condition(embeddings)
       return sdeLoss(sde, pair, { random, generator }, (inputs) => model.forward(inputs, conditioning))
     },
   }
 }
 
-/** The controller beside a frozen CLIP: eight pictures, each with another degradation; captions of 20 tokens. */
+/**
+ * The controller with a frozen CLIP: eight images, each with a different degradation; captions of 20 tokens.
+ */
 function daclip(): Training {
   const model = new DaClip(emptyInit(), clipDefaults)
   fillByFormula(model, scales.daclip, { skip: (key) => !/^(clip\.)?visual/.test(key), sine })
@@ -150,7 +153,7 @@ function daclip(): Training {
   const lossesOf = controllerLosses(degradationWords, contextLength)
   const rest = {
     constants: { equalTexts: 'wrong' },
-    random: chance(() => 0),
+    random: fixedRandom(() => 0),
     generator: new RandomGenerator(0),
   }
   return {
