@@ -17,7 +17,7 @@ ROUGH = 1021, lambda i: 0.7 * i**2
 
 
 def fill(model, scale_of, sine=SMOOTH):
-    """Set element i of the k-th tensor, counters excluded, to offset + scale · sin(phase(i mod period) + 1.3·k)."""
+    """Set element i of tensor k to offset + scale · sin(phase(i mod period) + 1.3·k); skip counters."""
     period, phase = sine
     with torch.no_grad():
         for k, (key, tensor) in enumerate(model.state_dict().items()):
