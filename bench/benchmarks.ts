@@ -280,14 +280,14 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     findings: largestDifference,
   },
   ipt: comparison({
-    unit: 's for a picture of 256 × 256, ×2, in windows every 12 pixels',
+    unit: 's per image of 256 × 256, ×2, in windows at a stride of 12 pixels',
     side: 'ipt',
     script: 'ipt',
     python: 'torch',
     args: ['256'],
   }),
   dasr: comparison({
-    unit: 's for a picture of 120 × 120, ×4',
+    unit: 's per image of 120 × 120, ×4',
     side: 'dasr',
     script: 'dasr',
     python: 'torch',
@@ -299,7 +299,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     python: 'torch',
   }),
   daclip: comparison({
-    unit: 's per picture through DA-CLIP ViT-B/32',
+    unit: 's per image through DA-CLIP ViT-B/32',
     side: 'daclip',
     script: 'daclip',
     python: 'torch',

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { counterRandom } from '../src/core/random.ts'
 
-const [width, height, count] = [1024, 768, 24]
+const width = 1024
+const height = 768
+const count = 24
 
 /** Writes the images to a folder and returns its path. */
 export async function writeLoaderImages(scratch: string): Promise<string> {
@@ -16,7 +18,8 @@ export async function writeLoaderImages(scratch: string): Promise<string> {
   for (let i = 0; i < count; i++) {
     counterRandom(i).fillNormal(grain)
     const data = Uint8Array.from(grain, (noise, k) => {
-      const [x, y] = [Math.floor(k / 3) % width, Math.floor(k / 3 / width)]
+      const x = Math.floor(k / 3) % width
+      const y = Math.floor(k / 3 / width)
       return 127 + 90 * Math.sin(x / 50 + i + (k % 3)) * Math.cos(y / 70) + 4 * noise
     })
     await sharp(data, { raw: { width, height, channels: 3 } })

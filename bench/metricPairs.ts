@@ -28,7 +28,9 @@ async function* images(sets: string): AsyncGenerator<Image> {
     for (const name of readdirSync(folder).sort()) yield (await decodeImage(join(folder, name))).image
   }
   if (folders.length > 0) return
-  const [width, height, channels] = [481, 321, 3]
+  const width = 481
+  const height = 321
+  const channels = 3
   for (let i = 0; i < 73; i++) {
     yield { width, height, channels, data: wave(channels * width * height, 0.01 + 0.001 * i) }
   }

@@ -178,8 +178,8 @@ async function seams(restorer: Restorer): Promise<readonly Figure[]> {
 /** Columns (and rows) where a tile of a scene starts or ends. */
 function tileEdges(): ReadonlySet<number> {
   const { size, memory, tiling, scale } = light.fromOptions()
-  const picture = { width: sceneSide, height: sceneSide, budgetBytes: Number.POSITIVE_INFINITY }
-  const { starts, tile } = planTiles({ ...picture, size, memory, tiling, scale }, { tile: seamTile }).columns
+  const scene = { width: sceneSide, height: sceneSide, budgetBytes: Number.POSITIVE_INFINITY }
+  const { starts, tile } = planTiles({ ...scene, size, memory, tiling, scale }, { tile: seamTile }).columns
   return new Set(starts.flatMap((start) => [start, start + tile]))
 }
 

@@ -39,7 +39,8 @@ const clean: Degrade = (image) => image
 const grain: Degrade = (image, random) => {
   const { width, height, channels } = image
   const share = 0.5 + 0.4 * random.uniform()
-  const [w, h] = [Math.ceil(width * share), Math.ceil(height * share)]
+  const w = Math.ceil(width * share)
+  const h = Math.ceil(height * share)
   const sigma = ((2 + 28 * random.uniform()) / 255) * (random.uniform() < 0.5 ? 1 : 0.6)
   const field = new Float32Array(channels * w * h)
   random.fillNormal(field)

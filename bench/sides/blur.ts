@@ -7,7 +7,9 @@ import { anisotropicGaussian, covarianceOf, isotropicGaussian } from '../../src/
 import { medianSeconds, report, wave } from '../measure.ts'
 
 const [, , , shape, output] = process.argv
-const [channels, height, width] = [3, 512, 512]
+const channels = 3
+const height = 512
+const width = 512
 const image = { channels, height, width, data: wave(channels * height * width, 0.37) }
 const kernel =
   shape === 'iso' ? isotropicGaussian(21, 2.6) : anisotropicGaussian(21, covarianceOf(1.2, 3.1, Math.PI / 4))

@@ -14,7 +14,9 @@ const addon = loadAddon()
 addon.setThreads(Number(threads))
 
 const tiny = (value: number) => toTorch(float32Data(new Float32Array(4).fill(value), [4]))
-const [x, factor, offset] = [tiny(0.5), tiny(0.999), tiny(0.001)]
+const x = tiny(0.5)
+const factor = tiny(0.999)
+const offset = tiny(0.001)
 
 function chain(): Tensor {
   let y = x

@@ -46,7 +46,8 @@ export interface GuidedNetwork<C> {
  */
 export function guided(options: SdeOptions) {
   const { sampleSteps: _, ...trained } = options
-  const [sde, sampledSde] = [createSde(trained), createSde(options)]
+  const sde = createSde(trained)
+  const sampledSde = createSde(options)
   const sampling = { sde: options, sampler: 'posterior' } as const
   return {
     card: (title: string) => ({

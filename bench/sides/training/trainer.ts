@@ -33,7 +33,8 @@ export function trainer({ options, shape, isHalf }: TrainerOptions): () => void 
   const weights = parameters(model)
   const optimizer = adamW(weights, { weightDecay: 1e-4 })
   const image = (step: number) => toTorch(float32Data(wave(elementCount(shape), step), shape))
-  const [noisy, clean] = [image(0.37), image(0.011)]
+  const noisy = image(0.37)
+  const clean = image(0.011)
   const loss = () => l1Loss(model.forward(noisy), clean)
 
   const step: TrainStep = {

@@ -92,7 +92,8 @@ function dasr(): Training {
   const generator = new RandomGenerator(0)
   assign(model.E.queue as Tensor, generator.randn([options.encoderChannels[2], options.queueSize]))
   startContrast(model.E)
-  const [side, large] = [48, 48 * options.scale]
+  const side = 48
+  const large = 48 * options.scale
   const batch = {
     input: images([4, 3, side, side], 0.37),
     key: images([4, 3, side, side], 0.23),
@@ -138,7 +139,9 @@ function daclip(): Training {
   fillByFormula(model, () => [0, initialLogitScale], { skip: (key) => !key.endsWith('logit_scale') })
   moveToTorch(model)
   const { contextLength, imageSide } = clipDefaults
-  const [count, first, last] = [8, 49_406, 49_407]
+  const count = 8
+  const first = 49_406
+  const last = 49_407
   const caption = (i: number) => {
     const inside = Array.from({ length: 18 }, (_, j) => 320 + ((7919 * (18 * i + j)) % 40_000))
     return [first, ...inside, last, ...new Array<number>(contextLength - 20).fill(0)]

@@ -10,7 +10,9 @@ import { noGrad } from '../../torch/backend.ts'
 
 /** Draws `count` tokens of every image, at the same positions in each: [b n d] -> [b count d]. */
 export function sampleTokens(features: Tensor, count: number, random: Random): Tensor {
-  const [b, n, d] = [features.size(0), features.size(1), features.size(2)]
+  const b = features.size(0)
+  const n = features.size(1)
+  const d = features.size(2)
   if (count >= n) return features
   const chosen = permutation(n, random).slice(0, count)
   const table = features.transpose(0, 1).reshape([n, b * d])
@@ -60,7 +62,8 @@ export function supervisedContrast(features: Tensor, temperature = 0.07): Tensor
 }
 
 function checkedSizes(features: Tensor): { readonly b: number; readonly n: number } {
-  const [b, n] = [features.size(0), features.size(1)]
+  const b = features.size(0)
+  const n = features.size(1)
   if (b >= 2 && n >= 2) return { b, n }
   throw new RestoreError('usage', `contrast: expected at least 2 images of 2 tokens each, got ${b} of ${n}`)
 }

@@ -198,7 +198,8 @@ describe('ten kinds on clean photos', () => {
       )
         .filter(({ kind }) => kind === sampleKind)
         .map(({ patches }) => Array.from(viewAs(patches.bytes, BigInt64Array), Number))
-    const [clean, holes] = [tenKinds.length, degradationWords.indexOf('uncompleted')]
+    const clean = tenKinds.length
+    const holes = degradationWords.indexOf('uncompleted')
     expect(new Set(patchesOf(clean).flat())).toEqual(new Set([clean]))
     for (const patches of patchesOf(holes))
       expect(patches).toEqual([...Array(3).fill(holes), ...Array(6).fill(clean)])
@@ -259,7 +260,8 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
           { shape: weight.shape as number[], floats: () => numbersOf(weight.read()) as Float32Array },
         ]),
       )
-    const [whole, random] = [sources(new DaClip(init(1), tiny)), sources(new DaClip(init(2), tiny))]
+    const whole = sources(new DaClip(init(1), tiny))
+    const random = sources(new DaClip(init(2), tiny))
     const inner = [...whole].flatMap(([key, value]) =>
       key.startsWith('clip.') ? [[key.slice(5), value] as const] : [],
     )
@@ -292,7 +294,8 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
       if (!content || !degradation) throw new Error('expected two losses')
       return { content, degradation }
     }
-    const [right, wrong] = [losses('right'), losses('wrong')]
+    const right = losses('right')
+    const wrong = losses('wrong')
     expect(() => losses('maybe')).toThrow('expected right or wrong, got maybe')
     expect(scalar(right.content)).toBeCloseTo(scalar(wrong.content), 5)
     expect(Math.abs(scalar(right.degradation) - scalar(wrong.degradation))).toBeGreaterThan(1e-3)

@@ -85,7 +85,8 @@ function drawWindow({ width, height }: { readonly width: number; readonly height
   for (let attempt = 0; attempt < 10; attempt++) {
     const area = width * height * (0.9 + 0.1 * random.uniform())
     const ratio = Math.exp(Math.log(3 / 4) + Math.log(16 / 9) * random.uniform())
-    const [w, h] = [Math.round(Math.sqrt(area * ratio)), Math.round(Math.sqrt(area / ratio))]
+    const w = Math.round(Math.sqrt(area * ratio))
+    const h = Math.round(Math.sqrt(area / ratio))
     if (w > width || h > height || w < 1 || h < 1) continue
     return { width: w, height: h, top: random.integer(height - h + 1), left: random.integer(width - w + 1) }
   }

@@ -29,7 +29,8 @@ const checkerboard: Pixels = {
   channels: 3,
   hasAlpha: false,
   data: Uint8Array.from({ length: 160 * 160 * 3 }, (_, i) => {
-    const [x, y] = [Math.floor(i / 3) % 160, Math.floor(i / 480)]
+    const x = Math.floor(i / 3) % 160
+    const y = Math.floor(i / 480)
     return ((x >> 2) + (y >> 2)) % 2 === 0 ? 60 : 190
   }),
 }
@@ -54,7 +55,8 @@ function sampleOf(degradation: BlindDegradation, seed: number, views?: Draw['vie
 /** Standard deviation of the values at least 8 pixels from the edges. */
 function contrastOf({ width, data }: Image): number {
   const inside = [...data.subarray(0, width * width)].filter((_, i) => {
-    const [x, y] = [i % width, Math.floor(i / width)]
+    const x = i % width
+    const y = Math.floor(i / width)
     return Math.min(x, y, width - 1 - x, width - 1 - y) >= 8
   })
   const mean = inside.reduce((sum, value) => sum + value, 0) / inside.length

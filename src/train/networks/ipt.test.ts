@@ -46,7 +46,8 @@ describe('a batch of IPT', () => {
     const sample = oneTaskPerBatch(tasks)
     const counts = tasks.map(() => 0)
     for (let batch = 0; batch < 300; batch++) {
-      const [a, b] = [sample(draw(batch, 2 * batch)), sample(draw(batch, 2 * batch + 1))]
+      const a = sample(draw(batch, 2 * batch))
+      const b = sample(draw(batch, 2 * batch + 1))
       expect(b.task).toBe(a.task)
       counts[a.task]!++
       const side = 12 * (tasks[a.task]?.scale ?? 0)

@@ -69,7 +69,8 @@ export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptS
     })
     if (!large) throw new RestoreError('usage', `IPT: expected a view target, got ${Object.keys(draw.views)}`)
     const random = draw.random.fork(2)
-    const [top, left] = [random.integer(slack + 1), random.integer(slack + 1)]
+    const top = random.integer(slack + 1)
+    const left = random.integer(slack + 1)
     const cut = (image: Image, factor: number) =>
       slack === 0 ? image : crop(image, top * factor, left * factor, side * factor, side * factor)
     const input = degrade(large, draw.random.fork(1))

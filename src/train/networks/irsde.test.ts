@@ -134,7 +134,8 @@ test.skipIf(libtorchMissing !== undefined)('the losses of the compressor reach a
     options,
   )
   moveToTorch(model)
-  const [clean, degraded] = [toTorch(ramp([1, 3, 8, 8])), toTorch(ramp([1, 3, 8, 8], 0.5))]
+  const clean = toTorch(ramp([1, 3, 8, 8]))
+  const degraded = toTorch(ramp([1, 3, 8, 8], 0.5))
   const losses = latentLosses(model, { clean, degraded })
   expect(Object.keys(losses)).toEqual(['degraded', 'clean', 'scale'])
   backward(losses.degraded.add(losses.clean).add(losses.scale))

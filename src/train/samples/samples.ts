@@ -184,7 +184,8 @@ export function applyMixup(batch: HostBatch, { alpha, probability }: Mixup, rand
 /** Draws from Beta(α, α) by Jöhnk's method: exact, and fast for α near 1. */
 function drawBeta(alpha: number, random: Random): number {
   for (;;) {
-    const [x, y] = [random.uniform() ** (1 / alpha), random.uniform() ** (1 / alpha)]
+    const x = random.uniform() ** (1 / alpha)
+    const y = random.uniform() ** (1 / alpha)
     if (x + y > 0 && x + y <= 1) return x / (x + y)
   }
 }
