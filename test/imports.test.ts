@@ -134,13 +134,13 @@ test('imports point down', () => {
   expect(upward.map(describeEdge)).toEqual([])
 })
 
-/** Subfolders of a folder from low to high: each imports the ones before it; files straight in the folder import all. */
+/** Subfolders from low to high: each may import those before it; files at the top of the folder may import all. */
 const subfolderOrder: Readonly<Record<string, readonly string[]>> = {
   runtime: ['jobs', 'pictures', 'tiles', 'session', 'networks', 'sampling'],
   train: ['report', 'optimization', 'samples', 'recipe', 'loader', 'networks'],
 }
 
-/** 'loader' for src/train/loader/worker.ts, undefined for src/train/loop.ts. */
+/** 'loader' of src/train/loader/worker.ts, undefined for src/train/loop.ts. */
 function subfolderOf(file: string): string | undefined {
   const [, , subfolder, ...rest] = file.split(sep)
   return rest.length > 0 ? subfolder : undefined

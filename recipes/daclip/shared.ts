@@ -25,7 +25,7 @@ import {
   type UnetInputs,
 } from 'limpid/train'
 
-export interface Constants extends Readonly<Record<string, string>> {
+export interface GuideConstants extends Readonly<Record<string, string>> {
   /** File of the DA-CLIP. */
   readonly guide: string
 }
@@ -61,13 +61,13 @@ export function guided(options: SdeOptions) {
       batch,
       constants,
       ...rest
-    }: LossContext<GuidedNetwork<C>, GuidedSample, Constants>) => {
+    }: LossContext<GuidedNetwork<C>, GuidedSample, GuideConstants>) => {
       const conditioning = model.condition(guideEmbeddings(constants.guide, batch.clip))
       return sdeLoss(sde, { clean: batch.target, degraded: batch.input }, rest, (inputs) =>
         model.forward(inputs, conditioning),
       )
     },
-    restore: <C>(model: GuidedNetwork<C>, input: Tensor, { guide }: Constants) => {
+    restore: <C>(model: GuidedNetwork<C>, input: Tensor, { guide }: GuideConstants) => {
       const conditioning = model.condition(guideEmbeddingsOfImage(guide, input))
       return restoreBySampling(sampledSde, input, sampling, (inputs) => model.forward(inputs, conditioning))
     },
@@ -75,7 +75,10 @@ export function guided(options: SdeOptions) {
 }
 
 /** Opens the DA-CLIP before the first step, as `network.start`. */
-export function startGuide(_: object, { constants, device }: { constants: Constants; device: Device }): void {
+export function startGuide(
+  _: object,
+  { constants, device }: { constants: GuideConstants; device: Device },
+): void {
   openGuide(constants.guide, device)
 }
 

@@ -110,10 +110,10 @@ export interface DasrConstants extends Readonly<Record<string, number>> {
   readonly encoderSteps: number
 }
 
-type Losses = Readonly<Record<string, Tensor>>
+type NamedLosses = Readonly<Record<string, Tensor>>
 
 /** Contrast of the encoder and, after `encoderSteps`, L1 in 0..255, whose gradient also reaches it. */
-export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>): Losses {
+export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>): NamedLosses {
   const { input, key } = context.batch
   const { representation, logits } = contrastStep(context.model.E, { queries: input, keys: key })
   return withRestoration(context, contrastiveLoss(logits), representation)
@@ -123,7 +123,7 @@ export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>):
  * Like {@link dasrLosses}, with {@link rankedContrast} on known blur widths: needs no queue, no key encoder,
  * and far fewer images than the paper's contrast.
  */
-export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): Losses {
+export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): NamedLosses {
   const { model, batch } = context
   const { encoder_q } = model.E
   const representation = encoder_q.forward(batch.input, () => {}, updateStatistics)
@@ -136,7 +136,7 @@ function withRestoration(
   { model, batch, step, constants }: LossContext<Dasr, Pair, DasrConstants>,
   contrast: Tensor,
   representation: Tensor,
-): Losses {
+): NamedLosses {
   if (step < constants.encoderSteps) return { contrast }
   return { contrast, l1: l1Loss(model.restore(batch.input, representation), batch.target).mul(255) }
 }
