@@ -3,31 +3,11 @@
 
 import { power } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
-import { fromLinear, sensorErrors, toLinear } from './camera.ts'
+import { sensorErrors } from './camera.ts'
 import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { guessDepth } from './haze.ts'
 import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './numerics/fields.ts'
-
-const steps = 4096
-
-/** Tabulates a curve over [0, 1] for linear interpolation. */
-function tabulate(curve: (value: number) => number): (value: number) => number {
-  const table = Float64Array.from({ length: steps + 2 }, (_, i) => curve(Math.min(i / steps, 1)))
-  return (value) => {
-    const at = Math.min(Math.max(value, 0), 1) * steps
-    const i = Math.floor(at)
-    return table[i]! + (at - i) * (table[i + 1]! - table[i]!)
-  }
-}
-
-const decode = tabulate(toLinear)
-
-/** sRGB encoding of the square root of linear light, which gives dark values fine enough table steps. */
-const encodeRoot = tabulate((root) => fromLinear(root * root))
-
-function encode(value: number): number {
-  return encodeRoot(Math.sqrt(Math.max(value, 0)))
-}
+import { decodeSrgb, encodeSrgb, tabulate } from './numerics/srgbTables.ts'
 
 const lowLightParameters = {
   stops: {
@@ -87,11 +67,11 @@ export const lowLight = defineDegradation({
     const data = image.data.slice()
     for (const [c, gain] of gains.entries()) {
       const plane = data.subarray(c * pixels, (c + 1) * pixels)
-      for (let i = 0; i < pixels; i++) plane[i] = decode(plane[i]!) * gain
+      for (let i = 0; i < pixels; i++) plane[i] = decodeSrgb(plane[i]!) * gain
     }
     const noise = sensorErrors({ ...image, data }, { shot, read: read / 255 }, random)
     const tone = tabulate((value) => power(value, drawn.gamma))
-    for (let i = 0; i < data.length; i++) data[i] = tone(encode(data[i]! + noise[i]!))
+    for (let i = 0; i < data.length; i++) data[i] = tone(encodeSrgb(data[i]! + noise[i]!))
     return { ...image, data }
   },
 })
@@ -197,7 +177,7 @@ export const shadow = defineDegradation({
     for (const [c, share] of gains.entries()) {
       const plane = data.subarray(c * pixels, (c + 1) * pixels)
       const blocked = 1 - Math.min(share, 1)
-      for (let i = 0; i < pixels; i++) plane[i] = encode(decode(plane[i]!) * (1 - shade[i]! * blocked))
+      for (let i = 0; i < pixels; i++) plane[i] = encodeSrgb(decodeSrgb(plane[i]!) * (1 - shade[i]! * blocked))
     }
     return { ...image, data }
   },

@@ -1,0 +1,181 @@
+// Dead leaves: shapes of all sizes that hide one another, as objects in photos do, each with a texture. Their sizes follow a power law,
+// which makes their statistics those of photos (Lee, Mumford and Huang, IJCV 2001); as training data: arXiv:2504.10201.
+
+import { power, sinCos } from '../../core/exactMath.ts'
+import type { Random } from '../../core/random.ts'
+import { type Image, in8Bits } from '../../data/image.ts'
+import { between, type Field, noiseField } from '../numerics/fields.ts'
+import { anyColor, type Color, coverageAt, hsv, type Point, type Size } from './canvas.ts'
+import type { Picture } from './definePicture.ts'
+
+/** Signed distance in px inside the edge of a leaf around (0, 0). */
+type Outline = (x: number, y: number) => number
+
+/** What a texture adds at a pixel, about -1..1. */
+type Texture = (x: number, y: number) => number
+
+function outlineOf(radius: number, random: Random): Outline {
+  const kind = random.uniform()
+  if (kind < 0.35) return (x, y) => radius - Math.sqrt(x * x + y * y)
+  const [sin, cos] = sinCos(2 * Math.PI * random.uniform())
+  const ratio = between(random, 0.15, 0.8)
+  if (kind < 0.6) {
+    const short = ratio * radius
+    return (x, y) => {
+      const u = (x * cos + y * sin) / radius
+      const v = (y * cos - x * sin) / short
+      return (1 - Math.sqrt(u * u + v * v)) * short
+    }
+  }
+  if (kind < 0.75) {
+    const short = 0.6 * ratio * radius
+    return (x, y) => Math.min(radius - Math.abs(x * cos + y * sin), short - Math.abs(y * cos - x * sin))
+  }
+  return convexOutline(radius, random)
+}
+
+/** A convex polygon as the intersection of half planes. */
+function convexOutline(radius: number, random: Random): Outline {
+  const sides = 3 + random.integer(5)
+  const start = random.uniform()
+  const planes = Array.from({ length: sides }, (_, i) => {
+    const [ny, nx] = sinCos((2 * Math.PI * (start + i + between(random, -0.3, 0.3))) / sides)
+    return { nx, ny, reach: radius * between(random, 0.45, 0.8) }
+  })
+  return (x, y) => {
+    let inside = radius - Math.sqrt(x * x + y * y)
+    for (const { nx, ny, reach } of planes) inside = Math.min(inside, reach - nx * x - ny * y)
+    return inside
+  }
+}
+
+/** Noise of a picture's own, which leaves look at in different places. */
+interface Grains {
+  readonly fine: Field
+  readonly coarse: Field
+}
+
+function lookAt({ width, height, values }: Field, random: Random): Texture {
+  const left = random.integer(width)
+  const top = random.integer(height)
+  return (x, y) => values[((y + top) % height) * width + ((x + left) % width)]!
+}
+
+/** The texture of a leaf around a point; none for a flat one. */
+function textureOf([x0, y0]: Point, radius: number, grains: Grains, random: Random): Texture | undefined {
+  const kind = random.uniform()
+  if (kind < 0.35) return undefined
+  const [sin, cos] = sinCos(2 * Math.PI * random.uniform())
+  if (kind < 0.55) {
+    const offset = between(random, -1, 1)
+    return (x, y) => ((x - x0) * cos + (y - y0) * sin) / (1.5 * radius) + offset
+  }
+  if (kind < 0.7) return lookAt(grains.fine, random)
+  if (kind < 0.85) return lookAt(grains.coarse, random)
+  // Several px a period, so that a leaf has some of them, and at least 3, which pixels can show.
+  const frequency = 1 / Math.max(between(random, 0.1, 0.6) * radius, between(random, 3, 8))
+  const phase = 2 * Math.PI * random.uniform()
+  const isSquare = random.uniform() < 0.25
+  return (x, y) => {
+    const [wave] = sinCos(2 * Math.PI * frequency * (x * cos + y * sin) + phase)
+    return isSquare ? Math.min(Math.max(2.5 * wave, -1), 1) : wave
+  }
+}
+
+interface Leaf {
+  readonly x: number
+  readonly y: number
+  readonly radius: number
+  readonly softness: number
+  readonly inside: Outline
+  readonly texture: Texture | undefined
+  readonly color: Color
+  /** What the texture adds to each channel at 1. */
+  readonly relief: Color
+}
+
+/** Paints what is still open of a leaf that lies below all before; returns how much of the picture it closes, in px. */
+function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
+  const { width, height, data } = image
+  const { x, y, radius, softness, inside, texture, color, relief } = leaf
+  const pixels = width * height
+  const reach = radius + softness
+  let closed = 0
+  for (let row = Math.max(Math.ceil(y - reach), 0); row <= Math.min(y + reach, height - 1); row++) {
+    for (let column = Math.max(Math.ceil(x - reach), 0); column <= Math.min(x + reach, width - 1); column++) {
+      const at = row * width + column
+      const free = open[at]!
+      if (free === 0) continue
+      const share = free * coverageAt(inside(column - x, row - y), softness)
+      if (share === 0) continue
+      const pattern = texture ? texture(column, row) : 0
+      for (let c = 0; c < 3; c++) {
+        const value = Math.min(Math.max(color[c]! + pattern * relief[c]!, 0), 1)
+        data[c * pixels + at] = data[c * pixels + at]! + share * value
+      }
+      open[at] = free - share < 0.004 ? 0 : free - share
+      closed += share
+    }
+  }
+  return closed
+}
+
+/** Colors that go together: around a few hues, with strangers among them. */
+function paletteOf(random: Random): (random: Random) => Color {
+  const hues = Array.from({ length: 1 + random.integer(3) }, () => random.uniform())
+  const strangers = between(random, 0.1, 1)
+  const dullest = between(random, 0, 0.5)
+  return (own) => {
+    if (own.uniform() < strangers) return anyColor(own)
+    const hue = hues[own.integer(hues.length)]! + 0.06 * own.normal()
+    return hsv(hue, between(own, dullest, 0.9), between(own, 0.05, 1))
+  }
+}
+
+function draw({ width, height }: Size, random: Random): Image {
+  const side = Math.max(width, height)
+  const grains = {
+    fine: noiseField(width, height, between(random, 1, 3), 1, random.fork(1)),
+    coarse: noiseField(width, height, between(random, 6, 20), 4, random.fork(2)),
+  }
+  const exponent = 1 - between(random, 2.4, 3.2)
+  const least = between(random, 1, 4) ** 1.5
+  const most = side * between(random, 0.25, 0.8)
+  const [low, high] = [power(least, exponent), power(most, exponent)]
+  const pick = paletteOf(random)
+  const sharpest = between(random, 0.8, 1.6)
+  const image = { width, height, channels: 3, data: new Float32Array(3 * width * height) }
+  const open = new Float32Array(width * height).fill(1)
+  let left = width * height
+  for (let count = 0; count < 4000 && left > 0.002 * width * height; count++) {
+    const radius = power(low + random.uniform() * (high - low), 1 / exponent)
+    const isBlurred = random.uniform() < 0.1
+    const depth = random.uniform() < 0.5 ? 0 : between(random, 0.03, 0.35)
+    const tint = between(random, 0.3, 1)
+    const x = between(random, -0.5 * radius, width + 0.5 * radius)
+    const y = between(random, -0.5 * radius, height + 0.5 * radius)
+    left -= addLeaf(image, open, {
+      x,
+      y,
+      radius,
+      softness: isBlurred ? between(random, 1.5, 6) : sharpest,
+      inside: outlineOf(radius, random),
+      texture: depth === 0 ? undefined : textureOf([x, y], radius, grains, random),
+      color: pick(random),
+      relief: [depth, depth * tint, depth * (2 * tint - 1)],
+    })
+  }
+  return in8Bits(closeGaps(image, open, pick(random)))
+}
+
+function closeGaps(image: Image, open: Float32Array, color: Color): Image {
+  const data = image.data.map(
+    (value, i) => value + open[i % open.length]! * color[Math.floor(i / open.length)]!,
+  )
+  return { ...image, data }
+}
+
+export const deadLeaves: Picture = {
+  summary: 'shapes of all sizes that hide one another, with textures, as objects in photos do',
+  draw,
+}
