@@ -1,0 +1,54 @@
+// Light in the dark, for stars and lamps: spots that are added up in linear light and clip where they are too bright, as on a sensor.
+
+import type { Image } from '../../data/image.ts'
+import { encodeSrgb } from '../numerics/srgbTables.ts'
+import type { Color, Point, Size } from './canvas.ts'
+
+/** Black, in linear light [3 h w]. */
+export function darkness({ width, height }: Size): Image {
+  return { width, height, channels: 3, data: new Float32Array(3 * width * height) }
+}
+
+export interface Spot {
+  /** Linear light at its middle. */
+  readonly peak: Color
+  /** Half the width at half the peak, in px. */
+  readonly radius: number
+  /** Where it is cut off, in px. */
+  readonly reach: number
+}
+
+/** Adds Moffat's profile (1 + r² / a²)^-2.5, which stars have behind air and lenses: narrow, with wide wings. */
+export function addSpot(image: Image, [x0, y0]: Point, { peak, radius, reach }: Spot): void {
+  const { width, height, data } = image
+  const pixels = width * height
+  // Half the peak at r = a · sqrt(2^0.4 - 1).
+  const scale = 0.31950791077289 / (radius * radius)
+  const end = reach * reach
+  const rest = profile(1 + end * scale)
+  const [red, green, blue] = peak
+  for (let y = Math.max(Math.floor(y0 - reach), 0); y < Math.min(y0 + reach, height); y++) {
+    for (let x = Math.max(Math.floor(x0 - reach), 0); x < Math.min(x0 + reach, width); x++) {
+      const square = (x + 0.5 - x0) * (x + 0.5 - x0) + (y + 0.5 - y0) * (y + 0.5 - y0)
+      if (square >= end) continue
+      const share = profile(1 + square * scale) - rest
+      const at = y * width + x
+      data[at] = data[at]! + share * red
+      data[pixels + at] = data[pixels + at]! + share * green
+      data[2 * pixels + at] = data[2 * pixels + at]! + share * blue
+    }
+  }
+}
+
+function profile(base: number): number {
+  return 1 / (base * base * Math.sqrt(base))
+}
+
+/** Linear light as a camera shows it: clipped, in sRGB. */
+export function exposed(image: Image): Image {
+  return { ...image, data: image.data.map(encodeSrgb) }
+}
+
+export function times(factor: number, [red, green, blue]: Color): Color {
+  return [factor * red, factor * green, factor * blue]
+}

@@ -1,0 +1,22 @@
+// Every kind of synthetic picture by its name.
+
+import { deadLeaves } from './deadLeaves.ts'
+import type { Picture } from './definePicture.ts'
+import { gradients } from './gradients.ts'
+import { gratings } from './gratings.ts'
+import { lamps } from './lamps.ts'
+import { lineArt } from './lineArt.ts'
+import { stars } from './stars.ts'
+import { text } from './text.ts'
+
+export const pictures = {
+  'dead-leaves': deadLeaves,
+  text,
+  'line-art': lineArt,
+  gradients,
+  stars,
+  lamps,
+  gratings,
+} as const satisfies Readonly<Record<string, Picture>>
+
+export type PictureName = keyof typeof pictures
