@@ -103,8 +103,13 @@ export function roundHalfEven(value: number): number {
  * {@link quantize}).
  */
 export function in8Bits(image: Image): Image {
-  const level = (value: number) => roundHalfEven(Math.fround(255 * Math.min(Math.max(value, 0), 1)))
-  return { ...image, data: image.data.map((value) => level(value) / 255) }
+  const data = new Float32Array(image.data.length)
+  // Not `map`, which is several times slower.
+  for (let i = 0; i < data.length; i++) {
+    const value = Math.min(Math.max(image.data[i] as number, 0), 1)
+    data[i] = roundHalfEven(Math.fround(255 * value)) / 255
+  }
+  return { ...image, data }
 }
 
 /**

@@ -39,24 +39,33 @@ export function coverageAt(inside: number, softness: number): number {
   return Math.min(Math.max(inside / softness + 0.5, 0), 1)
 }
 
-/** Calls `inside` for the pixels of a box and keeps the larger coverage. */
-function cover(
-  mask: Mask,
-  box: { readonly left: number; readonly top: number; readonly right: number; readonly bottom: number },
-  softness: number,
-  inside: (x: number, y: number) => number,
-): void {
-  const { width, height, values, used } = mask
+interface Bounds {
+  readonly left: number
+  readonly top: number
+  readonly right: number
+  readonly bottom: number
+}
+
+/** The pixels that a shape with soft edges may touch, the last ones included; grows the mask's box by them. */
+function use({ width, height, used }: Mask, bounds: Bounds, softness: number): Bounds {
   const margin = softness / 2
-  const left = Math.max(Math.floor(box.left - margin), 0)
-  const right = Math.min(Math.ceil(box.right + margin), width) - 1
-  const top = Math.max(Math.floor(box.top - margin), 0)
-  const bottom = Math.min(Math.ceil(box.bottom + margin), height) - 1
-  if (left > right || top > bottom) return
-  used.left = Math.min(used.left, left)
-  used.right = Math.max(used.right, right)
-  used.top = Math.min(used.top, top)
-  used.bottom = Math.max(used.bottom, bottom)
+  const left = Math.max(Math.floor(bounds.left - margin), 0)
+  const right = Math.min(Math.ceil(bounds.right + margin), width) - 1
+  const top = Math.max(Math.floor(bounds.top - margin), 0)
+  const bottom = Math.min(Math.ceil(bounds.bottom + margin), height) - 1
+  if (left <= right && top <= bottom) {
+    used.left = Math.min(used.left, left)
+    used.right = Math.max(used.right, right)
+    used.top = Math.min(used.top, top)
+    used.bottom = Math.max(used.bottom, bottom)
+  }
+  return { left, top, right, bottom }
+}
+
+/** Covers what `inside` says is within a shape and keeps the larger coverage. */
+function cover(mask: Mask, bounds: Bounds, softness: number, inside: (x: number, y: number) => number): void {
+  const { width, values } = mask
+  const { left, top, right, bottom } = use(mask, bounds, softness)
   for (let y = top; y <= bottom; y++) {
     for (let x = left; x <= right; x++) {
       const value = coverageAt(inside(x + 0.5, y + 0.5), softness)
@@ -65,39 +74,56 @@ function cover(
   }
 }
 
+export interface LineStyle {
+  /** Thickness in px. */
+  readonly width: number
+  /** Of the edges in px; 0 for aliased. */
+  readonly softness: number
+}
+
 /** Adds a line with round ends; one thinner than its edge is paler instead. */
 export function strokeLine(
   mask: Mask,
   [x0, y0]: Point,
   [x1, y1]: Point,
-  { width, softness }: { readonly width: number; readonly softness: number },
+  { width, softness }: LineStyle,
 ): void {
+  const { values } = mask
   const radius = width / 2
   const dx = x1 - x0
   const dy = y1 - y0
   const square = dx * dx + dy * dy
-  const box = {
+  const bounds = {
     left: Math.min(x0, x1) - radius,
     right: Math.max(x0, x1) + radius,
     top: Math.min(y0, y1) - radius,
     bottom: Math.max(y0, y1) + radius,
   }
-  cover(mask, box, softness, (x, y) => {
-    const along = square > 0 ? ((x - x0) * dx + (y - y0) * dy) / square : 0
-    const t = Math.min(Math.max(along, 0), 1)
-    const u = x - x0 - t * dx
-    const v = y - y0 - t * dy
-    return radius - Math.sqrt(u * u + v * v)
-  })
+  const { left, top, right, bottom } = use(mask, bounds, softness)
+  // Where the line is steep, only a band of each row can be under it.
+  const band = dy === 0 ? Infinity : ((radius + softness) * Math.sqrt(square)) / Math.abs(dy)
+  const lean = dy === 0 ? 0 : dx / dy
+  for (let row = top; row <= bottom; row++) {
+    const y = row + 0.5 - y0
+    const middle = x0 + y * lean
+    const first = Math.max(left, Math.floor(middle - band))
+    const last = Math.min(right, Math.ceil(middle + band))
+    for (let column = first; column <= last; column++) {
+      const x = column + 0.5 - x0
+      const along = square > 0 ? (x * dx + y * dy) / square : 0
+      const t = Math.min(Math.max(along, 0), 1)
+      const u = x - t * dx
+      const v = y - t * dy
+      const value = coverageAt(radius - Math.sqrt(u * u + v * v), softness)
+      const at = row * mask.width + column
+      if (value > values[at]!) values[at] = value
+    }
+  }
 }
 
 /** Adds lines from point to point. */
-export function strokePath(
-  mask: Mask,
-  points: readonly Point[],
-  stroke: { readonly width: number; readonly softness: number },
-): void {
-  for (let i = 1; i < points.length; i++) strokeLine(mask, points[i - 1]!, points[i]!, stroke)
+export function strokePath(mask: Mask, points: readonly Point[], style: LineStyle): void {
+  for (let i = 1; i < points.length; i++) strokeLine(mask, points[i - 1]!, points[i]!, style)
 }
 
 export function fillDisk(mask: Mask, [x, y]: Point, radius: number, softness: number): void {
@@ -128,15 +154,15 @@ export function fillBox(mask: Mask, box: Box, radius: number, softness: number):
 
 /** Adds a polygon by the even-odd rule, exact along rows and in quarters of a row; aliased at one line a row. */
 export function fillPolygon(mask: Mask, points: readonly Point[], isAliased = false): void {
-  const { width, height, values, used } = mask
-  const ys = points.map(([, y]) => y)
-  const top = Math.max(Math.floor(Math.min(...ys)), 0)
-  const bottom = Math.min(Math.ceil(Math.max(...ys)), height) - 1
-  if (top > bottom) return
-  used.left = 0
-  used.right = width - 1
-  used.top = Math.min(used.top, top)
-  used.bottom = Math.max(used.bottom, bottom)
+  const { width, values } = mask
+  const bounds = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity }
+  for (const [x, y] of points) {
+    bounds.left = Math.min(bounds.left, x)
+    bounds.right = Math.max(bounds.right, x)
+    bounds.top = Math.min(bounds.top, y)
+    bounds.bottom = Math.max(bounds.bottom, y)
+  }
+  const { left, top, right, bottom } = use(mask, bounds, 0)
   const lines = isAliased ? 1 : 4
   const row = new Float32Array(width)
   for (let y = top; y <= bottom; y++) {
@@ -146,7 +172,7 @@ export function fillPolygon(mask: Mask, points: readonly Point[], isAliased = fa
       for (let i = 1; i < crossings.length; i += 2)
         addSpan(row, crossings[i - 1]!, crossings[i]!, 1 / lines, isAliased)
     }
-    for (let x = 0; x < width; x++) values[y * width + x] = Math.max(values[y * width + x]!, row[x]!)
+    for (let x = left; x <= right; x++) values[y * width + x] = Math.max(values[y * width + x]!, row[x]!)
   }
 }
 

@@ -8,45 +8,60 @@ import { between, type Field, noiseField } from '../numerics/fields.ts'
 import { anyColor, type Color, coverageAt, hsv, type Point, type Size } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-/** Signed distance in px inside the edge of a leaf around (0, 0). */
-type Outline = (x: number, y: number) => number
+/** An ellipse, or a convex polygon as the intersection of half planes; no closure, which calls would make slow. */
+interface Outline {
+  readonly sin: number
+  readonly cos: number
+  /** Half the length and half the breadth of the ellipse in px. */
+  readonly long: number
+  readonly short: number
+  /** Of each side: normal x, normal y, distance from the middle in px; empty for an ellipse. */
+  readonly sides: Float64Array
+}
 
 /** What a texture adds at a pixel, about -1..1. */
 type Texture = (x: number, y: number) => number
 
 function outlineOf(radius: number, random: Random): Outline {
   const kind = random.uniform()
-  if (kind < 0.35) return (x, y) => radius - Math.sqrt(x * x + y * y)
   const [sin, cos] = sinCos(2 * Math.PI * random.uniform())
   const ratio = between(random, 0.15, 0.8)
-  if (kind < 0.6) {
-    const short = ratio * radius
-    return (x, y) => {
-      const u = (x * cos + y * sin) / radius
-      const v = (y * cos - x * sin) / short
-      return (1 - Math.sqrt(u * u + v * v)) * short
-    }
+  const round = {
+    sin,
+    cos,
+    long: radius,
+    short: kind < 0.35 ? radius : ratio * radius,
+    sides: new Float64Array(0),
   }
-  if (kind < 0.75) {
-    const short = 0.6 * ratio * radius
-    return (x, y) => Math.min(radius - Math.abs(x * cos + y * sin), short - Math.abs(y * cos - x * sin))
-  }
-  return convexOutline(radius, random)
+  if (kind < 0.6) return round
+  if (kind >= 0.75) return { ...round, short: radius, sides: convexSides(radius, random) }
+  // A bar, within the circle of its radius.
+  const [long, short] = [0.9 * radius, 0.6 * ratio * radius]
+  const sides = Float64Array.of(cos, sin, long, -cos, -sin, long, -sin, cos, short, sin, -cos, short)
+  return { ...round, short: radius, sides }
 }
 
-/** A convex polygon as the intersection of half planes. */
-function convexOutline(radius: number, random: Random): Outline {
-  const sides = 3 + random.integer(5)
+function convexSides(radius: number, random: Random): Float64Array {
+  const count = 3 + random.integer(5)
+  const sides = new Float64Array(3 * count)
   const start = random.uniform()
-  const planes = Array.from({ length: sides }, (_, i) => {
-    const [ny, nx] = sinCos((2 * Math.PI * (start + i + between(random, -0.3, 0.3))) / sides)
-    return { nx, ny, reach: radius * between(random, 0.45, 0.8) }
-  })
-  return (x, y) => {
-    let inside = radius - Math.sqrt(x * x + y * y)
-    for (const { nx, ny, reach } of planes) inside = Math.min(inside, reach - nx * x - ny * y)
-    return inside
+  for (let i = 0; i < count; i++) {
+    const [ny, nx] = sinCos((2 * Math.PI * (start + i + between(random, -0.3, 0.3))) / count)
+    sides.set([nx, ny, radius * between(random, 0.45, 0.8)], 3 * i)
   }
+  return sides
+}
+
+/** Signed distance in px inside the edge of a leaf around (0, 0). */
+function distanceInside({ sin, cos, long, short, sides }: Outline, x: number, y: number): number {
+  const u = (x * cos + y * sin) / long
+  const v = (y * cos - x * sin) / short
+  let inside = (1 - Math.sqrt(u * u + v * v)) * short
+  for (let i = 0; i < sides.length; i += 3) {
+    const distance = sides[i + 2]! - sides[i]! * x - sides[i + 1]! * y
+    if (distance < inside) inside = distance
+  }
+  return inside
 }
 
 /** Noise of a picture's own, which leaves look at in different places. */
@@ -87,7 +102,7 @@ interface Leaf {
   readonly y: number
   readonly radius: number
   readonly softness: number
-  readonly inside: Outline
+  readonly outline: Outline
   readonly texture: Texture | undefined
   readonly color: Color
   /** What the texture adds to each channel at 1. */
@@ -97,7 +112,7 @@ interface Leaf {
 /** Paints what is still open of a leaf that lies below all before; returns how much of the picture it closes, in px. */
 function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
   const { width, height, data } = image
-  const { x, y, radius, softness, inside, texture, color, relief } = leaf
+  const { x, y, radius, softness, outline, texture, color, relief } = leaf
   const pixels = width * height
   const reach = radius + softness
   let closed = 0
@@ -106,7 +121,7 @@ function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
       const at = row * width + column
       const free = open[at]!
       if (free === 0) continue
-      const share = free * coverageAt(inside(column - x, row - y), softness)
+      const share = free * coverageAt(distanceInside(outline, column - x, row - y), softness)
       if (share === 0) continue
       const pattern = texture ? texture(column, row) : 0
       for (let c = 0; c < 3; c++) {
@@ -123,7 +138,7 @@ function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
 /** Colors that go together: around a few hues, with strangers among them. */
 function paletteOf(random: Random): (random: Random) => Color {
   const hues = Array.from({ length: 1 + random.integer(3) }, () => random.uniform())
-  const strangers = between(random, 0.1, 1)
+  const strangers = 0.03 + 0.6 * random.uniform() ** 2
   const dullest = between(random, 0, 0.5)
   return (own) => {
     if (own.uniform() < strangers) return anyColor(own)
@@ -138,7 +153,7 @@ function draw({ width, height }: Size, random: Random): Image {
     fine: noiseField(width, height, between(random, 1, 3), 1, random.fork(1)),
     coarse: noiseField(width, height, between(random, 6, 20), 4, random.fork(2)),
   }
-  const exponent = 1 - between(random, 2.4, 3.2)
+  const exponent = 1 - between(random, 1.8, 3.1)
   const least = between(random, 1, 4) ** 1.5
   const most = side * between(random, 0.25, 0.8)
   const [low, high] = [power(least, exponent), power(most, exponent)]
@@ -159,7 +174,7 @@ function draw({ width, height }: Size, random: Random): Image {
       y,
       radius,
       softness: isBlurred ? between(random, 1.5, 6) : sharpest,
-      inside: outlineOf(radius, random),
+      outline: outlineOf(radius, random),
       texture: depth === 0 ? undefined : textureOf([x, y], radius, grains, random),
       color: pick(random),
       relief: [depth, depth * tint, depth * (2 * tint - 1)],

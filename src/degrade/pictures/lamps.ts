@@ -3,7 +3,7 @@
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
 import { type Image, in8Bits } from '../../data/image.ts'
-import { between, noiseField } from '../numerics/fields.ts'
+import { between, blurField, type Field, noiseField } from '../numerics/fields.ts'
 import {
   type Color,
   emptyMask,
@@ -11,10 +11,10 @@ import {
   fillDisk,
   fillPolygon,
   hsv,
-  type Mask,
   type Point,
   type Size,
-  strokeLine,
+  smoothPath,
+  strokePath,
 } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 import { addSpot, darkness, exposed, times } from './light.ts'
@@ -27,10 +27,9 @@ function lampColor(random: Random): Color {
   return hsv(random.uniform(), between(random, 0.7, 1), 1)
 }
 
-/** Adds light where the mask covers; empties the mask. */
-function addLight(image: Image, mask: Mask, light: Color): void {
+/** Adds light where a field or mask covers; empties it. */
+function addLight(image: Image, { values }: Field, light: Color): void {
   const pixels = image.width * image.height
-  const { values } = mask
   for (let i = 0; i < pixels; i++) {
     const share = values[i]!
     if (share === 0) continue
@@ -144,22 +143,18 @@ function ring([x, y]: Point, radius: number, count: number): readonly Point[] {
   })
 }
 
-/** A tube bent to a sign. */
+/** A tube bent to a sign, in a glow of its color. */
 function addNeon(image: Image, random: Random): void {
   const mask = emptyMask(image)
   const { width, height } = image
   const color = lampColor(random)
-  const thickness = between(random, 1.5, 4)
-  let at: Point = [width * random.uniform(), height * random.uniform()]
-  const count = 2 + random.integer(4)
-  for (let i = 0; i < count; i++) {
-    const next: Point = [width * random.uniform(), height * random.uniform()]
-    strokeLine(mask, at, next, { width: 5 * thickness, softness: 5 * thickness })
-    addLight(image, mask, times(0.15, color))
-    strokeLine(mask, at, next, { width: thickness, softness: 1.3 })
-    addLight(image, mask, times(between(random, 0.8, 4), color))
-    at = next
-  }
+  const stroke = { width: between(random, 1.5, 4), softness: 1.3 }
+  const corner = (): Point => [width * random.uniform(), height * random.uniform()]
+  const corners = Array.from({ length: 3 + random.integer(4) }, corner)
+  strokePath(mask, random.uniform() < 0.5 ? corners : smoothPath(corners, false), stroke)
+  const glow = blurField(mask, 3 * stroke.width)
+  addLight(image, glow, times(between(random, 0.3, 1), color))
+  addLight(image, mask, times(between(random, 0.8, 4), color))
 }
 
 function draw(size: Size, random: Random): Image {

@@ -46,7 +46,9 @@ function profile(base: number): number {
 
 /** Linear light as a camera shows it: clipped, in sRGB. */
 export function exposed(image: Image): Image {
-  return { ...image, data: image.data.map(encodeSrgb) }
+  const data = new Float32Array(image.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = encodeSrgb(image.data[i]!)
+  return { ...image, data }
 }
 
 export function times(factor: number, [red, green, blue]: Color): Color {

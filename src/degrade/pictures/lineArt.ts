@@ -14,6 +14,7 @@ import {
   fillPolygon,
   flat,
   hsv,
+  type LineStyle,
   type Mask,
   type Point,
   paint,
@@ -24,12 +25,7 @@ import {
 } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-interface Ink {
-  readonly width: number
-  readonly softness: number
-}
-
-function anyInk(random: Random): Ink {
+function anyStroke(random: Random): LineStyle {
   const isThin = random.uniform() < 0.6
   return {
     width: isThin ? between(random, 0.8, 2) : between(random, 2, 6),
@@ -57,7 +53,7 @@ function anyCurve({ width, height }: Size, random: Random): readonly Point[] {
 }
 
 /** A curve as a pen draws it: thinner towards both ends. */
-function strokeTapered(mask: Mask, points: readonly Point[], ink: Ink): void {
+function strokeTapered(mask: Mask, points: readonly Point[], ink: LineStyle): void {
   const count = points.length - 1
   for (let i = 0; i < count; i++) {
     const share = Math.min(i + 0.5, count - i - 0.5) / count
@@ -71,7 +67,7 @@ function strokeTapered(mask: Mask, points: readonly Point[], ink: Ink): void {
 function drawCurves(image: Image, ink: Color, random: Random): void {
   const mask = emptyMask(image)
   const count = 3 + random.integer(12)
-  const pen = anyInk(random)
+  const pen = anyStroke(random)
   for (let i = 0; i < count; i++) {
     const points = anyCurve(image, random)
     if (random.uniform() < 0.5) strokeTapered(mask, points, pen)
@@ -81,7 +77,7 @@ function drawCurves(image: Image, ink: Color, random: Random): void {
 }
 
 /** Parallel lines over the whole mask. */
-function hatch(mask: Mask, spacing: number, ink: Ink, random: Random): void {
+function hatch(mask: Mask, spacing: number, ink: LineStyle, random: Random): void {
   const { width, height } = mask
   const [sin, cos] = sinCos(Math.PI * random.uniform())
   const reach = (width + height) / 2
@@ -100,7 +96,7 @@ function drawHatching(image: Image, ink: Color, random: Random): void {
   const lines = emptyMask(image)
   const side = Math.max(image.width, image.height)
   const count = 2 + random.integer(4)
-  const pen = { ...anyInk(random), width: between(random, 0.7, 1.8) }
+  const pen = { ...anyStroke(random), width: between(random, 0.7, 1.8) }
   for (let i = 0; i < count; i++) {
     const middle: Point = [image.width * random.uniform(), image.height * random.uniform()]
     const outline = blob(middle, side * between(random, 0.12, 0.45), 0.3, random)
@@ -122,7 +118,7 @@ function drawCartoon(image: Image, ink: Color, random: Random): void {
   const mask = emptyMask(image)
   const side = Math.max(image.width, image.height)
   const outlined = random.uniform() < 0.75
-  const pen = { ...anyInk(random), width: between(random, 1, 4.5) }
+  const pen = { ...anyStroke(random), width: between(random, 1, 4.5) }
   const isAliased = pen.softness === 0
   const count = 4 + random.integer(8)
   for (let i = 0; i < count; i++) {
@@ -210,7 +206,7 @@ const manners = [
 ] as const
 
 function draw(size: Size, random: Random): Image {
-  const isPaper = random.uniform() < 0.5
+  const isPaper = random.uniform() < 0.65
   const paper = isPaper
     ? hsv(random.uniform(), 0.1 * random.uniform(), between(random, 0.88, 1))
     : anyColor(random)

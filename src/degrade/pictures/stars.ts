@@ -20,7 +20,7 @@ function addSky(image: Image, random: Random): void {
   const { width, height, data } = image
   const pixels = width * height
   const side = Math.max(width, height)
-  const sky = times(0.03 * random.uniform() ** 2, hsv(random.uniform(), between(random, 0, 0.6), 1))
+  const sky = times(0.025 * random.uniform() ** 3, hsv(random.uniform(), between(random, 0, 0.6), 1))
   const [sin, cos] = sinCos(2 * Math.PI * random.uniform())
   const hasBand = random.uniform() < 0.45
   const glow = times(

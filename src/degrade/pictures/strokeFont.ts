@@ -160,7 +160,12 @@ export function drawGlyph(mask: Mask, letter: string, [left, top]: Point, pen: P
     const [first] = path
     if (path.length === 1) fillDisk(mask, place(first!), Math.max(0.62 * pen.weight, 0.6), pen.softness)
     for (let i = 1; i < path.length; i++) line(path[i - 1]!, path[i]!)
-    if (pen.hasSerifs && kind === 'straight') for (const end of serifsOf(points)) line(...end)
+    if (!pen.hasSerifs || kind !== 'straight') continue
+    for (const [from, to] of serifsOf(points))
+      strokeLine(mask, place(from), place(to), {
+        width: Math.max(0.6 * pen.weight, 0.8),
+        softness: pen.softness,
+      })
   }
   return (glyph.width * pen.stretch + 1.5) * pen.unit + 0.6 * pen.weight
 }
@@ -169,8 +174,8 @@ export function drawGlyph(mask: Mask, letter: string, [left, top]: Point, pen: P
 function serifsOf(points: readonly Point[]): readonly (readonly [Point, Point])[] {
   if (points.length !== 2 || points[0]![0] !== points[1]![0] || points[0]![1] + 2 > points[1]![1]) return []
   return points.map(([x, y]) => [
-    [x - 0.7, y],
-    [x + 0.7, y],
+    [x - 0.8, y],
+    [x + 0.8, y],
   ])
 }
 
