@@ -19,11 +19,16 @@ export { blur } from './degrade/blur.ts'
 export { camera } from './degrade/camera.ts'
 export { chain, maybe, oneOf, shuffled } from './degrade/chain.ts'
 export type { Degrade } from './degrade/defineDegradation.ts'
+export { haze } from './degrade/haze.ts'
 export { holes } from './degrade/holes.ts'
-export { jpeg } from './degrade/jpeg.ts'
+export { jpeg, jpegBlocks } from './degrade/jpeg.ts'
+export { lowLight, shadow } from './degrade/lowLight.ts'
 export { noise, poisson, saltAndPepper, speckle } from './degrade/noise.ts'
-export { rain } from './degrade/rainAndSnow.ts'
-export { resizeTo } from './degrade/resize.ts'
+export type { DrawPicture } from './degrade/pictures/definePicture.ts'
+export { type PictureName, pictures } from './degrade/pictures/pictureTable.ts'
+export { rain, snow } from './degrade/rainAndSnow.ts'
+export { raindrops } from './degrade/raindrops.ts'
+export { resize, resizeTo } from './degrade/resize.ts'
 export { srmd } from './degrade/srmd.ts'
 export { wild } from './degrade/wild.ts'
 export { createSde, denoisingSde, matchingLoss, restoringSde, type SdeOptions } from './diffusion/irsde.ts'
@@ -165,3 +170,11 @@ export {
   paired,
   type TrainingSample,
 } from './train/samples/samples.ts'
+export {
+  type DegradedTruthOptions,
+  degradedTruth,
+  pictureWeights,
+  recolored,
+  type TruthOptions,
+  truth,
+} from './train/samples/truth.ts'

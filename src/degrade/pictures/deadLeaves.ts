@@ -109,6 +109,10 @@ interface Leaf {
   readonly relief: Color
 }
 
+function bounded(value: number): number {
+  return Math.min(Math.max(value, 0), 1)
+}
+
 /** Paints what is still open of a leaf that lies below all before; returns how much of the picture it closes, in px. */
 function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
   const { width, height, data } = image
@@ -124,10 +128,9 @@ function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
       const share = free * coverageAt(distanceInside(outline, column - x, row - y), softness)
       if (share === 0) continue
       const pattern = texture ? texture(column, row) : 0
-      for (let c = 0; c < 3; c++) {
-        const value = Math.min(Math.max(color[c]! + pattern * relief[c]!, 0), 1)
-        data[c * pixels + at] = data[c * pixels + at]! + share * value
-      }
+      data[at] = data[at]! + share * bounded(color[0] + pattern * relief[0])
+      data[pixels + at] = data[pixels + at]! + share * bounded(color[1] + pattern * relief[1])
+      data[2 * pixels + at] = data[2 * pixels + at]! + share * bounded(color[2] + pattern * relief[2])
       open[at] = free - share < 0.004 ? 0 : free - share
       closed += share
     }
@@ -162,8 +165,10 @@ function draw({ width, height }: Size, random: Random): Image {
   const image = { width, height, channels: 3, data: new Float32Array(3 * width * height) }
   const open = new Float32Array(width * height).fill(1)
   let left = width * height
-  for (let count = 0; count < 4000 && left > 0.002 * width * height; count++) {
-    const radius = power(low + random.uniform() * (high - low), 1 / exponent)
+  for (let count = 0; count < 4000 && left > 0.001 * width * height; count++) {
+    const drawn = power(low + random.uniform() * (high - low), 1 / exponent)
+    // The last gaps show large leaves far below, as small ones would take long to close them.
+    const radius = left < 0.05 * width * height ? Math.max(drawn, most / 4) : drawn
     const isBlurred = random.uniform() < 0.1
     const depth = random.uniform() < 0.5 ? 0 : between(random, 0.03, 0.35)
     const tint = between(random, 0.3, 1)

@@ -1,0 +1,230 @@
+// Targets that do not teach a small network the faults of few photos: crops that were shrunk, so that their own noise and JPEG are
+// gone, in other colors and exposures; and among them synthetic pictures of what photos rarely show.
+
+import { RestoreError } from '../../core/errors.ts'
+import { power } from '../../core/exactMath.ts'
+import { permutation, type Random } from '../../core/random.ts'
+import { withChannels } from '../../data/color.ts'
+import { type Image, in8Bits, type Pixels, peakOf } from '../../data/image.ts'
+import { cutPatch, drawPlace } from '../../data/patches.ts'
+import type { Degrade } from '../../degrade/defineDegradation.ts'
+import { between } from '../../degrade/numerics/fields.ts'
+import { decodeSrgb, encodeSrgb } from '../../degrade/numerics/srgbTables.ts'
+import { type PictureName, pictures } from '../../degrade/pictures/pictureTable.ts'
+import { resizeTo } from '../../degrade/resize.ts'
+import type { Draw } from './samples.ts'
+
+export interface TruthOptions {
+  /** Share of synthetic pictures. @default 0.2 */
+  readonly synthetic?: number
+  /** How often each kind is drawn, relative to one another; a kind left out is not drawn. @default {@link pictureWeights} */
+  readonly kinds?: Readonly<Partial<Record<PictureName, number>>>
+  /** Share of photos that are fitted into the crop as a whole, for damage that needs to be seen from afar. @default 0.05 */
+  readonly whole?: number
+  /** Range of the factor that other photos are shrunk by. @default [0.5, 0.8] */
+  readonly shrink?: readonly [low: number, high: number]
+  /** Whether photos keep colors and exposure. @default false */
+  readonly keepsColors?: boolean
+}
+
+/** How often each kind of synthetic picture is drawn unless told otherwise. */
+export const pictureWeights: Readonly<Record<PictureName, number>> = {
+  'dead-leaves': 6,
+  text: 4,
+  'line-art': 3,
+  gradients: 3,
+  stars: 1.5,
+  lamps: 2,
+  gratings: 1.5,
+}
+
+/**
+ * Makes a function that draws targets [c side side] in 8 bits, `side` the crop times the scale of the images: synthetic pictures, shrunk
+ * crops and whole photos in other colors. A photo too small to shrink by as much is shrunk by less; what `frame` says is not heeded.
+ * @throws usage, where a share or a range is none
+ * @example sample: degradedTruth(truth(), jpeg({ quality: [10, 90] }))
+ */
+export function truth(options: TruthOptions = {}): (draw: Draw) => Image {
+  const { synthetic = 0.2, kinds = pictureWeights, whole = 0.05, shrink = [0.5, 0.8] } = options
+  const { keepsColors = false } = options
+  checkShare('synthetic', synthetic)
+  checkShare('whole', whole)
+  checkRange(shrink)
+  const pick = weighted(kinds, synthetic)
+  return (draw) => {
+    const random = draw.random.fork(2)
+    const { channels, scale } = draw.data.images
+    const side = draw.phase.crop * scale
+    if (random.uniform() < synthetic) {
+      const picture = pictures[pick(random)].draw({ width: side, height: side }, random.fork(1))
+      return withChannels(picture, channels)
+    }
+    const photo = draw.views.target
+    if (!photo)
+      throw new RestoreError('usage', `truth: expected a view target, got ${Object.keys(draw.views)}`)
+    const isWhole = random.uniform() < whole
+    const share = isWhole ? 0 : between(random, ...shrink)
+    const cut = shrunk(photo, { side, share, channels }, random.fork(2))
+    return keepsColors ? in8Bits(cut) : in8Bits(recolored(cut, random.fork(3)))
+  }
+}
+
+export interface DegradedTruthOptions {
+  /**
+   * Makes the small picture of one `scale` times as large, where the images' scale is above 1. @default bicubic, antialiased
+   */
+  readonly downscale?: Degrade
+}
+
+/**
+ * A sample whose input is made from its target: degraded, and before that downscaled where the images' scale is above 1.
+ * @throws shape, where the input is not the crop's size
+ */
+export function degradedTruth(
+  target: (draw: Draw) => Image,
+  degrade: Degrade,
+  { downscale }: DegradedTruthOptions = {},
+): (draw: Draw) => { input: Image; target: Image } {
+  return (draw) => {
+    const whole = target(draw)
+    const { scale } = draw.data.images
+    const { crop } = draw.phase
+    const small = scale === 1 ? whole : (downscale ?? toCrop(crop))(whole, draw.random.fork(4))
+    const input = degrade(small, draw.random.fork(1))
+    if (input.width === crop && input.height === crop) return { input, target: whole }
+    const got = `${input.width} x ${input.height}`
+    throw new RestoreError('shape', `degradedTruth: expected an input of ${crop} x ${crop} px, got ${got}`)
+  }
+}
+
+function toCrop(side: number): Degrade {
+  return (image) => resizeTo(image, { width: side, height: side })
+}
+
+function checkShare(name: string, share: number): void {
+  if (share >= 0 && share <= 1) return
+  throw new RestoreError('usage', `truth: expected ${name} from 0 to 1, got ${share}`)
+}
+
+function checkRange([low, high]: readonly [number, number]): void {
+  if (low > 0 && low <= high && high <= 1) return
+  throw new RestoreError(
+    'usage',
+    `truth: expected shrink as a range above 0 and up to 1, got ${low}..${high}`,
+  )
+}
+
+/** A draw of one kind by its weight. */
+function weighted(
+  kinds: NonNullable<TruthOptions['kinds']>,
+  synthetic: number,
+): (random: Random) => PictureName {
+  const names = Object.keys(pictures) as PictureName[]
+  for (const name of Object.keys(kinds)) {
+    if (Object.hasOwn(pictures, name)) continue
+    throw new RestoreError('usage', `truth: unknown kind '${name}': expected one of ${names.join(', ')}`)
+  }
+  const choices = names.filter((name) => (kinds[name] ?? 0) > 0)
+  const last = choices.at(-1)
+  if (!last && synthetic > 0) throw new RestoreError('usage', 'truth: expected a kind with a weight above 0')
+  const total = choices.reduce((sum, name) => sum + kinds[name]!, 0)
+  return (random) => {
+    let rest = random.uniform() * total
+    return choices.find((name) => (rest -= kinds[name]!) < 0) ?? last!
+  }
+}
+
+interface Cut {
+  /** Of the result in px. */
+  readonly side: number
+  /** The factor to shrink by; 0 for all of the photo that a square holds. */
+  readonly share: number
+  readonly channels: 1 | 3
+}
+
+/** A random square of a photo in one of eight orientations, shrunk with antialiasing. */
+function shrunk(photo: Pixels, { side, share, channels }: Cut, random: Random): Image {
+  const shorter = Math.min(photo.width, photo.height)
+  const wanted = share === 0 ? shorter : Math.min(Math.round(side / share), shorter)
+  // A photo smaller than the crop is mirrored.
+  const from = Math.max(wanted, side)
+  const factor = Math.max(Math.floor(from / (2 * side)), 1)
+  const source = factor === 1 ? photo : averaged(photo, factor)
+  const length = Math.max(Math.floor(from / factor), side)
+  const cut = cutPatch(source, drawPlace(source, length, random), channels)
+  return length === side ? cut : resizeTo(cut, { width: side, height: side })
+}
+
+/** Means of squares of factor x factor px in 16 bits, much faster than a wide kernel; opacity is left out. */
+function averaged(photo: Pixels, factor: number): Pixels {
+  const { channels } = photo
+  const step = channels + (photo.hasAlpha ? 1 : 0)
+  const width = Math.floor(photo.width / factor)
+  const height = Math.floor(photo.height / factor)
+  const unit = 65535 / (peakOf(photo.data) * factor * factor)
+  const data = new Uint16Array(width * height * channels)
+  const sums = new Float64Array(width * channels)
+  for (let y = 0; y < height; y++) {
+    sums.fill(0)
+    for (let row = y * factor; row < (y + 1) * factor; row++) addRow(sums, photo, row, { factor, step })
+    for (let i = 0; i < sums.length; i++) data[y * sums.length + i] = Math.round(unit * sums[i]!)
+  }
+  return { width, height, channels, hasAlpha: false, data }
+}
+
+function addRow(
+  sums: Float64Array,
+  { width, channels, data }: Pixels,
+  row: number,
+  { factor, step }: { readonly factor: number; readonly step: number },
+): void {
+  let from = row * width * step
+  for (let at = 0; at < sums.length; at += channels) {
+    for (let i = 0; i < factor; i++, from += step) {
+      for (let c = 0; c < channels; c++) sums[at + c] = sums[at + c]! + data[from + c]!
+    }
+  }
+}
+
+/** Rec. 601 weights, by which JPEG has them. */
+const lumaWeights = [0.299, 0.587, 0.114] as const
+
+/**
+ * Draws other colors and another exposure for an image in 0..1: channels permuted (2 in 5), exposure in linear light and saturation
+ * around luma (each every second time), negative (1 in 20).
+ */
+export function recolored(image: Image, random: Random): Image {
+  const { channels, width, height } = image
+  const pixels = width * height
+  const isColor = channels === 3
+  const isPermuted = random.uniform() < 0.4
+  const order = isColor && isPermuted ? permutation(3, random) : [0, 1, 2]
+  const stops = random.uniform() < 0.5 ? between(random, -2, 0.5) : 0
+  // Around 1 more often than far from it, as strong saturation shows what noise of colors is left.
+  const saturation = isColor && random.uniform() < 0.5 ? 0.3 + 1.9 * power(random.uniform(), 1.4) : 1
+  const isNegative = random.uniform() < 0.05
+  const data = new Float32Array(image.data.length)
+  for (let c = 0; c < channels; c++) {
+    const from = isColor ? order[c]! : c
+    data.set(image.data.subarray(from * pixels, (from + 1) * pixels), c * pixels)
+  }
+  if (stops !== 0) {
+    const gain = power(2, stops)
+    for (let i = 0; i < data.length; i++) data[i] = encodeSrgb(gain * decodeSrgb(data[i]!))
+  }
+  if (saturation !== 1) saturate(data, pixels, saturation)
+  for (let i = 0; i < data.length; i++) {
+    const value = Math.min(Math.max(data[i]!, 0), 1)
+    data[i] = isNegative ? 1 - value : value
+  }
+  return { ...image, data }
+}
+
+/** Moves colors [3 pixels] away from their luma, or nearer to it, in place. */
+function saturate(data: Float32Array, pixels: number, factor: number): void {
+  const [red, green, blue] = lumaWeights
+  for (let i = 0; i < pixels; i++) {
+    const luma = red * data[i]! + green * data[pixels + i]! + blue * data[2 * pixels + i]!
+    for (let at = i; at < data.length; at += pixels) data[at] = luma + factor * (data[at]! - luma)
+  }
+}
