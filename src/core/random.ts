@@ -238,3 +238,14 @@ export function permutation(count: number, random: Random): number[] {
   }
   return order
 }
+
+/** Draws an index with probability proportional to its weight; weights are at least 0, not all 0. */
+export function weightedIndex(weights: readonly number[], random: Random): number {
+  let remaining = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0)
+  const chosen = weights.findIndex((weight) => {
+    remaining -= weight
+    return remaining < 0
+  })
+  // Rounding may leave a remainder after the last choice.
+  return chosen < 0 ? weights.findLastIndex((weight) => weight > 0) : chosen
+}

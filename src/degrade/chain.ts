@@ -2,7 +2,7 @@
 // chain, oneOf, maybe and shuffled.
 
 import { RestoreError } from '../core/errors.ts'
-import { permutation, type Random } from '../core/random.ts'
+import { permutation, type Random, weightedIndex } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { type Amount, type Degrade, type NamedDegradation, unknownName } from './defineDegradation.ts'
 import { degradations } from './degradationTable.ts'
@@ -34,22 +34,16 @@ export function maybe(probability: number, step: Degrade): Degrade {
 /** Applies one step, drawn uniformly or by weight: `oneOf([[3, noise()], [1, jpeg()]])`. */
 export function oneOf(choices: readonly (Degrade | readonly [weight: number, step: Degrade])[]): Degrade {
   const weighted = choices.map((choice) => (typeof choice === 'function' ? ([1, choice] as const) : choice))
-  const total = weighted.reduce((sum, [weight]) => sum + weight, 0)
-  if (!(total > 0 && Number.isFinite(total)) || weighted.some(([weight]) => weight < 0)) {
-    const weights = weighted.map(([weight]) => weight).join(', ')
+  const weights = weighted.map(([weight]) => weight)
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  if (!(total > 0 && Number.isFinite(total)) || weights.some((weight) => weight < 0)) {
     throw new RestoreError(
       'usage',
-      `oneOf: expected weights of at least 0, not all 0, got ${weights || 'no choices'}`,
+      `oneOf: expected weights of at least 0, not all 0, got ${weights.join(', ') || 'no choices'}`,
     )
   }
   return (image, random) => {
-    let remaining = random.uniform() * total
-    const chosen = weighted.findIndex(([weight]) => {
-      remaining -= weight
-      return remaining < 0
-    })
-    // Rounding may leave a remainder after the last choice.
-    const index = chosen < 0 ? weighted.findLastIndex(([weight]) => weight > 0) : chosen
+    const index = weightedIndex(weights, random)
     return (weighted[index] as readonly [number, Degrade])[1](image, random.fork(index))
   }
 }

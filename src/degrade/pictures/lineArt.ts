@@ -1,7 +1,7 @@
 // Line art: ink and pencil curves, hatching, diagrams, and cartoons of flat color with dark outlines.
 
 import { sinCos } from '../../core/exactMath.ts'
-import type { Random } from '../../core/random.ts'
+import { type Random, weightedIndex } from '../../core/random.ts'
 import { type Image, in8Bits } from '../../data/image.ts'
 import { between } from '../numerics/fields.ts'
 import {
@@ -214,13 +214,8 @@ function draw(size: Size, random: Random): Image {
   const ink =
     isPaper && isBlack ? hsv(random.uniform(), 0.3, 0.25 * random.uniform()) : contrasting(paper, 0.3, random)
   const image = flat(size, paper)
-  let rest = random.uniform() * manners.reduce((sum, [weight]) => sum + weight, 0)
-  for (const [weight, manner] of manners) {
-    rest -= weight
-    if (rest >= 0) continue
-    manner(image, ink, random)
-    break
-  }
+  const weights = manners.map(([weight]) => weight)
+  manners[weightedIndex(weights, random)]![1](image, ink, random)
   return in8Bits(image)
 }
 

@@ -61,10 +61,10 @@ function draw(size: Size, random: Random): Image {
   const hasSpikes = random.uniform() < 0.2
   const density = 0.0008 * power(30, random.uniform())
   const count = Math.round(density * width * height) + 1
-  const faintest = between(random, 0.01, 0.06)
+  const faintest = between(random, 0.01, 0.1)
   for (let i = 0; i < count; i++) {
-    // Twice as bright, a third as many.
-    const light = Math.min(faintest * power(1 - random.uniform(), -0.65), 60)
+    // Twice as bright, less than half as many.
+    const light = Math.min(faintest * power(1 - random.uniform(), -0.8), 60)
     const peak = times(light, starColor(strength, random))
     const x = width * random.uniform()
     const y = height * random.uniform()

@@ -3,7 +3,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { power } from '../../core/exactMath.ts'
-import { permutation, type Random } from '../../core/random.ts'
+import { permutation, type Random, weightedIndex } from '../../core/random.ts'
 import { withChannels } from '../../data/color.ts'
 import { type Image, in8Bits, type Pixels, peakOf } from '../../data/image.ts'
 import { cutPatch, drawPlace } from '../../data/patches.ts'
@@ -124,14 +124,12 @@ function weighted(
     if (Object.hasOwn(pictures, name)) continue
     throw new RestoreError('usage', `truth: unknown kind '${name}': expected one of ${names.join(', ')}`)
   }
-  const choices = names.filter((name) => (kinds[name] ?? 0) > 0)
-  const last = choices.at(-1)
-  if (!last && synthetic > 0) throw new RestoreError('usage', 'truth: expected a kind with a weight above 0')
-  const total = choices.reduce((sum, name) => sum + kinds[name]!, 0)
-  return (random) => {
-    let rest = random.uniform() * total
-    return choices.find((name) => (rest -= kinds[name]!) < 0) ?? last!
+  const weights = names.map((name) => kinds[name] ?? 0)
+  if (synthetic > 0 && !(Math.max(...weights) > 0 && Math.min(...weights) >= 0)) {
+    const got = weights.join(', ')
+    throw new RestoreError('usage', `truth: expected weights of kinds of at least 0, not all 0, got ${got}`)
   }
+  return (random) => names[weightedIndex(weights, random)]!
 }
 
 interface Cut {
