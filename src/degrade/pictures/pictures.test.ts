@@ -65,9 +65,9 @@ function share(image: Image, passes: (value: number) => boolean): number {
 }
 
 test('most pixels of star fields are dark, and some are bright', () => {
-  const images = many('stars', 30)
+  const images = many('stars', 20, 128)
   expect(Math.min(...images.map((image) => share(image, (value) => value < 0.5)))).toBeGreaterThan(0.8)
-  expect(images.filter((image) => share(image, (value) => value > 0.7) > 0).length).toBeGreaterThan(20)
+  expect(images.filter((image) => share(image, (value) => value > 0.7) > 0).length).toBeGreaterThan(12)
 })
 
 test('lamps are white where they are brightest, before a dark ground', () => {
