@@ -1,4 +1,4 @@
-// Writes a page that shows the synthetic pictures and the recolored photos that `truth` draws for training, at 100 %.
+// Writes a page that shows the training targets of `truth` at 100 %: synthetic pictures and recolored photos.
 // npm run pictures [-- FILE] (docs/training-pictures.html)
 
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,7 @@ const side = 96
 const gap = 4
 const [columns, rows] = [9, 2]
 
-/** All tiles of a sheet in one picture. */
+/** Arranges tiles in one image. */
 function sheet(tiles: readonly Image[]): Image {
   const width = columns * (side + gap) - gap
   const height = rows * (side + gap) - gap
@@ -43,7 +43,7 @@ async function section(name: string, summary: string, draw: (seed: number) => Im
   return `<section><h2>${name}</h2><p>${summary}.</p>${await picture(sheet(tiles), name)}</section>`
 }
 
-/** Draws of photos as a training makes them. */
+/** Sections with photos as training draws them. */
 async function photoSections(): Promise<readonly string[]> {
   const file = fileURLToPath(new URL('../docs/photos/lake.webp', import.meta.url))
   const { image } = await decodeImage(file)
@@ -62,12 +62,8 @@ async function photoSections(): Promise<readonly string[]> {
   const shrunk = truth({ synthetic: 0, whole: 0 })
   const whole = truth({ synthetic: 0, whole: 1 })
   return [
-    await section('photos', 'crops that were shrunk, in other colors and exposures', (seed) =>
-      shrunk(drawOf(seed)),
-    ),
-    await section('whole photos', 'fitted into the crop, in other colors and exposures', (seed) =>
-      whole(drawOf(seed)),
-    ),
+    await section('photos', 'shrunk crops in other colors and exposures', (seed) => shrunk(drawOf(seed))),
+    await section('whole photos', 'whole photos fitted into the crop', (seed) => whole(drawOf(seed))),
   ]
 }
 
@@ -86,8 +82,9 @@ async function page(): Promise<string> {
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Training pictures of Limpid</title><style>${style}</style>
 <h1>Training pictures</h1>
-<p>What <code>truth()</code> draws as targets where photos are few: synthetic pictures of what photos rarely show, and photos in other
-colors, shrunk so that their own noise and compression are gone. Seeds 0 to ${columns * rows - 1}, ${side} px each. Made by <code>npm run pictures</code>.</p>
+<p>Targets that <code>truth()</code> draws for training on few photos: synthetic pictures of what photos rarely show,
+and photos shrunk to remove their own noise and compression, in other colors. Seeds 0 to ${columns * rows - 1},
+${side} px each. Written by <code>npm run pictures</code>.</p>
 ${sections.join('\n')}
 ${(await photoSections()).join('\n')}
 <p><small>Photo: Lake Sherburne, CC0-1.0, from

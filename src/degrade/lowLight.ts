@@ -177,7 +177,8 @@ export const shadow = defineDegradation({
     for (const [c, share] of gains.entries()) {
       const plane = data.subarray(c * pixels, (c + 1) * pixels)
       const blocked = 1 - Math.min(share, 1)
-      for (let i = 0; i < pixels; i++) plane[i] = encodeSrgb(decodeSrgb(plane[i]!) * (1 - shade[i]! * blocked))
+      for (let i = 0; i < pixels; i++)
+        plane[i] = encodeSrgb(decodeSrgb(plane[i]!) * (1 - shade[i]! * blocked))
     }
     return { ...image, data }
   },

@@ -1,4 +1,4 @@
-// sRGB and linear light by tables: many times faster than the formulas, exact enough for 8 bits.
+// Conversion between sRGB and linear light by tables: many times faster than the formulas, accurate to 8 bits.
 
 import { fromLinear, toLinear } from '../camera.ts'
 
@@ -14,13 +14,13 @@ export function tabulate(curve: (value: number) => number): (value: number) => n
   }
 }
 
-/** sRGB -> linear light, both clipped to [0, 1]. */
+/** Converts sRGB to linear light, both clipped to [0, 1]. */
 export const decodeSrgb = tabulate(toLinear)
 
 /** sRGB encoding of the square root of linear light, which gives dark values fine enough table steps. */
 const encodeRoot = tabulate((root) => fromLinear(root * root))
 
-/** Linear light -> sRGB, both clipped to [0, 1]. */
+/** Converts linear light to sRGB, both clipped to [0, 1]. */
 export function encodeSrgb(value: number): number {
   return encodeRoot(Math.sqrt(Math.max(value, 0)))
 }

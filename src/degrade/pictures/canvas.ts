@@ -1,5 +1,5 @@
-// Painting for synthetic pictures: shapes as masks of coverage, anti-aliased or not, and color laid through them.
-// Coordinates are pixels; the middle of the first pixel is (0.5, 0.5).
+// Painting for synthetic pictures: shapes are drawn as masks of coverage and filled with a color or another
+// image. Coordinates are in pixels; the center of the first pixel is (0.5, 0.5).
 
 import { sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -15,7 +15,7 @@ export interface Size {
 export type Color = readonly [red: number, green: number, blue: number]
 export type Point = readonly [x: number, y: number]
 
-/** Coverage of each pixel, 0..1, and the box outside of which it is 0. */
+/** Coverage of each pixel, 0..1, and the bounding box of all pixels that may be covered. */
 export interface Mask extends Field {
   readonly used: { left: number; top: number; right: number; bottom: number }
 }
@@ -25,7 +25,7 @@ export function emptyMask({ width, height }: Size): Mask {
   return { width, height, values: new Float32Array(width * height), used }
 }
 
-/** An image [3 h w] of one color. */
+/** Creates an image [3 h w] of one color. */
 export function flat({ width, height }: Size, color: Color): Image {
   const pixels = width * height
   const data = new Float32Array(3 * pixels)
@@ -33,7 +33,10 @@ export function flat({ width, height }: Size, color: Color): Image {
   return { width, height, channels: 3, data }
 }
 
-/** Coverage at a signed distance inside an edge that is `softness` px wide: 0 for aliased, 1 for anti-aliased, more for blurred. */
+/**
+ * Coverage at a signed distance inside an edge. `softness` is the width of the edge in px: 0 is aliased, 1
+ * anti-aliased, more is blurred.
+ */
 export function coverageAt(inside: number, softness: number): number {
   if (softness <= 0) return inside > 0 ? 1 : 0
   return Math.min(Math.max(inside / softness + 0.5, 0), 1)
@@ -46,7 +49,7 @@ interface Bounds {
   readonly bottom: number
 }
 
-/** The pixels that a shape with soft edges may touch, the last ones included; grows the mask's box by them. */
+/** Clips the bounds of a shape to whole pixels (inclusive) and extends the mask's bounding box by them. */
 function use({ width, height, used }: Mask, bounds: Bounds, softness: number): Bounds {
   const margin = softness / 2
   const left = Math.max(Math.floor(bounds.left - margin), 0)
@@ -62,7 +65,7 @@ function use({ width, height, used }: Mask, bounds: Bounds, softness: number): B
   return { left, top, right, bottom }
 }
 
-/** Covers what `inside` says is within a shape and keeps the larger coverage. */
+/** Adds a shape given by its signed distance function; overlaps keep the larger coverage. */
 function cover(mask: Mask, bounds: Bounds, softness: number, inside: (x: number, y: number) => number): void {
   const { width, values } = mask
   const { left, top, right, bottom } = use(mask, bounds, softness)
@@ -77,11 +80,11 @@ function cover(mask: Mask, bounds: Bounds, softness: number, inside: (x: number,
 export interface LineStyle {
   /** Thickness in px. */
   readonly width: number
-  /** Of the edges in px; 0 for aliased. */
+  /** Width of the edges in px; 0 is aliased. */
   readonly softness: number
 }
 
-/** Adds a line with round ends; one thinner than its edge is paler instead. */
+/** Adds a line with round ends. A line thinner than its edge becomes paler instead of thinner. */
 export function strokeLine(
   mask: Mask,
   [x0, y0]: Point,
@@ -100,7 +103,7 @@ export function strokeLine(
     bottom: Math.max(y0, y1) + radius,
   }
   const { left, top, right, bottom } = use(mask, bounds, softness)
-  // Where the line is steep, only a band of each row can be under it.
+  // A steep line covers only a short band of each row.
   const band = dy === 0 ? Infinity : ((radius + softness) * Math.sqrt(square)) / Math.abs(dy)
   const lean = dy === 0 ? 0 : dx / dy
   for (let row = top; row <= bottom; row++) {
@@ -121,7 +124,7 @@ export function strokeLine(
   }
 }
 
-/** Adds lines from point to point. */
+/** Adds a polyline. */
 export function strokePath(mask: Mask, points: readonly Point[], style: LineStyle): void {
   for (let i = 1; i < points.length; i++) strokeLine(mask, points[i - 1]!, points[i]!, style)
 }
@@ -138,7 +141,7 @@ export interface Box {
   readonly height: number
 }
 
-/** Adds an upright rectangle, its corners rounded by `radius`. */
+/** Adds an axis-aligned rectangle with corners of `radius` px. */
 export function fillBox(mask: Mask, box: Box, radius: number, softness: number): void {
   const { left, top, width, height } = box
   const round = Math.min(radius, width / 2, height / 2)
@@ -152,7 +155,10 @@ export function fillBox(mask: Mask, box: Box, radius: number, softness: number):
   })
 }
 
-/** Adds a polygon by the even-odd rule, exact along rows and in quarters of a row; aliased at one line a row. */
+/**
+ * Adds a polygon by the even-odd rule: four scanlines a row with exact horizontal coverage, or one whole-pixel
+ * scanline where it is aliased.
+ */
 export function fillPolygon(mask: Mask, points: readonly Point[], isAliased = false): void {
   const { width, values } = mask
   const bounds = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity }
@@ -196,7 +202,7 @@ function addSpan(row: Float32Array, from: number, to: number, weight: number, is
   }
 }
 
-/** Rounds the corners of a path by cutting them (Chaikin, 1974); an open path keeps its ends. */
+/** Rounds the corners of a path (Chaikin, 1974); an open path keeps its ends. */
 export function smoothPath(points: readonly Point[], isClosed: boolean, rounds = 2): readonly Point[] {
   if (rounds === 0 || points.length < 3) return isClosed ? [...points, points[0]!] : points
   const cut: Point[] = isClosed ? [] : [points[0]!]
@@ -211,7 +217,7 @@ export function smoothPath(points: readonly Point[], isClosed: boolean, rounds =
   return smoothPath(cut, isClosed, rounds - 1)
 }
 
-/** A closed, smooth shape around a point: `wobble` 0 for a circle. */
+/** Draws the outline of a smooth closed shape around a point; `wobble` 0 gives a circle. */
 export function blob([x, y]: Point, radius: number, wobble: number, random: Random): readonly Point[] {
   const corners = 5 + random.integer(6)
   const start = 2 * Math.PI * random.uniform()
@@ -223,7 +229,7 @@ export function blob([x, y]: Point, radius: number, wobble: number, random: Rand
   return smoothPath(points, true, 3)
 }
 
-/** Lays a color, or what another image of this size shows, over an image in place where the mask covers it; empties the mask. */
+/** Blends a color, or another image of the same size, into an image in place through a mask; clears the mask. */
 export function paint(image: Image, mask: Mask, ink: Color | Image, opacity = 1): void {
   const { width, height, data } = image
   const { values, used } = mask
@@ -247,7 +253,7 @@ export function paint(image: Image, mask: Mask, ink: Color | Image, opacity = 1)
   used.bottom = -1
 }
 
-/** A hue in turns (0 red, 1/3 green), saturation and value in 0..1, as RGB. */
+/** Converts a hue in turns (0 red, 1/3 green), saturation and value in 0..1 to RGB. */
 export function hsv(hue: number, saturation: number, value: number): Color {
   const channel = (offset: number) => {
     const k = (((offset + 6 * hue) % 6) + 6) % 6
@@ -256,7 +262,7 @@ export function hsv(hue: number, saturation: number, value: number): Color {
   return [channel(5), channel(3), channel(1)]
 }
 
-/** A color by chance: grays, muted and strong ones, and some of the corners of the cube. */
+/** Draws a color: grays, muted and strong colors, and the corners of the RGB cube. */
 export function anyColor(random: Random): Color {
   const kind = random.uniform()
   const hue = random.uniform()
@@ -266,12 +272,12 @@ export function anyColor(random: Random): Color {
   return hsv(Math.floor(6 * hue) / 6, 1, 1)
 }
 
-/** Rec. 709 weights on the values as they are. */
+/** Brightness of a color: Rec. 709 weights on the encoded values. */
 export function brightness([red, green, blue]: Color): number {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/** A color whose brightness differs by at least `contrast` from that of another. */
+/** Draws a color whose brightness differs by at least `contrast` from that of another. */
 export function contrasting(other: Color, contrast: number, random: Random): Color {
   for (let i = 0; i < 20; i++) {
     const color = anyColor(random)

@@ -1,5 +1,5 @@
-// Dead leaves: shapes of all sizes that hide one another, as objects in photos do, each with a texture. Their sizes follow a power law,
-// which makes their statistics those of photos (Lee, Mumford and Huang, IJCV 2001); as training data: arXiv:2504.10201.
+// Dead leaves: textured shapes that occlude one another, as objects in photos do. Sizes follow a power law, which
+// gives the statistics of natural images (Lee, Mumford and Huang, IJCV 2001). As training data: arXiv:2504.10201.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -8,18 +8,18 @@ import { between, type Field, noiseField } from '../numerics/fields.ts'
 import { anyColor, type Color, coverageAt, hsv, type Point, type Size } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-/** An ellipse, or a convex polygon as the intersection of half planes; no closure, which calls would make slow. */
+/** An ellipse, or a convex polygon as an intersection of half planes. Plain data is faster here than closures. */
 interface Outline {
   readonly sin: number
   readonly cos: number
-  /** Half the length and half the breadth of the ellipse in px. */
+  /** Semi-axes of the ellipse in px. */
   readonly long: number
   readonly short: number
-  /** Of each side: normal x, normal y, distance from the middle in px; empty for an ellipse. */
+  /** Three numbers a side: normal x, normal y, distance from the center in px; empty for an ellipse. */
   readonly sides: Float64Array
 }
 
-/** What a texture adds at a pixel, about -1..1. */
+/** Relief of a texture at a pixel, about -1..1. */
 type Texture = (x: number, y: number) => number
 
 function outlineOf(radius: number, random: Random): Outline {
@@ -64,7 +64,7 @@ function distanceInside({ sin, cos, long, short, sides }: Outline, x: number, y:
   return inside
 }
 
-/** Noise of a picture's own, which leaves look at in different places. */
+/** Noise shared by the leaves of a picture, each of which reads it at another offset. */
 interface Grains {
   readonly fine: Field
   readonly coarse: Field
@@ -76,7 +76,7 @@ function lookAt({ width, height, values }: Field, random: Random): Texture {
   return (x, y) => values[((y + top) % height) * width + ((x + left) % width)]!
 }
 
-/** The texture of a leaf around a point; none for a flat one. */
+/** Draws the texture of a leaf around a point; undefined for a flat one. */
 function textureOf([x0, y0]: Point, radius: number, grains: Grains, random: Random): Texture | undefined {
   const kind = random.uniform()
   if (kind < 0.35) return undefined
@@ -87,7 +87,7 @@ function textureOf([x0, y0]: Point, radius: number, grains: Grains, random: Rand
   }
   if (kind < 0.7) return lookAt(grains.fine, random)
   if (kind < 0.85) return lookAt(grains.coarse, random)
-  // Several px a period, so that a leaf has some of them, and at least 3, which pixels can show.
+  // Periods scale with the leaf and are at least 3 px, well above the Nyquist limit.
   const frequency = 1 / Math.max(between(random, 0.1, 0.6) * radius, between(random, 3, 8))
   const phase = 2 * Math.PI * random.uniform()
   const isSquare = random.uniform() < 0.25
@@ -105,7 +105,7 @@ interface Leaf {
   readonly outline: Outline
   readonly texture: Texture | undefined
   readonly color: Color
-  /** What the texture adds to each channel at 1. */
+  /** Change of each channel where the texture is 1. */
   readonly relief: Color
 }
 
@@ -113,7 +113,7 @@ function bounded(value: number): number {
   return Math.min(Math.max(value, 0), 1)
 }
 
-/** Paints what is still open of a leaf that lies below all before; returns how much of the picture it closes, in px. */
+/** Paints a leaf below all earlier ones where the picture is still open; returns the area it closes in px. */
 function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
   const { width, height, data } = image
   const { x, y, radius, softness, outline, texture, color, relief } = leaf
@@ -138,7 +138,7 @@ function addLeaf(image: Image, open: Float32Array, leaf: Leaf): number {
   return closed
 }
 
-/** Colors that go together: around a few hues, with strangers among them. */
+/** Draws a palette: a few hues, and a share of unrelated colors. */
 function paletteOf(random: Random): (random: Random) => Color {
   const hues = Array.from({ length: 1 + random.integer(3) }, () => random.uniform())
   const strangers = 0.03 + 0.6 * random.uniform() ** 2
@@ -167,7 +167,7 @@ function draw({ width, height }: Size, random: Random): Image {
   let left = width * height
   for (let count = 0; count < 4000 && left > 0.001 * width * height; count++) {
     const drawn = power(low + random.uniform() * (high - low), 1 / exponent)
-    // The last gaps show large leaves far below, as small ones would take long to close them.
+    // Large leaves close the last gaps much faster than small ones.
     const radius = left < 0.05 * width * height ? Math.max(drawn, most / 4) : drawn
     const isBlurred = random.uniform() < 0.1
     const depth = random.uniform() < 0.5 ? 0 : between(random, 0.03, 0.35)
@@ -196,6 +196,6 @@ function closeGaps(image: Image, open: Float32Array, color: Color): Image {
 }
 
 export const deadLeaves: Picture = {
-  summary: 'shapes of all sizes that hide one another, with textures, as objects in photos do',
+  summary: 'textured shapes of all sizes that occlude one another, as objects in photos do',
   draw,
 }

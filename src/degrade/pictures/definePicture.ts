@@ -1,13 +1,13 @@
-// What a synthetic picture is: a pure function of a size and chance.
+// Type of a synthetic picture: a pure function of a size and a random stream.
 
 import type { Random } from '../../core/random.ts'
 import type { Image } from '../../data/image.ts'
 import type { Size } from './canvas.ts'
 
-/** Draws an image [3 h w], values in 0..1 and multiples of 1/255; all chance comes from `random`. */
+/** Draws an image [3 h w] of multiples of 1/255 in 0..1; `random` is the only source of chance. */
 export type DrawPicture = (size: Size, random: Random) => Image
 
-/** One kind of synthetic picture that training draws its targets from. */
+/** A kind of synthetic picture for training targets. */
 export interface Picture {
   readonly summary: string
   readonly draw: DrawPicture

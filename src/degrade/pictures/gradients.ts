@@ -1,5 +1,5 @@
-// Gradients and clear skies: what shows the steps of 8 bits and of compression most; exact, stepped and dithered, with and without
-// something sharp before them.
+// Gradients and clear skies, where banding and compression are most visible: smooth, posterized and dithered, some
+// with a sharp silhouette in front.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -18,7 +18,7 @@ import {
 } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-/** The value along a gradient, 0..1, at a pixel. */
+/** Position along a gradient at a pixel, 0..1. */
 type Course = (x: number, y: number) => number
 
 function anyCourse({ width, height }: Size, random: Random): Course {
@@ -35,7 +35,7 @@ function anyCourse({ width, height }: Size, random: Random): Course {
   return (x, y) => 0.5 + 0.3 * values[y * width + x]!
 }
 
-/** Colors from 0 to 1: a few apart, or barely different ones as on walls. */
+/** Draws the colors of a gradient: unrelated ones, or nearly equal ones as on walls. */
 function anyColors(random: Random): readonly Color[] {
   const first = anyColor(random)
   const count = 2 + random.integer(3)
@@ -45,7 +45,7 @@ function anyColors(random: Random): readonly Color[] {
   return Array.from({ length: count }, (): Color => [near(first[0]), near(first[1]), near(first[2])])
 }
 
-/** Skies from the zenith to the horizon. */
+/** Draws the colors of a sky from the zenith to the horizon. */
 function skyColors(random: Random): readonly Color[] {
   const kind = random.uniform()
   if (kind < 0.6) {
@@ -64,7 +64,7 @@ function skyColors(random: Random): readonly Color[] {
   ]
 }
 
-/** Fills an image along a course with colors that meet smoothly. */
+/** Renders a gradient with smooth transitions between its colors. */
 function fillAlong({ width, height }: Size, course: Course, colors: readonly Color[]): Image {
   const pixels = width * height
   const data = new Float32Array(3 * pixels)
@@ -82,7 +82,7 @@ function fillAlong({ width, height }: Size, course: Course, colors: readonly Col
   return { width, height, channels: 3, data }
 }
 
-/** Thin clouds: white where smooth noise is high. */
+/** Adds thin clouds: white where smooth noise is high. */
 function addClouds(image: Image, random: Random): void {
   const { width, height, data } = image
   const pixels = width * height
@@ -96,7 +96,7 @@ function addClouds(image: Image, random: Random): void {
   }
 }
 
-/** Something sharp before a sky: hills or roofs, wires, a mast. */
+/** Adds a sharp silhouette: hills or roofs, wires, masts. */
 function addSilhouette(image: Image, random: Random): void {
   const { width, height } = image
   const mask = emptyMask(image)
@@ -125,13 +125,13 @@ function addSilhouette(image: Image, random: Random): void {
   paint(image, mask, dark)
 }
 
-/** Hides the steps of 8 bits by noise of one step, as good renderers do. */
+/** Adds uniform noise of one 8-bit step, which hides banding. */
 function dither(image: Image, random: Random): void {
   const { data } = image
   for (let i = 0; i < data.length; i++) data[i] = data[i]! + (random.uniform() - 0.5) / 255
 }
 
-/** Fewer levels, as in posters and in files of few colors. */
+/** Rounds to few levels, as in files with a small palette. */
 function posterize(image: Image, levels: number): void {
   const { data } = image
   for (let i = 0; i < data.length; i++) data[i] = Math.round(data[i]! * levels) / levels
@@ -156,6 +156,6 @@ function draw(size: Size, random: Random): Image {
 }
 
 export const gradients: Picture = {
-  summary: 'smooth gradients and clear skies, in steps of 8 bits or dithered',
+  summary: 'smooth gradients and clear skies: 8-bit, posterized or dithered, some behind a silhouette',
   draw,
 }

@@ -1,5 +1,5 @@
-// Gratings, zone plates, checkerboards, spokes and halftone: fine regular detail as in fabric, fences, facades and print, all of it
-// below the frequency that pixels can show.
+// Gratings, zone plates, checkerboards, spokes and halftone: regular fine detail as in fabric, fences, facades and
+// print, all of it below the Nyquist frequency.
 
 import { sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -8,13 +8,13 @@ import { between, noiseField, smoothstep } from '../numerics/fields.ts'
 import { anyColor, type Color, contrasting, type Size } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-/** The highest frequency drawn, in periods per px; pixels end at 0.5. */
+/** Highest frequency drawn, in periods per px; the Nyquist limit is 0.5. */
 const highest = 0.42
 
-/** A pattern's value at a pixel, 0..1. */
+/** Value of a pattern at a pixel, 0..1. */
 type Pattern = (x: number, y: number) => number
 
-/** What a wave looks like: a sine, or stripes whose edges are about a pixel wide. */
+/** Maps a sine to 0..1, or to stripes with edges about a pixel wide. */
 function shaped(wave: number, frequency: number, isSquare: boolean): number {
   if (!isSquare) return 0.5 + 0.5 * wave
   // The sine's slope at 0 is 2 pi frequency per px.
@@ -26,12 +26,12 @@ export interface Grating {
   readonly frequency: number
   /** Sine and cosine of the angle across the stripes. */
   readonly turn: readonly [sin: number, cos: number]
-  /** In turns. */
+  /** Phase in turns. */
   readonly phase: number
   readonly isSquare: boolean
 }
 
-/** Parallel stripes. */
+/** Creates a pattern of parallel stripes. */
 export function grating({ frequency, turn, phase, isSquare }: Grating): Pattern {
   const [sin, cos] = turn
   return (x, y) => {
@@ -50,7 +50,7 @@ function anyTurn(random: Random): readonly [sin: number, cos: number] {
 function anyGrating(random: Random): Grating {
   const isSquare = random.uniform() < 0.4
   return {
-    // Fine ones as often as coarse ones.
+    // The exponent favors coarse stripes a little.
     frequency: isSquare ? 1 / between(random, 4, 24) : 0.03 + (highest - 0.03) * random.uniform() ** 1.3,
     turn: anyTurn(random),
     phase: random.uniform(),
@@ -58,7 +58,7 @@ function anyGrating(random: Random): Grating {
   }
 }
 
-/** Stripes that bend as on folded cloth; the bending never adds more than a half to the frequency. */
+/** Draws stripes that bend as on folded cloth; they start coarse, as bending raises their frequency. */
 function foldedGrating({ width, height }: Size, random: Random): Pattern {
   const { turn, phase, isSquare } = anyGrating(random)
   const frequency = 1 / between(random, 4, 14)
@@ -72,7 +72,7 @@ function foldedGrating({ width, height }: Size, random: Random): Pattern {
   }
 }
 
-/** Rings that grow finer outwards, up to the highest frequency in the corner that is farthest away. */
+/** Draws rings that become finer outwards, at most `highest` in the farthest corner. */
 function zonePlate({ width, height }: Size, random: Random): Pattern {
   const x0 = width * random.uniform()
   const y0 = height * random.uniform()
@@ -85,7 +85,7 @@ function zonePlate({ width, height }: Size, random: Random): Pattern {
   }
 }
 
-/** Two gratings across each other: their product for a checkerboard, their mean for checked cloth. */
+/** Draws two perpendicular gratings, combined to a checkerboard or to checked cloth. */
 function crossedGratings(random: Random): Pattern {
   const first = anyGrating(random)
   const [sin, cos] = first.turn
@@ -98,13 +98,13 @@ function crossedGratings(random: Random): Pattern {
   }
 }
 
-/** Spokes that fade where they would be finer than pixels. */
+/** Draws spokes that fade out where they would alias. */
 function spokes({ width, height }: Size, random: Random): Pattern {
   const x0 = width * between(random, 0.2, 0.8)
   const y0 = height * between(random, 0.2, 0.8)
   const count = 6 + random.integer(30)
   const finest = count / (2 * Math.PI * highest)
-  // The angle comes as a complex number, whose power turns `count` times as fast.
+  // A power of the direction as a complex number turns `count` times as fast, without an arctangent.
   return (x, y) => {
     const radius = Math.sqrt((x - x0) * (x - x0) + (y - y0) * (y - y0)) + 1e-9
     const wave = imaginaryPower((x - x0) / radius, (y - y0) / radius, count)
@@ -114,7 +114,7 @@ function spokes({ width, height }: Size, random: Random): Pattern {
   }
 }
 
-/** Imaginary part of (cos + i sin) to a whole power. */
+/** Imaginary part of (cos + i sin)^exponent for a whole exponent. */
 function imaginaryPower(cos: number, sin: number, exponent: number): number {
   let [re, im] = [1, 0]
   let [baseRe, baseIm] = [cos, sin]
@@ -125,7 +125,7 @@ function imaginaryPower(cos: number, sin: number, exponent: number): number {
   return im
 }
 
-/** Dots on a turned grid, as large as the tone of what is printed asks for. */
+/** Draws dots on a rotated grid whose sizes follow a smooth tone. */
 function halftone({ width, height }: Size, random: Random): Pattern {
   const spacing = between(random, 4, 11)
   const [sin, cos] = sinCos(Math.PI * random.uniform())
@@ -143,7 +143,7 @@ function halftone({ width, height }: Size, random: Random): Pattern {
     const du = u - Math.floor(u) - 0.5
     const dv = v - Math.floor(v) - 0.5
     const share = Math.min(Math.max(mean + 0.2 * tone[y * width + x]!, 0), 0.95)
-    // A disk of this radius covers that share of a cell, up to where disks meet.
+    // The area of this disk is `share` of its cell, as long as disks do not meet.
     const radius = Math.sqrt(share / Math.PI) * spacing
     const distance = Math.sqrt(du * du + dv * dv) * spacing
     return Math.min(Math.max(radius - distance + 0.5, 0), 1)
@@ -159,7 +159,7 @@ function anyPattern(size: Size, random: Random): Pattern {
   return kind < 0.85 ? spokes(size, random) : halftone(size, random)
 }
 
-/** An image that goes from one color to another as a pattern does. */
+/** Renders a pattern as an image between two colors. */
 export function printed(
   { width, height }: Size,
   pattern: Pattern,
@@ -176,7 +176,7 @@ export function printed(
   return { width, height, channels: 3, data }
 }
 
-/** A pattern that ends at a soft or sharp edge, beyond which there is another or nothing. */
+/** Draws a pattern that ends at a sharp or soft edge, with another pattern or a flat area beyond. */
 function half(size: Size, random: Random): Pattern {
   const [first, second] = [anyPattern(size, random.fork(1)), anyPattern(size, random.fork(2))]
   const isEmpty = random.uniform() < 0.5
@@ -202,6 +202,6 @@ function draw(size: Size, random: Random): Image {
 }
 
 export const gratings: Picture = {
-  summary: 'stripes, rings, checks, spokes and halftone dots, all coarser than pixels',
+  summary: 'stripes, rings, checks, spokes and halftone dots, all below the Nyquist frequency',
   draw,
 }

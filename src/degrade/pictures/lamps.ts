@@ -1,4 +1,5 @@
-// Lamps at night: sources far brighter than white with halos around them, windows, disks out of focus, their light on wet ground.
+// Lamps at night: sources brighter than white with halos, lit windows, neon, disks out of focus and reflections on
+// wet ground, all composed in linear light.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -19,7 +20,7 @@ import {
 import type { Picture } from './definePicture.ts'
 import { addSpot, darkness, exposed, times } from './light.ts'
 
-/** Sodium and tungsten, white, and the strong colors of signs and signals. */
+/** Draws the color of a lamp: sodium and tungsten, white, or the strong colors of signs. */
 function lampColor(random: Random): Color {
   const kind = random.uniform()
   if (kind < 0.45) return hsv(between(random, 0.05, 0.12), between(random, 0.3, 0.9), 1)
@@ -27,7 +28,7 @@ function lampColor(random: Random): Color {
   return hsv(random.uniform(), between(random, 0.7, 1), 1)
 }
 
-/** Adds light where a field or mask covers; empties it. */
+/** Adds light through a field of coverage; clears the field. */
 function addLight(image: Image, { values }: Field, light: Color): void {
   const pixels = image.width * image.height
   for (let i = 0; i < pixels; i++) {
@@ -38,7 +39,7 @@ function addLight(image: Image, { values }: Field, light: Color): void {
   values.fill(0)
 }
 
-/** What little can be seen of the place: dark, uneven, some walls with lit windows. */
+/** Fills in the dark, uneven ground, sometimes with a house. */
 function addGround(image: Image, random: Random): void {
   const { width, height, data } = image
   const pixels = width * height
@@ -75,7 +76,7 @@ interface Lamp {
   readonly color: Color
 }
 
-/** A source that is white where the sensor clips, in a halo of its color. */
+/** Adds a source that clips to white, in a halo of its color. */
 function addLamp(image: Image, { at, size, color }: Lamp, random: Random): void {
   const light = power(2, between(random, 0, 4))
   const side = Math.max(image.width, image.height)
@@ -97,7 +98,7 @@ function addLamp(image: Image, { at, size, color }: Lamp, random: Random): void 
   })
 }
 
-/** Its light on wet ground: a streak downwards, broken by ripples. */
+/** Adds a reflection on wet ground: a vertical streak broken by ripples. */
 function addReflection(image: Image, { at, size, color }: Lamp, random: Random): void {
   const light = between(random, 0.1, 0.8)
   const from = at[1] + (image.height - at[1]) * between(random, 0.2, 0.6)
@@ -112,7 +113,7 @@ function addReflection(image: Image, { at, size, color }: Lamp, random: Random):
   }
 }
 
-/** Lamps out of focus: disks or polygons as the aperture has it, a little brighter at the rim. */
+/** Adds lamps out of focus: disks or polygons of the aperture's shape, brighter at the rim. */
 function addBokeh(image: Image, random: Random): void {
   const mask = emptyMask(image)
   const { width, height } = image
@@ -143,7 +144,7 @@ function ring([x, y]: Point, radius: number, count: number): readonly Point[] {
   })
 }
 
-/** A tube bent to a sign, in a glow of its color. */
+/** Adds a neon tube with a glow of its color. */
 function addNeon(image: Image, random: Random): void {
   const mask = emptyMask(image)
   const { width, height } = image
@@ -180,6 +181,6 @@ function draw(size: Size, random: Random): Image {
 }
 
 export const lamps: Picture = {
-  summary: 'lamps at night with halos, lit windows, disks out of focus',
+  summary: 'lamps at night: clipped sources with halos, lit windows, neon, disks out of focus',
   draw,
 }

@@ -1,28 +1,28 @@
-// Light in the dark, for stars and lamps: spots that are added up in linear light and clip where they are too bright, as on a sensor.
+// Spots of light for stars and lamps, added up in linear light and clipped as on a sensor.
 
 import type { Image } from '../../data/image.ts'
 import { encodeSrgb } from '../numerics/srgbTables.ts'
 import type { Color, Point, Size } from './canvas.ts'
 
-/** Black, in linear light [3 h w]. */
+/** Creates a black image [3 h w] in linear light. */
 export function darkness({ width, height }: Size): Image {
   return { width, height, channels: 3, data: new Float32Array(3 * width * height) }
 }
 
 export interface Spot {
-  /** Linear light at its middle. */
+  /** Linear light at the center. */
   readonly peak: Color
-  /** Half the width at half the peak, in px. */
+  /** Half width at half maximum in px. */
   readonly radius: number
-  /** Where it is cut off, in px. */
+  /** Radius at which the spot is cut off in px. */
   readonly reach: number
 }
 
-/** Adds Moffat's profile (1 + r² / a²)^-2.5, which stars have behind air and lenses: narrow, with wide wings. */
+/** Adds a Moffat profile (1 + r² / a²)^-2.5: the narrow core and wide wings of stars seen through air and lenses. */
 export function addSpot(image: Image, [x0, y0]: Point, { peak, radius, reach }: Spot): void {
   const { width, height, data } = image
   const pixels = width * height
-  // Half the peak at r = a · sqrt(2^0.4 - 1).
+  // Half maximum lies at r = a · sqrt(2^0.4 - 1).
   const scale = 0.31950791077289 / (radius * radius)
   const end = reach * reach
   const rest = profile(1 + end * scale)
@@ -44,13 +44,14 @@ function profile(base: number): number {
   return 1 / (base * base * Math.sqrt(base))
 }
 
-/** Linear light as a camera shows it: clipped, in sRGB. */
+/** Converts linear light to sRGB, clipped to 0..1. */
 export function exposed(image: Image): Image {
   const data = new Float32Array(image.data.length)
   for (let i = 0; i < data.length; i++) data[i] = encodeSrgb(image.data[i]!)
   return { ...image, data }
 }
 
+/** Scales a color. */
 export function times(factor: number, [red, green, blue]: Color): Color {
   return [factor * red, factor * green, factor * blue]
 }

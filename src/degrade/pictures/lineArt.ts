@@ -33,7 +33,7 @@ function anyStroke(random: Random): LineStyle {
   }
 }
 
-/** A curve that wanders through the picture. */
+/** Draws a wandering curve. */
 function anyCurve({ width, height }: Size, random: Random): readonly Point[] {
   const step = Math.max(width, height) * between(random, 0.06, 0.25)
   let angle = 2 * Math.PI * random.uniform()
@@ -52,7 +52,7 @@ function anyCurve({ width, height }: Size, random: Random): readonly Point[] {
   return smoothPath(points, false, 3)
 }
 
-/** A curve as a pen draws it: thinner towards both ends. */
+/** Adds a curve that thins towards both ends. */
 function strokeTapered(mask: Mask, points: readonly Point[], ink: LineStyle): void {
   const count = points.length - 1
   for (let i = 0; i < count; i++) {
@@ -76,7 +76,7 @@ function drawCurves(image: Image, ink: Color, random: Random): void {
   paint(image, mask, ink)
 }
 
-/** Parallel lines over the whole mask. */
+/** Covers a mask with parallel lines. */
 function hatch(mask: Mask, spacing: number, ink: LineStyle, random: Random): void {
   const { width, height } = mask
   const [sin, cos] = sinCos(Math.PI * random.uniform())
@@ -90,7 +90,7 @@ function hatch(mask: Mask, spacing: number, ink: LineStyle, random: Random): voi
   }
 }
 
-/** Areas shaded by one or two layers of lines. */
+/** Draws areas shaded by one or two layers of parallel lines. */
 function drawHatching(image: Image, ink: Color, random: Random): void {
   const areas = emptyMask(image)
   const lines = emptyMask(image)
@@ -113,7 +113,7 @@ function drawHatching(image: Image, ink: Color, random: Random): void {
   }
 }
 
-/** Shapes of flat color, most of them outlined, some shaded by a second shape inside. */
+/** Draws shapes of flat color, most of them outlined, some with a flat shadow. */
 function drawCartoon(image: Image, ink: Color, random: Random): void {
   const mask = emptyMask(image)
   const side = Math.max(image.width, image.height)
@@ -132,7 +132,7 @@ function drawCartoon(image: Image, ink: Color, random: Random): void {
     fillPolygon(mask, outline, isAliased)
     paint(image, mask, color)
     if (random.uniform() < 0.4) {
-      // A shadow in a darker tone of the same color, cut off by the outline.
+      // Small enough to stay within the outline.
       const shade = 0.75
       const shifted = outline.map(
         ([x, y]): Point => [
@@ -172,7 +172,7 @@ function drawEyes(image: Image, mask: Mask, [x, y]: Point, size: number, softnes
   }
 }
 
-/** A plot: axes, grid, one or two jagged curves, bars. */
+/** Draws a plot: a grid and one to three curves. */
 function drawDiagram(image: Image, ink: Color, random: Random): void {
   const mask = emptyMask(image)
   const { width, height } = image

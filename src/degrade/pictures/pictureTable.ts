@@ -1,4 +1,4 @@
-// Every kind of synthetic picture by its name.
+// Kinds of synthetic pictures by name.
 
 import { deadLeaves } from './deadLeaves.ts'
 import type { Picture } from './definePicture.ts'

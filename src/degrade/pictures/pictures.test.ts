@@ -1,4 +1,4 @@
-// What all synthetic pictures share, and what makes each kind what it is called.
+// Properties shared by all synthetic pictures, and statistics of each kind.
 
 import { describe, expect, test } from 'vitest'
 import { sinCos } from '../../core/exactMath.ts'
@@ -19,7 +19,7 @@ function many(name: PictureName, count: number, side = 64): readonly Image[] {
   )
 }
 
-/** How many of the pixels each level of brightness has, most first. */
+/** Shares of pixels at each of 33 brightness levels, largest first. */
 function commonLevels(image: Image): readonly number[] {
   const counts = new Map<number, number>()
   for (const value of luminance(image).values) {

@@ -1,4 +1,5 @@
-// Star fields: points of one or two pixels before a dark sky, many faint and few bright ones, with the glow of a milky way.
+// Star fields: points of one or two pixels on a dark sky, many faint and few bright, some with the glow of the
+// Milky Way.
 
 import { exp, power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -8,14 +9,14 @@ import { type Color, hsv, type Size } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 import { addSpot, darkness, exposed, times } from './light.ts'
 
-/** From orange over white to blue, most of them pale. */
+/** Draws the color of a star: pale orange to pale blue. */
 function starColor(strength: number, random: Random): Color {
   const isWarm = random.uniform() < 0.5
   const saturation = strength * random.uniform() * random.uniform()
   return hsv(isWarm ? between(random, 0.04, 0.12) : between(random, 0.58, 0.64), saturation, 1)
 }
 
-/** The sky between the stars: darker to one side, a band of glow with dark clouds in it. */
+/** Fills in the sky: darker to one side, sometimes with a band of glow and dark clouds. */
 function addSky(image: Image, random: Random): void {
   const { width, height, data } = image
   const pixels = width * height
@@ -42,7 +43,7 @@ function addSky(image: Image, random: Random): void {
   }
 }
 
-/** The cross that a telescope's vanes make of the brightest stars. */
+/** Adds the diffraction spikes of a bright star. */
 function addSpikes(image: Image, x: number, y: number, peak: Color, length: number): void {
   for (let i = -length; i <= length; i += 0.5) {
     const share = 0.05 * (1 - Math.abs(i) / length) ** 2
@@ -63,7 +64,7 @@ function draw(size: Size, random: Random): Image {
   const count = Math.round(density * width * height) + 1
   const faintest = between(random, 0.01, 0.1)
   for (let i = 0; i < count; i++) {
-    // Twice as bright, less than half as many.
+    // Counts fall with the power -1.25 of the brightness, about as in the sky.
     const light = Math.min(faintest * power(1 - random.uniform(), -0.8), 60)
     const peak = times(light, starColor(strength, random))
     const x = width * random.uniform()
@@ -75,6 +76,6 @@ function draw(size: Size, random: Random): Image {
 }
 
 export const stars: Picture = {
-  summary: 'stars before a dark sky, with the glow of a milky way',
+  summary: 'stars on a dark sky, some with the glow of the Milky Way',
   draw,
 }

@@ -1,11 +1,14 @@
-// A font of strokes on a grid: capitals from 0 to the baseline at 6, small letters from 2, descenders to 8. Enough like letters to teach
-// a network what text looks like; weight, slant, serifs and contrast come with the pen.
+// A stroke font on a grid: capitals from row 0 to the baseline at 6, small letters from 2, descenders to 8. The pen
+// adds weight, slant, serifs and contrast.
 
 import type { Random } from '../../core/random.ts'
 import { between, smoothstep } from '../numerics/fields.ts'
 import { fillDisk, type Mask, type Point, smoothPath, strokeLine } from './canvas.ts'
 
-/** Strokes of each character: points as two digits, x then y; ~ rounds an open stroke, @ a closed one; a single point is a dot. */
+/**
+ * Strokes of each character. A point is two digits, x and y; ~ starts an open curve, @ a closed one; a single
+ * point is a dot.
+ */
 const strokes: Readonly<Record<string, string>> = {
   A: '062046 1434',
   B: '0006 ~00404303 ~03434606',
@@ -117,26 +120,26 @@ function parseGlyph(text: string): Glyph {
 const glyphs = new Map(Object.entries(strokes).map(([letter, text]) => [letter, parseGlyph(text)]))
 const marks = [...'.,:;!?-+=/()[\'"#%$<>_']
 
-/** How letters are drawn. */
+/** Style of the letters. */
 export interface Pen {
   /** Pixels per unit of the grid. */
   readonly unit: number
   /** Width of letters relative to the grid's. */
   readonly stretch: number
-  /** Thickness of upright strokes in px. */
+  /** Thickness of vertical strokes in px. */
   readonly weight: number
-  /** Thickness of level strokes relative to that of upright ones. */
+  /** Thickness of horizontal strokes relative to that of vertical ones. */
   readonly level: number
-  /** How far a point moves to the right per px upwards. */
+  /** Shift to the right per px upwards. */
   readonly slant: number
   readonly hasSerifs: boolean
-  /** Of the edges in px; 0 for aliased. */
+  /** Width of the edges in px; 0 is aliased. */
   readonly softness: number
   /** Sine and cosine of the angle of the line of text. */
   readonly turn: readonly [sin: number, cos: number]
 }
 
-/** Draws one character with its upper left corner there; returns how far it moves on, in px along the line. */
+/** Draws a character with its upper left corner at a point; returns its advance along the line in px. */
 export function drawGlyph(mask: Mask, letter: string, [left, top]: Point, pen: Pen): number {
   const glyph = glyphs.get(letter)
   if (!glyph) return 2.4 * pen.unit
@@ -153,7 +156,7 @@ export function drawGlyph(mask: Mask, letter: string, [left, top]: Point, pen: P
     const width = pen.weight * (pen.level + (1 - pen.level) * smoothstep(0.1, 0.8, steep))
     strokeLine(mask, place(from), place(to), { width, softness: pen.softness })
   }
-  // Curves of a few pixels need few corners.
+  // Small curves need few segments.
   const rounds = pen.unit < 1.5 ? 1 : pen.unit < 5 ? 2 : 3
   for (const { kind, points } of glyph.lines) {
     const path = kind === 'straight' ? points : smoothPath(points, kind === 'closed', rounds)
@@ -170,7 +173,7 @@ export function drawGlyph(mask: Mask, letter: string, [left, top]: Point, pen: P
   return (glyph.width * pen.stretch + 1.5) * pen.unit + 0.6 * pen.weight
 }
 
-/** Short level lines where upright strokes end. */
+/** Horizontal bars at the ends of a vertical stroke. */
 function serifsOf(points: readonly Point[]): readonly (readonly [Point, Point])[] {
   if (points.length !== 2 || points[0]![0] !== points[1]![0] || points[0]![1] + 2 > points[1]![1]) return []
   return points.map(([x, y]) => [
@@ -182,7 +185,7 @@ function serifsOf(points: readonly Point[]): readonly (readonly [Point, Point])[
 const small =
   'eeeeeeeeeeeetttttttttaaaaaaaaoooooooiiiiiiinnnnnnnssssssrrrrrrhhhhhddddllllcccuuummwwffggyyppbbvkjxqz'
 
-/** A word, a number or an abbreviation, its letters as frequent as in English. */
+/** Draws a word, a number or an abbreviation with the letter frequencies of English. */
 export function anyWord(random: Random): string {
   const kind = random.uniform()
   const length = 1 + Math.floor(between(random, 0, 3) + between(random, 0, 5))
@@ -193,7 +196,7 @@ export function anyWord(random: Random): string {
   return (kind < 0.45 ? letters[0]!.toUpperCase() + letters.slice(1) : letters) + mark
 }
 
-/** A made-up sign of level and upright strokes in a square, as dense as an ideograph; moves on like {@link drawGlyph}. */
+/** Draws an invented sign as dense as an ideograph; returns its advance like {@link drawGlyph}. */
 export function drawIdeograph(mask: Mask, [left, top]: Point, pen: Pen, random: Random): number {
   const [sin, cos] = pen.turn
   const place = (x: number, y: number): Point => {

@@ -1,4 +1,5 @@
-// Text and screenshots: paragraphs, headlines, labels; windows with buttons, fields, tables and icons; light and dark.
+// Text and screenshots: paragraphs and headlines, and windows with buttons, tables, sliders and icons, light and
+// dark.
 
 import { sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -28,7 +29,7 @@ import type { Picture } from './definePicture.ts'
 import { gradients } from './gradients.ts'
 import { anyWord, drawGlyph, drawIdeograph, type Pen } from './strokeFont.ts'
 
-/** A pen whose small letters are `xHeight` px high. */
+/** Draws a pen whose small letters are `xHeight` px high. */
 function anyPen(xHeight: number, turn: Pen['turn'], random: Random): Pen {
   const unit = xHeight / 4
   const boldness = random.uniform() < 0.3 ? between(random, 0.9, 1.5) : between(random, 0.4, 0.8)
@@ -36,7 +37,7 @@ function anyPen(xHeight: number, turn: Pen['turn'], random: Random): Pen {
   return {
     unit,
     stretch: between(random, 0.8, 1.15),
-    // An aliased line any thinner would have gaps.
+    // A thinner aliased line would have gaps.
     weight: Math.max(boldness * unit, isAliased ? 1.2 : 0.8),
     level: random.uniform() < 0.6 ? 1 : between(random, 0.4, 0.8),
     slant: random.uniform() < 0.2 ? 0.22 : 0,
@@ -46,7 +47,7 @@ function anyPen(xHeight: number, turn: Pen['turn'], random: Random): Pen {
   }
 }
 
-/** Writes words from a point until `length` px are full. */
+/** Writes words from a point over `length` px. */
 function writeLine(mask: Mask, [left, top]: Point, length: number, pen: Pen, random: Random): void {
   const [sin, cos] = pen.turn
   for (let at = 0; at < length; ) {
@@ -65,17 +66,17 @@ function writeSigns(mask: Mask, [left, top]: Point, length: number, pen: Pen, ra
 
 const upright = [0, 1] as const
 
-/** What lies behind a text: mostly flat paper, sometimes a gradient or a photo-like ground. */
+/** Draws the background of a text: mostly flat, sometimes a gradient or dead leaves. */
 function groundOf(size: Size, color: Color, random: Random): Image {
   const kind = random.uniform()
   const ground = flat(size, color)
   if (kind < 0.8) return ground
   const other = (kind < 0.9 ? gradients : deadLeaves).draw(size, random.fork(1))
-  // Kept near the color, so that the text can be read.
+  // Stays near the color, which keeps the text readable.
   return { ...ground, data: ground.data.map((value, i) => value + 0.35 * (other.data[i]! - value)) }
 }
 
-/** A page: lines of one size, left to right or askew, now and then in columns of another color. */
+/** Draws paragraphs of several sizes and colors, upright or rotated. */
 function drawPage(size: Size, random: Random): Image {
   const isPlain = random.uniform() < 0.5
   const paper: Color = isPlain
@@ -112,7 +113,7 @@ function drawPage(size: Size, random: Random): Image {
     for (let line = 0; line < lineCount; line++, down += spacing) {
       const middle: Point = angle === 0 ? [0, 0] : [size.width / 2, size.height / 2]
       const from: Point = [middle[0] + margin * cos - down * sin, middle[1] + margin * sin + down * cos]
-      // Letters on whole pixels, as screens have them.
+      // Screens place lines on whole pixels.
       const start: Point = angle === 0 ? [Math.round(from[0]), Math.round(from[1])] : from
       const length =
         (angle === 0 ? size.width : reach) * (line === lineCount - 1 ? between(random, 0.3, 1) : 1) + 20
@@ -160,7 +161,7 @@ function anyTheme(random: Random): Theme {
   }
 }
 
-/** A window on a screen, its edges on whole pixels. */
+/** A window on a screen; edges lie on whole pixels. */
 class Screen {
   readonly image: Image
   readonly mask: Mask
@@ -195,7 +196,7 @@ class Screen {
     paint(this.image, this.mask, color)
   }
 
-  /** A sign of `side` px: a disk, a play button, a cross, a house, a magnifier. */
+  /** Draws an icon of `side` px: a disk, a play button, a cross, a house, a magnifier or a menu. */
   icon([left, top]: Point, side: number, color: Color): void {
     const { mask, random } = this
     const place = (x: number, y: number): Point => [left + (side * x) / 8, top + (side * y) / 8]
@@ -232,7 +233,7 @@ function textOn(color: Color): Color {
   return brightness(color) > 0.5 ? [0, 0, 0] : [1, 1, 1]
 }
 
-/** Rows of a window: what each draws at a height, as high as it is. */
+/** Kinds of rows in a window: each draws itself at `top` and returns its height. */
 const rows: readonly ((screen: Screen, top: number, width: number) => number)[] = [
   (screen, top, width) => {
     const { theme, random } = screen
@@ -318,6 +319,6 @@ function drawScreen(size: Size, random: Random): Image {
 }
 
 export const text: Picture = {
-  summary: 'text on pages and signs, and screenshots: light and dark, anti-aliased and not',
+  summary: 'text on pages and signs, and screenshots: light and dark, anti-aliased and aliased',
   draw: (size, random) => in8Bits((random.uniform() < 0.65 ? drawPage : drawScreen)(size, random)),
 }

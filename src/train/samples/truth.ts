@@ -1,5 +1,5 @@
-// Targets that do not teach a small network the faults of few photos: crops that were shrunk, so that their own noise and JPEG are
-// gone, in other colors and exposures; and among them synthetic pictures of what photos rarely show.
+// Targets for training on few photos. Crops are shrunk, which removes their own noise and JPEG artifacts, and get
+// other colors and exposures; synthetic pictures add what photos rarely show.
 
 import { RestoreError } from '../../core/errors.ts'
 import { power } from '../../core/exactMath.ts'
@@ -17,17 +17,17 @@ import type { Draw } from './samples.ts'
 export interface TruthOptions {
   /** Share of synthetic pictures. @default 0.2 */
   readonly synthetic?: number
-  /** How often each kind is drawn, relative to one another; a kind left out is not drawn. @default {@link pictureWeights} */
+  /** Relative weight of each synthetic kind; omitted kinds are not drawn. @default {@link pictureWeights} */
   readonly kinds?: Readonly<Partial<Record<PictureName, number>>>
-  /** Share of photos that are fitted into the crop as a whole, for damage that needs to be seen from afar. @default 0.05 */
+  /** Share of photos fitted into the crop as a whole, for damage that needs global context. @default 0.05 */
   readonly whole?: number
-  /** Range of the factor that other photos are shrunk by. @default [0.5, 0.8] */
+  /** Range of the scale factor of the other photos. @default [0.5, 0.8] */
   readonly shrink?: readonly [low: number, high: number]
   /** Whether photos keep colors and exposure. @default false */
   readonly keepsColors?: boolean
 }
 
-/** How often each kind of synthetic picture is drawn unless told otherwise. */
+/** Default weights of the synthetic kinds. */
 export const pictureWeights: Readonly<Record<PictureName, number>> = {
   'dead-leaves': 6,
   text: 4,
@@ -39,9 +39,10 @@ export const pictureWeights: Readonly<Record<PictureName, number>> = {
 }
 
 /**
- * Makes a function that draws targets [c side side] in 8 bits, `side` the crop times the scale of the images: synthetic pictures, shrunk
- * crops and whole photos in other colors. A photo too small to shrink by as much is shrunk by less; what `frame` says is not heeded.
- * @throws usage, where a share or a range is none
+ * Creates a function that draws targets [c side side] of 8 bits, where `side` is the crop times the scale of the
+ * images: synthetic pictures, shrunk crops and whole photos. A photo too small for the drawn factor is shrunk
+ * less. Ignores `data.frame`.
+ * @throws usage, where an option is out of range
  * @example sample: degradedTruth(truth(), jpeg({ quality: [10, 90] }))
  */
 export function truth(options: TruthOptions = {}): (draw: Draw) => Image {
@@ -70,15 +71,14 @@ export function truth(options: TruthOptions = {}): (draw: Draw) => Image {
 }
 
 export interface DegradedTruthOptions {
-  /**
-   * Makes the small picture of one `scale` times as large, where the images' scale is above 1. @default bicubic, antialiased
-   */
+  /** Downscales a target to the crop's size where `data.images.scale` is above 1. @default antialiased bicubic */
   readonly downscale?: Degrade
 }
 
 /**
- * A sample whose input is made from its target: degraded, and before that downscaled where the images' scale is above 1.
- * @throws shape, where the input is not the crop's size
+ * Creates samples whose input is the degraded target. Where `data.images.scale` is above 1, the target is downscaled
+ * before it is degraded.
+ * @throws shape, where the input does not have the crop's size
  */
 export function degradedTruth(
   target: (draw: Draw) => Image,
@@ -114,7 +114,7 @@ function checkRange([low, high]: readonly [number, number]): void {
   )
 }
 
-/** A draw of one kind by its weight. */
+/** Creates a function that draws a kind by weight. */
 function weighted(
   kinds: NonNullable<TruthOptions['kinds']>,
   synthetic: number,
@@ -133,18 +133,18 @@ function weighted(
 }
 
 interface Cut {
-  /** Of the result in px. */
+  /** Side of the result in px. */
   readonly side: number
-  /** The factor to shrink by; 0 for all of the photo that a square holds. */
+  /** Scale factor; 0 for the largest square of the photo. */
   readonly share: number
   readonly channels: 1 | 3
 }
 
-/** A random square of a photo in one of eight orientations, shrunk with antialiasing. */
+/** Cuts a random square in one of eight orientations and shrinks it with antialiasing. */
 function shrunk(photo: Pixels, { side, share, channels }: Cut, random: Random): Image {
   const shorter = Math.min(photo.width, photo.height)
   const wanted = share === 0 ? shorter : Math.min(Math.round(side / share), shorter)
-  // A photo smaller than the crop is mirrored.
+  // `cutPatch` mirrors a photo smaller than the crop.
   const from = Math.max(wanted, side)
   const factor = Math.max(Math.floor(from / (2 * side)), 1)
   const source = factor === 1 ? photo : averaged(photo, factor)
@@ -153,7 +153,7 @@ function shrunk(photo: Pixels, { side, share, channels }: Cut, random: Random): 
   return length === side ? cut : resizeTo(cut, { width: side, height: side })
 }
 
-/** Means of squares of factor x factor px in 16 bits, much faster than a wide kernel; opacity is left out. */
+/** Averages blocks of factor x factor px to 16 bits, much faster than a wide kernel; drops opacity. */
 function averaged(photo: Pixels, factor: number): Pixels {
   const { channels } = photo
   const step = channels + (photo.hasAlpha ? 1 : 0)
@@ -184,12 +184,12 @@ function addRow(
   }
 }
 
-/** Rec. 601 weights, by which JPEG has them. */
+/** Rec. 601 weights, as in JPEG. */
 const lumaWeights = [0.299, 0.587, 0.114] as const
 
 /**
- * Draws other colors and another exposure for an image in 0..1: channels permuted (2 in 5), exposure in linear light and saturation
- * around luma (each every second time), negative (1 in 20).
+ * Changes the colors of an image in 0..1 at random: permutes channels (probability 0.4), scales exposure by -2 to
+ * 0.5 stops in linear light (0.5) and saturation around luma by 0.3 to 2.2 (0.5), inverts (0.05).
  */
 export function recolored(image: Image, random: Random): Image {
   const { channels, width, height } = image
@@ -198,7 +198,7 @@ export function recolored(image: Image, random: Random): Image {
   const isPermuted = random.uniform() < 0.4
   const order = isColor && isPermuted ? permutation(3, random) : [0, 1, 2]
   const stops = random.uniform() < 0.5 ? between(random, -2, 0.5) : 0
-  // Around 1 more often than far from it, as strong saturation shows what noise of colors is left.
+  // Strong saturation is rarer, as it amplifies the color noise that is left.
   const saturation = isColor && random.uniform() < 0.5 ? 0.3 + 1.9 * power(random.uniform(), 1.4) : 1
   const isNegative = random.uniform() < 0.05
   const data = new Float32Array(image.data.length)
@@ -218,7 +218,7 @@ export function recolored(image: Image, random: Random): Image {
   return { ...image, data }
 }
 
-/** Moves colors [3 pixels] away from their luma, or nearer to it, in place. */
+/** Scales the saturation of colors [3 pixels] around their luma in place. */
 function saturate(data: Float32Array, pixels: number, factor: number): void {
   const [red, green, blue] = lumaWeights
   for (let i = 0; i < pixels; i++) {
