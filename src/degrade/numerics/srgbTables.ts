@@ -1,4 +1,4 @@
-// Conversion between sRGB and linear light by tables: many times faster than the formulas, accurate to 8 bits.
+// Converts between sRGB and linear light by tables: many times faster than the formulas, accurate to 8 bits.
 
 import { fromLinear, toLinear } from '../camera.ts'
 

@@ -156,8 +156,8 @@ export function fillBox(mask: Mask, box: Box, radius: number, softness: number):
 }
 
 /**
- * Adds a polygon by the even-odd rule: four scanlines a row with exact horizontal coverage, or one whole-pixel
- * scanline where it is aliased.
+ * Adds a polygon by the even-odd rule: four scanlines a row with exact horizontal coverage, or one
+ * whole-pixel scanline where it is aliased.
  */
 export function fillPolygon(mask: Mask, points: readonly Point[], isAliased = false): void {
   const { width, values } = mask
@@ -229,7 +229,9 @@ export function blob([x, y]: Point, radius: number, wobble: number, random: Rand
   return smoothPath(points, true, 3)
 }
 
-/** Blends a color, or another image of the same size, into an image in place through a mask; clears the mask. */
+/**
+ * Blends a color, or another image of the same size, into an image in place through a mask; clears the mask.
+ */
 export function paint(image: Image, mask: Mask, ink: Color | Image, opacity = 1): void {
   const { width, height, data } = image
   const { values, used } = mask

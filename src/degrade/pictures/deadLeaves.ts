@@ -1,5 +1,6 @@
-// Dead leaves: textured shapes that occlude one another, as objects in photos do. Sizes follow a power law, which
-// gives the statistics of natural images (Lee, Mumford and Huang, IJCV 2001). As training data: arXiv:2504.10201.
+// Dead leaves: textured shapes that occlude one another, as objects in photos do. Sizes follow a power law,
+// which gives the statistics of natural images (Lee, Mumford and Huang, IJCV 2001). As training data:
+// arXiv:2504.10201.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'
@@ -8,7 +9,9 @@ import { between, type Field, noiseField } from '../numerics/fields.ts'
 import { anyColor, type Color, coverageAt, hsv, type Point, type Size } from './canvas.ts'
 import type { Picture } from './definePicture.ts'
 
-/** An ellipse, or a convex polygon as an intersection of half planes. Plain data is faster here than closures. */
+/**
+ * An ellipse, or a convex polygon as an intersection of half planes. Plain data is faster here than closures.
+ */
 interface Outline {
   readonly sin: number
   readonly cos: number

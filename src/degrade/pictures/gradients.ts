@@ -1,5 +1,5 @@
-// Gradients and clear skies, where banding and compression are most visible: smooth, posterized and dithered, some
-// with a sharp silhouette in front.
+// Gradients and clear skies, where banding and compression are most visible: smooth, posterized and dithered,
+// some with a sharp silhouette in front.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'

@@ -1,5 +1,5 @@
-// Gratings, zone plates, checkerboards, spokes and halftone: regular fine detail as in fabric, fences, facades and
-// print, all of it below the Nyquist frequency.
+// Gratings, zone plates, checkerboards, spokes and halftone: regular fine detail as in fabric, fences,
+// facades and print, all of it below the Nyquist frequency.
 
 import { sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'

@@ -1,5 +1,5 @@
-// Lamps at night: sources brighter than white with halos, lit windows, neon, disks out of focus and reflections on
-// wet ground, all composed in linear light.
+// Lamps at night: sources brighter than white with halos, lit windows, neon, disks out of focus and
+// reflections on wet ground, all composed in linear light.
 
 import { power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'

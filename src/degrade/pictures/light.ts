@@ -18,7 +18,10 @@ export interface Spot {
   readonly reach: number
 }
 
-/** Adds a Moffat profile (1 + r² / a²)^-2.5: the narrow core and wide wings of stars seen through air and lenses. */
+/**
+ * Adds a Moffat profile (1 + r² / a²)^-2.5: the narrow core and wide wings of stars seen through air and
+ * lenses.
+ */
 export function addSpot(image: Image, [x0, y0]: Point, { peak, radius, reach }: Spot): void {
   const { width, height, data } = image
   const pixels = width * height

@@ -1,5 +1,5 @@
-// Star fields: points of one or two pixels on a dark sky, many faint and few bright, some with the glow of the
-// Milky Way.
+// Star fields: points of one or two pixels on a dark sky, many faint and few bright, some with the glow of
+// the Milky Way.
 
 import { exp, power, sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'

@@ -1,5 +1,5 @@
-// A stroke font on a grid: capitals from row 0 to the baseline at 6, small letters from 2, descenders to 8. The pen
-// adds weight, slant, serifs and contrast.
+// A stroke font on a grid: capitals from row 0 to the baseline at 6, small letters from 2, descenders to 8.
+// The pen adds weight, slant, serifs and contrast.
 
 import type { Random } from '../../core/random.ts'
 import { between, smoothstep } from '../numerics/fields.ts'

@@ -1,5 +1,5 @@
-// Text and screenshots: paragraphs and headlines, and windows with buttons, tables, sliders and icons, light and
-// dark.
+// Text and screenshots: paragraphs and headlines, and windows with buttons, tables, sliders and icons, light
+// and dark.
 
 import { sinCos } from '../../core/exactMath.ts'
 import type { Random } from '../../core/random.ts'

@@ -1,5 +1,5 @@
-// Targets for training on few photos. Crops are shrunk, which removes their own noise and JPEG artifacts, and get
-// other colors and exposures; synthetic pictures add what photos rarely show.
+// Targets for training on few photos. Crops are shrunk, which removes their own noise and JPEG artifacts, and
+// get other colors and exposures; synthetic pictures add what photos rarely show.
 
 import { RestoreError } from '../../core/errors.ts'
 import { power } from '../../core/exactMath.ts'
@@ -39,9 +39,9 @@ export const pictureWeights: Readonly<Record<PictureName, number>> = {
 }
 
 /**
- * Creates a function that draws targets [c side side] of 8 bits, where `side` is the crop times the scale of the
- * images: synthetic pictures, shrunk crops and whole photos. A photo too small for the drawn factor is shrunk
- * less. Ignores `data.frame`.
+ * Creates a function that draws targets [c side side] of 8 bits, where `side` is the crop times the scale of
+ * the images: synthetic pictures, shrunk crops and whole photos. A photo too small for the drawn factor is
+ * shrunk less. Ignores `data.frame`.
  * @throws usage, where an option is out of range
  * @example sample: degradedTruth(truth(), jpeg({ quality: [10, 90] }))
  */
@@ -71,13 +71,13 @@ export function truth(options: TruthOptions = {}): (draw: Draw) => Image {
 }
 
 export interface DegradedTruthOptions {
-  /** Downscales a target to the crop's size where `data.images.scale` is above 1. @default antialiased bicubic */
+  /** Downscales a target to the crop's size where `scale` is above 1. @default antialiased bicubic */
   readonly downscale?: Degrade
 }
 
 /**
- * Creates samples whose input is the degraded target. Where `data.images.scale` is above 1, the target is downscaled
- * before it is degraded.
+ * Creates samples whose input is the degraded target. Where `data.images.scale` is above 1, the target is
+ * downscaled before it is degraded.
  * @throws shape, where the input does not have the crop's size
  */
 export function degradedTruth(
@@ -188,8 +188,8 @@ function addRow(
 const lumaWeights = [0.299, 0.587, 0.114] as const
 
 /**
- * Changes the colors of an image in 0..1 at random: permutes channels (probability 0.4), scales exposure by -2 to
- * 0.5 stops in linear light (0.5) and saturation around luma by 0.3 to 2.2 (0.5), inverts (0.05).
+ * Changes the colors of an image in 0..1 at random: permutes channels (probability 0.4), scales exposure by
+ * -2 to 0.5 stops in linear light (0.5) and saturation around luma by 0.3 to 2.2 (0.5), inverts (0.05).
  */
 export function recolored(image: Image, random: Random): Image {
   const { channels, width, height } = image
