@@ -7,8 +7,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { writeSafetensors, writeWhole } from '../src/checkpoints/files.ts'
+import { writeSafetensors } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 import { createDetector, createRestorer, type RawInput } from '../src/index.ts'
 import { clipDefaults } from '../src/models/clip/clip.ts'
 import { DaClip } from '../src/models/daclip/daclip.ts'
@@ -91,5 +92,5 @@ try {
 }
 const path = fileURLToPath(new URL('../../bench/modelTimes.json', import.meta.url))
 const text = JSON.stringify({ machine: describeMachine(undefined), side, seconds }, undefined, 2)
-writeWhole(path, [new TextEncoder().encode(`${text}\n`)])
+writeAtomicSync(path, [new TextEncoder().encode(`${text}\n`)], { overwrite: true })
 console.log(path)

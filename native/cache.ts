@@ -1,19 +1,12 @@
 // The cache folder of libtorch and the built addon, and the records of built addons.
 
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
+import { isRunning } from '../src/files/processes.ts'
 
 /** Record of one built addon, so that loading it needs no other program. */
 export interface BuildRecord {
@@ -68,23 +61,14 @@ export function readRecords(): readonly BuildRecord[] {
 export function remember(record: BuildRecord): void {
   const others = readRecords().filter((other) => other.addon !== record.addon && existsSync(other.addon))
   mkdirSync(cacheFolder(), { recursive: true })
-  const temporary = `${recordFile()}.${process.pid}.tmp`
-  writeFileSync(temporary, `${JSON.stringify([...others, record], null, 2)}\n`)
-  renameSync(temporary, recordFile())
+  const text = `${JSON.stringify([...others, record], null, 2)}\n`
+  writeAtomicSync(recordFile(), [Buffer.from(text)], { overwrite: true })
 }
 
 /** Removes temporary folders of interrupted setups from the cache folder. */
 export function removeLeftovers(): void {
   for (const name of readdirSync(cacheFolder())) {
     const pid = Number(/\.(\d+)\.tmp$/.exec(name)?.[1])
-    if (pid > 0 && !isRunning(pid)) rmSync(join(cacheFolder(), name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    if (pid > 0 && !isRunning({ pid })) rmSync(join(cacheFolder(), name), { recursive: true, force: true })
   }
 }

@@ -2,12 +2,12 @@
 // usage: npm run degradations [-- FILE]
 
 import { fileURLToPath } from 'node:url'
-import { writeWhole } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { decodeImage, encodeImage } from '../src/data/codec.ts'
 import type { Image } from '../src/data/image.ts'
 import { parseChain } from '../src/degrade/chain.ts'
 import { degradations } from '../src/degrade/degradationTable.ts'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 
 type Name = keyof typeof degradations
 type Levels = readonly [low: string, medium: string, high: string]
@@ -131,5 +131,5 @@ ${sections.join('\n')}
 }
 
 const out = process.argv[2] ?? fileURLToPath(new URL('../docs/degradations.html', import.meta.url))
-writeWhole(out, [new TextEncoder().encode(await page())])
+writeAtomicSync(out, [new TextEncoder().encode(await page())], { overwrite: true })
 process.stdout.write(`${out}\n`)

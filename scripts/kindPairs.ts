@@ -5,13 +5,13 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeWhole } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { fromBytes, resizeBytes, toBytes } from '../src/data/clip/clipImage.ts'
 import { decodeBytes, encodeImage } from '../src/data/codec.ts'
 import type { Image } from '../src/data/image.ts'
 import { cutPatch, drawPlace } from '../src/data/patches.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 import { degradationWords } from '../src/models/daclip/words.ts'
 import { degradeByKind } from '../src/train/networks/daClipKinds.ts'
 
@@ -28,7 +28,8 @@ const clipPx = 224
 
 async function save(file: string, image: Image): Promise<void> {
   const resized = fromBytes(resizeBytes(toBytes(image), clipPx, clipPx))
-  writeWhole(file, [await encodeImage({ image: resized, alpha: undefined, depth: 8, format: 'png' })])
+  const bytes = await encodeImage({ image: resized, alpha: undefined, depth: 8, format: 'png' })
+  writeAtomicSync(file, [bytes], { overwrite: true })
 }
 
 for (const kind of degradationWords)

@@ -3,8 +3,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Machine } from '../bench/machine.ts'
-import { writeWhole } from '../src/checkpoints/files.ts'
 import { elementCount } from '../src/core/data.ts'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 import { type LicenseId, licenses } from '../src/models/modelCard.ts'
 import { detection, isDefaultModel, tasks } from '../src/models/tasks.ts'
 import { emptyInit } from '../src/nn/init.ts'
@@ -125,6 +125,6 @@ ${notes.join('\n')}
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const page = modelsPage()
   const isNew = !existsSync(modelsFile) || readFileSync(modelsFile, 'utf8') !== page
-  if (isNew) writeWhole(modelsFile, [new TextEncoder().encode(page)])
+  if (isNew) writeAtomicSync(modelsFile, [new TextEncoder().encode(page)], { overwrite: true })
   process.stdout.write(`${modelsFile}${isNew ? '' : ' is up to date'}\n`)
 }

@@ -11,19 +11,22 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Folders that each folder may import besides itself; a file directly in src/ counts under its own name. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  files: ['core'],
   nn: ['core'],
   models: ['core', 'nn', 'diffusion', 'checkpoints'],
   diffusion: ['core'],
   onnx: ['core'],
   torch: ['core', 'nn', 'native'],
-  native: ['core'],
-  checkpoints: ['core', 'nn'],
+  native: ['core', 'files'],
+  checkpoints: ['core', 'nn', 'files'],
   registry: ['core', 'nn', 'models', 'checkpoints'],
   data: ['core'],
   degrade: ['core', 'data'],
   metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade'],
-  runtime: ['core', 'nn', 'onnx', 'models', 'registry', 'diffusion', 'checkpoints', 'data'],
-  train: ['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics'],
+  runtime: ['core', 'nn', 'onnx', 'models', 'registry', 'diffusion', 'checkpoints', 'data', 'files'],
+  train: [
+    ...['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics', 'files'],
+  ],
   web: ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime'],
   'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
   'index.ts': ['core', 'checkpoints', 'data', 'degrade', 'metrics', 'models', 'onnx', 'registry', 'runtime'],
@@ -171,8 +174,10 @@ test('the core, networks and graphs import neither packages nor Node modules', (
   ).toEqual([])
 })
 
-test('the addon’s loader imports only errors, dtypes and Node modules', () => {
-  const needed = ['errors.ts', 'data.ts'].map((file) => join('src', 'core', file))
+test('the addon’s loader imports only errors, dtypes, the file writer and Node modules', () => {
+  const needed = ['core/errors.ts', 'core/data.ts', 'files/atomicWrite.ts', 'files/processes.ts'].map(
+    (file) => join('src', file),
+  )
   const foreign = edges.filter(
     ({ from, to, isOurs }) =>
       folderOf(from) === 'native' &&

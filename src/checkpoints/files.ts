@@ -1,19 +1,9 @@
 // Checkpoint files in Node: reads by path, and writes safetensors atomically.
 
-import { createHash, randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { messageOf, RestoreError } from '../core/errors.ts'
+import { type AtomicWriteOptions, writeAtomicSync } from '../files/atomicWrite.ts'
 import { type ByteSource, type Checkpoint, checkRange, malformed } from './checkpoint.ts'
 import { type OpenOptions, openCheckpoint } from './open.ts'
 import { safetensorsParts, type WritableTensor } from './safetensors.ts'
@@ -110,36 +100,14 @@ function readFully(file: number, offset: number, length: number): Uint8Array<Arr
 }
 
 /**
- * Writes a safetensors file atomically, replacing `path`. Tensors of other files are read one at a time.
- * Deterministic: see {@link safetensorsParts}.
+ * Writes a safetensors file atomically; replaces `path` by default. Tensors of other files are read one at a
+ * time. Deterministic: see {@link safetensorsParts}.
  */
 export function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, WritableTensor>,
   metadata?: ReadonlyMap<string, string>,
+  options: AtomicWriteOptions = { overwrite: true },
 ): void {
-  writeWhole(path, safetensorsParts(tensors, metadata))
-}
-
-/** Writes the parts of a file in order, atomically, replacing `path`. */
-export function writeWhole(path: string, parts: Iterable<Uint8Array>): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
-  let file: number | undefined
-  try {
-    file = openSync(temporary, 'wx')
-    for (const part of parts) writeFully(file, part)
-    fsyncSync(file)
-    closeSync(file)
-    file = undefined
-    renameSync(temporary, path)
-  } catch (error) {
-    if (file !== undefined) closeSync(file)
-    rmSync(temporary, { force: true })
-    if (error instanceof RestoreError) throw error
-    throw new RestoreError('output', `${path}: cannot be written (${messageOf(error)})`, { cause: error })
-  }
-}
-
-function writeFully(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 2 ** 30))
+  writeAtomicSync(path, safetensorsParts(tensors, metadata), options)
 }

@@ -110,7 +110,7 @@ describe('limpid restore', () => {
       at('tiny.safetensors'),
     )
     expect(code).toBe(1)
-    expect(stderr).toContain('kept.png: exists already; give another name, or --overwrite')
+    expect(stderr).toContain('kept.png: exists already; give another name, or overwrite it (--overwrite)')
     expect(readFileSync(at('kept.png'), 'utf8')).toBe('mine')
   })
 
@@ -179,15 +179,11 @@ describe('limpid restore refuses before it computes', () => {
     ],
     ['a format that every object knows', ['--format', 'constructor'], 'got constructor'],
     [
-      'a folder that does not exist',
-      ['-o', at('nowhere/x.png')],
-      'to write into, which does not exist; create it',
-    ],
-    [
       'a folder that is a file',
       ['-o', at('photo.png/x.png')],
-      'to write into, which does not exist; create it',
+      `expected a folder ${at('photo.png')}, got a file; choose another folder`,
     ],
+    ['a device', ['-o', '/dev/null', '--overwrite'], '/dev/null: expected a file to write, got a device'],
   ])('%s', async (_, args, message) => {
     const { code, stderr } = await early(at('photo.png'), ...args)
     expect(code).not.toBe(0)

@@ -1,24 +1,28 @@
 // limpid degrade: damages images by a chain of degradations, to train or to test with.
 
-import { mkdirSync } from 'node:fs'
-import { dirname, extname, join, sep } from 'node:path'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { sep } from 'node:path'
+import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
-import { checkFormat, type DecodedImage, decodeImage, encodeImage } from '../data/codec.ts'
+import { type DecodedImage, decodeImage, encodeImage } from '../data/codec.ts'
 import type { Image } from '../data/image.ts'
-import { isImageName } from '../data/sources/datasets.ts'
 import { parseChain } from '../degrade/chain.ts'
 import type { Degrade, NamedDegradation, Parameter } from '../degrade/defineDegradation.ts'
 import { degradations } from '../degrade/degradationTable.ts'
 import { randomFor } from '../degrade/namedRandom.ts'
 import { resizeTo } from '../degrade/resize.ts'
 import { listInputs } from './inputs.ts'
-import { type Job, refuseMeeting } from './outputPlan.ts'
 import {
   checkOutput,
+  extensionOf,
+  type Job,
+  planOutputs,
+  refuseCollisions,
+  refuseOnStdout,
+  targetOf,
+} from './outputPlan.ts'
+import {
   countImages,
   type GlobalOptions,
-  isFolder,
   parsePixelLimit,
   parseQuality,
   parseWhole,
@@ -59,12 +63,12 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
   const written: { readonly input: string; readonly output: string }[] = []
   for (const { path, name, output: target, format } of jobs) {
     try {
-      checkTarget(target, options)
+      checkOutput(target, options.overwrite)
       const decoded = await decodeImage(path === '-' ? readInput(path) : path, { ...limits, name: path })
       // What chance goes by is the same on every system.
       const random = randomFor(seed, name.split(sep).join('/'))
       const damaged = { ...damage(decoded, degrade, random), format }
-      writeResult(target, await encodeImage(damaged, quality))
+      writeResult(target, await encodeImage(damaged, quality), options)
       written.push({ input: path, output: target })
     } catch (error) {
       if (!(error instanceof RestoreError)) throw error
@@ -96,51 +100,22 @@ function fitAlpha(alpha: Float32Array, { width, height }: Image, to: Image): Flo
 }
 
 /** What to write for every image: the tree of a folder is kept; two images never share a name. */
-function plan(inputs: readonly string[], output: string, { format }: DegradeOptions): readonly Job[] {
+function plan(inputs: readonly string[], output: string, options: DegradeOptions): readonly Job[] {
   const { files, isMany } = listInputs(inputs, { recursive: true, except: output })
-  if (format !== undefined) checkFormat(format, false)
-  const [first] = files
-  if (first && !isMany && !isFolderName(output)) {
-    const chosen = format ?? (output === '-' ? losslessOf(first.path) : extensionOf(output))
-    checkFormat(chosen, false)
-    return [{ ...first, output, format: chosen }]
-  }
-  if (isImageName(output)) {
-    throw new RestoreError('usage', `${output}: expected a folder for several images, got the name of one`)
-  }
-  const jobs = files.map((file): Job => {
-    const chosen = format ?? losslessOf(file.name)
-    const bare = file.name.slice(0, file.name.length - extname(file.name).length)
-    return { ...file, output: join(output, `${bare}.${chosen}`), format: chosen }
-  })
-  refuseMeeting(jobs)
+  const target = targetOf(output, { option: '--output', count: files.length, isMany })
+  const jobs = planOutputs(files, target, { format: options.format, formatOf: losslessOf })
+  refuseCollisions(jobs)
+  refuseOnStdout(
+    jobs.map((job) => job.output),
+    options,
+  )
   return jobs
-}
-
-function isFolderName(path: string): boolean {
-  return path !== '-' && (path.endsWith('/') || isFolder(path) || extname(path) === '')
-}
-
-/** Makes the folder that a file goes to. */
-function checkTarget(path: string, { overwrite }: DegradeOptions): void {
-  if (path === '-') return
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-  } catch (error) {
-    const reason = messageOf(error)
-    throw new RestoreError('output', `${path}: its folder cannot be made (${reason})`, { cause: error })
-  }
-  checkOutput(path, overwrite)
 }
 
 /** Formats without loss stay; any other would damage the image once more, so that it becomes PNG. */
 function losslessOf(name: string): string {
   const extension = extensionOf(name)
   return extension.startsWith('tif') ? extension : 'png'
-}
-
-function extensionOf(path: string): string {
-  return extname(path).slice(1).toLowerCase()
 }
 
 function usage(where: string, expected: string): RestoreError {

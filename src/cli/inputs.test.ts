@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listInputs, patternOf } from './inputs.ts'
-import { planJobs } from './outputPlan.ts'
+import { planRestore } from './restore/restorePlan.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-inputs-'))
 const at = (...names: string[]) => join(dir, ...names)
@@ -77,13 +77,15 @@ describe('inputs', () => {
     ['a,b.png', 'a,b.png', true],
     ['a.png', 'abpng', false],
   ])('pattern %s for %s: %s', (pattern, name, matches) => {
-    expect(patternOf(pattern).test(name)).toBe(matches)
+    expect(patternOf(pattern)(name)).toBe(matches)
   })
 })
 
 describe('results', () => {
   const outputs = (inputs: string[], options = {}) => {
-    return planJobs(inputs, options).jobs.map(({ output, format }) => `${output.replace(dir, '')} ${format}`)
+    return planRestore(inputs, options).jobs.map(
+      ({ output, format }) => `${output.replace(dir, '')} ${format}`,
+    )
   }
 
   test('of one picture go beside it under a name of their own, or to the file that is named', () => {
@@ -105,10 +107,9 @@ describe('results', () => {
   test('of a run before, beside their inputs, are no inputs', () => {
     const [input, result] = [at('photos/10.jpg'), at('photos/10_restored.jpg')]
     writeFileSync(result, '')
-    const { jobs, earlier } = planJobs([at('photos/10*.jpg')], {})
+    const { jobs, earlier } = planRestore([at('photos/10*.jpg')], {})
     expect([jobs.map(({ path }) => path), earlier]).toEqual([[input], [result]])
-    expect(planJobs([result], {}).jobs).toHaveLength(1)
-    expect(planJobs([input], { output: input }).jobs).toHaveLength(1)
+    expect(planRestore([result], {}).jobs).toHaveLength(1)
     rmSync(result)
   })
 
@@ -146,13 +147,13 @@ describe('results', () => {
       undefined,
     ],
   ])('%j with %j', (inputs, options, message) => {
-    if (message) expect(() => planJobs(inputs, options)).toThrow(message)
-    else expect(planJobs(inputs, options).jobs).toHaveLength(4)
+    if (message) expect(() => planRestore(inputs, options)).toThrow(message)
+    else expect(planRestore(inputs, options).jobs).toHaveLength(4)
   })
 
   test('that would meet are refused before anything is restored', () => {
     writeFileSync(at('photos/10.png'), '')
-    expect(() => planJobs([at('photos')], { output: at('o'), format: 'webp' })).toThrow(
+    expect(() => planRestore([at('photos')], { output: at('o'), format: 'webp' })).toThrow(
       'expected a result of its own for each input, got',
     )
     rmSync(at('photos/10.png'))

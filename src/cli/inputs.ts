@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
+import picomatch from 'picomatch'
 import { RestoreError } from '../core/errors.ts'
 import { imageExtensions, isImageName } from '../data/sources/datasets.ts'
 
@@ -14,24 +15,27 @@ export interface InputFile {
 
 export interface InputList {
   readonly files: readonly InputFile[]
-  /** Whether there may be more than one: the results then need a folder. */
+  /** Whether there may be more than one, so that results need a folder. */
   readonly isMany: boolean
 }
 
-/** Also those that are refused by name, since a person takes them for pictures. */
+/** Includes formats that are refused when they are read, since people take them for pictures. */
 const extensions = [...imageExtensions, 'heic', 'heif', 'gif']
 
 const { compare } = new Intl.Collator('en', { numeric: true })
 
 export interface ListOptions {
   readonly recursive?: boolean | undefined
-  /** A folder whose content is no input: that of the results. */
+  /** The folder of the results, which is not read as input. */
   readonly except?: string | undefined
 }
 
-/** The files that the arguments stand for, each once, in the order of their names within an argument. */
+/** Lists the files that arguments stand for, each once, in the order of their names within an argument. */
 export function listInputs(given: readonly string[], options: ListOptions): InputList {
-  const found = given.flatMap((path) => filesOf(path, options))
+  const { recursive, except } = options
+  // Through a link the folder of the results has another name.
+  const results = except !== undefined && existsSync(except) ? realpathSync(except) : undefined
+  const found = given.flatMap((path) => filesOf(path, { recursive, except: results }))
   const seen = new Set<string>()
   const files = found.filter(({ path }) => {
     const key = path === '-' ? path : resolve(path)
@@ -48,14 +52,14 @@ function filesOf(path: string, options: ListOptions): readonly InputFile[] {
     if (!statSync(path).isDirectory()) return [{ path, name: basename(path) }]
     return imagesIn(path, options)
   }
-  // A name that is no pattern is an input that fails when its turn comes.
+  // A name that does not exist and is no pattern is an input that fails when its turn comes.
   if (!/[*?[{]/.test(path)) return [{ path, name: basename(path) }]
   const start = path.slice(0, path.search(/[*?[{]/))
   const base = start.includes('/') ? start.slice(0, start.lastIndexOf('/') + 1) : ''
-  const pattern = patternOf(path.slice(base.length))
+  const matches = patternOf(path.slice(base.length))
   const matching = existsSync(base || '.')
     ? [...walk(base || '.', { ...options, recursive: path.slice(base.length).includes('/') })].filter(
-        (name) => pattern.test(name),
+        (name) => matches(name),
       )
     : []
   if (matching.length > 0)
@@ -81,7 +85,7 @@ function native(name: string): string {
   return name.split('/').join(sep)
 }
 
-/** Names of the files in a folder, relative to it, with '/'; hidden ones and folders that were seen already are left out. */
+/** Names of the files in a folder, relative to it, with '/'; without hidden ones, and each real folder once. */
 function* walk(
   root: string,
   { recursive, except }: ListOptions,
@@ -90,7 +94,7 @@ function* walk(
 ): Generator<string> {
   const folder = join(root, inside)
   const real = realpathSync(folder)
-  if (seen.has(real) || (except !== undefined && real === resolve(except) && inside !== '')) return
+  if (seen.has(real) || (real === except && inside !== '')) return
   seen.add(real)
   for (const entry of readdirSync(folder)) {
     if (entry.startsWith('.') || entry === '__MACOSX') continue
@@ -101,28 +105,13 @@ function* walk(
   }
 }
 
-/** A pattern as shells know it: * and ? within a folder, ** across folders, [a-z] and {a,b}. */
-export function patternOf(glob: string): RegExp {
-  let depth = 0
-  const source = glob.replace(/\*\*\/|\*\*|\*|\?|\[!?[^\]]+\]|[{},]|[.+^$()|\\\]]/g, (token) => {
-    if (token === '**/') return '(?:.*/)?'
-    if (token === '**') return '.*'
-    if (token === '*') return '[^/]*'
-    if (token === '?') return '[^/]'
-    if (token.startsWith('[') && token.length > 1) return token.replace('[!', '[^')
-    if (token === '{') return ++depth > 0 ? '(?:' : ''
-    if (token === '}') return depth-- > 0 ? ')' : '\\}'
-    if (token === ',') return depth > 0 ? '|' : ','
-    return `\\${token}`
-  })
-  try {
-    return new RegExp(`^${source}$`)
-  } catch {
-    throw new RestoreError(
-      'usage',
-      `${glob}: expected a pattern such as photos/*.jpg or photos/**/*.{jpg,png}`,
-    )
-  }
+/**
+ * A pattern as shells know it: * and ? within a folder, ** across folders, [a-z] and {a,b}. Everything else is literal: names
+ * such as `scan (1).png` are common.
+ */
+export function patternOf(glob: string): (name: string) => boolean {
+  // picomatch alone and not tinyglobby, whose walk reads a folder again through every link to it.
+  return picomatch(glob.replace(/[()]/g, '\\$&'), { noextglob: true, nonegate: true, posix: true })
 }
 
 /** The name of a folder for results beside one of inputs. */

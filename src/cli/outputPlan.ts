@@ -1,11 +1,46 @@
-// Where the results of a command go: beside the inputs, to a file, or to a folder in which their tree is kept.
+// Where the results of a command go: `-o` means the same for all of them.
 
-import { existsSync, statSync } from 'node:fs'
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve, sep } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { checkFormat } from '../data/codec.ts'
-import { folderBeside, type InputFile, listInputs } from './inputs.ts'
+import { isImageName } from '../data/sources/datasets.ts'
+import { alreadyExists } from '../files/outputErrors.ts'
+import type { InputFile } from './inputs.ts'
 import { isFolder } from './shell.ts'
+
+/** What a path given as an output stands for. */
+export type Target =
+  | { readonly kind: 'stdout' }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'folder'; readonly path: string }
+
+export interface TargetRequest {
+  /** The option or argument that names the output. */
+  readonly option: string
+  /** Number of results. */
+  readonly count: number
+  /** Whether there may be more than one: several inputs, a folder, or a pattern. */
+  readonly isMany: boolean
+}
+
+/** A folder where one exists, where the name ends in a separator, or for several results; else a file; `-` is stdout. */
+export function targetOf(path: string, { option, count, isMany }: TargetRequest): Target {
+  const isFolderName = path.endsWith('/') || path.endsWith(sep)
+  if (isFolderName || isFolder(path)) return { kind: 'folder', path }
+  if (!isMany) return path === '-' ? { kind: 'stdout' } : { kind: 'file', path }
+  // The name of a picture is a slip; as a folder it would have to be typed with a separator.
+  if (path !== '-' && !existsSync(path) && !isImageName(path)) return { kind: 'folder', path }
+  const pictures = count === 1 ? 'the pictures of a folder' : `${count} pictures`
+  throw new RestoreError('usage', `${option}: expected a folder for ${pictures}, got ${path}`)
+}
+
+/** The one file that a command writes: in a folder it gets the default name. */
+export function fileOf(path: string, option: string, defaultName: string): string {
+  const target = targetOf(path, { option, count: 1, isMany: false })
+  if (target.kind === 'stdout') return '-'
+  return target.kind === 'file' ? path : join(path, defaultName)
+}
 
 export interface Job extends InputFile {
   /** The file to write; '-' for stdout. */
@@ -13,94 +48,135 @@ export interface Job extends InputFile {
   readonly format: string
 }
 
-export interface Plan {
-  readonly jobs: readonly Job[]
-  /** The folder that all results go to, where they do. */
-  readonly folder: string | undefined
-  readonly isMany: boolean
-  /** Inputs that are results of others among them, by a run before: left out. */
-  readonly earlier: readonly string[]
+export interface Naming {
+  /** Format of all results, where one was asked for. */
+  readonly format: string | undefined
+  /** Format of a result by the name of its input. */
+  readonly formatOf: (name: string) => string
+  /** Appended to a name where a result would stand in the place of its input. Without it such results are refused. */
+  readonly suffix?: string
 }
 
-export interface TargetOptions {
-  readonly output?: string
-  readonly format?: string
-  readonly recursive?: boolean
-}
-
-const writable = new Set(['png', 'jpg', 'jpeg', 'webp', 'tif', 'tiff', 'avif'])
-
-/** Every input with the file that its result goes to; names that would meet are refused. */
-export function planJobs(inputs: readonly string[], options: TargetOptions): Plan {
-  const { recursive, format } = options
+/** Every input with the file that its result goes to; without a target that is beside the input, with the suffix. */
+export function planOutputs(
+  files: readonly InputFile[],
+  target: Target | undefined,
+  naming: Naming,
+): readonly Job[] {
+  const { format, formatOf } = naming
   if (format !== undefined) checkFormat(format, false)
-  const [first = ''] = inputs
-  const isOneFolder = inputs.length === 1 && isFolder(first)
-  const output = options.output ?? (isOneFolder ? folderBeside(first) : undefined)
-  const { files, isMany } = listInputs(inputs, { recursive, except: output })
-  const isInto =
-    output !== undefined && output !== '-' && (isMany || /[/\\]$/.test(output) || isFolder(output))
-  if (isMany) checkFolder(output, files.length)
-  const jobs = files.map((file): Job => {
-    if (!isInto && output !== undefined) {
-      const chosen = format ?? formatOf(output === '-' ? file.path : output)
-      // A name such as x.bmp asks for what cannot be written.
-      if (format === undefined && output !== '-' && extname(output) !== '')
-        checkFormat(extensionOf(output), false)
-      return { ...file, output, format: chosen }
-    }
-    if (file.path === '-' && output === undefined) return { ...file, output: '-', format: format ?? 'png' }
-    return { ...file, ...inFolder(file, isInto ? output : undefined, format) }
+  return files.map((file): Job => {
+    const isPiped = target?.kind === 'stdout' || (target === undefined && file.path === '-')
+    if (isPiped) return { ...file, output: '-', format: format ?? formatOf(file.path) }
+    if (target?.kind === 'file')
+      return { ...file, output: target.path, format: format ?? formatOfOutput(target.path) }
+    return { ...file, ...placeOf(file, target?.path, naming) }
   })
-  const byResult = new Map(jobs.map((job) => [resolve(job.output), job]))
-  const isEarlier = (job: Job) => ![undefined, job].includes(byResult.get(resolve(job.path)))
-  const left = jobs.filter((job) => !isEarlier(job))
-  refuseMeeting(left)
-  const earlier = jobs.filter(isEarlier).map(({ path }) => path)
-  return { jobs: left, folder: isInto ? output : undefined, isMany, earlier }
 }
 
 /** Its own name in another folder, else a name of its own. */
-function inFolder({ path, name }: InputFile, folder: string | undefined, format: string | undefined) {
+function placeOf(
+  { path, name }: InputFile,
+  folder: string | undefined,
+  { format, formatOf, suffix = '' }: Naming,
+) {
   const chosen = format ?? formatOf(name)
-  const isKept = format === undefined && writable.has(extensionOf(name))
   const bare = name.slice(0, name.length - extname(name).length)
-  const extension = isKept ? extname(name) : `.${chosen}`
-  const own = join(folder ?? dirname(path), folder === undefined ? basename(bare) : bare)
-  const isInput = resolve(`${own}${extension}`) === resolve(path)
-  const isBeside = folder === undefined || isInput
-  return { output: `${own}${isBeside ? '_restored' : ''}${extension}`, format: chosen }
+  // As it is spelled: .JPG stays .JPG.
+  const extension = extensionOf(name) === chosen ? extname(name) : `.${chosen}`
+  const own = folder === undefined ? join(dirname(path), basename(bare)) : join(folder, bare)
+  const isBeside = folder === undefined || placeKey(`${own}${extension}`) === placeKey(path)
+  return { output: `${own}${isBeside ? suffix : ''}${extension}`, format: chosen }
 }
 
-/** The format of a name, where it can be written; PNG, which loses nothing, for the others. */
-function formatOf(name: string): string {
-  const extension = extensionOf(name)
-  if (extension === 'jfif' || extension === 'jpe') return 'jpg'
-  return writable.has(extension) ? extension : 'png'
+/** The format that an output's name asks for; PNG where it has no extension. */
+function formatOfOutput(path: string): string {
+  const extension = extensionOf(path)
+  if (extension === '') return 'png'
+  checkFormat(extension, false)
+  return extension
 }
 
-function extensionOf(path: string): string {
+/** The extension of a name in lower case, without its dot. */
+export function extensionOf(path: string): string {
   return extname(path).slice(1).toLowerCase()
 }
 
-function checkFolder(output: string | undefined, count: number): void {
-  if (output === undefined) return
-  const isFile = existsSync(output) && !statSync(output).isDirectory()
-  if (output !== '-' && !isFile && !(writable.has(extensionOf(output)) && !existsSync(output))) return
-  throw new RestoreError('usage', `--output: expected a folder for ${count} pictures, got ${output}`)
-}
-
-/** Refuses jobs that would write the same file. */
-export function refuseMeeting(jobs: readonly Job[]): void {
-  const taken = new Map<string, Job>()
-  for (const job of jobs) {
-    const other = taken.get(resolve(job.output))
-    if (other) {
+/** Refuses two results of one name, and a result in the place of an input. */
+export function refuseCollisions(
+  jobs: readonly Pick<Job, 'path' | 'output'>[],
+  otherInputs: readonly string[] = [],
+): void {
+  const inputs = new Map(
+    [...jobs.map(({ path }) => path), ...otherInputs].map((path) => [placeKey(path), path]),
+  )
+  const taken = new Map<string, string>()
+  for (const { path, output } of jobs) {
+    if (output === '-') continue
+    const place = placeKey(output)
+    const other = taken.get(place)
+    if (other !== undefined)
       throw new RestoreError(
         'usage',
-        `${job.output}: expected a result of its own for each input, got ${other.path} and ${job.path}; write them into folders of their own`,
+        `${output}: expected a result of its own for each input, got ${other} and ${path}; write them into folders of their own`,
       )
-    }
-    if (job.output !== '-') taken.set(resolve(job.output), job)
+    const input = inputs.get(place)
+    if (input !== undefined)
+      throw new RestoreError(
+        'usage',
+        `${output}: expected an output other than the inputs, got that of ${input}; give another name or folder`,
+      )
+    taken.set(place, path)
   }
+}
+
+/** The same for all names of a file, whether it exists or not: links are resolved. */
+export function placeKey(path: string): string {
+  if (path === '-') return path
+  const full = resolve(path)
+  const folder = nearestExisting(full)
+  return join(realpathSync.native(folder), full.slice(folder.length))
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
+}
+
+/** Refuses an output that cannot be written, or would replace a file unasked. Missing folders are made later. */
+export function checkOutput(path: string, overwrite: boolean | undefined): void {
+  if (path === '-') return
+  const existing = existsSync(path) ? statSync(path) : undefined
+  if (existing && !existing.isFile())
+    throw new RestoreError(
+      'output',
+      `${path}: expected a file to write, got ${existing.isDirectory() ? 'a folder' : 'a device or pipe'}`,
+    )
+  if (existing && !overwrite) throw alreadyExists(path)
+  checkFolder(path)
+}
+
+/** Refuses a path whose folder cannot be made or written to. */
+function checkFolder(path: string): void {
+  const folder = nearestExisting(dirname(resolve(path)))
+  const advice = 'choose another folder'
+  if (!isFolder(folder))
+    throw new RestoreError('output', `${path}: expected a folder ${folder}, got a file; ${advice}`)
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    const wanted = `expected a folder ${folder} that can be written to, which it cannot; ${advice}`
+    throw new RestoreError('output', `${path}: ${wanted}`, { cause: error })
+  }
+}
+
+/** Refuses pictures or pages on stdout where a document goes there too, or where stdout is a terminal. */
+export function refuseOnStdout(
+  outputs: readonly string[],
+  { json }: { readonly json?: boolean | undefined },
+): void {
+  if (!outputs.includes('-')) return
+  if (json)
+    throw new RestoreError('usage', '--json: expected results in files, got stdout, which would hold both')
+  if (process.stdout.isTTY)
+    throw new RestoreError('usage', '--output: expected a file, got a terminal; give -o FILE, or a pipe')
 }

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeLeftover } from '../../test/leftovers.ts'
 import { limpid } from '../../test/limpid.ts'
 import { decodeBytes } from '../data/codec.ts'
 import { openSource } from '../data/sources/datasets.ts'
@@ -68,7 +69,7 @@ describe('limpid pack', () => {
     const kept = statSync(join(target, 'shard-000000.tar'))
     rmSync(join(target, 'index.json'))
     writeFileSync(join(target, 'shard-000001.tar'), 'torn')
-    writeFileSync(join(target, '.shard-000002.tar.0123456789ab.tmp'), 'left')
+    writeLeftover(target)
     utimesSync(at('GT', 'sub/a.png'), 1_500_000_000, 1_500_000_000)
     const { stdout } = await pack('--json', at('GT'), '-o', target, '--shard-mb', '1', '--resume')
     expect(JSON.parse(stdout)).toMatchObject({ shards: 4, kept: 2 })

@@ -1,9 +1,8 @@
 // limpid pack: folders of images as tar shards, which are read and copied far faster than as many small files.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { writeWhole } from '../checkpoints/files.ts'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { RestoreError } from '../core/errors.ts'
 import { imageExtensions, imagesBelow } from '../data/sources/datasets.ts'
 import {
   indexName,
@@ -16,7 +15,9 @@ import {
 } from '../data/sources/shards.ts'
 import { listTar, type TarInput, tarParts } from '../data/sources/tar.ts'
 import { unreadableFile } from '../data/unreadable.ts'
+import { clearLeftovers, writeAtomicSync } from '../files/atomicWrite.ts'
 import { formatProgress, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
+import { makeFolderOf, writeResult } from './writeResult.ts'
 
 export interface PackOptions extends GlobalOptions {
   readonly output: string
@@ -28,9 +29,11 @@ export interface PackOptions extends GlobalOptions {
 export async function packCommand(folders: readonly string[], options: PackOptions): Promise<void> {
   const shardBytes = parseWhole('--shard-mb', options.shardMb, 1) * 1e6
   const { output } = options
+  const overwrite = options.resume === true || options.overwrite === true
   checkShards(output, options)
   const files = await filesOf(folders)
-  makeOutput(output)
+  makeFolderOf(join(output, indexName))
+  clearLeftovers(output)
   const plan = planShards(files, shardBytes)
   const index = join(output, indexName)
   const progress = reporter(options)
@@ -50,12 +53,12 @@ export async function packCommand(folders: readonly string[], options: PackOptio
         shownMs = performance.now()
         progress.show(`packing ${formatProgress(packed, files.length, started)}`)
       }
-      writeWhole(path, tarParts(reporting(members, onFile)))
+      writeAtomicSync(path, tarParts(reporting(members, onFile)), { overwrite })
     }
     return { path, members: listTar(path) }
   })
   removeSurplus(output, shards.length)
-  writeWhole(index, [Buffer.from(indexText(shards))])
+  writeResult(index, indexText(shards), { overwrite })
   progress.done()
   const samples = new Set(files.map(({ name }) => splitMember(name).key)).size
   const bytes = shards.reduce((sum, { path }) => sum + statSync(path).size, 0)
@@ -71,19 +74,6 @@ function checkShards(output: string, { resume, overwrite }: PackOptions): void {
   if (isUsed && !resume && !overwrite) {
     const advice = 'give another folder, --resume to finish them, or --overwrite'
     throw new RestoreError('output', `${output}: holds shards already; ${advice}`)
-  }
-}
-
-/** Makes the folder, without what a packing that was killed left unfinished in it. */
-function makeOutput(output: string): void {
-  try {
-    mkdirSync(output, { recursive: true })
-    for (const name of readdirSync(output)) {
-      if (/^\.(shard-\d+\.tar|index\.json)\.[0-9a-f]+\.tmp$/.test(name)) rmSync(join(output, name))
-    }
-  } catch (error) {
-    const reason = messageOf(error)
-    throw new RestoreError('output', `${output}: cannot be written to (${reason})`, { cause: error })
   }
 }
 

@@ -1,7 +1,6 @@
 // What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an error.
 
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { errorCodes, messageOf, RestoreError } from '../core/errors.ts'
 
@@ -102,26 +101,9 @@ export function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory()
 }
 
-/** Refuses where nothing can be written, or where a file is, unless told to overwrite it. */
-export function checkOutput(path: string, overwrite: boolean | undefined): void {
-  if (path === '-') return
-  const folder = dirname(path)
-  if (!isFolder(folder)) {
-    throw new RestoreError(
-      'output',
-      `${path}: expected a folder ${folder} to write into, which does not exist; create it`,
-    )
-  }
-  try {
-    accessSync(folder, constants.W_OK)
-  } catch (error) {
-    const wanted = `expected a folder ${folder} that can be written to, which it cannot; choose another`
-    throw new RestoreError('output', `${path}: ${wanted}`, { cause: error })
-  }
-  if (isFolder(path)) throw new RestoreError('output', `${path}: expected a file to write, got a folder`)
-  if (existsSync(path) && !overwrite) {
-    throw new RestoreError('output', `${path}: exists already; give another name, or --overwrite`)
-  }
+/** A count with its noun: '1 picture', '2 pictures'. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** Bytes of a file, or of stdin for '-'. */

@@ -18,7 +18,8 @@ import { importRecipe } from '../train/recipe/recipeModule.ts'
 import { files } from '../train/state.ts'
 import { identify } from '../train/trainingIdentity.ts'
 import { createRun } from '../train/trainingRun.ts'
-import { checkOutput, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
+import { checkOutput } from './outputPlan.ts'
+import { type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
 
 export interface TrainCommandOptions extends GlobalOptions {
   readonly data?: string

@@ -1,12 +1,12 @@
 // A restored picture in Node: encoded to a file, bytes or ImageData on demand.
 
-import { randomBytes } from 'node:crypto'
-import { access, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { existsSync } from 'node:fs'
+import { extname } from 'node:path'
 import { encodeBytes } from '../data/codec.ts'
 import type { Pixels } from '../data/image.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
+import { writeAtomic } from '../files/atomicWrite.ts'
+import { alreadyExists } from '../files/outputErrors.ts'
 import { type CanvasPicture, canvasPicture, type RestoreInfo } from './pictures/pictureTypes.ts'
 import { PictureResult } from './restorerCore.ts'
 
@@ -47,27 +47,17 @@ export class RestoreResult extends PictureResult<RestoreResult> {
     return encodeBytes(picture, quality === undefined ? {} : { quality })
   }
 
-  /** Writes a file that appears whole or not at all; one that exists stays unless told to overwrite it. */
+  /**
+   * Writes a file whole or not at all, in the format of its extension unless told otherwise.
+   *
+   * @throws RestoreError `output` where the file exists and `overwrite` is not set, or cannot be written
+   */
   async toFile(path: string, options: WriteOptions & { readonly overwrite?: boolean } = {}): Promise<void> {
-    const exists = async () =>
-      access(path).then(
-        () => true,
-        () => false,
-      )
-    if (!options.overwrite && (await exists())) {
-      throw new RestoreError('output', `${path}: exists already; give another name, or overwrite`)
-    }
+    const { overwrite = false } = options
+    // Encoding takes a while, which a file that is there already makes useless.
+    if (!overwrite && existsSync(path)) throw alreadyExists(path)
     const format = options.format ?? (extname(path).slice(1).toLowerCase() || this.#file.format)
-    const bytes = await this.toBuffer({ ...options, format })
-    const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
-    try {
-      await writeFile(temporary, bytes, { flag: 'wx' })
-      await rename(temporary, path)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      const reason = messageOf(error)
-      throw new RestoreError('output', `${path}: cannot be written (${reason})`, { cause: error })
-    }
+    await writeAtomic(path, await this.toBuffer({ ...options, format }), { overwrite })
   }
 
   /** RGBA of 8 bits, for a canvas. */

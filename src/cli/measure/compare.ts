@@ -1,7 +1,6 @@
 // limpid compare: figures of one image against another, or of a folder against a folder, and maps of what differs.
 
-import { mkdirSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { decodeImage, encodeImage } from '../../data/codec.ts'
 import type { Image } from '../../data/image.ts'
@@ -9,8 +8,16 @@ import { pairSources } from '../../data/sources/pairs.ts'
 import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
 import { figure } from '../../metrics/report/evaluationPage.ts'
+import type { InputFile } from '../inputs.ts'
 import {
   checkOutput,
+  type Job,
+  planOutputs,
+  refuseCollisions,
+  refuseOnStdout,
+  targetOf,
+} from '../outputPlan.ts'
+import {
   countImages,
   type GlobalOptions,
   isFolder,
@@ -74,8 +81,7 @@ async function compareImages(
   { names, cropPx, gain, limits }: Request,
   options: CompareOptions,
 ): Promise<void> {
-  const { map } = options
-  if (map !== undefined) checkOutput(map, options.overwrite)
+  const [job] = planMaps([{ path: output, name: basename(output) }], [reference], { options, isMany: false })
   const [truth, image] = (await Promise.all(
     [reference, output].map(async (path) => (await decodeImage(path, limits)).image),
   )) as [Image, Image]
@@ -86,7 +92,8 @@ async function compareImages(
   await measuring.close()
   const [row] = evaluation.rows
   if (row?.error !== undefined) throw new RestoreError('input', row.error)
-  if (map !== undefined) await writeMap(map, differenceMap(truth, image, gain))
+  if (job) await writeMap(job, differenceMap(truth, image, gain), options)
+  if (job?.output === '-') return
   const values = { ...row?.values, ...evaluation.mean }
   const width = Math.max(...names.map(({ length }) => length))
   const lines = names.map((name) => {
@@ -94,9 +101,9 @@ async function compareImages(
     return `${name.padEnd(width)}  ${shown}  ${evaluation.conventions[name]}`
   })
   if (cropPx > 0) lines.push(describeCrop(cropPx))
-  if (map !== undefined) lines.push(`${map}: ${describeMap(gain)}`)
+  if (job) lines.push(`${job.output}: ${describeMap(gain)}`)
   const { conventions } = evaluation
-  const document = { reference, output, values, cropPx, conventions, ...mapFacts(map, gain) }
+  const document = { reference, output, values, cropPx, conventions, ...mapFacts(job?.output, gain) }
   printResult(options, jsonReady(document), lines.join('\n'))
 }
 
@@ -108,6 +115,9 @@ async function compareFolders(
 ): Promise<void> {
   const [truths, images] = pairSources(await openImages(reference), [await openImages(output)])
   if (!truths || !images) throw new TypeError('expected two sources')
+  const files = Array.from({ length: images.length }, (_, i) => images.name(i))
+  const named = files.map((name) => ({ path: join(output, name), name }))
+  const maps = planMaps(named, [reference], { options, isMany: true })
   const measuring = openMeasuring({ names, weights: options.metricWeights, pictures: truths.length })
   const progress = reporter(options)
   async function* samples(): AsyncGenerator<Sample | Unreadable> {
@@ -116,12 +126,8 @@ async function compareFolders(
       try {
         const [truth, image] = [await decodeFrom(truths!, i, limits), await decodeFrom(images!, i, limits)]
         checkSizes(`${reference}/${truths!.name(i)}`, truth, `${output}/${name}`, image)
-        if (options.map !== undefined) {
-          const path = join(options.map, `${name.slice(0, name.length - extname(name).length)}.png`)
-          mkdirSync(dirname(path), { recursive: true })
-          checkOutput(path, options.overwrite)
-          await writeMap(path, differenceMap(truth, image, gain))
-        }
+        const map = maps[i]
+        if (map) await writeMap(map, differenceMap(truth, image, gain), options)
         yield { name, input: image, reference: truth }
       } catch (error) {
         yield { name, error }
@@ -159,7 +165,25 @@ function checkSizes(first: string, a: Image, second: string, b: Image): void {
   )
 }
 
-async function writeMap(path: string, image: Image): Promise<void> {
-  const format = extname(path).slice(1).toLowerCase() || 'png'
-  writeResult(path, await encodeImage({ image, alpha: undefined, depth: 8, format }))
+/** Where maps go, if they are asked for; what stands in the way is refused. */
+function planMaps(
+  files: readonly InputFile[],
+  others: readonly string[],
+  { options, isMany }: { readonly options: CompareOptions; readonly isMany: boolean },
+): readonly Job[] {
+  const { map, overwrite } = options
+  if (map === undefined) return []
+  const target = targetOf(map, { option: '--map', count: files.length, isMany })
+  const jobs = planOutputs(files, target, { format: undefined, formatOf: () => 'png' })
+  refuseCollisions(jobs, others)
+  refuseOnStdout(
+    jobs.map((job) => job.output),
+    options,
+  )
+  for (const job of jobs) checkOutput(job.output, overwrite)
+  return jobs
+}
+
+async function writeMap({ output, format }: Job, image: Image, options: CompareOptions): Promise<void> {
+  writeResult(output, await encodeImage({ image, alpha: undefined, depth: 8, format }), options)
 }

@@ -8,8 +8,8 @@ import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
 import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
 import { type NetworkOptions, requestOf, runOf } from '../networks/request.ts'
+import { checkOutput } from '../outputPlan.ts'
 import {
-  checkOutput,
   countImages,
   type GlobalOptions,
   parsePixelLimit,
@@ -242,11 +242,12 @@ function finish(
     rows,
   }))
   const document = { ...facts, cropPx, conventions, blocks }
-  if (jsonFile !== undefined) writeResult(jsonFile, Buffer.from(`${jsonOf(document)}\n`))
+  if (jsonFile !== undefined) writeResult(jsonFile, `${jsonOf(document)}\n`, options)
   if (options.html !== undefined) {
     const all = { ...facts, ...(cropPx > 0 ? { crop: describeCrop(cropPx).slice('crop: '.length) } : {}) }
     const title = `Limpid: ${options.none ? 'the inputs themselves' : facts.model} on ${facts.data}`
-    writeResult(options.html, Buffer.from(reportHtml({ title, facts: all, conventions, blocks: measured })))
+    const page = reportHtml({ title, facts: all, conventions, blocks: measured })
+    writeResult(options.html, page, options)
   }
   const text = [
     Object.entries(facts)

@@ -15,14 +15,8 @@ import { linearProbe, projectRows } from '../../metrics/report/representations.t
 import { type Dot, representationsHtml } from '../../metrics/report/representationsPage.ts'
 import { loadModel } from '../../registry/loadModel.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
-import {
-  checkOutput,
-  formatProgress,
-  type GlobalOptions,
-  parseWhole,
-  printResult,
-  reporter,
-} from '../shell.ts'
+import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
+import { formatProgress, type GlobalOptions, parseWhole, printResult, reporter } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
 
 export interface RepresentationsOptions extends GlobalOptions {
@@ -48,7 +42,9 @@ interface Known {
 }
 
 export async function representationsCommand(options: RepresentationsOptions): Promise<void> {
-  checkOutput(options.output, options.overwrite)
+  const output = fileOf(options.output, '--output', 'representations.html')
+  refuseOnStdout([output], options)
+  checkOutput(output, options.overwrite)
   const noises = parseNoise(options.noise)
   const most = parseWhole('--images', options.images, 4)
   const model = loadModel(readCheckpoint(options.weights))
@@ -88,11 +84,12 @@ export async function representationsCommand(options: RepresentationsOptions): P
     ...(noises.length > 1 ? { noise: probe(rows, known, 'noise') } : {}),
   }
   const dots = known.map((each, i): Dot => ({ ...each, x: points[i]?.[0] ?? 0, y: points[i]?.[1] ?? 0 }))
-  writeResult(options.output, new TextEncoder().encode(representationsHtml({ dots, shares, r2 })))
-  const text = `${options.output}\nlinear probe on images it has not seen: ${Object.entries(r2)
+  writeResult(output, representationsHtml({ dots, shares, r2 }), options)
+  if (output === '-') return
+  const text = `${output}\nlinear probe on images it has not seen: ${Object.entries(r2)
     .map(([name, value]) => `R² of ${name} ${value.toFixed(3)}`)
     .join(', ')}`
-  printResult(options, { output: options.output, dots: rows.length, shares, r2 }, text)
+  printResult(options, { output, dots: rows.length, shares, r2 }, text)
 }
 
 function parseNoise(text: string): readonly number[] {

@@ -1,5 +1,6 @@
 // limpid inspect and limpid convert: what a weights file is, and the same weights as safetensors.
 
+import { basename, extname } from 'node:path'
 import { type Checkpoint, loadTensor, type StoredTensor } from '../../checkpoints/checkpoint.ts'
 import { fromFloat32, toFloat32 } from '../../checkpoints/convert.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
@@ -9,7 +10,9 @@ import { RestoreError } from '../../core/errors.ts'
 import { licenseOf } from '../../registry/cards.ts'
 import { recognize } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
-import { checkOutput, type GlobalOptions, printResult } from '../shell.ts'
+import { checkOutput, fileOf } from '../outputPlan.ts'
+import { type GlobalOptions, printResult } from '../shell.ts'
+import { makeFolderOf } from '../writeResult.ts'
 
 export function inspectCommand(file: string, options: GlobalOptions & { readonly keys?: boolean }): void {
   const checkpoint = readCheckpoint(file)
@@ -70,7 +73,8 @@ export interface ConvertOptions extends GlobalOptions {
 
 const targets = ['float32', 'float16', 'bfloat16'] as const
 
-export function convertCommand(input: string, output: string, options: ConvertOptions): void {
+export function convertCommand(input: string, given: string, options: ConvertOptions): void {
+  const output = fileOf(given, 'OUTPUT', `${basename(input, extname(input))}.safetensors`)
   if (!output.endsWith('.safetensors')) {
     throw new RestoreError('usage', `convert: expected an output named *.safetensors, got ${output}`)
   }
@@ -82,7 +86,8 @@ export function convertCommand(input: string, output: string, options: ConvertOp
   const { tensors, metadata } = readCheckpoint(input)
   const converted = new Map<string, WritableTensor>()
   for (const [key, stored] of tensors) converted.set(key, dtype ? recast(key, stored, dtype) : stored)
-  writeSafetensors(output, converted, metadata)
+  makeFolderOf(output)
+  writeSafetensors(output, converted, metadata, { overwrite: options.overwrite === true })
   printResult(options, { output, tensors: converted.size }, output)
 }
 

@@ -1,5 +1,6 @@
 // limpid export: a network as an ONNX file, checked before it is called done.
 
+import { basename, extname } from 'node:path'
 import { toFloat32 } from '../../checkpoints/convert.ts'
 import { readCheckpoint } from '../../checkpoints/files.ts'
 import { elementCount, float32Data, type TensorData } from '../../core/data.ts'
@@ -14,7 +15,8 @@ import { licenseOf } from '../../registry/cards.ts'
 import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
 import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
-import { checkOutput, type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
+import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
+import { type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
 
 export interface ExportOptions extends GlobalOptions {
@@ -30,7 +32,10 @@ export interface ExportOptions extends GlobalOptions {
 /** Largest difference allowed to the eager result, relative to its largest value: float32 rounding through a deep network. */
 const tolerance = 1e-4
 
-export async function exportCommand(output: string, options: ExportOptions): Promise<void> {
+export async function exportCommand(given: string, options: ExportOptions): Promise<void> {
+  const source = options.model ?? options.weights ?? 'network'
+  const output = fileOf(given, 'OUTPUT', `${basename(source, extname(source))}.onnx`)
+  refuseOnStdout([output], options)
   checkOutput(output, options.overwrite)
   const { model, license } = openModel(options)
   const { traced, checked } = sizesOf(options, model)
@@ -46,8 +51,9 @@ export async function exportCommand(output: string, options: ExportOptions): Pro
   progress.show('checking against the eager result')
   const samples = Object.keys(model.inputs).map((name) => sampleOf(inputOf(name, model, checked)))
   const difference = await compareWithEager(bytes, model, Object.fromEntries(samples))
-  writeResult(output, bytes)
+  writeResult(output, bytes, options)
   progress.done()
+  if (output === '-') return
   const summary = `${output}, largest difference to libtorch ${difference.toExponential(1)}`
   const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]))
   printResult(options, { output, inputs: shapes, bytes: bytes.length, difference }, summary)

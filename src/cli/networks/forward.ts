@@ -5,7 +5,9 @@ import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { loadModel } from '../../registry/loadModel.ts'
-import { checkOutput, type GlobalOptions, parseObject, printResult } from '../shell.ts'
+import { checkOutput, fileOf } from '../outputPlan.ts'
+import { type GlobalOptions, parseObject, printResult } from '../shell.ts'
+import { makeFolderOf } from '../writeResult.ts'
 import { type BackendOptions, openSession } from './backends.ts'
 
 export interface ForwardOptions extends GlobalOptions, BackendOptions {
@@ -18,7 +20,9 @@ export interface ForwardOptions extends GlobalOptions, BackendOptions {
 }
 
 export async function forwardCommand(options: ForwardOptions): Promise<void> {
-  checkOutput(options.output, options.overwrite)
+  const output = fileOf(options.output, '--output', 'outputs.safetensors')
+  if (output === '-') throw new RestoreError('usage', '--output: expected a file, got stdout')
+  checkOutput(output, options.overwrite)
   const model = loadModel(readCheckpoint(options.weights), parseObject('--options', options.options))
   const extra = Object.keys(parseObject('--call', options.call))
   if (extra.length > 0)
@@ -27,9 +31,11 @@ export async function forwardCommand(options: ForwardOptions): Promise<void> {
   const session = await openSession(model, options)
   try {
     const outputs = await session.run(inputs)
-    writeSafetensors(options.output, new Map(Object.entries(outputs)))
+    makeFolderOf(output)
+    const overwrite = options.overwrite === true
+    writeSafetensors(output, new Map(Object.entries(outputs)), undefined, { overwrite })
     const shapes = Object.fromEntries(Object.entries(outputs).map(([name, { shape }]) => [name, shape]))
-    printResult(options, { output: options.output, model: model.id, shapes }, options.output)
+    printResult(options, { output, model: model.id, shapes }, output)
   } finally {
     await session.close()
   }

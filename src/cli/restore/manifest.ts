@@ -2,27 +2,21 @@
 // any moment can go on without losing a file or doing one twice. A result is announced with its hash before it appears.
 
 import { createHash } from 'node:crypto'
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
-import { messageOf, RestoreError } from '../../core/errors.ts'
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { RestoreError } from '../../core/errors.ts'
+import { writeAtomicSync } from '../../files/atomicWrite.ts'
+import { type Lock, takeLock } from '../../files/lock.ts'
+import { unwritable } from '../../files/outputErrors.ts'
 import type { Job } from '../outputPlan.ts'
 
 export const manifestName = '.limpid-restore.jsonl'
+export const lockName = '.limpid-restore.lock'
 
 type Line =
-  | { readonly process: number; readonly settings: object }
+  | { readonly settings: object }
   | { readonly writing: string; readonly sha256: string; readonly input: string }
   | { readonly done: string }
-  | { readonly end: number }
 
 interface Entry {
   readonly sha256: string
@@ -34,31 +28,31 @@ interface Entry {
 export class Manifest {
   readonly #path: string
   readonly #entries: Map<string, Entry>
+  readonly #lock: Lock
 
-  private constructor(path: string, entries: Map<string, Entry>) {
+  private constructor(path: string, entries: Map<string, Entry>, lock: Lock) {
     this.#path = path
     this.#entries = entries
+    this.#lock = lock
   }
 
-  /** Opens that of a folder, to go on or from the start; one process at a time. */
+  /** Opens the manifest of a folder, to go on or from the start; for one process at a time. */
   static open(folder: string, settings: object, { resume }: { readonly resume: boolean }): Manifest {
     const path = join(folder, manifestName)
-    const lines = readLines(path)
-    refuseOther(folder, lines)
-    const starts = lines.flatMap((line) => ('settings' in line ? [line.settings] : []))
-    const before = starts.at(-1)
-    if (resume && before) refuseSettings(folder, before, settings)
+    const lock = takeLock(join(folder, lockName), { what: folder, work: 'restoring into it' })
     try {
-      mkdirSync(folder, { recursive: true })
-      const start = `${JSON.stringify({ process: process.pid, settings } satisfies Line)}\n`
+      const lines = readLines(path)
+      const begun = lines.flatMap((line) => ('settings' in line ? [line.settings] : [])).at(-1)
+      if (resume && begun) refuseSettings(folder, begun, settings)
+      const start = `${JSON.stringify({ settings } satisfies Line)}\n`
       // A line that was cut short by a kill is ended first.
-      if (resume) appendFileSync(path, `${isCut(path) ? '\n' : ''}${start}`)
-      else writeFileSync(path, start)
+      if (resume) append(path, `${isCut(path) ? '\n' : ''}${start}`)
+      else writeAtomicSync(path, [Buffer.from(start)], { overwrite: true })
+      return new Manifest(path, resume ? entriesOf(lines) : new Map(), lock)
     } catch (error) {
-      const reason = messageOf(error)
-      throw new RestoreError('output', `${folder}: cannot be written to (${reason})`, { cause: error })
+      lock.release()
+      throw error
     }
-    return new Manifest(path, resume ? entriesOf(lines) : new Map())
   }
 
   /** Whether the result of a job is there, whole and of the input as it is now. */
@@ -73,13 +67,13 @@ export class Manifest {
     return true
   }
 
-  /** Whether what stands in the place of a result was written by a run before, and not by others. */
+  /** Whether what stands in the place of a result was written by an earlier run, and not by others. */
   isOwn(job: Job): boolean {
     const entry = this.#entries.get(job.name)
     return entry !== undefined && existsSync(job.output) && hashOf(readFileSync(job.output)) === entry.sha256
   }
 
-  /** Tells what is about to appear. */
+  /** Notes what is about to appear. */
   announce(job: Job, bytes: Uint8Array): void {
     const entry = { sha256: hashOf(bytes), input: stampOf(job.path) }
     this.#entries.set(job.name, { ...entry, isDone: false })
@@ -90,39 +84,46 @@ export class Manifest {
     this.#append({ done: job.name })
   }
 
-  /** Gives the folder free for another process. */
+  /** Frees the folder for another process. */
   close(): void {
-    this.#append({ end: process.pid })
+    this.#lock.release()
   }
 
   #append(line: Line): void {
-    appendFileSync(this.#path, `${JSON.stringify(line)}\n`)
+    append(this.#path, `${JSON.stringify(line)}\n`)
   }
 }
 
-/** Removes what a killed process left half written of these files. */
-export function removeLeftovers(files: readonly string[]): void {
-  const wanted = new Set(files)
-  for (const folder of new Set(files.map((path) => dirname(path)))) {
-    if (!existsSync(folder)) continue
-    for (const name of readdirSync(folder)) {
-      const own = /^\.(.+)\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1]
-      if (own !== undefined && wanted.has(join(folder, own))) rmSync(join(folder, name), { force: true })
-    }
+function append(path: string, text: string): void {
+  try {
+    appendFileSync(path, text)
+  } catch (error) {
+    throw unwritable(path, error)
   }
 }
 
+/** The lines that are whole; what a kill cut short is left out. */
 function readLines(path: string): readonly Line[] {
   if (!existsSync(path)) return []
   return readFileSync(path, 'utf8')
     .split('\n')
     .flatMap((text) => {
       try {
-        return [JSON.parse(text) as Line]
+        const value: unknown = JSON.parse(text)
+        return isLine(value) ? [value] : []
       } catch {
         return []
       }
     })
+}
+
+// Not zod: loading it takes longer than everything else a start of the command line loads.
+function isLine(value: unknown): value is Line {
+  if (typeof value !== 'object' || value === null) return false
+  const { settings, writing, sha256, input, done } = value as Partial<Record<string, unknown>>
+  if (typeof settings === 'object') return settings !== null
+  if (typeof writing === 'string') return typeof sha256 === 'string' && typeof input === 'string'
+  return typeof done === 'string'
 }
 
 function isCut(path: string): boolean {
@@ -137,23 +138,6 @@ function entriesOf(lines: readonly Line[]): Map<string, Entry> {
     if (entry) entry.isDone = true
   }
   return entries
-}
-
-function refuseOther(folder: string, lines: readonly Line[]): void {
-  const last = lines.findLast((line) => 'process' in line || 'end' in line)
-  if (!last || !('process' in last) || last.process === process.pid || !isAlive(last.process)) return
-  throw new RestoreError(
-    'output',
-    `${folder}: process ${last.process} is restoring into it; wait for it, or give another folder`,
-  )
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 function refuseSettings(folder: string, before: object, now: object): void {

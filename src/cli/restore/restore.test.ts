@@ -138,13 +138,13 @@ describe('restore refuses, before a network is opened,', () => {
     ['resume', ['photo.png'], { resume: true }, '--resume: expected results in a folder'],
     ['piped pages', ['photo.png'], { compare: true, output: '-' }, '--compare: expected results in files'],
     ['piped reports', ['photo.png'], { json: true, output: '-' }, '--json: expected results in files'],
-    ['reports', ['photo.png'], { report: at('none/r.json') }, 'which does not exist; create it'],
     [
-      'own input',
+      'reports',
       ['photo.png'],
-      { output: at('photo.png') },
-      'exists already; give another name, or --overwrite',
+      { report: at('photo.png/r.json') },
+      'photo.png, got a file; choose another folder',
     ],
+    ['own input', ['photo.png'], { output: at('photo.png') }, 'expected an output other than the inputs'],
     ['files', ['photo.png', 'in'], { output: at('photo.png') }, '--output: expected a folder for'],
     ['nothing', ['none*.png'], {}, 'expected a pattern that some file matches'],
   ])('%s', async (_, inputs, options, message) => {

@@ -1,23 +1,26 @@
 // limpid restore: the main job. What the options say, which files go where, and what is told in the end.
 
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { messageOf, RestoreError } from '../../core/errors.ts'
+import { clearLeftovers } from '../../files/atomicWrite.ts'
+import { alreadyExists } from '../../files/outputErrors.ts'
 import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
 import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
-import { type Job, type Plan, planJobs, type TargetOptions } from '../outputPlan.ts'
+import { checkOutput, type Job, placeKey, refuseOnStdout } from '../outputPlan.ts'
 import {
-  checkOutput,
   formatSeconds,
   type GlobalOptions,
   parsePixelLimit,
   parseQuality,
   parseWhole,
+  plural,
   printResult,
 } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
-import { Manifest, manifestName, removeLeftovers } from './manifest.ts'
+import { Manifest, manifestName } from './manifest.ts'
 import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
+import { planRestore, type RestorePlan, type TargetOptions } from './restorePlan.ts'
 import { RestoreProgress } from './restoreProgress.ts'
 
 export interface RestoreCommandOptions extends GlobalOptions, NetworkOptions, TargetOptions {
@@ -40,15 +43,16 @@ export async function restoreCommand(
 ): Promise<void> {
   const treatment = treatmentOf(options)
   const request = requestOf(options)
-  const plan = planJobs(inputs, options)
+  const plan = planRestore(inputs, options)
   checkPlan(plan, treatment, options)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt)
   const progress = new RestoreProgress(options)
   if (plan.earlier.length > 0)
-    progress.say(`left out ${plan.earlier.length} results of a run before: ${plan.earlier[0]}, …`)
+    progress.say(`left out ${plural(plan.earlier.length, 'result')} of an earlier run: ${plan.earlier[0]}, …`)
   const restorers: Restorer[] = []
+  let manifest: Manifest | undefined
   try {
     progress.opening()
     const [only] = plan.jobs.length === 1 ? plan.jobs : []
@@ -56,7 +60,8 @@ export async function restoreCommand(
     const concurrentRestorers = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
     for (let i = 0; i < concurrentRestorers; i++)
       restorers.push(await createRestorer({ ...request, concurrentRestorers, signal: interrupt.signal }))
-    const { todo, manifest } = remaining(plan, restorers[0] as Restorer, treatment, options)
+    manifest = openManifest(plan, restorers[0]!, treatment, options)
+    const todo = remaining(plan, manifest, treatment)
     const skipped = plan.jobs.length - todo.length
     progress.begin(todo.length)
     const outcome = await restoreJobs(todo, {
@@ -66,7 +71,6 @@ export async function restoreCommand(
         if (output !== '-' && !isDocument(options)) process.stdout.write(`${output}\n`)
       },
     })
-    manifest?.close()
     conclude(options, { ...outcome, skipped, isMany: plan.isMany, progress, restorers })
     if (interrupt.signal.aborted) {
       const done = `${outcome.results.length + skipped} of ${plan.jobs.length} pictures are done`
@@ -74,6 +78,7 @@ export async function restoreCommand(
       throw new RestoreError('aborted', `restore: interrupted, ${done}${advice}`)
     }
   } finally {
+    manifest?.close()
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt)
     await Promise.all(restorers.map((restorer) => restorer.close()))
   }
@@ -104,7 +109,7 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   const document = { results, failures: told, skipped, seconds }
   if (isDocument(options)) printResult({ ...options, json: true }, document, '')
   if (report !== undefined && report !== 'json')
-    writeResult(report, Buffer.from(`${JSON.stringify(document, null, 2)}\n`))
+    writeResult(report, `${JSON.stringify(document, null, 2)}\n`, options)
   const [restorer] = restorers
   const { license } = restorer ?? {}
   const note = license?.isCommercial === false ? `; ${license.note}` : ''
@@ -128,7 +133,7 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
 
 /** Refuses what would be found out too late. */
 function checkPlan(
-  { jobs, folder, isMany }: Plan,
+  { jobs, folder, isMany }: RestorePlan,
   treatment: Treatment,
   options: RestoreCommandOptions,
 ): void {
@@ -137,10 +142,10 @@ function checkPlan(
   if (isPiped && compare) throw new RestoreError('usage', '--compare: expected results in files, got stdout')
   if (isPiped && (treatment.samples ?? 1) > 1)
     throw new RestoreError('usage', '--samples: expected results in files, got stdout, which would hold one')
-  if (isPiped && isDocument(options))
-    throw new RestoreError('usage', '--json: expected results in files, got stdout, which would hold both')
-  if (isPiped && process.stdout.isTTY)
-    throw new RestoreError('usage', '--output: expected a file, got a terminal; give -o FILE, or a pipe')
+  refuseOnStdout(
+    jobs.map((job) => job.output),
+    { json: isDocument(options) },
+  )
   if (report !== undefined && report !== 'json') checkOutput(report, overwrite)
   if (resume && folder === undefined)
     throw new RestoreError(
@@ -149,15 +154,15 @@ function checkPlan(
     )
   const wanted = jobs.flatMap((job) => filesOf(job, treatment))
   refuseMeeting(wanted)
-  if (folder === undefined) for (const path of wanted) checkOutput(path, overwrite)
-  else if (!overwrite && !resume) refuseExisting(wanted, { folder, isMany })
+  if (folder !== undefined && !overwrite && !resume) refuseExisting(wanted, { folder, isMany })
+  for (const path of wanted) checkOutput(path, overwrite || resume)
 }
 
 /** A sample of one picture may have the name of another's result. */
 function refuseMeeting(wanted: readonly string[]): void {
   const taken = new Set<string>()
   for (const path of wanted) {
-    const file = resolve(path)
+    const file = placeKey(path)
     if (path !== '-' && taken.has(file))
       throw new RestoreError(
         'usage',
@@ -169,12 +174,12 @@ function refuseMeeting(wanted: readonly string[]): void {
 
 function refuseExisting(
   wanted: readonly string[],
-  { folder, isMany }: Pick<Plan, 'folder' | 'isMany'>,
+  { folder, isMany }: Pick<RestorePlan, 'folder' | 'isMany'>,
 ): void {
   const existing = wanted.filter((path) => existsSync(path))
   if (existing.length === 0) return
   const [first] = existing
-  if (!isMany) throw new RestoreError('output', `${first}: exists already; give another name, or --overwrite`)
+  if (!isMany && first !== undefined) throw alreadyExists(first)
   const advice = existsSync(join(folder ?? '.', manifestName)) ? '--resume to go on, ' : ''
   throw new RestoreError(
     'output',
@@ -182,36 +187,37 @@ function refuseExisting(
   )
 }
 
-/** What is left to do in a folder, and the manifest that tells it; a result of someone else is not replaced. */
-function remaining(
-  { jobs, folder, isMany }: Plan,
+/** The manifest of a folder of results, where there is one. */
+function openManifest(
+  { folder, isMany }: RestorePlan,
   restorer: Restorer,
   treatment: Treatment,
-  { resume = false, overwrite, format }: RestoreCommandOptions,
-): { readonly todo: readonly Job[]; readonly manifest: Manifest | undefined } {
-  if (folder === undefined || !(isMany || resume)) return { todo: jobs, manifest: undefined }
+  { resume = false, format }: RestoreCommandOptions,
+): Manifest | undefined {
+  if (folder === undefined || !(isMany || resume)) return undefined
   const { sha256, network } = restorer
   const { pixelLimit, overwrite: _, ...kept } = treatment
   const guide = restorer.guide?.sha256
-  const manifest = Manifest.open(
-    folder,
-    { sha256, guide, network: network.options, format, ...kept },
-    { resume },
-  )
-  removeLeftovers(jobs.flatMap((job) => filesOf(job, treatment)))
+  return Manifest.open(folder, { sha256, guide, network: network.options, format, ...kept }, { resume })
+}
+
+/** What is left to do; a result of someone else is not replaced. */
+function remaining(
+  { jobs }: RestorePlan,
+  manifest: Manifest | undefined,
+  treatment: Treatment,
+): readonly Job[] {
+  if (!manifest) return jobs
+  for (const folder of new Set(jobs.map(({ output }) => dirname(output)))) clearLeftovers(folder)
   const todo = jobs.filter((job) => !manifest.isDone(job))
   const foreign = todo
     .flatMap((job) => resultsOf(job, treatment))
-    .filter((job) => existsSync(job.output) && !manifest.isOwn(job))
-    .map(({ output }) => output)
-  if (!overwrite && foreign.length > 0) {
-    manifest.close()
-    throw new RestoreError(
-      'output',
-      `${foreign[0]}: exists already and was not written by the run before; move it away, or --overwrite`,
-    )
-  }
-  return { todo, manifest }
+    .find((job) => existsSync(job.output) && !manifest.isOwn(job))
+  if (treatment.overwrite || !foreign) return todo
+  throw new RestoreError(
+    'output',
+    `${foreign.output}: exists already and was not written by the earlier run; move it away, or --overwrite`,
+  )
 }
 
 function treatmentOf(options: RestoreCommandOptions): Treatment {

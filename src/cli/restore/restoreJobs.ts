@@ -1,9 +1,10 @@
 // Pictures through the restorers that are open: while one is computed, the next is read and the last one written.
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
-import { messageOf, RestoreError } from '../../core/errors.ts'
+import { messageOf } from '../../core/errors.ts'
 import { decodeBytes } from '../../data/codec.ts'
+import { alreadyExists } from '../../files/outputErrors.ts'
 import type { RestoreInfo } from '../../runtime/pictures/pictureTypes.ts'
 import type { DecodedInput } from '../../runtime/readInput.ts'
 import type { RestoreResult } from '../../runtime/restoreResult.ts'
@@ -93,8 +94,7 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
     : restorer.run(source, running))
   const writing = { format, quality, strip }
   const bytes = await result.toBuffer(writing)
-  if (output !== '-') makeFolder(dirname(output))
-  if (compare) await writePage(job, source, result, treatment)
+  if (compare) await writePage(job, source, result, options)
   const [samples, map] = [samplesOf(job, result.samples.length), mapOf(job)]
   for (const [i, sample] of result.samples.entries())
     write(samples[i] as Job, await sample.toBuffer(writing), options)
@@ -112,10 +112,10 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
 /** Writes a result, announced before; one of someone else is not replaced. */
 function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOptions): void {
   const { output } = job
-  if (output !== '-' && existsSync(output) && !treatment.overwrite && !manifest?.isOwn(job))
-    throw new RestoreError('output', `${output}: exists already; give another name, or --overwrite`)
+  const overwrite = treatment.overwrite || manifest?.isOwn(job) === true
+  if (output !== '-' && !overwrite && existsSync(output)) throw alreadyExists(output)
   manifest?.announce(job, bytes)
-  writeResult(output, bytes)
+  writeResult(output, bytes, { overwrite })
   manifest?.finish(job)
 }
 
@@ -157,9 +157,10 @@ async function writePage(
   job: Job,
   source: string | Uint8Array,
   result: RestoreResult,
-  { pixelLimit }: Treatment,
+  { treatment, manifest }: BatchOptions,
 ): Promise<void> {
   const { comparePage } = await import('../measure/comparePage.ts')
+  const { pixelLimit, overwrite } = treatment
   const { pixels: before } = await decodeBytes(source, pixelLimit === undefined ? {} : { pixelLimit })
   const { channels, ...raw } = result.raw()
   const hasAlpha = channels % 2 === 0
@@ -168,14 +169,6 @@ async function writePage(
   const steps = sampling ? `, ${sampling.steps} steps` : ''
   const caption = `${model}${steps}, ${tiles.count === 1 ? 'whole' : `${tiles.count} tiles`}, on ${device}`
   const page = await comparePage({ title: basename(job.output), caption, before, after })
-  writeResult(pageOf(job), Buffer.from(page))
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true })
-  } catch (error) {
-    const reason = messageOf(error)
-    throw new RestoreError('output', `${folder}: cannot be made (${reason})`, { cause: error })
-  }
+  // The manifest has no entry for a page: one of an earlier run is replaced.
+  writeResult(pageOf(job), page, { overwrite: overwrite || manifest !== undefined })
 }

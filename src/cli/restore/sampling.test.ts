@@ -118,7 +118,7 @@ describe('samples', { timeout: 60_000 }, () => {
     const refused = await restore(...asked)
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      expect.stringContaining('was not written by the run before'),
+      expect.stringContaining('was not written by the earlier run'),
     ])
     rmSync(at('out', 'b-1.png'))
     expect((await restore(...asked, '--json')).stdout).toContain('"skipped": 1')

@@ -2,8 +2,8 @@
 
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeWhole } from '../../checkpoints/files.ts'
-import { messageOf, RestoreError } from '../../core/errors.ts'
+import { writeAtomicSync } from '../../files/atomicWrite.ts'
+import { unwritable } from '../../files/outputErrors.ts'
 import type { LogRow } from './logRow.ts'
 import { type ReportImage, reportHtml } from './reportPage.ts'
 import { appendScalars } from './tensorboard.ts'
@@ -19,7 +19,7 @@ export interface Journal {
 export function openJournal(folder: string, name: string, fromStep: number): Journal {
   const log = join(folder, 'log.jsonl')
   const rows = readRows(log).filter(({ step }) => step <= fromStep && fromStep > 0)
-  writeWhole(log, [new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))])
+  writeText(log, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   for (const old of readdirSync(folder)) {
     if (old.startsWith('events.out.tfevents.')) rmSync(join(folder, old))
   }
@@ -31,9 +31,7 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
     try {
       action()
     } catch (error) {
-      if (error instanceof RestoreError) throw error
-      const reason = messageOf(error)
-      throw new RestoreError('output', `${folder}: the log cannot be written (${reason})`, { cause: error })
+      throw unwritable(log, error)
     }
   }
   const record = ({ time, step, kind, values }: LogRow) =>
@@ -43,7 +41,7 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
       step,
       Object.fromEntries(Object.entries(values).map(([tag, value]) => [`${kind}/${tag}`, value])),
     )
-  const draw = () => writeWhole(report, [new TextEncoder().encode(reportHtml(name, rows, images))])
+  const draw = () => writeText(report, reportHtml(name, rows, images))
   write(() => {
     appendScalars(events, started, 0, {})
     for (const row of rows) record(row)
@@ -63,6 +61,10 @@ export function openJournal(folder: string, name: string, fromStep: number): Jou
       draw()
     },
   }
+}
+
+function writeText(path: string, text: string): void {
+  writeAtomicSync(path, [Buffer.from(text)], { overwrite: true })
 }
 
 /** Reads the rows of a log; skips a truncated last line. */

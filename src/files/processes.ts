@@ -1,0 +1,56 @@
+// Which process wrote a file, and whether that process still runs.
+
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+
+export interface ProcessIdentity {
+  readonly host: string
+  readonly pid: number
+  /** Start of the process, where the system tells it: a number that is used again has another. */
+  readonly start?: string
+}
+
+/** The identity of this process. */
+export function thisProcess(): ProcessIdentity {
+  const start = startOf(process.pid)
+  return { host: hostname(), pid: process.pid, ...(start === undefined ? {} : { start }) }
+}
+
+/** Whether a process of this host still runs. */
+export function isRunning({ pid, start }: Omit<ProcessIdentity, 'host'>): boolean {
+  if (!isAlive(pid)) return false
+  const stat = statOf(pid)
+  // A zombie computes nothing any more.
+  if (stat && /^[ZX]/.test(stat)) return false
+  const current = startOf(pid)
+  return start === undefined || current === undefined || start === current
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** The boot, and the clock ticks from it to the start of a process (field 22 of its stat); Linux only. */
+function startOf(pid: number): string | undefined {
+  const ticks = statOf(pid)?.split(' ')[19]
+  const boot = textOf('/proc/sys/kernel/random/boot_id')?.trim()
+  return ticks === undefined || boot === undefined ? undefined : `${boot} ${ticks}`
+}
+
+/** Fields of a process from its state (the third) on; the name before them may hold spaces and brackets. */
+function statOf(pid: number): string | undefined {
+  const stat = textOf(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2)
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
