@@ -67,7 +67,7 @@ function checkValues(options: Options): void {
     typeof value === 'string' ? check(value) : undefined
   checkIfSet(model, findCard)
   checkIfSet(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
-  checkIfSet(options.metrics, (names) => names.split(',').map(factsOf))
+  if (Array.isArray(options.metrics)) options.metrics.map(factsOf)
   checkIfSet(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
   checkIfSet(options.with ?? options.degrade, parseChain)
   checkIfSet(recipe, (file) => expect(existsSync(file) || !file.startsWith('recipes/'), file).toBe(true))

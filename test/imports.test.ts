@@ -109,7 +109,7 @@ test('finds static, type and dynamic imports', () => {
   expect(found).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
   expect(found).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
   expect(found).toContain(
-    `${join('src', 'cli', 'program.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
+    `${join('src', 'cli', 'commands', 'restore.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
   )
 })
 

@@ -384,16 +384,41 @@ describe('the command line itself', () => {
   test.each([
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown option', ['restore', 'x.png', '--frob'], /unknown option '--frob'/],
+    ['a missing argument', ['restore'], /^error: expected INPUT, got none; see --help\n$/],
+    ['a missing option', ['eval'], /^error: --data: expected dir, got none; see --help\n$/],
+    [
+      'an option without its value',
+      ['restore', 'x.png', '--tile'],
+      /^error: --tile: expected px, got none\n$/,
+    ],
+    ['no command', [], /Usage: limpid/],
     [
       'an unknown model',
       ['models', 'show', 'x'],
       /model: expected one of light-photo, light-denoise, light-detect,/,
     ],
-    ['an unknown backend', ['restore', 'x.png', '--backend', 'tf'], /Allowed choices are auto, onnx, torch/],
+    [
+      'an unknown backend',
+      ['restore', 'x.png', '--backend', 'tf'],
+      /--backend: expected auto, onnx or torch, got tf/,
+    ],
   ])('%s is wrong usage', async (_, args, message) => {
     const { code, stderr, stdout } = await limpid(...args)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(message)
+  })
+
+  test('with --json what is wrong is a document too, and the only one', async () => {
+    const [usage, run] = await Promise.all([
+      limpid('restore', 'x.png', '--teil', '8', '--json'),
+      limpid('--json', 'restore', at('absent.png'), '--weights', at('tiny.safetensors')),
+    ])
+    const message = "unknown option '--teil'; did you mean --tile?"
+    expect([usage.code, JSON.parse(usage.stdout)]).toEqual([2, { failures: [{ code: 'usage', message }] }])
+    expect([run.code, JSON.parse(run.stdout)]).toMatchObject([
+      1,
+      { results: [], failures: [{ input: at('absent.png'), code: 'input' }] },
+    ])
   })
 
   test('help and version are no failures', async () => {

@@ -10,6 +10,7 @@ import type { Degrade, NamedDegradation, Parameter } from '../degrade/defineDegr
 import { degradations } from '../degrade/degradationTable.ts'
 import { randomFor } from '../degrade/namedRandom.ts'
 import { resizeTo } from '../degrade/resize.ts'
+import type { DegradeOptions } from './commands/measure.ts'
 import { listInputs } from './inputs.ts'
 import {
   checkOutput,
@@ -22,26 +23,14 @@ import {
 } from './outputPlan.ts'
 import {
   countImages,
-  type GlobalOptions,
-  parsePixelLimit,
-  parseQuality,
-  parseWhole,
+  type Failure,
+  failureOf,
+  printFailures,
   printResult,
   readInput,
   reporter,
 } from './shell.ts'
-import { writeResult } from './writeResult.ts'
-
-export interface DegradeOptions extends GlobalOptions {
-  readonly output?: string
-  readonly with?: string
-  readonly seed: string
-  readonly format?: string
-  readonly quality?: string
-  readonly pixelLimit?: string
-  readonly list?: boolean
-  readonly overwrite?: boolean
-}
+import { reportResult, writeResult } from './writeResult.ts'
 
 export async function degradeCommand(inputs: readonly string[], options: DegradeOptions): Promise<void> {
   if (options.list) {
@@ -49,43 +38,39 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
     return
   }
   if (inputs.length === 0) throw usage('INPUT', 'images or folders to degrade')
-  const { output, with: spec } = options
+  const { output, with: spec, seed, quality, pixelLimit, report, overwrite } = options
   if (output === undefined) throw usage('--output', 'a file or folder to write to')
   if (spec === undefined) throw usage('--with', "degradations such as --with 'noise:sigma=25'")
   const degrade = parseChain(spec)
-  const seed = parseWhole('--seed', options.seed, 0)
   const jobs = plan(inputs, output, options)
-  const limits = parsePixelLimit(options.pixelLimit)
-  const quality = parseQuality(options.quality)
+  if (report !== undefined) checkOutput(report, overwrite)
+  const limits = pixelLimit === undefined ? {} : { pixelLimit }
   const progress = reporter(options)
   const count = countImages(progress, 'degrading', jobs.length)
-  const failed: { readonly input: string; readonly error: string }[] = []
-  const written: { readonly input: string; readonly output: string }[] = []
+  const failures: Failure[] = []
+  const results: { readonly input: string; readonly output: string }[] = []
   for (const { path, name, output: target, format } of jobs) {
     try {
-      checkOutput(target, options.overwrite)
+      checkOutput(target, overwrite)
       const decoded = await decodeImage(path === '-' ? readInput(path) : path, { ...limits, name: path })
       // What chance goes by is the same on every system.
       const random = randomFor(seed, name.split(sep).join('/'))
       const damaged = { ...damage(decoded, degrade, random), format }
-      writeResult(target, await encodeImage(damaged, quality), options)
-      written.push({ input: path, output: target })
+      writeResult(target, await encodeImage(damaged, quality === undefined ? {} : { quality }), options)
+      results.push({ input: path, output: target })
     } catch (error) {
       if (!(error instanceof RestoreError)) throw error
       // A single image fails as its error does.
       if (jobs.length === 1) throw error
-      failed.push({ input: path, error: error.message })
+      failures.push(failureOf(error, path))
     }
     count()
   }
   progress.done()
-  for (const { error } of failed) process.stderr.write(`failed: ${error}\n`)
-  if (failed.length > 0) {
-    process.stderr.write(`${failed.length} of ${jobs.length} images failed\n`)
-    process.exitCode = 1
-  }
-  if (output === '-' || (written.length === 0 && !options.json)) return
-  printResult(options, { with: spec, seed, written, failed }, written.map((one) => one.output).join('\n'))
+  const isPiped = jobs.some((job) => job.output === '-')
+  const text = isPiped ? '' : results.map((one) => one.output).join('\n')
+  reportResult(options, { with: spec, seed, results, failures }, text)
+  printFailures(failures, jobs.length)
 }
 
 function damage(decoded: DecodedImage, degrade: Degrade, random: Random): DecodedImage {

@@ -1,27 +1,11 @@
 // limpid detect: which degradations photos have, and how likely.
 
-import { messageOf, RestoreError } from '../core/errors.ts'
 import { createDetector, type Finding } from '../runtime/detector.ts'
+import type { DetectOptions } from './commands/measure.ts'
 import { type InputFile, listInputs } from './inputs.ts'
-import type { BackendOptions } from './networks/backends.ts'
-import {
-  countImages,
-  type GlobalOptions,
-  parsePixelLimit,
-  parseWhole,
-  printResult,
-  readInput,
-  reporter,
-} from './shell.ts'
-
-export interface DetectOptions extends GlobalOptions, BackendOptions {
-  readonly model?: string
-  readonly weights?: string
-  readonly prompts?: string
-  readonly top?: string
-  readonly recursive?: boolean
-  readonly pixelLimit?: string
-}
+import { checkOutput } from './outputPlan.ts'
+import { countImages, type Failure, failureOf, printFailures, readInput, reporter } from './shell.ts'
+import { reportResult } from './writeResult.ts'
 
 interface Detected {
   readonly input: string
@@ -29,17 +13,11 @@ interface Detected {
   readonly degradations: readonly Finding[]
 }
 
-interface Failure {
-  readonly input: string
-  readonly code: string
-  readonly message: string
-}
-
 export async function detectCommand(given: readonly string[], options: DetectOptions): Promise<void> {
+  const { prompts, top = Number.POSITIVE_INFINITY, pixelLimit, report, overwrite } = options
   const { files, isMany } = listInputs(given, options)
-  const limits = parsePixelLimit(options.pixelLimit)
-  const top = options.top === undefined ? Number.POSITIVE_INFINITY : parseWhole('--top', options.top, 1)
-  const prompts = options.prompts?.split(',').map((prompt) => prompt.trim())
+  if (report !== undefined) checkOutput(report, overwrite)
+  const limits = pixelLimit === undefined ? {} : { pixelLimit }
   const progress = reporter(options)
   await using detector = await createDetector({ ...options, prompts })
   for (const note of detector.notes) progress.show(note)
@@ -49,47 +27,29 @@ export async function detectCommand(given: readonly string[], options: DetectOpt
     const findings = await detector.run(path === '-' ? readInput(path) : path, { ...limits, name: path })
     return { input: path, degradations: findings.slice(0, top) }
   }
-  const [found, failures] = await lookAtAll(files, look, count)
-  progress.clear()
-  if (failures[0] && !isMany) throw failures[0].error
-  report(found, failures, { ...options, isMany })
-}
-
-async function lookAtAll(
-  files: readonly InputFile[],
-  look: (file: InputFile) => Promise<Detected>,
-  count: () => void,
-): Promise<[readonly Detected[], readonly (Failure & { readonly error: unknown })[]]> {
   const found: Detected[] = []
-  const failures: (Failure & { readonly error: unknown })[] = []
+  const failed: { readonly failure: Failure; readonly error: unknown }[] = []
   for (const file of files) {
     try {
       found.push(await look(file))
     } catch (error) {
-      const code = error instanceof RestoreError ? error.code : 'crash'
-      failures.push({ input: file.path, code, message: messageOf(error), error })
+      failed.push({ failure: failureOf(error, file.path), error })
     }
     count()
   }
-  return [found, failures]
+  progress.clear()
+  if (failed[0] && !isMany) throw failed[0].error
+  const failures = failed.map(({ failure }) => failure)
+  reportResult(options, { results: found, failures }, textOf(found, isMany))
+  printFailures(failures, files.length)
 }
 
-function report(
-  found: readonly Detected[],
-  failures: readonly Failure[],
-  options: DetectOptions & { readonly isMany: boolean },
-): void {
-  const told = failures.map(({ input, code, message }) => ({ input, code, message }))
-  const text = found.map(({ input, degradations }) => {
+function textOf(found: readonly Detected[], isMany: boolean): string {
+  const blocks = found.map(({ input, degradations }) => {
     const lines = degradations.map(
       ({ degradation, probability }) => `${(100 * probability).toFixed(1).padStart(5)} %  ${degradation}`,
     )
-    return (options.isMany ? [input, ...lines.map((line) => `  ${line}`)] : lines).join('\n')
+    return (isMany ? [input, ...lines.map((line) => `  ${line}`)] : lines).join('\n')
   })
-  if (found.length > 0 || options.json)
-    printResult(options, { results: found, failures: told }, text.join('\n'))
-  if (told.length === 0) return
-  process.stderr.write(`${told.length} of ${found.length + told.length} pictures failed:\n`)
-  for (const { message } of told) process.stderr.write(`  ${message}\n`)
-  process.exitCode = 1
+  return blocks.join('\n')
 }

@@ -17,7 +17,7 @@ export async function setupCommand(options: GlobalOptions): Promise<void> {
   printResult(options, { libtorch: root, version, addon }, `libtorch ${version} in ${root}\naddon ${addon}`)
 }
 
-/** Lists what is there, what is missing and how to mend it; exit code 3 where something is wrong. */
+/** Lists what is found, what is missing and how to fix it; exit code 3 where something is wrong. */
 export function doctorCommand(options: GlobalOptions): void {
   const checks = diagnose()
   const mark = { ok: green('ok     '), missing: red('missing'), wrong: red('wrong  ') }

@@ -105,7 +105,8 @@ describe('results', () => {
   })
 
   test('of a run before, beside their inputs, are no inputs', () => {
-    const [input, result] = [at('photos/10.jpg'), at('photos/10_restored.jpg')]
+    const input = at('photos/10.jpg')
+    const result = at('photos/10_restored.jpg')
     writeFileSync(result, '')
     const { jobs, earlier } = planRestore([at('photos/10*.jpg')], {})
     expect([jobs.map(({ path }) => path), earlier]).toEqual([[input], [result]])

@@ -1,4 +1,5 @@
-// Which files a command is given: files, folders, patterns and stdin, each with the name that it keeps in another folder.
+// Which files a command is given: files, folders, patterns and stdin, each with the name that it keeps in
+// another folder.
 
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
@@ -85,7 +86,9 @@ function native(name: string): string {
   return name.split('/').join(sep)
 }
 
-/** Names of the files in a folder, relative to it, with '/'; without hidden ones, and each real folder once. */
+/**
+ * Names of the files in a folder, relative to it, with '/'; without hidden ones, and each real folder once.
+ */
 function* walk(
   root: string,
   { recursive, except }: ListOptions,
@@ -106,8 +109,8 @@ function* walk(
 }
 
 /**
- * A pattern as shells know it: * and ? within a folder, ** across folders, [a-z] and {a,b}. Everything else is literal: names
- * such as `scan (1).png` are common.
+ * A pattern as shells know it: * and ? within a folder, ** across folders, [a-z] and {a,b}. Everything else
+ * is literal: names such as `scan (1).png` are common.
  */
 export function patternOf(glob: string): (name: string) => boolean {
   // picomatch alone and not tinyglobby, whose walk reads a folder again through every link to it.

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Where the program starts. The build has all of it in few files too, which load in half the time. What restores is a process of its
-// own, which gets ready while the command line loads.
+// Entry point. The build also bundles the program into few files, which load in half the time. The computing
+// process of restore starts while the command line still loads.
 
 import { isSource } from '../data/packageFiles.ts'
 

@@ -24,7 +24,10 @@ export interface TargetRequest {
   readonly isMany: boolean
 }
 
-/** A folder where one exists, where the name ends in a separator, or for several results; else a file; `-` is stdout. */
+/**
+ * A folder where one exists, where the name ends in a separator, or for several results; else a file; `-` is
+ * stdout.
+ */
 export function targetOf(path: string, { option, count, isMany }: TargetRequest): Target {
   const isFolderName = path.endsWith('/') || path.endsWith(sep)
   if (isFolderName || isFolder(path)) return { kind: 'folder', path }
@@ -53,11 +56,17 @@ export interface Naming {
   readonly format: string | undefined
   /** Format of a result by the name of its input. */
   readonly formatOf: (name: string) => string
-  /** Appended to a name where a result would stand in the place of its input. Without it such results are refused. */
+  /**
+   * Appended to a name where a result would stand in the place of its input. Without it such results are
+   * refused.
+   */
   readonly suffix?: string
 }
 
-/** Every input with the file that its result goes to; without a target that is beside the input, with the suffix. */
+/**
+ * Every input with the file that its result goes to; without a target that is beside the input, with the
+ * suffix.
+ */
 export function planOutputs(
   files: readonly InputFile[],
   target: Target | undefined,
@@ -142,7 +151,9 @@ function nearestExisting(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
 }
 
-/** Refuses an output that cannot be written, or would replace a file unasked. Missing folders are made later. */
+/**
+ * Refuses an output that cannot be written, or would replace a file unasked. Missing folders are made later.
+ */
 export function checkOutput(path: string, overwrite: boolean | undefined): void {
   if (path === '-') return
   const existing = existsSync(path) ? statSync(path) : undefined

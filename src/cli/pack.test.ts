@@ -83,7 +83,7 @@ describe('limpid pack', () => {
     const cases = [
       [
         2,
-        '--shard-mb: expected a whole number of at least 1, got 0',
+        '--shard-mb: expected a whole number from 1 to 1000000, got 0',
         at('GT'),
         '-o',
         at('x'),
@@ -114,7 +114,7 @@ describe('limpid pack', () => {
       ['a_b.png is that of', at('x'), at('twins')],
     ] as const
     for (const [reason, output, ...folders] of cases) {
-      await expect(packCommand(folders, { output, shardMb: '9', quiet: true })).rejects.toThrow(reason)
+      await expect(packCommand(folders, { output, shardMb: 9, quiet: true })).rejects.toThrow(reason)
     }
     expect(existsSync(at('x'))).toBe(false)
   })

@@ -1,4 +1,5 @@
-// limpid pack: folders of images as tar shards, which are read and copied far faster than as many small files.
+// limpid pack: folders of images as tar shards, which are read and copied far faster than as many small
+// files.
 
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -16,18 +17,12 @@ import {
 import { listTar, type TarInput, tarParts } from '../data/sources/tar.ts'
 import { unreadableFile } from '../data/unreadable.ts'
 import { clearLeftovers, writeAtomicSync } from '../files/atomicWrite.ts'
-import { formatProgress, type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
+import type { PackOptions } from './commands/training.ts'
+import { formatProgress, isFolder, printResult, reporter } from './shell.ts'
 import { makeFolderOf, writeResult } from './writeResult.ts'
 
-export interface PackOptions extends GlobalOptions {
-  readonly output: string
-  readonly shardMb: string
-  readonly resume?: boolean
-  readonly overwrite?: boolean
-}
-
 export async function packCommand(folders: readonly string[], options: PackOptions): Promise<void> {
-  const shardBytes = parseWhole('--shard-mb', options.shardMb, 1) * 1e6
+  const shardBytes = options.shardMb * 1e6
   const { output } = options
   const overwrite = options.resume === true || options.overwrite === true
   checkShards(output, options)
@@ -38,8 +33,10 @@ export async function packCommand(folders: readonly string[], options: PackOptio
   const index = join(output, indexName)
   const progress = reporter(options)
   const started = performance.now()
-  let [packed, kept, shownMs] = [0, 0, started]
-  // An index of other shards would be believed.
+  let packed = 0
+  let kept = 0
+  let shownMs = started
+  // A stale index would be trusted.
   rmSync(index, { force: true })
   const shards = plan.map((members, number): Shard => {
     const path = join(output, `shard-${String(number).padStart(6, '0')}.tar`)
@@ -77,7 +74,10 @@ function checkShards(output: string, { resume, overwrite }: PackOptions): void {
   }
 }
 
-/** Every image of the folders under its name in the shards; of several folders each gives a field of the samples. */
+/**
+ * Every image of the folders under its name in the shards; of several folders each gives a field of the
+ * samples.
+ */
 async function filesOf(folders: readonly string[]): Promise<readonly TarInput[]> {
   const fields = folders.length === 1 ? [''] : folders.map((folder) => basename(resolve(folder)))
   const twice = fields.find((field, i) => fields.indexOf(field) !== i)
@@ -133,7 +133,10 @@ function readWhole(file: string): Uint8Array {
   }
 }
 
-/** Whether a shard holds exactly these files, by name, size and time; shards appear whole, so one that is there is complete. */
+/**
+ * Whether a shard holds exactly these files, by name, size and time; shards appear whole, so one that is
+ * there is complete.
+ */
 function isSame(path: string, files: readonly TarInput[]): boolean {
   if (!existsSync(path)) return false
   try {
@@ -154,7 +157,7 @@ function* reporting(files: readonly TarInput[], onFile: () => void): Generator<T
   }
 }
 
-/** Of a packing before that made more shards. */
+/** Removes shards of an earlier packing that made more of them. */
 function removeSurplus(output: string, count: number): void {
   for (let number = count; ; number++) {
     const path = join(output, `shard-${String(number).padStart(6, '0')}.tar`)

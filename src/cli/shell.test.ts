@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatProgress, formatSeconds, parseObject, parseWhole } from './shell.ts'
+import { formatProgress, formatSeconds, plural } from './shell.ts'
 
 test.each([
   [0.04, '0.0 s'],
@@ -16,12 +16,10 @@ test('progress tells what is done and what is left', () => {
   expect(formatProgress(1, 4, performance.now() - 10_000)).toBe('1/4, 10.0 s, 30.0 s left')
 })
 
-test.each(['1.5', 'x', '-8', '7'])('a whole number of at least 8 is not %s', (text) => {
-  expect(() => parseWhole('--tile', text, 8)).toThrow(
-    `--tile: expected a whole number of at least 8, got ${text}`,
-  )
-})
-
-test.each(['[1]', '1', 'null', '{'])('a JSON object is not %s', (text) => {
-  expect(() => parseObject('--options', text)).toThrow(`--options: expected a JSON object such as`)
+test.each([
+  [0, '0 pictures'],
+  [1, '1 picture'],
+  [2, '2 pictures'],
+])('%d is counted as %s', (count, words) => {
+  expect(plural(count, 'picture')).toBe(words)
 })

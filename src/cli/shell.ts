@@ -1,19 +1,43 @@
-// What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an error.
+// What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an
+// error.
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { styleText } from 'node:util'
-import { errorCodes, messageOf, RestoreError } from '../core/errors.ts'
+import { type ErrorCode, errorCodes, messageOf, RestoreError } from '../core/errors.ts'
 
 /** Options that every command takes. */
 export interface GlobalOptions {
-  readonly json?: boolean
-  readonly quiet?: boolean
-  readonly verbose?: boolean
+  readonly json?: boolean | undefined
+  readonly quiet?: boolean | undefined
+  readonly verbose?: boolean | undefined
 }
+
+let isPrinted = false
 
 /** Prints a result: one JSON document with --json, else the text. */
 export function printResult({ json }: GlobalOptions, document: object, text: string): void {
+  isPrinted = true
   process.stdout.write(`${json ? JSON.stringify(document, null, 2) : text}\n`)
+}
+
+/** An input that failed, as documents of all commands have it; without `input` it was the command itself. */
+export interface Failure {
+  readonly input?: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+export function failureOf(error: unknown, input?: string): Failure {
+  const code = error instanceof RestoreError ? error.code : 'crash'
+  return { ...(input === undefined ? {} : { input }), code, message: messageOf(error) }
+}
+
+/** Lists the inputs that failed on stderr; the exit code is 1 then. */
+export function printFailures(failures: readonly Failure[], total: number): void {
+  if (failures.length === 0) return
+  process.stderr.write(`${failures.length} of ${plural(total, 'picture')} failed:\n`)
+  for (const { message } of failures) process.stderr.write(`  ${message}\n`)
+  process.exitCode = 1
 }
 
 /** One progress line on stderr, rewritten in place on a terminal. */
@@ -62,10 +86,11 @@ export function formatProgress(done: number, total: number, startedMs: number): 
   return `${done}/${total}, ${formatSeconds(elapsed)}${left}`
 }
 
-/** Tells how far a set is: from two seconds on, twice a second at most. */
+/** Shows the progress of a set: from two seconds on, twice a second at most. */
 export function countImages(progress: ReturnType<typeof reporter>, verb: string, total: number): () => void {
   const started = performance.now()
-  let [done, shownMs] = [0, started + 1500]
+  let done = 0
+  let shownMs = started + 1500
   return () => {
     done++
     if (performance.now() - shownMs < 500) return
@@ -87,9 +112,14 @@ function colored(color: 'red' | 'green', text: string): string {
   return isPlain ? text : styleText(color, text)
 }
 
-/** Prints an error as its sentence (and stack with --verbose) and returns the exit code. */
-export function reportError(error: unknown, { verbose }: GlobalOptions): number {
+/**
+ * Prints an error as its sentence, with --verbose its stack, with --json also as a document; returns the exit
+ * code.
+ */
+export function reportError(error: unknown, { verbose, json }: GlobalOptions): number {
   const message = messageOf(error)
+  // A command that has printed its document has told there what failed.
+  if (json && !isPrinted) printResult({ json }, { failures: [failureOf(error)] }, '')
   process.stderr.write(`${red('error:')} ${message}\n`)
   if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   if (verbose && error instanceof Error && error.cause instanceof Error)
@@ -114,39 +144,4 @@ export function readInput(path: string): Uint8Array {
     const reason = messageOf(error)
     throw new RestoreError('input', `${path}: cannot be read (${reason})`, { cause: error })
   }
-}
-
-/** A JSON object given on the command line. */
-export function parseObject(option: string, text: string | undefined): object {
-  if (text === undefined) return {}
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  } catch {
-    // falls through to the one message
-  }
-  throw new RestoreError('usage', `${option}: expected a JSON object such as '{"dim":48}', got ${text}`)
-}
-
-/** A whole number in a range, given on the command line. */
-export function parseWhole(option: string, text: string, minimum: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= minimum) return value
-  throw new RestoreError('usage', `${option}: expected a whole number of at least ${minimum}, got ${text}`)
-}
-
-/** What JPEG, WebP and AVIF are written with, from the command line; the codec's own unless given. */
-export function parseQuality(text: string | undefined): { readonly quality?: number } {
-  if (text === undefined) return {}
-  const quality = Number(text)
-  if (Number.isInteger(quality) && quality >= 1 && quality <= 100) return { quality }
-  throw new RestoreError('usage', `--quality: expected a whole number from 1 to 100, got ${text}`)
-}
-
-/** Most pixels to decode, from megapixels on the command line; the codec's own limit unless given. */
-export function parsePixelLimit(text: string | undefined): { readonly pixelLimit?: number } {
-  if (text === undefined) return {}
-  const megapixels = Number(text)
-  if (megapixels > 0 && Number.isFinite(megapixels)) return { pixelLimit: megapixels * 1e6 }
-  throw new RestoreError('usage', `--pixel-limit: expected megapixels above 0, got ${text}`)
 }

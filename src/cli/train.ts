@@ -18,21 +18,10 @@ import { importRecipe } from '../train/recipe/recipeModule.ts'
 import { files } from '../train/state.ts'
 import { identify } from '../train/trainingIdentity.ts'
 import { createRun } from '../train/trainingRun.ts'
+import { cudaIndex } from './commands/parsers.ts'
+import type { TrainCommandOptions } from './commands/training.ts'
 import { checkOutput } from './outputPlan.ts'
-import { type GlobalOptions, isFolder, parseWhole, printResult, reporter } from './shell.ts'
-
-export interface TrainCommandOptions extends GlobalOptions {
-  readonly data?: string
-  readonly out?: string
-  readonly set: readonly string[]
-  readonly resume?: boolean
-  readonly device: string
-  readonly steps?: string
-  readonly threads?: string
-  readonly workers?: string
-  readonly dryRun?: boolean
-  readonly overfit?: boolean
-}
+import { isFolder, printResult, reporter } from './shell.ts'
 
 interface Result {
   readonly document: object
@@ -47,7 +36,7 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
   const progress = reporter(isFirst ? options : { ...options, quiet: true })
   if (joining.size > 1) progress.show(`waiting for ${joining.size} processes`)
   joinGroup(joining, process.env)
-  const device = parseDevice(options.device)
+  const device = deviceFor(options.device)
   progress.show(`checking ${recipeFile}`)
   const compiled = compileRecipe(recipeFile)
   try {
@@ -92,7 +81,7 @@ async function followRecipe(
     return { document: { images: count, phases }, text }
   }
   if (options.overfit) {
-    const steps = parseWhole('--steps', options.steps ?? '200', 1)
+    const { steps = 200 } = options
     const document = await overfit(run, openLoader, { steps, onProgress })
     const [first, last] = [document.first, document.last].map((loss) => loss.toPrecision(4))
     return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
@@ -110,17 +99,20 @@ async function followRecipe(
   }
 }
 
-function parseDevice(text: string): Device {
+/** The device of this process: with several processes on a machine each takes one of its own. */
+function deviceFor(chosen: TrainCommandOptions['device']): Device {
   const { localRank } = group()
-  const cuda = /^cuda(?::(\d+))?$/.exec(text)
-  if (cuda) return `cuda:${Number(cuda[1] ?? localRank)}`
-  if (text === 'cpu') return 'cpu'
-  if (text !== 'auto')
-    throw new RestoreError('usage', `--device: expected auto, cpu or cuda[:N], got ${text}`)
+  if (chosen === 'webgpu')
+    throw new RestoreError(
+      'usage',
+      '--device: expected auto, cpu or cuda[:N], got webgpu, which cannot train',
+    )
+  if (chosen === 'cpu') return 'cpu'
+  if (chosen !== 'auto') return `cuda:${cudaIndex(chosen) ?? localRank}`
   return loadAddon().cudaDevices().length > 0 ? `cuda:${localRank}` : 'cpu'
 }
 
-/** A folder for a new training, or one with a state to go on from. */
+/** Refuses a folder that holds a training already, unless it is resumed. */
 function checkFolder(folder: string, isResumed: boolean): void {
   if (!isFolder(folder)) {
     if (existsSync(folder))
@@ -135,27 +127,22 @@ function checkFolder(folder: string, isResumed: boolean): void {
   )
 }
 
-function settingsOf({ set, steps, data }: TrainCommandOptions): readonly (readonly [string, string])[] {
-  const given = set.map((text) => {
-    const at = text.indexOf('=')
-    if (at > 0) return [text.slice(0, at), text.slice(at + 1)] as const
-    throw new RestoreError('usage', `--set: expected key=value such as seed=1, got ${text}`)
-  })
+function settingsOf({ set = [], steps, data }: TrainCommandOptions): readonly (readonly [string, string])[] {
   return [
-    ...given,
-    ...(steps === undefined ? [] : [['steps', String(parseWhole('--steps', steps, 1))] as const]),
+    ...set,
+    ...(steps === undefined ? [] : [['steps', String(steps)] as const]),
     ...(data === undefined ? [] : [['data.images.root', resolve(data)] as const]),
   ]
 }
 
-/** Sets libtorch's threads and tells how many data workers there are beside them. */
+/** Sets libtorch's threads; returns the number of data workers. */
 function startThreads({ threads, workers }: TrainCommandOptions): number {
   const cores = Math.max(1, Math.floor(availableParallelism() / group().localSize))
-  loadAddon().setThreads(threads === undefined ? cores : parseWhole('--threads', threads, 1))
-  return workers === undefined ? Math.max(1, Math.min(8, cores >> 1)) : parseWhole('--workers', workers, 0)
+  loadAddon().setThreads(threads ?? cores)
+  return workers ?? Math.max(1, Math.min(8, cores >> 1))
 }
 
-/** Passes on at most a line in a while: often on a terminal, seldom into a file. */
+/** Limits progress lines: five a second on a terminal, one in ten seconds into a file. */
 function paced(show: (text: string) => void): (text: string) => void {
   const pauseMs = process.stderr.isTTY ? 200 : 10_000
   let shown = Number.NEGATIVE_INFINITY
@@ -171,7 +158,7 @@ function stopSignal(show: (text: string) => void): AbortSignal {
   const controller = new AbortController()
   let firstMs = Number.NaN
   const stop = () => {
-    // npm and timeout pass a signal on that the whole group has got already: at once the same is no second wish.
+    // npm and timeout forward a signal that the whole group has received: within a second it is the same one.
     if (performance.now() - firstMs < 1000) return
     if (controller.signal.aborted) process.exit(130)
     firstMs = performance.now()

@@ -149,18 +149,18 @@ function drawSettings<P extends Parameters>(
   return Object.fromEntries(entries)
 }
 
-/** Edits that turn one word into another. */
+/** Edits that turn one word into another. No package does it, since degradations run anywhere without any. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, replaced))
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced))
     }
     row = next
   }
-  return row[b.length] as number
+  return row[b.length]!
 }
 
 /** Builds the error for an unknown name: lists the valid ones and suggests the nearest. */

@@ -1,5 +1,5 @@
-// Writes files whole or not at all: a temporary file in the target's folder is flushed to disk, then takes the target's name.
-// Not write-file-atomic: it always replaces the target, so of two runs that may not overwrite both would win.
+// Writes files whole or not at all: a temporary file in the target's folder is flushed to disk, then takes the
+// target's name. write-file-atomic is no choice: it always replaces, so two runs that may not would both win.
 
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -116,7 +116,7 @@ function reserve(path: string): void {
 /** Folders that this process has written into. */
 const visited = new Set<string>()
 
-/** A name in the target's folder, short enough for any file system; of its owner, so that leftovers are told apart. */
+/** A name in the target's folder, short for any file system; it tells the owner, for clearing leftovers. */
 function temporaryFor(path: string): string {
   const folder = dirname(path)
   const key = resolve(folder)

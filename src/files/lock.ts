@@ -1,5 +1,5 @@
-// A lock on a folder: a file that names the process which works there.
-// Not proper-lockfile: it tells a dead owner by a missed heartbeat, and a training blocks the event loop for minutes.
+// A lock on a folder: a file that names the process which works there. proper-lockfile is no choice: it tells a
+// dead owner by a missed heartbeat, and a training blocks the event loop for minutes.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -43,7 +43,7 @@ export function takeLock(path: string, { what, work }: LockWords): Lock {
   }
 }
 
-/** How long a lock without an owner may be one that is being written, and contenders may wait for one another. */
+/** How long a lock without an owner may be one that is being written. */
 const patienceMs = 1000
 
 /** The lock, or who holds it. */
@@ -52,7 +52,7 @@ function acquire(path: string): Lock | LockOwner {
   const text = `${JSON.stringify({ ...own, token: randomBytes(8).toString('hex') })}\n`
   const lock = { release: () => release(path, text) }
   const deadline = performance.now() + patienceMs
-  for (let waited = 0; waited < 10 * patienceMs; waited += pauseMs) {
+  for (let attempt = 0; attempt < 500; attempt++) {
     if (create(path, text)) return lock
     const found = contentOf(path)
     const other = found === undefined ? undefined : parseOwner(found)
@@ -78,8 +78,8 @@ function create(path: string, text: string): boolean {
 }
 
 /**
- * Replaces the lock of a dead process; false where a contender was faster. Two locks could replace it one after the other, so
- * only the holder of a second lock may, whose name belongs to the content of the first.
+ * Replaces the lock of a dead process; false where a contender was faster. Two locks could replace it one
+ * after the other, so only the holder of a second lock may, whose name belongs to the content of the first.
  */
 function takeOver(path: string, { found, text }: { readonly found: string; readonly text: string }): boolean {
   const turn = acquire(`${path}.${createHash('sha256').update(found).digest('hex').slice(0, 12)}`)

@@ -31,6 +31,7 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
+// Not tinypool: errors would still need their codes carried over, and threads of sources their loader.
 /** Creates a pool that starts threads on demand; it keeps the process alive until closed. */
 export function metricPool(threads = availableParallelism()): MetricPool {
   const waiting: Pending[] = []

@@ -1,4 +1,5 @@
-// limpid compare: figures of one image against another, or of a folder against a folder, and maps of what differs.
+// limpid compare: figures of one image against another, or of a folder against a folder, and maps of what
+// differs.
 
 import { basename, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
@@ -8,6 +9,7 @@ import { pairSources } from '../../data/sources/pairs.ts'
 import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
 import { figure } from '../../metrics/report/evaluationPage.ts'
+import type { CompareOptions } from '../commands/measure.ts'
 import type { InputFile } from '../inputs.ts'
 import {
   checkOutput,
@@ -17,37 +19,20 @@ import {
   refuseOnStdout,
   targetOf,
 } from '../outputPlan.ts'
+import { countImages, isFolder, reporter } from '../shell.ts'
+import { reportResult, writeResult } from '../writeResult.ts'
 import {
-  countImages,
-  type GlobalOptions,
-  isFolder,
-  parsePixelLimit,
-  parseWhole,
-  printResult,
-  reporter,
-} from '../shell.ts'
-import { writeResult } from '../writeResult.ts'
-import {
+  checkMetrics,
   decodeFrom,
   describeCrop,
+  failuresOf,
   formatConventions,
   formatEvaluation,
   jsonReady,
   openImages,
   openMeasuring,
-  parseMetrics,
   reportFailures,
 } from './metricSession.ts'
-
-export interface CompareOptions extends GlobalOptions {
-  readonly metrics: string
-  readonly crop: string
-  readonly map?: string
-  readonly gain?: string
-  readonly metricWeights: readonly string[]
-  readonly pixelLimit?: string
-  readonly overwrite?: boolean
-}
 
 interface Request {
   readonly names: readonly string[]
@@ -61,12 +46,14 @@ export async function compareCommand(
   output: string,
   options: CompareOptions,
 ): Promise<void> {
+  const { metrics, crop, gain = usualGain, pixelLimit, report, overwrite } = options
   const request: Request = {
-    names: parseMetrics(options.metrics),
-    cropPx: parseWhole('--crop', options.crop, 0),
-    gain: options.gain === undefined ? usualGain : parseWhole('--gain', options.gain, 1),
-    limits: parsePixelLimit(options.pixelLimit),
+    names: checkMetrics(metrics),
+    cropPx: crop,
+    gain,
+    limits: pixelLimit === undefined ? {} : { pixelLimit },
   }
+  if (report !== undefined) checkOutput(report, overwrite)
   if (isFolder(reference) !== isFolder(output)) {
     const kinds = [reference, output].map((path) => (isFolder(path) ? 'a folder' : 'a file'))
     throw new RestoreError('usage', `compare: expected two images or two folders, got ${kinds.join(' and ')}`)
@@ -103,8 +90,8 @@ async function compareImages(
   if (cropPx > 0) lines.push(describeCrop(cropPx))
   if (job) lines.push(`${job.output}: ${describeMap(gain)}`)
   const { conventions } = evaluation
-  const document = { reference, output, values, cropPx, conventions, ...mapFacts(job?.output, gain) }
-  printResult(options, jsonReady(document), lines.join('\n'))
+  const facts = { reference, output, values, cropPx, conventions, ...mapFacts(job?.output, gain) }
+  reportResult(options, jsonReady({ ...facts, failures: [] }), lines.join('\n'))
 }
 
 async function compareFolders(
@@ -124,7 +111,8 @@ async function compareFolders(
     for (let i = 0; i < (truths?.length ?? 0); i++) {
       const name = images!.name(i)
       try {
-        const [truth, image] = [await decodeFrom(truths!, i, limits), await decodeFrom(images!, i, limits)]
+        const truth = await decodeFrom(truths!, i, limits)
+        const image = await decodeFrom(images!, i, limits)
         checkSizes(`${reference}/${truths!.name(i)}`, truth, `${output}/${name}`, image)
         const map = maps[i]
         if (map) await writeMap(map, differenceMap(truth, image, gain), options)
@@ -145,8 +133,9 @@ async function compareFolders(
   const hasFigures = evaluation.failed < evaluation.rows.length
   const lines = hasFigures ? [formatEvaluation(evaluation), formatConventions(evaluation)] : []
   if (options.map !== undefined) lines.push(`${options.map}: ${describeMap(gain)}`)
-  const document = { reference, output, ...evaluation, ...mapFacts(options.map, gain) }
-  if (hasFigures || options.json) printResult(options, jsonReady(document), lines.join('\n\n'))
+  const failures = failuresOf([evaluation])
+  const document = { reference, output, ...evaluation, ...mapFacts(options.map, gain), failures }
+  reportResult(options, jsonReady(document), hasFigures ? lines.join('\n\n') : '')
   reportFailures([evaluation])
 }
 

@@ -1,4 +1,5 @@
-// A page of one file that shows a picture before and after: slider, difference, zoom. It loads nothing and runs offline.
+// A page of one file that shows a picture before and after: slider, difference, zoom. It loads nothing and
+// runs offline.
 
 import { escapeHtml } from '../../core/html.ts'
 import { encodeBytes } from '../../data/codec.ts'
@@ -17,7 +18,8 @@ const exactPixels = 8e6
 
 /** The page as HTML. The picture before is shown in the size of the one after. */
 export async function comparePage({ title, caption, before, after }: Compared): Promise<string> {
-  const [first, second] = [await dataUrl(before), await dataUrl(after)]
+  const first = await dataUrl(before)
+  const second = await dataUrl(after)
   const size = `${after.width} × ${after.height}`
   const exactness = isExact(after) ? '' : ', shown as JPEG'
   return template

@@ -31,6 +31,7 @@ interface Document {
   readonly sha256?: string
   readonly conventions: Readonly<Record<string, string>>
   readonly blocks: readonly Block[]
+  readonly failures: readonly object[]
 }
 
 const [width, height] = [51, 43]
@@ -108,10 +109,7 @@ describe('limpid compare', { timeout: 120_000 }, () => {
 
   test('lists the metrics where one is unknown', async () => {
     const { code, stderr } = await limpid('compare', at('clean'), at('clean'), '--metrics', 'psnr,snr')
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(/expected one of psnr, .*lpips.*got 'snr'/),
-    ])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/expected one of psnr, .*lpips.*got 'snr'/)])
   })
 })
 
@@ -159,15 +157,15 @@ describe('limpid eval', { timeout: 120_000 }, () => {
     const args = ['--weights', at('light.safetensors'), '--data', at('broken'), '--degrade', 'noise:sigma=20']
     const { code, stdout, stderr } = await limpid(
       ...['eval', ...args, '--device', 'cpu', '--threads', '1', '--html', at('report.html')],
-      ...['--json', at('report.json')],
+      ...['--report', at('report.json')],
     )
-    expect(stderr).toMatch(/failed: .*x<b>\.png: expected a readable still image/)
-    expect(stderr).toContain('1 of 3 images failed; they count in no mean')
+    expect(stderr).toMatch(/1 of 3 pictures failed:\n {2}.*x<b>\.png: expected a readable still image/)
     expect(code).toBe(1)
     expect(stdout).toContain('noise:sigma=20, seed 0')
-    const { blocks, sha256 } = JSON.parse(readFileSync(at('report.json'), 'utf8')) as Document
+    const { blocks, sha256, failures } = JSON.parse(readFileSync(at('report.json'), 'utf8')) as Document
     expect(sha256).toMatch(/^[0-9a-f]{64}$/)
     expect(blocks[0]?.failed).toBe(1)
+    expect(failures).toMatchObject([{ input: 'x<b>.png', code: 'input' }])
     expect(blocks[0]?.rows[0]?.values.psnr).toBeGreaterThan(0)
     const html = readFileSync(at('report.html'), 'utf8')
     expect(html.match(/<img src="data:image\/png;base64,/g)?.length).toBe(2 * 4)
@@ -208,7 +206,11 @@ describe('limpid eval', { timeout: 120_000 }, () => {
     [['--none', ...clean, '--truth', at('clean'), '--degrade', 'noise'], 2, /got --truth too/],
     [['--none', ...clean, '--truth', at('clean'), '--metrics', 'lpips'], 2, /lpips: .*--metric-weights/],
     [['--none', ...clean, '--degrade', 'noise', '--crop', '30'], 1, /more than 60 pixels per side/],
-    [['--none', ...clean, '--degrade', 'noise', 'out.json'], 2, /a file follows --json/],
+    [
+      ['--none', ...clean, '--degrade', 'noise', 'out.json'],
+      2,
+      /eval: expected 0 arguments, got 1; see --help/,
+    ],
     [['--none', ...clean, '--degrade', 'noise', '--html', at('small.png')], 1, /exists already/],
     [['--none', '--data', at('absent'), '--degrade', 'noise'], 1, /absent: cannot be read/],
   ] as const)('%j is refused with exit code %i', async (args, expected, message) => {

@@ -1,4 +1,5 @@
-// limpid eval: a model over a test set, or none for the baseline: rows, means and deviations, by the protocols of published tables.
+// limpid eval: a model over a test set, or none for the baseline: rows, means and deviations, by the
+// protocols of published tables.
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Image } from '../../data/image.ts'
@@ -7,46 +8,24 @@ import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../..
 import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
 import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
-import { type NetworkOptions, requestOf, runOf } from '../networks/request.ts'
+import type { EvalOptions } from '../commands/measure.ts'
+import { requestOf, runOf } from '../networks/request.ts'
 import { checkOutput } from '../outputPlan.ts'
+import { countImages, reporter } from '../shell.ts'
+import { reportResult, writeResult } from '../writeResult.ts'
 import {
-  countImages,
-  type GlobalOptions,
-  parsePixelLimit,
-  parseWhole,
-  printResult,
-  reporter,
-} from '../shell.ts'
-import { writeResult } from '../writeResult.ts'
-import {
+  checkMetrics,
   describeCrop,
+  failuresOf,
   formatConventions,
   formatEvaluation,
-  jsonOf,
   jsonReady,
   type Measuring,
   openMeasuring,
-  parseMetrics,
   reportFailures,
 } from './metricSession.ts'
 import { type Column, openColumns } from './testSets.ts'
 import { type Restored, WorstCases } from './worstCases.ts'
-
-export interface EvalOptions extends GlobalOptions, NetworkOptions {
-  readonly none?: boolean
-  readonly data: string
-  readonly truth?: string
-  readonly match?: string
-  readonly degrade?: string
-  readonly seed: string
-  readonly protocol?: string
-  readonly metrics?: string
-  readonly metricWeights: readonly string[]
-  readonly crop?: string
-  readonly html?: string
-  readonly pixelLimit?: string
-  readonly overwrite?: boolean
-}
 
 /** Cases that the report shows, over all its columns. */
 const shownCases = 12
@@ -56,10 +35,8 @@ interface Measured extends Evaluation {
   readonly worst: readonly ReportCase[]
 }
 
-/** `jsonFile` is what follows --json. */
-export async function evalCommand(jsonFile: string | undefined, options: EvalOptions): Promise<void> {
-  checkRequest(jsonFile, options)
-  const threads = options.threads === undefined ? undefined : parseWhole('--threads', options.threads, 1)
+export async function evalCommand(options: EvalOptions): Promise<void> {
+  checkRequest(options)
   const progress = reporter(options)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
@@ -70,8 +47,10 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
     const { names, columns, cropPx, facts } = await prepare(restorer, options)
     const pictures = columns.reduce((sum, { count }) => sum + count, 0)
     const measuring = openMeasuring({
-      ...{ names, weights: options.metricWeights, pictures },
-      ...(threads === undefined ? {} : { threads }),
+      names,
+      weights: options.metricWeights,
+      pictures,
+      threads: options.threads,
     })
     try {
       const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, progress }
@@ -79,7 +58,7 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
       const measured: Measured[] = []
       for (const column of columns) measured.push(await measureColumn(column, run, cases))
       progress.done()
-      finish(measured, facts, jsonFile, options)
+      finish(measured, facts, options)
     } finally {
       await measuring.close()
     }
@@ -88,11 +67,7 @@ export async function evalCommand(jsonFile: string | undefined, options: EvalOpt
   }
 }
 
-function checkRequest(jsonFile: string | undefined, options: EvalOptions): void {
-  const { json, html, none, model, weights } = options
-  if (jsonFile !== undefined && !json) {
-    throw new RestoreError('usage', `eval: expected options only, got '${jsonFile}'; a file follows --json`)
-  }
+function checkRequest({ report, html, none, model, weights, overwrite }: EvalOptions): void {
   if (none ? model !== undefined || weights !== undefined : model === undefined && weights === undefined) {
     const got = none ? '--none beside a model' : 'none of them'
     throw new RestoreError(
@@ -100,7 +75,7 @@ function checkRequest(jsonFile: string | undefined, options: EvalOptions): void 
       `eval: expected --model ID, --weights FILE, or --none for the inputs themselves, got ${got}`,
     )
   }
-  for (const file of [jsonFile, html]) if (file !== undefined) checkOutput(file, options.overwrite)
+  for (const file of [report, html]) if (file !== undefined) checkOutput(file, overwrite)
 }
 
 /** What is measured on what, and the facts that make the figures comparable. */
@@ -108,10 +83,9 @@ async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
   const found = options.protocol === undefined ? undefined : findProtocol(options.protocol, restorer?.scale)
   const protocol: Protocol | undefined = found?.protocol
   const names =
-    options.metrics === undefined ? (protocol?.metrics ?? ['psnr', 'ssim']) : parseMetrics(options.metrics)
-  const cropPx = options.crop === undefined ? (protocol?.cropPx ?? 0) : parseWhole('--crop', options.crop, 0)
-  const { data, truth, match, degrade } = options
-  const seed = parseWhole('--seed', options.seed, 0)
+    options.metrics === undefined ? (protocol?.metrics ?? ['psnr', 'ssim']) : checkMetrics(options.metrics)
+  const cropPx = options.crop ?? protocol?.cropPx ?? 0
+  const { data, truth, match, degrade, seed, pixelLimit } = options
   const scale = restorer?.scale ?? protocol?.scale ?? 1
   if (protocol && restorer && protocol.scale !== restorer.scale) {
     throw new RestoreError(
@@ -120,9 +94,15 @@ async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
     )
   }
   const columns = await openColumns({
-    ...{ data, truth, match, degrade, seed, protocol, scale },
+    data,
+    truth,
+    match,
+    degrade,
+    seed,
+    protocol,
+    scale,
     needsReference: names.some((name) => factsOf(name).needsReference),
-    limits: parsePixelLimit(options.pixelLimit),
+    limits: pixelLimit === undefined ? {} : { pixelLimit },
   })
   const facts = {
     ...modelFacts(restorer, options),
@@ -157,7 +137,7 @@ function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Reado
 }
 
 function samplingFacts(restorer: Restorer, options: EvalOptions): Readonly<Record<string, string>> {
-  const { sampler = 'as published', steps = 'as trained', samples = '1', seed } = options
+  const { sampler = 'as published', steps = 'as trained', samples = 1, seed } = options
   if (restorer.network.role.kind !== 'samples') return {}
   return { sampling: `sampler ${sampler}, steps ${steps}, samples ${samples}, seed ${seed}` }
 }
@@ -219,7 +199,10 @@ async function measureColumn(column: Column, run: Run, shown: number): Promise<M
   return { name: column.name, ...evaluation, worst: await worst.finish() }
 }
 
-/** The baseline of tables: the input, enlarged by MATLAB's bicubic interpolation where it is smaller than the truth. */
+/**
+ * The baseline of tables: the input, enlarged by MATLAB's bicubic interpolation where it is smaller than the
+ * truth.
+ */
 function enlarged(input: Image, reference: Image | undefined): Image {
   const isSmaller = reference && input.width < reference.width && input.height < reference.height
   return isSmaller ? resizeTo(input, reference, { rounding: 'uint8' }) : input
@@ -228,7 +211,6 @@ function enlarged(input: Image, reference: Image | undefined): Image {
 function finish(
   measured: readonly Measured[],
   facts: Readonly<Record<string, string>>,
-  jsonFile: string | undefined,
   options: EvalOptions,
 ): void {
   const [first] = measured
@@ -241,8 +223,7 @@ function finish(
     failed,
     rows,
   }))
-  const document = { ...facts, cropPx, conventions, blocks }
-  if (jsonFile !== undefined) writeResult(jsonFile, `${jsonOf(document)}\n`, options)
+  const document = { ...facts, cropPx, conventions, blocks, failures: failuresOf(measured) }
   if (options.html !== undefined) {
     const all = { ...facts, ...(cropPx > 0 ? { crop: describeCrop(cropPx).slice('crop: '.length) } : {}) }
     const title = `Limpid: ${options.none ? 'the inputs themselves' : facts.model} on ${facts.data}`
@@ -255,12 +236,8 @@ function finish(
       .join('\n'),
     ...measured.map((block) => `${block.name}\n${formatEvaluation(block)}`),
     formatConventions(first),
-    ...[jsonFile, options.html].filter((file) => file !== undefined),
+    ...[options.report, options.html].filter((file) => file !== undefined),
   ]
-  printResult(
-    { json: options.json === true && jsonFile === undefined },
-    jsonReady(document),
-    text.join('\n\n'),
-  )
+  reportResult(options, jsonReady(document), text.join('\n\n'))
   reportFailures(measured)
 }

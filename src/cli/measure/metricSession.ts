@@ -1,4 +1,5 @@
-// What compare and eval share: metrics by name with their networks and threads, pairs of folders, and tables of figures.
+// What compare and eval share: metrics by name with their networks and threads, pairs of folders, and tables
+// of figures.
 
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../../checkpoints/files.ts'
@@ -16,10 +17,10 @@ import { metricPool } from '../../metrics/pool.ts'
 import { failureText, figure } from '../../metrics/report/evaluationPage.ts'
 import { metricNetworks } from '../../registry/metricNetworks.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
+import { type Failure, printFailures } from '../shell.ts'
 
-/** Metric names from a list such as psnr,ssim-y; an unknown one lists all. */
-export function parseMetrics(text: string): readonly string[] {
-  const names = text.split(',').map((name) => name.trim())
+/** Metric names, each once; an unknown one lists all. */
+export function checkMetrics(names: readonly string[]): readonly string[] {
   for (const name of names) factsOf(name)
   return [...new Set(names)]
 }
@@ -30,16 +31,16 @@ export interface Measuring extends Pick<EvaluateOptions, 'networks' | 'compute' 
 
 export interface MeasuringRequest {
   readonly names: readonly string[]
-  readonly weights: readonly string[]
+  readonly weights: readonly string[] | undefined
   /** Pictures to come; a few are not worth threads of their own. */
   readonly pictures: number
-  readonly threads?: number
+  readonly threads?: number | undefined
 }
 
 /** Opens what metrics need: sessions of their networks, and threads. */
 export function openMeasuring({
   names,
-  weights,
+  weights = [],
   pictures,
   threads = availableParallelism(),
 }: MeasuringRequest): Measuring {
@@ -108,26 +109,26 @@ export function describeCrop(cropPx: number): string {
   return `crop: ${cropPx} px left out on every side, by all but LPIPS and FID`
 }
 
-/** JSON knows no infinity, which is the PSNR of equal images: such figures are written as words. */
-export function jsonOf(document: object): string {
-  return JSON.stringify(document, spellOut, 2)
-}
-
-/** The document with figures that JSON does not know as words. */
+/** The document with figures that JSON does not know as words: equal images have an infinite PSNR. */
 export function jsonReady(document: object): object {
-  return JSON.parse(jsonOf(document)) as object
+  return JSON.parse(JSON.stringify(document, spellOut)) as object
 }
 
 function spellOut(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }
 
-/** Tells of images that failed; the exit code is 1 then. */
+/** The images that failed, as documents of all commands have them. */
+export function failuresOf(evaluations: readonly Evaluation[]): readonly Failure[] {
+  return evaluations.flatMap(({ rows }) =>
+    rows.flatMap((row): Failure[] =>
+      row.error === undefined ? [] : [{ input: row.name, code: 'input', message: failureText(row) }],
+    ),
+  )
+}
+
+/** Lists the images that failed on stderr; the exit code is 1 then. */
 export function reportFailures(evaluations: readonly Evaluation[]): void {
-  const failed = evaluations.flatMap(({ rows }) => rows.filter(({ error }) => error !== undefined))
-  if (failed.length === 0) return
-  for (const row of failed) process.stderr.write(`failed: ${failureText(row)}\n`)
   const total = evaluations.reduce((sum, { rows }) => sum + rows.length, 0)
-  process.stderr.write(`${failed.length} of ${total} images failed; they count in no mean\n`)
-  process.exitCode = 1
+  printFailures(failuresOf(evaluations), total)
 }

@@ -1,4 +1,5 @@
-// limpid representations: how DASR's encoder sees degradations that are known, as a page, and how well width and noise can be told from it.
+// limpid representations: how DASR's encoder sees degradations that are known, as a page, and how well width
+// and noise can be told from it.
 
 import { readCheckpoint } from '../../checkpoints/files.ts'
 import { viewAs } from '../../core/data.ts'
@@ -15,18 +16,10 @@ import { linearProbe, projectRows } from '../../metrics/report/representations.t
 import { type Dot, representationsHtml } from '../../metrics/report/representationsPage.ts'
 import { loadModel } from '../../registry/loadModel.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
+import type { RepresentationsOptions } from '../commands/measure.ts'
 import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
-import { formatProgress, type GlobalOptions, parseWhole, printResult, reporter } from '../shell.ts'
+import { formatProgress, printResult, reporter } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
-
-export interface RepresentationsOptions extends GlobalOptions {
-  readonly weights: string
-  readonly data: string
-  readonly output: string
-  readonly images: string
-  readonly noise: string
-  readonly overwrite?: boolean
-}
 
 /** Widths from the least to the most that the scale's published network is trained for. */
 const levels = 8
@@ -45,8 +38,7 @@ export async function representationsCommand(options: RepresentationsOptions): P
   const output = fileOf(options.output, '--output', 'representations.html')
   refuseOnStdout([output], options)
   checkOutput(output, options.overwrite)
-  const noises = parseNoise(options.noise)
-  const most = parseWhole('--images', options.images, 4)
+  const { noise: noises, images: most } = options
   const model = loadModel(readCheckpoint(options.weights))
   if (model.id !== 'dasr')
     throw new RestoreError('usage', `--weights: expected a DASR, whose encoder is shown, got ${model.id}`)
@@ -90,12 +82,6 @@ export async function representationsCommand(options: RepresentationsOptions): P
     .map(([name, value]) => `R² of ${name} ${value.toFixed(3)}`)
     .join(', ')}`
   printResult(options, { output, dots: rows.length, shares, r2 }, text)
-}
-
-function parseNoise(text: string): readonly number[] {
-  const values = text.split(',').map(Number)
-  if (values.every((value) => value >= 0 && value <= 255)) return values
-  throw new RestoreError('usage', `--noise: expected levels from 0 to 255 such as 0,10,20, got ${text}`)
 }
 
 function degradations(scale: number, noises: readonly number[]) {

@@ -1,4 +1,5 @@
-// What eval measures on: pairs of folders, or truths that are degraded here, as columns of samples. One image is open at a time.
+// What eval measures on: pairs of folders, or truths that are degraded here, as columns of samples. One image
+// is open at a time.
 
 import { basename } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
@@ -158,8 +159,10 @@ function inputColumn(source: ImageSource, request: TestSetRequest): Column {
 
 /** Sets for enlarging leave the truth whole where its sides are no multiples of the scale. */
 function fitTruth(truth: Image, input: Image, scale: number): Image {
-  const [height, width] = [input.height * scale, input.width * scale]
-  const [down, across] = [truth.height - height, truth.width - width]
+  const height = input.height * scale
+  const width = input.width * scale
+  const down = truth.height - height
+  const across = truth.width - width
   const isLeftOver = down >= 0 && across >= 0 && down < scale && across < scale && down + across > 0
   return isLeftOver ? crop(truth, 0, 0, height, width) : truth
 }

@@ -1,4 +1,5 @@
-// The worst cases of an evaluation, as crops of where they are worst; only crops are kept, so that the set may be of any size.
+// The worst cases of an evaluation, as crops of where they are worst; only crops are kept, so that the set
+// may be of any size.
 
 import { encodeImage } from '../../data/codec.ts'
 import { crop, type Image } from '../../data/image.ts'

@@ -10,11 +10,12 @@ import { RestoreError } from '../../core/errors.ts'
 import { licenseOf } from '../../registry/cards.ts'
 import { recognize } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
+import type { ConvertOptions, InspectOptions } from '../commands/networks.ts'
 import { checkOutput, fileOf } from '../outputPlan.ts'
-import { type GlobalOptions, printResult } from '../shell.ts'
+import { printResult } from '../shell.ts'
 import { makeFolderOf } from '../writeResult.ts'
 
-export function inspectCommand(file: string, options: GlobalOptions & { readonly keys?: boolean }): void {
+export function inspectCommand(file: string, options: InspectOptions): void {
   const checkpoint = readCheckpoint(file)
   const { tensors, container, path, prefix, metadata } = checkpoint
   const keys = [...tensors].map(([key, { dtype, shape }]) => ({ key, dtype, shape }))
@@ -66,23 +67,13 @@ function networkOf(checkpoint: Checkpoint): NetworkSummary {
   }
 }
 
-export interface ConvertOptions extends GlobalOptions {
-  readonly dtype?: string
-  readonly overwrite?: boolean
-}
-
-const targets = ['float32', 'float16', 'bfloat16'] as const
-
 export function convertCommand(input: string, given: string, options: ConvertOptions): void {
   const output = fileOf(given, 'OUTPUT', `${basename(input, extname(input))}.safetensors`)
   if (!output.endsWith('.safetensors')) {
     throw new RestoreError('usage', `convert: expected an output named *.safetensors, got ${output}`)
   }
   checkOutput(output, options.overwrite)
-  const dtype = targets.find((target) => target === options.dtype)
-  if (options.dtype !== undefined && !dtype) {
-    throw new RestoreError('usage', `--dtype: expected ${targets.join(', ')}, got ${options.dtype}`)
-  }
+  const { dtype } = options
   const { tensors, metadata } = readCheckpoint(input)
   const converted = new Map<string, WritableTensor>()
   for (const [key, stored] of tensors) converted.set(key, dtype ? recast(key, stored, dtype) : stored)
@@ -92,10 +83,14 @@ export function convertCommand(input: string, given: string, options: ConvertOpt
 }
 
 /**
- * The tensor in another float type, converted when it is written. Integers stay as they are, and so do statistics of batch norms: they
- * may be larger than float16 holds.
+ * The tensor in another float type, converted when it is written. Integers stay as they are, and so do
+ * statistics of batch norms: they may be larger than float16 holds.
  */
-function recast(key: string, stored: StoredTensor, dtype: (typeof targets)[number]): WritableTensor {
+function recast(
+  key: string,
+  stored: StoredTensor,
+  dtype: 'float32' | 'float16' | 'bfloat16',
+): WritableTensor {
   const isWeight = stored.dtype.includes('float') && !/\.running_(mean|var)$/.test(key)
   if (!isWeight || stored.dtype === dtype) return stored
   const read = () => {

@@ -15,21 +15,15 @@ import { licenseOf } from '../../registry/cards.ts'
 import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
 import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
+import type { ExportOptions } from '../commands/networks.ts'
 import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
-import { type GlobalOptions, parseObject, printResult, reporter } from '../shell.ts'
+import { printResult, reporter } from '../shell.ts'
 import { writeResult } from '../writeResult.ts'
 
-export interface ExportOptions extends GlobalOptions {
-  readonly model?: string
-  readonly weights?: string
-  readonly task?: string
-  readonly options?: string
-  readonly size?: string
-  readonly dynamic?: boolean
-  readonly overwrite?: boolean
-}
-
-/** Largest difference allowed to the eager result, relative to its largest value: float32 rounding through a deep network. */
+/**
+ * Largest difference allowed to the eager result, relative to its largest value: float32 rounding through a
+ * deep network.
+ */
 const tolerance = 1e-4
 
 export async function exportCommand(given: string, options: ExportOptions): Promise<void> {
@@ -67,7 +61,7 @@ function openModel({ model, weights, task, options }: ExportOptions): {
     throw new RestoreError('usage', 'export: expected --model ID or --weights FILE, got neither')
   const found = resolveModel({ model, weights, task })
   const checkpoint = readCheckpoint(found.weights)
-  const loaded = loadModel(checkpoint, { ...found.overrides, ...parseObject('--options', options) })
+  const loaded = loadModel(checkpoint, { ...found.overrides, ...options })
   return { model: loaded, license: licenseOf(checkpoint.metadata, loaded.license) }
 }
 
@@ -76,7 +70,7 @@ type Sizes<D extends Dim> = Readonly<Record<string, D>>
 
 /** Sizes of the graph, and those it is checked at. */
 function sizesOf(
-  { size, dynamic = false }: ExportOptions,
+  { size, dynamic }: ExportOptions,
   { size: networkSize, options, inputs }: LoadedModel,
 ): { readonly traced: Sizes<Dim>; readonly checked: Sizes<number> } {
   const { multipleOf, minimum, fixedSide } = networkSize
@@ -87,18 +81,22 @@ function sizesOf(
     const p = fixedSide ?? 1
     // Texts of CLIP are filled up to their longest.
     const own = { p, n: Number(options.contextLength) }
-    if (size === undefined || size === `${p}x${p}`)
+    if (size === undefined || (size.h === p && size.w === p))
       return { traced: { ...own, b }, checked: { ...own, b: 1 } }
-    throw new RestoreError('usage', `--size: expected ${p}x${p}, the only size of this network, got ${size}`)
+    throw new RestoreError(
+      'usage',
+      `--size: expected ${p}x${p}, the only size of this network, got ${size.h}x${size.w}`,
+    )
   }
   const near = (side: number) => roundUp(side, multipleOf)
   if (dynamic) return { traced: { b, h: 'h', w: 'w' }, checked: { b: 1, h: near(40), w: near(64) } }
-  const match = /^(\d+)x(\d+)$/.exec(size ?? '')
-  const [h, w] = [Number(match?.[1]), Number(match?.[2])]
-  const fits = [h, w].every((side) => side >= minimum && side % multipleOf === 0)
-  if (match && fits) return { traced: { b, h, w }, checked: { b: 1, h, w } }
+  const fits = size && [size.h, size.w].every((side) => side >= minimum && side % multipleOf === 0)
+  if (fits) return { traced: { b, ...size }, checked: { b: 1, ...size } }
   const wanted = `--size HxW with sides of at least ${minimum} and multiples of ${multipleOf}, or --dynamic`
-  throw new RestoreError('usage', `export: expected ${wanted}, got ${size ?? 'neither'}`)
+  throw new RestoreError(
+    'usage',
+    `export: expected ${wanted}, got ${size ? `${size.h}x${size.w}` : 'neither'}`,
+  )
 }
 
 interface Input<D extends Dim> {
@@ -107,7 +105,7 @@ interface Input<D extends Dim> {
   readonly dtype: 'float32' | 'int64'
 }
 
-/** An input by its layout: numbers, letters and names of options. Words are the only one that is not of floats. */
+/** An input by its layout: numbers, letters and names of options. Only words are whole numbers, not floats. */
 function inputOf<D extends Dim>(
   name: string,
   { inputs, options }: LoadedModel,
@@ -137,13 +135,15 @@ async function compareWithEager(bytes: Uint8Array, model: LoadedModel, sample: N
   const session = await onnxSession(bytes)
   const exported = await session.run(sample).finally(() => session.close())
   const eager = await torchSession(model.network, model.forward).run(sample)
-  let [difference, largest] = [0, 0]
+  let difference = 0
+  let largest = 0
   for (const [name, expected] of Object.entries(eager)) {
     const actual = exported[name]
-    const [a, b] = [actual ? toFloat32(actual) : new Float32Array(0), toFloat32(expected)]
+    const a = actual ? toFloat32(actual) : new Float32Array(0)
+    const b = toFloat32(expected)
     for (let i = 0; i < b.length; i++) {
-      difference = Math.max(difference, Math.abs((a[i] ?? Number.NaN) - (b[i] as number)))
-      largest = Math.max(largest, Math.abs(b[i] as number))
+      difference = Math.max(difference, Math.abs((a[i] ?? Number.NaN) - b[i]!))
+      largest = Math.max(largest, Math.abs(b[i]!))
     }
   }
   if (difference <= tolerance * largest) return difference

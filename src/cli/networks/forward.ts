@@ -5,26 +5,18 @@ import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { loadModel } from '../../registry/loadModel.ts'
+import type { ForwardOptions } from '../commands/networks.ts'
 import { checkOutput, fileOf } from '../outputPlan.ts'
-import { type GlobalOptions, parseObject, printResult } from '../shell.ts'
+import { printResult } from '../shell.ts'
 import { makeFolderOf } from '../writeResult.ts'
-import { type BackendOptions, openSession } from './backends.ts'
-
-export interface ForwardOptions extends GlobalOptions, BackendOptions {
-  readonly weights: string
-  readonly inputs: string
-  readonly output: string
-  readonly options?: string
-  readonly call?: string
-  readonly overwrite?: boolean
-}
+import { openSession } from './backends.ts'
 
 export async function forwardCommand(options: ForwardOptions): Promise<void> {
   const output = fileOf(options.output, '--output', 'outputs.safetensors')
   if (output === '-') throw new RestoreError('usage', '--output: expected a file, got stdout')
   checkOutput(output, options.overwrite)
-  const model = loadModel(readCheckpoint(options.weights), parseObject('--options', options.options))
-  const extra = Object.keys(parseObject('--call', options.call))
+  const model = loadModel(readCheckpoint(options.weights), options.options ?? {})
+  const extra = Object.keys(options.call ?? {})
   if (extra.length > 0)
     throw new RestoreError('usage', `--call: ${model.id} takes no call arguments, got ${extra.join(', ')}`)
   const inputs = readInputs(options.inputs, Object.keys(model.inputs))

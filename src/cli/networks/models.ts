@@ -9,11 +9,8 @@ import { cards, figureOf, findCard, type ModelCard } from '../../registry/cards.
 import { loadModel } from '../../registry/loadModel.ts'
 import { checkVariant } from '../../runtime/checkRequest.ts'
 import { packagedWeights, resolveModel } from '../../runtime/resolveModel.ts'
+import type { ListOptions, VerifyOptions } from '../commands/networks.ts'
 import { type GlobalOptions, green, printResult, red } from '../shell.ts'
-
-interface ListOptions extends GlobalOptions {
-  readonly task?: string
-}
 
 export function listModels(options: ListOptions): void {
   const task = options.task === undefined ? undefined : findTask(options.task)
@@ -66,10 +63,6 @@ export function showModel(id: string, options: GlobalOptions): void {
   printResult(options, described(card), rows.join('\n'))
 }
 
-interface VerifyOptions extends GlobalOptions {
-  readonly weights?: string
-}
-
 interface Check {
   readonly id: string | undefined
   readonly weights: string
@@ -78,7 +71,10 @@ interface Check {
   readonly error?: string
 }
 
-/** Hash and strict loading of given weights, of a packaged model, or of all that are packaged; exit code 1 where one is wrong. */
+/**
+ * Hash and strict loading of given weights, of a packaged model, or of all that are packaged; exit code 1
+ * where one is wrong.
+ */
 export function verifyModels(id: string | undefined, options: VerifyOptions): void {
   const wanted: readonly (string | undefined)[] =
     id !== undefined || options.weights !== undefined

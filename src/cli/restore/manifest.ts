@@ -1,5 +1,6 @@
-// What has been written into a folder of results: one line for each event, appended as it happens, so that a run that was killed at
-// any moment can go on without losing a file or doing one twice. A result is announced with its hash before it appears.
+// The log of a folder of results: one line for each event, appended as it happens, so that a run that was killed
+// at any moment continues without losing a file or doing one twice. A result is announced with its hash before
+// it appears.
 
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs'
@@ -117,7 +118,7 @@ function readLines(path: string): readonly Line[] {
     })
 }
 
-// Not zod: loading it takes longer than everything else a start of the command line loads.
+// Not zod: it takes longer to load than the rest of the command line.
 function isLine(value: unknown): value is Line {
   if (typeof value !== 'object' || value === null) return false
   const { settings, writing, sha256, input, done } = value as Partial<Record<string, unknown>>

@@ -1,46 +1,22 @@
-// limpid restore: the main job. What the options say, which files go where, and what is told in the end.
+// limpid restore: checks the request, plans the files, restores and reports.
 
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { messageOf, RestoreError } from '../../core/errors.ts'
+import { RestoreError } from '../../core/errors.ts'
 import { clearLeftovers } from '../../files/atomicWrite.ts'
 import { alreadyExists } from '../../files/outputErrors.ts'
 import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
-import { type NetworkOptions, parseNumber, requestOf, runOf } from '../networks/request.ts'
+import type { RestoreOptions } from '../commands/restore.ts'
+import { requestOf, runOf } from '../networks/request.ts'
 import { checkOutput, type Job, placeKey, refuseOnStdout } from '../outputPlan.ts'
-import {
-  formatSeconds,
-  type GlobalOptions,
-  parsePixelLimit,
-  parseQuality,
-  parseWhole,
-  plural,
-  printResult,
-} from '../shell.ts'
-import { writeResult } from '../writeResult.ts'
+import { failureOf, formatSeconds, plural, printFailures } from '../shell.ts'
+import { reportResult } from '../writeResult.ts'
 import { Manifest, manifestName } from './manifest.ts'
 import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
-import { planRestore, type RestorePlan, type TargetOptions } from './restorePlan.ts'
+import { planRestore, type RestorePlan } from './restorePlan.ts'
 import { RestoreProgress } from './restoreProgress.ts'
 
-export interface RestoreCommandOptions extends GlobalOptions, NetworkOptions, TargetOptions {
-  readonly seed?: string
-  readonly strength: string
-  readonly alpha: 'keep' | 'restore'
-  readonly quality?: string
-  readonly strip?: boolean
-  readonly compare?: boolean
-  readonly report?: string
-  readonly resume?: boolean
-  readonly jobs: string
-  readonly pixelLimit?: string
-  readonly overwrite?: boolean
-}
-
-export async function restoreCommand(
-  inputs: readonly string[],
-  options: RestoreCommandOptions,
-): Promise<void> {
+export async function restoreCommand(inputs: readonly string[], options: RestoreOptions): Promise<void> {
   const treatment = treatmentOf(options)
   const request = requestOf(options)
   const plan = planRestore(inputs, options)
@@ -57,7 +33,7 @@ export async function restoreCommand(
     progress.opening()
     const [only] = plan.jobs.length === 1 ? plan.jobs : []
     const ahead = only && only.path !== '-' ? { job: only, read: readAhead(only.path, treatment) } : undefined
-    const concurrentRestorers = Math.min(parseWhole('--jobs', options.jobs, 1), plan.jobs.length)
+    const concurrentRestorers = Math.min(options.jobs, plan.jobs.length)
     for (let i = 0; i < concurrentRestorers; i++)
       restorers.push(await createRestorer({ ...request, concurrentRestorers, signal: interrupt.signal }))
     manifest = openManifest(plan, restorers[0]!, treatment, options)
@@ -65,16 +41,21 @@ export async function restoreCommand(
     const skipped = plan.jobs.length - todo.length
     progress.begin(todo.length)
     const outcome = await restoreJobs(todo, {
-      ...{ restorers, treatment, manifest, progress, ahead, signal: interrupt.signal },
+      restorers,
+      treatment,
+      manifest,
+      progress,
+      ahead,
+      signal: interrupt.signal,
       onWritten: ({ output }) => {
         progress.clear()
-        if (output !== '-' && !isDocument(options)) process.stdout.write(`${output}\n`)
+        if (output !== '-' && !options.json) process.stdout.write(`${output}\n`)
       },
     })
     conclude(options, { ...outcome, skipped, isMany: plan.isMany, progress, restorers })
     if (interrupt.signal.aborted) {
-      const done = `${outcome.results.length + skipped} of ${plan.jobs.length} pictures are done`
-      const advice = plan.folder ? '; --resume goes on' : ''
+      const done = `${outcome.results.length + skipped} of ${plural(plan.jobs.length, 'picture')} done`
+      const advice = plan.folder ? '; --resume continues' : ''
       throw new RestoreError('aborted', `restore: interrupted, ${done}${advice}`)
     }
   } finally {
@@ -84,32 +65,21 @@ export async function restoreCommand(
   }
 }
 
-/** Whether stdout carries one document in place of paths. */
-function isDocument({ json, report }: RestoreCommandOptions): boolean {
-  return json === true || report === 'json'
-}
-
 interface Conclusion extends Outcome {
-  /** Done by a run before. */
+  /** Done by an earlier run. */
   readonly skipped: number
   readonly isMany: boolean
   readonly progress: RestoreProgress
   readonly restorers: readonly Restorer[]
 }
 
-/** The report, what failed, and the exit code of it. */
-function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void {
+/** Prints the summary, the document and the failures, and sets the exit code. */
+function conclude(options: RestoreOptions, conclusion: Conclusion): void {
   const { results, failures, skipped, isMany, progress, restorers } = conclusion
   const { seconds, megapixels } = progress
-  const { report } = options
-  const told = failures.map(({ job, error }) => {
-    const code = error instanceof RestoreError ? error.code : 'crash'
-    return { input: job.path, code, message: messageOf(error) }
-  })
-  const document = { results, failures: told, skipped, seconds }
-  if (isDocument(options)) printResult({ ...options, json: true }, document, '')
-  if (report !== undefined && report !== 'json')
-    writeResult(report, `${JSON.stringify(document, null, 2)}\n`, options)
+  const told = failures.map(({ job, error }) => failureOf(error, job.path))
+  // The paths have been printed as they were written.
+  reportResult(options, { results, failures: told, skipped, seconds }, '')
   const [restorer] = restorers
   const { license } = restorer ?? {}
   const note = license?.isCommercial === false ? `; ${license.note}` : ''
@@ -117,8 +87,8 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   const deviating = spread
     ? `; samples deviate by ${spread.mean255.toFixed(1)} of 255 on average, white in the map is ${spread.white255.toFixed(1)}`
     : ''
-  const already = skipped > 0 ? `, ${skipped} were done before` : ''
-  const count = isMany ? `${results.length} pictures, ${megapixels.toFixed(1)} MP ` : ''
+  const already = skipped > 0 ? `, ${skipped} done before` : ''
+  const count = isMany ? `${plural(results.length, 'picture')}, ${megapixels.toFixed(1)} MP ` : ''
   if (results.length > 0 || skipped > 0)
     progress.end(
       `restored ${count}in ${formatSeconds(seconds)} on ${restorer?.device}${already}${deviating}${note}`,
@@ -126,16 +96,15 @@ function conclude(options: RestoreCommandOptions, conclusion: Conclusion): void 
   const [first] = failures
   if (!first) return
   if (!isMany) throw first.error
-  progress.say(`${failures.length} of ${results.length + skipped + failures.length} pictures failed:`)
-  for (const { message } of told) progress.say(`  ${message}`)
-  process.exitCode = 1
+  progress.clear()
+  printFailures(told, results.length + skipped + failures.length)
 }
 
-/** Refuses what would be found out too late. */
+/** Refuses, before work starts, what would fail at its end. */
 function checkPlan(
   { jobs, folder, isMany }: RestorePlan,
   treatment: Treatment,
-  options: RestoreCommandOptions,
+  options: RestoreOptions,
 ): void {
   const { overwrite, resume, compare, report, output } = options
   const isPiped = jobs.some((job) => job.output === '-')
@@ -144,9 +113,9 @@ function checkPlan(
     throw new RestoreError('usage', '--samples: expected results in files, got stdout, which would hold one')
   refuseOnStdout(
     jobs.map((job) => job.output),
-    { json: isDocument(options) },
+    options,
   )
-  if (report !== undefined && report !== 'json') checkOutput(report, overwrite)
+  if (report !== undefined) checkOutput(report, overwrite)
   if (resume && folder === undefined)
     throw new RestoreError(
       'usage',
@@ -192,13 +161,14 @@ function openManifest(
   { folder, isMany }: RestorePlan,
   restorer: Restorer,
   treatment: Treatment,
-  { resume = false, format }: RestoreCommandOptions,
+  { resume, format }: RestoreOptions,
 ): Manifest | undefined {
   if (folder === undefined || !(isMany || resume)) return undefined
   const { sha256, network } = restorer
   const { pixelLimit, overwrite: _, ...kept } = treatment
   const guide = restorer.guide?.sha256
-  return Manifest.open(folder, { sha256, guide, network: network.options, format, ...kept }, { resume })
+  const settings = { sha256, guide, network: network.options, format, ...kept }
+  return Manifest.open(folder, settings, { resume: resume === true })
 }
 
 /** What is left to do; a result of someone else is not replaced. */
@@ -220,12 +190,16 @@ function remaining(
   )
 }
 
-function treatmentOf(options: RestoreCommandOptions): Treatment {
-  const { alpha, quality, strip = false, compare = false, overwrite = false } = options
+function treatmentOf(options: RestoreOptions): Treatment {
+  const { alpha, strength, quality, strip = false, compare = false, overwrite = false, pixelLimit } = options
   return {
-    ...{ ...runOf(options), opacity: alpha, strip, compare, overwrite },
-    strength: parseNumber('--strength', options.strength, [0, 1]),
-    ...parseQuality(quality),
-    ...parsePixelLimit(options.pixelLimit),
+    ...runOf(options),
+    opacity: alpha,
+    strength,
+    strip,
+    compare,
+    overwrite,
+    ...(quality === undefined ? {} : { quality }),
+    ...(pixelLimit === undefined ? {} : { pixelLimit }),
   }
 }

@@ -1,4 +1,4 @@
-// Pictures through the restorers that are open: while one is computed, the next is read and the last one written.
+// Runs pictures through the open restorers: while one is computed, the next is read and the last is written.
 
 import { existsSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
@@ -44,7 +44,7 @@ export interface BatchOptions {
   readonly treatment: Treatment
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
-  /** A picture that is being read since before the networks were open. */
+  /** A picture whose read has started before the networks were open. */
   readonly ahead: { readonly job: Job; readonly read: Promise<DecodedInput> } | undefined
   readonly signal: AbortSignal
   readonly onWritten: (result: Restored) => void
@@ -53,7 +53,7 @@ export interface BatchOptions {
 /** Pictures under way at each restorer. */
 const lanes = 2
 
-/** Restores all; one that fails leaves the others alone, and an abort ends with what is done. */
+/** Restores all pictures; a failure leaves the others alone, and an abort keeps what is done. */
 export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): Promise<Outcome> {
   const { restorers, progress, signal, onWritten } = options
   const results: Restored[] = []
@@ -86,7 +86,10 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
   const source = job.path === '-' ? readInput('-') : job.path
   const name = job.path === '-' ? 'stdin' : job.path
   const running: RunPictureOptions = {
-    ...{ ...run, signal, format, name },
+    ...run,
+    signal,
+    format,
+    name,
     onProgress: (event) => progress.event(job.name, event),
   }
   const result = await (ahead?.job === job
@@ -95,21 +98,24 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
   const writing = { format, quality, strip }
   const bytes = await result.toBuffer(writing)
   if (compare) await writePage(job, source, result, options)
-  const [samples, map] = [samplesOf(job, result.samples.length), mapOf(job)]
+  const samples = samplesOf(job, result.samples.length)
+  const map = mapOf(job)
   for (const [i, sample] of result.samples.entries())
-    write(samples[i] as Job, await sample.toBuffer(writing), options)
+    write(samples[i]!, await sample.toBuffer(writing), options)
   if (result.spread) write(map, await result.spread.toBuffer(), options)
   write(job, bytes, options)
   const seconds = (performance.now() - started) / 1000
   return {
-    ...{ input: job.path, output, ...result.info },
+    input: job.path,
+    output,
+    ...result.info,
     ...(compare ? { compare: pageOf(job) } : {}),
     ...(result.spread ? { sampleFiles: samples.map((one) => one.output), spreadFile: map.output } : {}),
     seconds,
   }
 }
 
-/** Writes a result, announced before; one of someone else is not replaced. */
+/** Announces a result, then writes it; files of someone else are not replaced. */
 function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOptions): void {
   const { output } = job
   const overwrite = treatment.overwrite || manifest?.isOwn(job) === true
@@ -119,7 +125,10 @@ function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOption
   manifest?.finish(job)
 }
 
-/** All that a job writes but its page; where several samples are asked for, each of them and the map of where they disagree. */
+/**
+ * All that a job writes but its page; where several samples are asked for, each of them and the map of where
+ * they disagree.
+ */
 export function resultsOf(job: Job, { samples = 1 }: Pick<Treatment, 'samples'>): readonly Job[] {
   return samples === 1 ? [job] : [...samplesOf(job, samples), mapOf(job), job]
 }

@@ -1,5 +1,5 @@
-// How far a batch of pictures is, on stderr: one line that is rewritten on a terminal, else a line for each picture, and now and
-// then one for a large picture.
+// How far a batch of pictures is, on stderr: one line that is rewritten on a terminal, else a line for each
+// picture, and now and then one for a large picture.
 
 import type { ProgressEvent } from '../../runtime/jobs/progress.ts'
 import { formatSeconds, type GlobalOptions, reporter } from '../shell.ts'

@@ -15,8 +15,9 @@ import {
 } from '../../models/conditionalNafnet/conditionalNafnet.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
+import type { RestoreOptions } from '../commands/restore.ts'
 import { manifestName } from './manifest.ts'
-import { type RestoreCommandOptions, restoreCommand } from './restore.ts'
+import { restoreCommand } from './restore.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-samples-'))
 const at = (...names: string[]) => join(dir, ...names)
@@ -127,26 +128,29 @@ describe('samples', { timeout: 60_000 }, () => {
 })
 
 describe('refused by name are', () => {
-  const usual: RestoreCommandOptions = {
-    ...{ tile: 'auto', blend: 'smooth', strength: '1', alpha: 'keep', jobs: '1', quiet: true, device: 'cpu' },
+  const usual: RestoreOptions = {
+    tile: 'auto',
+    blend: 'smooth',
+    strength: 1,
+    alpha: 'keep',
+    jobs: 1,
+    quiet: true,
+    backend: 'auto',
+    device: 'cpu',
   }
 
-  test.each<[string, Partial<RestoreCommandOptions>, string]>([
-    ['light', { steps: '4' }, 'steps: expected a network that samples'],
-    ['light', { samples: '2' }, 'samples: expected a network that samples'],
-    ['light', { noise: '25' }, 'noise255 (--noise): expected a network that samples'],
-    ['sampling', { steps: '101' }, 'steps: expected a whole number from 1 to 100, got 101'],
-    ['sampling', { steps: 'few' }, '--steps: expected a whole number of at least 1, got few'],
-    ['sampling', { samples: '0' }, '--samples: expected a whole number of at least 1, got 0'],
-    ['sampling', { samples: '2', output: '-' }, '--samples: expected results in files, got stdout'],
-    ['sampling', { seed: '-1' }, '--seed: expected a whole number of at least 0, got -1'],
-    ['sampling', { noise: '300' }, '--noise: expected a number from 0 to 255, got 300'],
-    ['sampling', { noise: '25' }, 'noise255 (--noise): expected weights of a denoising SDE'],
-    ['sampling', { maxSigma: '0' }, '--max-sigma: expected a number from 1 to 255, got 0'],
+  test.each<[string, Partial<RestoreOptions>, string]>([
+    ['light', { steps: 4 }, 'steps: expected a network that samples'],
+    ['light', { samples: 2 }, 'samples: expected a network that samples'],
+    ['light', { noise: 25 }, 'noise255 (--noise): expected a network that samples'],
+    ['sampling', { steps: 101 }, 'steps: expected a whole number from 1 to 100, got 101'],
+    ['sampling', { samples: 2, output: '-' }, '--samples: expected results in files, got stdout'],
+    ['sampling', { noise: 25 }, 'noise255 (--noise): expected weights of a denoising SDE'],
     ['sampling', { guide: 'light' }, 'guide: expected none'],
   ])('for %s %j', async (weights, options, message) => {
     const running = restoreCommand([at('in', 'a.png')], {
-      ...{ ...usual, ...options },
+      ...usual,
+      ...options,
       weights: at(`${weights}.safetensors`),
     })
     await expect(running).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining(message) })

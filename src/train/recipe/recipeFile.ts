@@ -1,5 +1,5 @@
 // Type-checks a recipe file against Limpid's types and compiles it, so that it can be imported. No code of a
-// recipe runs before it type-checks.
+// recipe runs before it type-checks. The compiler that checks it emits it too: no esbuild or jiti is needed.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,0 +1,160 @@
+// limpid models, inspect, convert, export and forward, as they are typed.
+
+import {
+  backendOption,
+  checkpointHelp,
+  deviceOption,
+  examples,
+  networkOptionsOption,
+  overwriteOption,
+  type Program,
+  parsed,
+} from './options.ts'
+import { jsonObject, oneOf, size } from './parsers.ts'
+
+function declareInspect(program: Program) {
+  return program
+    .command('inspect')
+    .description('show what a weights file holds, without running code from it')
+    .argument('<file>', checkpointHelp)
+    .option('--keys', 'list every tensor')
+    .addHelpText(
+      'after',
+      examples('limpid inspect deraining.pth', 'limpid inspect deraining.pth --keys --json'),
+    )
+}
+
+function declareConvert(program: Program) {
+  return program
+    .command('convert')
+    .description('write a checkpoint as safetensors, keys unchanged')
+    .argument('<input>', checkpointHelp)
+    .argument('<output>', 'file to write, *.safetensors, or a folder')
+    .addOption(
+      parsed(
+        '--dtype <name>',
+        'float32, float16 or bfloat16 (default: as it is)',
+        oneOf(['float32', 'float16', 'bfloat16']),
+      ),
+    )
+    .addOption(overwriteOption())
+    .addHelpText(
+      'after',
+      examples(
+        'limpid convert deraining.pth deraining.safetensors',
+        'limpid convert deraining.pth half.safetensors --dtype float16',
+      ),
+    )
+}
+
+function declareExport(program: Program) {
+  return program
+    .command('export')
+    .description('write a network as ONNX, checked in ONNX Runtime')
+    .argument('<output>', "file to write, *.onnx, a folder, or '-' for stdout")
+    .option('--model <id>', 'published model (see `limpid models`)')
+    .option('--weights <file>', checkpointHelp)
+    .option('--task <name>', 'task, for weights with several, such as sr-x2')
+    .addOption(networkOptionsOption())
+    .addOption(
+      parsed('--size <HxW>', 'input size in pixels such as 256x384, for networks that take any', size),
+    )
+    .option('--dynamic', 'any batch, height and width')
+    .addOption(overwriteOption())
+    .addHelpText(
+      'after',
+      examples(
+        'limpid export light.onnx --model light-photo --size 256x256',
+        'limpid export deraining.onnx --weights deraining.pth --dynamic',
+      ),
+    )
+}
+
+function declareForward(program: Program) {
+  return program
+    .command('forward')
+    .description('run raw tensors through a network, for parity checks')
+    .requiredOption('--weights <file>', checkpointHelp)
+    .requiredOption('--inputs <file>', 'safetensors file with the inputs by name')
+    .requiredOption('--output <file>', 'safetensors file to write')
+    .addOption(networkOptionsOption())
+    .addOption(parsed('--call <json>', 'arguments of the call', jsonObject))
+    .addOption(overwriteOption())
+    .addOption(backendOption())
+    .addOption(deviceOption())
+    .addHelpText(
+      'after',
+      examples(
+        'limpid forward --weights deraining.pth --inputs in.safetensors --output out.safetensors',
+        'limpid forward --weights deraining.pth --inputs in.safetensors --output out.safetensors --backend torch',
+      ),
+    )
+}
+
+function declareModels(program: Program) {
+  const models = program.command('models').description('list, show and verify published models')
+  const list = models
+    .command('list', { isDefault: true })
+    .description('list the models (default)')
+    .option('--task <name>', 'those for a task')
+    .addHelpText('after', examples('limpid models', 'limpid models list --task derain'))
+  const show = models
+    .command('show')
+    .description('show the facts of a model')
+    .argument('<id>', 'model, such as light-photo')
+    .addHelpText(
+      'after',
+      examples('limpid models show light-photo', 'limpid models show dasr-x4-aniso --json'),
+    )
+  const verify = models
+    .command('verify')
+    .description('check the hash of weights and load them: those of the package, or a file')
+    .argument('[id]', 'model (default: all in the package)')
+    .option('--weights <file>', checkpointHelp)
+    .addHelpText(
+      'after',
+      examples('limpid models verify', 'limpid models verify restormer-derain --weights deraining.pth'),
+    )
+  models.addHelpText('after', examples('limpid models --task upscale', 'limpid models show light-photo'))
+  return { list, show, verify }
+}
+
+type Models = ReturnType<typeof declareModels>
+export type InspectOptions = ReturnType<ReturnType<typeof declareInspect>['optsWithGlobals']>
+export type ConvertOptions = ReturnType<ReturnType<typeof declareConvert>['optsWithGlobals']>
+export type ExportOptions = ReturnType<ReturnType<typeof declareExport>['optsWithGlobals']>
+export type ForwardOptions = ReturnType<ReturnType<typeof declareForward>['optsWithGlobals']>
+export type ListOptions = ReturnType<Models['list']['optsWithGlobals']>
+export type VerifyOptions = ReturnType<Models['verify']['optsWithGlobals']>
+
+export function addNetworks(program: Program): void {
+  const { list, show, verify } = declareModels(program)
+  list.action(async (_, command) => {
+    const { listModels } = await import('../networks/models.ts')
+    listModels(command.optsWithGlobals())
+  })
+  show.action(async (id, _, command) => {
+    const { showModel } = await import('../networks/models.ts')
+    showModel(id, command.optsWithGlobals())
+  })
+  verify.action(async (id, _, command) => {
+    const { verifyModels } = await import('../networks/models.ts')
+    verifyModels(id, command.optsWithGlobals())
+  })
+  declareInspect(program).action(async (file, _, command) => {
+    const { inspectCommand } = await import('../networks/checkpoints.ts')
+    inspectCommand(file, command.optsWithGlobals())
+  })
+  declareConvert(program).action(async (input, output, _, command) => {
+    const { convertCommand } = await import('../networks/checkpoints.ts')
+    convertCommand(input, output, command.optsWithGlobals())
+  })
+  declareExport(program).action(async (output, _, command) => {
+    const { exportCommand } = await import('../networks/export.ts')
+    await exportCommand(output, command.optsWithGlobals())
+  })
+  declareForward(program).action(async (_, command) => {
+    const { forwardCommand } = await import('../networks/forward.ts')
+    await forwardCommand(command.optsWithGlobals())
+  })
+}

@@ -1,0 +1,249 @@
+// `-o` means the same for every command: which files it stands for, and what is refused before work starts.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { writeTinyWeights } from '../../test/batches.ts'
+import { buildProgram } from './commands/buildProgram.ts'
+import { checkOutput, fileOf, placeKey, refuseCollisions, targetOf } from './outputPlan.ts'
+import { planRestore } from './restore/restorePlan.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'limpid-outputs-'))
+const at = (...names: string[]) => join(dir, ...names)
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const picture = (shade: number) =>
+  sharp({ create: { width: 16, height: 16, channels: 3, background: { r: shade, g: 90, b: 30 } } })
+
+beforeAll(async () => {
+  for (const folder of ['in/sub', 'other', 'there']) mkdirSync(at(folder), { recursive: true })
+  for (const name of ['in/a.png', 'in/sub/b.jpg', 'other/a.png', 'other/c.png'])
+    await picture(name.length).toFile(at(name))
+  symlinkSync(at('in'), at('link'))
+  writeTinyWeights(at('w.safetensors'))
+})
+
+/** Files below a folder, sorted. */
+function filesIn(folder: string): readonly string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .sort()
+}
+
+/** Runs a command in this process; the files that it added. */
+async function added(...words: readonly string[]): Promise<readonly string[]> {
+  const before = new Set(filesIn(dir))
+  const print = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  try {
+    await buildProgram().parseAsync(['--quiet', ...words], { from: 'user' })
+  } finally {
+    print.mockRestore()
+  }
+  return filesIn(dir).filter((name) => !before.has(name))
+}
+
+const degrade = ['--with', 'noise:sigma=5']
+const restore = ['--weights', at('w.safetensors'), '--threads', '1', '--device', 'cpu']
+const hidden = (name: string) => !name.includes('.limpid-')
+
+describe('a path given as an output', { timeout: 60_000 }, () => {
+  beforeEach(() => {
+    for (const name of ['new', 'new.png', 'new.safetensors', 'maps'])
+      rmSync(at(name), { recursive: true, force: true })
+    rmSync(at('there'), { recursive: true, force: true })
+    mkdirSync(at('there'))
+  })
+
+  test.each<[string, readonly string[], readonly string[]]>([
+    ['one input, a name: a file', ['degrade', at('in/a.png'), '-o', at('new.png'), ...degrade], ['new.png']],
+    [
+      'one input, a name without extension: a file',
+      ['degrade', at('in/a.png'), '-o', at('new'), ...degrade],
+      ['new'],
+    ],
+    [
+      'one input, a separator at the end: a folder',
+      ['degrade', at('in/a.png'), '-o', `${at('new')}/`, ...degrade],
+      ['new/a.png'],
+    ],
+    [
+      'one input, a folder that exists',
+      ['degrade', at('in/a.png'), '-o', at('there'), ...degrade],
+      ['there/a.png'],
+    ],
+    [
+      'parents that are missing',
+      ['degrade', at('in/a.png'), '-o', at('new/x/y.png'), ...degrade],
+      ['new/x/y.png'],
+    ],
+    ['a folder as input', ['degrade', at('in'), '-o', at('new'), ...degrade], ['new/a.png', 'new/sub/b.png']],
+    [
+      'several inputs',
+      ['degrade', at('in/a.png'), at('in/sub/b.jpg'), '-o', at('new'), ...degrade],
+      ['new/a.png', 'new/b.png'],
+    ],
+    ['restore: a file', ['restore', at('in/a.png'), '-o', at('new/x.png'), ...restore], ['new/x.png']],
+    ['restore: a folder', ['restore', at('in/a.png'), '-o', `${at('new')}/`, ...restore], ['new/a.png']],
+    [
+      'restore: a tree',
+      ['restore', at('in'), '-o', at('new'), '--recursive', ...restore],
+      ['new/a.png', 'new/sub/b.jpg'],
+    ],
+    [
+      'compare: a file',
+      ['compare', at('in/a.png'), at('other/a.png'), '--map', at('maps/m.png')],
+      ['maps/m.png'],
+    ],
+    [
+      'compare: a folder for one',
+      ['compare', at('in/a.png'), at('other/c.png'), '--map', `${at('maps')}/`],
+      ['maps/c.png'],
+    ],
+    [
+      'compare: a folder for folders',
+      ['compare', at('other'), at('other'), '--map', at('maps')],
+      ['maps/a.png', 'maps/c.png'],
+    ],
+    ['convert: a file', ['convert', at('w.safetensors'), at('new/x.safetensors')], ['new/x.safetensors']],
+    ['convert: a folder', ['convert', at('w.safetensors'), `${at('new')}/`], ['new/w.safetensors']],
+    [
+      'eval: reports',
+      [
+        'eval',
+        '--none',
+        '--data',
+        at('other'),
+        '--degrade',
+        'noise',
+        '--metrics',
+        'psnr',
+        '--report',
+        at('new/r.json'),
+        '--html',
+        at('new/r.html'),
+      ],
+      ['new/r.html', 'new/r.json'],
+    ],
+    [
+      'pack: a folder',
+      ['pack', at('other'), '-o', at('new/shards')],
+      ['new/shards/index.json', 'new/shards/shard-000000.tar'],
+    ],
+  ])('%s', async (_, words, wanted) => {
+    expect((await added(...words)).filter(hidden)).toEqual(wanted)
+  })
+
+  test.each<[string, readonly string[], string]>([
+    [
+      'several inputs for stdout',
+      ['degrade', at('in'), '-o', '-', ...degrade],
+      '--output: expected a folder for 2 pictures, got -',
+    ],
+    [
+      'several inputs for a file',
+      ['restore', at('in'), '-o', at('w.safetensors'), '--recursive', ...restore],
+      'expected a folder for 2 pictures',
+    ],
+    [
+      'several inputs for the name of a picture',
+      ['degrade', at('in'), '-o', at('new.png'), ...degrade],
+      'expected a folder for 2 pictures',
+    ],
+    [
+      'several maps for a file',
+      ['compare', at('other'), at('other'), '--map', at('new.png')],
+      '--map: expected a folder for 2 pictures',
+    ],
+    [
+      'two inputs of one name',
+      ['degrade', at('in/a.png'), at('other/a.png'), '-o', at('new'), ...degrade],
+      'expected a result of its own for each input',
+    ],
+    [
+      'two inputs of one name, restored',
+      ['restore', at('in/a.png'), at('other/a.png'), '-o', at('new'), ...restore],
+      'expected a result of its own for each input',
+    ],
+    [
+      'the input itself',
+      ['degrade', at('in/a.png'), '-o', at('in/a.png'), '--overwrite', ...degrade],
+      'expected an output other than the inputs',
+    ],
+    [
+      'the input by another name',
+      ['restore', at('in/a.png'), '-o', at('link/a.png'), '--overwrite', ...restore],
+      'expected an output other than the inputs',
+    ],
+    [
+      'its own folder',
+      ['degrade', at('other'), '-o', at('other'), '--overwrite', ...degrade],
+      'expected an output other than the inputs',
+    ],
+    [
+      'the reference',
+      ['compare', at('in/a.png'), at('other/a.png'), '--map', at('in/a.png'), '--overwrite'],
+      'expected an output other than the inputs',
+    ],
+    [
+      'a file as folder',
+      ['convert', at('w.safetensors'), at('in/a.png/x.safetensors')],
+      `expected a folder ${at('in/a.png')}, got a file`,
+    ],
+    [
+      'an existing report',
+      ['eval', '--none', '--data', at('other'), '--degrade', 'noise', '--report', at('in/a.png')],
+      'exists already',
+    ],
+    [
+      'a document and a picture on stdout',
+      ['degrade', at('in/a.png'), '-o', '-', '--json', ...degrade],
+      '--json: expected results in files',
+    ],
+  ])('refuses %s, and writes nothing', async (_, words, message) => {
+    const before = filesIn(dir)
+    await expect(added(...words)).rejects.toThrow(message)
+    expect(filesIn(dir)).toEqual(before)
+    expect(existsSync(at('new'))).toBe(false)
+  })
+})
+
+test('a folder of results inside the folder of inputs is not read, whatever its name', () => {
+  mkdirSync(at('in/out'), { recursive: true })
+  writeFileSync(at('in/out/old.png'), '')
+  symlinkSync(at('in/out'), at('results'))
+  const inputs = (output: string) =>
+    planRestore([at('in')], { output, recursive: true }).jobs.map(({ name }) => name)
+  for (const output of ['in/out', 'link/out', 'results'])
+    expect(inputs(at(output))).toEqual(['a.png', 'sub/b.jpg'])
+  expect(inputs(at('there'))).toContain('out/old.png')
+  rmSync(at('in/out'), { recursive: true })
+})
+
+test('places are the same by any name', () => {
+  expect(placeKey(at('link/new/x.png'))).toBe(placeKey(at('in/new/x.png')))
+  expect(placeKey(at('in/./a.png'))).toBe(placeKey(at('other/../in/a.png')))
+  expect(placeKey('-')).toBe('-')
+  expect(() =>
+    refuseCollisions([{ path: at('other/a.png'), output: at('link/a.png') }], [at('in/a.png')]),
+  ).toThrow('expected an output other than the inputs')
+})
+
+test.each([
+  [at('in'), false, 'folder'],
+  [at('none/'), false, 'folder'],
+  [at('none'), false, 'file'],
+  [at('none'), true, 'folder'],
+  ['-', false, 'stdout'],
+])('%s for many: %s is a %s', (path, isMany, kind) => {
+  expect(targetOf(path, { option: '-o', count: isMany ? 2 : 1, isMany }).kind).toBe(kind)
+})
+
+test('the one file of a command has its own name in a folder', () => {
+  expect(fileOf(at('there'), '-o', 'x.onnx')).toBe(at('there/x.onnx'))
+  expect(fileOf(at('there/y.onnx'), '-o', 'x.onnx')).toBe(at('there/y.onnx'))
+  expect(() => checkOutput(at('there'), true)).toThrow('expected a file to write, got a folder')
+})
