@@ -30,7 +30,7 @@ test('a lock is a file that names its owner, and is gone when it is released', (
 test('that of a running process is respected, and says since when', () => {
   write('held', owner)
   expect(() => takeLock(at('held'), words)).toThrow(
-    `out: process ${process.ppid} is training there (since 2026-01-02 03:04 UTC); wait for it, or give another folder`,
+    `out: process ${process.ppid} is training there (since 2026-01-02 03:04 UTC); wait for it, or choose another folder`,
   )
   expect(JSON.parse(readFileSync(at('held'), 'utf8'))).toEqual(owner)
 })

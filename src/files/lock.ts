@@ -132,6 +132,6 @@ function heldBy(owner: LockOwner, path: string, { what, work }: LockWords): Rest
   const since = `since ${startedAt.slice(0, 16).replace('T', ' ')} UTC`
   const isHere = host === thisProcess().host
   const who = isHere ? `process ${pid}` : `process ${pid} on host ${host}`
-  const advice = isHere ? 'give another folder' : `delete ${path} if it has ended`
+  const advice = isHere ? 'choose another folder' : `delete ${path} if it has ended`
   return new RestoreError('output', `${what}: ${who} is ${work} (${since}); wait for it, or ${advice}`)
 }
