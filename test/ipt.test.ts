@@ -285,7 +285,7 @@ describe('IPT’s checkpoint', () => {
     const network = formulaNetwork({ queries: 1 })
     const graph = (task: number) => () =>
       trace([{ name: 'x', shape: [1, 3, 12, 12] }], ({ x }) => ({ y: network.forward(x as Tensor, task) }))
-    expect(graph(1)).toThrow('IPT: expected a task embedding for task 1, got 1 of them')
+    expect(graph(1)).toThrow('IPT: expected a task below 1, the number of task embeddings, got 1')
     expect(graph(6)).toThrow('IPT: expected a task from 0 to 5, got 6')
   })
 })
@@ -310,7 +310,7 @@ describe('a task of IPT', () => {
     [{ scales: [2] }, 'sr-x4', 'task: expected one of sr-x2 (0), which these weights have, got sr-x4'],
     [{ scales: [2] }, 'derain', 'got derain'],
     [{ scales: [1] }, 'sr-x2', 'task: expected one of restore (0), which these weights have, got sr-x2'],
-    [{ scales: [1, 1] }, 'derain', 'got derain, which is not one alone'],
+    [{ scales: [1, 1] }, 'derain', 'got derain, which is ambiguous'],
     [six, '6', 'got 6'],
     [six, '-1', 'got -1'],
     [six, 'deblur', 'got deblur'],

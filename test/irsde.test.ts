@@ -256,11 +256,15 @@ describe('a graph', () => {
       { ...images, content: [1, 6], degradation: [1, 512] },
       'expected a degradation embedding [b 6], got [1 512]; ViT-B/32 gives 512 features',
     ],
-    ['no content', images, "the variant 'DA-CLIP universal'; expected a content embedding, got none"],
+    [
+      'no content',
+      images,
+      "expected a content embedding, as the weights are of the variant 'DA-CLIP universal', got none",
+    ],
     [
       'no degraded image',
       { state: [1, 3, 8, 8], time: [1], content: [1, 6] },
-      'expected a degraded image beside the state, got none',
+      "expected a degraded image besides the state, as the weights are of the variant 'DA-CLIP universal', got none",
     ],
     [
       'sides too small for reflection padding',
@@ -273,7 +277,7 @@ describe('a graph', () => {
 
   test('of the denoising SDE is rejected with a degraded image, naming the variant', () => {
     expect(() => traced({ ...small, ...denoisingUnet }, images)).toThrow(
-      "the variant 'denoising SDE'; expected none beside the state, got one",
+      "expected no degraded image besides the state, as the weights are of the variant 'denoising SDE', got one",
     )
   })
 })

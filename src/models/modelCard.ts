@@ -1,8 +1,9 @@
-// Facts about published weights and their licenses: pure data that needs no network's code.
+// What a model card states about published weights, and their licenses: pure data, free of network code.
 
 import type { Sampler, SdeOptions } from '../diffusion/irsde.ts'
 import type { detection, TaskId } from './tasks.ts'
 
+/** Licenses of code and weights, by the id that cards use. */
 export const licenses = {
   apache: {
     title: 'Apache License 2.0',
@@ -25,7 +26,9 @@ export type LicenseId = keyof typeof licenses
 
 export interface License {
   readonly title: string
+  /** Whether commercial use is allowed. */
   readonly isCommercial: boolean
+  /** One sentence for users. */
   readonly note: string
 }
 
@@ -40,7 +43,7 @@ export interface NetworkCard {
   readonly id: string
   readonly task: TaskId | typeof detection.id
   readonly title: string
-  /** Output side over input side. */
+  /** Output side divided by input side. */
   readonly scale: number
   /** Network options that differ from the defaults. */
   readonly options: Readonly<Record<string, unknown>>
@@ -51,7 +54,7 @@ export interface NetworkCard {
   /** License of these weights. */
   readonly license: LicenseId
   readonly paper: string
-  /** Result the paper reports, or a result measured with `command`. */
+  /** Result reported by the paper, or measured with `command`. */
   readonly reference?: {
     readonly set: string
     readonly protocol: string
@@ -63,7 +66,7 @@ export interface NetworkCard {
   }
   /** Training data and command of Limpid's own weights. */
   readonly training?: { readonly data: string; readonly command: string }
-  /** Sampling of networks that restore in steps. */
+  /** SDE and sampler, for networks that restore in steps. */
   readonly sampling?: TrainedSampling
   /** DA-CLIP that supplies the network's embeddings: a packaged id, or the name of the official file. */
   readonly guide?: string

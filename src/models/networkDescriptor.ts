@@ -1,5 +1,6 @@
-// How a network describes itself: `defineNetwork` at the end of its file, facts that need no code beside it, and one line in
-// registry/networks.ts. Descriptors are data and pure functions of a network's options; src/runtime decides what to do with them.
+// How a network describes itself: `defineNetwork` at the end of its file, code-free facts in the cards.ts
+// beside it, and one line in registry/networks.ts. Descriptors are data and pure functions of a network's
+// options; src/runtime decides what to do with them.
 
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import { formatShape } from '../core/dims.ts'
@@ -15,7 +16,7 @@ export type StoredTensors = Checkpoint['tensors']
 /** Receives named intermediate results, for parity checks. */
 export type Tap = (name: string, tensor: Tensor) => void
 
-/** What is known of a network without its code. */
+/** Facts about a network that need none of its code. */
 export interface NetworkFacts<Id extends string = string> {
   readonly id: Id
   readonly signature: Signature
@@ -26,9 +27,11 @@ export interface NetworkFacts<Id extends string = string> {
 
 /** Recognizes a network's checkpoints. */
 export interface Signature {
-  /** Keys found in every checkpoint of the network. Any other network that has all of them comes before it in the table. */
+  /**
+   * Keys of every checkpoint of the network. Another network that has them all must precede it in the table.
+   */
   readonly keys: readonly string[]
-  /** Tensors under the network's own keys, for a family whose files come in several layouts; others are returned unchanged. */
+  /** Maps the layouts of a family's files to the network's own keys; returns other tensors unchanged. */
   readonly layout?: (checkpoint: Checkpoint) => StoredTensors
 }
 
@@ -38,36 +41,37 @@ export interface Memory {
   readonly bytesPerPixel: number
 }
 
-/** How a picture is best cut for a network. */
+/** How best to tile a picture for a network. */
 export interface Tiling {
   /**
-   * 'preferred': a pixel depends on the whole picture, so it is cut only when memory runs short.
-   * 'needless': a tile with its overlap gives what the whole picture would, and small maps stay in the processor's caches.
-   * 'costly': every pixel is compared with all others, so the cost of a tile grows faster than its size.
+   * Whether to run a picture whole.
+   * 'preferred': every pixel depends on the whole picture, so it is tiled only when memory runs short.
+   * 'needless': tiles with overlap give the same result, and their maps fit the processor's caches.
+   * 'costly': every pixel is compared with all others, so cost grows faster than the area of a tile.
    */
   readonly whole: 'preferred' | 'needless' | 'costly'
   readonly tilePx: number
   readonly overlapPx: number
-  /** Tiles in one run of the network. */
+  /** Tiles per run of the network. */
   readonly batch: number
 }
 
-/** Tiling for networks that state none. */
+/** Tiling of networks that define none. */
 export const defaultTiling: Tiling = { whole: 'preferred', tilePx: 512, overlapPx: 64, batch: 1 }
 
-/** Sides of the input, in pixels. */
+/** Constraints on the sides of the input, in pixels. */
 export interface InputSize {
   readonly multipleOf: number
   readonly minimum: number
   /** The network itself pads its input to a multiple of this. */
   readonly padToMultiple?: number
-  /** The only side the network accepts; pictures are cut into windows of it. */
+  /** Only side the network accepts; pictures are cut into windows of that size. */
   readonly fixedSide?: number
 }
 
 const anySize: InputSize = { multipleOf: 1, minimum: 1 }
 
-/** A result that is computed once from the whole photo and passed to every tile. */
+/** Result computed once from the whole photo and passed to every tile. */
 export interface OncePerPhoto {
   /** Part of the network that computes it: x [1 c h w] -> `output` [1 d]. */
   readonly encode: string
@@ -76,46 +80,51 @@ export interface OncePerPhoto {
   readonly restore: string
 }
 
-/** What a network that samples needs from a second one. */
-export interface GuideNeed {
+/** Guide that a network needs for sampling. */
+export interface RequiredGuide {
   readonly kind: Guidance['kind']
   /** Features of the embeddings, or channels of the latents. */
   readonly width: number
 }
 
-/** What a network supplies to one that samples. */
+/** What a guide supplies to a network that samples. */
 export type Guidance =
-  /** DA-CLIP embeddings `content` and `degradation` [1 width] of a photo resized to `imageSide`; part `text` embeds texts to compare. */
+  /**
+   * DA-CLIP embeddings `content` and `degradation` [1 width] of a photo resized to `imageSide`; part `text`
+   * embeds texts to compare with.
+   */
   | {
       readonly kind: 'embeddings'
       readonly width: number
       readonly imageSide: number
-      /** Tokens of a text, start and end included. */
+      /** Maximum number of tokens in a text, start and end included. */
       readonly contextLength: number
     }
-  /** Latents of `width` channels, each standing for `unitPx`² pixels: parts `encode` and `decode`. */
+  /** Latents of `width` channels, each covering `unitPx`² pixels; parts `encode` and `decode`. */
   | { readonly kind: 'latents'; readonly width: number; readonly unitPx: number }
 
-/** What a network is for. */
+/** Purpose of a network. */
 export type Role =
   /** One run restores a picture: x [b c h w] -> y. */
   | { readonly kind: 'restores'; readonly oncePerPhoto?: OncePerPhoto }
-  /** Restores in steps: parts `condition` (once per photo) and `predict` (state, degraded, time -> prediction). */
+  /**
+   * Restores in steps: parts `condition` (once a photo) and `predict` (state, degraded, time -> prediction).
+   */
   | {
       readonly kind: 'samples'
-      readonly guide: GuideNeed | undefined
-      /** SDE and sampler of all official weights; undefined where each has its own. */
+      readonly guide: RequiredGuide | undefined
+      /** SDE and sampler of all official weights; undefined where they differ. */
       readonly sampling: TrainedSampling | undefined
-      /** Whether `maxSigma` is all that unknown weights lack: a network whose output is scaled needs the card of its training. */
+      /** Whether weights without a card need only `maxSigma`; a network with scaled output needs its card. */
       readonly isMaxSigmaEnough: boolean
     }
-  /** Supplies a network that samples. */
+  /** Supplies guidance to a network that samples. */
   | { readonly kind: 'guides'; readonly guidance: Guidance }
-  /** Gives features of pictures or texts and restores nothing. */
+  /** Computes features of pictures or texts; restores nothing. */
   | { readonly kind: 'features' }
 
-/** Arguments of a network's `forward` beside its inputs. */
-interface Call<O> {
+/** Arguments of `forward` besides the network and its inputs. */
+interface ForwardContext<O> {
   readonly options: O
   readonly tap?: Tap | undefined
 }
@@ -125,27 +134,27 @@ interface NetworkDefinition<Id extends string, O extends object, N extends objec
   readonly defaults: O
   /** Options that the key shapes of a checkpoint imply. */
   readonly optionsFromWeights: (shapes: KeyShapes) => O
-  /** Options no tensor shape reveals; the weights' card supplies them. */
+  /** Options that no tensor shape reveals; the weights' card supplies them. */
   readonly optionsNotInWeights?: readonly (keyof O & string)[]
   readonly create: (init: Init, options: O) => N
-  /** Named inputs of `forward` with their layouts: letters for free sizes, option names for the others. */
+  /** Inputs of `forward` by name, with their layouts: letters are free sizes, option names are fixed ones. */
   readonly inputs: Readonly<Record<string, string>>
-  /** The inputs that a network with these options takes. @default all of `inputs` */
+  /** Names of the inputs that a network with these options takes. @default all of `inputs` */
   readonly inputNames?: (options: O) => readonly string[]
   readonly outputs: readonly string[]
-  readonly forward: (network: N, inputs: NamedTensors, call: Call<O>) => NamedTensors
-  /** Parts that run by themselves: a tower, or the prediction of one sampling step. */
+  readonly forward: (network: N, inputs: NamedTensors, context: ForwardContext<O>) => NamedTensors
+  /** Parts that run on their own, such as a tower or the prediction of one sampling step. */
   readonly parts?: Readonly<Record<string, (network: N, inputs: NamedTensors, options: O) => NamedTensors>>
   /** @default any size */
   readonly size?: (options: O) => InputSize
-  /** Output side over input side. @default 1 */
+  /** Output side divided by input side. @default 1 */
   readonly scale?: (options: O) => number
   readonly channels: (options: O) => { readonly input: number; readonly output: number }
   /** @default {@link defaultTiling} */
   readonly tiling?: (options: O) => Tiling
   readonly memory: (options: O) => Memory
   readonly role: (options: O) => Role
-  /** Refuses options that can be loaded but not run. @throws RestoreError 'usage' */
+  /** Rejects options that can be loaded but not run. @throws RestoreError 'usage' */
   readonly check?: (options: O) => void
   /** Checkpoint keys to ignore. */
   readonly ignoredKeys?: readonly string[]
@@ -153,26 +162,27 @@ interface NetworkDefinition<Id extends string, O extends object, N extends objec
   readonly adaptWeights?: (tensors: StoredTensors, options: O) => StoredTensors
 }
 
-/** A network of the table: its options stay typed inside, callers see what follows from them. */
+/** Entry of the network table. Options are typed inside the definition and plain records outside. */
 export interface NetworkDescriptor<Id extends string = string> {
   readonly id: Id
   readonly facts: NetworkFacts<Id>
   /** Default options by name. */
   readonly defaults: Readonly<Record<string, unknown>>
   readonly optionsNotInWeights: readonly string[]
-  /** What the network can be for, whatever its options. */
+  /** Kind of role, which no option changes. */
   readonly roleKind: Role['kind']
   /** Options that the key shapes of a checkpoint imply, by name. */
   optionsFromWeights(shapes: KeyShapes): Readonly<Record<string, unknown>>
   /**
-   * Describes the network with the options that key shapes imply and `overrides` replace.
-   * @throws RestoreError 'usage' for an unknown override or one of another type,    */
+   * Describes the network with the options that the key shapes imply, except for `overrides`.
+   * @throws RestoreError 'usage' for an unknown or mistyped override
+   */
   fromWeights(shapes: KeyShapes, overrides?: object): ConfiguredNetwork<Id>
   /** Describes the network with trusted options, such as a card's, the rest at their defaults. */
   fromOptions(options?: object): ConfiguredNetwork<Id>
 }
 
-/** What a network's options decide, bound to them. */
+/** Everything that the options of a network determine. */
 export interface NetworkDescription<Id extends string = string> {
   readonly id: Id
   /** License of the official weights. */
@@ -188,11 +198,11 @@ export interface NetworkDescription<Id extends string = string> {
   readonly tiling: Tiling
   readonly memory: Memory
   readonly role: Role
-  /** Refuses options that can be loaded but not run. @throws RestoreError 'usage' */
+  /** Rejects options that can be loaded but not run. @throws RestoreError 'usage' */
   readonly check: () => void
 }
 
-/** A network with its options, before it has weights. */
+/** A network with its options chosen but no weights yet. */
 export interface ConfiguredNetwork<Id extends string = string> extends NetworkDescription<Id> {
   readonly ignoredKeys: readonly string[]
   readonly adaptWeights: (tensors: StoredTensors) => StoredTensors
@@ -200,16 +210,16 @@ export interface ConfiguredNetwork<Id extends string = string> extends NetworkDe
   readonly create: (init: Init) => CreatedNetwork
 }
 
-/** A network and its calls. */
+/** A network with its calls bound to it. */
 export interface CreatedNetwork {
   readonly network: object
-  /** Named inputs to named outputs, eager or traced; checks names and shapes. */
+  /** Maps named inputs to named outputs, eager or traced; checks names and shapes. */
   forward(inputs: NamedTensors, tap?: Tap): NamedTensors
-  /** `forward` of a part. @throws RestoreError 'usage' for an unknown part */
+  /** Returns the `forward` of a part. @throws RestoreError 'usage' for an unknown part */
   part(name: string): (inputs: NamedTensors) => NamedTensors
 }
 
-/** Describes a network, with the types of its options and of its class checked against one another. */
+/** Defines a network, checking the types of its options and its class against each other. */
 export function defineNetwork<const Id extends string, O extends object, N extends object>(
   definition: NetworkDefinition<Id, O, N>,
 ): NetworkDescriptor<Id> {
@@ -275,7 +285,7 @@ function recordOf(options: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(options))
 }
 
-/** A named input. @throws RestoreError 'usage' where it is missing */
+/** Returns a named input. @throws RestoreError 'usage' if it is missing */
 export function input(inputs: NamedTensors, name: string): Tensor {
   const tensor = inputs[name]
   if (tensor) return tensor
@@ -301,37 +311,37 @@ function checkOverrides(defaults: Readonly<Record<string, unknown>>, overrides: 
 }
 
 /** Whether a value has the type of a default and, for a list, its length. */
-function isLike(value: unknown, usual: unknown): boolean {
-  if (!Array.isArray(usual)) return typeof value === typeof usual
+function isLike(value: unknown, reference: unknown): boolean {
+  if (!Array.isArray(reference)) return typeof value === typeof reference
   return (
     Array.isArray(value) &&
-    value.length === usual.length &&
-    usual.every((item, index) => isLike(value[index], item))
+    value.length === reference.length &&
+    reference.every((item, index) => isLike(value[index], item))
   )
 }
 
-type Described = Pick<NetworkDescription, 'inputs' | 'options' | 'size' | 'channels'>
+type InputRules = Pick<NetworkDescription, 'inputs' | 'options' | 'size' | 'channels'>
 
-/** Refuses what the network would fail on deep inside. */
-function checkInputs(described: Described, inputs: NamedTensors): void {
-  for (const [name, layout] of Object.entries(described.inputs)) {
+/** Rejects inputs that would fail deep inside the network. */
+function checkInputs(rules: InputRules, inputs: NamedTensors): void {
+  for (const [name, layout] of Object.entries(rules.inputs)) {
     const tensor = input(inputs, name)
-    if (layout.endsWith('h w') || layout.endsWith('p p')) checkImage(name, tensor, described)
-    else checkLayout(name, tensor, layout, described)
+    if (layout.endsWith('h w') || layout.endsWith('p p')) checkImage(name, tensor, rules)
+    else checkLayout(name, tensor, layout, rules)
   }
 }
 
-/** Refuses a tensor of another rank, or of another size where the layout names an option. */
-function checkLayout(name: string, { shape }: Tensor, layout: string, { options }: Described): void {
-  const sizes = layout.split(' ').map((letter) => options[letter] ?? letter)
+/** Checks the rank, and every size that the layout takes from an option. */
+function checkLayout(name: string, { shape }: Tensor, layout: string, { options }: InputRules): void {
+  const sizes = layout.split(' ').map((axis) => options[axis] ?? axis)
   const fits =
     shape.length === sizes.length && sizes.every((size, i) => typeof size !== 'number' || size === shape[i])
   if (fits) return
   throw new RestoreError('shape', `${name}: expected [${sizes.join(' ')}], got ${formatShape(shape)}`)
 }
 
-/** Named sizes of a traced graph are accepted unchecked. */
-function checkImage(name: string, { shape }: Tensor, { size, channels }: Described): void {
+/** Checks channels and sides; symbolic sides of a traced graph pass unchecked. */
+function checkImage(name: string, { shape }: Tensor, { size, channels }: InputRules): void {
   const { multipleOf, minimum, fixedSide } = size
   const [, c, ...sides] = shape
   const fits = sides.every(

@@ -1,12 +1,13 @@
-// What can be done to a picture, and by which model unless another is named: safe in a browser.
+// Tasks and the default model of each: pure data, safe in a browser.
 
 import { RestoreError } from '../core/errors.ts'
 
+/** Restoration tasks. */
 export const tasks = [
   { id: 'denoise', title: 'Remove noise' },
   { id: 'derain', title: 'Remove rain streaks' },
   { id: 'deblur', title: 'Remove motion blur' },
-  { id: 'defocus-deblur', title: 'Sharpen what was out of focus' },
+  { id: 'defocus-deblur', title: 'Sharpen what is out of focus' },
   { id: 'upscale', title: 'Enlarge, with detail' },
   {
     id: 'universal',
@@ -16,7 +17,7 @@ export const tasks = [
 
 export type TaskId = (typeof tasks)[number]['id']
 
-/** For each task the models that do it unless another is named; several where they differ in scale, the usual one first. */
+/** Default models of each task: one per scale, the preferred scale first. */
 export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   denoise: ['light-photo'],
   derain: ['restormer-derain'],
@@ -26,14 +27,14 @@ export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   universal: ['light-universal'],
 }
 
-/** What restores nothing: to tell which damage a picture has. */
+/** The task that restores nothing: it identifies the damage in a picture. */
 export const detection = {
   id: 'detect',
-  title: 'Tell which damage a photo has',
+  title: 'Identify the damage in a photo',
   model: 'light-detect',
 } as const
 
-/** Whether a model is taken where none is named. */
+/** Whether a model is a default of its task. */
 export function isDefaultModel({
   id,
   task,
@@ -44,7 +45,7 @@ export function isDefaultModel({
   return task === detection.id ? id === detection.model : defaultModels[task].includes(id)
 }
 
-/** The task of this name; an unknown one lists those that exist. */
+/** Finds a task by name. @throws RestoreError 'usage' that lists all tasks */
 export function findTask(name: string): TaskId {
   const task = tasks.find(({ id }) => id === name)
   if (task) return task.id

@@ -5,12 +5,12 @@ import { stateDict } from '../nn/module.ts'
 import { cards, licenseOf } from './cards.ts'
 import { networkOf } from './networks.ts'
 
-test('every card has an id of its own', () => {
+test('card ids are unique', () => {
   expect(new Set(cards.map(({ id }) => id)).size).toBe(cards.length)
   expect(cards.filter(({ model }) => model === 'restormer')).toHaveLength(13)
 })
 
-test.each(cards)('$id: the shapes of its network imply its options', ({ model, options }) => {
+test.each(cards)('$id: key shapes imply the options', ({ model, options }) => {
   const network = networkOf(model)
   const expected = network.fromOptions(options)
   const state = stateDict(expected.create(emptyInit()).network)
@@ -25,9 +25,9 @@ test.each([
   ['{"license":"apache"}', licenses.apache],
   [
     '{"license":"mine"}',
-    { isCommercial: true, title: 'mine', note: 'As the card of the weights says: mine.' },
+    { isCommercial: true, title: 'mine', note: "As stated in the weights' card: mine." },
   ],
-])('weights with the card %s have its license, else that of the network', (card, expected) => {
+])('the license of weights with the card %s comes from the card, else from the network', (card, expected) => {
   const metadata = new Map(card === undefined ? [] : [['card', card]])
   expect(licenseOf(metadata, 'academic')).toEqual(expected)
 })

@@ -1,4 +1,5 @@
-// The model cards of all networks: what each set of weights is, expects and reaches. Pure data, safe in a browser.
+// Model cards of all networks: what each set of weights is, expects and achieves. Pure data, safe in a
+// browser.
 
 import { RestoreError } from '../core/errors.ts'
 import { type License, type LicenseId, licenses, type NetworkCard } from '../models/modelCard.ts'
@@ -10,18 +11,19 @@ export interface ModelCard extends NetworkCard {
   readonly model: ModelId
 }
 
+/** Cards of all networks, in the order of the network table. */
 export const cards: readonly ModelCard[] = (networkFacts as readonly NetworkFacts<ModelId>[]).flatMap(
   ({ id, cards }) => cards.map((card) => ({ ...card, model: id })),
 )
 
-/** The card with this id. @throws RestoreError 'usage' with all ids */
+/** Finds a card by its id. @throws RestoreError 'usage' that lists all ids */
 export function findCard(id: string): ModelCard {
   const card = cards.find((candidate) => candidate.id === id)
   if (card) return card
   throw new RestoreError('usage', `model: expected one of ${cards.map((c) => c.id).join(', ')}, got ${id}`)
 }
 
-/** License of weights: from their embedded card, as `limpid train` writes it, else that of the network's official weights. */
+/** License of weights: as in their embedded card, else that of the network's official weights. */
 export function licenseOf(metadata: ReadonlyMap<string, string>, official: LicenseId): License {
   const embedded = embeddedCard(metadata).license
   if (typeof embedded !== 'string') return licenses[official]
@@ -30,17 +32,17 @@ export function licenseOf(metadata: ReadonlyMap<string, string>, official: Licen
     known?.[1] ?? {
       title: embedded,
       isCommercial: true,
-      note: `As the card of the weights says: ${embedded}.`,
+      note: `As stated in the weights' card: ${embedded}.`,
     }
   )
 }
 
-/** The card `limpid train` embeds in a weights file; empty where there is none or it cannot be read. */
+/** Reads the card that `limpid train` embeds in a weights file; empty if missing or unreadable. */
 export function embeddedCard(metadata: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> {
   return parseRecord(metadata.get('card'))
 }
 
-/** A JSON object; empty for any other text. */
+/** Parses a JSON object; empty for any other text. */
 export function parseRecord(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text ?? '{}')
@@ -50,12 +52,12 @@ export function parseRecord(text: string | undefined): Readonly<Record<string, u
   }
 }
 
-/** Whether weights are Limpid's own, which the package keeps by their id. */
+/** Whether weights are Limpid's own, which the package stores under their id. */
 export function isOwn({ id, checkpoint }: Pick<ModelCard, 'id' | 'checkpoint'>): boolean {
   return checkpoint === `${id}.safetensors`
 }
 
-/** The reference result of a card in words; empty where it has none. */
+/** Formats the reference result of a card; empty if it has none. */
 export function figureOf({ reference }: Pick<ModelCard, 'reference'>): string {
   if (reference?.psnr !== undefined) return `${reference.psnr.toFixed(2)} dB`
   return reference?.accuracy === undefined ? '' : `${(100 * reference.accuracy).toFixed(1)} % right`

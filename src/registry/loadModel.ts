@@ -1,4 +1,4 @@
-// From a checkpoint to a network with its weights.
+// Recognizes checkpoints and loads them into their networks.
 
 import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
@@ -16,7 +16,7 @@ import { loadWeights, type WeightSource } from '../nn/module.ts'
 import { detectNetwork } from './networkSignatures.ts'
 import { type ModelId, networkOf } from './networks.ts'
 
-/** The network of a checkpoint. */
+/** Network that a checkpoint belongs to. */
 export interface RecognizedNetwork {
   readonly id: ModelId
   /** Options the weights imply, by name. */
@@ -38,7 +38,7 @@ export function recognize(checkpoint: Checkpoint): RecognizedNetwork {
 /**
  * Describes the network of a checkpoint, ready to be created, without reading weights.
  * @param overrides options that replace those the weights imply
- * @throws RestoreError 'checkpoint' for keys of no known network; 'usage' for an unknown override or one of another type
+ * @throws RestoreError 'checkpoint' for keys of no known network; 'usage' for an unknown or mistyped override
  */
 export function describeNetwork(checkpoint: Checkpoint, overrides?: object): ConfiguredNetwork<ModelId> {
   const { id, tensors } = detectNetwork(checkpoint)
@@ -52,16 +52,21 @@ function shapesOf(tensors: StoredTensors): KeyShapes {
 /** A network with its weights in host memory. */
 export interface LoadedModel extends NetworkDescription<ModelId> {
   readonly network: object
-  /** Named inputs to named outputs, eager or traced; checks names and shapes. */
+  /** Maps named inputs to named outputs, eager or traced; checks names and shapes. */
   forward(inputs: NamedTensors, tap?: Tap): NamedTensors
-  /** The same network with one of its parts as `forward`, for a session of its own. */
+  /**
+   * Returns the same network with a part as its `forward`.
+   * @throws RestoreError 'usage' for an unknown part
+   */
   part(name: string): LoadedModel
 }
 
 /**
- * Builds the network of a checkpoint and fills it, strict about keys, shapes and finite values.
+ * Builds the network of a checkpoint and loads its weights, strict about keys, shapes and finite values.
  * @param overrides options that replace those the weights imply
- * @throws RestoreError 'checkpoint', naming all missing, unexpected and misshaped keys at once
+ * @throws RestoreError 'checkpoint' that lists all missing, unexpected and misshaped keys
+ * @example
+ * const { network, options } = loadModel(readCheckpoint('deraining.pth'))
  */
 export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedModel {
   const { create, adaptWeights, ignoredKeys, ...description } = describeNetwork(checkpoint, overrides)

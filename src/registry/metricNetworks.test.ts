@@ -14,7 +14,7 @@ import { type MetricNetwork, metricNetworks } from './metricNetworks.ts'
 const golden = readCheckpoint('test/golden/metrics/networks.safetensors').tensors
 const expected = (key: string) => viewAs(loadTensor(golden.get(key)!).bytes, Float32Array)
 
-/** The values of a key, by the formula of networks.py. */
+/** Values of a key, by the formula of networks.py. */
 function valuesOf(key: string, shape: readonly number[]): Float32Array {
   const values = hashed(key, shape)
   const spread = (scale: number) => {
@@ -43,7 +43,7 @@ function checkpoint(module: object, more: Readonly<Record<string, StoredTensor>>
   return { tensors, metadata: new Map(), container: 'zip', path: [], prefix: '' }
 }
 
-/** The tensors of a checkpoint whose keys match, as another one. */
+/** A checkpoint with only the tensors whose keys match. */
 function part(whole: Checkpoint, pattern: RegExp): Checkpoint {
   return { ...whole, tensors: new Map([...whole.tensors].filter(([key]) => pattern.test(key))) }
 }
@@ -76,34 +76,34 @@ for (const [backbone, name] of [
   ['alexnet', 'lpips'],
   ['vgg16', 'lpips-vgg'],
 ] as const) {
-  test(`LPIPS on ${backbone} gives the distance that PyTorch gives`, async () => {
+  test(`LPIPS on ${backbone} equals PyTorch's distance`, async () => {
     const found = metricNetworks([checkpoint(new Lpips(emptyInit(), backbone))])
     expect(Object.keys(found)).toEqual([name])
     expect((await run(found[name], pair))[0]).toBeCloseTo(expected(backbone)[0]!, 5)
   })
 }
 
-test('backbone and heads of LPIPS may be two files, and an image has no distance to itself', async () => {
+test('backbone and heads of LPIPS may be two files, and an image has distance 0 to itself', async () => {
   const whole = checkpoint(new Lpips(emptyInit(), 'alexnet'), { 'classifier.1.weight': scalar })
   const { lpips } = metricNetworks([part(whole, /^(features|classifier)/), part(whole, /^lin/)])
   expect(await run(lpips, { ...pair, output: pair.reference })).toEqual(Float32Array.of(0))
 })
 
-test('Inception gives the features that PyTorch gives, whatever else its file holds', async () => {
+test('Inception equals PyTorch’s features and ignores other keys in its file', async () => {
   const file = checkpoint(new Inception(emptyInit()), {
     'fc.weight': scalar,
     'Mixed_7c.branch_pool.bn.num_batches_tracked': scalar,
     'AuxLogits.conv0.conv.weight': scalar,
   })
   const features = await run(metricNetworks([file]).fid, { image: image('image', [1, 3, 299, 299]) })
-  const wanted = expected('features')
+  const reference = expected('features')
   expect(features).toHaveLength(2048)
-  const largest = wanted.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
-  const worst = wanted.reduce((max, value, i) => Math.max(max, Math.abs(value - features[i]!)), 0)
+  const largest = reference.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+  const worst = reference.reduce((max, value, i) => Math.max(max, Math.abs(value - features[i]!)), 0)
   expect(worst / largest).toBeLessThan(1e-5)
 })
 
-test('half of the weights of LPIPS, or none, is an error that says what is missing', () => {
+test('incomplete weights are rejected with what is missing', () => {
   const whole = checkpoint(new Lpips(emptyInit(), 'alexnet'))
   expect(() => metricNetworks([part(whole, /^features/)])).toThrow(/expected the heads of lpips/)
   expect(() => metricNetworks([part(whole, /^lin/)])).toThrow(/expected the backbone of LPIPS/)
@@ -113,7 +113,7 @@ test('half of the weights of LPIPS, or none, is an error that says what is missi
   )
 })
 
-test('heads of another backbone are not taken', () => {
+test('heads of another backbone are rejected', () => {
   const [alexnet, vgg16] = (['alexnet', 'vgg16'] as const).map((name) =>
     checkpoint(new Lpips(emptyInit(), name)),
   )

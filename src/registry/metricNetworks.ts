@@ -1,4 +1,4 @@
-// The networks of learned metrics, from weights that the user has: which files they are is told by their keys.
+// Networks of learned metrics, built from the user's weights files, which are recognized by their keys.
 
 import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
@@ -12,21 +12,29 @@ import { loadWeights } from '../nn/module.ts'
 
 type Tensors = Readonly<Record<string, Tensor>>
 
+/** Network of a learned metric, with its weights. */
 export interface MetricNetwork {
   readonly network: object
   forward(inputs: Tensors): Tensors
 }
 
-/** `lpips` and `lpips-vgg`: reference, output [1 3 h w] -> distance; `fid`: image [1 3 299 299] -> features [1 2048]. All in [-1, 1]. */
+/** Metric networks by the name of their metric; images are in [-1, 1]. */
 export interface MetricNetworks {
+  /** LPIPS on AlexNet: reference and output [1 3 h w] -> distance. */
   lpips?: MetricNetwork
+  /** LPIPS on VGG-16: reference and output [1 3 h w] -> distance. */
   'lpips-vgg'?: MetricNetwork
+  /** Inception for FID: image [1 3 299 299] -> features [1 2048]. */
   fid?: MetricNetwork
 }
 
 type Stored = ReadonlyMap<string, StoredTensor>
 
-/** The networks that some weights files make up: a backbone and its LPIPS heads may be two files or one. */
+/**
+ * Builds the metric networks found in weights files; an LPIPS backbone and its heads may be in two files or
+ * one.
+ * @throws RestoreError 'checkpoint' where weights are missing
+ */
 export function metricNetworks(checkpoints: readonly Checkpoint[]): MetricNetworks {
   const found: MetricNetworks = {}
   const all = checkpoints.map(({ tensors }) => tensors)
@@ -43,12 +51,12 @@ export function metricNetworks(checkpoints: readonly Checkpoint[]): MetricNetwor
   if (heads.length > 0 && !found.lpips && !found['lpips-vgg']) {
     throw missing('the backbone of LPIPS (keys features.0.weight …: torchvision’s alexnet or vgg16)')
   }
-  if (Object.keys(found).length === 0) throw missing('weights of LPIPS or Inception, none of which is there')
+  if (Object.keys(found).length === 0) throw missing('weights of LPIPS or Inception')
   return found
 }
 
 function missing(what: string): RestoreError {
-  return new RestoreError('checkpoint', `metric weights: expected ${what}; give that file too`)
+  return new RestoreError('checkpoint', `metric weights: expected ${what}, got none; pass that file too`)
 }
 
 function lpips(tensors: Stored): MetricNetwork {
@@ -66,7 +74,7 @@ function fid(tensors: Stored): MetricNetwork {
   return { network, forward: ({ image }) => ({ features: network.forward(image!) }) }
 }
 
-/** Classifiers and counters, which these files hold besides, are left out; all else is strict. */
+/** Loads the `kept` keys, strictly; the rest are classifiers and counters that these files also hold. */
 function load(network: object, tensors: Stored, kept: RegExp): void {
   const sources = [...tensors]
     .filter(([key]) => kept.test(key))

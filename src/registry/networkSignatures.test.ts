@@ -25,12 +25,12 @@ describe('signatures', () => {
     expect(networks.map(({ facts }) => facts)).toEqual(networkFacts)
   })
 
-  test.each(layouts)('$name: the first that matches is its own', ({ id, keys }) => {
+  test.each(layouts)('$name: the first match is its own network', ({ id, keys }) => {
     const matching = networkFacts.filter(({ signature }) => matchesSignature(signature, keys))
     expect(matching[0]?.id).toBe(id)
   })
 
-  test('where several match, the order decides, and only for these', () => {
+  test('only these checkpoints match several signatures, so order decides', () => {
     const ambiguous = layouts.flatMap(({ id, keys }) => {
       const others = networkFacts.filter(
         ({ id: other, signature }) => other !== id && matchesSignature(signature, keys),
@@ -41,10 +41,10 @@ describe('signatures', () => {
   })
 })
 
-/** Networks whose checkpoints hold another's signature: DA-CLIP contains a CLIP. */
+/** Networks whose checkpoints also match another's signature: DA-CLIP contains a CLIP. */
 const expectedOverlaps = ['daclip before clip']
 
-test('a bundle that recognizes files and shows cards holds no network', async () => {
+test('a bundle that recognizes files and shows cards contains no network', async () => {
   const { metafile } = await build({
     stdin: {
       contents: `

@@ -1,24 +1,25 @@
-// Which network a checkpoint belongs to, from its keys alone: needs no network's code.
+// Detects the network of a checkpoint from its keys alone, without any network's code.
 
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { NetworkFacts, Signature, StoredTensors } from '../models/networkDescriptor.ts'
 import { type ModelId, networkFacts } from './networks.ts'
 
+/** Network of a checkpoint, and its tensors. */
 export interface DetectedNetwork {
   readonly id: ModelId
   /** The checkpoint's tensors under the network's own keys. */
   readonly tensors: StoredTensors
 }
 
-/** Whether keys hold a signature. */
+/** Whether all keys of a signature are present. */
 export function matchesSignature({ keys }: Signature, present: { has(key: string): boolean }): boolean {
   return keys.every((key) => present.has(key))
 }
 
 /**
- * Detects the network of a checkpoint: the first of the table whose signature matches.
- * @throws RestoreError 'checkpoint' with the known networks and some of the keys found
+ * Detects the network of a checkpoint: the first in the table whose signature matches.
+ * @throws RestoreError 'checkpoint' that lists the known networks and some of the keys
  */
 export function detectNetwork(checkpoint: Checkpoint): DetectedNetwork {
   for (const { id, signature } of networkFacts as readonly NetworkFacts<ModelId>[]) {

@@ -19,7 +19,7 @@ function checkpoint(): Checkpoint {
 }
 
 describe('overridden options', () => {
-  test('replace those the weights imply', () => {
+  test('replace the options that the weights imply', () => {
     expect(describeNetwork(checkpoint(), { heads: [1, 1, 1, 1] }).options).toMatchObject({
       dim: 8,
       heads: [1, 1, 1, 1],
@@ -33,7 +33,7 @@ describe('overridden options', () => {
     [{ heads: [1, 2, 4, null] }, 'options: expected heads of the same type as [1,2,4,8], got [1,2,4,null]'],
     [{ bias: null }, 'options: expected bias of the same type as false, got null'],
     [{ toString: 1 }, 'options: expected names among channelsIn, channelsOut, dim,'],
-  ])('are refused where they have another type: %j', (given, message) => {
-    expect(() => describeNetwork(checkpoint(), given)).toThrow(message)
+  ])('are rejected if unknown or mistyped: %j', (overrides, message) => {
+    expect(() => describeNetwork(checkpoint(), overrides)).toThrow(message)
   })
 })

@@ -1,6 +1,7 @@
-// The networks Limpid knows. Adding one: a folder in src/models, and here its facts and its descriptor.
+// The networks Limpid knows. To add one, add a folder to src/models and list its facts and descriptor here.
 //
-// Facts are listed apart from descriptors, so that a bundle that only recognizes files or shows cards holds no network.
+// Facts are listed separately, so that a bundle that only recognizes files or shows cards contains no
+// network.
 
 import { clipFacts } from '../models/clip/cards.ts'
 import { clip } from '../models/clip/clip.ts'
@@ -43,7 +44,7 @@ export const networkFacts = [
 
 export type ModelId = (typeof networkFacts)[number]['id']
 
-/** Descriptors of every network. */
+/** Descriptors of every network, in the order of the facts. */
 export const networks = [
   restormer,
   ipt,
@@ -58,13 +59,13 @@ export const networks = [
   latentUnet,
 ] as const satisfies readonly NetworkDescriptor<ModelId>[]
 
-type Described = (typeof networks)[number]['id']
+type DescribedId = (typeof networks)[number]['id']
 
-/** The descriptor of a network; `tsc` names a network whose facts are listed without one. */
+/** Finds the descriptor of a network; compilation fails if one is missing, naming the network. */
 export function networkOf(
-  id: [ModelId] extends [Described] ? ModelId : Exclude<ModelId, Described>,
+  id: [ModelId] extends [DescribedId] ? ModelId : Exclude<ModelId, DescribedId>,
 ): NetworkDescriptor<ModelId> {
   const found = networks.find((network) => network.id === id)
   if (found) return found
-  throw new TypeError(`expected a network of the table, got ${id}`)
+  throw new TypeError(`expected a network in the table, got ${id}`)
 }

@@ -9,7 +9,7 @@ import { describeNetwork } from '../registry/loadModel.ts'
 import { type ModelId, networkOf, networks } from '../registry/networks.ts'
 import {
   planSampling,
-  refuseSampling,
+  rejectSampling,
   type SamplingRequest,
   trainedSampling,
 } from './sampling/samplingPlan.ts'
@@ -68,7 +68,7 @@ export function checkRequest(
     )
   }
   if (role.kind === 'restores') {
-    refuseSampling(network, request)
+    rejectSampling(network, request)
     return { network, license, trained: undefined }
   }
   const facts = { weights, card, metadata: checkpoint.metadata, maxSigma: request.maxSigma }

@@ -10,7 +10,7 @@ import { defaultModels, findTask, type TaskId } from '../models/tasks.ts'
 import { cards, findCard, isOwn, type ModelCard } from '../registry/cards.ts'
 import { recognize } from '../registry/loadModel.ts'
 import { cardOptions } from './checkRequest.ts'
-import { checkGuide, guideNeed, guideWords, refuseGuide } from './sampling/guide.ts'
+import { checkGuide, requiredGuide, guideLabel, rejectGuide } from './sampling/guide.ts'
 
 export interface ModelRequest {
   /** Id of a model card; `limpid models` lists them. */
@@ -113,15 +113,15 @@ export function resolveGuide(
   network: NetworkDescription,
   { weights, card, guide }: GuideRequest,
 ): ResolvedGuide | undefined {
-  const need = guideNeed(network)
-  if (!need) return guide === undefined ? undefined : refuseGuide(network, { weights, guide })
+  const need = requiredGuide(network)
+  if (!need) return guide === undefined ? undefined : rejectGuide(network, { weights, guide })
   const packaged = card?.guide === undefined ? undefined : packagedWeights(card.guide)
   const file = guide ?? (packaged !== undefined && existsSync(packaged) ? packaged : undefined)
   if (file === undefined) {
     const advice = card?.guide === undefined ? '' : `; pass the file ${card.guide}`
     throw new RestoreError(
       'usage',
-      `${weights}: expected --guide FILE, ${guideWords(need)}, got none${advice}`,
+      `${weights}: expected --guide FILE, ${guideLabel(need)}, got none${advice}`,
     )
   }
   return { file, ...checkGuide(readCheckpoint(file), need, { weights, guide: file }) }

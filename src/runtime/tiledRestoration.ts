@@ -15,7 +15,7 @@ import type { PictureInfo } from './pictures/pictureTypes.ts'
 import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pictures/planeIO.ts'
 import { spreadPicture } from './sampling/sampleSpread.ts'
 import { layOutSampling } from './sampling/samplingLayout.ts'
-import { planSampling, refuseSampling, type Sampling, type SamplingRequest } from './sampling/samplingPlan.ts'
+import { planSampling, rejectSampling, type Sampling, type SamplingRequest } from './sampling/samplingPlan.ts'
 import type { LoadedNetwork } from './session/networkSessions.ts'
 import type { TileRequest } from './tiles/tilePlan.ts'
 
@@ -170,7 +170,7 @@ export class TiledRestoration {
       noise255: noise255 ?? defaults.noise255,
     }
     if (trained) return planSampling(trained, request)
-    refuseSampling(loaded.network, request)
+    rejectSampling(loaded.network, request)
     return undefined
   }
 }

@@ -1,6 +1,8 @@
-// CLIP: Learning Transferable Visual Models From Natural Language Supervision, arXiv:2103.00020, with vision transformers.
-// Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip), which are OpenAI's too.
-// Images [b 3 s s] as data/clip/clipImage.ts prepares them; tokens int64 [b n] as data/clip/tokenizer.ts does.
+// CLIP: Learning Transferable Visual Models From Natural Language Supervision, arXiv:2103.00020, with vision
+// transformers.
+// Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141
+// da-clip/src/open_clip), which are OpenAI's too.
+// Images [b 3 s s] come from data/clip/clipImage.ts, tokens int64 [b n] from data/clip/tokenizer.ts.
 
 import { fitPositions, openAiExtras } from '../../checkpoints/clipLayouts.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -22,8 +24,8 @@ export interface ClipOptions {
   readonly imageSide: number
   readonly patch: number
   /**
-   * Channels of convolutions ahead of the patches (Xiao et al., arXiv:2106.14881): of cells of 4 × 4 pixels, then of 3 × 3 that halve the
-   * picture. None in published weights.
+   * Channels of the convolutional stem before the patches (Xiao et al., arXiv:2106.14881): a 4×4 convolution
+   * of stride 4, then 3×3 ones of stride 2. Empty for published weights.
    */
   readonly stem: readonly number[]
   readonly visionWidth: number
@@ -35,13 +37,13 @@ export interface ClipOptions {
   readonly textWidth: number
   readonly textLayers: number
   readonly textHeads: number
-  /** OpenAI's own weights need x·sigmoid(1.702 x). */
+  /** 'quickGelu', for OpenAI's own weights, is x·sigmoid(1.702 x). */
   readonly activation: 'gelu' | 'quickGelu'
-  /** Whether a checkpoint holds the text tower under keys text.*, as OpenCLIP's CustomTextCLIP, and not among its own. */
+  /** Whether the keys of the text tower start with text., as in OpenCLIP's CustomTextCLIP. */
   readonly hasTextPrefix: boolean
 }
 
-/** ViT-B/32. */
+/** Options of ViT-B/32. */
 export const clipDefaults: ClipOptions = {
   features: 512,
   imageSide: 224,
@@ -59,7 +61,7 @@ export const clipDefaults: ClipOptions = {
   hasTextPrefix: false,
 }
 
-/** What differs in ViT-L/14. */
+/** Options of ViT-L/14 that differ from the defaults. */
 export const clipLarge = {
   features: 768,
   patch: 14,
@@ -75,11 +77,11 @@ interface TransformerOptions {
   readonly layers: number
   readonly heads: number
   readonly activation: ClipOptions['activation']
-  /** Normal weights whose size depends on the depth, as the text tower starts with. */
+  /** Whether weights start normally distributed and scaled by depth, as in the text tower. */
   readonly isScaledByDepth: boolean
 }
 
-/** Pre-norm attention and a layer of four times the width. */
+/** Transformer block: pre-norm attention, then an MLP of four times the width. */
 export class Block {
   readonly activation: ClipOptions['activation']
   ln_1: LayerNorm
@@ -139,7 +141,7 @@ export function visionBlocks(init: Init, options: ClipOptions): readonly Block[]
   return blocks(init, { width, layers, heads, activation, isScaledByDepth: false })
 }
 
-/** How a picture becomes tokens, with the weights where a tower keeps them. */
+/** Weights of a vision tower before and after its transformer. */
 export interface VisionEnds {
   class_embedding: Tensor // [width]
   positional_embedding: Tensor // [1 + patches, width]
@@ -150,7 +152,7 @@ export interface VisionEnds {
   ln_post: LayerNorm
 }
 
-/** Convolutions started for what follows each to be as large as what comes (He et al., arXiv:1502.01852). */
+/** Creates the stem with an initialization that preserves the variance (He et al., arXiv:1502.01852). */
 function stemConvs(init: Init, stem: readonly number[]): readonly Conv2d[] {
   return stem.map((channelsOut, i) => {
     const channelsIn = stem[i - 1] ?? 3
@@ -162,11 +164,12 @@ function stemConvs(init: Init, stem: readonly number[]): readonly Conv2d[] {
   })
 }
 
-/** By how much a stem of so many convolutions makes a picture smaller. */
+/** Total stride of a stem with this many convolutions. */
 function stemStride(convs: number): number {
   return convs === 0 ? 1 : 2 ** (convs + 1)
 }
 
+/** Creates the weights before and after a vision tower's transformer. */
 export function visionEnds(
   init: Init,
   { visionWidth, patch, imageSide, features, stem }: ClipOptions,
@@ -180,17 +183,20 @@ export function visionEnds(
     proj: init.weight([visionWidth, features], { deviation }),
     stem: stemConvs(init, stem),
     conv1: new Conv2d(init, stem.at(-1) ?? 3, visionWidth, {
-      ...{ kernel, bias: false, stride: kernel, padding: 0 },
+      kernel,
+      bias: false,
+      stride: kernel,
+      padding: 0,
     }),
     ln_pre: new LayerNorm(init, visionWidth),
     ln_post: new LayerNorm(init, visionWidth),
   }
 }
 
-/** [b 3 s s] -> [b 1+patches width]: the class token first. */
+/** [b 3 s s] -> tokens [b 1+patches width], the class token first. */
 export function embedImage(ends: VisionEnds, image: Tensor, tap: Tap): Tensor {
-  const seen = ends.stem.reduce((x, conv) => conv.forward(x).gelu(), image)
-  const patches = ends.conv1.forward(seen)
+  const stemmed = ends.stem.reduce((x, conv) => conv.forward(x).gelu(), image)
+  const patches = ends.conv1.forward(stemmed)
   tap('conv1', patches)
   const tokens = rearrange(patches, 'b c h w -> b (h w) c')
   const { b, c } = tokens.axes('b n c')
@@ -200,7 +206,7 @@ export function embedImage(ends: VisionEnds, image: Tensor, tap: Tap): Tensor {
   return embedded
 }
 
-/** Features [b d] of the class token of [b n width]. */
+/** Tokens [b n width] -> features [b d] of the class token. */
 export function projectImage(ends: VisionEnds, tokens: Tensor, tap: Tap): Tensor {
   const { b, c } = tokens.axes('b n c')
   const pooled = ends.ln_post.forward(tokens.slice(1, 0, 1).reshape([b, c]))
@@ -208,6 +214,7 @@ export function projectImage(ends: VisionEnds, tokens: Tensor, tap: Tap): Tensor
   return pooled.matmul(ends.proj)
 }
 
+/** CLIP's image encoder. */
 export class VisionTower implements VisionEnds {
   class_embedding: Tensor
   positional_embedding: Tensor
@@ -230,7 +237,7 @@ export class VisionTower implements VisionEnds {
     this.ln_post = ends.ln_post
   }
 
-  /** [b 3 s s] -> features [b d], not normalized; `added`[i] [b n width] joins what comes out of block i. */
+  /** [b 3 s s] -> features [b d], not normalized; `added`[i] [b n width] adds to the output of block i. */
   forward(image: Tensor, added: readonly Tensor[] = [], tap: Tap = () => {}): Tensor {
     const tokens = this.transformer.resblocks.reduce(
       (x, block, i) => {
@@ -246,7 +253,7 @@ export class VisionTower implements VisionEnds {
   }
 }
 
-/** The text tower's weights, which OpenCLIP keeps at the top of its checkpoints. */
+/** CLIP's text encoder, whose weights OpenCLIP keeps at the top level of its checkpoints. */
 export class TextTower {
   positional_embedding: Tensor // [contextLength width]
   text_projection: Tensor // [width features]
@@ -265,14 +272,18 @@ export class TextTower {
     this.ln_final = new LayerNorm(init, width)
   }
 
-  /** Token ids [b n] -> features [b d] of the token with the largest id, the end; not normalized. */
+  /**
+   * Token ids [b n] -> features [b d] of the end token, which has the largest id; not normalized.
+   * @throws RestoreError 'shape' for more tokens than the context length
+   */
   encodeText(ids: Tensor, tap: Tap = () => {}): Tensor {
     const { b } = ids.axes('b n')
-    const [n, longest] = [ids.size(1), this.positional_embedding.size(0)]
-    if (n > longest) {
+    const n = ids.size(1)
+    const contextLength = this.positional_embedding.size(0)
+    if (n > contextLength) {
       throw new RestoreError(
         'shape',
-        `text: expected at most ${longest} tokens, got ${n}; tokenize with contextLength ${longest}`,
+        `text: expected at most ${contextLength} tokens, got ${n}; tokenize with contextLength ${contextLength}`,
       )
     }
     const embedded = this.token_embedding.weight.embedding(ids).add(this.positional_embedding.slice(0, 0, n))
@@ -284,22 +295,22 @@ export class TextTower {
     }, embedded)
     const width = tokens.size(2)
     const at = ids.argmax(1).reshape([b, 1, 1]).expand([b, 1, width])
-    // The norm is for each token by itself: only the one that is used needs it.
+    // The norm acts on each token separately, so only the one that is used is normalized.
     return this.ln_final.forward(tokens.gather(1, at).reshape([b, width])).matmul(this.text_projection)
   }
 }
 
-/** −∞ where a token would look at a later one. */
+/** Attention mask [n n]: −∞ where a token would attend to a later one. */
 function causalMask(n: number): Tensor {
   const values = new Float32Array(n * n)
   for (let row = 0; row < n; row++) values.fill(Number.NEGATIVE_INFINITY, row * n + row + 1, (row + 1) * n)
   return constant(values, [n, n])
 }
 
-/** Natural logarithm of the factor that similarities start with. */
+/** Initial `logit_scale`: natural logarithm of the factor on similarities. */
 export const initialLogitScale = Math.log(1 / 0.07)
 
-/** What both layouts offer. */
+/** Interface of both checkpoint layouts. */
 export interface ClipNetwork {
   logit_scale: Tensor
   /** [b 3 s s] -> features [b d], not normalized. */
@@ -308,7 +319,7 @@ export interface ClipNetwork {
   encodeText(ids: Tensor, tap?: Tap): Tensor
 }
 
-/** CLIP with the text tower's keys at the top. */
+/** CLIP with the text tower's keys at the top level. */
 export class Clip extends TextTower implements ClipNetwork {
   logit_scale: Tensor // []
   visual: VisionTower
@@ -345,7 +356,7 @@ export class CustomTextClip implements ClipNetwork {
   }
 }
 
-/** Options as the shapes of a checkpoint tell them: heads of 64 features, and QuickGELU in OpenAI's own files. */
+/** Derives the options from key shapes, with heads of 64 features and, for OpenAI's own files, QuickGELU. */
 export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const { size, count } = shapeReader('CLIP', shapes)
   const layers = (tower: string) => count(`${tower}transformer.resblocks`, 'ln_1.weight')
@@ -353,7 +364,8 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const text = hasTextPrefix ? 'text.' : ''
   const stemLength = count('visual.stem', 'weight')
   const patch = size('visual.conv1.weight', 2) * stemStride(stemLength)
-  const [visionWidth, textWidth] = [size('visual.conv1.weight', 0), size(`${text}token_embedding.weight`, 1)]
+  const visionWidth = size('visual.conv1.weight', 0)
+  const textWidth = size(`${text}token_embedding.weight`, 1)
   return {
     features: size('visual.proj', 1),
     imageSide: patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1)),
@@ -367,13 +379,13 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
     textWidth,
     textLayers: layers(text),
     textHeads: Math.max(1, Math.floor(textWidth / 64)),
-    activation: shapes.has(openAiMark) ? 'quickGelu' : 'gelu',
+    activation: shapes.has(openAiMarker) ? 'quickGelu' : 'gelu',
     hasTextPrefix,
   }
 }
 
-/** A number that OpenAI's files hold beside the weights, and no other. */
-export const openAiMark = 'input_resolution'
+/** Key of a number that only OpenAI's own files contain. */
+const openAiMarker = 'input_resolution'
 
 export const clip = defineNetwork({
   facts: clipFacts,

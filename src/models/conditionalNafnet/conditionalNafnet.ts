@@ -1,6 +1,6 @@
-// The NAFNet that predicts noise in Refusion (arXiv:2304.08291 §3.2): NAFNet (arXiv:2204.04676) that is told the time.
+// NAFNet (arXiv:2204.04676) conditioned on time, which predicts noise in Refusion (arXiv:2304.08291 §3.2).
 // Checkpoint keys: Algolzw/image-restoration-sde@2598d73 models/modules/DenoisingNAFNet_arch.py.
-// Images [b c h w] of any size: padded with zeros to a multiple of 2^levels inside.
+// Images [b c h w] of any size, zero-padded inside to a multiple of 2^levels.
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, scoped, type Tensor } from '../../core/tensor.ts'
@@ -15,15 +15,15 @@ import { type UnetInputs, unetInputs } from '../unetInputs.ts'
 import { conditionalNafnetFacts } from './cards.ts'
 
 export interface ConditionalNafnetOptions {
-  /** Channels of the image, or of a latent. */
+  /** Channels of the image or latent. */
   readonly channels: number
   readonly width: number
   readonly encoderBlocks: readonly number[]
   readonly middleBlocks: number
   readonly decoderBlocks: readonly number[]
-  /** Whether the network sees the degraded image beside the state; the denoising SDE's does not. */
+  /** Whether the network takes the degraded image besides the state; networks of the denoising SDE do not. */
   readonly isConditional: boolean
-  /** Adds the first features before the last convolution, as the network over latents does. */
+  /** Adds the first features before the last convolution, as the network for latents does. */
   readonly addsFirstFeatures: boolean
 }
 
@@ -37,7 +37,7 @@ export const conditionalNafnetDefaults: ConditionalNafnetOptions = {
   addsFirstFeatures: false,
 }
 
-/** Half of the features times the other half. */
+/** Multiplies the two halves of the features. */
 function gate(x: Tensor): Tensor {
   const [a, b] = x.chunk(2, 1)
   return a.mul(b)
@@ -71,12 +71,12 @@ class NafBlock {
     this.norm2 = new ChannelGainNorm(init, c)
   }
 
-  /** [b c h w]; time [b features]. */
+  /** [b c h w] and time [b features] -> [b c h w]. */
   forward(x: Tensor, time: Tensor): Tensor {
     const c = x.size(1)
     const [activate, project] = this.mlp
-    const row = project.forward(activate(time)).reshape([-1, 4 * c, 1, 1])
-    const [shift1, scale1, shift2, scale2] = row.chunk(4, 1)
+    const modulation = project.forward(activate(time)).reshape([-1, 4 * c, 1, 1])
+    const [shift1, scale1, shift2, scale2] = modulation.chunk(4, 1)
     const mixed = scoped(x, () => {
       const y = modulate(x, this.norm1, scale1, shift1)
       const [a, b] = convInParts(y, 2, [this.conv1, this.conv2])
@@ -93,12 +93,12 @@ class NafBlock {
   }
 }
 
-/** norm(x)·(scale + 1) + shift, with the gain of the norm taken into the scale. */
+/** norm(x)·(scale + 1) + shift, with the gain of the norm folded into the scale. */
 function modulate(x: Tensor, norm: ChannelGainNorm, scale: Tensor, shift: Tensor): Tensor {
   return norm.normalize(x).mul(scale.add(1).mul(norm.g)).add(shift)
 }
 
-/** Predicts the noise in x_t; keys are the official ones. */
+/** Predicts the noise in x_t; keys match the official code. */
 export class ConditionalNafnet {
   readonly options: ConditionalNafnetOptions
   time_mlp: readonly [(time: Tensor) => Tensor, Linear, (x: Tensor) => Tensor, Linear]
@@ -138,25 +138,25 @@ export class ConditionalNafnet {
     })
   }
 
-  /** -> the noise [b channels h w]. */
+  /** Predicts the noise [b channels h w]. @throws RestoreError 'usage' for inputs of another variant */
   forward({ state, degraded, time }: UnetInputs, tap: Tap = () => {}): Tensor {
     const { isConditional, addsFirstFeatures, encoderBlocks } = this.options
     if (isConditional !== (degraded !== undefined)) {
-      const [wanted, got] = isConditional ? ['a degraded image', 'none'] : ['none', 'one']
-      throw new RestoreError('usage', `NAFNet: expected ${wanted} beside the state, got ${got}`)
+      const [expected, got] = isConditional ? ['a degraded image', 'none'] : ['no degraded image', 'one']
+      throw new RestoreError('usage', `NAFNet: expected ${expected} besides the state, got ${got}`)
     }
-    const seen = degraded ? cat([state.sub(degraded), degraded], 1) : state
+    const input = degraded ? cat([state.sub(degraded), degraded], 1) : state
     const [embed, first, activate, second] = this.time_mlp
-    const when = second.forward(activate(first.forward(embed(time))))
-    tap('time_mlp', when)
+    const timeEmbedding = second.forward(activate(first.forward(embed(time))))
+    tap('time_mlp', timeEmbedding)
     const run = (name: string, list: readonly NafBlock[], x: Tensor) =>
       list.reduce((y, block, i) => {
-        const out = block.forward(y, when)
+        const out = block.forward(y, timeEmbedding)
         tap(`${name}.${i}`, out)
         return out
       }, x)
 
-    const features = this.intro.forward(padTo(seen, 2 ** encoderBlocks.length, 'constant'))
+    const features = this.intro.forward(padTo(input, 2 ** encoderBlocks.length, 'constant'))
     tap('intro', features)
     const skips: Tensor[] = []
     let x = features
@@ -177,7 +177,7 @@ export class ConditionalNafnet {
   }
 }
 
-/** Options as the shapes of a checkpoint tell them; a network over more channels than an image's is one over latents. */
+/** Derives the options from key shapes; more than 3 channels mean a network for latents. */
 export function conditionalNafnetOptionsFromWeights(shapes: KeyShapes): ConditionalNafnetOptions {
   const { size, count } = shapeReader('NAFNet', shapes)
   const levels = count('downs', 'weight')

@@ -1,6 +1,8 @@
-// The U-Nets that predict noise for IR-SDE (arXiv:2301.11699), its denoising SDE, DA-CLIP's universal restoration (arXiv:2310.01018) and
-// its follow-up in the wild (arXiv:2404.09732). Checkpoint keys: Algolzw/image-restoration-sde@2598d73 and Algolzw/daclip-uir@c2cc141
-// models/modules/DenoisingUNet_arch.py. Images [b 3 h w] in 0..1; sides of any size above the padding to a multiple of 2^levels.
+// U-Nets that predict noise for IR-SDE (arXiv:2301.11699), its denoising SDE, DA-CLIP's universal restoration
+// (arXiv:2310.01018) and its in-the-wild follow-up (arXiv:2404.09732).
+// Checkpoint keys: Algolzw/image-restoration-sde@2598d73 and Algolzw/daclip-uir@c2cc141
+// models/modules/DenoisingUNet_arch.py. Images [b 3 h w] in 0..1, reflect-padded inside to a multiple of
+// 2^levels; every side must be larger than its padding.
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
@@ -26,8 +28,8 @@ import type { TrainedSampling } from '../modelCard.ts'
 import {
   defaultTiling,
   defineNetwork,
-  type GuideNeed,
   type NamedTensors,
+  type RequiredGuide,
   type Tap,
 } from '../networkDescriptor.ts'
 import { type UnetInputs, unetInputs } from '../unetInputs.ts'
@@ -37,19 +39,19 @@ export interface ConditionalUnetOptions {
   readonly channelsIn: number
   readonly channelsOut: number
   readonly width: number
-  /** Channels at the entry of every level and after the last, in multiples of `width`. */
+  /** Channels entering each level, then leaving the last, in multiples of `width`. */
   readonly multipliers: readonly number[]
-  /** Whether the network sees the degraded image beside the state; the denoising SDE's does not. */
+  /** Whether the network takes the degraded image besides the state; networks of the denoising SDE do not. */
   readonly isConditional: boolean
-  /** Attention in the middle: between all pixels for the denoising SDE. */
+  /** Attention of the middle block; 'full', for the denoising SDE, is between all pixels. */
   readonly middleAttention: 'linear' | 'full'
   /** Width of DA-CLIP's embeddings; 0 without them. */
   readonly contextWidth: number
-  /** Whether the content embedding enters by cross attention at the deepest level. */
+  /** Whether the content embedding enters through cross-attention at the deepest level. */
   readonly usesContent: boolean
-  /** Whether the degradation embedding prompts the time embedding. */
+  /** Whether a prompt computed from the degradation embedding is added to the time embedding. */
   readonly usesDegradation: boolean
-  /** Halves the image before the first level and doubles it after the last. */
+  /** Whether resolution is halved before the first level and restored after the last. */
   readonly halvesInput: boolean
 }
 
@@ -66,13 +68,15 @@ export const conditionalUnetDefaults: ConditionalUnetOptions = {
   halvesInput: false,
 }
 
-/** What differs from the defaults in DA-CLIP's universal network, and in that for images in the wild. */
+/** Options of DA-CLIP's universal network that differ from the defaults. */
 export const universalUnet = {
   multipliers: [1, 1, 2, 4, 8],
   contextWidth: 512,
   usesContent: true,
   usesDegradation: true,
 } as const satisfies Partial<ConditionalUnetOptions>
+
+/** Options of DA-CLIP's network for images in the wild that differ from the defaults. */
 export const wildUnet = {
   ...universalUnet,
   contextWidth: 768,
@@ -80,7 +84,7 @@ export const wildUnet = {
   halvesInput: true,
 } as const satisfies Partial<ConditionalUnetOptions>
 
-/** Which of the published networks these options are: for messages, and for whoever needs a certain one. */
+/** Names the published network that options belong to. */
 export function unetVariant({
   isConditional,
   usesContent,
@@ -92,17 +96,17 @@ export function unetVariant({
   return isConditional ? 'IR-SDE' : 'denoising SDE'
 }
 
-/** What stays the same over all steps of an image: computed once by `condition`. */
+/** Inputs that stay the same over all steps of an image, computed once by `condition`. */
 export interface Conditioning {
   /** Added to the time embedding [b 4·width]. */
   readonly prompt?: Tensor | undefined
-  /** What the content adds at the deepest level [b c]: on the way down, in the middle, on the way up. */
+  /** Vectors [b c] that the content embedding adds at the deepest level: down path, middle, up path. */
   readonly content?: readonly [down: Tensor, middle: Tensor, up: Tensor] | undefined
 }
 
 type Level<Resample> = readonly [ResBlock, ResBlock, ResidualAttention<MapAttention>, Resample]
 
-/** Predicts the noise in x_t; keys and their order are the official ones. */
+/** Predicts the noise in x_t; keys and their order match the official code. */
 export class ConditionalUnet {
   readonly options: ConditionalUnetOptions
   prompt?: Tensor // [1 4·width]
@@ -185,7 +189,10 @@ export class ConditionalUnet {
     this.final_conv = conv3(width, channelsOut, true)
   }
 
-  /** What DA-CLIP's embeddings [b contextWidth] come to at every step; without one of them its part is left out. */
+  /**
+   * Computes the conditioning from DA-CLIP's embeddings [b contextWidth], of which either may be missing.
+   * @throws RestoreError 'shape' for an embedding of another width
+   */
   condition(
     {
       content,
@@ -222,37 +229,41 @@ export class ConditionalUnet {
     return prompt
   }
 
-  /** Those at the deepest level down, in the middle and up. */
+  /** Transformers at the deepest level: down path, middle, up path. */
   #transformers(): readonly SpatialTransformer[] {
     return [this.downs.at(-1)?.[2], this.mid_attn, this.ups[0]?.[2]].flatMap((attention) =>
       attention?.fn.fn instanceof SpatialTransformer ? attention.fn.fn : [],
     )
   }
 
-  /** -> the noise [b channelsOut h w]. */
-  forward({ state, degraded, time }: UnetInputs, given: Conditioning = {}, tap: Tap = () => {}): Tensor {
+  /** Predicts the noise [b channelsOut h w]. @throws RestoreError 'usage' for inputs of another variant */
+  forward(
+    { state, degraded, time }: UnetInputs,
+    conditioning: Conditioning = {},
+    tap: Tap = () => {},
+  ): Tensor {
     const { multipliers, usesContent, isConditional } = this.options
     if (isConditional !== (degraded !== undefined)) {
-      const [wanted, got] = isConditional ? ['a degraded image', 'none'] : ['none', 'one']
+      const [expected, got] = isConditional ? ['a degraded image', 'none'] : ['no degraded image', 'one']
       const variant = unetVariant(this.options)
       throw new RestoreError(
         'usage',
-        `U-Net: these weights are of the variant '${variant}'; expected ${wanted} beside the state, got ${got}`,
+        `U-Net: expected ${expected} besides the state, as the weights are of the variant '${variant}', got ${got}`,
       )
     }
-    if (usesContent && !given.content)
+    if (usesContent && !conditioning.content)
       throw new RestoreError(
         'usage',
-        `U-Net: these weights are of the variant '${unetVariant(this.options)}'; expected a content embedding, got none; compute it with DA-CLIP`,
+        `U-Net: expected a content embedding, as the weights are of the variant '${unetVariant(this.options)}', got none; compute it with DA-CLIP`,
       )
-    const seen = degraded ? cat([state.sub(degraded), degraded], 1) : state
-    const embedded = this.init_conv.forward(padTo(seen, 2 ** (multipliers.length - 1), 'reflect'))
+    const input = degraded ? cat([state.sub(degraded), degraded], 1) : state
+    const embedded = this.init_conv.forward(padTo(input, 2 ** (multipliers.length - 1), 'reflect'))
     tap('init_conv', embedded)
-    const when = this.#embedTime(time, given, tap)
-    const entered = this.downsample ? this.downsample.forward(embedded) : embedded
-    const features = this.#levels(entered, when, given, tap)
+    const timeEmbedding = this.#embedTime(time, conditioning, tap)
+    const entry = this.downsample ? this.downsample.forward(embedded) : embedded
+    const features = this.#levels(entry, timeEmbedding, conditioning, tap)
     const joined = cat([this.upsample ? this.upsample.forward(features) : features, embedded], 1)
-    const final = this.final_res_block.forward(joined, when)
+    const final = this.final_res_block.forward(joined, timeEmbedding)
     tap('final_res_block', final)
     return cropLike(this.final_conv.forward(final), state)
   }
@@ -294,7 +305,7 @@ export class ConditionalUnet {
   }
 }
 
-/** Options as the shapes of a checkpoint tell them. */
+/** Derives the options from the key shapes of a checkpoint. */
 export function conditionalUnetOptionsFromWeights(shapes: KeyShapes): ConditionalUnetOptions {
   const { size, count } = shapeReader('U-Net', shapes)
   const width = size('init_conv.weight', 0)
@@ -318,7 +329,7 @@ export function conditionalUnetOptionsFromWeights(shapes: KeyShapes): Conditiona
   }
 }
 
-/** Conditioning as named tensors of a graph. */
+/** Converts a conditioning to named tensors, the form that graphs exchange. */
 function conditioningTensors({ prompt, content }: Conditioning): NamedTensors {
   const [contentDown, contentMiddle, contentUp] = content ?? []
   const named = { prompt, contentDown, contentMiddle, contentUp }
@@ -333,7 +344,7 @@ function conditioningOf({ prompt, contentDown, contentMiddle, contentUp }: Named
   return { prompt, content: content ? [contentDown, contentMiddle, contentUp] : undefined }
 }
 
-/** SDE and sampler of the official weights; IR-SDE's own tasks each have an SDE of their own. */
+/** SDE and sampler of the official weights; undefined for IR-SDE, whose SDE differs from task to task. */
 function officialSampling(options: ConditionalUnetOptions): TrainedSampling | undefined {
   if (!options.isConditional) return { sde: denoisingSde, sampler: 'ode' }
   const isGuided = options.usesContent || options.usesDegradation
@@ -374,8 +385,9 @@ export const conditionalUnet = defineNetwork({
   channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
   tiling: ({ usesContent, middleAttention }) =>
     usesContent || middleAttention === 'full' ? { ...defaultTiling, whole: 'costly' } : defaultTiling,
-  // Peak of the process: 0.99, 1.33 and 2.24 GB for 128², 256² and 512² pixels with the universal network's 49 million weights, and
-  // 2.4 GB with the 137 million of IR-SDE's own: 4.6 KB a pixel for a width of 64, and four times the bytes of the weights.
+  // Measured peak of the process: 0.99, 1.33 and 2.24 GB for 128², 256² and 512² pixels with the universal
+  // network's 49 million weights, 2.4 GB with IR-SDE's 137 million. That is 4.6 KB per pixel at width 64,
+  // plus four times the size of the weights.
   memory: ({ width, multipliers, usesContent }) => {
     const weights = (usesContent ? 140 : 100) * multipliers.reduce((sum, m) => sum + (m * width) ** 2, 0)
     return { fixedBytes: 200e6 + 17 * weights, bytesPerPixel: 94 * width }
@@ -388,7 +400,7 @@ export const conditionalUnet = defineNetwork({
   }),
 })
 
-function guideOf(options: ConditionalUnetOptions): GuideNeed | undefined {
+function guideOf(options: ConditionalUnetOptions): RequiredGuide | undefined {
   const { usesContent, usesDegradation, contextWidth, channelsIn } = options
   if (usesContent || usesDegradation) return { kind: 'embeddings', width: contextWidth }
   return channelsIn > 3 ? { kind: 'latents', width: channelsIn } : undefined

@@ -1,4 +1,4 @@
-// Weights of DA-CLIP that detect degradations.
+// DA-CLIP weights for detecting degradations.
 
 import { freePhotos } from '../modelCard.ts'
 import type { NetworkFacts } from '../networkDescriptor.ts'
@@ -14,7 +14,7 @@ export const daClipFacts = {
       id: 'light-detect',
       task: 'detect',
       scale: 1,
-      title: 'Light DA-CLIP, ten kinds of damage by their names; knows no other words',
+      title: 'Light DA-CLIP, names ten kinds of damage; knows no other words',
       options: {
         features: 128,
         patch: 16,

@@ -1,5 +1,6 @@
-// DA-CLIP: Controlling Vision-Language Models for Multi-Task Image Restoration, arXiv:2310.01018. A controller beside CLIP's frozen image
-// encoder tells how a picture is degraded and steers the encoder to what it shows.
+// DA-CLIP: Controlling Vision-Language Models for Multi-Task Image Restoration, arXiv:2310.01018.
+// A controller beside CLIP's frozen image encoder embeds how a picture is degraded and steers the encoder to
+// embed its content.
 // Checkpoint keys: Algolzw/daclip-uir@c2cc141 da-clip/src/open_clip/daclip_model.py.
 
 import { fitPositions } from '../../checkpoints/clipLayouts.ts'
@@ -31,7 +32,7 @@ import {
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { daClipFacts } from './cards.ts'
 
-/** A copy of the image encoder with a dense layer beside every block, which starts at zero. */
+/** Copy of the image encoder with a zero-initialized dense layer on the output of every block. */
 class Controller implements VisionEnds {
   class_embedding: Tensor
   positional_embedding: Tensor
@@ -64,7 +65,7 @@ class Controller implements VisionEnds {
     this.ln_post = ends.ln_post
   }
 
-  /** [b 3 s s] -> degradation features [b d], what every block adds to the encoder [b n width], and what the last gives [b n width]. */
+  /** [b 3 s s] -> degradation features [b d], additions to the encoder's blocks, last tokens [b n width]. */
   forward(image: Tensor, tap: Tap): { degradation: Tensor; hidden: readonly Tensor[]; tokens: Tensor } {
     const { transformer, zero_modules: dense } = this.transformer
     const hidden: Tensor[] = []
@@ -80,7 +81,7 @@ class Controller implements VisionEnds {
   }
 }
 
-/** Tensors that are loaded and used, but take no gradient. */
+/** Creates weights that are loaded and used but not trained. */
 function frozen(init: Init): Init {
   return {
     ...init,
@@ -93,17 +94,18 @@ function frozen(init: Init): Init {
 }
 
 export interface Embeddings {
-  /** What the picture shows [b d], not normalized. */
+  /** Embedding of what the picture shows [b d], not normalized. */
   readonly content: Tensor
-  /** How it is degraded [b d], not normalized. */
+  /** Embedding of how it is degraded [b d], not normalized. */
   readonly degradation: Tensor
 }
 
+/** Frozen CLIP with a trained controller. */
 export class DaClip {
   logit_scale: Tensor // []
   /** Frozen. */
   clip: Clip
-  /** The same tower as clip.visual: official checkpoints hold it twice. */
+  /** Same tower as clip.visual: official checkpoints store it twice. */
   visual: VisionTower
   visual_control: Controller
 
@@ -114,12 +116,12 @@ export class DaClip {
     this.visual_control = new Controller(init, options)
   }
 
-  /** Pictures [b 3 s s], low quality, to both embeddings. */
+  /** Embeds degraded pictures [b 3 s s]. */
   encodeImage(image: Tensor, tap: Tap = () => {}): Embeddings {
     const { degradation, hidden } = this.visual_control.forward(image, (name, tensor) =>
       tap(`visual_control.${name}`, tensor),
     )
-    // NOTE: the last block of the controller acts on the first of the encoder; published weights depend on it.
+    // NOTE: the controller's last block adds to the encoder's first; published weights depend on it.
     const content = this.clip.visual.forward(image, hidden.toReversed(), (name, tensor) =>
       tap(`visual.${name}`, tensor),
     )
@@ -127,19 +129,20 @@ export class DaClip {
   }
 }
 
+/** Training batch of DA-CLIP. */
 export interface DaClipBatch {
   readonly image: Tensor
-  /** Token ids of captions [b n] of the clean pictures. */
+  /** Token ids of the clean pictures' captions [b n]. */
   readonly captions: Tensor
-  /** Token ids of degradations: [b n], or [k n] where `labels` tell which image has which. */
+  /** Token ids of degradations: [b n], or [k n] together with `labels`. */
   readonly degradations: Tensor
-  /** For each image the row of `degradations`, all of which are different. */
+  /** For each image, its row of `degradations`, which are all different. */
   readonly labels?: readonly number[] | undefined
-  /** Joins rows to those of other processes, each of which has the loss of all; labels are of all then. */
+  /** Gathers rows of all processes, so that each computes the loss of all; `labels` then cover all, too. */
   readonly gather?: ((rows: Tensor) => Tensor) | undefined
 }
 
-/** Both contrastive losses with their shared scale; their sum is what the controller is trained on. */
+/** Computes both contrastive losses, at their shared scale; the controller is trained on their sum. */
 export function daClipLosses(
   network: DaClip,
   { image, captions, degradations, labels, gather = (rows) => rows }: DaClipBatch,
@@ -155,7 +158,7 @@ export function daClipLosses(
   ]
   return {
     content: contrastiveLoss(content, gather(caption), scale),
-    // Texts that are shared are the same for every process.
+    // Shared texts are the same in every process, so they are not gathered.
     degradation: labels
       ? sharedTextLoss(degradation, word, { labels, scale })
       : contrastiveLoss(degradation, gather(word), scale),
@@ -163,9 +166,9 @@ export function daClipLosses(
 }
 
 /**
- * Starts the controller as a copy of the image encoder, with dense layers of zeros; before the network is moved to a device.
- * `asPublished` repeats a slip of the official code, by which the first dense layer gets the values of the encoder's last norm in
- * every row, and the controller's last norm stays at 1 and 0.
+ * Initializes the controller as a copy of the image encoder with zero dense layers. Call it before moving the
+ * network to a device. `asPublished` reproduces a slip of the official code: every row of the first dense
+ * layer gets the values of the encoder's last norm, and the controller's last norm stays at 1 and 0.
  */
 export function startController(network: DaClip, { asPublished }: { readonly asPublished: boolean }): void {
   const encoder = stateDict(network.clip.visual)
@@ -180,13 +183,12 @@ export function startController(network: DaClip, { asPublished }: { readonly asP
     if (asPublished && name.startsWith('ln_post'))
       return filled(tensor, undefined, name.endsWith('weight') ? 1 : 0)
     const source = encoder.get(name)
-    if (!source)
-      throw new RestoreError('checkpoint', `DA-CLIP: expected ${name} in the encoder, which lacks it`)
+    if (!source) throw new RestoreError('checkpoint', `DA-CLIP: expected ${name} in the encoder, got none`)
     return hostTensor(source.read())
   })
 }
 
-/** A host tensor of the same shape: rows of another, or one value. */
+/** Creates a host tensor of the same shape whose rows all equal `row`, or whose values all equal `value`. */
 function filled({ shape }: Tensor, row: Tensor | undefined, value = 0): Tensor {
   const sizes = shape as readonly number[]
   const values = new Float32Array(elementCount(sizes)).fill(value)
@@ -197,7 +199,7 @@ function filled({ shape }: Tensor, row: Tensor | undefined, value = 0): Tensor {
   return hostTensor(float32Data(values, sizes))
 }
 
-/** Options as the shapes of a checkpoint tell them: those of the CLIP in it. */
+/** Derives the options, those of the CLIP inside, from the key shapes of a checkpoint. */
 export function daClipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const prefix = 'clip.'
   const inner = [...shapes].flatMap(([key, shape]) =>

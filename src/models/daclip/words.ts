@@ -1,6 +1,6 @@
-// Texts that DA-CLIP compares pictures with.
+// Texts that DA-CLIP compares pictures with, and the limit of its logit scale.
 
-/** Prompts of the ten degradations, word for word as the published networks were trained with them. */
+/** Prompts of the ten degradations, exactly as in the training of the published networks. */
 export const degradationWords = [
   'motion-blurry',
   'hazy',
@@ -14,5 +14,5 @@ export const degradationWords = [
   'uncompleted',
 ] as const
 
-/** Upper limit of `logit_scale`, the logarithm of what similarities are multiplied by. */
+/** Upper limit of `logit_scale`, the natural logarithm of the factor on similarities. */
 export const maxLogitScale = Math.log(100)

@@ -1,6 +1,7 @@
 // DASR: Unsupervised Degradation Representation Learning for Blind Super-Resolution, arXiv:2104.00416.
-// Checkpoint keys: SYSU-SAIL/DASR@51524af model/blindsr.py and moco/builder.py. Input [b 3 h w] in 0..1 of any size.
-// How the encoder is trained (momentum and queue, or ranked contrast) is in train/networks/dasr.ts.
+// Checkpoint keys: SYSU-SAIL/DASR@51524af model/blindsr.py and moco/builder.py. Input [b 3 h w] in 0..1 of
+// any size.
+// train/networks/dasr.ts trains the encoder (momentum and queue, or ranked contrast).
 
 import { inverseNorm } from '../../core/functional.ts'
 import { cat, scoped, type Tensor } from '../../core/tensor.ts'
@@ -19,11 +20,11 @@ export interface DasrOptions {
   readonly groups: number
   readonly blocks: number // in each group
   readonly channels: number
-  /** Channels over those in the middle of a channel attention. */
+  /** Channels divided by those in the middle of a channel attention. */
   readonly reduction: number
-  /** Channels of the encoder at full, half and quarter resolution; the last is the width of a representation. */
+  /** Channels of the encoder at full, half and quarter resolution; the last is the representation's width. */
   readonly encoderChannels: readonly [number, number, number]
-  /** Keys that the queue of contrastive training holds; 0 without queue and key encoder, as published files are. */
+  /** Keys in the queue of contrastive training; 0 for no queue and key encoder, as in published files. */
   readonly queueSize: number
 }
 
@@ -42,7 +43,7 @@ type OnBatch = (statistics: BatchStatistics) => void
 const leakyRelu = (x: Tensor) => x.leakyRelu(0.1)
 const sigmoid = (x: Tensor) => x.sigmoid()
 
-/** Degradation encoder (§3.1): what ails a picture, whatever it shows. */
+/** Degradation encoder (§3.1): embeds how a picture is degraded, independent of its content. */
 export class Encoder {
   E: readonly (Conv2d | BatchNorm2d | typeof leakyRelu)[]
   mlp: readonly [Linear, typeof leakyRelu, Linear]
@@ -65,34 +66,42 @@ export class Encoder {
     this.mlp = [linear(), leakyRelu, linear()]
   }
 
-  /** [b 3 h w] in 0..1 -> representation [b d]. With `onBatch` norms go by the batch, as in training, and tell what they saw. */
+  /**
+   * [b 3 h w] in 0..1 -> representation [b d]. With `onBatch`, norms use the statistics of the batch, as in
+   * training, and report them.
+   */
   forward(image: Tensor, tap: Tap, onBatch?: OnBatch): Tensor {
     let x = image.mul(255)
     for (let i = 0; i < this.E.length; i += 3) {
-      const [conv, norm] = [this.E[i], this.E[i + 1]]
-      if (!(conv instanceof Conv2d) || !(norm instanceof BatchNorm2d)) throw new TypeError('expected a layer')
-      x = scoped(x, () => leakyRelu(onBatch ? norm.forward(conv.forward(x), onBatch) : folded(x, conv, norm)))
+      const conv = this.E[i]
+      const norm = this.E[i + 1]
+      if (!(conv instanceof Conv2d) || !(norm instanceof BatchNorm2d))
+        throw new TypeError('expected a convolution and its norm')
+      x = scoped(x, () =>
+        leakyRelu(onBatch ? norm.forward(conv.forward(x), onBatch) : convFolded(x, conv, norm)),
+      )
       tap(`E.${i + 2}`, x)
     }
     return x.mean([2, 3])
   }
 
-  /** What the contrastive loss compares: [b d] -> [b d] of length 1. */
+  /** Projects a representation for the contrastive loss: [b d] -> [b d] of length 1. */
   project(representation: Tensor): Tensor {
     const projected = runSteps(this.mlp, representation)
     return projected.mul(inverseNorm(projected, -1))
   }
 }
 
-function folded(x: Tensor, conv: Conv2d, norm: BatchNorm2d): Tensor {
+/** norm(conv(x)) as one convolution. */
+function convFolded(x: Tensor, conv: Conv2d, norm: BatchNorm2d): Tensor {
   const weights = norm.foldInto(conv)
   return x.conv2d(weights.weight, weights.bias, weights)
 }
 
-/** The encoder that is trained; beside it, where training goes on, the one that makes keys, and the queue of keys. */
+/** The trained encoder and, for contrastive training, the key encoder and the queue of keys. */
 export class Contrast {
   queue?: Tensor // [d keys], columns of length 1
-  queue_ptr?: Tensor // [1], the column that is written next
+  queue_ptr?: Tensor // [1], next column to write
   encoder_q: Encoder
   encoder_k?: Encoder
 
@@ -115,18 +124,20 @@ function notTrained(tensor: Tensor): Tensor {
   return tensor
 }
 
-/** Similarity of queries [b d] to their keys [b d] and to those in the queue [d keys]: logits [b 1+keys], right is column 0. */
+/**
+ * Compares queries and their keys [b d], and the queue [d keys]: logits [b 1+keys], positives in column 0.
+ */
 export function contrastiveLogits(queries: Tensor, keys: Tensor, queue: Tensor, temperature = 0.07): Tensor {
   const positive = queries.mul(keys).sum([1], { keepDim: true })
   return cat([positive, queries.matmul(queue)], 1).mul(1 / temperature)
 }
 
-/** Mean cross-entropy of logits whose right column is the first (InfoNCE, equation 1). */
+/** Mean cross-entropy of logits with the positives in column 0 (InfoNCE, equation 1). */
 export function contrastiveLoss(logits: Tensor): Tensor {
   return logits.logSoftmax(1).slice(1, 0, 1).mean().neg()
 }
 
-/** Degradation-aware convolution (§3.2): kernels and gates for every channel, made from the representation. */
+/** Degradation-aware convolution (§3.2): the representation predicts kernels and gates of every channel. */
 class DaConv {
   kernel: readonly [Linear, typeof leakyRelu, Linear]
   conv: Conv2d
@@ -149,14 +160,14 @@ class DaConv {
   forward(x: Tensor, code: Tensor): Tensor {
     const { b: codes, c } = code.axes('b c')
     const gate = runSteps(this.ca.conv_du, code.reshape([codes, c, 1, 1]))
-    // NOTE: the activation before the 1×1 convolution is the release's, not figure 2's.
-    const filtered = this.conv.forward(leakyRelu(eachByItsOwn(x, runSteps(this.kernel, code))))
+    // NOTE: the activation before the 1×1 convolution follows the release, not figure 2.
+    const filtered = this.conv.forward(leakyRelu(depthwiseConv(x, runSteps(this.kernel, code))))
     return filtered.add(x.mul(gate))
   }
 }
 
 /** Depth-wise 3×3 convolution of [b c h w] with kernels [b c·9], or [1 c·9] for all. */
-function eachByItsOwn(x: Tensor, kernels: Tensor): Tensor {
+function depthwiseConv(x: Tensor, kernels: Tensor): Tensor {
   const { b, c, h, w } = x.axes('b c h w')
   const codes = kernels.size(0)
   const channels = codes * Number(c)
@@ -191,7 +202,7 @@ class Dab {
   }
 }
 
-/** Residual group of blocks; the convolution at its end is the last of `body`. */
+/** Residual group: blocks and a final convolution. */
 class Dag {
   body: readonly (Dab | Conv2d)[]
 
@@ -219,7 +230,7 @@ class Dag {
   }
 }
 
-/** The super-resolution network, told by a representation what to undo (§3.2). */
+/** Super-resolution network conditioned on a degradation representation (§3.2). */
 class Generator {
   sub_mean: MeanShift
   add_mean: MeanShift
@@ -243,9 +254,9 @@ class Generator {
   forward(image: Tensor, representation: Tensor, tap: Tap): Tensor {
     const code = runSteps(this.compress, representation)
     tap('compress', code)
-    const centerd = this.sub_mean.forward(image.mul(255))
-    tap('sub_mean', centerd)
-    const shallow = runSteps(this.head, centerd)
+    const centered = this.sub_mean.forward(image.mul(255))
+    tap('sub_mean', centered)
+    const shallow = runSteps(this.head, centered)
     tap('head', shallow)
     const deep = this.body.reduce(
       (x, part, i) =>
@@ -261,7 +272,7 @@ class Generator {
   }
 }
 
-/** Blind super-resolution: a generator G, and an encoder E that tells it how the picture was degraded. */
+/** Blind super-resolution: a generator G conditioned on the degradation representation of an encoder E. */
 export class Dasr {
   G: Generator
   E: Contrast
@@ -271,18 +282,18 @@ export class Dasr {
     this.E = new Contrast(init, options)
   }
 
-  /** What ails a picture: [b 3 h w] in 0..1 -> [b d]. */
+  /** Encodes how a picture is degraded: [b 3 h w] in 0..1 -> representation [b d]. */
   encode(image: Tensor, tap: Tap = () => {}): Tensor {
     return this.E.encoder_q.forward(image, (name, t) => tap(`E.encoder_q.${name}`, t))
   }
 
-  /** [b 3 h w] in 0..1 and what ails it, [b d] or [1 d] for all -> [b 3 h·scale w·scale], not clamped. */
+  /** [b 3 h w] in 0..1 and representations, [b d] or [1 d] for all -> [b 3 h·scale w·scale], not clamped. */
   restore(image: Tensor, representation: Tensor, tap: Tap = () => {}): Tensor {
     return this.G.forward(image, representation, (name, t) => tap(`G.${name}`, t))
   }
 }
 
-/** Options as the shapes of a checkpoint tell them. */
+/** Derives the options from the key shapes of a checkpoint. */
 export function dasrOptionsFromWeights(shapes: KeyShapes): DasrOptions {
   const { size, count } = shapeReader('DASR', shapes)
   const channels = size('G.head.0.weight', 0)
@@ -311,13 +322,13 @@ export const dasr = defineNetwork({
   },
   parts: {
     encode: (network, inputs) => ({ fea: network.encode(input(inputs, 'x')) }),
-    // fea [1 d] holds for the whole batch.
+    // fea [1 d] applies to the whole batch.
     restore: (network, inputs) => ({ y: network.restore(input(inputs, 'x'), input(inputs, 'fea')) }),
   },
   scale: ({ scale }) => scale,
   channels: () => ({ input: 3, output: 3 }),
   tiling: () => ({ whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 }),
-  // Peak at ×4: 306, 682 and 1312 MB for 64², 192² and 256² pixels of the input, that is 239 MB and 16.4 KB a pixel.
+  // Measured peak at ×4: 306, 682, 1312 MB for 64², 192², 256² input pixels: 239 MB plus 16.4 KB per pixel.
   memory: () => ({ fixedBytes: 250e6, bytesPerPixel: 17_000 }),
   role: () => ({ kind: 'restores', oncePerPhoto: { encode: 'encode', output: 'fea', restore: 'restore' } }),
 })

@@ -1,6 +1,6 @@
 // IPT: Pre-Trained Image Processing Transformer, arXiv:2012.00364.
-// Checkpoint keys: huawei-noah/Pretrained-IPT@675540e model/ipt.py. Input [b 3 p p] in 0..1 with p the patch size: the network
-// takes no other size; pictures are cut into windows outside of it (runtime/chop.ts).
+// Checkpoint keys: huawei-noah/Pretrained-IPT@675540e model/ipt.py. Input [b 3 p p] in 0..1, where p is the
+// patch size: the network accepts no other, so the runtime cuts pictures into windows.
 
 import { divideDims } from '../../core/dims.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -18,11 +18,11 @@ import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { iptFacts } from './cards.ts'
 
 export interface IptOptions {
-  /** Scale of every task; each has a head, a tail and a query of its own. */
+  /** Scale of every task; each task has its own head, tail and query. */
   readonly scales: readonly number[]
   readonly channels: number
   readonly patchSize: number
-  /** Side of the square of pixels that is one token. */
+  /** Side of the square of pixels that forms a token. */
   readonly tokenSize: number
   readonly layers: number // of the encoder, and of the decoder
   readonly heads: number
@@ -30,12 +30,12 @@ export interface IptOptions {
   /** Task embeddings; IPT_pretrain.pt has 6. */
   readonly queries: number
   readonly hasPosition: boolean
-  /** Positions join queries and keys of every layer, not the input. */
+  /** Whether positions are added to the queries and keys of every layer instead of to the input. */
   readonly positionEvery: boolean
   readonly hasNorm: boolean
-  /** Without: neither linear_encoding, nor mlp_head, nor task embeddings. */
+  /** Whether the network has linear_encoding, mlp_head and task embeddings. */
   readonly hasMlp: boolean
-  /** Some releases of PyTorch gave attention without biases one after all. */
+  /** Whether attention projects out with a bias: some PyTorch releases added one despite `bias=False`. */
   readonly outProjectionBias: boolean
 }
 
@@ -57,7 +57,7 @@ export const iptDefaults: IptOptions = {
 
 const relu = (x: Tensor) => x.relu()
 
-/** Features of a token. */
+/** Features per token. */
 function featuresOf({ channels, tokenSize }: IptOptions): number {
   return channels * tokenSize ** 2
 }
@@ -122,7 +122,7 @@ class EncoderLayer {
     this.norm2 = layerNorm(init, options)
   }
 
-  /** [b n d] -> [b n d]; `position` [n d] joins queries and keys. */
+  /** [b n d] -> [b n d]; `position` [n d] is added to queries and keys. */
   forward(z: Tensor, position: Tensor | undefined, tap: Tap): Tensor {
     const attended = scoped(z, () => {
       const u = normalize(this.norm1, z)
@@ -138,12 +138,15 @@ class EncoderLayer {
 }
 
 interface DecoderInputs {
-  readonly memory: Tensor // [b n d], what the encoder gave
+  readonly memory: Tensor // [b n d], output of the encoder
   readonly task: Tensor | undefined // [n d]
   readonly position: Tensor | undefined // [n d]
 }
 
-/** Equation 3. The task embedding joins queries and keys of self-attention and queries of cross-attention, never values. */
+/**
+ * Equation 3. The task embedding is added to queries and keys of self-attention and to queries of
+ * cross-attention, never to values.
+ */
 class DecoderLayer {
   self_attn: MultiheadAttention
   multihead_attn: MultiheadAttention
@@ -173,20 +176,21 @@ class DecoderLayer {
     })
     tap('.self_attn', attended)
     const y = z.add(attended)
-    const collected = scoped(y, () => {
+    const crossAttended = scoped(y, () => {
       const query = plus(normalize(this.norm2, y), task)
-      // NOTE: the memory is not normalized, unlike in the paper (release model/ipt.py, TransformerDecoderLayer).
+      // NOTE: the memory is not normalized, unlike in the paper (release model/ipt.py,
+      // TransformerDecoderLayer).
       return this.multihead_attn.forward({ query, key: plus(memory, position), value: memory })
     })
-    tap('.multihead_attn', collected)
-    const x = y.add(collected)
+    tap('.multihead_attn', crossAttended)
+    const x = y.add(crossAttended)
     const out = x.add(scoped(x, () => feedForward(this, normalize(this.norm3, x))))
     tap('', out)
     return out
   }
 }
 
-/** The transformer on the features of a window (§3.1); `linear_encoding` and `mlp_head` are the release's, not the paper's. */
+/** Transformer on the features of a window (§3.1); only the release has `linear_encoding` and `mlp_head`. */
 class VisionTransformer {
   readonly tokenSize: number
   readonly positionEvery: boolean
@@ -198,13 +202,14 @@ class VisionTransformer {
   position_encoding?: { pe: { weight: Tensor } } // [n d]
 
   constructor(init: Init, options: IptOptions) {
-    const [d, n] = [featuresOf(options), tokensOf(options)]
+    const d = featuresOf(options)
+    const n = tokensOf(options)
     const { hidden, layers, queries, tokenSize } = options
     this.tokenSize = tokenSize
     this.positionEvery = options.positionEvery
     if (options.hasMlp) {
       this.linear_encoding = new Linear(init, d, d, { bias: true })
-      // Dropout, which is 0, takes the second place.
+      // Index 1 is a dropout with probability 0.
       this.mlp_head = [
         new Linear(init, d, hidden, { bias: true }),
         null,
@@ -250,9 +255,9 @@ class VisionTransformer {
     tap('decoder', z)
     if (!this.mlp_head) return z
     const [into, , activation, out] = this.mlp_head
-    const headed = scoped(z, () => out.forward(activation(into.forward(z))))
-    tap('mlp_head', headed)
-    return z.add(headed)
+    const added = scoped(z, () => out.forward(activation(into.forward(z))))
+    tap('mlp_head', added)
+    return z.add(added)
   }
 
   /** Row `task` of the embeddings as [n d]. */
@@ -262,7 +267,7 @@ class VisionTransformer {
     if (task >= weight.size(0)) {
       throw new RestoreError(
         'usage',
-        `IPT: expected a task embedding for task ${task}, got ${weight.size(0)} of them`,
+        `IPT: expected a task below ${weight.size(0)}, the number of task embeddings, got ${task}`,
       )
     }
     return weight.slice(0, task, task + 1).reshape([tokens.size(1), tokens.size(2)])
@@ -297,9 +302,9 @@ export class Ipt {
     if (!head || !tail) {
       throw new RestoreError('usage', `IPT: expected a task from 0 to ${this.head.length - 1}, got ${task}`)
     }
-    const centerd = this.sub_mean.forward(image.mul(255))
-    tap('sub_mean', centerd)
-    const features = runSteps(head, centerd)
+    const centered = this.sub_mean.forward(image.mul(255))
+    tap('sub_mean', centered)
+    const features = runSteps(head, centered)
     tap(`head.${task}`, features)
     const transformed = this.body.forward(features, task, (name, t) => tap(`body.${name}`, t))
     tap('body', transformed)
@@ -311,8 +316,8 @@ export class Ipt {
 }
 
 /**
- * Options as the shapes of a checkpoint tell them. They do not tell the number of heads, nor whether positions join every
- * layer; and the patch size only where there are positions or task embeddings. Those are the published ones.
+ * Derives the options from the key shapes of a checkpoint. Shapes reveal neither `heads` nor `positionEvery`,
+ * and `patchSize` only through positions or task embeddings; the rest is as published.
  */
 export function iptOptionsFromWeights(shapes: KeyShapes): IptOptions {
   const { size, count } = shapeReader('IPT', shapes)
@@ -340,39 +345,39 @@ export function iptOptionsFromWeights(shapes: KeyShapes): IptOptions {
   }
 }
 
-/** What the tasks of the released checkpoint of six are called, in their order there. */
+/** Tasks of the released six-task checkpoint, in its order. */
 const releasedTasks = ['sr-x2', 'sr-x3', 'sr-x4', 'derain', 'denoise-30', 'denoise-50'] as const
 
-/** A name for every task: the published ones for the published six, else 'sr-x2' by scale and 'restore' for scale 1. */
+/** Names every task: as published for the published six, else 'sr-x2' by scale or 'restore' for scale 1. */
 export function iptTasks({ scales }: Pick<IptOptions, 'scales'>): readonly string[] {
   if (scales.join() === iptDefaults.scales.join()) return releasedTasks
   return scales.map((scale) => (scale === 1 ? 'restore' : `sr-x${scale}`))
 }
 
-/** The index of a task that is given by name or by index, or by '' where there is only one. */
+/** Finds the index of a task by its name or index, or of the only task by ''. @throws RestoreError 'usage' */
 export function iptTaskIndex(options: Pick<IptOptions, 'scales'>, task: string): number {
   const names = iptTasks(options)
   const listed = names.map((name, i) => `${name} (${i})`).join(', ')
-  const refuse = (got: string) =>
+  const unknownTask = (got: string) =>
     new RestoreError('usage', `task: expected one of ${listed}, which these weights have, got ${got}`)
   if (task === '') {
     if (names.length === 1) return 0
-    throw refuse('none')
+    throw unknownTask('none')
   }
   if (/^\d+$/.test(task)) {
     if (Number(task) < names.length) return Number(task)
-    throw refuse(task)
+    throw unknownTask(task)
   }
-  // Keys do not tell what weights of scale 1 were trained for: whoever names it knows.
+  // Keys do not reveal what weights of scale 1 were trained for, so any of these names is accepted.
   const isOfScale1 = ['derain', 'denoise-30', 'denoise-50'].includes(task) && !names.includes(task)
-  const wanted = isOfScale1 ? 'restore' : task
-  const found = names.flatMap((name, i) => (name === wanted ? [i] : []))
-  if (found[0] === undefined || found.length > 1)
-    throw refuse(found.length > 1 ? `${task}, which is not one alone` : task)
-  return found[0]
+  const target = isOfScale1 ? 'restore' : task
+  const matches = names.flatMap((name, i) => (name === target ? [i] : []))
+  if (matches[0] === undefined || matches.length > 1)
+    throw unknownTask(matches.length > 1 ? `${task}, which is ambiguous` : task)
+  return matches[0]
 }
 
-/** IPT with the task to run, by name or index; '' where the weights have a single task. */
+/** Options of IPT and the task to run, by name or index; '' for weights of a single task. */
 interface IptTaskOptions extends IptOptions {
   readonly task: string
 }
@@ -394,7 +399,8 @@ export const ipt = defineNetwork({
   channels: () => ({ input: 3, output: 3 }),
   // The tile is the network's own window.
   tiling: () => ({ whole: 'preferred', tilePx: 48, overlapPx: 16, batch: 8 }),
-  // Peak of the process: 1.89 GB with 8 windows in a run; the sum over windows and the result take 24 bytes a pixel of the output.
+  // Measured peak of the process: 1.89 GB in batches of 8 windows. The sum over windows and the result take
+  // 24 bytes per output pixel.
   memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 600 }),
   role: () => ({ kind: 'restores' }),
   check: (options) => {

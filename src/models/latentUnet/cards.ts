@@ -1,4 +1,4 @@
-// Refusion’s compression to latents: recognized, with no published weights in the registry.
+// Refusion’s latent compressor: recognized, with no published weights in the registry.
 
 import type { NetworkFacts } from '../networkDescriptor.ts'
 

@@ -1,6 +1,7 @@
-// The U-Net that compresses images to latents for Refusion (arXiv:2304.08291 §3.3); the decoder takes features of the degraded image's
-// encoder beside the latent. Checkpoint keys: Algolzw/image-restoration-sde@2598d73 latent-dehazing models/modules/UNet_arch.py.
-// Images [b c h w] of any size above the padding to a multiple of 2^levels.
+// U-Net that compresses images to latents for Refusion (arXiv:2304.08291 §3.3). Besides the latent, the
+// decoder takes the encoder's features of the degraded image.
+// Checkpoint keys: Algolzw/image-restoration-sde@2598d73 latent-dehazing models/modules/UNet_arch.py.
+// Images [b c h w], reflect-padded inside to a multiple of 2^levels; sides must be larger than their padding.
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
@@ -36,25 +37,25 @@ export const latentUnetDefaults: LatentUnetOptions = {
   latentChannels: 8,
 }
 
-type Attention = ResidualAttention<LinearAttention> | ((x: Tensor) => Tensor)
-type Level = readonly [ResBlock, ResBlock, Attention, Conv2d | Upsample]
+type LevelAttention = ResidualAttention<LinearAttention> | ((x: Tensor) => Tensor)
+type LatentLevel = readonly [ResBlock, ResBlock, LevelAttention, Conv2d | Upsample]
 
-/** A latent [b latentChannels h/s w/s] and the features that the decoder takes beside it, in the order of the encoder. */
+/** A latent [b latentChannels h/s w/s] and the encoder's features for the decoder, in the encoder's order. */
 export interface Encoded {
   readonly latent: Tensor
   readonly hidden: readonly Tensor[]
 }
 
-function attend(attention: Attention, x: Tensor): Tensor {
+function attend(attention: LevelAttention, x: Tensor): Tensor {
   return typeof attention === 'function' ? attention(x) : attention.forward(x)
 }
 
-/** Encoder and decoder; keys are the official ones. */
+/** Latent compressor; keys match the official code. */
 export class LatentUnet {
   readonly options: LatentUnetOptions
   init_conv: Conv2d
-  encoder: readonly Level[]
-  decoder: readonly Level[]
+  encoder: readonly LatentLevel[]
+  decoder: readonly LatentLevel[]
   latent_conv: Conv2d
   post_latent_conv: Conv2d
   final_conv: Conv2d
@@ -66,7 +67,7 @@ export class LatentUnet {
     const last = multipliers.length - 1
     const levels = widths.slice(0, -1).map((from, i) => ({ from, to: widths[i + 1] ?? from, i }))
     const block = (from: number, to: number) => new ResBlock(init, { channelsIn: from, channelsOut: to })
-    const attention = (channels: number, i: number): Attention =>
+    const attention = (channels: number, i: number): LevelAttention =>
       i === last ? new ResidualAttention(init, channels, new LinearAttention(init, channels)) : (x) => x
     const conv = (from: number, to: number, kernel: number, bias = false) =>
       new Conv2d(init, from, to, { kernel, bias })
@@ -91,7 +92,7 @@ export class LatentUnet {
     this.final_conv = conv(width, channelsOut, 3, true)
   }
 
-  /** [b channelsIn h w] -> latent and hidden features. */
+  /** Encodes [b channelsIn h w] to a latent and hidden features. */
   encode(image: Tensor, tap: Tap = () => {}): Encoded {
     let x = this.init_conv.forward(padTo(image, 2 ** this.options.multipliers.length, 'reflect'))
     tap('init_conv', x)
@@ -109,7 +110,7 @@ export class LatentUnet {
     return { latent, hidden }
   }
 
-  /** -> [b channelsOut h w] of the padded size; `cropLike` cuts it back. */
+  /** Decodes to [b channelsOut h w] of the padded size; `cropLike` crops it. */
   decode({ latent, hidden }: Encoded, tap: Tap = () => {}): Tensor {
     const expected = 2 * this.decoder.length + 1
     const [first, ...skips] = hidden
@@ -129,13 +130,13 @@ export class LatentUnet {
     return this.final_conv.forward(x.add(first))
   }
 
-  /** The image again, through its latent [b channelsOut h w]. */
+  /** Encodes and decodes: [b channelsIn h w] -> [b channelsOut h w]. */
   forward(image: Tensor, tap: Tap = () => {}): Tensor {
     return cropLike(this.decode(this.encode(image, tap), tap), image)
   }
 }
 
-/** Options as the shapes of a checkpoint tell them. */
+/** Derives the options from the key shapes of a checkpoint. */
 export function latentUnetOptionsFromWeights(shapes: KeyShapes): LatentUnetOptions {
   const { size, count } = shapeReader('latent U-Net', shapes)
   const width = size('init_conv.weight', 0)
@@ -174,7 +175,7 @@ export const latentUnet = defineNetwork({
   size: ({ multipliers }) => ({ multipleOf: 1, minimum: 1, padToMultiple: 2 ** multipliers.length }),
   channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
   memory: () => ({ fixedBytes: 300e6, bytesPerPixel: 1000 }),
-  // It halves once less than it pads for.
+  // The padding allows for one more halving than the network has.
   role: ({ latentChannels, multipliers }) => ({
     kind: 'guides',
     guidance: { kind: 'latents', width: latentChannels, unitPx: 2 ** (multipliers.length - 1) },

@@ -21,7 +21,7 @@ export const lightFacts = {
     {
       ...light,
       id: 'light-photo',
-      title: 'Light, noise and compression as cameras and the web leave them; small and fast',
+      title: 'Light, noise and compression typical of cameras and the web; small and fast',
       checkpoint: 'light-photo.safetensors',
       sha256: 'e1b3174b7948061a631961f7cb8feef7e9672bc2d36ef32bd102df36d33b6266',
       reference: {

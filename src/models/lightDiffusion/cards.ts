@@ -1,4 +1,4 @@
-// Weights of the light network in a diffusion.
+// Weights of the light diffusion network.
 
 import { restoringSde } from '../../diffusion/irsde.ts'
 import { freePhotos } from '../modelCard.ts'

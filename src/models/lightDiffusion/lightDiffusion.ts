@@ -1,8 +1,9 @@
-// Limpid's light network in a diffusion: at a state of IR-SDE (arXiv:2301.11699) it tells what is missing to the clean image, and is told
-// the time and, as in DA-CLIP (arXiv:2310.01018 §4.2), the degradation. Both scale and shift the norms of all blocks and the last features,
-// from nothing on, as in DiT (arXiv:2212.09748 §3.2), and what sets the state apart from the degraded image adds to its features: a light
-// network that restores at once, told nothing, is where training starts. Images [b channels h w] in 0..1 of any size: mirrored up to a
-// multiple of 8 inside.
+// Limpid's light network as a diffusion model: from a state of IR-SDE (arXiv:2301.11699) it predicts what
+// separates the state from the clean image. It is conditioned on the time and, as in DA-CLIP
+// (arXiv:2310.01018 §4.2), on the degradation: both scale and shift the norms of all blocks and the last
+// features. As in DiT (arXiv:2212.09748 §3.2), these modulations start at zero, and so do the features of
+// state − degraded image. Training thus starts from a light network that restores in one step.
+// Images [b channels h w] in 0..1, reflect-padded inside to a multiple of 8.
 
 import { RestoreError } from '../../core/errors.ts'
 import { pixelUnshuffle } from '../../core/functional.ts'
@@ -33,74 +34,81 @@ function mlp(init: Init, channelsIn: number, features: number): Mlp {
   return [linear(channelsIn), (x) => x.silu(), linear(features)]
 }
 
-function through([first, activate, second]: Mlp, x: Tensor): Tensor {
+function runMlp([first, activate, second]: Mlp, x: Tensor): Tensor {
   return second.forward(activate(first.forward(x)))
 }
 
 /** Predicts the scaled output of an SDE with `dataSigma`. */
 export class LightDiffusion {
   trunk: Light
-  /** What the state less the degraded image adds to that image's features. */
+  /** Features of state − degraded image, added to those of the degraded image. */
   stateIntro: Conv2d
   time: Mlp
   context: Mlp
-  /** Of the blocks, in the order in which they run. */
+  /** Modulations of the blocks, in the order in which they run. */
   modulations: readonly Linear[]
-  /** Of the last features: haze or darkness leaves a picture by little more than a scale and a shift. */
+  /** Modulation of the last features: little more than a scale and a shift removes haze or darkness. */
   lastModulation: Linear
   readonly options: LightDiffusionOptions
 
   constructor(init: Init, options: LightDiffusionOptions) {
     const { channels, width, contextWidth } = options
     const features = 2 * width
-    const fromNothing: Init = { ...init, weight: (shape) => init.weight(shape, { constant: 0 }) }
+    const zeroInit: Init = { ...init, weight: (shape) => init.weight(shape, { constant: 0 }) }
     this.options = options
     this.trunk = new Light(init, options)
-    this.stateIntro = new Conv2d(fromNothing, 4 * channels, width, { kernel: 3, bias: false })
+    this.stateIntro = new Conv2d(zeroInit, 4 * channels, width, { kernel: 3, bias: false })
     this.time = mlp(init, features, features)
     this.context = mlp(init, contextWidth, features)
     this.modulations = this.trunk.blocks().map((block) => {
-      return new Linear(fromNothing, features, 4 * block.beta.size(1), { bias: true })
+      return new Linear(zeroInit, features, 4 * block.beta.size(1), { bias: true })
     })
-    this.lastModulation = new Linear(fromNothing, features, 2 * width, { bias: true })
+    this.lastModulation = new Linear(zeroInit, features, 2 * width, { bias: true })
   }
 
-  /** DA-CLIP's embedding of the degradation [b contextWidth] -> what is added to that of the time [b 2·width]: once for a photo. */
+  /**
+   * Maps DA-CLIP's degradation embedding [b contextWidth] to the prompt [b 2·width] that is added to the time
+   * embedding; called once per photo.
+   * @throws RestoreError 'shape' for an embedding of another width
+   */
   condition({ degradation }: { readonly degradation: Tensor }): Tensor {
     const { contextWidth } = this.options
-    if (degradation.shape[1] === contextWidth) return through(this.context, degradation)
+    if (degradation.shape[1] === contextWidth) return runMlp(this.context, degradation)
     throw new RestoreError(
       'shape',
       `light diffusion: expected a degradation embedding [b ${contextWidth}], got [${degradation.shape.join(' ')}]; use the DA-CLIP that the weights were trained with`,
     )
   }
 
-  /** -> the output [b channels h w]. */
+  /** Predicts the scaled output [b channels h w]. @throws RestoreError 'usage' without a degraded image */
   forward({ state, degraded, time }: UnetInputs, prompt: Tensor): Tensor {
     if (!degraded)
-      throw new RestoreError('usage', 'light diffusion: expected a degraded image beside the state, got none')
-    const told = through(this.time, sinusoid(time, 2 * this.options.width))
+      throw new RestoreError(
+        'usage',
+        'light diffusion: expected a degraded image besides the state, got none',
+      )
+    const conditioning = runMlp(this.time, sinusoid(time, 2 * this.options.width))
       .add(prompt)
       .silu()
     const [image, difference] = [degraded, state.sub(degraded)].map((x) =>
       padTo(x, multipleOf, 'reflect'),
     ) as [Tensor, Tensor]
-    const features = this.trunk.enter(image).add(this.stateIntro.forward(pixelUnshuffle(difference, 2)))
+    const features = this.trunk.embed(image).add(this.stateIntro.forward(pixelUnshuffle(difference, 2)))
     const restored = this.trunk.body(
       features,
-      this.modulations.map((linear) => columns(linear, told).chunk(4, 1)),
+      this.modulations.map((linear) => perChannel(linear, conditioning).chunk(4, 1)),
     )
-    const [scale, shift] = columns(this.lastModulation, told).chunk(2, 1)
-    return cropLike(this.trunk.leave(modulate(restored, scale, shift)), state)
+    const [scale, shift] = perChannel(this.lastModulation, conditioning).chunk(2, 1)
+    return cropLike(this.trunk.residual(modulate(restored, scale, shift)), state)
   }
 }
 
 /** [b features] -> [b c 1 1]. */
-function columns(linear: Linear, told: Tensor): Tensor {
-  return linear.forward(told).reshape([-1, linear.weight.size(0), 1, 1])
+function perChannel(linear: Linear, conditioning: Tensor): Tensor {
+  return linear.forward(conditioning).reshape([-1, linear.weight.size(0), 1, 1])
 }
 
-/** Options as the shapes of a checkpoint tell them. */
+/** Derives the options from the key shapes of a checkpoint. */
 export function lightDiffusionOptionsFromWeights(shapes: KeyShapes): LightDiffusionOptions {
   const prefix = 'trunk.'
   const trunk = new Map(
@@ -135,7 +143,7 @@ export const lightDiffusion = defineNetwork({
   },
   size: () => ({ multipleOf: 1, minimum: 1, padToMultiple: 8 }),
   channels: ({ channels }) => ({ input: channels, output: channels }),
-  // Peak of the process: 0.25, 0.34 and 0.83 GB for 256², 512² and 1024² pixels.
+  // Measured peak of the process: 0.25, 0.34 and 0.83 GB for 256², 512² and 1024² pixels.
   memory: () => ({ fixedBytes: 200e6, bytesPerPixel: 700 }),
   role: ({ contextWidth }) => ({
     kind: 'samples',

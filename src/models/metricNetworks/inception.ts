@@ -1,5 +1,7 @@
-// Inception v3 up to its last pooling, with the weights and the poolings of TensorFlow's FID graph (Heusel et al. 2017, arXiv:1706.08500).
-// Checkpoint keys: mseitzer/pytorch-fid pt_inception-2015-12-05 (without `fc`). Input [b 3 299 299] in [-1, 1].
+// Inception v3 up to its last pooling, with the weights and the poolings of TensorFlow's FID graph (Heusel et
+// al. 2017, arXiv:1706.08500).
+// Checkpoint keys: mseitzer/pytorch-fid pt_inception-2015-12-05 (without `fc`).
+// Input [b 3 299 299] in [-1, 1].
 
 import { float32Data } from '../../core/data.ts'
 import { fixedDim } from '../../core/dims.ts'
@@ -16,7 +18,7 @@ type ConvSpec = readonly [
   options?: { readonly stride?: number; readonly padding?: 'none' },
 ]
 
-/** Convolution, batch norm with fixed statistics (eps 0.001) and ReLU, the norm folded into the convolution. */
+/** Convolution, batch norm with fixed statistics (eps 0.001, folded into the convolution) and ReLU. */
 class ConvNorm {
   readonly conv: { weight: Tensor }
   readonly bn: { weight: Tensor; bias: Tensor; running_mean: Tensor; running_var: Tensor }
@@ -47,7 +49,7 @@ class ConvNorm {
   }
 }
 
-/** One ConvNorm for each name. */
+/** Creates one ConvNorm per name. */
 function branches<Name extends string>(
   init: Init,
   specs: Readonly<Record<Name, ConvSpec>>,
@@ -58,10 +60,11 @@ function branches<Name extends string>(
 
 const through = (x: Tensor, ...convs: readonly ConvNorm[]) => convs.reduce((y, conv) => conv.forward(y), x)
 
-/** Mean of the 3×3 neighbors that lie inside: the mean with zeros around, over the share that lies inside. */
+/** Mean over the 3×3 neighbors inside the map: the zero-padded mean, divided by the share inside. */
 function meanOfNeighbors(x: Tensor): Tensor {
   const { h, w } = x.axes('b c h w')
-  const [rows, columns] = [fixedDim('inception', h), fixedDim('inception', w)]
+  const rows = fixedDim('inception', h)
+  const columns = fixedDim('inception', w)
   const inside = (i: number, size: number) => (i === 0 || i === size - 1 ? 2 : 3)
   const shares = Float32Array.from(
     { length: rows * columns },
@@ -191,7 +194,7 @@ function mixedE(init: Init, channels: number, pool: (x: Tensor) => Tensor) {
   return { ...parts, forward }
 }
 
-/** [b 3 299 299] in [-1, 1] to features [b 2048]. */
+/** Inception v3: [b 3 299 299] in [-1, 1] -> features [b 2048]. */
 export class Inception {
   readonly Conv2d_1a_3x3: ConvNorm
   readonly Conv2d_2a_3x3: ConvNorm
@@ -226,7 +229,7 @@ export class Inception {
     this.Mixed_6e = mixedC(init, 768, 192)
     this.Mixed_7a = mixedD(init, 768)
     this.Mixed_7b = mixedE(init, 1280, meanOfNeighbors)
-    // The last block pools by the maximum: an oddity of the graph that published figures come from.
+    // The last block max-pools: an oddity of the graph behind published figures.
     this.Mixed_7c = mixedE(init, 2048, (x) => x.maxPool2d(3, { stride: 1, padding: 1 }))
   }
 

@@ -1,5 +1,6 @@
 // LPIPS, learned perceptual image patch similarity (Zhang et al. 2018, arXiv:1801.03924), version 0.1.
-// Checkpoint keys: torchvision's alexnet or vgg16 (`features.0.weight` …) and richzhang/PerceptualSimilarity's heads (`lin0.model.1.weight` …).
+// Checkpoint keys: torchvision's alexnet or vgg16 (`features.0.weight` …) and
+// richzhang/PerceptualSimilarity's heads (`lin0.model.1.weight` …).
 
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -10,7 +11,7 @@ import type { KeyShapes } from '../../nn/keyShapes.ts'
 
 export type LpipsBackbone = 'alexnet' | 'vgg16'
 
-type Layer = Conv | ((x: Tensor) => Tensor)
+type BackboneLayer = Conv | ((x: Tensor) => Tensor)
 
 class Conv {
   weight: Tensor // [out in kernel kernel]
@@ -35,7 +36,7 @@ type ConvSize = readonly [channelsIn: number, channelsOut: number, kernel: numbe
 
 const relu = (x: Tensor) => x.relu()
 
-function alexnet(init: Init): Layer[] {
+function alexnet(init: Init): BackboneLayer[] {
   const pool = (x: Tensor) => x.maxPool2d(3, { stride: 2 })
   return [
     ...[new Conv(init, [3, 64, 11], 4, 2), relu, pool],
@@ -46,7 +47,7 @@ function alexnet(init: Init): Layer[] {
   ]
 }
 
-function vgg16(init: Init): Layer[] {
+function vgg16(init: Init): BackboneLayer[] {
   const pool = (x: Tensor) => x.maxPool2d(2)
   const stages = [
     [3, 64, 2],
@@ -71,7 +72,7 @@ const backbones = {
 
 const identity = (x: Tensor) => x
 
-/** A 1×1 convolution after dropout, which does nothing here: weights of channels [1 c 1 1]. */
+/** Channel weights [1 c 1 1] as a 1×1 convolution, after a dropout that does nothing here. */
 class Head {
   readonly model: readonly [(x: Tensor) => Tensor, { weight: Tensor }]
 
@@ -91,8 +92,9 @@ const colorDeviation = [0.458, 0.448, 0.45]
 const perChannel = (values: readonly number[]) =>
   hostTensor(float32Data(Float32Array.from(values), [1, values.length, 1, 1]))
 
+/** LPIPS distance of two images. */
 export class Lpips {
-  readonly features: readonly Layer[]
+  readonly features: readonly BackboneLayer[]
   readonly lin0: Head
   readonly lin1: Head
   readonly lin2: Head
@@ -111,7 +113,7 @@ export class Lpips {
     this.lin4 = new Head(init, channels[4])
   }
 
-  /** Two images [b 3 h w] in [-1, 1] to their distances [b 1 1 1]. */
+  /** Two images [b 3 h w] in [-1, 1] -> their distances [b 1 1 1]. */
   forward(reference: Tensor, output: Tensor): Tensor {
     const others = this.#unitFeatures(output)
     const heads = [this.lin0, this.lin1, this.lin2, this.lin3, this.lin4]
@@ -122,25 +124,25 @@ export class Lpips {
     return distances.reduce((total, distance) => total.add(distance))
   }
 
-  /** Features of five depths, each pixel scaled to length 1. */
+  /** Features at five depths, scaled to length 1 at every pixel. */
   #unitFeatures(image: Tensor): Tensor[] {
-    const found: Tensor[] = []
+    const features: Tensor[] = []
     this.features.reduce(
       (x, layer, i) => {
         const y = layer instanceof Conv ? layer.forward(x) : layer(x)
         if (this.#taps.includes(i)) {
           const length = y.mul(y).sum([1], { keepDim: true }).sqrt()
-          found.push(y.div(length.add(1e-10)))
+          features.push(y.div(length.add(1e-10)))
         }
         return y
       },
       image.sub(perChannel(colorMean)).div(perChannel(colorDeviation)),
     )
-    return found
+    return features
   }
 }
 
-/** Which backbone the key shapes tell. */
+/** Recognizes the backbone from key shapes. @throws RestoreError 'checkpoint' for neither */
 export function lpipsBackbone(shapes: KeyShapes): LpipsBackbone {
   const kernel = shapes.get('features.0.weight')?.[2]
   if (kernel === 11) return 'alexnet'

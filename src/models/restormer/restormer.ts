@@ -1,5 +1,6 @@
 // Restormer: Efficient Transformer for High-Resolution Image Restoration, arXiv:2111.09881.
-// Checkpoint keys: swz30/Restormer@df766d5 basicsr/models/archs/restormer_arch.py. Input [b 3 h w] in 0..1, h and w multiples of 8.
+// Checkpoint keys: swz30/Restormer@df766d5 basicsr/models/archs/restormer_arch.py. Input [b 3 h w] in 0..1, h
+// and w multiples of 8.
 
 import { RestoreError } from '../../core/errors.ts'
 import { inverseNorm, pixelUnshuffle, toImage } from '../../core/functional.ts'
@@ -16,14 +17,14 @@ export interface RestormerOptions {
   readonly channelsIn: number
   readonly channelsOut: number
   readonly dim: number
-  readonly numBlocks: readonly [number, number, number, number] // encoder levels 1-3 (decoder alike), latent
+  readonly numBlocks: readonly [number, number, number, number] // encoder levels 1-3 (decoder the same), latent
   readonly numRefinementBlocks: number
   readonly heads: readonly [number, number, number, number]
   readonly ffnExpansion: number
-  /** Bias of every convolution but those of patch_embed and of the resampling. */
+  /** Whether convolutions have a bias; those of patch_embed and of the resampling never do. */
   readonly bias: boolean
   readonly layerNorm: 'WithBias' | 'BiasFree'
-  /** Input [b 6 h w], left and right view; a skip from the embedding takes the place of the image residual. */
+  /** Takes left and right view as [b 6 h w]; a skip from the embedding replaces the image residual. */
   readonly dualPixel: boolean
 }
 
@@ -69,7 +70,7 @@ class Attention {
     const [q, k, v] = convInParts(norm.normalize(x), 3, [norm.foldInto(this.qkv), this.qkv_dwconv])
     const toHeads = (t: Tensor) => rearrange(t, 'b (heads d) h w -> b heads d (h w)', { heads: this.heads })
     const [queries, keys] = [toHeads(q), toHeads(k)]
-    // q and k are normalized over pixels: dividing their product [b heads d d] is the same and touches no pixels.
+    // Normalizing the product [b heads d d] equals normalizing q and k, but touches no pixels.
     const cosine = queries
       .matmul(keys.transpose(-2, -1))
       .mul(inverseNorm(queries, -1))
@@ -78,7 +79,7 @@ class Attention {
     return toImage(this.#project(attention, rearrange(v, 'b c h w -> b c (h w)')), h, w)
   }
 
-  /** project_out(attention · v) as (project_out · attention) · v: one pass over the pixels, not two. */
+  /** Computes project_out(attention · v) as (project_out · attention) · v, in one pass over the pixels. */
   #project(attention: Tensor, v: Tensor): Tensor {
     const weight = this.project_out.weight.reshape([v.size(1), this.heads, -1]).transpose(0, 1) // [heads c d]
     const mixed = rearrange(weight.matmul(attention), 'b heads c d -> b c (heads d)').matmul(v)
@@ -146,7 +147,7 @@ class Resample {
   }
 }
 
-/** Image restoration network; keys and their order are the official ones. */
+/** Image restoration network; keys and their order match the official code. */
 export class Restormer {
   patch_embed: { proj: Conv2d }
   encoder_level1: readonly TransformerBlock[]
@@ -230,7 +231,7 @@ export class Restormer {
   }
 }
 
-/** The shortest decimal f for which floor(width · f) gives every hidden width. */
+/** Finds the shortest decimal f for which floor(width · f) equals every hidden width. */
 function expansionFactor(widths: readonly (readonly [width: number, hidden: number])[]): number {
   const low = Math.max(...widths.map(([width, hidden]) => hidden / width))
   const high = Math.min(...widths.map(([width, hidden]) => (hidden + 1) / width))
@@ -244,7 +245,7 @@ function expansionFactor(widths: readonly (readonly [width: number, hidden: numb
   )
 }
 
-/** Options as the shapes of a checkpoint tell them. */
+/** Derives the options from the key shapes of a checkpoint. */
 export function restormerOptionsFromWeights(shapes: KeyShapes): RestormerOptions {
   const { size, count } = shapeReader('Restormer', shapes)
   const blocks = (stage: string) => count(stage, 'attn.temperature')
@@ -279,9 +280,11 @@ export const restormer = defineNetwork({
   forward: (network, inputs, { tap }) => ({ y: network.forward(input(inputs, 'x'), tap) }),
   size: () => ({ multipleOf: 8, minimum: 8 }),
   channels: ({ channelsIn, channelsOut }) => ({ input: channelsIn, output: channelsOut }),
-  // Attention across channels sums over all pixels: tiles differ a little in tone, which a broad overlap hides.
+  // Attention across channels sums over all pixels, so tiles differ a little in tone; a wide overlap hides
+  // it.
   tiling: () => defaultTiling,
-  // Peak of the process: 786, 1099 and 2089 MB for 64², 256² and 512² pixels, that is 766 MB and 5.05 KB a pixel; here with a margin.
+  // Measured peak of the process: 786, 1099 and 2089 MB for 64², 256² and 512² pixels, that is 766 MB plus
+  // 5.05 KB per pixel; a margin is added.
   memory: () => ({ fixedBytes: 800e6, bytesPerPixel: 6000 }),
   role: () => ({ kind: 'restores' }),
 })

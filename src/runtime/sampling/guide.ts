@@ -2,17 +2,17 @@
 
 import type { Checkpoint } from '../../checkpoints/checkpoint.ts'
 import { RestoreError } from '../../core/errors.ts'
-import type { Guidance, GuideNeed, NetworkDescription } from '../../models/networkDescriptor.ts'
+import type { Guidance, RequiredGuide, NetworkDescription } from '../../models/networkDescriptor.ts'
 import { describeNetwork } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
 
 /** The guide a network needs; undefined where it needs none. */
-export function guideNeed({ role }: NetworkDescription): GuideNeed | undefined {
+export function requiredGuide({ role }: NetworkDescription): RequiredGuide | undefined {
   return role.kind === 'samples' ? role.guide : undefined
 }
 
 /** A needed guide in words. */
-export function guideWords({ kind, width }: GuideNeed): string {
+export function guideLabel({ kind, width }: RequiredGuide): string {
   return kind === 'embeddings'
     ? `the DA-CLIP of ${width} features that it was trained with`
     : `the compression to ${width} channels that it was trained with`
@@ -25,7 +25,7 @@ interface Names {
 }
 
 /** Refuses a guide where none is needed. */
-export function refuseGuide({ id }: NetworkDescription, { weights, guide }: Names): never {
+export function rejectGuide({ id }: NetworkDescription, { weights, guide }: Names): never {
   throw new RestoreError(
     'usage',
     `guide: expected none, as ${weights} (${id}) needs none, got ${guide}; leave it out`,
@@ -38,7 +38,7 @@ export function refuseGuide({ id }: NetworkDescription, { weights, guide }: Name
  */
 export function checkGuide(
   checkpoint: Checkpoint,
-  need: GuideNeed,
+  need: RequiredGuide,
   { weights, guide }: Names,
 ): { readonly network: NetworkDescription<ModelId>; readonly guidance: Guidance } {
   const network = describeNetwork(checkpoint)
@@ -47,11 +47,11 @@ export function checkGuide(
   if (guidance?.kind !== need.kind)
     throw new RestoreError(
       'usage',
-      `guide: expected ${guideWords(need)} beside ${weights}, got ${guide}, which holds ${id}`,
+      `guide: expected ${guideLabel(need)} beside ${weights}, got ${guide}, which holds ${id}`,
     )
   if (guidance.width === need.width) return { network, guidance }
   throw new RestoreError(
     'usage',
-    `guide: expected ${guideWords(need)} beside ${weights}, got ${guide}, which has ${guidance.width}; use the file that belongs to these weights`,
+    `guide: expected ${guideLabel(need)} beside ${weights}, got ${guide}, which has ${guidance.width}; use the file that belongs to these weights`,
   )
 }

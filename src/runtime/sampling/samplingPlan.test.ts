@@ -7,7 +7,7 @@ import type { NetworkDescription } from '../../models/networkDescriptor.ts'
 import { findCard } from '../../registry/cards.ts'
 import {
   planSampling,
-  refuseSampling,
+  rejectSampling,
   type SamplingRole,
   type TrainingFacts,
   trainedSampling,
@@ -145,9 +145,9 @@ describe('what is asked for', () => {
   ])('%j is refused by its name where a network restores at once', (request) => {
     const [[name, value] = []] = Object.entries(request)
     const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
-    expect(() => refuseSampling({ id: 'restormer' }, request)).toThrow(
+    expect(() => rejectSampling({ id: 'restormer' }, request)).toThrow(
       `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (light-diffusion, conditional-unet, conditional-nafnet), got ${value} for restormer`,
     )
-    expect(() => refuseSampling({ id: 'restormer' }, {})).not.toThrow()
+    expect(() => rejectSampling({ id: 'restormer' }, {})).not.toThrow()
   })
 })

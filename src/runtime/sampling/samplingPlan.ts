@@ -115,7 +115,7 @@ function isSde(value: unknown): value is SdeOptions {
 }
 
 /** Refuses options of sampling for a network that restores at once, naming the option. */
-export function refuseSampling(
+export function rejectSampling(
   { id }: Pick<NetworkDescription, 'id'>,
   request: SamplingRequest & { readonly maxSigma?: number | undefined; readonly guide?: string | undefined },
 ): void {
