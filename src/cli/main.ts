@@ -13,9 +13,9 @@ const load = (name: string) =>
   import(new URL(`${isBundled ? '../bundle' : '..'}/${name}.${isSource ? 'ts' : 'js'}`, import.meta.url).href)
 
 if (command === 'restore' && !isHelp) {
-  const { startAhead }: typeof import('../runtime/session/computeProcess.ts') = await load(
+  const { prestartProcess }: typeof import('../runtime/session/computeProcess.ts') = await load(
     'runtime/session/computeProcess',
   )
-  startAhead()
+  prestartProcess()
 }
 await load('cli/program')

@@ -14,15 +14,15 @@ import {
   trainedSampling,
 } from './sampling/samplingPlan.ts'
 
-/** Options of all pictures of a network. */
+/** Options of a network that apply to all its pictures. */
 export interface NetworkRequest extends SamplingRequest {
-  /** Output side over input side; refused where the weights are for another. */
+  /** Output side divided by input side; rejected if it differs from that of the weights. */
   readonly scale?: number | undefined
-  /** Stationary deviation of the SDE the network was trained with, 1..255, where its weights do not state it. */
+  /** Stationary deviation of the training's SDE, 1..255; required if the weights do not state it. */
   readonly maxSigma?: number | undefined
 }
 
-/** Weights a request is for. */
+/** Weights of a request. */
 export interface RequestedWeights {
   /** Name in errors. */
   readonly weights: string
@@ -38,18 +38,18 @@ export function cardOptions({ model, options }: ModelCard): object {
   return Object.fromEntries(Object.entries(options).filter(([name]) => optionsNotInWeights.includes(name)))
 }
 
-/** A request that can be served. */
+/** A valid request. */
 export interface CheckedRequest {
   readonly network: NetworkDescription<ModelId>
   readonly license: License
-  /** Sampling the network was trained for, where it samples. */
+  /** Sampling the network was trained for; undefined if it restores at once. */
   readonly trained: TrainedSampling | undefined
 }
 
 /**
- * Checks what is asked of weights.
- * @throws RestoreError 'checkpoint' for weights of another variant, 'usage' for a network that restores nothing by itself and for options
- * it cannot serve
+ * Checks a request against its weights.
+ * @throws RestoreError 'checkpoint' for weights of another variant, 'usage' for a network that restores
+ * nothing by itself and for options that do not apply to the network
  */
 export function checkRequest(
   { weights, checkpoint, card, overrides }: RequestedWeights,
@@ -58,7 +58,7 @@ export function checkRequest(
   const network = describeNetwork(checkpoint, overrides)
   if (card) checkVariant({ weights, card, overrides }, network)
   const { id, role, scale } = network
-  if (role.kind === 'guides' || role.kind === 'features') throw restoresNothing(id)
+  if (role.kind === 'guides' || role.kind === 'features') throw notARestorer(id)
   network.check()
   const license = licenseOf(checkpoint.metadata, network.license)
   if (request.scale !== undefined && request.scale !== scale) {
@@ -77,19 +77,19 @@ export function checkRequest(
   return { network, license, trained }
 }
 
-function restoresNothing(id: ModelId): RestoreError {
-  const able = networks
+function notARestorer(id: ModelId): RestoreError {
+  const restorers = networks
     .flatMap((one) => (one.roleKind === 'restores' || one.roleKind === 'samples' ? [one.id] : []))
     .join(', ')
   return new RestoreError(
     'usage',
-    `restore: expected weights of ${able}, got ${id}, which restores nothing by itself; pass it as the guide of a network that samples`,
+    `restore: expected weights of ${restorers}, got ${id}, which restores nothing by itself; pass it as the guide of a network that samples`,
   )
 }
 
 /**
- * Checks that every option the card's variant fixes is that of the weights: weights of another variant would run and restore nothing.
- * @throws RestoreError 'checkpoint' naming the options that differ
+ * Checks that weights are of their card's variant: others would run but restore nothing.
+ * @throws RestoreError 'checkpoint' that lists the options that differ
  */
 export function checkVariant(
   { weights, card, overrides }: { weights: string; card: ModelCard; overrides: object },
@@ -98,11 +98,11 @@ export function checkVariant(
   if (id !== card.model) {
     throw new RestoreError(
       'checkpoint',
-      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${id}; leave model and task out, or name another`,
+      `${weights}: expected weights of ${card.id}, a network ${card.model}, got those of ${id}; leave out model and task, or name another`,
     )
   }
   const expected = { ...networkOf(card.model).defaults, ...card.options }
-  // `task` is the caller's choice among those of the weights, and overrides were not found in them.
+  // `task` is the caller's choice, and overrides replace what the weights imply.
   const differing = Object.entries(expected).filter(
     ([name, value]) =>
       name !== 'task' &&

@@ -14,7 +14,7 @@ beforeAll(() => writeDetectors(dir))
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-test('probabilities are the softmax of scaled cosines, the likeliest first', () => {
+test('probabilities are the softmax of scaled cosines, most likely first', () => {
   const texts = [Float32Array.of(1, 0), Float32Array.of(0, 3)]
   const found = rank([Float32Array.of(0.1, 0.102)], { texts, prompts: ['a', 'b'], scale: 50 })
   const odds = Math.exp((50 * (0.102 - 0.1)) / Math.hypot(0.1, 0.102))
@@ -25,20 +25,20 @@ test('probabilities are the softmax of scaled cosines, the likeliest first', () 
   expect(even.map(({ probability }) => probability.toFixed(6))).toEqual(['0.500000', '0.500000'])
 })
 
-test('both ends of a picture count', { timeout: 60_000 }, async () => {
+test('both ends of a picture affect the result', { timeout: 60_000 }, async () => {
   await using detector = await createDetector({ weights, device: 'cpu' })
   const data = picture.data.map((value, i) => (i < 600 ? (i * 97) % 256 : value))
-  const turned = Uint8Array.from({ length: 1800 }, (_, i) => data[1797 - i + 2 * (i % 3)] ?? 0)
+  const rotated = Uint8Array.from({ length: 1800 }, (_, i) => data[1797 - i + 2 * (i % 3)] ?? 0)
   const sorted = async (samples: Uint8Array) =>
     [...(await detector.run({ ...picture, data: samples }))].sort((a, b) =>
       a.degradation.localeCompare(b.degradation),
     )
   expect(await sorted(data)).not.toEqual(await sorted(picture.data))
-  expect(await sorted(turned)).not.toEqual(await sorted(picture.data))
+  expect(await sorted(rotated)).not.toEqual(await sorted(picture.data))
 })
 
 describe('a detector', () => {
-  test('finds each of its prompts, the ten words unless given', { timeout: 60_000 }, async () => {
+  test('reports every prompt, by default the ten words', { timeout: 60_000 }, async () => {
     await using detector = await createDetector({ weights, device: 'cpu' })
     const found = await detector.run(picture)
     expect(found.map(({ degradation }) => degradation).sort()).toEqual([...degradationWords].sort())
@@ -53,7 +53,7 @@ describe('a detector', () => {
     [200, 300, [0, 50, 100]],
     [200, 200, [0]],
     [3000, 100, Array.from({ length: 15 }, (_, i) => Math.round((2900 * i) / 14))],
-  ] as const)('sees all of %d × %d pixels in at most 15 squares', (width, height, starts) => {
+  ] as const)('covers %d × %d pixels with at most 15 squares', (width, height, starts) => {
     const data = Float32Array.from({ length: width * height }, (_, i) =>
       Math.max(i % width, Math.floor(i / width)),
     )
@@ -61,13 +61,13 @@ describe('a detector', () => {
     expect(squares.map(({ data: [first] }) => first)).toEqual([...starts])
   })
 
-  test('refuses a model that does not exist, beside weights too', async () => {
+  test('rejects an unknown model, even with weights', async () => {
     await expect(createDetector({ weights, model: 'nothing' })).rejects.toThrow(
       'model: expected one of restormer-derain',
     )
   })
 
-  test('refuses prompts that are not two and more different texts, or longer than CLIP takes', async () => {
+  test('rejects prompts unless they are two or more different texts of a length that CLIP supports', async () => {
     for (const prompts of [[''], ['noisy'], ['noisy', ' '], ['noisy', 'noisy']])
       await expect(createDetector({ weights, prompts })).rejects.toThrow('prompts: expected two or more')
     const long = { weights, prompts: ['noisy', 'a dog '.repeat(20).trim()] }

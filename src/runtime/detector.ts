@@ -1,4 +1,5 @@
-// Which degradations a picture has, by how near what DA-CLIP sees of them is to words (arXiv:2310.01018, section 3.1).
+// Detects degradations by comparing DA-CLIP's embedding of a picture with texts (arXiv:2310.01018, section
+// 3.1).
 
 import { availableParallelism } from 'node:os'
 import { type Checkpoint, loadTensor } from '../checkpoints/checkpoint.ts'
@@ -18,53 +19,55 @@ import { describeNetwork } from '../registry/loadModel.ts'
 import { type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
 import { resolveModel } from './resolveModel.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
-import { type DeviceRequest, openAt, placementsFor } from './session/devices.ts'
+import { type DeviceRequest, openOnDevice, placementsFor } from './session/devices.ts'
 
+/** Options of {@link createDetector}. */
 export interface DetectorOptions extends DeviceRequest {
-  /** Id of a card, light-detect unless given. */
+  /** Id of a model card. @default 'light-detect' */
   readonly model?: string | undefined
-  /** A checkpoint of a DA-CLIP in place of the package's own. */
+  /** DA-CLIP checkpoint to use instead of packaged weights. */
   readonly weights?: string | undefined
-  /** Two or more different texts to compare with; DA-CLIP's ten words unless given. */
+  /** Two or more different texts to compare with. @default the ten words of DA-CLIP */
   readonly prompts?: readonly string[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** Probability that a picture has a degradation. */
 export interface Finding {
   /** One of the prompts. */
   readonly degradation: string
-  /** 0 .. 1; those of all prompts add up to 1. */
+  /** 0..1; the probabilities of all prompts sum to 1. */
   readonly probability: number
 }
 
 /** Guidance of a DA-CLIP. */
-type Embeddings = Extract<Guidance, { readonly kind: 'embeddings' }>
+type DaClipGuidance = Extract<Guidance, { readonly kind: 'embeddings' }>
 
-/** What a picture is compared with. */
-interface Words {
+/** Prompts, ready to compare pictures with. */
+interface EmbeddedPrompts {
   readonly prompts: readonly string[]
-  /** Features of the prompts. */
+  /** Embeddings of the prompts. */
   readonly texts: readonly Float32Array[]
-  /** Of similarities. */
+  /** Factor on similarities. */
   readonly scale: number
 }
 
-interface Open {
+interface OpenDetector {
   readonly session: ProcessSession
   readonly imageSide: number
-  readonly words: Words
+  readonly embedded: EmbeddedPrompts
   readonly notes: readonly string[]
 }
 
-/** A DA-CLIP and prompts, open until it is closed. */
+/** Detects degradations with a DA-CLIP, which stays open until `close`. */
 export class Detector implements AsyncDisposable {
-  readonly #open: Open
+  readonly #open: OpenDetector
 
-  private constructor(open: Open) {
+  private constructor(open: OpenDetector) {
     this.#open = open
   }
 
-  /** Refuses prompts that the weights cannot take, then opens them in a process of their own. */
+  /** Checks that the weights support the prompts, then opens them in a separate process. */
   static async open(options: DetectorOptions): Promise<Detector> {
     const prompts = checkPrompts(options.prompts ?? degradationWords)
     const model = options.model ?? (options.weights === undefined ? detection.model : undefined)
@@ -72,41 +75,42 @@ export class Detector implements AsyncDisposable {
     const checkpoint = readCheckpoint(weights)
     const clip = checkDetector(weights, checkpoint)
     const ids = tokenize(prompts, clip)
-    const notes = unknownWords(prompts, unknownTokens(checkpoint, ids))
+    const notes = noteUnknownWords(prompts, unknownTokens(checkpoint, ids))
     const setup = { weights, options: {}, threads: availableParallelism() }
-    const { session } = await openAt(placementsFor(options), setup, { signal: options.signal })
+    const { session } = await openOnDevice(placementsFor(options), setup, { signal: options.signal })
     try {
       const texts = rowsOf((await session.part('text').run({ ids }, options)).textFeatures)
-      const words = { texts, prompts, scale: scaleOf(checkpoint) }
-      return new Detector({ session, imageSide: clip.imageSide, words, notes })
+      const embedded = { texts, prompts, scale: scaleOf(checkpoint) }
+      return new Detector({ session, imageSide: clip.imageSide, embedded, notes })
     } catch (error) {
       await session.close()
       throw error
     }
   }
 
-  /** Words of the prompts that these weights have not learned and that do not count. */
+  /** Notes on words in the prompts that the weights have not learned and therefore ignore. */
   get notes(): readonly string[] {
     return this.#open.notes
   }
 
-  /** Every prompt and how likely it is for a picture, the likeliest first. */
+  /** Estimates how likely each prompt describes a picture, most likely first. */
   async run(input: RestoreInput, options: ReadOptions & RunOptions = {}): Promise<readonly Finding[]> {
     const { pixels } = await readInput(input, options)
     return this.runPlanes(pixelsToPlanes(pixels).image, options)
   }
 
-  /** The same for planes [c h w] of 0 .. 1, in color or gray. */
+  /** Like `run`, for color or gray planes [c h w] in 0..1. */
   async runPlanes(image: Image, options: RunOptions = {}): Promise<readonly Finding[]> {
-    const { session, imageSide, words } = this.#open
-    const seen: Float32Array[] = []
+    const { session, imageSide, embedded } = this.#open
+    const features: Float32Array[] = []
     for (const square of squaresOf(image)) {
       const { degradation } = await session.run({ image: clipImage(square, imageSide) }, options)
-      seen.push(...rowsOf(degradation))
+      features.push(...rowsOf(degradation))
     }
-    return rank(seen, words)
+    return rank(features, embedded)
   }
 
+  /** Ends the process. */
   async close(): Promise<void> {
     await this.#open.session.close()
   }
@@ -116,7 +120,13 @@ export class Detector implements AsyncDisposable {
   }
 }
 
-/** Opens a DA-CLIP to tell which degradations pictures have. */
+/**
+ * Opens a DA-CLIP to detect which degradations pictures have.
+ * @throws RestoreError 'usage', 'checkpoint', 'environment'
+ * @example
+ * await using detector = await createDetector()
+ * const [{ degradation, probability }] = await detector.run('photo.jpg')
+ */
 export function createDetector(options: DetectorOptions = {}): Promise<Detector> {
   return Detector.open(options)
 }
@@ -130,18 +140,18 @@ function checkPrompts(prompts: readonly string[]): readonly string[] {
   )
 }
 
-/** The options of a DA-CLIP; refuses other networks. */
-function checkDetector(weights: string, checkpoint: Checkpoint): Embeddings {
+/** Describes what a DA-CLIP supplies. @throws RestoreError 'usage' for another network */
+function checkDetector(weights: string, checkpoint: Checkpoint): DaClipGuidance {
   const { id, role } = describeNetwork(checkpoint)
   if (role.kind === 'guides' && role.guidance.kind === 'embeddings') return role.guidance
   throw new RestoreError(
     'usage',
-    `${weights}: expected weights of daclip, which sees degradations, got ${id}; use daclip_ViT-B-32.pt or ${detection.model}`,
+    `${weights}: expected weights of daclip, which detects degradations, got ${id}; use daclip_ViT-B-32.pt or ${detection.model}`,
   )
 }
 
-/** Token ids [prompts n], without padding; refuses texts that would be cut. */
-function tokenize(prompts: readonly string[], { contextLength }: Embeddings): TensorData {
+/** Token ids [prompts n], without padding. @throws RestoreError 'usage' for texts that would be truncated */
+function tokenize(prompts: readonly string[], { contextLength }: DaClipGuidance): TensorData {
   const { ids, isCut } = clipTokenizer().tokenize(prompts, { contextLength })
   const long = prompts[isCut.indexOf(true)]
   if (long === undefined) return withoutPadding(ids)
@@ -152,11 +162,12 @@ function tokenize(prompts: readonly string[], { contextLength }: Embeddings): Te
   )
 }
 
-/** For each prompt its tokens of which the text tower knows nothing: their rows are zeros, as no training met them. */
+/** Tokens of each prompt that training never reached: their rows in the token embedding are still zero. */
 function unknownTokens({ tensors }: Checkpoint, ids: TensorData): readonly (readonly number[])[] {
   const stored = tensors.get('clip.token_embedding.weight')
   if (!stored) return []
-  const [values, width] = [toFloat32(loadTensor(stored)), stored.shape[1] ?? 1]
+  const values = toFloat32(loadTensor(stored))
+  const width = stored.shape[1] ?? 1
   const { startId, endId } = clipTokenizer()
   const [rows = 0, n = 0] = ids.shape
   const all = Array.from(viewAs(ids.bytes, BigInt64Array), Number)
@@ -168,15 +179,15 @@ function unknownTokens({ tensors }: Checkpoint, ids: TensorData): readonly (read
   )
 }
 
-/** Tells of single words that are not known, and refuses prompts of which no word is. */
-function unknownWords(prompts: readonly string[], unknown: readonly (readonly number[])[]): string[] {
+/** Notes unknown words. @throws RestoreError 'usage' for a prompt without known words */
+function noteUnknownWords(prompts: readonly string[], unknown: readonly (readonly number[])[]): string[] {
   const { encode, decode } = clipTokenizer()
   return unknown.flatMap((tokens, i) => {
     const prompt = prompts[i] as string
     if (tokens.length === 0) return []
     const words = decode(tokens).trim()
     if (tokens.length < encode(prompt).length)
-      return [`'${prompt}': these weights have not learned '${words}', which does not count`]
+      return [`'${prompt}': these weights have not learned '${words}', which is ignored`]
     throw new RestoreError(
       'usage',
       `prompts: expected words that these weights have learned, such as ${degradationWords.slice(0, 4).join(', ')}, got '${prompt}'; a DA-CLIP with CLIP's own text tower knows all words`,
@@ -184,24 +195,24 @@ function unknownWords(prompts: readonly string[], unknown: readonly (readonly nu
   })
 }
 
-/** What the training multiplied similarities with: 100 in published weights, and at most. */
+/** Trained factor on similarities: 100 in published weights, which is also the limit. */
 function scaleOf({ tensors }: Checkpoint): number {
   const stored = tensors.get('logit_scale')
   const [logarithm = maxLogitScale] = stored ? toFloat32(loadTensor(stored)) : []
   return Math.exp(Math.min(logarithm, maxLogitScale))
 }
 
-/** Of the squares of a long picture: strips of film and text have many. */
-const mostSquares = 15
+/** Limits the squares of very long pictures, such as strips of film or text. */
+const maxSquares = 15
 
 /**
- * Squares from one end of a picture to the other, each half over the next or more where 15 suffice for that: CLIP by itself sees the
- * middle one alone.
+ * Cuts a picture into squares from end to end, because CLIP alone would see only the middle one. They overlap
+ * by at least half where 15 squares allow it.
  */
 export function squaresOf(image: Image): readonly Image[] {
   const { width, height } = image
   const side = Math.min(width, height)
-  const last = Math.min(2 * Math.ceil(Math.max(width, height) / side) - 1, mostSquares) - 1
+  const last = Math.min(2 * Math.ceil(Math.max(width, height) / side) - 1, maxSquares) - 1
   return Array.from({ length: last + 1 }, (_, i) => {
     const [top, left] = [height - side, width - side].map((room) =>
       Math.round((room * i) / Math.max(last, 1)),
@@ -210,10 +221,13 @@ export function squaresOf(image: Image): readonly Image[] {
   })
 }
 
-/** Probabilities of the prompts for features of an image, the mean over several of its squares; the likeliest first. */
-export function rank(seen: readonly Float32Array[], { texts, prompts, scale }: Words): readonly Finding[] {
-  const found = seen.map((features) => softmax(texts.map((text) => scale * cosine(features, text))))
-  const mean = (i: number) => found.reduce((sum, values) => sum + (values[i] ?? 0), 0) / found.length
+/** Ranks prompts by their mean probability over the squares of an image, each given by its features. */
+export function rank(
+  squares: readonly Float32Array[],
+  { texts, prompts, scale }: EmbeddedPrompts,
+): readonly Finding[] {
+  const likely = squares.map((features) => softmax(texts.map((text) => scale * cosine(features, text))))
+  const mean = (i: number) => likely.reduce((sum, values) => sum + (values[i] ?? 0), 0) / likely.length
   return prompts
     .map((degradation, i) => ({ degradation, probability: mean(i) }))
     .sort((a, b) => b.probability - a.probability)
@@ -227,17 +241,19 @@ function softmax(logits: readonly number[]): readonly number[] {
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {
-  let [product, ofA, ofB] = [0, 0, 0]
+  let product = 0
+  let squaresOfA = 0
+  let squaresOfB = 0
   for (const [i, value] of a.entries()) {
     const other = b[i] ?? 0
     product += value * other
-    ofA += value * value
-    ofB += other * other
+    squaresOfA += value * value
+    squaresOfB += other * other
   }
-  return product / Math.sqrt(ofA * ofB)
+  return product / Math.sqrt(squaresOfA * squaresOfB)
 }
 
-/** Rows of a matrix of features. */
+/** Rows of a matrix of features. @throws RestoreError 'numeric' unless it is finite float32 */
 function rowsOf(features: TensorData | undefined): readonly Float32Array[] {
   if (features?.dtype !== 'float32')
     throw new RestoreError('numeric', `detect: expected float32 features, got ${features?.dtype ?? 'none'}`)

@@ -1,4 +1,4 @@
-// What restoring must leave as it was, seen with a network that adds the same everywhere: a twentieth, or nothing.
+// What restoring must preserve, tested with networks that add a constant everywhere: 0.05, or nothing.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,11 +14,12 @@ import { createRestorer, type Restorer } from './restorer.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-fidelity-'))
 const at = (name: string) => join(dir, name)
-const [width, height] = [21, 13]
-let same: Restorer
+const width = 21
+const height = 13
+let identity: Restorer
 let lighter: Restorer
 
-/** A light network whose last layer gives a constant, to be added to the picture. */
+/** Writes a light network that adds a constant to the picture. */
 function writeShift(path: string, shift: number): void {
   const blocks = [1, 1] as const
   const options = {
@@ -40,36 +41,33 @@ function writeShift(path: string, shift: number): void {
 }
 
 beforeAll(async () => {
-  writeShift(at('same.safetensors'), 0)
+  writeShift(at('identity.safetensors'), 0)
   writeShift(at('lighter.safetensors'), 0.05)
   const open = (name: string) => createRestorer({ weights: at(name), device: 'cpu', threads: 1 })
-  ;[same, lighter] = await Promise.all([open('same.safetensors'), open('lighter.safetensors')])
+  ;[identity, lighter] = await Promise.all([open('identity.safetensors'), open('lighter.safetensors')])
 })
 afterAll(async () => {
-  await Promise.all([same, lighter].map((restorer) => restorer.close()))
+  await Promise.all([identity, lighter].map((restorer) => restorer.close()))
   rmSync(dir, { recursive: true, force: true })
 })
 
-function values(channels: number, most = 255, least = 0): number[] {
-  return Array.from(
-    { length: width * height * channels },
-    (_, i) => least + ((i * 7919) % (most + 1 - least)),
-  )
+function values(channels: number, max = 255, min = 0): number[] {
+  return Array.from({ length: width * height * channels }, (_, i) => min + ((i * 7919) % (max + 1 - min)))
 }
 
-function eight(channels: 1 | 2 | 3 | 4): Sharp {
+function picture8(channels: 1 | 2 | 3 | 4): Sharp {
   return sharp(Uint8Array.from(values(channels)), { raw: { width, height, channels } })
 }
 
-function sixteen(channels: 1 | 3): Sharp {
+function picture16(channels: 1 | 3): Sharp {
   const raw = { width, height, channels } as const
   return sharp(Uint16Array.from(values(channels, 65535)), { raw }).toColourspace(
     channels === 1 ? 'grey16' : 'rgb16',
   )
 }
 
-/** Restored and written in the format of the file. */
-async function through(restorer: Restorer, file: Uint8Array, options = {}): Promise<Uint8Array> {
+/** Restores a file and encodes the result in the same format. */
+async function restored(restorer: Restorer, file: Uint8Array, options = {}): Promise<Uint8Array> {
   return (await restorer.run(file, options)).toBuffer()
 }
 
@@ -80,43 +78,43 @@ const samplesOf = async (file: Uint8Array) => {
     .toBuffer()
 }
 
-describe('samples that a network leaves alone come back bit for bit', () => {
+describe('an identity network returns samples bit for bit', () => {
   const files: readonly (readonly [string, () => Sharp, string, string])[] = [
-    ['color', () => eight(3).png(), 'uchar', 'srgb'],
-    ['gray', () => eight(1).toColourspace('b-w').png(), 'uchar', 'b-w'],
-    ['color of 16 bits', () => sixteen(3).png(), 'ushort', 'rgb16'],
-    ['gray of 16 bits', () => sixteen(1).png(), 'ushort', 'grey16'],
-    ['TIFF of 16 bits', () => sixteen(3).tiff({ compression: 'lzw' }), 'ushort', 'rgb16'],
-    ['opacity', () => eight(4).png(), 'uchar', 'srgb'],
-    ['WebP with opacity', () => eight(4).webp({ lossless: true }), 'uchar', 'srgb'],
+    ['color', () => picture8(3).png(), 'uchar', 'srgb'],
+    ['gray', () => picture8(1).toColourspace('b-w').png(), 'uchar', 'b-w'],
+    ['16-bit color', () => picture16(3).png(), 'ushort', 'rgb16'],
+    ['16-bit gray', () => picture16(1).png(), 'ushort', 'grey16'],
+    ['16-bit TIFF', () => picture16(3).tiff({ compression: 'lzw' }), 'ushort', 'rgb16'],
+    ['opacity', () => picture8(4).png(), 'uchar', 'srgb'],
+    ['WebP with opacity', () => picture8(4).webp({ lossless: true }), 'uchar', 'srgb'],
   ]
   test.each(files)('%s', async (name, make, depth, space) => {
     const file = await make().toBuffer()
-    const restored = await (await same.run(file)).toBuffer(name.startsWith('WebP') ? { format: 'png' } : {})
-    const told = await sharp(restored).metadata()
-    expect([told.depth, told.space]).toEqual([depth, space])
-    expect(Buffer.compare(await samplesOf(restored), await samplesOf(file))).toBe(0)
+    const output = await (await identity.run(file)).toBuffer(name.startsWith('WebP') ? { format: 'png' } : {})
+    const metadata = await sharp(output).metadata()
+    expect([metadata.depth, metadata.space]).toEqual([depth, space])
+    expect(Buffer.compare(await samplesOf(output), await samplesOf(file))).toBe(0)
   })
 
-  test('a wide profile, by way of 16 bits', async () => {
+  test('wide-gamut profile, through 16 bits', async () => {
     const soft = Uint8Array.from(values(3, 150, 110))
     const tagged = await sharp(soft, { raw: { width, height, channels: 3 } })
       .withIccProfile('p3')
       .png()
       .toBuffer()
-    const result = await same.run(tagged)
+    const result = await identity.run(tagged)
     expect(result.raw().depth).toBe(16)
-    const restored = await result.toBuffer()
-    const [before, after] = await Promise.all([tagged, restored].map((file) => sharp(file).metadata()))
+    const output = await result.toBuffer()
+    const [before, after] = await Promise.all([tagged, output].map((file) => sharp(file).metadata()))
     expect(after?.depth).toBe('uchar')
     expect(after?.icc).toEqual(before?.icc)
-    expect(Buffer.compare(await samplesOf(restored), await samplesOf(tagged))).toBe(0)
+    expect(Buffer.compare(await samplesOf(output), await samplesOf(tagged))).toBe(0)
   })
 })
 
-describe('what a file says besides', () => {
+describe('metadata', () => {
   const photo = () =>
-    eight(3)
+    picture8(3)
       .withExif({ IFD0: { Make: 'Canon' } })
       .withMetadata({ orientation: 6, density: 300 })
       .withIccProfile('p3')
@@ -129,7 +127,7 @@ describe('what a file says besides', () => {
   test('is kept, with the orientation applied', async () => {
     const file = await photo()
     const [before, after] = await Promise.all(
-      [file, await through(same, file)].map((one) => sharp(one).metadata()),
+      [file, await restored(identity, file)].map((one) => sharp(one).metadata()),
     )
     expect([after?.format, after?.width, after?.height, after?.orientation ?? 1]).toEqual([
       'jpeg',
@@ -144,18 +142,18 @@ describe('what a file says besides', () => {
     expect(after?.chromaSubsampling).toBe('4:4:4')
   })
 
-  test('is left out on request, and the orientation applied all the same', async () => {
+  test('is stripped on request, with the orientation still applied', async () => {
     const {
       icc,
       exif,
       xmp,
       width: w,
-    } = await sharp(await (await same.run(await photo())).toBuffer({ strip: true })).metadata()
+    } = await sharp(await (await identity.run(await photo())).toBuffer({ strip: true })).metadata()
     expect([icc, exif, xmp, w]).toEqual([undefined, undefined, undefined, height])
   })
 
-  test('the quality that is asked for is that of the file', async () => {
-    const result = await same.run(await photo())
+  test('a lower quality writes a smaller file', async () => {
+    const result = await identity.run(await photo())
     const sizes = await Promise.all(
       [95, 50, 5].map(async (quality) => (await result.toBuffer({ quality })).length),
     )
@@ -166,34 +164,34 @@ describe('what a file says besides', () => {
 
 describe('opacity', () => {
   const raw = { width: 8, height: 8, channels: 4 } as const
-  const clear = (opacity: (i: number) => number) => ({
+  const withOpacity = (opacity: (i: number) => number) => ({
     ...raw,
     data: Uint8Array.from({ length: 256 }, (_, i) => (i % 4 === 3 ? opacity(i >> 2) : 100)),
   })
   const opacities = (data: ArrayLike<number>) => Array.from(data).filter((_, i) => i % 4 === 3)
 
-  test('is kept as it is, or restored as the colors are', async () => {
-    const picture = clear((i) => i)
+  test('is kept, or restored like the colors', async () => {
+    const picture = withOpacity((i) => i)
     expect(opacities((await lighter.run(picture)).raw().data)).toEqual(
       Array.from({ length: 64 }, (_, i) => i),
     )
-    const restored = (await lighter.run(picture, { opacity: 'restore' })).raw().data
-    expect(opacities(restored)).toEqual(Array.from({ length: 64 }, (_, i) => Math.round(i + 0.05 * 255)))
-    expect(restored[4]).toBe(113)
+    const { data } = (await lighter.run(picture, { opacity: 'restore' })).raw()
+    expect(opacities(data)).toEqual(Array.from({ length: 64 }, (_, i) => Math.round(i + 0.05 * 255)))
+    expect(data[4]).toBe(113)
   })
 
-  test('that is the same everywhere is not restored', async () => {
-    const restored = (
+  test('is not restored where it is uniform', async () => {
+    const { data } = (
       await lighter.run(
-        clear(() => 200),
+        withOpacity(() => 200),
         { opacity: 'restore' },
       )
-    ).raw().data
-    expect(new Set(opacities(restored))).toEqual(new Set([200]))
+    ).raw()
+    expect(new Set(opacities(data))).toEqual(new Set([200]))
   })
 
-  test('of nothing leaves the colors that nobody sees', async () => {
-    const { data } = (await lighter.run(clear((i) => (i < 9 ? 0 : 255)))).raw()
+  test('of 0 preserves the hidden colors', async () => {
+    const { data } = (await lighter.run(withOpacity((i) => (i < 9 ? 0 : 255)))).raw()
     expect([data[0], data[32], data[36]]).toEqual([100, 100, 113])
   })
 })
@@ -205,18 +203,18 @@ describe('strength', () => {
     [0, 100],
     [0.5, 106],
     [1, 113],
-  ])('%d mixes the restoration with the picture', async (strength, value) => {
+  ])('%d blends the restoration with the picture', async (strength, value) => {
     expect(new Set((await lighter.run(gray, { strength })).raw().data)).toEqual(new Set([value]))
   })
 
-  test.each([-0.1, 1.1, Number.NaN])('%d is refused', async (strength) => {
+  test.each([-0.1, 1.1, Number.NaN])('%d is rejected', async (strength) => {
     await expect(lighter.run(gray, { strength })).rejects.toThrow('strength: expected a number from 0 to 1')
   })
 })
 
-test('a file is read as it is, whatever its name says', async () => {
-  writeFileSync(at('wrong.jpg'), await eight(3).png().toBuffer())
-  const result = await same.run(at('wrong.jpg'))
+test('a file is read by its content, not its extension', async () => {
+  writeFileSync(at('wrong.jpg'), await picture8(3).png().toBuffer())
+  const result = await identity.run(at('wrong.jpg'))
   await result.toFile(at('out.png'))
   expect(Buffer.compare(await samplesOf(readFileSync(at('out.png'))), Buffer.from(values(3)))).toBe(0)
 })

@@ -1,24 +1,26 @@
-// What can be restored, as samples.
+// Reads every kind of input that can be restored into samples.
 
 import { decodeBytes } from '../data/codec.ts'
 import type { ImageMetadata } from '../data/metadata.ts'
-import { type RawInput, type ReadPicture, readRaw } from './pictures/pictureTypes.ts'
+import { type DecodedPicture, type RawInput, readRaw } from './pictures/pictureTypes.ts'
 
-/** A path, the bytes of a file, a Blob, ImageData or samples. */
+/** Input of a restorer: a path, the bytes of a file, a Blob, ImageData or samples. */
 export type RestoreInput = string | Uint8Array | Blob | RawInput
 
-export interface DecodedInput extends ReadPicture {
+/** A decoded picture with what its file stated. */
+export interface DecodedInput extends DecodedPicture {
   readonly format: string
   readonly metadata: ImageMetadata | undefined
 }
 
 export interface ReadOptions {
-  /** What errors call it. */
+  /** Name of the input in errors. @default its path, else 'image' */
   readonly name?: string | undefined
+  /** Largest number of pixels to decode. @default 268 million */
   readonly pixelLimit?: number | undefined
 }
 
-/** Reads an input into samples, a quarter of the memory of planes. */
+/** Reads an input as samples, which take a quarter of the memory of planes. @throws RestoreError 'input' */
 export async function readInput(
   input: RestoreInput,
   { name, pixelLimit }: ReadOptions,
@@ -28,7 +30,8 @@ export async function readInput(
   const source = input instanceof Blob ? new Uint8Array(await input.arrayBuffer()) : input
   const called = name ?? (typeof source === 'string' ? source : 'image')
   const { pixels, depth, format, metadata } = await decodeBytes(source, {
-    ...{ name: called, keepsWide: true },
+    name: called,
+    keepsWide: true,
     ...(pixelLimit === undefined ? {} : { pixelLimit }),
   })
   return { pixels, depth, format, metadata }

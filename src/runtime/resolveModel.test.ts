@@ -42,29 +42,26 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-describe('the model of a request', () => {
-  test('every task has a default, of that task', () => {
+describe('resolving a model', () => {
+  test('the defaults of every task are for that task', () => {
     for (const { id } of tasks) {
       for (const model of defaultModels[id]) expect(findCard(model).task).toBe(id)
     }
   })
 
-  test('without a word is the packaged one', () => {
+  test('an empty request resolves to packaged weights', () => {
     const { card, weights: file } = resolveModel({})
     expect([card?.id, file]).toEqual(['light-photo', packagedWeights('light-photo')])
   })
 
-  test.each(packaged)(
-    '$id has the weights in the package that its card tells of',
-    ({ id, sha256, options }) => {
-      const file = packagedWeights(id)
-      expect(hashFile(file)).toBe(sha256)
-      const loaded = loadModel(readCheckpoint(file))
-      expect(loaded.options).toMatchObject(options)
-    },
-  )
+  test.each(packaged)('$id: the packaged weights match the card', ({ id, sha256, options }) => {
+    const file = packagedWeights(id)
+    expect(hashFile(file)).toBe(sha256)
+    const loaded = loadModel(readCheckpoint(file))
+    expect(loaded.options).toMatchObject(options)
+  })
 
-  test('is that of the task and the scale', () => {
+  test('task and scale select the model', () => {
     const { card } = resolveModel({ model: 'restormer-derain', task: 'derain', weights })
     expect(card?.id).toBe('restormer-derain')
     expect(resolveModel({ task: 'upscale' }).card?.id).toBe('dasr-light-x2')
@@ -80,15 +77,15 @@ describe('the model of a request', () => {
     [{ task: 'upscale', scale: 5 }, 'scale: expected one of 2, 4, 3 for the task upscale, got 5'],
     [{ model: 'restormer-derain', task: 'denoise' }, 'task: expected derain, which restormer-derain is for'],
     [{ model: 'dasr-x2-iso', scale: 4 }, 'scale: expected 2, which dasr-x2-iso is for, got 4'],
-  ])('%j is refused', (request, message) => {
+  ])('%j is rejected', (request, message) => {
     expect(() => resolveModel(request)).toThrow(message)
   })
 
-  test('variants are told apart by their options, but for what was asked or given', () => {
+  test('weights of another variant are rejected, except for the task and overridden options', () => {
     const card = findCard('ipt-sr-x2')
     const expected = { ...networkOf('ipt').defaults, ...card.options }
-    const check = (options: object, given: object) =>
-      checkVariant({ weights: 'x.pt', card, overrides: given }, { id: 'ipt', options: { ...options } })
+    const check = (options: object, overrides: object) =>
+      checkVariant({ weights: 'x.pt', card, overrides }, { id: 'ipt', options: { ...options } })
     expect(() => check({ ...expected, task: 'sr-x2' }, {})).not.toThrow()
     expect(() => check({ ...expected, heads: 6 }, { heads: 6 })).not.toThrow()
     expect(() => check({ ...expected, heads: 6 }, {})).toThrow('ipt-sr-x2 with heads 12, got 6')
@@ -101,7 +98,7 @@ describe('IPT through the restorer', () => {
   const picture = { data, width: 30, height: 26, channels: 3 } as const
   const request = { weights, device: 'cpu', threads: 1, options: { heads: 2 } } as const
 
-  test('does the task that is named, in windows that fade or in the official ones', async () => {
+  test('runs the named task, in blended or in official windows', async () => {
     await using restorer = await createRestorer({ ...request, task: 'sr-x2' })
     const { info } = await restorer.run(picture)
     expect([info.width, info.height, info.scale]).toEqual([60, 52, 2])
@@ -115,7 +112,7 @@ describe('IPT through the restorer', () => {
     expect(whole.info.width).toBe(60)
   })
 
-  test('takes the task by index, and keeps the size where its scale is 1', async () => {
+  test('selects the task by index, and keeps the size at scale 1', async () => {
     await using restorer = await createRestorer({ ...request, options: { heads: 2, task: '1' } })
     const result = await restorer.run(picture, { selfEnsemble: true })
     expect([result.info.width, result.info.height]).toEqual([30, 26])
@@ -124,12 +121,12 @@ describe('IPT through the restorer', () => {
   test.each([
     [{}, 'task: expected one of sr-x2 (0), restore (1), which these weights have, got none'],
     [{ task: 'sr-x4' }, 'task: expected one of sr-x2 (0), restore (1), which these weights have, got sr-x4'],
-  ])('%j is refused when it opens', async (more, message) => {
-    await expect(createRestorer({ ...request, ...more })).rejects.toThrow(message)
+  ])('%j is rejected on opening', async (changes, message) => {
+    await expect(createRestorer({ ...request, ...changes })).rejects.toThrow(message)
   })
 })
 
-test('windows in one tensor are run as tiles', async () => {
+test('windows of one tensor run as tiles', async () => {
   const image = {
     width: 20,
     height: 14,

@@ -10,19 +10,24 @@ import { defaultModels, findTask, type TaskId } from '../models/tasks.ts'
 import { cards, findCard, isOwn, type ModelCard } from '../registry/cards.ts'
 import { recognize } from '../registry/loadModel.ts'
 import { cardOptions } from './checkRequest.ts'
-import { checkGuide, requiredGuide, guideLabel, rejectGuide } from './sampling/guide.ts'
+import { checkGuide, describeGuide, rejectGuide, requiredGuide } from './sampling/guide.ts'
 
+/** Options that select the weights. */
 export interface ModelRequest {
   /** Id of a model card; `limpid models` lists them. */
   readonly model?: string | undefined
   /** Checkpoint file to use instead of packaged weights. */
   readonly weights?: string | undefined
-  /** Picks the default model of a task; for weights that hold several tasks, the one to run. @default 'denoise' */
+  /**
+   * Picks the default model of a task; for weights that hold several tasks, the one to run.
+   * @default 'denoise'
+   */
   readonly task?: string | undefined
-  /** Output side over input side, where a task has models of several. */
+  /** Output side divided by input side, for tasks with models of several scales. */
   readonly scale?: number | undefined
 }
 
+/** Weights file of a request. */
 export interface ResolvedModel {
   readonly card: ModelCard | undefined
   readonly weights: string
@@ -37,7 +42,8 @@ export function packagedWeights(id: string): string {
 
 /**
  * Resolves a request to a card and a weights file.
- * @throws RestoreError 'usage' where the package holds no weights of the model, or the options contradict each other
+ * @throws RestoreError 'usage' where the package holds no weights of the model, or the options contradict
+ * each other
  */
 export function resolveModel(request: ModelRequest): ResolvedModel {
   const { model, weights, task, scale } = request
@@ -53,7 +59,7 @@ export function resolveModel(request: ModelRequest): ResolvedModel {
   throw new RestoreError('usage', missingWeights(card))
 }
 
-/** The task to run of weights that hold several. */
+/** Selects the task of weights that hold several. @throws RestoreError 'usage' for weights with one task */
 function taskOverride(weights: string, task: string): object {
   const { id, options } = recognize(readCheckpoint(weights))
   if (Object.hasOwn(options, 'task')) return { task }
@@ -66,13 +72,13 @@ function taskOverride(weights: string, task: string): object {
 function defaultCard(name: string | undefined, scale: number | undefined): ModelCard {
   const task: TaskId = name === undefined ? ((scale ?? 1) > 1 ? 'upscale' : 'denoise') : findTask(name)
   const ids = defaultModels[task]
-  const found = ids.map(findCard).find((card) => scale === undefined || card.scale === scale)
-  if (found) return found
+  const card = ids.map(findCard).find((one) => scale === undefined || one.scale === scale)
+  if (card) return card
   const scales = ids.map((id) => findCard(id).scale).join(', ')
   throw new RestoreError('usage', `scale: expected one of ${scales} for the task ${task}, got ${scale}`)
 }
 
-/** A task or a scale beside a model must be the model's own. */
+/** Checks that a task and scale given with a model are the model's own. */
 function checkContradictions(card: ModelCard, { model, task, scale }: ModelRequest): void {
   if (model === undefined) return
   if (task !== undefined && findTask(task) !== card.task) {
@@ -100,14 +106,14 @@ interface GuideRequest {
   readonly guide: string | undefined
 }
 
-/** A guide's file, and what it supplies. */
+/** File of a guide, and what it supplies. */
 export interface ResolvedGuide extends Pick<ReturnType<typeof checkGuide>, 'network' | 'guidance'> {
   readonly file: string
 }
 
 /**
- * Resolves the guide of a network: the caller's file, else a packaged one; undefined where none is needed.
- * @throws RestoreError 'usage' where it is missing, unnecessary or another network's
+ * Resolves the guide of a network: the caller's file, else a packaged one; undefined if none is needed.
+ * @throws RestoreError 'usage' for a guide that is missing, unnecessary or for another network
  */
 export function resolveGuide(
   network: NetworkDescription,
@@ -121,7 +127,7 @@ export function resolveGuide(
     const advice = card?.guide === undefined ? '' : `; pass the file ${card.guide}`
     throw new RestoreError(
       'usage',
-      `${weights}: expected --guide FILE, ${guideLabel(need)}, got none${advice}`,
+      `${weights}: expected --guide FILE, ${describeGuide(need)}, got none${advice}`,
     )
   }
   return { file, ...checkGuide(readCheckpoint(file), need, { weights, guide: file }) }

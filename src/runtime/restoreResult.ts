@@ -10,12 +10,13 @@ import { alreadyExists } from '../files/outputErrors.ts'
 import { type CanvasPicture, canvasPicture, type RestoreInfo } from './pictures/pictureTypes.ts'
 import { PictureResult } from './restorerCore.ts'
 
+/** How a result is encoded. */
 export interface WriteOptions {
-  /** @default by the file name's extension, else the input's format */
+  /** File format. @default from the file name's extension, else the input's format */
   readonly format?: string | undefined
-  /** 1..100, of JPEG, WebP and AVIF. @default 95; 80 for AVIF */
+  /** Quality of JPEG, WebP and AVIF, 1..100. @default 95; 80 for AVIF */
   readonly quality?: number | undefined
-  /** Leaves out profile, EXIF, XMP and resolution; samples are converted to sRGB. @default false */
+  /** Omits profile, EXIF, XMP and resolution and converts samples to sRGB. @default false */
   readonly strip?: boolean | undefined
 }
 
@@ -39,7 +40,7 @@ export class RestoreResult extends PictureResult<RestoreResult> {
     this.#file = { depth, format, metadata }
   }
 
-  /** Encodes the picture to the bytes of a file. */
+  /** Encodes the picture as a file in memory. @throws RestoreError 'usage' or 'output' */
   async toBuffer({ format, quality, strip }: WriteOptions = {}): Promise<Uint8Array> {
     const { depth, format: inputFormat } = this.#file
     const metadata = strip ? undefined : this.#file.metadata
@@ -60,7 +61,7 @@ export class RestoreResult extends PictureResult<RestoreResult> {
     await writeAtomic(path, await this.toBuffer({ ...options, format }), { overwrite })
   }
 
-  /** RGBA of 8 bits, for a canvas. */
+  /** 8-bit RGBA, for a canvas. */
   toImageData(): CanvasPicture {
     return canvasPicture(this.pixels)
   }

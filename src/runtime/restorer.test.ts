@@ -33,8 +33,8 @@ function sequence(): () => number {
   return () => (++count * 0.618034) % 1
 }
 
-/** By the network in this process, as a whole. */
-async function restoredHere(image: Image): Promise<Image> {
+/** Restores a whole image in this process. */
+async function restoredInProcess(image: Image): Promise<Image> {
   const model = loadModel(readCheckpoint(weights))
   const { size, scale } = model
   const [height, width] = [image.height, image.width].map((side) => roundUp(side, size.multipleOf))
@@ -60,9 +60,9 @@ afterAll(async () => {
 })
 
 describe('a restorer', () => {
-  test('gives what the network gives in this process, for every kind of input', async () => {
+  test('matches the network run in this process, for every kind of input', async () => {
     const { image } = await decodeImage(at('photo.png'))
-    const expected = quantize(await restoredHere(image), 255, new Uint8Array(rgb.length))
+    const expected = quantize(await restoredInProcess(image), 255, new Uint8Array(rgb.length))
     const file = readFileSync(at('photo.png'))
     const rgba = Uint8ClampedArray.from({ length: raw.width * raw.height * 4 }, (_, i) =>
       i % 4 === 3 ? 255 : (rgb[(i >> 2) * 3 + (i % 4)] as number),
@@ -82,12 +82,12 @@ describe('a restorer', () => {
     expect([data[0], data[1], data[2], data[3]]).toEqual([...expected.subarray(0, 3), 255])
   })
 
-  test('gives planes neither clamped nor rounded, also of values outside 0..1 and of gray', async () => {
+  test('returns planes neither clamped nor rounded, also for gray and for values outside 0..1', async () => {
     const { image } = await decodeImage(at('photo.png'))
     const wild = { ...image, data: image.data.map((value) => 3 * value - 1) }
     const pixels = image.width * image.height
     for (const input of [wild, { ...wild, channels: 1, data: wild.data.subarray(0, pixels) }]) {
-      const expected = await restoredHere(input)
+      const expected = await restoredInProcess(input)
       expect(expected.data.some((value) => value < 0 || value > 1)).toBe(true)
       const restored = await restorer.runPlanes(input)
       expect({ ...restored, data: [...restored.data] }).toEqual({
@@ -97,7 +97,7 @@ describe('a restorer', () => {
     }
   })
 
-  test('tells what it used and how far it is', async () => {
+  test('reports model, device, tiles and progress', async () => {
     const events: ProgressEvent[] = []
     const result = await restorer.run(at('photo.png'), {
       tile: 16,
@@ -130,7 +130,7 @@ describe('a restorer', () => {
     expect([depth, space]).toEqual(['ushort', 'grey16'])
   })
 
-  test('writes whole files, by the name or the format, and none that exists', async () => {
+  test('writes whole files, by extension or format, and keeps existing ones', async () => {
     const result = await restorer.run(at('photo.png'))
     await result.toFile(at('clean.webp'))
     expect((await sharp(at('clean.webp')).metadata()).format).toBe('webp')
@@ -141,7 +141,7 @@ describe('a restorer', () => {
     expect(readdirSync(dir).filter((name) => name.endsWith('.tmp'))).toEqual([])
   })
 
-  test('restores pictures in turn; one that fails leaves the others alone', async () => {
+  test('queues pictures, and one that fails does not affect the others', async () => {
     const outcomes = await Promise.allSettled([
       restorer.run(at('photo.png')),
       restorer.run(Uint8Array.of(1, 2, 3), { name: 'third' }),
@@ -157,7 +157,7 @@ describe('a restorer', () => {
     })
   })
 
-  test('is canceled at once', async () => {
+  test('cancels at once', async () => {
     const controller = new AbortController()
     const running = restorer.run(
       { data: new Uint8Array(3 * 1024 ** 2), width: 1024, height: 1024, channels: 3 },
@@ -169,7 +169,7 @@ describe('a restorer', () => {
     expect((await restorer.run(at('photo.png'))).info.width).toBe(37)
   })
 
-  test('refuses a format that cannot hold the picture before it restores', async () => {
+  test('rejects a format that cannot hold the picture before restoring', async () => {
     const clear = { data: new Uint8Array(256), width: 8, height: 8, channels: 4 } as const
     const events: ProgressEvent[] = []
     const running = restorer.run(clear, { format: 'jpg', onProgress: (event) => events.push(event) })
@@ -177,7 +177,7 @@ describe('a restorer', () => {
     expect(events.map(({ phase }) => phase)).toEqual(['read'])
   })
 
-  test('goes on with smaller tiles after its process was killed for want of memory, and remembers', {
+  test('retries with smaller tiles after its process ran out of memory, and remembers the size', {
     timeout: 120_000,
   }, async () => {
     const own = await createRestorer({ weights, device: 'cpu', threads: 1 })
@@ -201,7 +201,7 @@ describe('a restorer', () => {
   })
 })
 
-test('DASR enlarges in tiles by what it found in the photo, gray and opacity included', async () => {
+test('DASR upscales tiles with the representation of the whole photo, including gray and opacity', async () => {
   const options = { ...dasrDefaults, scale: 2 }
   save(at('dasr.safetensors'), new Dasr(randomInit(sequence()), options))
   const clear = Uint8Array.from({ length: 24 * 16 * 2 }, (_, i) => (i % 2 === 1 ? 200 : i % 256))
@@ -215,7 +215,7 @@ test('DASR enlarges in tiles by what it found in the photo, gray and opacity inc
 })
 
 describe('opening', () => {
-  test('a device that is named is that device or an error', async () => {
+  test('an explicit device has no fallback', async () => {
     await expect(createRestorer({ weights, device: 'gpu' })).rejects.toThrow(
       'device: expected auto, cpu, webgpu, cuda or cuda:N, got gpu',
     )
@@ -225,7 +225,7 @@ describe('opening', () => {
     )
   })
 
-  test.skipIf(existsSync('/dev/nvidia0'))('a machine without CUDA says so, whichever backend', async () => {
+  test.skipIf(existsSync('/dev/nvidia0'))('every backend reports a machine without CUDA', async () => {
     for (const backend of ['auto', 'onnx', 'torch']) {
       const opening = createRestorer({ weights, device: 'cuda:1', backend })
       await expect(opening).rejects.toMatchObject({
@@ -235,11 +235,11 @@ describe('opening', () => {
     }
   })
 
-  test.skipIf(existsSync('/dev/dri'))('a machine without graphics says so for webgpu', async () => {
+  test.skipIf(existsSync('/dev/dri'))('webgpu reports a machine without graphics', async () => {
     await expect(createRestorer({ weights, device: 'webgpu' })).rejects.toMatchObject({ code: 'environment' })
   })
 
-  test('the processor is the last of the devices that are tried, and the only one of its name', () => {
+  test('the CPU is tried last, and alone when named', () => {
     expect(placementsFor({}).at(-1)).toEqual({ backend: 'onnx', device: 'cpu', deviceIndex: 0 })
     expect(placementsFor({ device: 'cpu', backend: 'torch' })).toEqual([
       { backend: 'torch', device: 'cpu', deviceIndex: 0 },
@@ -259,7 +259,7 @@ describe('opening', () => {
     [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
     [{ weights, options: { heads: 1 } }, 'options: expected heads of the same type as'],
     [{ weights, scale: 2 }, 'scale: expected 1, which'],
-  ])('%j is refused', async (options, message) => {
+  ])('%j is rejected', async (options, message) => {
     await expect(createRestorer(options)).rejects.toThrow(message)
   })
 })

@@ -1,4 +1,4 @@
-// The library's main call in Node: a network open in a process of its own, and pictures through it.
+// The library's main entry in Node: opens a network in a separate process and restores pictures with it.
 
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -16,33 +16,35 @@ import { type ModelRequest, type ResolvedGuide, resolveGuide, resolveModel } fro
 import { RestoreResult } from './restoreResult.ts'
 import { type RestoredPicture, RestorerCore, type RestorerSetup } from './restorerCore.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
-import { type DeviceRequest, nameOf, openAt, placementsFor } from './session/devices.ts'
+import { type DeviceRequest, deviceName, openOnDevice, placementsFor } from './session/devices.ts'
 import { type PictureOptions, TiledRestoration } from './tiledRestoration.ts'
 import type { TileRequest } from './tiles/tilePlan.ts'
 
+/** Options of {@link createRestorer}; tiling and sampling options are defaults for every picture. */
 export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
   /** File of the second network that some samplers require: a DA-CLIP, or a latent compressor. */
   readonly guide?: string | undefined
   /** Network options that replace those the weights imply. */
   readonly options?: object | undefined
-  /** Threads on the processor. @default the cores, divided among concurrent restorers */
+  /** CPU threads. @default the number of cores, divided among concurrent restorers */
   readonly threads?: number | undefined
-  /** Number of restorers that will be open at once, this one included; they share cores and memory. @default 1 */
+  /** Restorers open at the same time, including this one; they share cores and memory. @default 1 */
   readonly concurrentRestorers?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
+/** Options of {@link Restorer.run}. */
 export interface RunPictureOptions extends PictureOptions {
-  /** Format of the file to be written; refused before restoring where it cannot hold the picture. */
+  /** Format of the file to write; rejected before restoring if it cannot hold the picture. */
   readonly format?: string | undefined
-  /** Name in errors of an input that is no path. */
+  /** Name of the input in errors. @default its path, else 'image' */
   readonly name?: string | undefined
   /** Largest number of pixels to decode. @default 268 million */
   readonly pixelLimit?: number | undefined
 }
 
-/** An open network that Node restores with. */
+/** An open network in Node. */
 interface NodeSetup extends RestorerSetup {
   readonly network: NetworkDescription<ModelId>
   readonly session: ProcessSession
@@ -54,7 +56,7 @@ interface OpenGuide extends Pick<ResolvedGuide, 'network' | 'guidance'> {
   readonly session: ProcessSession
 }
 
-/** A network, open until it is closed; pictures may be passed at once and are restored in turn. */
+/** Restores pictures with a network that stays open until `close`; concurrent calls are queued. */
 export class Restorer extends RestorerCore {
   readonly #setup: NodeSetup
 
@@ -63,7 +65,7 @@ export class Restorer extends RestorerCore {
     this.#setup = setup
   }
 
-  /** Resolves and checks the weights, then starts a process that opens the network on the device. */
+  /** Opens a restorer, as {@link createRestorer} does. */
   static async open(options: RestorerOptions): Promise<Restorer> {
     const { concurrentRestorers = 1, signal } = options
     const { card, weights, overrides, checked, guide } = resolveNetworks(options)
@@ -72,10 +74,10 @@ export class Restorer extends RestorerCore {
     const budgetBytes = memoryBudget(concurrentRestorers, guide)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, options: overrides, threads }
-    const { session, placement } = await openAt(placementsFor(options), setup, { signal })
+    const { session, placement } = await openOnDevice(placementsFor(options), setup, { signal })
     try {
       const guideSetup = guide && { weights: guide.file, options: {}, threads }
-      const openedGuide = guideSetup && (await openAt([placement], guideSetup, { signal })).session
+      const openedGuide = guideSetup && (await openOnDevice([placement], guideSetup, { signal })).session
       const openGuide = guide && openedGuide && { ...guide, session: openedGuide }
       const restoration = new TiledRestoration({
         loaded: { network, session, guide: openGuide },
@@ -83,7 +85,7 @@ export class Restorer extends RestorerCore {
         budgetBytes,
         defaults: options,
       })
-      const device = nameOf(placement)
+      const device = deviceName(placement)
       return new Restorer({
         restoration,
         network,
@@ -108,12 +110,12 @@ export class Restorer extends RestorerCore {
     }
   }
 
-  /** Id of the compute process, while it runs. */
+  /** Process id of the compute process; undefined while none runs. */
   get pid(): number | undefined {
     return this.#setup.session.pid
   }
 
-  /** Card of the requested model. */
+  /** Card of the model; undefined for weights without one. */
   get card(): ModelCard | undefined {
     return this.#setup.card
   }
@@ -128,7 +130,7 @@ export class Restorer extends RestorerCore {
     return this.#setup.session.opened.sha256
   }
 
-  /** Network and hash of the guide, where there is one. */
+  /** Network and SHA-256 of the guide, if there is one. */
   get guide(): { readonly network: NetworkDescription<ModelId>; readonly sha256: string } | undefined {
     const { guide } = this.#setup
     return guide && { network: guide.network, sha256: guide.session.opened.sha256 }
@@ -142,7 +144,7 @@ export class Restorer extends RestorerCore {
     return this.#run(() => readInput(input, options), options)
   }
 
-  /** Like `run`, for an input whose read has already started. @internal */
+  /** Like `run`, for an input that is already being read. @internal */
   runRead(reading: Promise<DecodedInput>, options: RunPictureOptions): Promise<RestoreResult> {
     return this.#run(() => reading, options)
   }
@@ -152,7 +154,7 @@ export class Restorer extends RestorerCore {
       read,
       is16Bit: ({ pixels, depth, metadata }) => {
         if (options.format !== undefined) checkFormat(options.format, pixels.hasAlpha)
-        // Samples that return to a profile are kept in 16 bits, so that they are rounded once.
+        // Samples to convert back to a profile stay 16-bit, so they are rounded only once.
         return depth === 16 || foreignProfile(metadata?.icc, pixels.channels) !== undefined
       },
       wrap: (restored, decoded) => wrapResult(restored, decoded, options.format),
@@ -175,7 +177,7 @@ function wrapResult(
   })
 }
 
-/** Files of a request, checked against what is asked of them. */
+/** Resolves and checks the files of a request. */
 function resolveNetworks(options: RestorerOptions) {
   const { card, weights, overrides: fromCard } = resolveModel(options)
   const overrides = { ...fromCard, ...options.options }
@@ -185,14 +187,14 @@ function resolveNetworks(options: RestorerOptions) {
   return { card, weights, overrides, checked, guide }
 }
 
-/** Memory for a run: half of this restorer's share, less what the guide takes as it is read and as it runs. */
+/** Memory for a run: half of this restorer's share, after what the guide takes to load and run. */
 function memoryBudget(concurrentRestorers: number, guide: ResolvedGuide | undefined): number {
   const guideBytes = guide ? 2 * statSync(guide.file).size : 0
   return Math.max(0, process.availableMemory() / concurrentRestorers - guideBytes) / 2
 }
 
 /**
- * Opens a network, by a model's id or from weights.
+ * Opens a network, selected by a model's id, a task or a weights file.
  * @throws RestoreError 'usage', 'checkpoint', 'environment'
  * @example
  * const restorer = await createRestorer({ model: 'light-photo' })
@@ -204,14 +206,19 @@ export function createRestorer(options: RestorerOptions): Promise<Restorer> {
   return Restorer.open(options)
 }
 
-/** Starts to read a picture while the network is being opened; errors surface when it is awaited. */
+/** Starts reading a picture while the network opens; errors surface when the result is awaited. */
 export function readAhead(input: RestoreInput, options: ReadOptions): Promise<DecodedInput> {
   const read = readInput(input, options)
   read.catch(() => {})
   return read
 }
 
-/** Restores one picture; for several, open the network once with {@link createRestorer}. */
+/**
+ * Restores one picture; for several, open the network once with {@link createRestorer}.
+ * @throws RestoreError as `createRestorer` and `run` do
+ * @example
+ * const result = await restore('photo.jpg', { task: 'denoise' })
+ */
 export async function restore(
   input: RestoreInput,
   options: RestorerOptions & RunPictureOptions,

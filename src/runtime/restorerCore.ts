@@ -1,13 +1,19 @@
-// What restorers of Node and of browsers have in common: pictures, in turn, through an open network.
+// The part that restorers in Node and in browsers share: runs pictures through an open network, one at a
+// time.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import type { License } from '../models/modelCard.ts'
 import { checkAborted, SerialQueue } from './jobs/serialQueue.ts'
-import { type RawPicture, type ReadPicture, type RestoreInfo, rawPicture } from './pictures/pictureTypes.ts'
+import {
+  type DecodedPicture,
+  type RawPicture,
+  type RestoreInfo,
+  rawPicture,
+} from './pictures/pictureTypes.ts'
 import type { PictureOptions, RestoredPixels, TiledRestoration } from './tiledRestoration.ts'
 
-/** An open network. */
+/** An open network and facts about it. */
 export interface RestorerSetup {
   readonly restoration: TiledRestoration
   /** Facts about the network that every result reports. */
@@ -18,18 +24,22 @@ export interface RestorerSetup {
 }
 
 /** Reads a picture and wraps its result, as the platform does. */
-interface PictureSteps<Read extends ReadPicture, Result> {
+interface PictureSteps<Read extends DecodedPicture, Result> {
   read(): Promise<Read>
-  /** Whether the result has 16 bits a sample. @throws RestoreError where the result could not be kept as asked */
+  /**
+   * Whether the result has 16 bits per sample.
+   * @throws RestoreError if the requested format cannot hold it
+   */
   is16Bit(read: Read): boolean
   wrap(restored: RestoredPicture, read: Read): Result
 }
 
-/** Restored pixels with all that a result reports. */
+/** Restored pixels with everything a result reports. */
 export interface RestoredPicture extends Omit<RestoredPixels, 'info'> {
   readonly info: RestoreInfo
 }
 
+/** Restores pictures one at a time; platforms add how a picture is read and wrapped. */
 export abstract class RestorerCore implements AsyncDisposable {
   readonly #setup: RestorerSetup
   readonly #queue = new SerialQueue()
@@ -39,7 +49,7 @@ export abstract class RestorerCore implements AsyncDisposable {
     this.#setup = setup
   }
 
-  /** Device that computes: 'cpu', 'webgpu' or 'cuda:N'. */
+  /** Device in use: 'cpu', 'webgpu' or 'cuda:N'. */
   get device(): string {
     return this.#setup.info.device
   }
@@ -49,17 +59,17 @@ export abstract class RestorerCore implements AsyncDisposable {
     return this.#setup.license
   }
 
-  /** Output side over input side. */
+  /** Output side divided by input side. */
   get scale(): number {
     return this.#setup.restoration.scale
   }
 
-  /** Restores planes [c h w] as the network outputs them, neither clamped nor rounded, to measure or process further. */
+  /** Restores planes [c h w] for further processing, neither clamped nor rounded. */
   runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
-    return this.#inTurn(options, () => this.#setup.restoration.restorePlanes(image, options))
+    return this.#enqueue(options, () => this.#setup.restoration.restorePlanes(image, options))
   }
 
-  /** Closes the network; pictures that still wait are refused. */
+  /** Closes the network; pictures still in the queue are rejected. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#setup.close()
@@ -69,14 +79,14 @@ export abstract class RestorerCore implements AsyncDisposable {
     await this.close()
   }
 
-  /** Restores one picture, after those before it; a failure concerns this picture alone. */
-  protected async restorePicture<Read extends ReadPicture, Result>(
+  /** Queues one picture; its failure does not affect the others. */
+  protected async restorePicture<Read extends DecodedPicture, Result>(
     options: PictureOptions,
     steps: PictureSteps<Read, Result>,
   ): Promise<Result> {
     const { restoration, info } = this.#setup
     restoration.check(options)
-    return this.#inTurn(options, async () => {
+    return this.#enqueue(options, async () => {
       const started = performance.now()
       options.onProgress?.({ phase: 'read', done: 0, total: 1 })
       const read = await steps.read()
@@ -89,7 +99,7 @@ export abstract class RestorerCore implements AsyncDisposable {
     })
   }
 
-  #inTurn<T>({ signal }: PictureOptions, action: () => Promise<T>): Promise<T> {
+  #enqueue<T>({ signal }: PictureOptions, action: () => Promise<T>): Promise<T> {
     return this.#queue.run(() => {
       if (!this.#isClosed) return action()
       throw new RestoreError('usage', 'restore: expected an open restorer, got a closed one')
@@ -104,14 +114,14 @@ interface ResultParts<Result> {
   readonly spread?: Result | undefined
 }
 
-/** A restored picture, whatever it is then encoded to. */
+/** A restored picture, before encoding. */
 export abstract class PictureResult<Result> {
   protected readonly pixels: Pixels
   /** Model, device, tiles and times. */
   readonly info: RestoreInfo
-  /** Restorations averaged into this one, where there are several. */
+  /** Restorations averaged into this one; empty unless there are several. */
   readonly samples: readonly Result[]
-  /** Gray map of where the samples disagree; `info.spread` states the value shown white. */
+  /** Gray map of where the samples disagree; `info.spread` states which deviation is white. */
   readonly spread: Result | undefined
 
   protected constructor({ pixels, info, samples = [], spread }: ResultParts<Result>) {

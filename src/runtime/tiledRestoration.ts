@@ -1,4 +1,4 @@
-// Restores pictures through an open network, whoever opened it: shared by Node and browsers.
+// Restores pictures with an open network; shared by Node and browsers.
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image, Pixels } from '../data/image.ts'
@@ -21,36 +21,38 @@ import type { TileRequest } from './tiles/tilePlan.ts'
 
 /** How one picture is restored. */
 export interface PictureOptions extends TileRequest, SamplingRequest {
-  /** Average over all flips and transposes: slightly better, in eight times the time. @default false */
+  /** Averages over all flips and transposes: slightly better, but eight times slower. @default false */
   readonly selfEnsemble?: boolean | undefined
   /** Share of the restoration in the result, 0..1; the rest is the input. @default 1 */
   readonly strength?: number | undefined
-  /** Keep opacity (upscaled with the picture), or restore it as a gray picture. @default 'keep' */
+  /** 'keep' (upscaled with the picture), or 'restore' as a gray picture. @default 'keep' */
   readonly opacity?: 'keep' | 'restore' | undefined
-  /** Cancels at once; in Node even in the middle of a tile. */
+  /** Cancels between tiles; in Node also within a tile. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: OnProgress | undefined
 }
 
 interface TiledRestorationSetup {
   readonly loaded: LoadedNetwork
-  /** Sampling the network was trained for, where it samples. */
+  /** Sampling the network was trained for; undefined if it restores at once. */
   readonly trained: TrainedSampling | undefined
   /** Defaults for options that a picture leaves out. */
   readonly defaults: TileRequest & SamplingRequest
-  /** Memory that a run may take, measured once so that equal pictures are cut alike. */
+  /** Memory that a run may take, measured once so that equal pictures get equal tiles. */
   readonly budgetBytes: number
 }
 
+/** Restored pixels, and how they were restored. */
 export interface RestoredPixels {
   readonly pixels: Pixels
-  /** Restorations averaged into `pixels`, where there are several. */
+  /** Restorations averaged into `pixels`; empty unless there are several. */
   readonly samples: readonly Pixels[]
   /** Map of where the samples disagree. */
   readonly spread: Pixels | undefined
   readonly info: PictureInfo
 }
 
+/** Restores one picture at a time with an open network. */
 export class TiledRestoration {
   readonly #setup: TiledRestorationSetup
   #maxTilePx: number | undefined
@@ -59,7 +61,7 @@ export class TiledRestoration {
     this.#setup = setup
   }
 
-  /** Output side over input side. */
+  /** Output side divided by input side. */
   get scale(): number {
     return this.#setup.loaded.network.scale
   }
@@ -72,7 +74,7 @@ export class TiledRestoration {
     this.#samplingOf(options)
   }
 
-  /** Restores pixels, to 16 bits if `is16Bit`. */
+  /** Restores pixels; the result has 16 bits per sample if `is16Bit`, else 8. */
   async restorePixels(picture: Pixels, is16Bit: boolean, options: PictureOptions): Promise<RestoredPixels> {
     const { pixels, samples, outcome, tilePx } = await this.#restoreColors(picture, is16Bit, options)
     const opacity = options.opacity === 'restore' ? opacityOf(picture) : undefined
@@ -93,7 +95,7 @@ export class TiledRestoration {
     return { pixels, samples, spread: spread?.pixels, info }
   }
 
-  /** Restores planes [c h w] as the network outputs them, neither clamped nor rounded, to measure or process further. */
+  /** Restores planes [c h w], neither clamped nor rounded. */
   async restorePlanes(image: Image, options: PictureOptions): Promise<Image> {
     const { network, guide } = this.#setup.loaded
     const { attempt } = await this.#restore(image, options, ({ padded, channels }) => {
@@ -159,7 +161,7 @@ export class TiledRestoration {
     return sampling ? layOutSampling(request, sampling) : layOutTiles(request)
   }
 
-  /** The sampling of a picture; undefined where the network restores at once. */
+  /** Plans the sampling of a picture; undefined if the network restores at once. */
   #samplingOf({ steps, sampler, seed, samples, noise255 }: SamplingRequest): Sampling | undefined {
     const { loaded, trained, defaults } = this.#setup
     const request = {

@@ -13,7 +13,7 @@ import type { OnProgress } from '../runtime/jobs/progress.ts'
 import { checkAborted, SerialQueue } from '../runtime/jobs/serialQueue.ts'
 import { type RawInput, readRaw } from '../runtime/pictures/pictureTypes.ts'
 import { RestorerCore, type RestorerSetup } from '../runtime/restorerCore.ts'
-import { checkGuide, requiredGuide, guideLabel, rejectGuide } from '../runtime/sampling/guide.ts'
+import { checkGuide, requiredGuide, describeGuide, rejectGuide } from '../runtime/sampling/guide.ts'
 import { checkDevice, deviceCheckOutput } from '../runtime/session/deviceCheck.ts'
 import { type LoadedGuide, NetworkSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/onnxSession.ts'
@@ -156,7 +156,7 @@ async function readGuide(
   const names = { weights: 'weights', guide: 'a guide' }
   if (!need) return guide === undefined ? undefined : rejectGuide(network, names)
   if (guide === undefined)
-    throw new RestoreError('usage', `guide: expected ${guideLabel(need)}, beside these weights, got none`)
+    throw new RestoreError('usage', `guide: expected ${describeGuide(need)}, beside these weights, got none`)
   const checkpoint = openCheckpoint(memorySource(await bytesOf(guide, 'guide', options), 'guide'))
   return { ...checkGuide(checkpoint, need, names), model: loadModel(checkpoint) }
 }

@@ -1,30 +1,36 @@
-// How far a restoration is: one kind of event for all that takes time.
+// Progress events of everything that takes time.
 
+/** Progress within a phase. */
 export interface ProgressEvent {
   readonly phase: 'open' | 'read' | 'restore'
+  /** Units completed: bytes while weights are fetched, tiles while a picture is restored. */
   readonly done: number
   readonly total: number
-  /** Until the end of the phase, where it can be told. */
+  /** Estimated time to the end of the phase, where it can be estimated. */
   readonly secondsLeft?: number | undefined
-  /** Of the picture, while it is restored. */
+  /** Number of pixels in the picture, while it is restored. */
   readonly pixels?: number | undefined
-  /** Where a network that samples is: each step of each sample goes through all tiles. */
+  /** Position of a network that samples: every step of every sample covers all tiles. */
   readonly sampling?: SamplingProgress | undefined
 }
 
+/** Position within sampling, all counted from 1. */
 export interface SamplingProgress {
   readonly step: number
   readonly steps: number
   readonly sample: number
   readonly samples: number
-  /** Of this step. */
+  /** Tile of this step. */
   readonly tile: number
   readonly tiles: number
 }
 
+/** Receives progress events. */
 export type OnProgress = (event: ProgressEvent) => void
 
-/** Counts the steps of a phase from now on; the time left is taken from those that are done. */
+/**
+ * Starts a phase: the returned function reports progress and estimates the time left from the pace so far.
+ */
 export function progressOf(
   phase: ProgressEvent['phase'],
   onProgress: OnProgress | undefined,

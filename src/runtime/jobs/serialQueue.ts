@@ -1,12 +1,12 @@
-// Work that takes turns and may be given up.
+// A queue of asynchronous actions, and cancellation.
 
 import { RestoreError } from '../../core/errors.ts'
 
-/** Actions one after the other, in the order in which they came; one that failed holds up none. */
+/** Runs actions one at a time, in order; a failed action does not stop the next. */
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** An abort is an error at once, while an action waits for its turn too. */
+  /** Queues an action; an abort rejects at once, even while the action waits. */
   run<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const result = this.#last.then(() => {
       checkAborted(signal)
@@ -17,7 +17,7 @@ export class SerialQueue {
   }
 }
 
-/** A promise that an abort rejects at once. */
+/** Wraps a promise so that an abort rejects it at once. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise
   return new Promise((resolve, reject) => {
@@ -28,10 +28,12 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
   })
 }
 
+/** @throws RestoreError 'aborted' after an abort */
 export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted()
 }
 
+/** Creates the error of an abort. */
 export function aborted(): RestoreError {
   return new RestoreError('aborted', 'restore: canceled')
 }

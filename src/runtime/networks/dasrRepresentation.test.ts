@@ -15,8 +15,9 @@ const picture = (image: Image) => ({
   read: (top: number, left: number, height: number, width: number) => crop(image, top, left, height, width),
 })
 
-/** An encoder that ends with a mean over all pixels, as DASR's does. */
 const shapes: string[] = []
+
+/** An encoder that ends with a mean over all pixels, like DASR's. */
 async function meanOf({ shape, bytes }: TensorData): Promise<TensorData> {
   shapes.push(shape.join())
   const values = viewAs(bytes, Float32Array)
@@ -27,17 +28,17 @@ test.each([
   [8, 8, ['1,1,8,8']],
   [16, 8, ['1,1,8,8', '1,1,8,8']],
   [20, 5, ['1,1,7,5', '1,1,7,5', '1,1,7,5']],
-])('a photo of %d × %d is encoded in parts of one size that cover it', async (height, width, wanted) => {
+])('a photo of %d × %d is encoded in parts of one size that cover it', async (height, width, expected) => {
   shapes.length = 0
   const image = photo(height, width)
   const { shape, bytes } = await encodePhoto(picture(image), meanOf, { sidePx: 8 })
-  expect(shapes).toEqual(wanted)
+  expect(shapes).toEqual(expected)
   expect(shape).toEqual([1, 1])
   const mean = image.data.reduce((a, b) => a + b, 0) / image.data.length
   expect(viewAs(bytes, Float32Array)[0]).toBeCloseTo(mean, height === 20 ? 0 : 5)
 })
 
-test('a representation of another shape is refused', async () => {
+test('a representation of another shape is rejected', async () => {
   const wrong = async () => float32Data(new Float32Array(4), [2, 2])
   await expect(encodePhoto(picture(photo(4, 4)), wrong)).rejects.toThrow(
     'representation: expected [1 d], got [2 2]',

@@ -1,19 +1,19 @@
-// DASR's degradation representation of a whole photo, which all its tiles are restored with.
+// DASR's degradation representation of a whole photo, shared by all its tiles.
 
 import { type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { type Image, imageToTensor } from '../../data/image.ts'
-import type { Picture } from '../pictures/planeIO.ts'
+import type { ReadablePicture } from '../pictures/planeIO.ts'
 
-/** Side up to which a photo is encoded whole: the encoder's maps then take some 200 MB. */
+/** Largest side to encode whole; the encoder's maps then take about 200 MB. */
 const defaultSidePx = 512
 
 /**
- * Encodes a photo to its representation [1 d]. A large one is encoded in equal parts that cover it, and averaged: the encoder ends with
- * a mean over all pixels, so only the borders between parts differ.
+ * Encodes a photo to its representation [1 d]. Large photos are encoded in equal parts, whose mean is
+ * returned: the encoder ends with a mean over all pixels, so only the borders between parts differ.
  */
 export async function encodePhoto(
-  photo: Picture,
+  photo: ReadablePicture,
   encode: (part: TensorData) => Promise<TensorData>,
   { sidePx = defaultSidePx }: { readonly sidePx?: number } = {},
 ): Promise<TensorData> {
@@ -33,15 +33,19 @@ export async function encodePhoto(
   return { dtype: 'float32', shape: [1, values.length], bytes: new Uint8Array(values.buffer) }
 }
 
-/** As few parts of one size as cover the photo; neighbors overlap where the division leaves a remainder. */
-function partsOf(photo: Picture, sidePx: number): readonly (() => Image)[] {
+/**
+ * Cuts a photo into as few parts of one size as cover it; neighbors overlap if the division leaves a
+ * remainder.
+ */
+function partsOf(photo: ReadablePicture, sidePx: number): readonly (() => Image)[] {
   const divide = (size: number) => {
     const count = Math.ceil(size / sidePx)
     const length = Math.ceil(size / count)
     const step = (size - length) / Math.max(count - 1, 1)
     return { length, starts: Array.from({ length: count }, (_, i) => Math.round(i * step)) }
   }
-  const [rows, columns] = [divide(photo.height), divide(photo.width)]
+  const rows = divide(photo.height)
+  const columns = divide(photo.width)
   return rows.starts.flatMap((top) =>
     columns.starts.map((left) => () => photo.read(top, left, rows.length, columns.length)),
   )

@@ -1,11 +1,11 @@
-// Prepares an open network for one picture: computes what holds for all of it, and returns how its tiles run.
+// Prepares an open network for one picture: computes what all tiles share, and returns how to run them.
 
 import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
 import type { OncePerPhoto } from '../../models/networkDescriptor.ts'
-import type { Picture } from '../pictures/planeIO.ts'
+import type { ReadablePicture } from '../pictures/planeIO.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
 import type { RunTiles } from '../tiles/tile.ts'
 import { encodePhoto } from './dasrRepresentation.ts'
@@ -17,7 +17,7 @@ import { embedPhoto } from './guideEmbeddings.ts'
  */
 export async function prepareNetwork(
   loaded: LoadedNetwork,
-  picture: Picture,
+  picture: ReadablePicture,
   options: RunOptions,
 ): Promise<RunTiles> {
   const { role } = loaded.network
@@ -36,7 +36,7 @@ export async function prepareNetwork(
 /** Encodes the photo once; every tile is restored with the result. */
 async function prepareWithPhoto(
   { session }: LoadedNetwork,
-  picture: Picture,
+  picture: ReadablePicture,
   options: RunOptions,
   { encode, output, restore }: OncePerPhoto,
 ): Promise<RunTiles> {
@@ -49,12 +49,12 @@ async function prepareWithPhoto(
 }
 
 /**
- * Runs tiles of the state, with the planes of the degraded image behind its own where the network takes them, to the network's
- * prediction. The guide embeds the photo once, for all tiles and steps.
+ * Embeds the photo once for all tiles and steps. Each tile holds the planes of the state, followed by those
+ * of the degraded image if the network takes it; the result is the network's prediction.
  */
 async function prepareSampling(
   { session, network, guide }: LoadedNetwork,
-  picture: Picture,
+  picture: ReadablePicture,
   options: RunOptions,
 ): Promise<RunTiles> {
   const takes = (name: string) => Object.hasOwn(network.inputs, name)
@@ -80,19 +80,19 @@ function planesPart({ channels, data, ...size }: Image, i: number, count: number
   return { ...size, channels: channels / count, data: data.subarray(i * length, (i + 1) * length) }
 }
 
-/** Restores tiles of one size in one run, with the network's further inputs. */
+/** Restores tiles of one size in one run, with any other inputs of the network. */
 export async function runBatch(
   session: Pick<Session, 'run'>,
   tiles: readonly Image[],
-  more: NamedData,
+  otherInputs: NamedData,
   options: RunOptions,
 ): Promise<readonly Image[]> {
   if (tiles.length === 0) return []
-  const { y } = await session.run({ x: stack(tiles), ...more }, options)
+  const { y } = await session.run({ x: stack(tiles), ...otherInputs }, options)
   return restoredImages(y)
 }
 
-/** Images of one size as [b c h w]. */
+/** Stacks images of one size as [b c h w]. */
 function stack(images: readonly Image[]): TensorData {
   const [first] = images
   if (!first) throw new RestoreError('numeric', 'restore: expected tiles to run, got none')
@@ -103,7 +103,7 @@ function stack(images: readonly Image[]): TensorData {
   return float32Data(values, [images.length, channels, height, width])
 }
 
-/** The images of a network's output [b c h w]. @throws RestoreError 'numeric' unless it is finite float32 */
+/** Images of a network's output [b c h w]. @throws RestoreError 'numeric' unless it is finite float32 */
 export function restoredImages(output: TensorData | undefined): readonly Image[] {
   if (output?.dtype !== 'float32') {
     throw new RestoreError('numeric', `restore: expected a float32 result, got ${output?.dtype ?? 'none'}`)
@@ -117,7 +117,7 @@ export function restoredImages(output: TensorData | undefined): readonly Image[]
   return imagesOf(output)
 }
 
-/** The images of [b c h w]; not copies. */
+/** Images of [b c h w]; not copies. */
 function imagesOf({ bytes, shape }: TensorData): readonly Image[] {
   const [b = 0, channels = 0, height = 0, width = 0] = shape
   const values = viewAs(bytes, Float32Array)
@@ -127,7 +127,7 @@ function imagesOf({ bytes, shape }: TensorData): readonly Image[] {
   })
 }
 
-/** Runs windows in one tensor [b c p p], all of one size. */
+/** Adapts a runner of tiles to windows in one tensor [b c p p]. */
 export function windowRunner(run: RunTiles): (windows: TensorData) => Promise<TensorData> {
   return async (windows) => stack(await run(imagesOf(windows)))
 }

@@ -1,9 +1,9 @@
-// Lays out a picture for a network that restores at once: padding, tiles, and the run over them.
+// Lays out a picture for a network that restores at once: padding, tiles, and how to run them.
 
 import type { RunOptions } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
 import type { SamplingProgress } from '../jobs/progress.ts'
-import type { Extent, Picture, ReadPart } from '../pictures/planeIO.ts'
+import type { Extent, ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
 import { blend, upscale } from '../pictures/upscale.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
 import { chop } from '../tiles/chop.ts'
@@ -12,14 +12,14 @@ import { type RunTiles, restoreInTiles, type TileJob } from '../tiles/tile.ts'
 import { nextSmallerTile, planTiles, type TilePlanInput, type TileRequest } from '../tiles/tilePlan.ts'
 import { prepareNetwork, windowRunner } from './prepareNetworks.ts'
 
-/** Receives finished rows of a result, in order. */
+/** Receives finished rows of a result, from the top down. */
 export type Emit = TileJob['emit']
 
-/** One attempt at a picture: reads it and keeps the result. */
+/** One attempt at a picture: where it is read from and where results go. */
 export interface Attempt {
   readonly read: ReadPart
   readonly emit: Emit
-  /** Keep each of several samples whose mean is the result. */
+  /** Receive each of several samples, whose mean is the result. */
   readonly samples?: readonly { readonly emit: Emit }[]
 }
 
@@ -31,18 +31,20 @@ export interface RestorationLayout {
   readonly channels: number
   /** Side of the tiles; undefined for the whole picture. */
   readonly tilePx: number | undefined
-  /** Side to try next when memory runs out; undefined where tiles cannot get smaller. */
+  /** Tile side to try next when memory runs out; undefined if tiles cannot get smaller. */
   readonly nextSmallerTilePx: number | undefined
   restore(attempt: Attempt): Promise<RestorationOutcome>
 }
 
+/** Facts about a completed restoration. */
 export interface RestorationOutcome {
-  /** Number of tiles, of each step where there are steps. */
+  /** Number of tiles, per step for networks that sample. */
   readonly tiles: number
   /** Standard deviation of several samples from one another [1 h w]. */
   readonly deviation?: Image
 }
 
+/** Everything a layout depends on. */
 export interface LayoutRequest {
   readonly loaded: LoadedNetwork
   readonly picture: Extent
@@ -54,7 +56,7 @@ export interface LayoutRequest {
   readonly onTile: (done: number, total: number, sampling?: SamplingProgress) => void
 }
 
-/** Lays out a picture in tiles that are each restored at once. */
+/** Lays out a picture in tiles, each restored in one run. */
 export function layOutTiles(request: LayoutRequest): RestorationLayout {
   const { loaded, picture, tiles, budget, strength, onTile } = request
   const { size, scale, memory, tiling, channels } = loaded.network
@@ -86,7 +88,9 @@ export function layOutTiles(request: LayoutRequest): RestorationLayout {
   }
 }
 
-/** Blends restored tiles with the picture, upscaled where the network upscales: `strength` (0..1) of the restoration. */
+/**
+ * Blends `strength` (0..1) of restored tiles with the rest of the picture, upscaled to the network's scale.
+ */
 function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
   if (strength === 1) return run
   return async (tiles) => {
@@ -95,11 +99,11 @@ function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
   }
 }
 
-/** Prepares the network for a picture, in all eight orientations if asked. */
+/** Prepares the network for a picture, in all eight orientations for a self-ensemble. */
 export function prepareRun(
   { loaded, selfEnsemble, run }: LayoutRequest,
-  picture: Picture,
+  picture: ReadablePicture,
 ): Promise<RunTiles> {
-  const prepare = (one: Picture) => prepareNetwork(loaded, one, run)
+  const prepare = (one: ReadablePicture) => prepareNetwork(loaded, one, run)
   return selfEnsemble ? prepareEnsemble(prepare, picture) : prepare(picture)
 }

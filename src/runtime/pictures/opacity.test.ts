@@ -3,13 +3,13 @@ import type { Pixels } from '../../data/image.ts'
 import { opacityOf, visibleColors } from './opacity.ts'
 import { upscale } from './upscale.ts'
 
-/** Gray with opacity from [color, opacity] pairs. */
+/** Gray picture with opacity, from [color, opacity] pairs. */
 function pixels(width: number, pairs: readonly (readonly [number, number])[]): Pixels {
   const data = Uint8Array.from(pairs.flat())
   return { width, height: pairs.length / width, channels: 1, hasAlpha: true, data }
 }
 
-test('transparent pixels take the color of the nearest that is seen, and the picture stays as it was', () => {
+test('transparent pixels take the color of the nearest visible one, in a copy of the picture', () => {
   const [x, y, hidden] = [
     [200, 255],
     [50, 1],
@@ -25,25 +25,26 @@ test('transparent pixels take the color of the nearest that is seen, and the pic
   expect(picture.data).toEqual(before)
 })
 
-test('the nearest is found wherever it is', () => {
-  const [width, height] = [23, 17]
-  const seen = [0, 77, 200, 391 - 1]
+test('the nearest visible pixel is found in every direction', () => {
+  const width = 23
+  const height = 17
+  const visible = [0, 77, 200, 391 - 1]
   const pairs = Array.from(
     { length: width * height },
-    (_, i) => [seen.includes(i) ? 1 + seen.indexOf(i) : 0, seen.includes(i) ? 9 : 0] as const,
+    (_, i) => [visible.includes(i) ? 1 + visible.indexOf(i) : 0, visible.includes(i) ? 9 : 0] as const,
   )
   const { data } = visibleColors(pixels(width, pairs))
   const squared = (i: number, j: number) =>
     ((i % width) - (j % width)) ** 2 + (Math.floor(i / width) - Math.floor(j / width)) ** 2
   for (let i = 0; i < width * height; i++) {
-    const distances = seen.map((j) => squared(i, j))
+    const distances = visible.map((j) => squared(i, j))
     const found = distances[(data[2 * i] as number) - 1] as number
     // The two passes may miss the nearest by less than a pixel.
     expect(Math.sqrt(found) - Math.sqrt(Math.min(...distances))).toBeLessThan(0.5)
   }
 })
 
-test('pictures without transparent pixels, or with no others, are not copied', () => {
+test('pictures with no transparent pixels, or only transparent ones, are not copied', () => {
   for (const opacity of [255, 0]) {
     const picture = pixels(1, [[7, opacity]])
     expect(visibleColors(picture)).toBe(picture)
@@ -51,7 +52,7 @@ test('pictures without transparent pixels, or with no others, are not copied', (
   }
 })
 
-test('enlarging keeps constants and puts samples where bilinear and bicubic agree', () => {
+test('upscaling preserves constants and aligns ramps like bilinear interpolation', () => {
   const flat = upscale({ width: 3, height: 2, channels: 2, data: new Float32Array(12).fill(0.3) }, 3)
   expect([flat.width, flat.height, flat.data.length]).toEqual([9, 6, 108])
   for (const value of flat.data) expect(value).toBeCloseTo(0.3, 6)

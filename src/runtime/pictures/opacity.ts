@@ -1,9 +1,9 @@
-// The opacity of a picture, beside its restoration: colors that nobody sees, opacity in the size of the result, or restored itself.
+// Opacity of pictures: extracted or replaced, copied at the result's size, and colors of transparent pixels.
 
 import { antialiasedTaps } from '../../core/resample.ts'
 import { type Pixels, peakOf } from '../../data/image.ts'
 
-/** The opacity as a gray picture; undefined where there is none or it is the same everywhere. */
+/** Extracts the opacity as a gray picture; undefined if there is none or it is uniform. */
 export function opacityOf({ width, height, channels, hasAlpha, data }: Pixels): Pixels | undefined {
   if (!hasAlpha) return undefined
   const step = channels + 1
@@ -13,16 +13,20 @@ export function opacityOf({ width, height, channels, hasAlpha, data }: Pixels): 
   return { width, height, channels: 1, hasAlpha: false, data: opacity }
 }
 
-/** Puts a gray picture of the same size and depth in the place of the opacity. */
+/** Replaces the opacity with a gray picture of the same size and depth. */
 export function setOpacity({ channels, data }: Pixels, opacity: Pixels): void {
   for (let i = 0; i < opacity.data.length; i++)
     data[i * (channels + 1) + channels] = opacity.data[i] as number
 }
 
-/** Copies rows of the opacity into a result, enlarged bicubically where that is larger; else what nobody sees keeps its color. */
+/**
+ * Returns a function that copies a row of opacity into a result, upscaled bicubically to its size. At scale
+ * 1, wholly transparent pixels also keep their color.
+ */
 export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: number) => void {
   const step = pixels.channels + 1
-  const [peak, before] = [peakOf(out.data), peakOf(pixels.data)]
+  const peak = peakOf(out.data)
+  const inputPeak = peakOf(pixels.data)
   const [down, across] = [
     antialiasedTaps(pixels.height, out.height),
     antialiasedTaps(pixels.width, out.width),
@@ -44,16 +48,16 @@ export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: n
           value += weight * (line[taps.first + k] as number)
         })
       const to = (y * out.width + x) * step + pixels.channels
-      out.data[to] = Math.round(Math.min(Math.max(value / before, 0), 1) * peak)
+      out.data[to] = Math.round(Math.min(Math.max(value / inputPeak, 0), 1) * peak)
       if (scale > 1 || value > 0) continue
-      for (let c = 1; c < step; c++) out.data[to - c] = ((pixels.data[to - c] as number) / before) * peak
+      for (let c = 1; c < step; c++) out.data[to - c] = ((pixels.data[to - c] as number) / inputPeak) * peak
     }
   }
 }
 
 /**
- * A picture whose wholly transparent pixels have the color of the nearest one that is seen: what they hold in the file, often
- * black, would bleed into the edges.
+ * Gives wholly transparent pixels the color of the nearest visible one, because the color in the file, often
+ * black, would bleed into edges. Returns the picture itself if there are no such pixels, or no others.
  */
 export function visibleColors(pixels: Pixels): Pixels {
   const { width, height, channels, hasAlpha, data } = pixels
@@ -63,7 +67,7 @@ export function visibleColors(pixels: Pixels): Pixels {
   let hidden = 0
   if (hasAlpha) for (let i = 0; i < count; i++) if (isHidden(i)) hidden++
   if (hidden === 0 || hidden === count) return pixels
-  const nearest = nearestSeen(width, height, isHidden)
+  const nearest = nearestVisible(width, height, isHidden)
   const filled = data.slice()
   for (let i = 0; i < count; i++) {
     const from = (nearest[i] as number) * step
@@ -72,14 +76,17 @@ export function visibleColors(pixels: Pixels): Pixels {
   return { ...pixels, data: filled }
 }
 
-/** For each pixel the index of the nearest one that is not hidden, by two passes over its neighbors (8SSED, Danielsson 1980). */
-function nearestSeen(width: number, height: number, isHidden: (i: number) => boolean): Int32Array {
+/**
+ * Index of the nearest visible pixel for every pixel, in two passes over neighbors (8SSED, Danielsson 1980).
+ */
+function nearestVisible(width: number, height: number, isHidden: (i: number) => boolean): Int32Array {
   const nearest = Int32Array.from({ length: width * height }, (_, i) => (isHidden(i) ? -1 : i))
-  const distance = (i: number, seen: number) =>
-    (Math.floor(i / width) - Math.floor(seen / width)) ** 2 + ((i % width) - (seen % width)) ** 2
+  const distance = (i: number, j: number) =>
+    (Math.floor(i / width) - Math.floor(j / width)) ** 2 + ((i % width) - (j % width)) ** 2
   const consider = (i: number, x: number, y: number) => {
     if (x < 0 || x >= width || y < 0 || y >= height) return
-    const [own, other] = [nearest[i] as number, nearest[y * width + x] as number]
+    const own = nearest[i] as number
+    const other = nearest[y * width + x] as number
     if (other >= 0 && (own < 0 || distance(i, other) < distance(i, own))) nearest[i] = other
   }
   const sweep = (y: number, side: number) => {

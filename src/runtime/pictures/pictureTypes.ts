@@ -1,24 +1,25 @@
-// Pictures as samples in memory, in and out: shared by Node and browsers.
+// Pictures as samples in memory, as input and as result; shared by Node and browsers.
 
 import { RestoreError } from '../../core/errors.ts'
 import { type Pixels, peakOf } from '../../data/image.ts'
 import type { Sampler } from '../../diffusion/irsde.ts'
 import type { ModelId } from '../../registry/networks.ts'
 
-/** Samples in memory [h w c]; the last of 2 or 4 channels is opacity. */
+/** Samples in memory [h w c]; with 2 or 4 channels, the last is opacity. */
 export interface RawInput {
   readonly data: Uint8Array | Uint8ClampedArray | Uint16Array
   readonly width: number
   readonly height: number
   /** @default 4, as in ImageData */
   readonly channels?: 1 | 2 | 3 | 4
+  /** Bits per sample. @default that of `data` */
   readonly depth?: 8 | 16
 }
 
 /** A decoded picture. */
-export interface ReadPicture {
+export interface DecodedPicture {
   readonly pixels: Pixels
-  /** Bits of a sample in the file. */
+  /** Bits per sample in the file. */
   readonly depth: 8 | 16
 }
 
@@ -26,32 +27,35 @@ export interface ReadPicture {
 export interface PictureInfo {
   readonly width: number
   readonly height: number
-  /** Output side over input side. */
+  /** Output side divided by input side. */
   readonly scale: number
-  /** Number of tiles and their side; undefined for the whole picture. */
+  /** Number of tiles and their side, which is undefined for the whole picture. */
   readonly tiles: { readonly count: number; readonly px: number | undefined }
-  /** Sampling, of networks that sample: steps taken, and number of restorations averaged. */
+  /** Only for networks that sample: steps taken, and number of restorations averaged. */
   readonly sampling?: {
     readonly sampler: Sampler
     readonly steps: number
     readonly seed: number
     readonly samples: number
   }
-  /** Deviation of several samples from one another, 0..255: mean over the picture, and the value shown white in its map. */
+  /**
+   * Standard deviation of several samples, 0..255: mean over the picture, and the deviation that is white in
+   * the map.
+   */
   readonly spread?: { readonly mean255: number; readonly white255: number }
 }
 
 /** What a result reports. */
 export interface RestoreInfo extends PictureInfo {
-  /** Id of the requested model, else the name of the weights' network. */
+  /** Id of the requested model, else of the network. */
   readonly model: string
   readonly network: ModelId
-  /** SHA-256 of the weights; undefined in pages without a secure context, where browsers offer no hashing. */
+  /** SHA-256 of the weights; undefined in insecure contexts, where browsers offer no hashing. */
   readonly sha256: string | undefined
-  /** Device that computed: 'cpu', 'webgpu' or 'cuda:N'. */
+  /** Device that was used: 'cpu', 'webgpu' or 'cuda:N'. */
   readonly device: string
   readonly backend: 'onnx' | 'torch'
-  /** Seconds spent on this picture; reading ahead of time does not count. */
+  /** Seconds spent on this picture, excluding reading that started before its turn. */
   readonly seconds: { readonly read: number; readonly restore: number }
 }
 
@@ -64,23 +68,24 @@ export interface RawPicture {
   readonly depth: 8 | 16
 }
 
-/** RGBA of 8 bits, for a canvas. */
+/** 8-bit RGBA, for a canvas. */
 export interface CanvasPicture {
   readonly data: Uint8ClampedArray<ArrayBuffer>
   readonly width: number
   readonly height: number
 }
 
-/** Bits of a sample. */
+/** Bits per sample. */
 function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
   return data instanceof Uint16Array ? 16 : 8
 }
 
-/** The samples of pixels; not a copy. */
+/** Describes the samples of pixels; not a copy. */
 export function rawPicture({ width, height, channels, hasAlpha, data }: Pixels): RawPicture {
   return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth: depthOf(data) }
 }
 
+/** Converts pixels to 8-bit RGBA. */
 export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixels): CanvasPicture {
   const step = channels + (hasAlpha ? 1 : 0)
   const gain = 255 / peakOf(data)
@@ -93,7 +98,10 @@ export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixel
 }
 
 /** Checks samples in memory. @throws RestoreError 'input' where they do not match their size */
-export function readRaw({ data, width, height, channels = 4, depth }: RawInput, name: string): ReadPicture {
+export function readRaw(
+  { data, width, height, channels = 4, depth }: RawInput,
+  name: string,
+): DecodedPicture {
   if (![Uint8Array, Uint8ClampedArray, Uint16Array].some((kind) => data instanceof kind))
     throw new RestoreError(
       'input',
@@ -101,16 +109,16 @@ export function readRaw({ data, width, height, channels = 4, depth }: RawInput, 
     )
   const samples =
     data instanceof Uint8ClampedArray ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data
-  const wanted = `${width} × ${height} × ${channels} samples of ${depth ?? depthOf(samples)} bits`
-  const isSound = [width, height].every((side) => Number.isInteger(side) && side > 0)
+  const expected = `${width} × ${height} × ${channels} samples of ${depth ?? depthOf(samples)} bits`
+  const isValidSize = [width, height].every((side) => Number.isInteger(side) && side > 0)
   if (
-    !isSound ||
+    !isValidSize ||
     samples.length !== width * height * channels ||
     (depth ?? depthOf(samples)) !== depthOf(samples)
   ) {
     throw new RestoreError(
       'input',
-      `${name}: expected ${wanted}, got ${samples.length} of ${depthOf(samples)} bits`,
+      `${name}: expected ${expected}, got ${samples.length} of ${depthOf(samples)} bits`,
     )
   }
   const hasAlpha = channels % 2 === 0

@@ -16,20 +16,17 @@ test.each([
   [3, false, true],
   [3, true, false],
   [1, true, true],
-])(
-  'samples of %i channels (opacity %s, 16 bits %s) are read as planes and written as they were',
-  (...kind) => {
-    const source = pixels(...kind)
-    const [channels, , is16Bit] = kind
-    const writer = sampleWriter(source, 1, is16Bit)
-    const read = planeReader(source, channels, size)
-    writer.emit(0, read(0, 0, 3, 5))
-    writer.emit(3, read(3, 0, 1, 5))
-    expect(writer.pixels).toEqual(source)
-  },
-)
+])('samples of %i channels (opacity %s, 16 bits %s) survive reading as planes and writing', (...kind) => {
+  const source = pixels(...kind)
+  const [channels, , is16Bit] = kind
+  const writer = sampleWriter(source, 1, is16Bit)
+  const read = planeReader(source, channels, size)
+  writer.emit(0, read(0, 0, 3, 5))
+  writer.emit(3, read(3, 0, 1, 5))
+  expect(writer.pixels).toEqual(source)
+})
 
-test('a part beyond the edge is reflected, and cut again', () => {
+test('a part beyond the edge is reflected, and cropped in the result', () => {
   const source: Pixels = {
     width: 3,
     height: 1,
@@ -53,25 +50,25 @@ test('values are clamped and rounded half to even', () => {
   expect([...writer.pixels.data]).toEqual([0, 255, 128, 2])
 })
 
-test('opacity is enlarged bicubically with the picture, within its range', () => {
+test('opacity is upscaled bicubically with the picture, within its range', () => {
   const data = Uint8Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 0 : i < 8 ? 0 : 200))
   const writer = sampleWriter({ width: 8, height: 1, channels: 1, hasAlpha: true, data }, 2, false)
   writer.emit(0, { width: 16, height: 2, channels: 1, data: new Float32Array(32) })
   const row = [...writer.pixels.data].filter((_, i) => i % 2 === 1).slice(0, 16)
   expect([row[0], row[15]]).toEqual([0, 200])
-  // The same from both sides, with the overshoot of cubic kernels.
+  // Symmetric around the edge, with the overshoot of cubic kernels.
   expect((row[7] as number) + (row[8] as number)).toBe(200)
   expect(Math.max(...row)).toBeGreaterThan(200)
 })
 
-test('more channels than the network takes are refused with what to do', () => {
+test('more channels than the network takes are rejected with advice', () => {
   expect(() => planeReader(pixels(3, false, false), 1, size)).toThrow(
     'use weights for color, or a gray image',
   )
   expect(() => planeReader(pixels(3, false, false), 6, size)).toThrow('limpid forward')
 })
 
-test('padding reflects without repeating the edge, and leaves a side that fits alone', () => {
+test('padding reflects without repeating the edge, and only the sides that need it', () => {
   const line: Image = { width: 5, height: 1, channels: 1, data: Float32Array.of(1, 2, 3, 4, 5) }
   const read = imageReader(line, 1, { width: 8, height: 1 })
   expect([...read(0, 0, 1, 8).data]).toEqual([1, 2, 3, 4, 5, 4, 3, 2])

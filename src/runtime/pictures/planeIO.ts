@@ -1,74 +1,80 @@
-// Samples as files hold them, read as planes and written from planes part by part: the picture is never whole in float.
+// Reads samples as planes and writes planes as samples, part by part, so a picture is never whole in floats.
 
 import { RestoreError } from '../../core/errors.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../../data/image.ts'
 import { opacityCopier } from './opacity.ts'
 
+/** Size in pixels. */
 export interface Extent {
   readonly height: number
   readonly width: number
 }
 
-/** Gives parts of a picture as planes. */
+/** Reads a part of a picture as planes. */
 export type ReadPart = (top: number, left: number, height: number, width: number) => Image
 
-/** A picture of which parts are read. */
-export interface Picture extends Extent {
+/** A picture that is read in parts. */
+export interface ReadablePicture extends Extent {
   readonly read: ReadPart
 }
 
-/** Parts of a picture, continued by reflection to `padded`, in as many planes as a network takes. */
-export function planeReader(pixels: Pixels, wanted: number, padded: Extent): ReadPart {
+/**
+ * Reads parts of pixels as `planes` planes, reflect-padded to `padded`; gray pixels fill three planes.
+ * @throws RestoreError 'input' for another number of channels
+ */
+export function planeReader(pixels: Pixels, planes: number, padded: Extent): ReadPart {
   const step = pixels.channels + (pixels.hasAlpha ? 1 : 0)
-  const layout = { pixelStep: step, channelStep: 1, peak: peakOf(pixels.data) }
-  return partReader({ ...pixels, ...layout }, wanted, padded)
+  const strides = { pixelStep: step, channelStep: 1, peak: peakOf(pixels.data) }
+  return partReader({ ...pixels, ...strides }, planes, padded)
 }
 
-/** The same of planes. */
-export function imageReader(image: Image, wanted: number, padded: Extent): ReadPart {
-  const layout = { pixelStep: 1, channelStep: image.width * image.height, peak: 1 }
-  return partReader({ ...image, ...layout }, wanted, padded)
+/** Like {@link planeReader}, for an image that already consists of planes. */
+export function imageReader(image: Image, planes: number, padded: Extent): ReadPart {
+  const strides = { pixelStep: 1, channelStep: image.width * image.height, peak: 1 }
+  return partReader({ ...image, ...strides }, planes, padded)
 }
 
-/** Index into a line of `size` pixels that is continued to `padded`: mirrored, the edge not repeated. */
+/** Index into a line of `size` pixels, reflected up to `padded` without repeating the edge. */
 function reflectIndex(index: number, size: number, padded: number): number {
   if (index < size) return index
-  // A mirror needs more pixels than it adds; a shorter line repeats its edge.
+  // Reflection needs more pixels than it adds; a shorter line repeats its edge.
   return padded - size < size ? 2 * (size - 1) - index : size - 1
 }
 
-interface Layout extends Extent {
+/** Samples of any layout. */
+interface StridedSamples extends Extent {
   readonly channels: number
   readonly data: Uint8Array | Uint16Array | Float32Array
-  /** From a value to that of the next pixel, and to that of the next channel. */
+  /** Distance from a value to that of the next pixel. */
   readonly pixelStep: number
+  /** Distance from a value to that of the next channel. */
   readonly channelStep: number
-  /** The value of white. */
+  /** Value of white. */
   readonly peak: number
 }
 
-function partReader(layout: Layout, wanted: number, padded: Extent): ReadPart {
-  const { data, channels, pixelStep, channelStep, peak } = layout
-  checkChannels(channels, wanted)
+function partReader(samples: StridedSamples, planeCount: number, padded: Extent): ReadPart {
+  const { data, channels, pixelStep, channelStep, peak } = samples
+  checkChannels(channels, planeCount)
   return (top, left, height, width) => {
-    const planes = new Float32Array(wanted * height * width)
+    const planes = new Float32Array(planeCount * height * width)
     const columns = Int32Array.from({ length: width }, (_, x) =>
-      reflectIndex(left + x, layout.width, padded.width),
+      reflectIndex(left + x, samples.width, padded.width),
     )
     for (let y = 0; y < height; y++) {
-      const row = reflectIndex(top + y, layout.height, padded.height) * layout.width
-      for (let c = 0; c < wanted; c++) {
+      const row = reflectIndex(top + y, samples.height, padded.height) * samples.width
+      for (let c = 0; c < planeCount; c++) {
         const from = channels === 1 ? 0 : c * channelStep
         const to = (c * height + y) * width
         for (let x = 0; x < width; x++)
           planes[to + x] = (data[(row + (columns[x] as number)) * pixelStep + from] as number) / peak
       }
     }
-    return { width, height, channels: wanted, data: planes }
+    return { width, height, channels: planeCount, data: planes }
   }
 }
 
-/** Takes finished rows of a network's planes as they are, neither clamped nor rounded; gray pictures stay gray. */
+/** Collects finished rows of planes, neither clamped nor rounded; gray pictures stay gray. */
 export function imageWriter(
   picture: Omit<Image, 'data'>,
   scale: number,
@@ -80,15 +86,15 @@ export function imageWriter(
   const data = new Float32Array(channels * size.width * size.height)
   const emit = (top: number, rows: Image) => {
     const plane = rows.width * rows.height
-    const averaged = channels === 1 ? rows.channels : 1
+    const averagedPlanes = channels === 1 ? rows.channels : 1
     const count = Math.min(rows.height, size.height - top)
     for (let c = 0; c < channels; c++) {
       for (let y = 0; y < count; y++) {
         const [from, to] = [c * plane + y * rows.width, (c * size.height + top + y) * size.width]
         for (let x = 0; x < size.width; x++) {
           let value = rows.data[from + x] as number
-          for (let more = 1; more < averaged; more++) value += rows.data[more * plane + from + x] as number
-          data[to + x] = value / averaged
+          for (let i = 1; i < averagedPlanes; i++) value += rows.data[i * plane + from + x] as number
+          data[to + x] = value / averagedPlanes
         }
       }
     }
@@ -96,19 +102,22 @@ export function imageWriter(
   return { image: { ...size, channels, data }, emit }
 }
 
-function checkChannels(given: number, wanted: number): void {
-  if (given === wanted || (given === 1 && wanted === 3)) return
+function checkChannels(channels: number, expected: number): void {
+  if (channels === expected || (channels === 1 && expected === 3)) return
   const advice =
-    wanted === 1
+    expected === 1
       ? 'use weights for color, or a gray image'
-      : 'this network takes more than one photo at once: give it tensors with limpid forward'
+      : 'this network takes several photos at once: pass tensors to limpid forward'
   throw new RestoreError(
     'input',
-    `restore: expected an image with ${wanted} channel(s), got ${given}; ${advice}`,
+    `restore: expected an image with ${expected} channel(s), got ${channels}; ${advice}`,
   )
 }
 
-/** Takes finished rows of planes into samples: clamped, rounded half to even; gray pictures stay gray, opacity as it was. */
+/**
+ * Collects finished rows of planes as samples, clamped and rounded half to even; gray pictures stay gray, and
+ * opacity is copied.
+ */
 export function sampleWriter(
   pixels: Pixels,
   scale: number,
@@ -124,7 +133,7 @@ export function sampleWriter(
   const copyOpacity = opacityCopier(pixels, out, scale)
   const emit = (top: number, rows: Image) => {
     const count = Math.min(rows.height, height - top)
-    // A color network's three planes of a gray picture are averaged.
+    // For a gray picture, the three planes of a color network are averaged.
     const planes = rows.channels > channels ? [meanPlane(rows)] : planesOf(rows)
     for (const [c, plane] of planes.entries()) {
       for (let y = 0; y < count; y++) {

@@ -1,4 +1,4 @@
-// Enlarges and blends pictures without a network.
+// Upscales and blends pictures without a network.
 
 import { antialiasedTaps, type Taps } from '../../core/resample.ts'
 import type { Image } from '../../data/image.ts'
@@ -7,7 +7,8 @@ import type { Image } from '../../data/image.ts'
 export function upscale(image: Image, scale: number): Image {
   if (scale === 1) return image
   const { channels, height, width, data } = image
-  const [rows, columns] = [height * scale, width * scale]
+  const rows = height * scale
+  const columns = width * scale
   const [down, across] = [antialiasedTaps(height, rows), antialiasedTaps(width, columns)]
   const out = new Float32Array(channels * rows * columns)
   const line = new Float32Array(width)
@@ -20,20 +21,20 @@ export function upscale(image: Image, scale: number): Image {
         for (let x = 0; x < width; x++) line[x] = (line[x] as number) + weight * (plane[from + x] as number)
       }
       const to = (c * rows + y) * columns
-      for (const [x, taps] of across.entries()) out[to + x] = tapped(line, taps)
+      for (const [x, taps] of across.entries()) out[to + x] = weightedSum(line, taps)
     }
   }
   return { width: columns, height: rows, channels, data: out }
 }
 
-function tapped(line: Float32Array, { first, weights }: Taps): number {
+function weightedSum(line: Float32Array, { first, weights }: Taps): number {
   let sum = 0
   for (let k = 0; k < weights.length; k++) sum += (weights[k] as number) * (line[first + k] as number)
   return sum
 }
 
 /** Blends output and input: `strength` (0..1) of the output, the rest of the input. */
-export function blend(output: Image, before: Image, strength: number): Image {
-  const data = output.data.map((value, i) => value * strength + (before.data[i] as number) * (1 - strength))
+export function blend(output: Image, input: Image, strength: number): Image {
+  const data = output.data.map((value, i) => value * strength + (input.data[i] as number) * (1 - strength))
   return { ...output, data }
 }

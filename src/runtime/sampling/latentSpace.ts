@@ -1,5 +1,6 @@
-// Sampling in latents (Refusion, arXiv:2304.08291 §3.3). A compression encodes the picture, and decodes latents with features of the
-// degraded picture. Features take many times the memory of the picture, so they are recomputed for each tile when it is decoded.
+// Sampling in latents (Refusion, arXiv:2304.08291 §3.3). A compressor encodes the picture, and decodes
+// latents together with features of the degraded picture. Features take many times the memory of the picture,
+// so they are recomputed for each tile that is decoded.
 
 import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -12,51 +13,52 @@ import { imageWriter, type ReadPart } from '../pictures/planeIO.ts'
 import type { SessionWithParts } from '../session/networkSessions.ts'
 import { restoreInTiles, type TileJob } from '../tiles/tile.ts'
 import { nextSmallerTile, planTiles, type TilePlanInput, type TileRequest } from '../tiles/tilePlan.ts'
-import type { Space } from './samplingSpace.ts'
+import type { SamplingSpace } from './samplingSpace.ts'
 
-/** Side and overlap of the tiles that are compressed, in pixels of the picture. */
+/** Side of the compressor's tiles, in pixels of the picture. */
 const defaultTilePx = 512
+/** Overlap of the compressor's tiles, in pixels of the picture. */
 const overlapPx = 64
 
-/** A tile of latents with the part of the picture it stands for. */
+/** A tile of latents with the part of the picture it covers. */
 interface LatentTile extends Image {
   readonly photo: Image
 }
 
-/** An open compression to latents. */
-interface Compression {
+/** An open latent compressor. */
+interface Compressor {
   readonly session: SessionWithParts
   readonly network: NetworkDescription
   readonly unitPx: number
 }
 
-/** The latents of a picture, padded to what the compression takes. */
+/** Creates the latent space of a picture, padded for the compressor. */
 export function latentSpace(
   request: LayoutRequest,
-  { session, network: compression, unitPx }: Compression,
-): Space {
+  { session, network: compressor, unitPx }: Compressor,
+): SamplingSpace {
   const { loaded, picture, budget, tiles, run } = request
   const { size, memory, tiling, channels } = loaded.network
-  const { padToMultiple = 1 } = compression.size
+  const { padToMultiple = 1 } = compressor.size
   const extent = {
     height: roundUp(picture.height, padToMultiple) / unitPx,
     width: roundUp(picture.width, padToMultiple) / unitPx,
   }
   const stateChannels = channels.input
   const maxTilePx = budget.maxTilePx && budget.maxTilePx / unitPx
-  const planned = { ...extent, budgetBytes: budget.budgetBytes, maxTilePx }
-  const inLatents = latentRequest(tiles, padToMultiple, unitPx)
-  const plan = planTiles({ ...planned, size, memory, tiling, scale: 1 }, inLatents)
-  const cut = (scale: number) =>
-    planTiles({ ...planned, ...compressionTiling(compression, unitPx), scale }, inLatents)
-  const encoding = cut(1)
-  const decoding = cut(unitPx)
+  const limits = { ...extent, budgetBytes: budget.budgetBytes, maxTilePx }
+  const latentTiles = latentRequest(tiles, padToMultiple, unitPx)
+  const plan = planTiles({ ...limits, size, memory, tiling, scale: 1 }, latentTiles)
+  const compressorPlan = (scale: number) =>
+    planTiles({ ...limits, ...compressorTiling(compressor, unitPx), scale }, latentTiles)
+  const encoding = compressorPlan(1)
+  const decoding = compressorPlan(unitPx)
   const encode = (photo: Image) => session.part('encode').run({ x: imageToTensor(photo) }, run)
   const smaller = nextSmallerTile(plan, 2)
   return {
     plan,
     stateChannels,
-    channels: compression.channels.input,
+    channels: compressor.channels.input,
     padded: { height: extent.height * unitPx, width: extent.width * unitPx },
     tilePx: encoding.tilePx && encoding.tilePx * unitPx,
     nextSmallerTilePx: smaller && smaller * unitPx,
@@ -84,8 +86,11 @@ export function latentSpace(
   }
 }
 
-/** Tiling of the compression, in latents: sides are even, as it pads pictures to two of them. */
-function compressionTiling(
+/**
+ * Tiling of the compressor, in latents: sides are even, because it pads pictures to a multiple of two
+ * latents.
+ */
+function compressorTiling(
   { memory, tiling }: NetworkDescription,
   unitPx: number,
 ): Pick<TilePlanInput, 'size' | 'memory' | 'tiling'> {
@@ -97,7 +102,10 @@ function compressionTiling(
   }
 }
 
-/** A request in pixels of the picture, converted to latents. */
+/**
+ * Converts a request in pixels of the picture to latents.
+ * @throws RestoreError 'usage' for an unaligned tile
+ */
 function latentRequest(
   { tile, overlap, blend }: TileRequest,
   padToMultiple: number,
@@ -117,7 +125,7 @@ function inPixels(read: ReadPart, unitPx: number): ReadPart {
   return (...part) => read(...(part.map((value) => value * unitPx) as typeof part))
 }
 
-/** Runs tiles one at a time. */
+/** Runs a batch of tiles one at a time. */
 function oneByOne<T extends Image>(run: (tile: T) => Promise<TensorData | undefined>): TileJob<T>['run'] {
   return async (tiles) => {
     const outputs: Image[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SampleSpread, spreadPicture } from './sampleSpread.ts'
 
-test('rows of samples that agree leave no spread, and a black picture', () => {
+test('samples that agree have no spread and a black map', () => {
   const spread = new SampleSpread({ width: 2, height: 2 }, 1)
   for (const sample of [0, 1])
     for (const top of [0, 1])
@@ -11,9 +11,11 @@ test('rows of samples that agree leave no spread, and a black picture', () => {
   expect([[...pixels.data], mean255, white255]).toEqual([[0, 0, 0, 0], 0, 0])
 })
 
-test('a picture is as bright as it gets, whatever the deviation, but for the few largest ones', () => {
+test('the map uses full brightness, and the few largest deviations are clipped', () => {
   const deviation = {
-    ...{ width: 100, height: 100, channels: 1 },
+    width: 100,
+    height: 100,
+    channels: 1,
     data: Float32Array.from({ length: 10_000 }, (_, i) => (i === 5 ? 0.5 : (i % 100) / 1e4)),
   }
   const { pixels, mean255, white255 } = spreadPicture(deviation, { width: 100, height: 90 })

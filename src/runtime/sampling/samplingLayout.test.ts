@@ -1,4 +1,5 @@
-// Sampling of whole pictures and of tiles, by sessions of this process: which network calls there are, and what comes out of them.
+// Samples whole pictures and tiles with sessions in this process, and checks the network calls and the
+// results.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -60,7 +61,7 @@ function init() {
   return randomInit(() => (++count * 0.618034) % 1)
 }
 
-/** A network as the runtime has it, in this process. */
+/** Session of a network and its parts, in this process. */
 function sessionOf(model: LoadedModel): SessionWithParts {
   const parts = new Map<string, SessionWithParts>()
   return {
@@ -73,17 +74,19 @@ function sessionOf(model: LoadedModel): SessionWithParts {
   }
 }
 
-/** A network of which each pixel is its own affair: what tiles leave as it is. Tells its calls. */
+/**
+ * A network that treats every pixel independently, so tiling must not change its result; records its calls.
+ */
 function pointwise(): { session: SessionWithParts; calls: { part: string; inputs: NamedData }[] } {
   const calls: { part: string; inputs: NamedData }[] = []
   const run = (part: string) => async (inputs: NamedData) => {
     calls.push({ part, inputs })
     if (part === 'condition') return { prompt: float32Data(new Float32Array(2), [1, 2]) }
     const { state, degraded, time } = inputs as { state: TensorData; degraded?: TensorData; time: TensorData }
-    const [at = 0] = viewAs(time.bytes, Float32Array)
-    const seen = degraded && viewAs(degraded.bytes, Float32Array)
+    const [t = 0] = viewAs(time.bytes, Float32Array)
+    const degradedValues = degraded && viewAs(degraded.bytes, Float32Array)
     const values = viewAs(state.bytes, Float32Array).map(
-      (x, i) => 0.2 * x - 0.1 * (seen?.[i] ?? 0) + at / 1000,
+      (x, i) => 0.2 * x - 0.1 * (degradedValues?.[i] ?? 0) + t / 1000,
     )
     return { prediction: float32Data(values, state.shape) }
   }
@@ -91,30 +94,30 @@ function pointwise(): { session: SessionWithParts; calls: { part: string; inputs
   return { calls, session: { ...part('forward'), part, close: async () => {} } }
 }
 
-/** A guide as the runtime has it. */
+/** An open guide. */
 function guideOf(network: NetworkDescription<ModelId>, session: SessionWithParts): LoadedGuide {
   const { role } = network
   return role.kind === 'guides' ? { network, guidance: role.guidance, session } : expect.fail()
 }
 
-interface Given extends SamplingRequest, Partial<Omit<LayoutRequest, 'picture'>> {
+interface SampledOptions extends SamplingRequest, Partial<Omit<LayoutRequest, 'picture'>> {
   readonly sde?: typeof restoringSde
   readonly image?: Image
 }
 
-/** Samples a picture; also what was told on the way. */
+/** Samples a picture and records its progress. */
 async function sampled(
   {
     options = plain,
     ...loaded
   }: Omit<LoadedNetwork, 'network'> & { network?: LoadedNetwork['network']; options?: object },
-  given: Given = {},
+  request: SampledOptions = {},
 ) {
-  const { sde = restoringSde, steps = 4, image = picture, tiles = { tile: 'none' } } = given
-  const { selfEnsemble = false, strength = 1, run = {} } = given
-  const usual = sde.kind === 'restoring' ? 'posterior' : 'ode'
-  const sampling = planSampling({ sde, sampler: usual }, { ...given, steps })
-  const told: (readonly [number, number, SamplingProgress | undefined])[] = []
+  const { sde = restoringSde, steps = 4, image = picture, tiles = { tile: 'none' } } = request
+  const { selfEnsemble = false, strength = 1, run = {} } = request
+  const defaultSampler = sde.kind === 'restoring' ? 'posterior' : 'ode'
+  const sampling = planSampling({ sde, sampler: defaultSampler }, { ...request, steps })
+  const progress: (readonly [number, number, SamplingProgress | undefined])[] = []
   const layout = layOutSampling(
     {
       picture: image,
@@ -124,9 +127,9 @@ async function sampled(
       run,
       budget: { budgetBytes: 5e11, maxTilePx: undefined },
       loaded: { network: conditionalUnet.fromOptions(options), ...loaded },
-      onTile: (...progress) => {
-        told.push(progress as [number, number, SamplingProgress])
-        given.onTile?.(...progress)
+      onTile: (...event) => {
+        progress.push(event as [number, number, SamplingProgress])
+        request.onTile?.(...event)
       },
     },
     sampling,
@@ -136,32 +139,37 @@ async function sampled(
   const main = writer()
   const read = imageReader(image, layout.channels, layout.padded)
   const restored = await layout.restore({ read, emit: main.emit, samples })
-  return { image: main.image, samples: samples.map((one) => one.image), restored, told, layout }
+  return { image: main.image, samples: samples.map((one) => one.image), restored, progress, layout }
 }
 
-/** The first of few steps takes the state times 200 for the clean image, float32's rounding with it. */
+/** The first of few steps scales the state by 200 for the clean image, and float32 rounding with it. */
 const rounding = 1e-4
 
-function largest(a: Image, b: Image): number {
+function largestDifference(a: Image, b: Image): number {
   expect(a.data.length).toBe(b.data.length)
-  return a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - (b.data[i] as number))), 0)
+  return a.data.reduce((max, value, i) => Math.max(max, Math.abs(value - (b.data[i] as number))), 0)
 }
 
 const plain = { ...conditionalUnetDefaults, width: 8, multipliers: [1, 1, 1] }
 
-/** The loop of the forms over whole tensors, with the network as `forward`. */
-async function byHand(model: LoadedModel, sampler: Sampler, seed: number): Promise<Image> {
+/** Evaluates the linear forms in a loop over whole tensors, with the network as `forward`. */
+async function sampledDirectly(model: LoadedModel, sampler: Sampler, seed: number): Promise<Image> {
   const sde = createSde({ ...restoringSde, sampleSteps: 4 })
-  const [drawn, shape] = [seededNoise(seed, size), [1, 3, 13, 21]]
-  const noise = (use: number) => hostTensor(float32Data(drawn(use, 0, 13), shape))
+  const drawNoise = seededNoise(seed, size)
+  const shape = [1, 3, 13, 21]
+  const noise = (use: number) => hostTensor(float32Data(drawNoise(use, 0, 13), shape))
   const degraded = imageToTensor(picture)
   const session = nodeSession(model)
   let state = evaluate(initial(sde), { degraded: hostTensor(degraded), noise: noise(0) })
   for (let t = 4; t >= 1; t--) {
     const time = float32Data(Float32Array.of(t * 25), [1])
     const { prediction } = await session.run({ state: state.read(), degraded, time })
-    const guess = hostTensor(prediction as TensorData)
-    const terms = { state, degraded: hostTensor(degraded), prediction: guess, noise: noise(5 - t) }
+    const terms = {
+      state,
+      degraded: hostTensor(degraded),
+      prediction: hostTensor(prediction as TensorData),
+      noise: noise(5 - t),
+    }
     state = evaluate(reverseStep(sde, t, sampler), terms)
   }
   await session.close()
@@ -169,19 +177,19 @@ async function byHand(model: LoadedModel, sampler: Sampler, seed: number): Promi
 }
 
 test.each(['posterior', 'sde', 'mean', 'ode'] as const)(
-  'a whole picture by %s is what the forms make of it on the same noise',
+  'a whole picture sampled by %s matches the linear forms with the same noise',
   async (sampler) => {
     const model = loaded(new ConditionalUnet(init(), plain))
     const { image } = await sampled(
       { session: sessionOf(model), options: model.options },
       { sampler, seed: 5 },
     )
-    expect(largest(image, await byHand(model, sampler, 5))).toBeLessThan(rounding)
+    expect(largestDifference(image, await sampledDirectly(model, sampler, 5))).toBeLessThan(rounding)
   },
 )
 
-describe('a network of which each pixel is its own affair', () => {
-  test('restores tiles of any size to the same picture, by as many calls as steps and tiles', async () => {
+describe('a network that treats every pixel independently', () => {
+  test('gives the same picture for every tile size, in one call per step and tile', async () => {
     const whole = await sampled({ ...pointwise(), options: plain }, { seed: 2 })
     for (const [tile, overlap, count] of [
       [8, 3, 8],
@@ -190,36 +198,40 @@ describe('a network of which each pixel is its own affair', () => {
     ] as const) {
       const { session, calls } = pointwise()
       const tiled = await sampled({ session, options: plain }, { seed: 2, tiles: { tile, overlap } })
-      expect(largest(tiled.image, whole.image), `tiles of ${tile}`).toBeLessThan(rounding)
-      expect([calls.length, tiled.restored.tiles, tiled.told.length]).toEqual([4 * count, count, 4 * count])
+      expect(largestDifference(tiled.image, whole.image), `tiles of ${tile}`).toBeLessThan(rounding)
+      expect([calls.length, tiled.restored.tiles, tiled.progress.length]).toEqual([
+        4 * count,
+        count,
+        4 * count,
+      ])
     }
     expect(
-      largest((await sampled({ ...pointwise(), options: plain }, { seed: 3 })).image, whole.image),
+      largestDifference((await sampled({ ...pointwise(), options: plain }, { seed: 3 })).image, whole.image),
     ).toBeGreaterThan(0.01)
   })
 
-  test('is told the times of its training, and how far it is is told', async () => {
+  test('receives the times of its training, and progress is reported', async () => {
     const { session, calls } = pointwise()
-    const { told } = await sampled(
+    const { progress } = await sampled(
       { session, options: plain },
       { samples: 2, steps: 2, tiles: { tile: 16, overlap: 4 } },
     )
     const times = calls.map(({ inputs }) => viewAs((inputs.time as TensorData).bytes, Float32Array)[0])
     expect(times).toEqual([100, 100, 50, 50, 100, 100, 50, 50])
-    expect(told.map(([done]) => done)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
-    expect(told[6]).toEqual([7, 8, { step: 2, steps: 2, sample: 2, samples: 2, tile: 1, tiles: 2 }])
+    expect(progress.map(([done]) => done)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    expect(progress[6]).toEqual([7, 8, { step: 2, steps: 2, sample: 2, samples: 2, tile: 1, tiles: 2 }])
   })
 
-  test('gives the same over eight turns, by eight calls each', async () => {
+  test('gives the same as a self-ensemble, in eight times the calls', async () => {
     const { session, calls } = pointwise()
     const tiles = { tile: 16, overlap: 4 }
     const once = await sampled({ ...pointwise(), options: plain }, { tiles })
-    const turned = await sampled({ session, options: plain }, { tiles, selfEnsemble: true })
-    expect(largest(once.image, turned.image)).toBeLessThan(1e-5)
+    const ensemble = await sampled({ session, options: plain }, { tiles, selfEnsemble: true })
+    expect(largestDifference(once.image, ensemble.image)).toBeLessThan(1e-5)
     expect(calls.length).toBe(8 * 4 * 2)
   })
 
-  test('stops between two calls, whatever the sampler', async () => {
+  test('stops between two calls, with every sampler', async () => {
     for (const sampler of ['ode', 'posterior'] as const) {
       const { session, calls } = pointwise()
       const controller = new AbortController()
@@ -231,12 +243,12 @@ describe('a network of which each pixel is its own affair', () => {
     }
   })
 
-  test('leaves the picture where the strength is 0', async () => {
+  test('returns the picture at strength 0', async () => {
     const { image } = await sampled({ ...pointwise(), options: plain }, { strength: 0 })
-    expect(largest(image, picture)).toBe(0)
+    expect(largestDifference(image, picture)).toBe(0)
   })
 
-  test('gives the mean of several samples, each that of its own seed, and how far they deviate', async () => {
+  test('returns the mean and deviation of several samples, each with its own seed', async () => {
     const network = { ...pointwise(), options: plain }
     const several = await sampled(network, {
       sampler: 'sde',
@@ -247,25 +259,25 @@ describe('a network of which each pixel is its own affair', () => {
     const alone: Image[] = []
     for (const seed of [7, 8, 9]) alone.push((await sampled(network, { sampler: 'sde', seed })).image)
     for (const [i, one] of alone.entries())
-      expect(largest(several.samples[i] as Image, one), `sample ${i}`).toBeLessThan(1e-5)
+      expect(largestDifference(several.samples[i] as Image, one), `sample ${i}`).toBeLessThan(1e-5)
     const values = (i: number) => alone.map(({ data }) => data[i] as number)
     const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
     const means = picture.data.map((_, i) => mean(values(i)))
-    expect(largest(several.image, { ...size, data: means })).toBeLessThan(1e-5)
+    expect(largestDifference(several.image, { ...size, data: means })).toBeLessThan(1e-5)
     const variance = (i: number) =>
       values(i).reduce((sum, value) => sum + (value - (means[i] as number)) ** 2, 0) / 2
     const deviation = Float32Array.from({ length: 273 }, (_, i) =>
       Math.sqrt(mean([variance(i), variance(i + 273), variance(i + 546)])),
     )
-    const found = several.restored.deviation as Image
-    expect(largest(found, { ...found, data: deviation })).toBeLessThan(1e-5)
+    const reported = several.restored.deviation as Image
+    expect(largestDifference(reported, { ...reported, data: deviation })).toBeLessThan(1e-5)
   })
 
-  test('of the denoising SDE sees the state alone, from the step that has the noise of the picture on', async () => {
+  test('receives only the state with the denoising SDE, from the step whose noise is the picture’s', async () => {
     const { session, calls } = pointwise()
     const options = { ...plain, isConditional: false }
-    const { told } = await sampled({ session, options }, { sde: denoisingSde, steps: 100, noise255: 25 })
-    expect(calls.length).toBe(told[0]?.[2]?.steps)
+    const { progress } = await sampled({ session, options }, { sde: denoisingSde, steps: 100, noise255: 25 })
+    expect(calls.length).toBe(progress[0]?.[2]?.steps)
     expect(calls.length).toBeGreaterThan(10)
     expect(calls.length).toBeLessThan(70)
     expect(Object.keys(calls[0]?.inputs ?? {})).toEqual(['state', 'time'])
@@ -273,15 +285,15 @@ describe('a network of which each pixel is its own affair', () => {
   })
 })
 
-describe('what a guide sees', () => {
+describe('guide embeddings', () => {
   const options = { ...plain, contextWidth: 4, usesDegradation: true }
   const embedding = float32Data(new Float32Array(4), [1, 4])
 
-  test('is found once in the whole photo, and holds for all tiles and steps', async () => {
+  test('are computed once from the whole photo, for all tiles and steps', async () => {
     const { session, calls } = pointwise()
-    const seen: NamedData[] = []
+    const guideCalls: NamedData[] = []
     const run = async (inputs: NamedData) => {
-      seen.push(inputs)
+      guideCalls.push(inputs)
       return { content: embedding, degradation: embedding }
     }
     const guide = guideOf(daClip.fromOptions({ imageSide: 8, features: 4 }), {
@@ -290,7 +302,7 @@ describe('what a guide sees', () => {
       close: async () => {},
     })
     await sampled({ session, options, guide }, { samples: 2, tiles: { tile: 12, overlap: 4 } })
-    expect(seen.map(({ image }) => image?.shape)).toEqual([[1, 3, 8, 8]])
+    expect(guideCalls.map(({ image }) => image?.shape)).toEqual([[1, 3, 8, 8]])
     const [first, ...rest] = calls
     expect([first?.part, Object.keys(first?.inputs ?? {})]).toEqual(['condition', ['degradation']])
     expect(rest).toHaveLength(2 * 4 * 6)
@@ -299,9 +311,9 @@ describe('what a guide sees', () => {
 })
 
 describe('in latents', () => {
-  const compression = { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }
-  const model = loaded(new LatentUnet(init(), compression))
-  const guide = guideOf(latentUnet.fromOptions(compression), sessionOf(model))
+  const options = { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }
+  const model = loaded(new LatentUnet(init(), options))
+  const guide = guideOf(latentUnet.fromOptions(options), sessionOf(model))
   const nafnet = { network: conditionalNafnet.fromOptions({ channels: 5 }) }
 
   test('a picture of any size is encoded, sampled and decoded', async () => {
@@ -315,25 +327,30 @@ describe('in latents', () => {
     const degraded = viewAs((latent as TensorData).bytes, Float32Array)
     const sde = createSde({ ...restoringSde, sampleSteps: 4 })
     const shape = [1, 5, 8, 12]
-    const drawn = float32Data(seededNoise(4, { channels: 5, width: 12 })(0, 0, 8), shape)
+    const noise = float32Data(seededNoise(4, { channels: 5, width: 12 })(0, 0, 8), shape)
     let state = evaluate(initial(sde), {
       degraded: hostTensor(float32Data(degraded, shape)),
-      noise: hostTensor(drawn),
+      noise: hostTensor(noise),
     })
     for (let t = 4; t >= 1; t--) {
-      const seen = hostTensor(float32Data(degraded, shape))
+      const degradedLatent = hostTensor(float32Data(degraded, shape))
       const prediction = state
         .mul(0.2)
-        .sub(seen.mul(0.1))
+        .sub(degradedLatent.mul(0.1))
         .add((25 * t) / 1000)
-      state = evaluate(reverseStep(sde, t, 'ode'), { state, degraded: seen, prediction })
+      state = evaluate(reverseStep(sde, t, 'ode'), { state, degraded: degradedLatent, prediction })
     }
     const { y } = await guide.session.part('decode').run({ ...hidden, latent: state.read() })
-    const wanted = { channels: 3, height: 16, width: 24, data: viewAs((y as TensorData).bytes, Float32Array) }
-    expect(largest(image, crop(wanted, 0, 0, 13, 21))).toBeLessThan(1e-4)
+    const decoded = {
+      channels: 3,
+      height: 16,
+      width: 24,
+      data: viewAs((y as TensorData).bytes, Float32Array),
+    }
+    expect(largestDifference(image, crop(decoded, 0, 0, 13, 21))).toBeLessThan(1e-4)
   })
 
-  test('tiles are cut in pixels of the picture, and turns are refused', async () => {
+  test('tiles are measured in pixels of the picture, and a self-ensemble is rejected', async () => {
     const { session, calls } = pointwise()
     const { image, layout } = await sampled(
       { ...nafnet, session, guide },
@@ -345,12 +362,12 @@ describe('in latents', () => {
       'tile: expected a multiple of 4 pixels, got 14',
     )
     await expect(sampled({ ...nafnet, session, guide }, { selfEnsemble: true })).rejects.toThrow(
-      'cannot be turned',
+      'cannot be rotated',
     )
   })
 })
 
-test('attention between all pixels is cut where others go whole, as memory allows both', async () => {
+test('with memory for a whole picture, only networks with attention between all pixels are tiled', async () => {
   const wide: Image = { channels: 3, height: 4, width: 800, data: new Float32Array(3 * 4 * 800).fill(0.5) }
   const count = async (options: object) =>
     (await sampled({ ...pointwise(), options }, { image: wide, steps: 1, tiles: {} })).restored.tiles
@@ -358,7 +375,7 @@ test('attention between all pixels is cut where others go whole, as memory allow
   expect(await count({ ...plain, contextWidth: 4, usesContent: true })).toBeGreaterThan(1)
 })
 
-test('a picture smaller than the network’s own padding is continued first', async () => {
+test('a picture smaller than the network’s own padding is padded first', async () => {
   const tiny = crop(picture, 0, 0, 2, 1)
   const model = loaded(new ConditionalUnet(init(), plain))
   const network = { session: sessionOf(model), options: model.options }

@@ -1,5 +1,5 @@
-// Lays out a picture for a network that samples: the state of the whole picture is held as float32 planes (12 bytes a pixel, 28 for
-// several samples), and tiles are blended at every step, so no seam builds up.
+// Lays out a picture for a network that samples. The state of the whole picture is kept as float32 planes (12
+// bytes per pixel, 28 for several samples), and tiles are blended at every step, so no seams build up.
 
 import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
@@ -14,32 +14,33 @@ import {
   type RestorationLayout,
   type RestorationOutcome,
 } from '../networks/tileLayout.ts'
-import type { Picture, ReadPart } from '../pictures/planeIO.ts'
+import type { ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
 import { blend } from '../pictures/upscale.ts'
 import { type RunTiles, restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latentSpace.ts'
 import { SampleSpread } from './sampleSpread.ts'
 import type { Sampling } from './samplingPlan.ts'
-import { pixelSpace, type Space } from './samplingSpace.ts'
+import { pixelSpace, type SamplingSpace } from './samplingSpace.ts'
 
-/** Lays out a picture for sampling. */
+/** Lays out a picture for sampling. @throws RestoreError 'usage' for a self-ensemble of latents */
 export function layOutSampling(request: LayoutRequest, sampling: Sampling): RestorationLayout {
   const { loaded, picture, budget, selfEnsemble } = request
   const stateBytes = picture.width * picture.height * (sampling.samples > 1 ? 28 : 12)
   const budgetBytes = Math.max(0, budget.budgetBytes - stateBytes)
-  const left = { ...request, budget: { ...budget, budgetBytes } }
+  const remaining = { ...request, budget: { ...budget, budgetBytes } }
   const { guide } = loaded
-  if (guide?.guidance.kind !== 'latents') return sampledLayout(pixelSpace(left), request, sampling)
+  if (guide?.guidance.kind !== 'latents') return sampledLayout(pixelSpace(remaining), request, sampling)
   if (selfEnsemble)
     throw new RestoreError(
       'usage',
-      'selfEnsemble: expected a network that restores pictures, got one that restores latents, which cannot be turned; use samples for an average',
+      'selfEnsemble: expected a network that restores pictures, got one that restores latents, which cannot be rotated; use samples to average',
     )
   const { session, network, guidance } = guide
-  return sampledLayout(latentSpace(left, { session, network, unitPx: guidance.unitPx }), request, sampling)
+  const space = latentSpace(remaining, { session, network, unitPx: guidance.unitPx })
+  return sampledLayout(space, request, sampling)
 }
 
-function sampledLayout(space: Space, request: LayoutRequest, sampling: Sampling): RestorationLayout {
+function sampledLayout(space: SamplingSpace, request: LayoutRequest, sampling: Sampling): RestorationLayout {
   return { ...space, restore: (attempt) => restoreSampled(space, request, { ...sampling, attempt }) }
 }
 
@@ -48,7 +49,7 @@ interface SampledRequest extends Sampling {
 }
 
 async function restoreSampled(
-  space: Space,
+  space: SamplingSpace,
   request: LayoutRequest,
   { attempt, ...sampling }: SampledRequest,
 ): Promise<RestorationOutcome> {
@@ -83,9 +84,9 @@ function withStrength(rows: Image, read: ReadPart, top: number, strength: number
   return strength === 1 ? rows : blend(rows, read(top, 0, rows.height, rows.width), strength)
 }
 
-interface Once {
-  readonly space: Space
-  readonly picture: Picture
+interface SampleJob {
+  readonly space: SamplingSpace
+  readonly picture: ReadablePicture
   readonly run: RunTiles
   readonly request: LayoutRequest
   readonly sampling: Sampling
@@ -93,15 +94,15 @@ interface Once {
   readonly index: number
 }
 
-/** Samples once: all steps, each through all tiles. */
-function sampleOnce({ space, picture, run, request, sampling, index }: Once): Promise<Planes> {
+/** Computes one sample: all steps, each over all tiles. */
+function sampleOnce({ space, picture, run, request, sampling, index }: SampleJob): Promise<Planes> {
   const { plan, stateChannels: channels } = space
   const { rows, columns, batch } = plan
   const { width, height } = picture
   const { sde, sampler, startStep, samples, seed } = sampling
   const { signal } = request.run
-  const drawn = seededNoise(seed, { channels, width })
-  const seesDegraded = sde.kind === 'restoring'
+  const drawNoise = seededNoise(seed, { channels, width })
+  const takesDegraded = sde.kind === 'restoring'
   let step = 1
   const onTile = (tile: number, tiles: number) => {
     const done = (index * startStep + step - 1) * tiles + tile
@@ -118,7 +119,7 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
     degraded: (top, count) => picture.read(top, 0, count, width).data,
     noise: (use, top, count) => {
       checkAborted(signal)
-      return drawn(use, top, count)
+      return drawNoise(use, top, count)
     },
     predict: (state, time, emit) => {
       const inputs = { time: float32Data(Float32Array.of(time), [1]) }
@@ -130,8 +131,8 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
         emit,
         onTile,
         read: (...part) => {
-          const own = crop(state, ...part)
-          return seesDegraded ? stacked(own, picture.read(...part)) : own
+          const statePart = crop(state, ...part)
+          return takesDegraded ? concatenatePlanes(statePart, picture.read(...part)) : statePart
         },
         run: (tiles) => {
           checkAborted(signal)
@@ -146,7 +147,7 @@ function sampleOnce({ space, picture, run, request, sampling, index }: Once): Pr
 }
 
 /** Concatenates the planes of two images. */
-function stacked(first: Image, second: Image): Image {
+function concatenatePlanes(first: Image, second: Image): Image {
   const data = new Float32Array(first.data.length + second.data.length)
   data.set(first.data)
   data.set(second.data, first.data.length)

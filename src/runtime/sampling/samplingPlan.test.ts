@@ -25,7 +25,7 @@ const facts = (changed: Partial<TrainingFacts> = {}): TrainingFacts => {
 const cardOf = (sampling: unknown) =>
   new Map([['card', JSON.stringify({ title: 'x', sampling: JSON.stringify(sampling) })]])
 
-describe('what a network was trained with', () => {
+describe('the sampling of a training', () => {
   test.each([
     ['the universal U-Net', unet(universalUnet)],
     ['the U-Net for the wild', unet(wildUnet)],
@@ -34,19 +34,19 @@ describe('what a network was trained with', () => {
     expect(trainedSampling(network, facts())).toEqual({ sde: restoringSde, sampler: 'posterior' })
   })
 
-  test('is the denoising SDE where the network does not see the degraded image', () => {
+  test('is the denoising SDE for networks that do not take the degraded image', () => {
     for (const network of [unet({ isConditional: false }), nafnet({ isConditional: false })])
       expect(trainedSampling(network, facts())).toEqual({ sde: denoisingSde, sampler: 'ode' })
   })
 
-  test('is told by the card, and before it by the weights themselves', () => {
+  test('comes from the weights, else from the card', () => {
     const card = findCard('irsde-derain-heavy')
     expect(trainedSampling(unet(), facts({ card })).sde.maxSigma).toBe(10)
     const own = { sde: { ...restoringSde, maxSigma: 30 }, sampler: 'sde' }
     expect(trainedSampling(unet(), facts({ card, metadata: cardOf(own) }))).toEqual(own)
   })
 
-  test('is asked for where nothing tells it, and what is given holds', () => {
+  test('requires maxSigma where nothing states it, and maxSigma takes precedence', () => {
     expect(() => trainedSampling(unet(), facts())).toThrow(
       'net.pth: expected maxSigma (--max-sigma), the deviation',
     )
@@ -55,7 +55,7 @@ describe('what a network was trained with', () => {
     expect(denoising.sde).toEqual({ ...denoisingSde, maxSigma: 75 })
   })
 
-  test('has to be told for the light network, whose output is scaled', () => {
+  test('must be embedded for the light network, whose output is scaled', () => {
     const role = roleOf(lightDiffusion.fromOptions())
     for (const maxSigma of [undefined, 10])
       expect(() => trainedSampling(role, facts({ maxSigma }))).toThrow(
@@ -68,7 +68,7 @@ describe('what a network was trained with', () => {
     expect(planSampling(trained, { steps: 100 }).sde.steps).toBe(100)
   })
 
-  test.each([0.5, 256, Number.NaN])('cannot be a deviation of %d', (maxSigma) => {
+  test.each([0.5, 256, Number.NaN])('rejects a deviation of %d', (maxSigma) => {
     expect(() => trainedSampling(unet(), facts({ maxSigma }))).toThrow(
       'maxSigma (--max-sigma): expected a deviation from 1',
     )
@@ -80,18 +80,18 @@ describe('what a network was trained with', () => {
     { sde: { ...restoringSde, sampleTimes: 'odd' }, sampler: 'sde' },
     { sde: restoringSde, sampler: 'fast' },
     'none',
-  ])('cannot be what limpid train does not write: %j', (written) => {
-    expect(() => trainedSampling(unet(), facts({ metadata: cardOf(written) }))).toThrow(
+  ])('rejects an embedded %j', (sampling) => {
+    expect(() => trainedSampling(unet(), facts({ metadata: cardOf(sampling) }))).toThrow(
       'net.pth: expected an SDE and a sampler in its card',
     )
   })
 })
 
-describe('what is asked for', () => {
+describe('a sampling request', () => {
   const trained = { sde: restoringSde, sampler: 'posterior' } as const
   const denoising = { sde: denoisingSde, sampler: 'ode' } as const
 
-  test('is the training’s own unless told', () => {
+  test('defaults to the sampling of the training', () => {
     const { sde, ...rest } = planSampling(trained, {})
     expect([sde.steps, sde.times[7]]).toEqual([100, 7])
     expect(rest).toEqual({ sampler: 'posterior', startStep: 100, seed: 0, samples: 1 })
@@ -130,7 +130,7 @@ describe('what is asked for', () => {
       { noise255: 25, sampler: 'posterior' as const },
       'sampler: expected one of sde, mean, ode for a denoising',
     ],
-  ])('%# is refused', (network, request, message) => {
+  ])('is rejected if out of range or of another SDE: %#', (network, request, message) => {
     expect(() => planSampling(network, request)).toThrow(message)
   })
 
@@ -142,11 +142,11 @@ describe('what is asked for', () => {
     { noise255: 25 },
     { maxSigma: 10 },
     { guide: 'x.pt' },
-  ])('%j is refused by its name where a network restores at once', (request) => {
+  ])('%j is rejected by name for a network that restores at once', (request) => {
     const [[name, value] = []] = Object.entries(request)
-    const called = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
+    const spelled = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
     expect(() => rejectSampling({ id: 'restormer' }, request)).toThrow(
-      `${Reflect.get(called, name ?? '') ?? name}: expected a network that samples (light-diffusion, conditional-unet, conditional-nafnet), got ${value} for restormer`,
+      `${Reflect.get(spelled, name ?? '') ?? name}: expected a network that samples (light-diffusion, conditional-unet, conditional-nafnet), got ${value} for restormer`,
     )
     expect(() => rejectSampling({ id: 'restormer' }, {})).not.toThrow()
   })

@@ -1,4 +1,4 @@
-// How a picture is sampled: the SDE its network was trained with, and the caller's choices.
+// Plans how a picture is sampled, from the SDE of the network's training and the caller's options.
 
 import { RestoreError } from '../../core/errors.ts'
 import {
@@ -16,16 +16,20 @@ import type { NetworkDescription, Role } from '../../models/networkDescriptor.ts
 import { embeddedCard, type ModelCard, parseRecord } from '../../registry/cards.ts'
 import { networks } from '../../registry/networks.ts'
 
+/** Options of networks that sample. */
 export interface SamplingRequest {
-  /** Steps of sampling; fewer are faster. @default the steps of the network's training */
+  /**
+   * Sampling steps; fewer are faster.
+   * @default as recommended for the weights, else the steps of their training
+   */
   readonly steps?: number | undefined
-  /** @default the sampler the network was published with */
+  /** Sampling method. @default the sampler the network was published with */
   readonly sampler?: Sampler | undefined
-  /** Seed of all randomness: seed and picture determine the result. @default 0 */
+  /** Seed of all randomness; the same seed and picture give the same result. @default 0 */
   readonly seed?: number | undefined
-  /** Number of restorations, with this seed and the following ones, whose mean is the result. @default 1 */
+  /** Number of restorations to average, with this seed and the following ones. @default 1 */
   readonly samples?: number | undefined
-  /** Standard deviation of the noise in the picture, 0..255; required by networks of the denoising SDE. */
+  /** Standard deviation of the noise in the picture, 0..255; required for weights of the denoising SDE. */
   readonly noise255?: number | undefined
 }
 
@@ -41,21 +45,23 @@ export interface Sampling {
 /** The role of a network that samples. */
 export type SamplingRole = Extract<Role, { readonly kind: 'samples' }>
 
-/** Options the command line spells otherwise. */
+/** Options that the command line spells differently. */
 const names = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' } as const
 
+/** Where the sampling of a training may be stated. */
 export interface TrainingFacts {
   /** Name of the network's weights in errors. */
   readonly weights: string
   readonly metadata: ReadonlyMap<string, string>
   readonly card: ModelCard | undefined
-  /** Stationary deviation of the SDE, 1..255, where neither file nor card states it. */
+  /** Stationary deviation of the SDE, 1..255, from the caller. */
   readonly maxSigma: number | undefined
 }
 
 /**
- * Finds the sampling a network was trained for: as embedded in its weights, else by their card, else that of all official weights.
- * @throws RestoreError 'usage' where nothing states it, 'checkpoint' where the embedded one is invalid
+ * Finds the sampling a network was trained for: embedded in its weights, else on their card, else that of all
+ * official weights. `maxSigma` replaces the deviation found.
+ * @throws RestoreError 'usage' if nothing states it, 'checkpoint' if the embedded one is invalid
  */
 export function trainedSampling(role: SamplingRole, facts: TrainingFacts): TrainedSampling {
   const { weights, metadata, card, maxSigma } = facts
@@ -78,7 +84,7 @@ export function trainedSampling(role: SamplingRole, facts: TrainingFacts): Train
   )
 }
 
-/** The sampling that `limpid train` embeds in a file. */
+/** Reads the sampling that `limpid train` embeds in a file. */
 function embeddedSampling(
   weights: string,
   metadata: ReadonlyMap<string, string>,
@@ -94,7 +100,7 @@ function embeddedSampling(
   )
 }
 
-const kinds: readonly unknown[] = ['restoring', 'denoising'] satisfies readonly SdeOptions['kind'][]
+const sdeKinds: readonly unknown[] = ['restoring', 'denoising'] satisfies readonly SdeOptions['kind'][]
 const schedules: readonly unknown[] = ['cosine', 'linear', 'constant'] satisfies readonly Schedule[]
 const sampleTimes: readonly unknown[] = [
   undefined,
@@ -107,14 +113,17 @@ function isSde(value: unknown): value is SdeOptions {
   const sde: Readonly<Record<string, unknown>> = { ...value }
   const numbers = [sde.steps, sde.maxSigma, sde.eps, sde.dataSigma ?? 0, sde.sampleSteps ?? 1]
   return (
-    kinds.includes(sde.kind) &&
+    sdeKinds.includes(sde.kind) &&
     schedules.includes(sde.schedule) &&
     sampleTimes.includes(sde.sampleTimes) &&
     numbers.every((number) => typeof number === 'number')
   )
 }
 
-/** Refuses options of sampling for a network that restores at once, naming the option. */
+/**
+ * Rejects sampling options for a network that restores at once.
+ * @throws RestoreError 'usage' with the option's name
+ */
 export function rejectSampling(
   { id }: Pick<NetworkDescription, 'id'>,
   request: SamplingRequest & { readonly maxSigma?: number | undefined; readonly guide?: string | undefined },
@@ -124,16 +133,18 @@ export function rejectSampling(
   const options = Object.entries({ steps, sampler, seed, samples, guide, ...renamed })
   const [name, value] = options.find(([, one]) => one !== undefined) ?? []
   if (name === undefined) return
-  const able = networks.flatMap((network) => (network.roleKind === 'samples' ? [network.id] : [])).join(', ')
+  const samplingIds = networks
+    .flatMap((network) => (network.roleKind === 'samples' ? [network.id] : []))
+    .join(', ')
   throw new RestoreError(
     'usage',
-    `${name}: expected a network that samples (${able}), got ${value} for ${id}, which restores at once; leave it out`,
+    `${name}: expected a network that samples (${samplingIds}), got ${value} for ${id}, which restores at once; leave it out`,
   )
 }
 
 /**
  * Plans the sampling of a picture.
- * @throws RestoreError 'usage' for options out of range or of another kind of SDE
+ * @throws RestoreError 'usage' for options that are out of range or belong to another kind of SDE
  */
 export function planSampling(
   { sde, sampler: defaultSampler }: TrainedSampling,
@@ -143,17 +154,19 @@ export function planSampling(
   checkWhole('steps', steps, 1, sde.steps)
   checkWhole('samples', samples, 1, Number.MAX_SAFE_INTEGER)
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER - samples)
-  const able = samplers.filter((name) => sde.kind === 'restoring' || name !== 'posterior')
-  if (!able.includes(sampler))
+  const supported = samplers.filter((name) => sde.kind === 'restoring' || name !== 'posterior')
+  if (!supported.includes(sampler))
     throw new RestoreError(
       'usage',
-      `sampler: expected one of ${able.join(', ')} for a ${sde.kind} SDE, got ${sampler}`,
+      `sampler: expected one of ${supported.join(', ')} for a ${sde.kind} SDE, got ${sampler}`,
     )
   const stepped = createSde({ ...sde, sampleSteps: steps })
   return { sde: stepped, sampler, seed, samples, startStep: firstStep(stepped, request.noise255) }
 }
 
-/** The denoising SDE starts where its noise equals that of the picture. */
+/**
+ * Step to start from: all steps remain, but the denoising SDE starts where its noise equals the picture's.
+ */
 function firstStep(sde: Sde, noise255: number | undefined): number {
   if (sde.kind === 'restoring') {
     if (noise255 === undefined) return sde.steps
@@ -162,16 +175,16 @@ function firstStep(sde: Sde, noise255: number | undefined): number {
       `${names.noise255}: expected weights of a denoising SDE, got ${noise255} for others; leave it out`,
     )
   }
-  const most = Math.round(255 * sde.maxSigma)
-  if (noise255 !== undefined && noise255 > 0 && noise255 <= most)
+  const max = Math.round(255 * sde.maxSigma)
+  if (noise255 !== undefined && noise255 > 0 && noise255 <= max)
     return startStep(sde, Math.min(noise255 / 255, sde.maxSigma))
   throw new RestoreError(
     'usage',
-    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and at most ${most}, which weights of a denoising SDE require, got ${noise255 ?? 'none'}`,
+    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and at most ${max}, which weights of a denoising SDE require, got ${noise255 ?? 'none'}`,
   )
 }
 
-function checkWhole(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new RestoreError('usage', `${name}: expected a whole number from ${least} to ${most}, got ${value}`)
+function checkWhole(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return
+  throw new RestoreError('usage', `${name}: expected a whole number from ${min} to ${max}, got ${value}`)
 }

@@ -4,29 +4,29 @@ import { inBands } from '../../core/rowBands.ts'
 import { crop } from '../../data/image.ts'
 import type { Planes } from '../../diffusion/samplers.ts'
 import type { Emit, LayoutRequest, RestorationLayout } from '../networks/tileLayout.ts'
-import type { Picture, ReadPart } from '../pictures/planeIO.ts'
+import type { ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
 import { nextSmallerTile, planTiles, type TilePlan } from '../tiles/tilePlan.ts'
 
 /** The space a network samples in. */
-export interface Space extends Omit<RestorationLayout, 'restore'> {
+export interface SamplingSpace extends Omit<RestorationLayout, 'restore'> {
   /** Tiles of the state. */
   readonly plan: TilePlan
   /** Channels of the state. */
   readonly stateChannels: number
   /** Maps the degraded picture into the space. */
-  enter(read: ReadPart): Promise<Picture>
-  /** Maps a state back to a picture, emitted in rows from the top down. */
+  enter(read: ReadPart): Promise<ReadablePicture>
+  /** Maps a state back to a picture, whose rows are emitted from the top down. */
   leave(state: Planes, read: ReadPart, emit: Emit): Promise<void>
 }
 
-/** The picture itself, padded only where it is smaller than the network can pad. */
-export function pixelSpace({ loaded, picture, budget, tiles }: LayoutRequest): Space {
+/** Creates the space of the picture itself, padded only if it is too small for the network to pad. */
+export function pixelSpace({ loaded, picture, budget, tiles }: LayoutRequest): SamplingSpace {
   const { size, memory, tiling, channels } = loaded.network
   const { padToMultiple = 1 } = size
-  // Mirroring needs more pixels than it adds.
-  const mirrored = { multipleOf: 1, minimum: Math.floor(padToMultiple / 2) + 1 }
-  const planned = { ...picture, ...budget, size: mirrored, tileMultipleOf: padToMultiple }
-  const plan = planTiles({ ...planned, memory, tiling, scale: 1 }, tiles)
+  // Reflection needs more pixels than it adds.
+  const reflectable = { multipleOf: 1, minimum: Math.floor(padToMultiple / 2) + 1 }
+  const limits = { ...picture, ...budget, size: reflectable, tileMultipleOf: padToMultiple }
+  const plan = planTiles({ ...limits, memory, tiling, scale: 1 }, tiles)
   const padded = { height: plan.rows.length, width: plan.columns.length }
   return {
     plan,

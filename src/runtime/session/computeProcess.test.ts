@@ -33,7 +33,7 @@ function input(side: number) {
   return { x: float32Data(values, [1, 3, side, side]) }
 }
 
-/** Long enough to be met in the middle: some seconds on one thread. */
+/** Takes some seconds on one thread, long enough to be interrupted. */
 const longInput = () => input(1024)
 
 function isRunning(pid: number | undefined): boolean {
@@ -49,7 +49,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
-/** Resolves when the process has used the processor for a while: it is in the middle of its work. */
+/** Resolves when the process has used the CPU for a while, so that it is in the middle of a run. */
 async function busy(session: ProcessSession): Promise<void> {
   const { readFileSync } = await import('node:fs')
   const ticks = () => {
@@ -61,8 +61,8 @@ async function busy(session: ProcessSession): Promise<void> {
   await until(() => ticks() > before + 50)
 }
 
-describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its own', () => {
-  test('gives the same results whatever its size and order, and tells what it opened', async () => {
+describe.skipIf(!existsSync('/proc/self/stat'))('a session in a separate process', () => {
+  test('gives the same results after inputs of other sizes, and reports the weights', async () => {
     const session = await ProcessSession.open(setup)
     expect(session.opened.sha256).toMatch(/^[0-9a-f]{64}$/)
     const [first, other, again] = await Promise.all([16, 24, 16].map((side) => session.run(input(side))))
@@ -72,18 +72,18 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
     await session.close()
   })
 
-  test('leaves the caller free while it runs', async () => {
+  test('does not block the caller while it runs', async () => {
     const session = await ProcessSession.open(setup)
     const running = session.run(input(512))
-    let turns = 0
-    const timer = setInterval(() => turns++, 1)
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 1)
     await running
     clearInterval(timer)
-    expect(turns).toBeGreaterThan(10)
+    expect(ticks).toBeGreaterThan(10)
     await session.close()
   })
 
-  test('an error of the network is the answer, and the process goes on', async () => {
+  test('reports an error of the network, and the process goes on', async () => {
     const session = await ProcessSession.open(setup)
     const { pid } = session
     await expect(session.run(input(9))).rejects.toThrow('x: expected [b 3 h w]')
@@ -92,7 +92,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
     await session.close()
   })
 
-  test('weights that cannot be read are the error of opening', async () => {
+  test('fails to open if the weights cannot be read', async () => {
     await expect(ProcessSession.open({ ...setup, weights: join(dir, 'none.pth') })).rejects.toMatchObject({
       code: 'input',
       message: expect.stringContaining('none.pth: cannot be read'),
@@ -102,8 +102,8 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
   test.each([
     ['SIGSEGV', 'crash', 'ended unexpectedly (SIGSEGV)'],
     ['SIGABRT', 'crash', 'ended unexpectedly (SIGABRT)'],
-    ['SIGKILL', 'memory', 'for want of memory (SIGKILL)'],
-  ] as const)('%s in the middle of a run is an error of that run alone', async (signal, code, message) => {
+    ['SIGKILL', 'memory', 'ran out of memory (SIGKILL)'],
+  ] as const)('%s in the middle of a run fails only that run', async (signal, code, message) => {
     const session = await ProcessSession.open(setup)
     const { pid } = session
     const failed = session.run(longInput())
@@ -132,7 +132,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
     await session.close()
   })
 
-  test('an abort while it waits for its turn leaves the run before it alone', async () => {
+  test('an abort in the queue does not affect the run before it', async () => {
     const session = await ProcessSession.open(setup)
     const { pid } = session
     const first = session.run(input(64))
@@ -152,7 +152,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
     await expect(opening).rejects.toMatchObject({ code: 'aborted' })
   })
 
-  test('closing in the middle of a run cancels it, and later runs are refused', async () => {
+  test('closing in the middle of a run cancels it, and later runs are rejected', async () => {
     const session = await ProcessSession.open(setup)
     const { pid } = session
     const outcome = expect(session.run(longInput())).rejects.toMatchObject({ code: 'aborted' })
@@ -163,19 +163,19 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
     await expect(session.run(input(8))).rejects.toMatchObject({ code: 'usage' })
   })
 
-  test('closing while the process is started again leaves none behind', async () => {
+  test('closing while the process restarts leaves none behind', async () => {
     const session = await ProcessSession.open(setup)
     process.kill(session.pid ?? 0, 'SIGSEGV')
     await until(() => session.pid === undefined)
     const outcome = expect(session.run(input(8))).rejects.toMatchObject({ code: 'aborted' })
-    // Long enough for the run to have its turn.
+    // Long enough for the run to leave the queue.
     await new Promise((resolve) => setTimeout(resolve, 50))
     await session.close()
     await outcome
     expect(session.pid).toBeUndefined()
   })
 
-  test('sessions run beside one another', async () => {
+  test('sessions run concurrently', async () => {
     const sessions = await Promise.all([ProcessSession.open(setup), ProcessSession.open(setup)])
     const [a, b] = await Promise.all(sessions.map((session) => session.run(input(32))))
     expect(a?.y?.bytes).toEqual(b?.y?.bytes)
@@ -183,7 +183,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a session in a process of its o
   })
 })
 
-describe.skipIf(!existsSync('/proc/self/stat'))('the computing process', () => {
+describe.skipIf(!existsSync('/proc/self/stat'))('the compute process', () => {
   const compute = fileURLToPath(new URL('./computeProcess.ts', import.meta.url))
   const script = (rest: string) => `
     import { ProcessSession } from ${JSON.stringify(compute)}

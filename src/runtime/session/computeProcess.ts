@@ -1,5 +1,5 @@
-// A session in a process of its own: ONNX Runtime blocks the thread it runs on, cannot be interrupted and may take its process with
-// it. Here none of that reaches the caller: a run can be cut short at any moment, and a crash is one failed run.
+// A session in a separate process. ONNX Runtime blocks its thread, cannot be interrupted and may crash its
+// process; in a separate one, a run can be stopped at any moment, and a crash fails only that run.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -13,16 +13,16 @@ import { type Frame, receiveFrames, sendFrame } from './frames.ts'
 import type { Opened, Reply, Request, Setup } from './protocol.ts'
 import { isOutOfMemory } from './runtimeErrors.ts'
 
-/** How long an interrupted run may take to end by itself, which spares opening the network again. */
+/** Time for an aborted run to finish on its own, which saves reopening the network. */
 const graceMs = 300
 
-/** The loader that runs the sources as they are; the build needs none. */
+/** Arguments of the loader that runs TypeScript sources; the build needs none. */
 function loaderArguments(): string[] {
   if (!isSource) return []
   return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
 }
 
-/** A running process and the answer that is awaited from it, if any. */
+/** A running process and its pending reply, if any. */
 class ComputeProcess {
   readonly #child: ChildProcess
   readonly #socket: Socket
@@ -33,7 +33,7 @@ class ComputeProcess {
 
   constructor() {
     const program = ownModule(isSource ? 'worker/main' : 'bundle/worker/main')
-    // Transparent huge pages: a network at full resolution is 7 % faster, as it walks through maps of many megabytes.
+    // Transparent huge pages make networks at full resolution, with maps of many megabytes, 7 % faster.
     const env = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1', ...process.env }
     this.#child = spawn(process.execPath, [...loaderArguments(), program], {
       env,
@@ -41,28 +41,28 @@ class ComputeProcess {
       windowsHide: true,
     })
     const socket = this.#child.stdio[3]
-    if (!(socket instanceof Socket)) throw new TypeError('expected a socket to the computing process')
+    if (!(socket instanceof Socket)) throw new TypeError('expected a socket to the compute process')
     this.#socket = socket
     receiveFrames<Reply>(this.#socket, (frame) => this.#settle()?.resolve(frame))
-    // The end of the process tells more than what its end does to its streams.
+    // Stream errors follow from the end of the process, which is reported with its reason.
     for (const stream of this.#child.stdio) stream?.on('error', () => {})
     this.#child.stderr?.on('data', (text) => {
       this.#stderr = `${this.#stderr}${text}`.slice(-2000)
     })
     this.#child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
     this.#child.on('close', (status, signal) => this.#end(signal ?? `status ${status}`))
-    this.#holdParent(false)
+    this.#keepParentAlive(false)
   }
 
   get pid(): number | undefined {
     return this.#child.pid
   }
 
-  /** Sends a request and awaits its answer; only one at a time. */
-  ask(request: Request, tensors?: NamedData): Promise<Frame<Reply>> {
+  /** Sends a request and awaits its reply; only one may be pending. */
+  send(request: Request, tensors?: NamedData): Promise<Frame<Reply>> {
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject }
-      this.#holdParent(true)
+      this.#keepParentAlive(true)
       sendFrame(this.#socket, request, tensors)
     })
   }
@@ -76,7 +76,7 @@ class ComputeProcess {
   #settle() {
     const pending = this.#pending
     this.#pending = undefined
-    this.#holdParent(false)
+    this.#keepParentAlive(false)
     return pending
   }
 
@@ -86,41 +86,41 @@ class ComputeProcess {
   }
 
   #failure(reason: string): RestoreError {
-    const said = this.#stderr.trim().split('\n').at(-1)?.trim() ?? ''
-    // Linux kills a process that takes the last memory; it says nothing to it.
+    const lastLine = this.#stderr.trim().split('\n').at(-1)?.trim() ?? ''
+    // Linux kills a process that exhausts the memory, without a message.
     if (reason === 'SIGKILL' || isOutOfMemory(this.#stderr)) {
       const advice = 'use smaller tiles, or a machine with more memory'
-      return new RestoreError(
-        'memory',
-        `compute: the process was ended for want of memory (${reason}); ${advice}`,
-      )
+      return new RestoreError('memory', `compute: the process ran out of memory (${reason}); ${advice}`)
     }
-    const words = said === '' ? '' : `, its last words: ${said}`
-    return new RestoreError('crash', `compute: the process ended unexpectedly (${reason})${words}; try again`)
+    const detail = lastLine === '' ? '' : `, last line of stderr: ${lastLine}`
+    return new RestoreError(
+      'crash',
+      `compute: the process ended unexpectedly (${reason})${detail}; try again`,
+    )
   }
 
-  /** Only while an answer is awaited does the process keep the one that started it alive. */
-  #holdParent(isHeld: boolean): void {
+  /** Keeps the parent alive while a reply is pending, and only then. */
+  #keepParentAlive(isKept: boolean): void {
     for (const handle of [this.#child, ...this.#child.stdio]) {
-      if (handle instanceof Socket || handle === this.#child) isHeld ? handle.ref() : handle.unref()
+      if (handle instanceof Socket || handle === this.#child) isKept ? handle.ref() : handle.unref()
     }
   }
 }
 
 let spare: ComputeProcess | undefined
 
-/** Starts a process ahead of its need, which the next session to be opened takes: it gets ready while others do. */
-export function startAhead(): void {
+/** Starts a process for the next session to use, so that it loads in parallel with other work. */
+export function prestartProcess(): void {
   spare ??= new ComputeProcess()
 }
 
-/** A network in a process of its own. It is started again, and the network opened again, after a crash or an abort. */
+/** A network in a separate process; after a crash or an abort, the next run restarts it. */
 export class ProcessSession implements Session {
   readonly #setup: Setup
   #compute: ComputeProcess | undefined
-  readonly #turns = new SerialQueue()
+  readonly #queue = new SerialQueue()
   #isClosed = false
-  /** What the weights turned out to be. */
+  /** Facts about the opened weights. */
   readonly opened: Opened
 
   private constructor(setup: Setup, compute: ComputeProcess, opened: Opened) {
@@ -129,34 +129,37 @@ export class ProcessSession implements Session {
     this.opened = opened
   }
 
-  /** Starts a process that opens the network; its errors are those of the weights and of the device. */
+  /**
+   * Starts a process that opens the network.
+   * @throws RestoreError for weights or a device that do not work
+   */
   static async open(setup: Setup, { signal }: RunOptions = {}): Promise<ProcessSession> {
     const { compute, opened } = await start(setup, signal)
     return new ProcessSession(setup, compute, opened)
   }
 
-  /** The process, where one is running. */
+  /** Process id; undefined while none runs. */
   get pid(): number | undefined {
     return this.#compute?.isAlive ? this.#compute.pid : undefined
   }
 
-  /** A part of the network as a session; it ends with this one. */
+  /** Returns a session of a part of the network, which ends with this one. */
   part(name: string): Pick<Session, 'run'> {
-    return { run: (inputs, options) => this.#inTurn({ type: 'run', part: name }, inputs, options) }
+    return { run: (inputs, options) => this.#enqueue({ type: 'run', part: name }, inputs, options) }
   }
 
   run(inputs: NamedData, options?: RunOptions): Promise<NamedData> {
-    return this.#inTurn({ type: 'run' }, inputs, options)
+    return this.#enqueue({ type: 'run' }, inputs, options)
   }
 
-  #inTurn(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
-    return this.#turns.run(() => this.#run(request, inputs, signal), signal)
+  #enqueue(request: Request, inputs: NamedData, { signal }: RunOptions = {}): Promise<NamedData> {
+    return this.#queue.run(() => this.#run(request, inputs, signal), signal)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.#compute?.kill()
-    await this.#turns.run(async () => {})
+    await this.#queue.run(async () => {})
   }
 
   async #run(request: Request, inputs: NamedData, signal: AbortSignal | undefined): Promise<NamedData> {
@@ -166,7 +169,7 @@ export class ProcessSession implements Session {
       this.#compute.kill()
       throw aborted()
     }
-    const { message, tensors } = await ask(this.#compute, request, { signal, tensors: inputs })
+    const { message, tensors } = await exchange(this.#compute, request, { signal, tensors: inputs })
     if (message.type === 'result') return tensors
     throw unexpected(message)
   }
@@ -180,7 +183,7 @@ async function start(
   const compute = spare?.isAlive ? spare : new ComputeProcess()
   spare = undefined
   try {
-    const { message } = await untilAborted(ask(compute, { type: 'open', setup }, { signal }), signal)
+    const { message } = await untilAborted(exchange(compute, { type: 'open', setup }, { signal }), signal)
     if (message.type === 'opened') return { compute, opened: message.opened }
     throw unexpected(message)
   } catch (error) {
@@ -189,15 +192,18 @@ async function start(
   }
 }
 
-interface AskOptions extends RunOptions {
+interface ExchangeOptions extends RunOptions {
   readonly tensors?: NamedData
 }
 
-/** Asks and awaits the answer; after an abort the process has a moment to give it, then it is killed. */
-async function ask(
+/**
+ * Sends a request and awaits its reply; after an abort the process has `graceMs` to reply before it is
+ * killed.
+ */
+async function exchange(
   compute: ComputeProcess,
   request: Request,
-  { signal, tensors }: AskOptions,
+  { signal, tensors }: ExchangeOptions,
 ): Promise<Frame<Reply>> {
   let timer: NodeJS.Timeout | undefined
   const onAbort = () => {
@@ -205,7 +211,7 @@ async function ask(
   }
   signal?.addEventListener('abort', onAbort)
   try {
-    return await compute.ask(request, tensors)
+    return await compute.send(request, tensors)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
@@ -214,5 +220,5 @@ async function ask(
 
 function unexpected(reply: Reply): Error {
   if (reply.type === 'error') return new RestoreError(reply.code, reply.message)
-  return new TypeError(`expected another answer of the computing process, got ${reply.type}`)
+  return new TypeError(`expected another reply from the compute process, got ${reply.type}`)
 }

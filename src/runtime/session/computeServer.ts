@@ -1,4 +1,4 @@
-// The side that computes: answers the requests of the process that started it.
+// The compute process's side: answers requests of the parent process.
 
 import type { Socket } from 'node:net'
 import { hashFile, readCheckpoint } from '../../checkpoints/files.ts'
@@ -10,28 +10,29 @@ import { NetworkSessions } from './networkSessions.ts'
 import type { Reply, Request, Setup } from './protocol.ts'
 import { failureOf } from './runtimeErrors.ts'
 
+/** Opens a session on the device of a setup. */
 export type OpenSession = (model: LoadedModel, setup: Setup) => Promise<Session>
 
-/** Answers requests on a socket, in their order. */
+/** Answers requests on a socket, in order. */
 export function serve(socket: Socket, openSession: OpenSession): void {
   let sessions: NetworkSessions | undefined
-  let turn: Promise<void> = Promise.resolve()
+  let last: Promise<void> = Promise.resolve()
 
   const answer = async ({ message, tensors }: Frame<Request>): Promise<[Reply, NamedData]> => {
     if (message.type === 'open') {
       const { setup } = message
       const model = loadModel(readCheckpoint(setup.weights), setup.options)
       sessions = new NetworkSessions(model, (part) => openSession(part, setup))
-      // A device that does not work fails here, before any picture.
+      // Fails here, before any picture, if the device does not work.
       await sessions.session()
       return [{ type: 'opened', opened: { sha256: hashFile(setup.weights) } }, {}]
     }
-    if (!sessions) throw new RestoreError('crash', 'compute: expected to be opened before it is run')
+    if (!sessions) throw new RestoreError('crash', 'compute: expected a request to open before one to run')
     const session = await sessions.session(message.part)
     return [{ type: 'result' }, await session.run(tensors)]
   }
   receiveFrames<Request>(socket, (frame) => {
-    turn = turn.then(async () => {
+    last = last.then(async () => {
       const [reply, tensors] = await answer(frame).catch((error): [Reply, NamedData] => [describe(error), {}])
       sendFrame(socket, reply, tensors)
     })

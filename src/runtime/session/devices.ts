@@ -1,4 +1,4 @@
-// Which device and backend carry a network: what was asked for, or the first of those that work.
+// Selects the device and backend of a network: the requested ones, or the first that work.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -8,13 +8,15 @@ import type { RunOptions } from '../../core/session.ts'
 import { ProcessSession } from './computeProcess.ts'
 import type { Placement, Setup } from './protocol.ts'
 
+/** Options that select device and backend. */
 export interface DeviceRequest {
-  /** 'auto', 'cpu', 'webgpu', 'cuda' or 'cuda:N'. */
+  /** 'auto', 'cpu', 'webgpu', 'cuda' or 'cuda:N'; an explicit device has no fallback. @default 'auto' */
   readonly device?: string | undefined
+  /** 'auto', 'onnx' or 'torch'. @default 'auto' */
   readonly backend?: string | undefined
 }
 
-/** Placements to try in this order; one that is named has no other to take its place. */
+/** Lists placements to try, in order; an explicit device has no fallback. @throws RestoreError 'usage' */
 export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceRequest): readonly Placement[] {
   if (backend !== 'auto' && backend !== 'onnx' && backend !== 'torch') {
     throw new RestoreError('usage', `backend: expected auto, onnx or torch, got ${backend}`)
@@ -35,25 +37,25 @@ export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceReque
     )
   }
   if (device === 'auto') {
-    const found = devicesHere().flatMap((name) => {
-      const able = backends.filter((one) => one === 'onnx' || name === 'cuda')
-      return able.map((one): Placement => ({ backend: one, device: name, deviceIndex: 0 }))
+    const gpus = availableGpus().flatMap((name) => {
+      const supported = backends.filter((one) => one === 'onnx' || name === 'cuda')
+      return supported.map((one): Placement => ({ backend: one, device: name, deviceIndex: 0 }))
     })
-    return [...found, { backend: first, device: 'cpu', deviceIndex: 0 }]
+    return [...gpus, { backend: first, device: 'cpu', deviceIndex: 0 }]
   }
   throw new RestoreError('usage', `device: expected auto, cpu, webgpu, cuda or cuda:N, got ${device}`)
 }
 
-/** Graphics hardware that the system shows, fastest first. Drivers that imitate it on the processor show no node. */
-function devicesHere(): readonly ('cuda' | 'webgpu')[] {
+/** GPUs that the system reports, fastest first. Software drivers have no device node and do not count. */
+function availableGpus(): readonly ('cuda' | 'webgpu')[] {
   if (process.platform !== 'linux') return ['webgpu']
-  const isNvidia = existsSync('/dev/nvidia0')
+  const hasNvidia = existsSync('/dev/nvidia0')
   const nodes = existsSync('/dev/dri') ? readdirSync('/dev/dri') : []
-  const isGraphics = isNvidia || nodes.some((node) => node.startsWith('renderD'))
-  return [...(isNvidia ? (['cuda'] as const) : []), ...(isGraphics ? (['webgpu'] as const) : [])]
+  const hasGpu = hasNvidia || nodes.some((node) => node.startsWith('renderD'))
+  return [...(hasNvidia ? (['cuda'] as const) : []), ...(hasGpu ? (['webgpu'] as const) : [])]
 }
 
-/** Whether ONNX Runtime's CUDA provider is installed beside it: its package brings it only on demand. */
+/** Whether ONNX Runtime's CUDA provider is installed; its package includes it only on demand. */
 function hasCudaProvider(): boolean {
   const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
   const name =
@@ -61,39 +63,43 @@ function hasCudaProvider(): boolean {
   return existsSync(join(root, 'bin', 'napi-v6', process.platform, process.arch, name))
 }
 
-/** Opens a network at the first placement that works; without one, the error tells what each said. */
-export async function openAt(
+/**
+ * Opens a network at the first placement that works.
+ * @throws RestoreError 'environment' with the failure of every placement if none works
+ */
+export async function openOnDevice(
   placements: readonly Placement[],
   setup: Omit<Setup, keyof Placement>,
   options: RunOptions,
 ): Promise<{ readonly session: ProcessSession; readonly placement: Placement }> {
   const failures: string[] = []
   for (const placement of placements) {
-    const name = `${nameOf(placement)} by ${placement.backend}`
+    const name = `${deviceName(placement)} with ${placement.backend}`
     if (placement.device === 'cuda' && placement.backend === 'onnx' && !hasCudaProvider()) {
-      failures.push(`${name}: ONNX Runtime has no CUDA provider here`)
+      failures.push(`${name}: ONNX Runtime has no CUDA provider on this machine`)
       continue
     }
     try {
       return { session: await ProcessSession.open({ ...setup, ...placement }, options), placement }
     } catch (error) {
-      const isOfDevice =
+      const isDeviceError =
         error instanceof RestoreError && ['crash', 'environment', 'memory'].includes(error.code)
-      if (!isOfDevice || placements.length === 1) throw asEnvironment(error, placement)
+      if (!isDeviceError || placements.length === 1) throw asEnvironment(error, placement)
       failures.push(`${name}: ${error.message}`)
     }
   }
-  throw new RestoreError('environment', `device: none works; ${failures.join('; ')}`)
+  throw new RestoreError('environment', `device: expected one that works, got none; ${failures.join('; ')}`)
 }
 
-/** A device that was asked for and does not work is a fault of the machine. */
+/** Reports a crash on a device other than the CPU as an error of the environment. */
 function asEnvironment(error: unknown, placement: Placement): unknown {
   if (!(error instanceof RestoreError) || error.code !== 'crash' || placement.device === 'cpu') return error
-  return new RestoreError('environment', `${nameOf(placement)}: cannot be used: ${error.message}`, {
+  return new RestoreError('environment', `${deviceName(placement)}: does not work: ${error.message}`, {
     cause: error,
   })
 }
 
-export function nameOf({ device, deviceIndex }: Placement): string {
+/** Name of a device: 'cpu', 'webgpu' or 'cuda:N'. */
+export function deviceName({ device, deviceIndex }: Placement): string {
   return device === 'cuda' ? `cuda:${deviceIndex}` : device
 }

@@ -1,28 +1,29 @@
-// What two processes say to each other over a socket: frames of a JSON message and the bytes of tensors as they are in memory.
+// Wire format between two processes: frames of a JSON message and the raw bytes of tensors.
 
 import type { Socket } from 'node:net'
 import type { TensorData } from '../../core/data.ts'
 import type { NamedData } from '../../core/session.ts'
 
+/** A message with tensors. */
 export interface Frame<M> {
   readonly message: M
   readonly tensors: NamedData
 }
 
-type Part = Omit<TensorData, 'bytes'> & { readonly name: string; readonly byteLength: number }
+type TensorHeader = Omit<TensorData, 'bytes'> & { readonly name: string; readonly byteLength: number }
 
-interface Header<M> {
+interface FrameHeader<M> {
   readonly message: M
-  readonly parts: readonly Part[]
+  readonly parts: readonly TensorHeader[]
 }
 
-/** Sends a frame; its tensors are not copied, so they may not change before it is answered. */
+/** Sends a frame; its tensors are not copied, so they must not change until the reply arrives. */
 export function sendFrame(socket: Socket, message: object, tensors: NamedData = {}): void {
   const named = Object.entries(tensors)
-  const parts = named.map(([name, { dtype, shape, bytes }]): Part => {
+  const parts = named.map(([name, { dtype, shape, bytes }]): TensorHeader => {
     return { name, dtype, shape, byteLength: bytes.length }
   })
-  const header = Buffer.from(JSON.stringify({ message, parts } satisfies Header<object>))
+  const header = Buffer.from(JSON.stringify({ message, parts } satisfies FrameHeader<object>))
   const size = Buffer.alloc(4)
   size.writeUInt32LE(header.length)
   socket.cork()
@@ -32,14 +33,16 @@ export function sendFrame(socket: Socket, message: object, tensors: NamedData = 
   socket.uncork()
 }
 
-/** Calls `onFrame` for every frame that arrives; the bytes of a tensor are copied once, to where they stay. */
+/**
+ * Calls `onFrame` for every frame that arrives; bytes of tensors are copied once, into memory of their own.
+ */
 export function receiveFrames<M>(socket: Socket, onFrame: (frame: Frame<M>) => void): void {
   let target = Buffer.alloc(4)
   let filled = 0
   let next: (bytes: Buffer) => void
 
   const expect = (length: number, then: (bytes: Buffer) => void) => {
-    // Slow = memory of its own, aligned for views of any dtype.
+    // Unpooled memory, which is aligned for views of any dtype.
     target = Buffer.allocUnsafeSlow(length)
     filled = 0
     next = then
@@ -47,7 +50,7 @@ export function receiveFrames<M>(socket: Socket, onFrame: (frame: Frame<M>) => v
   }
   const expectFrame = () => expect(4, (size) => expect(size.readUInt32LE(), expectParts))
   const expectParts = (header: Buffer) => {
-    const { message, parts } = JSON.parse(header.toString()) as Header<M>
+    const { message, parts } = JSON.parse(header.toString()) as FrameHeader<M>
     const tensors: Record<string, TensorData> = {}
     const takePart = (index: number) => {
       const part = parts[index]

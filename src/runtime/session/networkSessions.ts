@@ -1,4 +1,4 @@
-// Sessions of an open network: one for the whole, one for each part that runs by itself.
+// Sessions of an open network: one for the whole network, and one for each part that runs on its own.
 
 import { nextTurn } from '../../core/rowBands.ts'
 import type { Session } from '../../core/session.ts'
@@ -13,14 +13,14 @@ export interface SessionWithParts extends Session {
   part(name: string): Pick<Session, 'run'>
 }
 
-/** An open second network, and what it supplies. */
+/** An open guide, and what it supplies. */
 export interface LoadedGuide {
   readonly network: NetworkDescription<ModelId>
   readonly guidance: Guidance
   readonly session: SessionWithParts
 }
 
-/** An open network, and its guide where it needs one. */
+/** An open network, with its guide if it needs one. */
 export interface LoadedNetwork {
   readonly network: NetworkDescription<ModelId>
   readonly session: SessionWithParts
@@ -38,17 +38,18 @@ export class NetworkSessions {
     this.#open = open
   }
 
-  /** The session of a part, or of the whole network. */
+  /** Returns the session of a part, or of the whole network. */
   session(part?: string): Promise<Session> {
     const known = this.#sessions.get(part)
     if (known) return known
     const opened = this.#open(part === undefined ? this.#model : this.#model.part(part))
     this.#sessions.set(part, opened)
-    // A session that failed to open is tried again.
+    // A session that failed to open may be requested again.
     opened.catch(() => this.#sessions.delete(part))
     return opened
   }
 
+  /** Closes all sessions. */
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#sessions.values())
     await Promise.all(opened.map((one) => one.status === 'fulfilled' && one.value.close()))
@@ -56,12 +57,13 @@ export class NetworkSessions {
 }
 
 /**
- * Combines sessions into one on the calling thread: cancellation takes effect between runs, and errors of the runtime are translated.
+ * Combines sessions into one on the calling thread, where cancellation takes effect between runs; converts
+ * errors of the runtime.
  */
 export function sessionWithParts(sessions: NetworkSessions): SessionWithParts {
   const runner = (part?: string): Pick<Session, 'run'> => ({
     run: async (inputs, { signal } = {}) => {
-      // Lets other tasks run, which may cancel.
+      // Lets other tasks run, so that they can cancel.
       await nextTurn()
       checkAborted(signal)
       try {

@@ -1,4 +1,4 @@
-// Inference on ONNX Runtime in Node, on the thread that calls: for a process that has nothing else to do.
+// Inference with ONNX Runtime in Node, on the calling thread: for a dedicated process.
 
 import { availableParallelism } from 'node:os'
 import * as runtime from 'onnxruntime-node'
@@ -6,19 +6,22 @@ import type { Session } from '../../core/session.ts'
 import type { LoadedModel } from '../../registry/loadModel.ts'
 import { openOnnx, tracedSession } from './onnxSession.ts'
 
+/** Options of {@link onnxSession}. */
 export interface OnnxOptions {
-  /** An execution provider of ONNX Runtime. */
+  /** Execution provider of ONNX Runtime; there is no fallback. @default 'cpu' */
   readonly provider?: 'cpu' | 'cuda' | 'webgpu'
+  /** Index of the CUDA device. @default 0 */
   readonly deviceIndex?: number
+  /** @default one per core */
   readonly threads?: number
   /**
-   * Values below 1e-38 count as zero, as a processor takes far longer for each. It holds for the thread that calls as well, and for
-   * whatever else runs on it, so it is for a process that does nothing else.
+   * Treats values below 1e-38, which CPUs process slowly, as zero. This also affects everything else on the
+   * calling thread, so use it only in a dedicated process. @default false
    */
   readonly flushesDenormals?: boolean
 }
 
-/** Opens an ONNX model, on the CPU and with one thread for each core unless told otherwise; nothing takes the place of a device. */
+/** Opens an ONNX model. @throws if the provider does not work */
 export function onnxSession(
   model: Uint8Array,
   {
@@ -31,14 +34,15 @@ export function onnxSession(
   return openOnnx(runtime, model, {
     executionProviders: [provider === 'cuda' ? { name: provider, deviceId: deviceIndex } : provider],
     graphOptimizationLevel: 'all',
-    // A memory pattern is planned in the first run and allocated beside it in the second: a fifth more at the peak.
+    // The memory pattern of the first run would be allocated on top in the second, for a fifth more peak
+    // memory.
     enableMemPattern: false,
     intraOpNumThreads: threads,
     extra: { session: { set_denormal_as_zero: flushesDenormals ? '1' : '0' } },
   })
 }
 
-/** Runs a loaded network on ONNX Runtime, at any input size. */
+/** Opens a session that runs a loaded network with ONNX Runtime, at any input size. */
 export function nodeSession(model: Pick<LoadedModel, 'forward'>, options?: OnnxOptions): Session {
   return tracedSession(model, (onnx) => onnxSession(onnx, options))
 }

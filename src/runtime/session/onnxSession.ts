@@ -1,4 +1,4 @@
-// Inference on ONNX Runtime, the part that Node and browsers share.
+// Inference with ONNX Runtime, shared by Node and browsers.
 
 import type { InferenceSession, TensorConstructor } from 'onnxruntime-common'
 import { type TensorData, viewAs } from '../../core/data.ts'
@@ -9,7 +9,7 @@ import { trace } from '../../onnx/tracer.ts'
 import type { LoadedModel } from '../../registry/loadModel.ts'
 import { SerialQueue } from '../jobs/serialQueue.ts'
 
-/** What onnxruntime-node and onnxruntime-web both are. */
+/** Interface common to onnxruntime-node and onnxruntime-web. */
 export interface OnnxRuntime {
   readonly InferenceSession: {
     create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>
@@ -74,22 +74,24 @@ function fromRuntime(
   return { dtype: type, shape: dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
 }
 
-/** Graphs that stay open for sizes to come again: portrait and landscape, say. Each holds the weights and the memory of its run. */
-const keptGraphs = 2
+/**
+ * Graphs kept open, for example for portrait and landscape; each holds the weights and the memory of a run.
+ */
+const maxOpenGraphs = 2
 
 /**
- * Runs a network at any input size, by a graph traced for the size at hand; the latest ones are kept. Calls take turns, so that
- * none closes the graph of another.
+ * Opens a session that runs a network at any input size, with a graph traced for each size. Recently used
+ * graphs stay open. Calls are queued, so that none closes the graph of another.
  */
 export function tracedSession(
   { forward }: Pick<LoadedModel, 'forward'>,
   open: (model: Uint8Array) => Promise<Session>,
 ): Session {
-  // In the order of their last use.
+  // Least recently used first.
   const sessions = new Map<string, Session>()
-  const turns = new SerialQueue()
+  const queue = new SerialQueue()
 
-  const closeFirst = async () => {
+  const closeOldest = async () => {
     const [first] = sessions
     if (!first) return
     sessions.delete(first[0])
@@ -100,16 +102,16 @@ export function tracedSession(
     const sizes = JSON.stringify(traced)
     const known = sessions.get(sizes)
     sessions.delete(sizes)
-    if (!known && sessions.size >= keptGraphs) await closeFirst()
+    if (!known && sessions.size >= maxOpenGraphs) await closeOldest()
     const session = known ?? (await open(toOnnx(trace(traced, forward))))
     sessions.set(sizes, session)
     return session
   }
   const close = async () => {
-    while (sessions.size > 0) await closeFirst()
+    while (sessions.size > 0) await closeOldest()
   }
   return {
-    run: (inputs) => turns.run(async () => (await sessionFor(inputs)).run(inputs)),
-    close: () => turns.run(close),
+    run: (inputs) => queue.run(async () => (await sessionFor(inputs)).run(inputs)),
+    close: () => queue.run(close),
   }
 }

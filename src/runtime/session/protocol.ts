@@ -1,4 +1,4 @@
-// Messages between a process and its compute process. Each request is answered before the next is sent.
+// Messages to and from a compute process; every request is answered before the next is sent.
 
 import type { ErrorCode } from '../../core/errors.ts'
 
@@ -9,10 +9,10 @@ export interface Placement {
   readonly deviceIndex: number
 }
 
-/** What the compute process opens; it reads the weights itself. */
+/** Network for the compute process to open; it reads the weights itself. */
 export interface Setup extends Placement {
   readonly weights: string
-  /** Options that override those the weights imply. */
+  /** Network options that replace those the weights imply. */
   readonly options: object
   readonly threads: number
 }
@@ -25,7 +25,7 @@ export interface Opened {
 
 export type Request =
   | { readonly type: 'open'; readonly setup: Setup }
-  /** Runs a part of the network by its name, or all of it. */
+  /** Runs the named part of the network, or all of it. */
   | { readonly type: 'run'; readonly part?: string | undefined }
 
 export type Reply =

@@ -1,17 +1,17 @@
-// Errors of a runtime in our words, wherever it runs.
+// Converts errors of a runtime, in any process or browser.
 
 import { messageOf, RestoreError } from '../../core/errors.ts'
 
-/** An error of ours as it is; else want of memory or a crash, by the runtime's words. */
+/** Converts an error to 'memory' or 'crash' by its message; returns a RestoreError unchanged. */
 export function failureOf(error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
   const reason = messageOf(error).replace(/\s+/g, ' ')
   return isOutOfMemory(reason)
-    ? new RestoreError('memory', `compute: more memory is needed than there is (${reason})`)
+    ? new RestoreError('memory', `compute: out of memory (${reason}); use smaller tiles`)
     : new RestoreError('crash', `compute: the runtime failed: ${reason}`)
 }
 
-/** Whether the words of a runtime tell that memory ran out. */
-export function isOutOfMemory(words: string): boolean {
-  return /bad_alloc|out of memory|failed to allocate|allocation failed|not enough memory/i.test(words)
+/** Whether the message of a runtime reports that memory ran out. */
+export function isOutOfMemory(message: string): boolean {
+  return /bad_alloc|out of memory|failed to allocate|allocation failed|not enough memory/i.test(message)
 }

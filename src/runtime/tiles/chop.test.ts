@@ -8,7 +8,7 @@ function picture(height: number, width: number): Image {
   return { width, height, channels: 3, data }
 }
 
-/** Every pixel of windows repeated `scale` times along both axes. */
+/** Repeats every pixel of windows `scale` times along both axes. */
 function enlarge({ shape, bytes }: TensorData, scale: number): TensorData {
   const [b = 1, c = 1, p = 1] = shape
   const [side, values] = [p * scale, viewAs(bytes, Float32Array)]
@@ -39,15 +39,19 @@ const sizes = [
 
 test.each(
   sizes.flatMap(([height, width]) => ([1, 2, 3, 4] as const).map((scale) => ({ height, width, scale }))),
-)('what changes nothing changes nothing, whatever the windows: %j', async ({ height, width, scale }) => {
-  const image = picture(height, width)
-  const { result } = await chopped(image, { scale })
-  const wanted = viewAs(enlargeWhole(image, scale).bytes, Float32Array)
-  expect([result.height, result.width]).toEqual([height * scale, width * scale])
-  result.data.forEach((value, i) => {
-    if (Math.abs(value - (wanted[i] as number)) > 1e-4) throw new Error(`at ${i}: ${value}, not ${wanted[i]}`)
-  })
-})
+)(
+  'a network that repeats pixels gives the same in windows as on the whole picture: %j',
+  async ({ height, width, scale }) => {
+    const image = picture(height, width)
+    const { result } = await chopped(image, { scale })
+    const expected = viewAs(enlargeWhole(image, scale).bytes, Float32Array)
+    expect([result.height, result.width]).toEqual([height * scale, width * scale])
+    result.data.forEach((value, i) => {
+      if (Math.abs(value - (expected[i] as number)) > 1e-4)
+        throw new Error(`at ${i}: expected ${expected[i]}, got ${value}`)
+    })
+  },
+)
 
 function enlargeWhole({ width, height, channels, data }: Image, scale: number): TensorData {
   const [w, h] = [width * scale, height * scale]
@@ -58,29 +62,30 @@ function enlargeWhole({ width, height, channels, data }: Image, scale: number): 
   return float32Data(out, [channels, h, w])
 }
 
-test('a picture smaller than a window is continued by its mirror image and cut back', async () => {
+test('a picture smaller than a window is reflected, and the result cropped', async () => {
   const image = picture(5, 1)
-  let seen: Float32Array | undefined
+  let input: Float32Array | undefined
   const result = await chop(
     image,
     async (windows) => {
-      seen = viewAs(windows.bytes, Float32Array)
+      input = viewAs(windows.bytes, Float32Array)
       return windows
     },
     { windowPx: 12, scale: 1 },
   )
   expect(result).toEqual(image)
-  const rows = Array.from({ length: 12 }, (_, y) => seen?.[12 * y])
+  const rows = Array.from({ length: 12 }, (_, y) => input?.[12 * y])
   expect(rows).toEqual([0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3].map((y) => image.data[y]))
 })
 
 test('every window is computed once, in batches of one size', async () => {
   const { shapes } = await chopped(picture(48, 48), { scale: 1, batch: 8 })
-  // 13 × 13 windows at stride 3, all strips among them: 34 runs of 5 compute one for nothing, 22 runs of 8 would compute 7.
+  // 13 × 13 windows at stride 3, which include all strips: 34 runs of 5 waste one, 22 runs of 8 would waste
+  // 7.
   expect(shapes).toEqual(new Array(34).fill('5,3,12,12'))
 })
 
-test('outputs of another size, or that are not finite, are refused', async () => {
+test('outputs of another size, or that are not finite, are rejected', async () => {
   const image = picture(12, 12)
   await expect(chop(image, async (x) => x, { windowPx: 12, scale: 2 })).rejects.toThrow(
     'chop: expected windows float32 [1 3 24 24], got float32 [1 3 12 12]',
@@ -89,9 +94,13 @@ test('outputs of another size, or that are not finite, are refused', async () =>
   await expect(chop(image, broken, { windowPx: 12, scale: 1 })).rejects.toThrow('got NaN or infinity')
 })
 
-test('progress is told window by window', async () => {
-  const told: number[] = []
-  await chopped(picture(24, 24), { scale: 1, batch: 10, onWindow: (done, total) => told.push(done, total) })
-  expect(told.at(-2)).toBe(25)
-  expect(told.at(-1)).toBe(25)
+test('progress is reported in windows', async () => {
+  const progress: number[] = []
+  await chopped(picture(24, 24), {
+    scale: 1,
+    batch: 10,
+    onWindow: (done, total) => progress.push(done, total),
+  })
+  expect(progress.at(-2)).toBe(25)
+  expect(progress.at(-1)).toBe(25)
 })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { crop, type Image } from '../../data/image.ts'
-import { type Axis, blendedAxis, restoreInTiles, tileOffsets } from './tile.ts'
+import { blendedAxis, restoreInTiles, type TileAxis, tileOffsets } from './tile.ts'
 import { defaultOverlap, nextSmallerTile, planTiles, type TilePlanInput } from './tilePlan.ts'
 
-const planned: TilePlanInput = {
+const planInput: TilePlanInput = {
   width: 1000,
   height: 1000,
   scale: 1,
@@ -18,10 +18,10 @@ function picture(width: number, height: number): Image {
   return { width, height, channels: 3, data }
 }
 
-/** Restores a picture in tiles by a function of a tile. */
+/** Restores a picture in tiles with a function of a tile. */
 async function inTiles(
   image: Image,
-  axes: { rows: Axis; columns: Axis },
+  axes: { rows: TileAxis; columns: TileAxis },
   run: (tile: Image) => Image,
   { scale = 1, batch = 1 } = {},
 ) {
@@ -29,7 +29,9 @@ async function inTiles(
   const data = new Float32Array(3 * width * height)
   const tops: number[] = []
   await restoreInTiles({
-    ...{ ...axes, scale, batch },
+    ...axes,
+    scale,
+    batch,
     read: (top, left, h, w) => crop(image, top, left, h, w),
     run: async (tiles) => tiles.map(run),
     emit: (top, rows) => {
@@ -44,11 +46,11 @@ async function inTiles(
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] as number))), 0)
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] as number))), 0)
 }
 
-describe('tiles that fade into one another', () => {
-  test('cover a line at even distances with at least the overlap', () => {
+describe('blended tiles', () => {
+  test('cover a line, evenly spaced, with at least the overlap', () => {
     expect(blendedAxis(100, { tilePx: 40, overlapPx: 10 }, { scale: 1 }).starts).toEqual([0, 30, 60])
     expect(blendedAxis(40, { tilePx: 40, overlapPx: 10 }, { scale: 1 }).starts).toEqual([0])
     for (let length = 40; length < 300; length++) {
@@ -59,7 +61,7 @@ describe('tiles that fade into one another', () => {
     }
   })
 
-  test('share at least the overlap where all but the last start on a grid that the length is off', () => {
+  test('share at least the overlap where the length is no multiple of the grid', () => {
     for (const unit of [8, 64]) {
       for (let length = 192; length < 192 + 5 * unit; length++) {
         const { starts } = blendedAxis(length, { tilePx: 192, overlapPx: 64 }, { scale: 1, unit })
@@ -71,7 +73,7 @@ describe('tiles that fade into one another', () => {
     }
   })
 
-  test('weigh almost nothing at their borders and all in their middles', () => {
+  test('have almost no weight at inner borders and full weight at outer ones', () => {
     const [first, second] = blendedAxis(96, { tilePx: 64, overlapPx: 32 }, { scale: 2 }).weights
     expect([first?.[0], second?.[127]]).toEqual([1, 1])
     expect(first?.[127]).toBeLessThan(1e-3)
@@ -82,7 +84,7 @@ describe('tiles that fade into one another', () => {
     [1, 1],
     [1, 3],
     [2, 2],
-  ])('give back the picture at scale %i in batches of %i', async (scale, batch) => {
+  ])('reproduce the picture at scale %i in batches of %i', async (scale, batch) => {
     const image = picture(70, 53)
     const axes = {
       rows: blendedAxis(53, { tilePx: 24, overlapPx: 8 }, { scale }),
@@ -103,7 +105,7 @@ describe('tiles that fade into one another', () => {
     expect(tops).toEqual(axes.rows.starts.map((start) => start * scale))
   })
 
-  test('leave no step where neighbors disagree', async () => {
+  test('show no step where neighbors disagree', async () => {
     let count = 0
     const flat = (tile: Image): Image => {
       const level = count++ % 2
@@ -121,16 +123,16 @@ describe('tiles that fade into one another', () => {
   })
 })
 
-describe('the plan', () => {
-  test('keeps a picture whole that fits the memory budget, and cuts one that does not', () => {
-    expect(planTiles(planned, {}).tilePx).toBeUndefined()
-    const cut = planTiles({ ...planned, budgetBytes: 5.95e9 }, {})
-    expect([cut.tilePx, cut.rows.tile, cut.rows.starts.length]).toEqual([512, 376, 3])
+describe('the tile plan', () => {
+  test('keeps a picture whole if it fits the memory budget, and tiles it otherwise', () => {
+    expect(planTiles(planInput, {}).tilePx).toBeUndefined()
+    const tiled = planTiles({ ...planInput, budgetBytes: 5.95e9 }, {})
+    expect([tiled.tilePx, tiled.rows.tile, tiled.rows.starts.length]).toEqual([512, 376, 3])
   })
 
-  test('tiles share little more than the overlap, and see the grid of the network where the whole picture would', () => {
+  test('shares little more than the overlap, and aligns tiles with the network’s grid', () => {
     for (const width of [1000, 1192, 3000, 4001]) {
-      const { columns } = planTiles({ ...planned, width, budgetBytes: 5.95e9 }, {})
+      const { columns } = planTiles({ ...planInput, width, budgetBytes: 5.95e9 }, {})
       const { starts, tile, length } = columns
       expect([tile % 8, length % 8, ...starts.map((start) => start % 8)]).toEqual([
         0,
@@ -141,61 +143,59 @@ describe('the plan', () => {
       expect(Math.min(...shared)).toBeGreaterThanOrEqual(64)
       expect(Math.max(...shared)).toBeLessThan(64 + 16)
     }
-    const asked = planTiles({ ...planned, width: 1000 }, { tile: 256, overlap: 13 }).columns
-    expect(asked.starts.slice(1).every((start, i) => (asked.starts[i] ?? 0) + asked.tile - start >= 13)).toBe(
-      true,
-    )
+    const { starts, tile } = planTiles({ ...planInput, width: 1000 }, { tile: 256, overlap: 13 }).columns
+    expect(starts.slice(1).every((start, i) => (starts[i] ?? 0) + tile - start >= 13)).toBe(true)
   })
 
-  test('cuts for a network to which the whole picture says no more', () => {
-    const tiling = { ...planned.tiling, whole: 'needless' } as const
-    expect(planTiles({ ...planned, tiling }, {}).tilePx).toBe(512)
-    expect(planTiles({ ...planned, tiling, width: 500, height: 100 }, {}).tilePx).toBeUndefined()
+  test('tiles for a network that gains nothing from the whole picture', () => {
+    const tiling = { ...planInput.tiling, whole: 'needless' } as const
+    expect(planTiles({ ...planInput, tiling }, {}).tilePx).toBe(512)
+    expect(planTiles({ ...planInput, tiling, width: 500, height: 100 }, {}).tilePx).toBeUndefined()
   })
 
-  test('takes smaller tiles the less memory there is, in multiples, down to a floor', () => {
+  test('uses smaller tiles with less memory, in multiples, down to a minimum', () => {
     const sides = [2e9, 1.5e9, 1.1e9, 0.5e9].map(
-      (budgetBytes) => planTiles({ ...planned, budgetBytes }, {}).tilePx,
+      (budgetBytes) => planTiles({ ...planInput, budgetBytes }, {}).tilePx,
     )
     expect(sides).toEqual([440, 312, 136, 64])
   })
 
-  test('remembers what did not fit, and halves until nothing is left to halve', () => {
-    const whole = planTiles(planned, {})
+  test('respects the largest side that fit, and halves it until tiles cannot get smaller', () => {
+    const whole = planTiles(planInput, {})
     expect(nextSmallerTile(whole, 8)).toBe(496)
-    expect(planTiles({ ...planned, maxTilePx: 496 }, {}).tilePx).toBe(496)
-    const small = planTiles({ ...planned, maxTilePx: 100 }, {})
+    expect(planTiles({ ...planInput, maxTilePx: 496 }, {}).tilePx).toBe(496)
+    const small = planTiles({ ...planInput, maxTilePx: 100 }, {})
     expect([small.tilePx, nextSmallerTile(small, 8)]).toEqual([96, undefined])
   })
 
-  test('pads to multiples, and lets a tile be no larger than the picture', () => {
-    const { rows, columns } = planTiles({ ...planned, width: 1001, height: 20 }, { tile: 64, overlap: 16 })
+  test('pads to multiples, and makes no tile larger than the picture', () => {
+    const { rows, columns } = planTiles({ ...planInput, width: 1001, height: 20 }, { tile: 64, overlap: 16 })
     expect([rows.length, rows.tile, columns.length, columns.tile]).toEqual([24, 24, 1008, 64])
   })
 
-  test('takes the window of a network that has one', () => {
+  test('uses the window of a network with a fixed side', () => {
     const { rows, batch } = planTiles(
       {
-        ...planned,
+        ...planInput,
         width: 30,
-        size: { ...planned.size, fixedSide: 48 },
+        size: { ...planInput.size, fixedSide: 48 },
         scale: 2,
-        tiling: { ...planned.tiling, overlapPx: 16, batch: 8 },
+        tiling: { ...planInput.tiling, overlapPx: 16, batch: 8 },
       },
       {},
     )
     expect([rows.tile, rows.weights[0]?.length, batch]).toEqual([48, 96, 8])
-    expect(() => planTiles({ ...planned, size: { ...planned.size, fixedSide: 48 } }, { tile: 64 })).toThrow(
-      'tile: expected 48, the only',
-    )
+    expect(() =>
+      planTiles({ ...planInput, size: { ...planInput.size, fixedSide: 48 } }, { tile: 64 }),
+    ).toThrow('tile: expected 48, the only')
   })
 
   test.each([
     [{ tile: 20 }, 'tile: expected a multiple of 8 pixels, got 20'],
     [{ tile: 64, overlap: 64 }, 'from 0 to below the tile 64, got 64'],
     [{ tile: 64, overlap: 1.5 }, 'got 1.5'],
-  ])('refuses %j', (request, message) => {
-    expect(() => planTiles(planned, request)).toThrow(message)
+  ])('rejects %j', (request, message) => {
+    expect(() => planTiles(planInput, request)).toThrow(message)
   })
 
   test('the default overlap is a quarter of the tile in steps of 8, and below the tile', () => {
@@ -206,7 +206,7 @@ describe('the plan', () => {
   })
 })
 
-test('official tiles start every tile − overlap pixels and the last one ends at the edge', () => {
+test('official tiles start every tile − overlap pixels, and the last ends at the edge', () => {
   expect(tileOffsets(48, 16, 4)).toEqual([0, 12, 24, 32])
   expect(tileOffsets(16, 16, 4)).toEqual([0])
 })

@@ -1,70 +1,74 @@
-// Restores a picture in overlapping tiles, from the top down. Rows that no further tile touches are emitted at once, so one row of
-// tiles is held in memory, however large the picture.
+// Restores a picture in overlapping tiles, from the top down. Rows are emitted once no further tile touches
+// them, so memory holds only one row of tiles, however large the picture.
 
 import { RestoreError } from '../../core/errors.ts'
 import { inBands, nextTurn } from '../../core/rowBands.ts'
 import type { NamedData } from '../../core/session.ts'
 import { crop, type Image } from '../../data/image.ts'
 
-/** Runs tiles of one size through a network; `inputs` holds for this run alone, such as the time of a step. */
+/** Runs tiles of one size through a network; `inputs` are for this run only, such as the time of a step. */
 export type RunTiles = (tiles: readonly Image[], inputs?: NamedData) => Promise<readonly Image[]>
 
+/** Size and overlap of tiles. */
 export interface TileOptions {
-  /** Side of a tile in pixels; at most the image's shorter side. */
+  /** Side of a tile in pixels, at most the shorter side of the image. */
   readonly tilePx: number
   /** Pixels that neighbors share. */
   readonly overlapPx: number
 }
 
-/** Tiles along one axis: side and starts in pixels of the input, and the weight of every line of their outputs. */
-export interface Axis {
+/** Tiles along one axis, in pixels of the input. */
+export interface TileAxis {
+  /** Length of the line to cover. */
   readonly length: number
+  /** Side of every tile. */
   readonly tile: number
   readonly starts: readonly number[]
-  /** Weights of each tile [tile·scale]. */
+  /** For each tile, weights of the lines of its output [tile·scale]. */
   readonly weights: readonly Float32Array[]
 }
 
+/** A picture to restore in tiles. */
 export interface TileJob<T extends Image = Image> {
-  readonly rows: Axis
-  readonly columns: Axis
-  /** Output side over input side. */
+  readonly rows: TileAxis
+  readonly columns: TileAxis
+  /** Output side divided by input side. */
   readonly scale: number
-  /** Tiles in one run of the network, all of one row. */
+  /** Tiles per run of the network, all from one row. */
   readonly batch: number
   /** Reads a part of the input [c h w]. */
   read(top: number, left: number, height: number, width: number): T
   run(tiles: readonly T[]): Promise<readonly Image[]>
-  /** Receives finished rows of the output, in order; rows of the input above them are not read again. */
+  /** Receives finished rows of the output, from the top down; input rows above them are not read again. */
   emit(top: number, rows: Image): void
   readonly onTile?: ((done: number, total: number) => void) | undefined
 }
 
-/** Starts of tiles that cover a line: every tile − overlap pixels, the last at the end. */
+/** Starts of tiles that cover a line: every `tile − overlap` pixels, and the last at the end. */
 export function tileOffsets(size: number, tile: number, overlap: number): number[] {
   const offsets: number[] = []
   for (let at = 0; at < size - tile; at += tile - overlap) offsets.push(at)
   return [...offsets, size - tile]
 }
 
-/** Restormer's official tiling (swz30/Restormer@df766d5 demo.py): a plain average where tiles overlap. */
-export function averagedAxis(length: number, tile: number, overlap: number, scale: number): Axis {
+/** Lays out tiles like Restormer's authors (swz30/Restormer@df766d5 demo.py): overlaps are plain averages. */
+export function averagedAxis(length: number, tile: number, overlap: number, scale: number): TileAxis {
   const starts = tileOffsets(length, tile, overlap)
   return { length, tile, starts, weights: starts.map(() => new Float32Array(tile * scale).fill(1)) }
 }
 
 /**
- * Evenly spaced tiles that overlap and fade into one another: borders have zero weight, so no seam shows. All but the last start at a
- * multiple of `unit`.
+ * Lays out evenly spaced tiles that blend into each other: weights fall to zero at borders, so no seams show.
+ * All but the last tile start at multiples of `unit`.
  */
 export function blendedAxis(
   length: number,
   { tilePx: tile, overlapPx }: TileOptions,
   { scale, unit = 1 }: { readonly scale: number; readonly unit?: number },
-): Axis {
+): TileAxis {
   const gaps = Math.ceil((length - tile) / (tile - overlapPx))
   const starts = Array.from({ length: gaps + 1 }, (_, i) =>
-    // Up, as the last gap, which ends off the grid, is the widest otherwise.
+    // Rounds up; otherwise the last gap, which ends off the grid, would be the widest.
     i === gaps ? length - tile : unit * Math.ceil((i * (length - tile)) / (gaps * unit)),
   )
   const shared = (i: number) => (tile - ((starts[i + 1] ?? 0) - (starts[i] ?? 0))) * scale
@@ -78,21 +82,23 @@ export function blendedAxis(
   return { length, tile, starts, weights }
 }
 
-/** Tiles of one row that are run at once. */
-interface Batch<T> {
+/** Tiles of one row that run together. */
+interface TileBatch<T> {
   readonly row: number
-  /** Of the columns. */
+  /** First column. */
   readonly first: number
   readonly tiles: readonly T[]
 }
 
-/** Restores tile by tile: while the network is at some, the ones before are joined and those after read. */
+/**
+ * Restores tile by tile; while the network runs, the previous outputs are blended and the next tiles read.
+ */
 export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<void> {
   const { rows, columns, batch } = job
-  const joined = new Join(job)
+  const blender = new TileBlender(job)
   const firsts = columns.starts.flatMap((_, first) => (first % batch === 0 ? [first] : []))
   const places = rows.starts.flatMap((_, row) => firsts.map((first) => ({ row, first })))
-  const read = (index: number): Batch<T> | undefined => {
+  const read = (index: number): TileBatch<T> | undefined => {
     const place = places[index]
     if (!place) return undefined
     const lefts = columns.starts.slice(place.first, place.first + batch)
@@ -100,25 +106,26 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
     return { ...place, tiles: lefts.map((left) => job.read(top, left, rows.tile, columns.tile)) }
   }
   const total = rows.starts.length * columns.starts.length
-  let [done, index] = [0, 0]
-  let last: { readonly at: Batch<T>; readonly outputs: readonly Image[] } | undefined
-  for (let now = read(0); now; ) {
-    const running = job.run(now.tiles)
-    // The error surfaces where it is awaited.
+  let done = 0
+  let index = 0
+  let finished: { readonly batch: TileBatch<T>; readonly outputs: readonly Image[] } | undefined
+  for (let current = read(0); current; ) {
+    const running = job.run(current.tiles)
+    // The error surfaces when the run is awaited.
     running.catch(() => {})
     await nextTurn()
-    if (last) await joined.add(last.at, last.outputs)
+    if (finished) await blender.add(finished.batch, finished.outputs)
     const next = read(++index)
-    last = { at: now, outputs: await running }
-    done += now.tiles.length
+    finished = { batch: current, outputs: await running }
+    done += current.tiles.length
     job.onTile?.(done, total)
-    now = next
+    current = next
   }
-  if (last) await joined.add(last.at, last.outputs)
+  if (finished) await blender.add(finished.batch, finished.outputs)
 }
 
-/** Joins outputs of tiles, in rows that fade into one another. */
-class Join<T extends Image> {
+/** Blends outputs of tiles into rows. */
+class TileBlender<T extends Image> {
   readonly #job: TileJob<T>
   readonly #rowTotals: Float32Array
   readonly #columnTotals: Float32Array
@@ -130,7 +137,7 @@ class Join<T extends Image> {
     this.#columnTotals = totals(job.columns, job.scale)
   }
 
-  async add({ row, first, tiles }: Batch<T>, outputs: readonly Image[]): Promise<void> {
+  async add({ row, first, tiles }: TileBatch<T>, outputs: readonly Image[]): Promise<void> {
     const { rows, columns, scale } = this.#job
     for (const [i, output] of outputs.entries()) {
       this.#strip ??= this.#begin(output)
@@ -147,7 +154,7 @@ class Join<T extends Image> {
     return { width, height, channels, data: new Float32Array(channels * height * width) }
   }
 
-  /** Emits the rows that no further tile touches. */
+  /** Emits rows that no further tile touches. */
   async #emit(strip: Image, row: number): Promise<void> {
     const { rows, scale, emit } = this.#job
     const top = (rows.starts[row] as number) * scale
@@ -162,7 +169,7 @@ class Join<T extends Image> {
 }
 
 /** Total weight of all tiles of an axis on each line of the output. */
-function totals({ length, starts, weights }: Axis, scale: number): Float32Array {
+function totals({ length, starts, weights }: TileAxis, scale: number): Float32Array {
   const total = new Float32Array(length * scale)
   starts.forEach((start, i) => {
     weights[i]?.forEach((weight, line) => {
@@ -202,7 +209,7 @@ function divide({ channels, height, width, data }: Image, rows: Float32Array, co
   }
 }
 
-/** Moves every plane up by some rows and clears what comes in. */
+/** Moves every plane up by `rows` rows and clears the rest. */
 function shiftUp({ channels, height, width, data }: Image, rows: number): void {
   const plane = height * width
   for (let c = 0; c < channels; c++) {
@@ -211,7 +218,7 @@ function shiftUp({ channels, height, width, data }: Image, rows: number): void {
   }
 }
 
-/** Refuses an overlap that leaves no way forward. */
+/** Checks that tiles advance. @throws RestoreError 'usage' for an overlap as large as the tile */
 export function checkOverlap({ tilePx, overlapPx }: TileOptions, side: number): void {
   if (Number.isInteger(tilePx) && Number.isInteger(overlapPx) && overlapPx >= 0 && overlapPx < side) return
   const limit = side < tilePx ? `the image's shorter side ${side}` : `the tile ${tilePx}`

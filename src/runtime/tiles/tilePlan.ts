@@ -1,27 +1,36 @@
-// Plans how a picture is cut: whole where it fits and the network gains from it, else in tiles that fit.
+// Plans how a picture is tiled: whole if it fits and the network gains from that, else in tiles that fit.
 
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 import type { InputSize, Memory, Tiling } from '../../models/networkDescriptor.ts'
-import { type Axis, averagedAxis, blendedAxis, checkOverlap, type TileOptions } from './tile.ts'
+import { averagedAxis, blendedAxis, checkOverlap, type TileAxis, type TileOptions } from './tile.ts'
 
+/** Options that control tiling. */
 export interface TileRequest {
-  /** Largest side of a tile in pixels; 'none' for the whole picture, 'auto' by free memory. @default 'auto' */
+  /**
+   * Largest side of a tile in pixels; 'none' for the whole picture, 'auto' by free memory.
+   * @default 'auto'
+   */
   readonly tile?: 'auto' | 'none' | number | undefined
-  /** Least overlap of neighboring tiles, in pixels. @default what the network gains from */
+  /**
+   * Minimum overlap of neighboring tiles, in pixels.
+   * @default a quarter of the tile, up to the network's limit
+   */
   readonly overlap?: number | undefined
-  /** 'smooth': tiles fade into one another. 'official': as the network's authors tile, for parity. @default 'smooth' */
+  /** 'smooth' blends tiles; 'official' tiles like the network's authors, for parity. @default 'smooth' */
   readonly blend?: 'smooth' | 'official' | undefined
 }
 
+/** Tiles of a picture. */
 export interface TilePlan {
-  readonly rows: Axis
-  readonly columns: Axis
+  readonly rows: TileAxis
+  readonly columns: TileAxis
   readonly batch: number
   /** Side of the tiles; undefined for the whole picture. */
   readonly tilePx: number | undefined
 }
 
+/** Everything a plan depends on besides the caller's options. */
 export interface TilePlanInput {
   readonly width: number
   readonly height: number
@@ -33,21 +42,24 @@ export interface TilePlanInput {
   readonly scale: number
   /** Memory that a run of the network may take. */
   readonly budgetBytes: number
-  /** Largest side that memory allowed so far. */
+  /** Largest side that has fit in memory so far. */
   readonly maxTilePx?: number | undefined
 }
 
-/** Tiles below this are mostly overlap. */
-const smallestPx = 64
+/** Smallest tile; smaller ones would be mostly overlap. */
+const minTilePx = 64
 
-/** Plans the tiles of a picture; the axes are those of the picture padded for the network. */
-export function planTiles(planned: TilePlanInput, request: TileRequest): TilePlan {
-  const { size, tiling, scale } = planned
+/**
+ * Plans the tiles of a picture; the axes cover the picture padded for the network.
+ * @throws RestoreError 'usage' for a tile or an overlap that the network cannot use
+ */
+export function planTiles(input: TilePlanInput, request: TileRequest): TilePlan {
+  const { size, tiling, scale } = input
   const { multipleOf, minimum, fixedSide } = size
-  const [height, width] = [planned.height, planned.width].map((side) =>
+  const [height, width] = [input.height, input.width].map((side) =>
     Math.max(roundUp(side, multipleOf), fixedSide ?? minimum),
   ) as [number, number]
-  const tilePx = sideOf(request, { ...planned, width, height })
+  const tilePx = tileSide(request, { ...input, width, height })
   if (tilePx === undefined) {
     const whole = (length: number) => averagedAxis(length, length, 0, scale)
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
@@ -59,7 +71,7 @@ export function planTiles(planned: TilePlanInput, request: TileRequest): TilePla
       ? Math.min(tiling.overlapPx, Math.floor(fixedSide / 3))
       : defaultOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
-  const unit = planned.tileMultipleOf ?? multipleOf
+  const unit = input.tileMultipleOf ?? multipleOf
   const axis = (length: number) => {
     if (request.blend === 'official') return averagedAxis(length, shorter, overlapPx, scale)
     if (fixedSide !== undefined) return blendedAxis(length, { tilePx: fixedSide, overlapPx }, { scale })
@@ -69,14 +81,15 @@ export function planTiles(planned: TilePlanInput, request: TileRequest): TilePla
 }
 
 /**
- * As few tiles as cover a line, none larger than needed, so that they share little more than the overlap. Where there is room they start
- * at multiples of the network's grid, as in the whole picture.
+ * Covers a line with as few tiles as possible, no larger than needed, so that they share little more than the
+ * overlap.
+ * If there is room, they start at multiples of `unit`, aligned with the network's grid on the whole picture.
  */
 function fittedAxis(
   length: number,
   { tilePx, overlapPx }: TileOptions,
   { scale, unit }: { readonly scale: number; readonly unit: number },
-): Axis {
+): TileAxis {
   const count = Math.max(1, Math.ceil((length - overlapPx) / (tilePx - overlapPx)))
   const step = Math.ceil((length - overlapPx) / count)
   const aligned = roundUp(overlapPx + roundUp(step, unit), unit)
@@ -84,15 +97,15 @@ function fittedAxis(
   return blendedAxis(length, { tilePx: side, overlapPx }, { scale, unit: aligned <= tilePx ? unit : 1 })
 }
 
-/** Side of the tiles for the free memory; undefined for the whole picture. */
-function sideOf({ tile = 'auto' }: TileRequest, planned: TilePlanInput): number | undefined {
-  const { width, height, size, memory, tiling, budgetBytes, maxTilePx = Number.POSITIVE_INFINITY } = planned
+/** Side of the tiles, as requested or by free memory; undefined for the whole picture. */
+function tileSide({ tile = 'auto' }: TileRequest, input: TilePlanInput): number | undefined {
+  const { width, height, size, memory, tiling, budgetBytes, maxTilePx = Number.POSITIVE_INFINITY } = input
   const { fixedSide } = size
   if (fixedSide !== undefined) {
     if (typeof tile !== 'number' || tile === fixedSide) return fixedSide
     throw new RestoreError('usage', `tile: expected ${fixedSide}, the only side of this network, got ${tile}`)
   }
-  const multipleOf = planned.tileMultipleOf ?? size.multipleOf
+  const multipleOf = input.tileMultipleOf ?? size.multipleOf
   if (tile === 'none') return undefined
   if (tile !== 'auto') {
     if (Number.isInteger(tile) && tile > 0 && tile % multipleOf === 0) return tile
@@ -100,21 +113,21 @@ function sideOf({ tile = 'auto' }: TileRequest, planned: TilePlanInput): number 
   }
   const { fixedBytes, bytesPerPixel } = memory
   const pixels = Math.max(0, budgetBytes - fixedBytes) / bytesPerPixel
-  const fitting = Math.max(smallestPx, Math.floor(Math.min(Math.sqrt(pixels), tiling.tilePx, maxTilePx)))
+  const fitting = Math.max(minTilePx, Math.floor(Math.min(Math.sqrt(pixels), tiling.tilePx, maxTilePx)))
   const side = Math.max(multipleOf, fitting - (fitting % multipleOf))
   const isSmall = width <= side && height <= side
   const isWhole = tiling.whole === 'preferred' && width * height <= Math.min(pixels, maxTilePx ** 2)
   return isSmall || isWhole ? undefined : side
 }
 
-/** Side to try after running out of memory; undefined where tiles cannot get smaller. */
+/** Tile side to try after running out of memory; undefined if tiles cannot get smaller. */
 export function nextSmallerTile({ rows, columns }: TilePlan, multipleOf: number): number | undefined {
   const side = Math.max(rows.tile, columns.tile) / 2
   const smaller = Math.floor(side / multipleOf) * multipleOf
-  return smaller < Math.max(smallestPx, multipleOf) ? undefined : smaller
+  return smaller < Math.max(minTilePx, multipleOf) ? undefined : smaller
 }
 
-/** Default overlap: a quarter of the tile in steps of 8, at most what the network gains from. */
-export function defaultOverlap(tilePx: number, mostPx = 32): number {
-  return Math.min(mostPx, 8 * Math.round(tilePx / 32), tilePx - 1)
+/** Default overlap: a quarter of the tile in steps of 8, at most `maxPx`. */
+export function defaultOverlap(tilePx: number, maxPx = 32): number {
+  return Math.min(maxPx, 8 * Math.round(tilePx / 32), tilePx - 1)
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { conditionalUnet, universalUnet } from '../../models/conditionalUnet/conditionalUnet.ts'
-import { findCard } from '../../registry/cards.ts'
-import { resolveGuide, resolveModel } from '../resolveModel.ts'
+import { conditionalUnet, universalUnet } from '../models/conditionalUnet/conditionalUnet.ts'
+import { findCard } from '../registry/cards.ts'
+import { resolveGuide, resolveModel } from './resolveModel.ts'
 
 const universal = conditionalUnet.fromOptions(universalUnet)
 
-test('a card names the guide that is missing', () => {
+test('the error for a missing guide names the one in the card', () => {
   const request = { weights: 'universal-ir.pth', card: findCard('daclip-universal'), guide: undefined }
   expect(() => resolveGuide(universal, request)).toThrow(
     'universal-ir.pth: expected --guide FILE, the DA-CLIP of 512 features that it was trained with, got none; pass the file daclip_ViT-B-32.pt',
@@ -15,7 +15,7 @@ test('a card names the guide that is missing', () => {
   )
 })
 
-test('a network that sees the photo alone needs none', () => {
+test('a network without embeddings needs no guide', () => {
   const plain = conditionalUnet.fromOptions()
   expect(resolveGuide(plain, { weights: 'x.pth', card: undefined, guide: undefined })).toBeUndefined()
 })

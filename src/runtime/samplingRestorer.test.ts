@@ -1,35 +1,36 @@
-// Restorers of networks that sample, each in a process of its own, and what is refused before any is started.
+// Restorers of networks that sample, each in its own process, and requests that are rejected before any
+// starts.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { libtorchMissing } from '../../../test/libtorch.ts'
-import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
-import { float32Data, viewAs } from '../../core/data.ts'
-import { clipImage } from '../../data/clip/clipImage.ts'
-import { type Image, imageToTensor } from '../../data/image.ts'
-import { denoisingSde, restoringSde } from '../../diffusion/irsde.ts'
-import { seededNoise } from '../../diffusion/samplers.ts'
-import { clipDefaults } from '../../models/clip/clip.ts'
+import { libtorchMissing } from '../../test/libtorch.ts'
+import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
+import { float32Data, viewAs } from '../core/data.ts'
+import { clipImage } from '../data/clip/clipImage.ts'
+import { type Image, imageToTensor } from '../data/image.ts'
+import { denoisingSde, restoringSde } from '../diffusion/irsde.ts'
+import { seededNoise } from '../diffusion/samplers.ts'
+import { clipDefaults } from '../models/clip/clip.ts'
 import {
   ConditionalNafnet,
   conditionalNafnetDefaults,
-} from '../../models/conditionalNafnet/conditionalNafnet.ts'
-import { ConditionalUnet, conditionalUnetDefaults } from '../../models/conditionalUnet/conditionalUnet.ts'
-import { DaClip } from '../../models/daclip/daclip.ts'
-import { LatentUnet, latentUnetDefaults } from '../../models/latentUnet/latentUnet.ts'
-import { Light, lightDefaults } from '../../models/light/light.ts'
-import { randomInit } from '../../nn/init.ts'
-import { stateDict } from '../../nn/module.ts'
-import { loadModel } from '../../registry/loadModel.ts'
-import type { ProgressEvent } from '../jobs/progress.ts'
-import { createRestorer, type Restorer, restore } from '../restorer.ts'
-import { nodeSession } from '../session/nodeOnnxSession.ts'
+} from '../models/conditionalNafnet/conditionalNafnet.ts'
+import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet/conditionalUnet.ts'
+import { DaClip } from '../models/daclip/daclip.ts'
+import { LatentUnet, latentUnetDefaults } from '../models/latentUnet/latentUnet.ts'
+import { Light, lightDefaults } from '../models/light/light.ts'
+import { randomInit } from '../nn/init.ts'
+import { stateDict } from '../nn/module.ts'
+import { loadModel } from '../registry/loadModel.ts'
+import type { ProgressEvent } from './jobs/progress.ts'
+import { createRestorer, type Restorer, restore } from './restorer.ts'
+import { nodeSession } from './session/nodeOnnxSession.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-sampled-'))
 const at = (name: string) => join(dir, `${name}.safetensors`)
-const usual = { device: 'cpu', threads: 1 } as const
+const cpu = { device: 'cpu', threads: 1 } as const
 
 function save(name: string, network: object, card?: object): void {
   const tensors = new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()]))
@@ -45,8 +46,13 @@ const unet = { ...conditionalUnetDefaults, width: 32, multipliers: [1, 1] }
 const guided = { ...unet, contextWidth: 6, usesContent: true, usesDegradation: true }
 const vision = { features: 6, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 }
 const clip = {
-  ...{ ...clipDefaults, ...vision, contextLength: 5, vocabulary: 11 },
-  ...{ textWidth: 64, textLayers: 1, textHeads: 1 },
+  ...clipDefaults,
+  ...vision,
+  contextLength: 5,
+  vocabulary: 11,
+  textWidth: 64,
+  textLayers: 1,
+  textHeads: 1,
 }
 const blocks = [1, 1] as const
 const nafnet = { ...conditionalNafnetDefaults, width: 8, encoderBlocks: blocks, decoderBlocks: blocks }
@@ -57,12 +63,12 @@ beforeAll(() => {
   save('wide-guide', new DaClip(init(), { ...clip, features: 8 }))
   save('latent', new ConditionalNafnet(init(), { ...nafnet, channels: 5, addsFirstFeatures: true }))
   save(
-    'compression',
+    'compressor',
     new LatentUnet(init(), { ...latentUnetDefaults, multipliers: [1, 2], latentChannels: 5 }),
   )
   const sampling = JSON.stringify({ sde: { ...restoringSde, maxSigma: 10 }, sampler: 'sde' })
   save('derain', new ConditionalUnet(init(), unet), { title: 'rain', sampling })
-  save('untold', new ConditionalUnet(init(), unet))
+  save('no-sde', new ConditionalUnet(init(), unet))
   save('denoise', new ConditionalNafnet(init(), { ...nafnet, isConditional: false }))
   save(
     'light',
@@ -72,7 +78,9 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const photo: Image = {
-  ...{ channels: 3, height: 11, width: 14 },
+  channels: 3,
+  height: 11,
+  width: 14,
   data: Float32Array.from(
     { length: 3 * 11 * 14 },
     (_, i) => Math.round(255 * Math.abs(Math.sin(i * 12.9898))) / 255,
@@ -86,38 +94,39 @@ const samples = { width: 14, height: 11, channels: 3, data: bytes } as const
 describe('a universal network', () => {
   let restorer: Restorer
   beforeAll(async () => {
-    restorer = await createRestorer({ ...usual, weights: at('universal'), guide: at('guide'), steps: 2 })
+    restorer = await createRestorer({ ...cpu, weights: at('universal'), guide: at('guide'), steps: 2 })
   })
   afterAll(() => restorer.close())
 
-  test('takes the first step as its guide’s embeddings of the whole photo tell', async () => {
+  test('takes its first step with the guide’s embeddings of the whole photo', async () => {
     const [network, guide] = ['universal', 'guide'].map((name) => loadModel(readCheckpoint(at(name))))
-    const seen = nodeSession(guide ?? expect.fail())
-    const embeddings = await seen.run({ image: clipImage(photo, 16) })
-    const drawn = seededNoise(0, photo)(0, 0, 11)
+    const guideSession = nodeSession(guide ?? expect.fail())
+    const embeddings = await guideSession.run({ image: clipImage(photo, 16) })
+    const noise = seededNoise(0, photo)(0, 0, 11)
     const state = float32Data(
-      photo.data.map((value, i) => value + (50 / 255) * (drawn[i] ?? 0)),
+      photo.data.map((value, i) => value + (50 / 255) * (noise[i] ?? 0)),
       [1, 3, 11, 14],
     )
     const session = nodeSession(network ?? expect.fail())
     const degraded = imageToTensor(photo)
     const time = float32Data(Float32Array.of(100), [1])
     const { prediction } = await session.run({ state, degraded, time, ...embeddings })
-    const guess = viewAs(prediction?.bytes ?? new Uint8Array(), Float32Array)
-    // One step of the posterior from T is the estimate of the clean picture: (x − μ − σ̄ e)/e^(−cs·dt) + μ, where eps is 0.005.
+    const predicted = viewAs(prediction?.bytes ?? new Uint8Array(), Float32Array)
+    // One posterior step from T is the estimate of the clean picture: (x − μ − σ̄ e)/e^(−cs·dt) + μ, with eps
+    // 0.005.
     const sigmaBar = (50 / 255) * Math.sqrt(1 - 0.005 ** 2)
     const noisy = viewAs(state.bytes, Float32Array)
-    const wanted = photo.data.map(
-      (mu, i) => ((noisy[i] as number) - mu - sigmaBar * (guess[i] as number)) / 0.005 + mu,
+    const expected = photo.data.map(
+      (mu, i) => ((noisy[i] as number) - mu - sigmaBar * (predicted[i] as number)) / 0.005 + mu,
     )
-    const found = await restorer.runPlanes(photo, { steps: 1 })
-    const largest = Math.max(...wanted.map(Math.abs))
-    for (const [i, value] of wanted.entries())
-      expect(Math.abs(value - (found.data[i] ?? 0))).toBeLessThan(1e-4 * largest)
-    await Promise.all([seen.close(), session.close()])
+    const restored = await restorer.runPlanes(photo, { steps: 1 })
+    const largest = Math.max(...expected.map(Math.abs))
+    for (const [i, value] of expected.entries())
+      expect(Math.abs(value - (restored.data[i] ?? 0))).toBeLessThan(1e-4 * largest)
+    await Promise.all([guideSession.close(), session.close()])
   })
 
-  test('gives the same for a seed and another for others; gray, deep and clear pictures stay what they are', async () => {
+  test('is determined by the seed, and keeps gray, 16 bits and opacity', async () => {
     const [first, again, other] = await Promise.all([0, 0, 1].map((seed) => restorer.run(samples, { seed })))
     expect(again?.raw().data).toEqual(first?.raw().data)
     expect(other?.raw().data).not.toEqual(first?.raw().data)
@@ -129,7 +138,7 @@ describe('a universal network', () => {
     expect(gray.data.filter((_, i) => i % 2 === 1)).toEqual(deep.filter((_, i) => i % 2 === 1))
   })
 
-  test('gives several samples, their mean and where they disagree', async () => {
+  test('returns several samples, their mean and their spread', async () => {
     const events: ProgressEvent[] = []
     const onProgress = (event: ProgressEvent) => events.push(event)
     const result = await restorer.run(samples, { samples: 3, seed: 4, onProgress, opacity: 'restore' })
@@ -143,7 +152,7 @@ describe('a universal network', () => {
     expect(events.at(-1)).toMatchObject({ done: 6, total: 6, sampling: { step: 2, sample: 3, samples: 3 } })
   })
 
-  test('is canceled between steps and goes on', async () => {
+  test('cancels between steps and restores the next picture', async () => {
     const controller = new AbortController()
     const onProgress = ({ sampling }: ProgressEvent) => sampling?.step === 3 && controller.abort()
     const running = restorer.run(samples, { steps: 50, onProgress, signal: controller.signal })
@@ -151,15 +160,15 @@ describe('a universal network', () => {
     expect((await restorer.run(samples)).info.width).toBe(14)
   })
 
-  test('refuses what is out of range for one picture', async () => {
+  test('rejects options of one picture that are out of range', async () => {
     await expect(restorer.run(samples, { steps: 101 })).rejects.toThrow(
       'steps: expected a whole number from 1 to 100',
     )
   })
 })
 
-test.skipIf(libtorchMissing !== undefined)('libtorch gives what ONNX Runtime gives', async () => {
-  const options = { ...usual, weights: at('universal'), guide: at('guide'), steps: 3, seed: 1 }
+test.skipIf(libtorchMissing !== undefined)('libtorch matches ONNX Runtime', async () => {
+  const options = { ...cpu, weights: at('universal'), guide: at('guide'), steps: 3, seed: 1 }
   const [onnx, torch] = await Promise.all(
     ['onnx', 'torch'].map(async (backend) => {
       await using restorer = await createRestorer({ ...options, backend })
@@ -171,8 +180,10 @@ test.skipIf(libtorchMissing !== undefined)('libtorch gives what ONNX Runtime giv
     expect(Math.abs(value - (torch?.data[i] ?? 0))).toBeLessThan(1e-4 * largest)
 })
 
-test('a network over latents restores by its compression, in tiles too', { timeout: 30_000 }, async () => {
-  const options = { ...usual, weights: at('latent'), guide: at('compression'), steps: 2 }
+test('a network for latents restores through its compressor, also in tiles', {
+  timeout: 30_000,
+}, async () => {
+  const options = { ...cpu, weights: at('latent'), guide: at('compressor'), steps: 2 }
   await using restorer = await createRestorer(options)
   expect([restorer.guide?.network.id, restorer.network.id]).toEqual(['latent-unet', 'conditional-nafnet'])
   const whole = await restorer.run(samples)
@@ -181,78 +192,82 @@ test('a network over latents restores by its compression, in tiles too', { timeo
   expect((await restorer.runPlanes(photo)).channels).toBe(3)
 })
 
-test('a network of the denoising SDE starts at the noise that it is told', async () => {
-  const result = await restore(samples, { ...usual, weights: at('denoise'), noise255: 10, steps: 50 })
+test('a network of the denoising SDE starts at the given noise level', async () => {
+  const result = await restore(samples, { ...cpu, weights: at('denoise'), noise255: 10, steps: 50 })
   expect(result.info.sampling).toMatchObject({ sampler: 'ode', seed: 0 })
   expect(result.info.sampling?.steps).toBeLessThan(25)
   expect(denoisingSde.steps).toBe(1000)
 })
 
-test('weights that tell their SDE need nothing more', async () => {
-  const result = await restore(samples, { ...usual, weights: at('derain'), steps: 1 })
+test('weights that state their SDE need no options', async () => {
+  const result = await restore(samples, { ...cpu, weights: at('derain'), steps: 1 })
   expect(result.info.sampling).toMatchObject({ sampler: 'sde', steps: 1 })
 })
 
-describe('refused before a process is started is', () => {
+describe('rejected before a process starts', () => {
   test.each([
     [
-      'no guide',
+      'a missing guide',
       { weights: 'universal' },
       'expected --guide FILE, the DA-CLIP of 6 features that it was trained with, got none',
     ],
     [
-      'another kind',
+      'a guide that is no guide',
       { weights: 'universal', guide: 'light' },
       'guide: expected the DA-CLIP of 6 features that it was trained with beside',
     ],
     [
-      'the wrong kind of two',
+      'a guide of the other kind',
       { weights: 'latent', guide: 'guide' },
-      'guide: expected the compression to 5 channels that it was trained with beside',
+      'guide: expected the latent compressor of 5 channels that it was trained with beside',
     ],
     [
-      'another width',
+      'a guide of another width',
       { weights: 'universal', guide: 'wide-guide' },
       'which has 8; use the file that belongs to these weights',
     ],
     [
-      'a guide that is not there',
+      'a guide file that does not exist',
       { weights: 'universal', guide: 'none' },
       'none.safetensors: cannot be read',
     ],
-    ['a needless guide', { weights: 'derain', guide: 'guide' }, 'guide: expected none, as'],
+    ['an unnecessary guide', { weights: 'derain', guide: 'guide' }, 'guide: expected none, as'],
     [
       'a guide of a network that restores at once',
       { weights: 'light', guide: 'guide' },
       'guide: expected a network that samples',
     ],
     [
-      'a compression without its latents',
+      'a network for latents without its compressor',
       { weights: 'latent' },
-      'expected --guide FILE, the compression to 5 channels',
+      'expected --guide FILE, the latent compressor of 5 channels',
     ],
     [
-      'a guide by itself',
+      'a guide as the network',
       { weights: 'guide' },
       'got daclip, which restores nothing by itself; pass it as the guide',
     ],
-    ['an SDE that nothing tells', { weights: 'untold' }, 'expected maxSigma (--max-sigma)'],
+    ['weights that do not state their SDE', { weights: 'no-sde' }, 'expected maxSigma (--max-sigma)'],
     [
-      'noise that is not told',
+      'a denoising SDE without the noise level',
       { weights: 'denoise' },
       'noise255 (--noise): expected the deviation of the noise',
     ],
-    ['steps of a network without', { weights: 'light', steps: 4 }, 'steps: expected a network that samples'],
+    [
+      'steps for a network that restores at once',
+      { weights: 'light', steps: 4 },
+      'steps: expected a network that samples',
+    ],
     ['too many steps', { weights: 'derain', steps: 101 }, 'steps: expected a whole number from 1 to 100'],
   ] as const)('%s', async (_, { weights, ...request }, message) => {
     const guide = 'guide' in request ? { guide: at(request.guide) } : {}
-    const opening = createRestorer({ ...usual, ...request, ...guide, weights: at(weights) })
+    const opening = createRestorer({ ...cpu, ...request, ...guide, weights: at(weights) })
     await expect(opening).rejects.toThrow(message)
   })
 
-  test('the packaged pair of a card without its files', async () => {
+  test('weights of another variant than the card', async () => {
     await expect(
-      createRestorer({ ...usual, model: 'daclip-universal', weights: at('universal') }),
+      createRestorer({ ...cpu, model: 'daclip-universal', weights: at('universal') }),
     ).rejects.toThrow('expected weights of daclip-universal with')
   })
 })
