@@ -1,10 +1,10 @@
-// Pictures to samples and back by the browser's own codecs. Only what is used of them is declared here: TypeScript's declarations of
-// the browser would hold in all files.
+// Decodes and encodes pictures with the browser's codecs. Declares only the browser API it uses, because
+// TypeScript's DOM library would apply to all files.
 
 import { messageOf, RestoreError } from '../core/errors.ts'
 import type { CanvasPicture, RawInput } from '../runtime/pictures/pictureTypes.ts'
 
-/** What a canvas gives and takes, in sRGB. */
+/** The browser's ImageData: 8-bit RGBA in sRGB. */
 export interface CanvasImageData extends CanvasPicture {
   readonly colorSpace: 'srgb'
 }
@@ -30,10 +30,11 @@ declare const OffscreenCanvas: new (width: number, height: number) => Canvas
 declare const createImageBitmap: (blob: Blob, options: { imageOrientation: 'from-image' }) => Promise<Bitmap>
 declare const ImageData: new (data: Uint8ClampedArray, width: number, height: number) => CanvasImageData
 
+/** How a result is encoded. */
 export interface EncodeOptions {
-  /** 'image/png' unless given; 'image/jpeg', and what else the browser writes. */
+  /** 'image/png', 'image/jpeg' or another type the browser can write. @default 'image/png' */
   readonly type?: string | undefined
-  /** 0 to 1, of types that lose something. */
+  /** Quality of lossy types, 0..1. @default as the browser chooses */
   readonly quality?: number | undefined
 }
 
@@ -44,10 +45,13 @@ function drawOn({ width, height }: { readonly width: number; readonly height: nu
   const canvas = new OffscreenCanvas(width, height)
   const context = canvas.getContext('2d')
   if (context) return { canvas, context }
-  throw new Error(`no canvas of ${width} × ${height} pixels`)
+  throw new Error(`canvas of ${width} × ${height} pixels not available`)
 }
 
-/** The picture of a file, upright and in sRGB; as gray or without opacity where nothing is lost by it. */
+/**
+ * Decodes a file, upright and in sRGB; as gray or without opacity if nothing is lost.
+ * @throws RestoreError 'input' if the browser cannot decode it
+ */
 export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
   try {
     const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' })
@@ -59,16 +63,18 @@ export async function decodeBlob(blob: Blob, name: string): Promise<RawInput> {
       bitmap.close()
     }
   } catch (error) {
-    const found = `${blob.size} bytes of ${blob.type || 'an unknown type'}`
-    const wanted = 'expected an image that this browser reads and has memory for'
-    throw new RestoreError('input', `${name}: ${wanted}, got ${found} (${messageOf(error)})`, {
+    const got = `${blob.size} bytes of ${blob.type || 'an unknown type'}`
+    const expected = 'expected an image that this browser can read and has memory for'
+    throw new RestoreError('input', `${name}: ${expected}, got ${got} (${messageOf(error)})`, {
       cause: error,
     })
   }
 }
 
+/** Drops opacity where it is full everywhere, and color where all pixels are gray. */
 function fewestChannels({ data, width, height }: CanvasPicture): RawInput {
-  let [isOpaque, isGray] = [true, true]
+  let isOpaque = true
+  let isGray = true
   for (let i = 0; i < data.length; i += 4) {
     if (data[i + 3] !== 255) isOpaque = false
     if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) isGray = false
@@ -81,12 +87,15 @@ function fewestChannels({ data, width, height }: CanvasPicture): RawInput {
   return { data: samples, width, height, channels }
 }
 
-/** The browser's own ImageData. */
+/** Creates the browser's own ImageData. */
 export function imageData({ data, width, height }: CanvasPicture): CanvasImageData {
   return new ImageData(data, width, height)
 }
 
-/** The bytes of a file. */
+/**
+ * Encodes a picture as a file.
+ * @throws RestoreError 'usage' or 'output' for options the browser cannot serve
+ */
 export async function encodeBlob(picture: CanvasPicture, options: EncodeOptions): Promise<Blob> {
   const { type = 'image/png', quality } = options
   if (quality !== undefined && !(quality >= 0 && quality <= 1))
@@ -102,6 +111,6 @@ export async function encodeBlob(picture: CanvasPicture, options: EncodeOptions)
   if (blob.type === type) return blob
   throw new RestoreError(
     'output',
-    `type: expected one that this browser writes, such as image/png, got ${type}`,
+    `type: expected one that this browser can write, such as image/png, got ${type}`,
   )
 }

@@ -1,4 +1,4 @@
-// Files of the web, with progress.
+// Fetches files with progress.
 
 import { messageOf, RestoreError } from '../core/errors.ts'
 import { type OnProgress, progressOf } from '../runtime/jobs/progress.ts'
@@ -9,7 +9,10 @@ interface FetchOptions {
   readonly onProgress?: OnProgress | undefined
 }
 
-/** The bytes of a file; `name` is what errors call it. Progress is told where the server tells the size. */
+/**
+ * Fetches a file; `name` is its name in errors. Reports progress if the server sends the size.
+ * @throws RestoreError 'input' or 'aborted'
+ */
 export async function fetchBytes(
   url: string | URL,
   name: string,
@@ -18,15 +21,18 @@ export async function fetchBytes(
   try {
     const response = await fetch(url, { signal: signal ?? null })
     if (!response.ok)
-      throw new RestoreError('input', `${name}: expected a file at ${url}, got the answer ${response.status}`)
+      throw new RestoreError(
+        'input',
+        `${name}: expected a file at ${url}, got HTTP status ${response.status}`,
+      )
     const total = Number(response.headers.get('content-length'))
-    const tell = progressOf('open', onProgress)
+    const report = progressOf('open', onProgress)
     const parts: Uint8Array<ArrayBuffer>[] = []
     let done = 0
     for await (const part of partsOf(response)) {
       parts.push(part)
       done += part.length
-      if (total >= done) tell(done, total)
+      if (total >= done) report(done, total)
     }
     return new Uint8Array(await new Blob(parts).arrayBuffer())
   } catch (error) {
@@ -37,7 +43,7 @@ export async function fetchBytes(
   }
 }
 
-/** Not every browser iterates over a stream by itself. */
+/** Chunks of the body, read by hand because not every browser can iterate over a stream. */
 async function* partsOf({ body }: Response): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = body?.getReader()
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read())

@@ -21,11 +21,11 @@ import { createRestorer, type OnnxRuntime, type WebRestorerOptions } from '../we
 
 const tiny = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
 
-/** Numbers in [0, 1) that look random and are the same everywhere. */
+/** Pseudorandom numbers in [0, 1), the same in every run. */
 function sequence(): () => number {
-  let at = 0
+  let count = 0
   return () => {
-    const x = Math.sin(++at * 12.9898) * 43758.5453
+    const x = Math.sin(++count * 12.9898) * 43758.5453
     return x - Math.floor(x)
   }
 }
@@ -39,20 +39,25 @@ function bytesOf(network: object): Uint8Array<ArrayBuffer> {
   return encodeSafetensors(new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])))
 }
 
-function opened(network: object, more: Partial<WebRestorerOptions> = {}) {
-  return createRestorer({ runtime, weights: bytesOf(network), device: 'cpu', ...more })
+function opened(network: object, options: Partial<WebRestorerOptions> = {}) {
+  return createRestorer({ runtime, weights: bytesOf(network), device: 'cpu', ...options })
 }
 
 function restormer(options: Partial<RestormerOptions> = {}): Restormer {
   return new Restormer(randomInit(sequence()), { ...tiny, ...options })
 }
 
-const enlarging = new Dasr(randomInit(sequence()), {
+const upscaler = new Dasr(randomInit(sequence()), {
   ...dasrDefaults,
-  ...{ scale: 2, groups: 1, blocks: 1, channels: 8, reduction: 2, encoderChannels: [4, 6, 8] },
+  scale: 2,
+  groups: 1,
+  blocks: 1,
+  channels: 8,
+  reduction: 2,
+  encoderChannels: [4, 6, 8],
 })
 
-const withoutGraphics: OnnxRuntime = {
+const runtimeWithoutGpu: OnnxRuntime = {
   ...runtime,
   InferenceSession: {
     create: (model, options) => {
@@ -62,8 +67,8 @@ const withoutGraphics: OnnxRuntime = {
   },
 }
 
-describe('a restorer of the browser', () => {
-  test('an image of any size comes back with its size', async () => {
+describe('a browser restorer', () => {
+  test('an image of any size keeps its size', async () => {
     await using restorer = await opened(restormer())
     for (const [width, height] of [
       [1, 1],
@@ -77,7 +82,7 @@ describe('a restorer of the browser', () => {
     }
   })
 
-  test('samples come back with their opacity and what was done to them', async () => {
+  test('samples keep their opacity, and the result reports how it was made', async () => {
     await using restorer = await opened(restormer(), {
       weights: new Blob([bytesOf(restormer())]),
     })
@@ -96,7 +101,7 @@ describe('a restorer of the browser', () => {
     expect(events).toEqual(['read 0/1', 'restore 1/1'])
   })
 
-  test('one tile that covers the image is the same as no tiles', async () => {
+  test('one tile that covers the image equals no tiles', async () => {
     await using restorer = await opened(restormer())
     const image = picture(16, 16, 3)
     const whole = await restorer.runPlanes(image, { tile: 'none' })
@@ -104,7 +109,7 @@ describe('a restorer of the browser', () => {
     expect(tiled.data).toEqual(whole.data)
   })
 
-  test('tiles are square, with the side of the image where that is shorter', async () => {
+  test('tiles are square, and no larger than the shorter side of the image', async () => {
     await using restorer = await opened(restormer())
     const totals: number[] = []
     const tiles = { tile: 32, overlap: 8, blend: 'official' } as const
@@ -121,12 +126,12 @@ describe('a restorer of the browser', () => {
     expect([restored.channels, restored.data.length]).toEqual([1, 256])
   })
 
-  test('a network that enlarges sees the degradation of the whole image in every tile', async () => {
-    await using restorer = await opened(enlarging)
+  test('an upscaler uses the degradation of the whole image in every tile', async () => {
+    await using restorer = await opened(upscaler)
     const image = picture(48, 32, 3)
     const whole = await restorer.runPlanes(image, { tile: 'none' })
     expect([whole.width, whole.height, whole.channels]).toEqual([96, 64, 3])
-    const model = loadModel(openCheckpoint(memorySource(bytesOf(enlarging))))
+    const model = loadModel(openCheckpoint(memorySource(bytesOf(upscaler))))
     const x = imageToTensor(image)
     const { fea } = await nodeSession(model.part('encode')).run({ x })
     const { y } = await nodeSession(model.part('restore')).run({ x, fea: fea ?? expect.fail() })
@@ -139,16 +144,17 @@ describe('a restorer of the browser', () => {
   test('a network that samples takes a guide, steps and a seed', async () => {
     const unet = { ...conditionalUnetDefaults, ...universalUnet, width: 8, contextWidth: 6 }
     const clip = {
-      ...{
-        ...clipDefaults,
-        features: 6,
-        imageSide: 8,
-        patch: 4,
-        visionWidth: 64,
-        visionLayers: 1,
-        visionHeads: 1,
-      },
-      ...{ contextLength: 8, textWidth: 64, textLayers: 1, textHeads: 1 },
+      ...clipDefaults,
+      features: 6,
+      imageSide: 8,
+      patch: 4,
+      visionWidth: 64,
+      visionLayers: 1,
+      visionHeads: 1,
+      contextLength: 8,
+      textWidth: 64,
+      textLayers: 1,
+      textHeads: 1,
     }
     const network = new ConditionalUnet(randomInit(sequence()), unet)
     const guide = bytesOf(new DaClip(randomInit(sequence()), clip))
@@ -168,14 +174,14 @@ describe('a restorer of the browser', () => {
     expect([several.samples.length, several.spread?.raw().channels]).toEqual([2, 1])
   })
 
-  test('two photos of a scene in six planes come back as one of three', async () => {
+  test('two views of a scene in six planes are restored to one picture of three', async () => {
     await using restorer = await opened(restormer({ channelsIn: 6, dualPixel: true }))
     const restored = await restorer.runPlanes(picture(16, 8, 6))
     expect([restored.channels, restored.data.length]).toEqual([3, 3 * 16 * 8])
     expect(restored.data.every(Number.isFinite)).toBe(true)
   })
 
-  test('an abort ends a picture between two tiles, and the next one is restored', async () => {
+  test('an abort stops a picture between two tiles, and the next one is restored', async () => {
     await using restorer = await opened(restormer())
     const controller = new AbortController()
     const onProgress = () => controller.abort()
@@ -185,7 +191,7 @@ describe('a restorer of the browser', () => {
     expect((await restorer.runPlanes(picture(8, 8, 3))).width).toBe(8)
   })
 
-  test('photos given at once take turns; an abort frees one that waits, and a closed restorer takes none', async () => {
+  test('concurrent photos are queued, an abort removes one, and a closed restorer rejects them', async () => {
     const restorer = await opened(restormer())
     const controller = new AbortController()
     const small = () => restorer.runPlanes(picture(8, 8, 3))
@@ -201,32 +207,32 @@ describe('a restorer of the browser', () => {
 
   test('two restorers share a runtime that runs one graph at a time', async () => {
     let running = 0
-    const alone = async <T>(action: () => Promise<T>): Promise<T> => {
+    const exclusively = async <T>(action: () => Promise<T>): Promise<T> => {
       expect(++running).toBe(1)
       const result = await action()
       running--
       return result
     }
-    const single: OnnxRuntime = {
+    const singleGraph: OnnxRuntime = {
       ...runtime,
       InferenceSession: {
         create: async (model, options) => {
-          const session = await alone(() => runtime.InferenceSession.create(model, options))
+          const session = await exclusively(() => runtime.InferenceSession.create(model, options))
           const run = session.run.bind(session)
           return Object.assign(session, {
-            run: (feeds: Parameters<typeof run>[0]) => alone(() => run(feeds)),
+            run: (feeds: Parameters<typeof run>[0]) => exclusively(() => run(feeds)),
           })
         },
       },
     }
-    const restorers = await Promise.all([1, 2].map(() => opened(restormer(), { runtime: single })))
+    const restorers = await Promise.all([1, 2].map(() => opened(restormer(), { runtime: singleGraph })))
     const restored = await Promise.all(restorers.map((one) => one.runPlanes(picture(16, 16, 3))))
     expect(restored[0]).toEqual(restored[1])
     await Promise.all(restorers.map((one) => one.close()))
   })
 
-  test('a tile that needs more memory than there is is cut smaller, and the picture goes on', async () => {
-    const small: OnnxRuntime = {
+  test('a picture is retried in smaller tiles after running out of memory', async () => {
+    const limitedMemory: OnnxRuntime = {
       ...runtime,
       InferenceSession: {
         create: async (model, options) => {
@@ -241,20 +247,20 @@ describe('a restorer of the browser', () => {
         },
       },
     }
-    await using restorer = await opened(restormer(), { runtime: small })
+    await using restorer = await opened(restormer(), { runtime: limitedMemory })
     const data = new Uint8Array(3 * 128 * 128).fill(90)
     const result = await restorer.run({ data, width: 128, height: 128, channels: 3 })
     expect(result.info.tiles.px).toBe(64)
   })
 
-  test('each network is cut into tiles that are worth it, by the memory given', async () => {
+  test('tiles are as large as the memory budget allows', async () => {
     const whole = await opened(restormer())
     const data = new Uint8Array(3 * 160 * 160).fill(90)
     const photo = { data, width: 160, height: 160, channels: 3 } as const
     expect((await whole.run(photo)).info.tiles).toEqual({ count: 1, px: undefined })
-    const little = await opened(restormer(), { memoryBytes: 2e7 })
-    expect((await little.run(photo)).info.tiles.px).toBeGreaterThanOrEqual(64)
-    await Promise.all([whole.close(), little.close()])
+    const tiled = await opened(restormer(), { memoryBytes: 2e7 })
+    expect((await tiled.run(photo)).info.tiles.px).toBeGreaterThanOrEqual(64)
+    await Promise.all([whole.close(), tiled.close()])
   })
 
   test.each([
@@ -265,7 +271,7 @@ describe('a restorer of the browser', () => {
       'restore: expected an image with 1 channel(s), got 3; use weights for color, or a gray image',
     ],
     [
-      'a tile that the network does not take',
+      'a tile that is no multiple of 8',
       () => opened(restormer()).then((one) => one.runPlanes(picture(40, 40, 3), { tile: 20 })),
       'tile: expected a multiple of 8 pixels, got 20',
     ],
@@ -276,16 +282,16 @@ describe('a restorer of the browser', () => {
     ],
     [
       'weights of another model',
-      () => opened(enlarging, { model: 'light-photo' }),
+      () => opened(upscaler, { model: 'light-photo' }),
       'weights: expected weights of light-photo, a network light, got those of dasr',
     ],
     [
-      'steps of a network that restores at once',
+      'steps for a network that restores at once',
       () => opened(restormer(), { steps: 3 }),
       'steps: expected a network that samples',
     ],
     [
-      'a device of another name',
+      'an unknown device',
       () => Reflect.apply(opened, undefined, [restormer(), { device: 'wasm' }]),
       'device: expected auto, webgpu or cpu, got wasm',
     ],
@@ -303,16 +309,16 @@ describe('a restorer of the browser', () => {
       'weights: http://127.0.0.1:9/none.safetensors cannot be fetched',
     ],
     [
-      'bytes of a file in place of samples',
+      'bytes of a file instead of samples',
       () => opened(restormer()).then((one) => Reflect.apply(one.run, one, [new ArrayBuffer(5)])),
       'image: expected samples in data, as ImageData has them, got undefined',
     ],
     [
-      'a device that is not there',
-      () => opened(restormer(), { device: 'webgpu', runtime: withoutGraphics }),
+      'a device that does not exist',
+      () => opened(restormer(), { device: 'webgpu', runtime: runtimeWithoutGpu }),
       'webgpu: does not work here (no adapter); use cpu',
     ],
-  ])('%s: refused with what to do', async (_, run, message) => {
+  ])('%s: rejected with advice', async (_, run, message) => {
     await expect(run()).rejects.toThrow(message)
   })
 })

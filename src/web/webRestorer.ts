@@ -1,4 +1,5 @@
-// The main call in browsers: a network open on the caller's ONNX Runtime, and pictures through it.
+// The library's main entry in browsers: opens a network on the caller's ONNX Runtime and restores pictures
+// with it.
 
 import { memorySource } from '../checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
@@ -13,7 +14,7 @@ import type { OnProgress } from '../runtime/jobs/progress.ts'
 import { checkAborted, SerialQueue } from '../runtime/jobs/serialQueue.ts'
 import { type RawInput, readRaw } from '../runtime/pictures/pictureTypes.ts'
 import { RestorerCore, type RestorerSetup } from '../runtime/restorerCore.ts'
-import { checkGuide, requiredGuide, describeGuide, rejectGuide } from '../runtime/sampling/guide.ts'
+import { checkGuide, describeGuide, rejectGuide, requiredGuide } from '../runtime/sampling/guide.ts'
 import { checkDevice, deviceCheckOutput } from '../runtime/session/deviceCheck.ts'
 import { type LoadedGuide, NetworkSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/onnxSession.ts'
@@ -23,12 +24,14 @@ import { decodeBlob } from './canvas.ts'
 import { fetchBytes } from './fetchBytes.ts'
 import { WebResult } from './webResult.ts'
 
-/** Bytes of a checkpoint, or the address to fetch them from. */
+/** Bytes of a checkpoint, or the URL to fetch them from. */
 export type WeightsInput = string | URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
 
+/** Options of {@link createRestorer}; tiling and sampling options are defaults for every picture. */
 export interface WebRestorerOptions extends TileRequest, NetworkRequest {
-  /** `import * as ort from 'onnxruntime-web/webgpu'`. */
+  /** The module `onnxruntime-web/webgpu`. */
   readonly runtime: OnnxRuntime
+  /** Checkpoint of the network. */
   readonly weights: WeightsInput
   /** Id of the model card the weights must match. */
   readonly model?: string | undefined
@@ -36,15 +39,16 @@ export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   readonly guide?: WeightsInput | undefined
   /** Network options that replace those the weights imply. */
   readonly options?: object | undefined
-  /** 'auto' uses WebGPU where it gives the processor's results, else the processor. @default 'auto' */
+  /** 'auto' uses WebGPU if it gives the same results as the CPU, else the CPU. @default 'auto' */
   readonly device?: 'auto' | Device | undefined
-  /** Memory for a tile, beside the network itself; WebAssembly has at most 4 GiB. @default 1 GiB */
+  /** Memory for a tile, besides that of the network; WebAssembly has at most 4 GiB. @default 1 GiB */
   readonly memoryBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** While weights are fetched, counts bytes. */
+  /** Receives progress in bytes while weights are fetched. */
   readonly onProgress?: OnProgress | undefined
 }
 
+/** Options of {@link WebRestorer.run}. */
 export interface RunOptions extends PictureOptions {
   /** Name of the picture in errors. @default 'image' */
   readonly name?: string | undefined
@@ -52,12 +56,13 @@ export interface RunOptions extends PictureOptions {
 
 type Device = 'webgpu' | 'cpu'
 
-/** A network, open until it is closed; pictures may be passed at once and are restored in turn. */
+/** Restores pictures with a network that stays open until `close`; concurrent calls are queued. */
 export class WebRestorer extends RestorerCore {
   private constructor(setup: RestorerSetup) {
     super(setup)
   }
 
+  /** Opens a restorer, as {@link createRestorer} does. */
   static async open(options: WebRestorerOptions): Promise<WebRestorer> {
     const { runtime, memoryBytes = 2 ** 30, signal } = options
     const card = options.model === undefined ? undefined : findCard(options.model)
@@ -85,7 +90,7 @@ export class WebRestorer extends RestorerCore {
         guide: guideSessions && { ...guideParts, session: sessionWithParts(guideSessions) },
       },
       trained,
-      // A tile has this memory beside the network itself.
+      // `memoryBytes` is for a tile, besides the network itself.
       budgetBytes: memoryBytes + network.memory.fixedBytes,
       defaults: options,
     })
@@ -121,17 +126,24 @@ export class WebRestorer extends RestorerCore {
   }
 }
 
-/** Opens a network in a browser. */
+/**
+ * Opens a network in a browser.
+ * @throws RestoreError 'usage', 'input', 'checkpoint', 'environment', 'aborted'
+ * @example
+ * const restorer = await createRestorer({ runtime: ort, weights: '/light-photo.safetensors' })
+ * const result = await restorer.run(file)
+ * image.src = URL.createObjectURL(await result.toBlob())
+ */
 export function createRestorer(options: WebRestorerOptions): Promise<WebRestorer> {
   return WebRestorer.open(options)
 }
 
-type Fetching = Pick<WebRestorerOptions, 'signal' | 'onProgress'>
+type FetchOptions = Pick<WebRestorerOptions, 'signal' | 'onProgress'>
 
 async function bytesOf(
   input: WeightsInput,
   name: string,
-  options: Fetching,
+  options: FetchOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (input instanceof Uint8Array) return input
   if (input instanceof ArrayBuffer) return new Uint8Array(input)
@@ -139,7 +151,7 @@ async function bytesOf(
   return fetchBytes(input, name, options)
 }
 
-/** SHA-256 in hexadecimal; undefined outside secure contexts, where browsers offer no hashing. */
+/** SHA-256 in hexadecimal; undefined in insecure contexts, where browsers offer no hashing. */
 async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
   const subtle: typeof crypto.subtle | undefined = crypto.subtle
   if (!subtle) return undefined
@@ -147,21 +159,24 @@ async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefine
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** The guide a network needs, checked and loaded. */
+/** Checks and loads the guide of a network; undefined if it needs none. */
 async function readGuide(
   network: NetworkDescription,
-  { guide, ...options }: Fetching & Pick<WebRestorerOptions, 'guide'>,
+  { guide, ...options }: FetchOptions & Pick<WebRestorerOptions, 'guide'>,
 ): Promise<(Omit<LoadedGuide, 'session'> & { readonly model: LoadedModel }) | undefined> {
-  const need = requiredGuide(network)
+  const required = requiredGuide(network)
   const names = { weights: 'weights', guide: 'a guide' }
-  if (!need) return guide === undefined ? undefined : rejectGuide(network, names)
+  if (!required) return guide === undefined ? undefined : rejectGuide(network, names)
   if (guide === undefined)
-    throw new RestoreError('usage', `guide: expected ${describeGuide(need)}, beside these weights, got none`)
+    throw new RestoreError(
+      'usage',
+      `guide: expected ${describeGuide(required)}, beside these weights, got none`,
+    )
   const checkpoint = openCheckpoint(memorySource(await bytesOf(guide, 'guide', options), 'guide'))
-  return { ...checkGuide(checkpoint, need, names), model: loadModel(checkpoint) }
+  return { ...checkGuide(checkpoint, required, names), model: loadModel(checkpoint) }
 }
 
-/** ONNX Runtime opens and runs one graph at a time, for all restorers of a page. */
+/** ONNX Runtime opens and runs one graph at a time, so all restorers of a page share a queue. */
 const runtimeQueues = new WeakMap<OnnxRuntime, SerialQueue>()
 
 function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward'>, device: Device): Session {
@@ -177,7 +192,7 @@ function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward
   })
 }
 
-/** The device to use: the processor must work, and WebGPU must give its results. */
+/** Selects the device: the CPU must work, and WebGPU must give the same results. */
 async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise<Device> {
   if (!['auto', 'webgpu', 'cpu'].includes(device))
     throw new RestoreError('usage', `device: expected auto, webgpu or cpu, got ${device}`)

@@ -12,17 +12,21 @@ interface WebResultParts {
   readonly spread?: WebResult | undefined
 }
 
+/** A restored picture, encoded on demand. */
 export class WebResult extends PictureResult<WebResult> {
   constructor(parts: WebResultParts) {
     super(parts)
   }
 
-  /** ImageData for a canvas. */
+  /** Converts the picture to ImageData for a canvas. */
   toImageData(): CanvasImageData {
     return imageData(canvasPicture(this.pixels))
   }
 
-  /** Encodes a file by the browser's codecs, which keep sRGB of 8 bits. */
+  /**
+   * Encodes the picture with the browser's codecs, as 8-bit sRGB.
+   * @throws RestoreError 'usage' or 'output'
+   */
   toBlob(options: EncodeOptions = {}): Promise<Blob> {
     return encodeBlob(canvasPicture(this.pixels), options)
   }
