@@ -11,7 +11,7 @@ export const tasks = [
   { id: 'upscale', title: 'Enlarge, with detail' },
   {
     id: 'universal',
-    title: 'Repair whatever is wrong: blur, haze, JPEG, dark, noise, drops, rain, shadow, snow, holes',
+    title: 'Repair any damage: blur, haze, JPEG, dark, noise, drops, rain, shadow, snow, holes',
   },
 ] as const
 

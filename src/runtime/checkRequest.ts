@@ -42,7 +42,7 @@ export function cardOptions({ model, options }: ModelCard): object {
 export interface CheckedRequest {
   readonly network: NetworkDescription<ModelId>
   readonly license: License
-  /** Sampling the network was trained for; undefined if it restores at once. */
+  /** Sampling the network was trained for; undefined if it restores in one pass. */
   readonly trained: TrainedSampling | undefined
 }
 

@@ -183,7 +183,7 @@ function unknownTokens({ tensors }: Checkpoint, ids: TensorData): readonly (read
 function noteUnknownWords(prompts: readonly string[], unknown: readonly (readonly number[])[]): string[] {
   const { encode, decode } = clipTokenizer()
   return unknown.flatMap((tokens, i) => {
-    const prompt = prompts[i] as string
+    const prompt = prompts[i]!
     if (tokens.length === 0) return []
     const words = decode(tokens).trim()
     if (tokens.length < encode(prompt).length)

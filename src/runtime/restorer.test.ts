@@ -65,7 +65,7 @@ describe('a restorer', () => {
     const expected = quantize(await restoredInProcess(image), 255, new Uint8Array(rgb.length))
     const file = readFileSync(at('photo.png'))
     const rgba = Uint8ClampedArray.from({ length: raw.width * raw.height * 4 }, (_, i) =>
-      i % 4 === 3 ? 255 : (rgb[(i >> 2) * 3 + (i % 4)] as number),
+      i % 4 === 3 ? 255 : rgb[(i >> 2) * 3 + (i % 4)]!,
     )
     const inputs = [
       at('photo.png'),

@@ -116,9 +116,7 @@ describe('a universal network', () => {
     // 0.005.
     const sigmaBar = (50 / 255) * Math.sqrt(1 - 0.005 ** 2)
     const noisy = viewAs(state.bytes, Float32Array)
-    const expected = photo.data.map(
-      (mu, i) => ((noisy[i] as number) - mu - sigmaBar * (predicted[i] as number)) / 0.005 + mu,
-    )
+    const expected = photo.data.map((mu, i) => (noisy[i]! - mu - sigmaBar * predicted[i]!) / 0.005 + mu)
     const restored = await restorer.runPlanes(photo, { steps: 1 })
     const largest = Math.max(...expected.map(Math.abs))
     for (const [i, value] of expected.entries())
@@ -233,7 +231,7 @@ describe('rejected before a process starts', () => {
     ],
     ['an unnecessary guide', { weights: 'derain', guide: 'guide' }, 'guide: expected none, as'],
     [
-      'a guide of a network that restores at once',
+      'a guide of a network that restores in one pass',
       { weights: 'light', guide: 'guide' },
       'guide: expected a network that samples',
     ],
@@ -254,7 +252,7 @@ describe('rejected before a process starts', () => {
       'noise255 (--noise): expected the deviation of the noise',
     ],
     [
-      'steps for a network that restores at once',
+      'steps for a network that restores in one pass',
       { weights: 'light', steps: 4 },
       'steps: expected a network that samples',
     ],

@@ -34,7 +34,7 @@ export interface PictureOptions extends TileRequest, SamplingRequest {
 
 interface TiledRestorationSetup {
   readonly loaded: LoadedNetwork
-  /** Sampling the network was trained for; undefined if it restores at once. */
+  /** Sampling the network was trained for; undefined if it restores in one pass. */
   readonly trained: TrainedSampling | undefined
   /** Defaults for options that a picture leaves out. */
   readonly defaults: TileRequest & SamplingRequest
@@ -161,7 +161,7 @@ export class TiledRestoration {
     return sampling ? layOutSampling(request, sampling) : layOutTiles(request)
   }
 
-  /** Plans the sampling of a picture; undefined if the network restores at once. */
+  /** Plans the sampling of a picture; undefined if the network restores in one pass. */
   #samplingOf({ steps, sampler, seed, samples, noise255 }: SamplingRequest): Sampling | undefined {
     const { loaded, trained, defaults } = this.#setup
     const request = {

@@ -83,7 +83,7 @@ function fewestChannels({ data, width, height }: CanvasPicture): RawInput {
   const channels = kept.length as 1 | 2 | 3 | 4
   const samples = new Uint8Array(width * height * channels)
   for (let i = 0; i < samples.length; i++)
-    samples[i] = data[4 * Math.floor(i / channels) + (kept[i % channels] as number)] as number
+    samples[i] = data[4 * Math.floor(i / channels) + kept[i % channels]!]!
   return { data: samples, width, height, channels }
 }
 

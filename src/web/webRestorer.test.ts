@@ -286,7 +286,7 @@ describe('a browser restorer', () => {
       'weights: expected weights of light-photo, a network light, got those of dasr',
     ],
     [
-      'steps for a network that restores at once',
+      'steps for a network that restores in one pass',
       () => opened(restormer(), { steps: 3 }),
       'steps: expected a network that samples',
     ],

@@ -163,7 +163,7 @@ export class ConditionalNafnet {
     for (const [level, blocks] of this.encoders.entries()) {
       x = run(`encoders.${level}`, blocks, x)
       skips.push(x)
-      x = (this.downs[level] as Conv2d).forward(x)
+      x = this.downs[level]!.forward(x)
       tap(`downs.${level}`, x)
     }
     x = run('middle_blks', this.middle_blks, x)
@@ -171,7 +171,7 @@ export class ConditionalNafnet {
       const [widen] = this.ups[i] as readonly [Conv2d]
       const enlarged = widen.forward(x).pixelShuffle(2)
       tap(`ups.${i}`, enlarged)
-      x = run(`decoders.${i}`, blocks, enlarged.add(skips.pop() as Tensor))
+      x = run(`decoders.${i}`, blocks, enlarged.add(skips.pop()!))
     }
     return cropLike(this.ending.forward(addsFirstFeatures ? x.add(features) : x), state)
   }

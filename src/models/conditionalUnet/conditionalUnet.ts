@@ -295,7 +295,7 @@ export class ConditionalUnet {
     run('mid_attn', () => this.mid_attn.forward(y, content?.[1]))
     run('mid_block2', () => this.mid_block2.forward(y, time))
     for (const [j, [block1, block2, attention, resample]] of this.ups.entries()) {
-      const joined = () => cat([y, skips.pop() as Tensor], 1)
+      const joined = () => cat([y, skips.pop()!], 1)
       run(`ups.${j}.0`, () => block1.forward(joined(), time))
       run(`ups.${j}.1`, () => block2.forward(joined(), time))
       run(`ups.${j}.2`, () => attention.forward(y, j === 0 ? content?.[2] : undefined))

@@ -73,7 +73,7 @@ class Controller implements VisionEnds {
     for (const [i, block] of transformer.resblocks.entries()) {
       tokens = block.forward(tokens)
       tap(`transformer.transformer.resblocks.${i}`, tokens)
-      const added = (dense[i] as Linear).forward(tokens)
+      const added = dense[i]!.forward(tokens)
       tap(`transformer.zero_modules.${i}`, added)
       hidden.push(added)
     }
@@ -194,7 +194,7 @@ function filled({ shape }: Tensor, row: Tensor | undefined, value = 0): Tensor {
   const values = new Float32Array(elementCount(sizes)).fill(value)
   if (row) {
     const source = viewAs(row.read().bytes, Float32Array)
-    for (let i = 0; i < values.length; i++) values[i] = source[i % source.length] as number
+    for (let i = 0; i < values.length; i++) values[i] = source[i % source.length]!
   }
   return hostTensor(float32Data(values, sizes))
 }

@@ -298,7 +298,8 @@ export class Ipt {
 
   /** [b 3 p p] in 0..1 -> [b 3 p·scale p·scale], not clamped; `task` is an index of the options' scales. */
   forward(image: Tensor, task: number, tap: Tap = () => {}): Tensor {
-    const [head, tail] = [this.head[task], this.tail[task]]
+    const head = this.head[task]
+    const tail = this.tail[task]
     if (!head || !tail) {
       throw new RestoreError('usage', `IPT: expected a task from 0 to ${this.head.length - 1}, got ${task}`)
     }

@@ -123,8 +123,8 @@ export class LatentUnet {
     let x = this.post_latent_conv.forward(latent)
     tap('post_latent_conv', x)
     for (const [block1, block2, attention, resample] of this.decoder) {
-      x = block1.forward(cat([x, skips.pop() as Tensor], 1))
-      x = block2.forward(cat([x, skips.pop() as Tensor], 1))
+      x = block1.forward(cat([x, skips.pop()!], 1))
+      x = block2.forward(cat([x, skips.pop()!], 1))
       x = resample.forward(attend(attention, x))
     }
     return this.final_conv.forward(x.add(first))

@@ -144,10 +144,7 @@ export class Light {
     })
     x = run(this.middle, x)
     for (let level = this.ups.length - 1; level >= 0; level--) {
-      x = (this.ups[level] as Conv2d)
-        .forward(x)
-        .pixelShuffle(2)
-        .add(skips[level] as Tensor)
+      x = this.ups[level]!.forward(x).pixelShuffle(2).add(skips[level]!)
       x = run(this.decoders[level], x)
     }
     return x

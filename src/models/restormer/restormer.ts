@@ -69,7 +69,8 @@ class Attention {
     const { h, w } = x.axes('b c h w')
     const [q, k, v] = convInParts(norm.normalize(x), 3, [norm.foldInto(this.qkv), this.qkv_dwconv])
     const toHeads = (t: Tensor) => rearrange(t, 'b (heads d) h w -> b heads d (h w)', { heads: this.heads })
-    const [queries, keys] = [toHeads(q), toHeads(k)]
+    const queries = toHeads(q)
+    const keys = toHeads(k)
     // Normalizing the product [b heads d d] equals normalizing q and k, but touches no pixels.
     const cosine = queries
       .matmul(keys.transpose(-2, -1))

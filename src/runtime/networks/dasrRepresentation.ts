@@ -26,8 +26,7 @@ export async function encodePhoto(
     }
     const values = viewAs(bytes, Float32Array)
     mean ??= new Float32Array(values.length)
-    for (let i = 0; i < values.length; i++)
-      mean[i] = (mean[i] as number) + (values[i] as number) / parts.length
+    for (let i = 0; i < values.length; i++) mean[i] = mean[i]! + values[i]! / parts.length
   }
   const values = mean ?? new Float32Array(0)
   return { dtype: 'float32', shape: [1, values.length], bytes: new Uint8Array(values.buffer) }

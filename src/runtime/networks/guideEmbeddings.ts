@@ -24,7 +24,7 @@ function bytesOf({ width, height, read }: ReadablePicture): BytePlanes {
   const rows = Math.max(1, Math.floor(bandPixels / width))
   for (let top = 0; top < height; top += rows) {
     const band = toBytes(read(top, 0, Math.min(rows, height - top), width))
-    for (const [c, plane] of planes.entries()) plane.set(band.planes[c] as Uint8Array, top * width)
+    for (const [c, plane] of planes.entries()) plane.set(band.planes[c]!, top * width)
   }
   return { width, height, planes }
 }

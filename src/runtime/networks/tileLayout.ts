@@ -1,4 +1,4 @@
-// Lays out a picture for a network that restores at once: padding, tiles, and how to run them.
+// Lays out a picture for a network that restores in one pass: padding, tiles, and how to run them.
 
 import type { RunOptions } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
@@ -95,7 +95,7 @@ function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
   if (strength === 1) return run
   return async (tiles) => {
     const outputs = await run(tiles)
-    return outputs.map((output, i) => blend(output, upscale(tiles[i] as Image, scale), strength))
+    return outputs.map((output, i) => blend(output, upscale(tiles[i]!, scale), strength))
   }
 }
 

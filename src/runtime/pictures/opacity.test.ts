@@ -38,7 +38,7 @@ test('the nearest visible pixel is found in every direction', () => {
     ((i % width) - (j % width)) ** 2 + (Math.floor(i / width) - Math.floor(j / width)) ** 2
   for (let i = 0; i < width * height; i++) {
     const distances = visible.map((j) => squared(i, j))
-    const found = distances[(data[2 * i] as number) - 1] as number
+    const found = distances[data[2 * i]! - 1]!
     // The two passes may miss the nearest by less than a pixel.
     expect(Math.sqrt(found) - Math.sqrt(Math.min(...distances))).toBeLessThan(0.5)
   }

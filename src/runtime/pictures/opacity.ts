@@ -8,15 +8,14 @@ export function opacityOf({ width, height, channels, hasAlpha, data }: Pixels): 
   if (!hasAlpha) return undefined
   const step = channels + 1
   const opacity = new (data instanceof Uint16Array ? Uint16Array : Uint8Array)(width * height)
-  for (let i = 0; i < opacity.length; i++) opacity[i] = data[i * step + channels] as number
+  for (let i = 0; i < opacity.length; i++) opacity[i] = data[i * step + channels]!
   if (opacity.every((value) => value === opacity[0])) return undefined
   return { width, height, channels: 1, hasAlpha: false, data: opacity }
 }
 
 /** Replaces the opacity with a gray picture of the same size and depth. */
 export function setOpacity({ channels, data }: Pixels, opacity: Pixels): void {
-  for (let i = 0; i < opacity.data.length; i++)
-    data[i * (channels + 1) + channels] = opacity.data[i] as number
+  for (let i = 0; i < opacity.data.length; i++) data[i * (channels + 1) + channels] = opacity.data[i]!
 }
 
 /**
@@ -27,13 +26,10 @@ export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: n
   const step = pixels.channels + 1
   const peak = peakOf(out.data)
   const inputPeak = peakOf(pixels.data)
-  const [down, across] = [
-    antialiasedTaps(pixels.height, out.height),
-    antialiasedTaps(pixels.width, out.width),
-  ]
+  const down = antialiasedTaps(pixels.height, out.height)
+  const across = antialiasedTaps(pixels.width, out.width)
   const line = new Float32Array(pixels.width)
-  const at = (row: number, x: number) =>
-    pixels.data[(row * pixels.width + x) * step + pixels.channels] as number
+  const at = (row: number, x: number) => pixels.data[(row * pixels.width + x) * step + pixels.channels]!
   return (y) => {
     const { first, weights } =
       scale === 1 ? { first: y, weights: [1] } : (down[y] ?? { first: 0, weights: [] })
@@ -42,15 +38,15 @@ export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: n
     for (let x = 0; x < out.width; x++) {
       const taps = across[x]
       let value = 0
-      if (scale === 1) value = line[x] as number
+      if (scale === 1) value = line[x]!
       else
         taps?.weights.forEach((weight, k) => {
-          value += weight * (line[taps.first + k] as number)
+          value += weight * line[taps.first + k]!
         })
       const to = (y * out.width + x) * step + pixels.channels
       out.data[to] = Math.round(Math.min(Math.max(value / inputPeak, 0), 1) * peak)
       if (scale > 1 || value > 0) continue
-      for (let c = 1; c < step; c++) out.data[to - c] = ((pixels.data[to - c] as number) / inputPeak) * peak
+      for (let c = 1; c < step; c++) out.data[to - c] = (pixels.data[to - c]! / inputPeak) * peak
     }
   }
 }
@@ -70,8 +66,8 @@ export function visibleColors(pixels: Pixels): Pixels {
   const nearest = nearestVisible(width, height, isHidden)
   const filled = data.slice()
   for (let i = 0; i < count; i++) {
-    const from = (nearest[i] as number) * step
-    for (let c = 0; c < channels; c++) filled[i * step + c] = data[from + c] as number
+    const from = nearest[i]! * step
+    for (let c = 0; c < channels; c++) filled[i * step + c] = data[from + c]!
   }
   return { ...pixels, data: filled }
 }
@@ -85,8 +81,8 @@ function nearestVisible(width: number, height: number, isHidden: (i: number) => 
     (Math.floor(i / width) - Math.floor(j / width)) ** 2 + ((i % width) - (j % width)) ** 2
   const consider = (i: number, x: number, y: number) => {
     if (x < 0 || x >= width || y < 0 || y >= height) return
-    const own = nearest[i] as number
-    const other = nearest[y * width + x] as number
+    const own = nearest[i]!
+    const other = nearest[y * width + x]!
     if (other >= 0 && (own < 0 || distance(i, other) < distance(i, own))) nearest[i] = other
   }
   const sweep = (y: number, side: number) => {

@@ -91,8 +91,8 @@ export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixel
   const gain = 255 / peakOf(data)
   const rgba = new Uint8ClampedArray(4 * width * height)
   for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) rgba[4 * i + c] = (data[i * step + (channels === 1 ? 0 : c)] as number) * gain
-    rgba[4 * i + 3] = hasAlpha ? (data[i * step + channels] as number) * gain : 255
+    for (let c = 0; c < 3; c++) rgba[4 * i + c] = data[i * step + (channels === 1 ? 0 : c)]! * gain
+    rgba[4 * i + 3] = hasAlpha ? data[i * step + channels]! * gain : 255
   }
   return { data: rgba, width, height }
 }

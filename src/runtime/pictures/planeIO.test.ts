@@ -57,7 +57,7 @@ test('opacity is upscaled bicubically with the picture, within its range', () =>
   const row = [...writer.pixels.data].filter((_, i) => i % 2 === 1).slice(0, 16)
   expect([row[0], row[15]]).toEqual([0, 200])
   // Symmetric around the edge, with the overshoot of cubic kernels.
-  expect((row[7] as number) + (row[8] as number)).toBe(200)
+  expect(row[7]! + row[8]!).toBe(200)
   expect(Math.max(...row)).toBeGreaterThan(200)
 })
 

@@ -66,8 +66,7 @@ function partReader(samples: StridedSamples, planeCount: number, padded: Extent)
       for (let c = 0; c < planeCount; c++) {
         const from = channels === 1 ? 0 : c * channelStep
         const to = (c * height + y) * width
-        for (let x = 0; x < width; x++)
-          planes[to + x] = (data[(row + (columns[x] as number)) * pixelStep + from] as number) / peak
+        for (let x = 0; x < width; x++) planes[to + x] = data[(row + columns[x]!) * pixelStep + from]! / peak
       }
     }
     return { width, height, channels: planeCount, data: planes }
@@ -90,10 +89,11 @@ export function imageWriter(
     const count = Math.min(rows.height, size.height - top)
     for (let c = 0; c < channels; c++) {
       for (let y = 0; y < count; y++) {
-        const [from, to] = [c * plane + y * rows.width, (c * size.height + top + y) * size.width]
+        const from = c * plane + y * rows.width
+        const to = (c * size.height + top + y) * size.width
         for (let x = 0; x < size.width; x++) {
-          let value = rows.data[from + x] as number
-          for (let i = 1; i < averagedPlanes; i++) value += rows.data[i * plane + from + x] as number
+          let value = rows.data[from + x]!
+          for (let i = 1; i < averagedPlanes; i++) value += rows.data[i * plane + from + x]!
           data[to + x] = value / averagedPlanes
         }
       }
@@ -124,7 +124,8 @@ export function sampleWriter(
   is16Bit: boolean,
 ): { readonly pixels: Pixels; emit(top: number, rows: Image): void } {
   const { channels, hasAlpha } = pixels
-  const [width, height] = [pixels.width * scale, pixels.height * scale]
+  const width = pixels.width * scale
+  const height = pixels.height * scale
   const step = channels + (hasAlpha ? 1 : 0)
   const size = width * height * step
   const data = is16Bit ? new Uint16Array(size) : new Uint8Array(size)
@@ -137,9 +138,10 @@ export function sampleWriter(
     const planes = rows.channels > channels ? [meanPlane(rows)] : planesOf(rows)
     for (const [c, plane] of planes.entries()) {
       for (let y = 0; y < count; y++) {
-        const [from, to] = [y * rows.width, (top + y) * width * step + c]
+        const from = y * rows.width
+        const to = (top + y) * width * step + c
         for (let x = 0; x < width; x++) {
-          const value = Math.min(Math.max(plane[from + x] as number, 0), 1)
+          const value = Math.min(Math.max(plane[from + x]!, 0), 1)
           data[to + x * step] = roundHalfEven(Math.fround(value * peak))
         }
       }
@@ -157,7 +159,6 @@ function planesOf({ channels, data }: Image): readonly Float32Array[] {
 function meanPlane(image: Image): Float32Array {
   const mean = new Float32Array(image.width * image.height)
   for (const plane of planesOf(image))
-    for (let i = 0; i < mean.length; i++)
-      mean[i] = (mean[i] as number) + (plane[i] as number) / image.channels
+    for (let i = 0; i < mean.length; i++) mean[i] = mean[i]! + plane[i]! / image.channels
   return mean
 }

@@ -9,7 +9,8 @@ export function upscale(image: Image, scale: number): Image {
   const { channels, height, width, data } = image
   const rows = height * scale
   const columns = width * scale
-  const [down, across] = [antialiasedTaps(height, rows), antialiasedTaps(width, columns)]
+  const down = antialiasedTaps(height, rows)
+  const across = antialiasedTaps(width, columns)
   const out = new Float32Array(channels * rows * columns)
   const line = new Float32Array(width)
   for (let c = 0; c < channels; c++) {
@@ -18,7 +19,7 @@ export function upscale(image: Image, scale: number): Image {
       line.fill(0)
       for (const [k, weight] of weights.entries()) {
         const from = (first + k) * width
-        for (let x = 0; x < width; x++) line[x] = (line[x] as number) + weight * (plane[from + x] as number)
+        for (let x = 0; x < width; x++) line[x] = line[x]! + weight * plane[from + x]!
       }
       const to = (c * rows + y) * columns
       for (const [x, taps] of across.entries()) out[to + x] = weightedSum(line, taps)
@@ -29,12 +30,12 @@ export function upscale(image: Image, scale: number): Image {
 
 function weightedSum(line: Float32Array, { first, weights }: Taps): number {
   let sum = 0
-  for (let k = 0; k < weights.length; k++) sum += (weights[k] as number) * (line[first + k] as number)
+  for (let k = 0; k < weights.length; k++) sum += weights[k]! * line[first + k]!
   return sum
 }
 
 /** Blends output and input: `strength` (0..1) of the output, the rest of the input. */
 export function blend(output: Image, input: Image, strength: number): Image {
-  const data = output.data.map((value, i) => value * strength + (input.data[i] as number) * (1 - strength))
+  const data = output.data.map((value, i) => value * strength + input.data[i]! * (1 - strength))
   return { ...output, data }
 }

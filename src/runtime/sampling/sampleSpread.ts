@@ -20,14 +20,14 @@ export class SampleSpread {
     const at = top * width
     const size = width * height
     for (let c = 0; c < channels; c++) {
-      const [from, to] = [c * size, c * mean.height * width + at]
+      const from = c * size
+      const to = c * mean.height * width + at
       for (let i = 0; i < size; i++) {
-        const before = mean.data[to + i] as number
-        const difference = (data[from + i] as number) - before
+        const before = mean.data[to + i]!
+        const difference = data[from + i]! - before
         const after = before + difference / (sample + 1)
         mean.data[to + i] = after
-        this.#squares[at + i] =
-          (this.#squares[at + i] as number) + difference * ((data[from + i] as number) - after)
+        this.#squares[at + i] = this.#squares[at + i]! + difference * (data[from + i]! - after)
       }
     }
   }
@@ -44,8 +44,7 @@ export class SampleSpread {
   deviation(samples: number): Image {
     const { width, height, channels } = this.#mean
     const data = this.#squares
-    for (let i = 0; i < data.length; i++)
-      data[i] = Math.sqrt((data[i] as number) / channels / Math.max(1, samples - 1))
+    for (let i = 0; i < data.length; i++) data[i] = Math.sqrt(data[i]! / channels / Math.max(1, samples - 1))
     return { width, height, channels: 1, data }
   }
 }
@@ -71,11 +70,11 @@ export function spreadPicture(deviation: Image, { width, height }: Extent): Spre
   const counts = new Float64Array(bins)
   for (const value of values) {
     const bin = largest > 0 ? Math.min(bins - 1, Math.floor((value / largest) * bins)) : 0
-    counts[bin] = (counts[bin] as number) + 1
+    counts[bin] = counts[bin]! + 1
   }
   let bin = 0
-  let below = counts[0] as number
-  while (below < unclippedShare * values.length) below += counts[++bin] as number
+  let below = counts[0]!
+  while (below < unclippedShare * values.length) below += counts[++bin]!
   const white = (largest * (bin + 1)) / bins
   const data = Uint8Array.from(values, (value) =>
     white > 0 ? Math.min(255, Math.round((255 * value) / white)) : 0,

@@ -147,7 +147,7 @@ const rounding = 1e-4
 
 function largestDifference(a: Image, b: Image): number {
   expect(a.data.length).toBe(b.data.length)
-  return a.data.reduce((max, value, i) => Math.max(max, Math.abs(value - (b.data[i] as number))), 0)
+  return a.data.reduce((max, value, i) => Math.max(max, Math.abs(value - b.data[i]!)), 0)
 }
 
 const plain = { ...conditionalUnetDefaults, width: 8, multipliers: [1, 1, 1] }
@@ -259,13 +259,12 @@ describe('a network that treats every pixel independently', () => {
     const alone: Image[] = []
     for (const seed of [7, 8, 9]) alone.push((await sampled(network, { sampler: 'sde', seed })).image)
     for (const [i, one] of alone.entries())
-      expect(largestDifference(several.samples[i] as Image, one), `sample ${i}`).toBeLessThan(1e-5)
-    const values = (i: number) => alone.map(({ data }) => data[i] as number)
+      expect(largestDifference(several.samples[i]!, one), `sample ${i}`).toBeLessThan(1e-5)
+    const values = (i: number) => alone.map(({ data }) => data[i]!)
     const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
     const means = picture.data.map((_, i) => mean(values(i)))
     expect(largestDifference(several.image, { ...size, data: means })).toBeLessThan(1e-5)
-    const variance = (i: number) =>
-      values(i).reduce((sum, value) => sum + (value - (means[i] as number)) ** 2, 0) / 2
+    const variance = (i: number) => values(i).reduce((sum, value) => sum + (value - means[i]!) ** 2, 0) / 2
     const deviation = Float32Array.from({ length: 273 }, (_, i) =>
       Math.sqrt(mean([variance(i), variance(i + 273), variance(i + 546)])),
     )

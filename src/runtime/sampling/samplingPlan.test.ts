@@ -142,7 +142,7 @@ describe('a sampling request', () => {
     { noise255: 25 },
     { maxSigma: 10 },
     { guide: 'x.pt' },
-  ])('%j is rejected by name for a network that restores at once', (request) => {
+  ])('%j is rejected by name for a network that restores in one pass', (request) => {
     const [[name, value] = []] = Object.entries(request)
     const spelled = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
     expect(() => rejectSampling({ id: 'restormer' }, request)).toThrow(

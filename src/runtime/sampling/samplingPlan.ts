@@ -121,7 +121,7 @@ function isSde(value: unknown): value is SdeOptions {
 }
 
 /**
- * Rejects sampling options for a network that restores at once.
+ * Rejects sampling options for a network that restores in one pass.
  * @throws RestoreError 'usage' with the option's name
  */
 export function rejectSampling(
@@ -138,7 +138,7 @@ export function rejectSampling(
     .join(', ')
   throw new RestoreError(
     'usage',
-    `${name}: expected a network that samples (${samplingIds}), got ${value} for ${id}, which restores at once; leave it out`,
+    `${name}: expected a network that samples (${samplingIds}), got ${value} for ${id}, which restores in one pass; leave it out`,
   )
 }
 

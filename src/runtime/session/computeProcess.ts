@@ -44,7 +44,7 @@ class ComputeProcess {
     if (!(socket instanceof Socket)) throw new TypeError('expected a socket to the compute process')
     this.#socket = socket
     receiveFrames<Reply>(this.#socket, (frame) => this.#settle()?.resolve(frame))
-    // Stream errors follow from the end of the process, which is reported with its reason.
+    // Stream errors only follow the end of the process, which is reported with its reason.
     for (const stream of this.#child.stdio) stream?.on('error', () => {})
     this.#child.stderr?.on('data', (text) => {
       this.#stderr = `${this.#stderr}${text}`.slice(-2000)

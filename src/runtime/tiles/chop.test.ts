@@ -11,10 +11,13 @@ function picture(height: number, width: number): Image {
 /** Repeats every pixel of windows `scale` times along both axes. */
 function enlarge({ shape, bytes }: TensorData, scale: number): TensorData {
   const [b = 1, c = 1, p = 1] = shape
-  const [side, values] = [p * scale, viewAs(bytes, Float32Array)]
+  const side = p * scale
+  const values = viewAs(bytes, Float32Array)
   const out = Float32Array.from({ length: b * c * side * side }, (_, i) => {
-    const [plane, y, x] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side]
-    return values[(plane * p + Math.floor(y / scale)) * p + Math.floor(x / scale)] as number
+    const plane = Math.floor(i / side ** 2)
+    const y = Math.floor(i / side) % side
+    const x = i % side
+    return values[(plane * p + Math.floor(y / scale)) * p + Math.floor(x / scale)]!
   })
   return float32Data(out, [b, c, side, side])
 }
@@ -47,17 +50,20 @@ test.each(
     const expected = viewAs(enlargeWhole(image, scale).bytes, Float32Array)
     expect([result.height, result.width]).toEqual([height * scale, width * scale])
     result.data.forEach((value, i) => {
-      if (Math.abs(value - (expected[i] as number)) > 1e-4)
+      if (Math.abs(value - expected[i]!) > 1e-4)
         throw new Error(`at ${i}: expected ${expected[i]}, got ${value}`)
     })
   },
 )
 
 function enlargeWhole({ width, height, channels, data }: Image, scale: number): TensorData {
-  const [w, h] = [width * scale, height * scale]
+  const w = width * scale
+  const h = height * scale
   const out = Float32Array.from({ length: channels * h * w }, (_, i) => {
-    const [c, y, x] = [Math.floor(i / (h * w)), Math.floor(i / w) % h, i % w]
-    return data[(c * height + Math.floor(y / scale)) * width + Math.floor(x / scale)] as number
+    const c = Math.floor(i / (h * w))
+    const y = Math.floor(i / w) % h
+    const x = i % w
+    return data[(c * height + Math.floor(y / scale)) * width + Math.floor(x / scale)]!
   })
   return float32Data(out, [channels, h, w])
 }

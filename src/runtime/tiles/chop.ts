@@ -68,13 +68,13 @@ class WindowLayer {
     const firstColumn = (left - this.columns.origin) * this.#scale
     for (let c = 0; c < output.channels; c++) {
       for (let y = 0; y < output.height; y++) {
-        const weight = rowWeights[y] as number
+        const weight = rowWeights[y]!
         if (weight === 0) continue
         const from = (c * output.height + y) * output.width
         const to = (c * this.#height + firstRow + y) * this.#width + firstColumn
         for (let x = 0; x < output.width; x++) {
-          const value = weight * (columnWeights[x] as number) * (output.data[from + x] as number)
-          this.#sum[to + x] = (this.#sum[to + x] as number) + value
+          const value = weight * columnWeights[x]! * output.data[from + x]!
+          this.#sum[to + x] = this.#sum[to + x]! + value
         }
       }
     }
@@ -91,8 +91,8 @@ class WindowLayer {
         const from = (c * this.#height + y - firstRow) * this.#width - firstColumn
         const to = (c * result.height + y) * result.width
         for (let x = left; x < right; x++) {
-          const weight = (rowTotals[y - firstRow] as number) * (columnTotals[x - firstColumn] as number)
-          result.data[to + x] = (this.#sum[from + x] as number) / weight
+          const weight = rowTotals[y - firstRow]! * columnTotals[x - firstColumn]!
+          result.data[to + x] = this.#sum[from + x]! / weight
         }
       }
     }
@@ -105,7 +105,7 @@ function totals({ origin, length, starts, weights }: WindowAxis, scale: number):
   starts.forEach((start, i) => {
     weights[i]?.forEach((weight, line) => {
       const at = (start - origin) * scale + line
-      total[at] = (total[at] as number) + weight
+      total[at] = total[at]! + weight
     })
   })
   return total
@@ -295,7 +295,7 @@ function reflectTo(image: Image, minSide: number): Image {
     for (let y = 0; y < height; y++) {
       const from = (c * image.height + reflected(y, image.height)) * image.width
       const to = (c * height + y) * width
-      for (let x = 0; x < width; x++) data[to + x] = image.data[from + reflected(x, image.width)] as number
+      for (let x = 0; x < width; x++) data[to + x] = image.data[from + reflected(x, image.width)]!
     }
   }
   return { width, height, channels: image.channels, data }

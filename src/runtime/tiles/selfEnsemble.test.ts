@@ -40,6 +40,6 @@ test('the result is the mean over all orientations, and the tile is not modified
   }, picture)
   const before = whole.data.slice()
   const [mean] = await run([whole])
-  expect(mean?.data[9]).toBeCloseTo((before[9] as number) + 3.5, 5)
+  expect(mean?.data[9]).toBeCloseTo(before[9]! + 3.5, 5)
   expect(whole.data).toEqual(before)
 })

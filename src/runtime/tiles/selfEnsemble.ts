@@ -38,7 +38,7 @@ export async function prepareEnsemble(
       if (i === 0) means = back.map((image) => ({ ...image, data: new Float32Array(image.data.length) }))
       for (const [t, { data }] of means.entries()) {
         for (let j = 0; j < data.length; j++)
-          data[j] = (data[j] as number) + (back[t]?.data[j] as number) / orientations.length
+          data[j] = data[j]! + (back[t]?.data[j] as number) / orientations.length
       }
     }
     return means

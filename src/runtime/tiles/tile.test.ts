@@ -25,7 +25,8 @@ async function inTiles(
   run: (tile: Image) => Image,
   { scale = 1, batch = 1 } = {},
 ) {
-  const [width, height] = [image.width * scale, image.height * scale]
+  const width = image.width * scale
+  const height = image.height * scale
   const data = new Float32Array(3 * width * height)
   const tops: number[] = []
   await restoreInTiles({
@@ -46,7 +47,7 @@ async function inTiles(
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] as number))), 0)
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0)
 }
 
 describe('blended tiles', () => {
@@ -91,9 +92,12 @@ describe('blended tiles', () => {
       columns: blendedAxis(70, { tilePx: 24, overlapPx: 8 }, { scale }),
     }
     const enlarge = (tile: Image): Image => {
-      const [width, height] = [tile.width * scale, tile.height * scale]
+      const width = tile.width * scale
+      const height = tile.height * scale
       const data = Float32Array.from({ length: 3 * width * height }, (_, i) => {
-        const [c, y, x] = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width]
+        const c = Math.floor(i / (width * height))
+        const y = Math.floor(i / width) % height
+        const x = i % width
         return tile.data[
           (c * tile.height + Math.floor(y / scale)) * tile.width + Math.floor(x / scale)
         ] as number
@@ -117,7 +121,7 @@ describe('blended tiles', () => {
       { rows, columns: blendedAxis(200, { tilePx: 64, overlapPx: 32 }, { scale: 1 }) },
       flat,
     )
-    const steps = Array.from(data.subarray(1, 200), (value, i) => Math.abs(value - (data[i] as number)))
+    const steps = Array.from(data.subarray(1, 200), (value, i) => Math.abs(value - data[i]!))
     expect(Math.max(...steps)).toBeLessThan(0.08)
     expect(Math.max(...data)).toBe(1)
   })

@@ -102,7 +102,7 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
     const place = places[index]
     if (!place) return undefined
     const lefts = columns.starts.slice(place.first, place.first + batch)
-    const top = rows.starts[place.row] as number
+    const top = rows.starts[place.row]!
     return { ...place, tiles: lefts.map((left) => job.read(top, left, rows.tile, columns.tile)) }
   }
   const total = rows.starts.length * columns.starts.length
@@ -142,7 +142,7 @@ class TileBlender<T extends Image> {
     for (const [i, output] of outputs.entries()) {
       this.#strip ??= this.#begin(output)
       const weights = [rows.weights[row], columns.weights[first + i]] as const
-      accumulate(this.#strip, output, (columns.starts[first + i] as number) * scale, weights)
+      accumulate(this.#strip, output, columns.starts[first + i]! * scale, weights)
     }
     if (!this.#strip) throw new RestoreError('numeric', 'restore: expected a result of every tile, got none')
     if (first + tiles.length === columns.starts.length) await this.#emit(this.#strip, row)
@@ -150,14 +150,15 @@ class TileBlender<T extends Image> {
 
   #begin({ channels }: Image): Image {
     const { rows, columns, scale } = this.#job
-    const [height, width] = [rows.tile * scale, columns.length * scale]
+    const height = rows.tile * scale
+    const width = columns.length * scale
     return { width, height, channels, data: new Float32Array(channels * height * width) }
   }
 
   /** Emits rows that no further tile touches. */
   async #emit(strip: Image, row: number): Promise<void> {
     const { rows, scale, emit } = this.#job
-    const top = (rows.starts[row] as number) * scale
+    const top = rows.starts[row]! * scale
     const finished = (rows.starts[row + 1] ?? rows.length) * scale - top
     await inBands({ width: strip.width, height: finished }, (y, count) => {
       const band = crop(strip, y, 0, count, strip.width)
@@ -174,7 +175,7 @@ function totals({ length, starts, weights }: TileAxis, scale: number): Float32Ar
   starts.forEach((start, i) => {
     weights[i]?.forEach((weight, line) => {
       const at = start * scale + line
-      total[at] = (total[at] as number) + weight
+      total[at] = total[at]! + weight
     })
   })
   return total
@@ -192,8 +193,8 @@ function accumulate(
       const from = (c * tile.height + y) * tile.width
       const to = (c * strip.height + y) * strip.width + left
       for (let x = 0; x < tile.width; x++) {
-        const value = weight * (columnWeights?.[x] as number) * (tile.data[from + x] as number)
-        strip.data[to + x] = (strip.data[to + x] as number) + value
+        const value = weight * (columnWeights?.[x] as number) * tile.data[from + x]!
+        strip.data[to + x] = strip.data[to + x]! + value
       }
     }
   }
@@ -203,8 +204,7 @@ function divide({ channels, height, width, data }: Image, rows: Float32Array, co
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < height; y++) {
       const at = (c * height + y) * width
-      for (let x = 0; x < width; x++)
-        data[at + x] = (data[at + x] as number) / ((rows[y] as number) * (columns[x] as number))
+      for (let x = 0; x < width; x++) data[at + x] = data[at + x]! / (rows[y]! * columns[x]!)
     }
   }
 }
