@@ -60,5 +60,5 @@ export function isOwn({ id, checkpoint }: Pick<ModelCard, 'id' | 'checkpoint'>):
 /** Formats the reference result of a card; empty if it has none. */
 export function figureOf({ reference }: Pick<ModelCard, 'reference'>): string {
   if (reference?.psnr !== undefined) return `${reference.psnr.toFixed(2)} dB`
-  return reference?.accuracy === undefined ? '' : `${(100 * reference.accuracy).toFixed(1)} % right`
+  return reference?.accuracy === undefined ? '' : `${(100 * reference.accuracy).toFixed(1)} % correct`
 }

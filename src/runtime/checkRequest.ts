@@ -49,7 +49,7 @@ export interface CheckedRequest {
 /**
  * Checks a request against its weights.
  * @throws RestoreError 'checkpoint' for weights of another variant, 'usage' for a network that restores
- * nothing by itself and for options that do not apply to the network
+ * nothing by itself and for options that do not apply to the network or cannot run
  */
 export function checkRequest(
   { weights, checkpoint, card, overrides }: RequestedWeights,

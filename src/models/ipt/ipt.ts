@@ -395,7 +395,7 @@ export const ipt = defineNetwork({
     y: network.forward(input(inputs, 'x'), iptTaskIndex(options, options.task), tap),
   }),
   size: ({ patchSize }) => ({ multipleOf: 1, minimum: 1, fixedSide: patchSize }),
-  // Of the first task until one is chosen.
+  // Scale of the first task until one is chosen.
   scale: (options) => options.scales[options.task === '' ? 0 : iptTaskIndex(options, options.task)] ?? 1,
   channels: () => ({ input: 3, output: 3 }),
   // The tile is the network's own window.

@@ -40,7 +40,7 @@ export const lightFacts = {
     {
       ...light,
       id: 'light-denoise',
-      title: 'Light, even noise of any strength up to 50 in color photos; small and fast',
+      title: 'Light, Gaussian noise of any strength up to 50 in color photos; small and fast',
       checkpoint: 'light-denoise.safetensors',
       sha256: '8e713f99f4cbad650cff9312b0026df8952d720a8bbc37cd906af8ab55fb2157',
       reference: {

@@ -1,6 +1,7 @@
-// Limpid's own light upscaler: plain 3×3 convolutions at low resolution and one pixel shuffle, as in EDSR (arXiv:1707.02921 §3)
-// without its width. Convolutions of this size run near the processor's limit, and a tile sees what the whole picture would.
-// Input [b 3 h w] in 0..1, any size.
+// Limpid's own light upscaler: plain 3×3 convolutions at low resolution and one pixel shuffle, a narrow EDSR
+// (arXiv:1707.02921 §3). Such convolutions run near the CPU's limit, and tiles closely match the whole
+// picture.
+// Input [b 3 h w] in 0..1 of any size.
 
 import type { Tensor } from '../../core/tensor.ts'
 import { Conv2d } from '../../nn/conv.ts'
@@ -38,7 +39,7 @@ class Block {
   }
 }
 
-/** Adds detail to the picture enlarged by repeating its pixels. */
+/** Adds detail to a picture upscaled by nearest neighbor. */
 export class LightUpscale {
   readonly options: LightUpscaleOptions
   head: Conv2d
@@ -65,6 +66,7 @@ export class LightUpscale {
   }
 }
 
+/** Derives the options from the key shapes of a checkpoint. */
 export function lightUpscaleOptionsFromWeights(shapes: KeyShapes): LightUpscaleOptions {
   const { size, count } = shapeReader('light-upscale', shapes)
   return {
