@@ -202,7 +202,7 @@ function memoryBudget(concurrentRestorers: number, guide: ResolvedGuide | undefi
  * await result.toFile('clean.png')
  * await restorer.close()
  */
-export function createRestorer(options: RestorerOptions): Promise<Restorer> {
+export function createRestorer(options: RestorerOptions = {}): Promise<Restorer> {
   return Restorer.open(options)
 }
 
@@ -221,7 +221,7 @@ export function readAhead(input: RestoreInput, options: ReadOptions): Promise<De
  */
 export async function restore(
   input: RestoreInput,
-  options: RestorerOptions & RunPictureOptions,
+  options: RestorerOptions & RunPictureOptions = {},
 ): Promise<RestoreResult> {
   const read = readAhead(input, options)
   const restorer = await createRestorer(options)
