@@ -2,11 +2,11 @@
 // npm run pictures [-- FILE] (docs/training-pictures.html)
 
 import { fileURLToPath } from 'node:url'
-import { writeWhole } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { decodeImage, encodeImage } from '../src/data/codec.ts'
 import { type Image, quantize } from '../src/data/image.ts'
 import { pictures } from '../src/degrade/pictures/pictureTable.ts'
+import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 import { folder } from '../src/train/samples/images.ts'
 import { truth } from '../src/train/samples/truth.ts'
 
@@ -94,5 +94,5 @@ ${(await photoSections()).join('\n')}
 }
 
 const out = process.argv[2] ?? fileURLToPath(new URL('../docs/training-pictures.html', import.meta.url))
-writeWhole(out, [new TextEncoder().encode(await page())])
+writeAtomicSync(out, [new TextEncoder().encode(await page())], { overwrite: true })
 process.stdout.write(`${out}\n`)
