@@ -395,7 +395,7 @@ describe('the command line itself', () => {
     [
       'an unknown model',
       ['models', 'show', 'x'],
-      /model: expected one of light-photo, light-denoise, light-detect,/,
+      /model: expected one of restormer-derain, restormer-motion-deblur,/,
     ],
     [
       'an unknown backend',
