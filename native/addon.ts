@@ -76,8 +76,6 @@ export interface Addon {
   setGrad(tensor: Handle, grad: Handle | null): void
   /** Accumulates gradients of a scalar loss, on this thread. */
   backward(loss: Handle): void
-  /** Like `backward`, on a worker thread; resolves when done. */
-  backwardAsync(loss: Handle): Promise<void>
   /** Turns gradient recording on or off for this thread; returns the previous state. */
   setGradEnabled(value: boolean): boolean
 
@@ -96,9 +94,6 @@ export interface Addon {
   cudaDevices(): { name: string; totalBytes: number; computeCapability: string }[]
   /** Waits for all work on a device; resolves when done. */
   synchronize(device: string): Promise<void>
-  /** Bytes in use and reserved by the caching allocator, and their peaks. */
-  cudaMemory(device: number): { allocated: number; reserved: number; peakAllocated: number }
-  cudaEmptyCache(): void
 
   /**
    * Joins a group of `size` processes at an address and waits for all of them. One process listens, unless

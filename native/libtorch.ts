@@ -19,7 +19,7 @@ export interface LibtorchFound {
 }
 
 /** A place that was searched, and why nothing usable is there. */
-export interface Tried {
+interface Tried {
   readonly place: string
   readonly reason: string
 }
@@ -171,13 +171,4 @@ function abiOf(lib: string): 0 | 1 | undefined {
   const symbols = readFileSync(path)
   if (symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationENSt7__cxx11')) return 1
   return symbols.includes('_ZN3c105ErrorC1ENS_14SourceLocationESs') ? 0 : undefined
-}
-
-/**
- * Folder of CUDA's headers, which libtorch before 2.9 needs for memory statistics; empty if there is none.
- */
-export function cudaHeaders(): string[] {
-  const { CUDA_HOME } = process.env
-  const candidates = [...(CUDA_HOME ? [join(CUDA_HOME, 'include')] : []), '/usr/local/cuda/include']
-  return candidates.filter((folder) => existsSync(join(folder, 'cuda_runtime_api.h'))).slice(0, 1)
 }

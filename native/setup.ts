@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder, hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
-import { cudaHeaders, findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
+import { findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
 
 export interface SetupOptions {
   readonly onProgress?: (message: string) => void
@@ -147,12 +147,7 @@ interface Flags {
 function compileFlags(found: LibtorchFound): string[] {
   const api: string = createRequire(import.meta.url)('node-api-headers').include_dir
   const torch = join(found.root, 'include')
-  const headers = [
-    api,
-    torch,
-    join(torch, 'torch', 'csrc', 'api', 'include'),
-    ...(found.hasCuda ? cudaHeaders() : []),
-  ]
+  const headers = [api, torch, join(torch, 'torch', 'csrc', 'api', 'include')]
   return [
     '-std=c++20',
     '-O2',

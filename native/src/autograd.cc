@@ -3,11 +3,8 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
-
-#include <mutex>
 
 // Declared here because ATen/autocast_mode.h includes every operator: seconds of
 // compilation for five functions.
@@ -42,17 +39,6 @@ napi_value setGrad(napi_env env, const Arguments& arguments) {
 napi_value backward(napi_env env, const Arguments& arguments) {
   torch::autograd::backward({unwrap(env, arguments[0])});
   return nullptr;
-}
-
-napi_value backwardAsync(napi_env env, const Arguments& arguments) {
-  // One at a time, so that gradients accumulate in call order and OpenMP is not oversubscribed.
-  static std::mutex backwardMutex;
-  return runAsync(env, "backward", [loss = unwrap(env, arguments[0]), threads = at::get_num_threads()] {
-    const std::lock_guard lock(backwardMutex);
-    // Each thread that calls libtorch has its own number of threads.
-    if (at::get_num_threads() != threads) at::set_num_threads(threads);
-    torch::autograd::backward({loss});
-  });
 }
 
 napi_value setGradEnabled(napi_env env, const Arguments& arguments) {
@@ -115,7 +101,6 @@ void registerAutograd(napi_env env, napi_value exports) {
   addFunction(env, exports, "grad", guarded<grad>);
   addFunction(env, exports, "setGrad", guarded<setGrad>);
   addFunction(env, exports, "backward", guarded<backward>);
-  addFunction(env, exports, "backwardAsync", guarded<backwardAsync>);
   addFunction(env, exports, "setGradEnabled", guarded<setGradEnabled>);
   addFunction(env, exports, "setAutocast", guarded<setAutocast>);
   addFunction(env, exports, "clearAutocastCache", guarded<clearAutocastCache>);

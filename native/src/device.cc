@@ -4,18 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
-#include <torch/version.h>
-
-// libtorch has one interface for all device allocators since 2.9; before, the CUDA
-// allocator's header needs the CUDA toolkit.
-#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
-#define LIMPID_DEVICE_ALLOCATOR
-#elif __has_include(<cuda_runtime_api.h>) && __has_include(<crt/host_defines.h>)
-#include <c10/cuda/CUDACachingAllocator.h>
-#define LIMPID_CUDA_ALLOCATOR
-#endif
 
 namespace limpid {
 
@@ -88,39 +77,6 @@ napi_value synchronize(napi_env env, const Arguments& arguments) {
   });
 }
 
-napi_value cudaMemory(napi_env env, const Arguments& arguments) {
-  [[maybe_unused]] const auto index = static_cast<c10::DeviceIndex>(toInteger(env, arguments[0]));
-  cuda();
-#if defined(LIMPID_DEVICE_ALLOCATOR)
-  const auto stats = c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(index);
-#elif defined(LIMPID_CUDA_ALLOCATOR)
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(index);
-#else
-  throw std::runtime_error("cudaMemory needs libtorch 2.9 or newer, or the CUDA toolkit's headers when the addon is built");
-#endif
-#if defined(LIMPID_DEVICE_ALLOCATOR) || defined(LIMPID_CUDA_ALLOCATOR)
-  napi_value result;
-  check(env, napi_create_object(env, &result));
-  setProperty(env, result, "allocated", fromNumber(env, static_cast<double>(stats.allocated_bytes[0].current)));
-  setProperty(env, result, "reserved", fromNumber(env, static_cast<double>(stats.reserved_bytes[0].current)));
-  setProperty(env, result, "peakAllocated", fromNumber(env, static_cast<double>(stats.allocated_bytes[0].peak)));
-  return result;
-#endif
-}
-
-napi_value cudaEmptyCache(napi_env, const Arguments&) {
-  if (!at::detail::getCUDAHooks().hasCUDA()) return nullptr;
-  cuda();
-#if defined(LIMPID_DEVICE_ALLOCATOR)
-  c10::getDeviceAllocator(at::kCUDA)->emptyCache();
-#elif defined(LIMPID_CUDA_ALLOCATOR)
-  c10::cuda::CUDACachingAllocator::emptyCache();
-#else
-  throw std::runtime_error("cudaEmptyCache needs libtorch 2.9 or newer, or the CUDA toolkit's headers when the addon is built");
-#endif
-  return nullptr;
-}
-
 napi_value threads(napi_env env, const Arguments&) { return fromNumber(env, at::get_num_threads()); }
 
 napi_value setThreads(napi_env env, const Arguments& arguments) {
@@ -137,8 +93,6 @@ void registerDevice(napi_env env, napi_value exports) {
   addFunction(env, exports, "setThreads", guarded<setThreads>);
   addFunction(env, exports, "cudaDevices", guarded<cudaDevices>);
   addFunction(env, exports, "synchronize", guarded<synchronize>);
-  addFunction(env, exports, "cudaMemory", guarded<cudaMemory>);
-  addFunction(env, exports, "cudaEmptyCache", guarded<cudaEmptyCache>);
 }
 
 }  // namespace limpid
