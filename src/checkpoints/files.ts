@@ -24,7 +24,7 @@ const blockBytes = 2 ** 20
  * A file source that opens the file for each read, so that nothing has to be closed.
  * Throws if the file has changed.
  */
-export function fileSource(path: string): ByteSource {
+function fileSource(path: string): ByteSource {
   const { size, mtimeMs } = statOf(path)
   const readNow = (offset: number, length: number) =>
     withFile(path, (file) => readFully(file, offset, length))

@@ -15,7 +15,7 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, Attribute>>
 }
 
-export interface OnnxValue {
+interface OnnxValue {
   readonly name: string
   readonly dtype: DType
   readonly shape: Shape

@@ -9,7 +9,7 @@ import { run, type Tensor } from '../../src/core/tensor.ts'
 import { type OpCase, opCases } from '../ops.cases.ts'
 import { difference, exact, type Tolerance } from '../values.ts'
 
-export interface ConformanceBackend {
+interface ConformanceBackend {
   readonly name: string
   readonly tolerance: Tolerance
   run(testCase: OpCase): TensorData | Promise<TensorData>
@@ -17,7 +17,7 @@ export interface ConformanceBackend {
   gradients?(testCase: OpCase, cotangent: TensorData): readonly (TensorData | undefined)[]
 }
 
-export interface Skip {
+interface Skip {
   readonly reason: string
   /** Names of cases. */
   readonly cases: readonly string[]

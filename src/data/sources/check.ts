@@ -14,7 +14,7 @@ export interface CheckOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-export interface Rejected {
+interface Rejected {
   readonly name: string
   readonly reason: string
 }

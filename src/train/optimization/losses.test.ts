@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { libtorchMissing } from '../../../test/libtorch.ts'
 import { float32Data, viewAs } from '../../core/data.ts'
+import { l1Loss } from '../../core/functional.ts'
 import { hostTensor } from '../../core/hostBackend.ts'
 import type { Tensor } from '../../core/tensor.ts'
 import { backward, grad, moveToTorch, scalar, toTorch } from '../../torch/backend.ts'
-import { charbonnierLoss, frequencyLoss, l1Loss, mseLoss, psnrLoss } from './losses.ts'
+import { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from './losses.ts'
 
 const image = (values: readonly number[], shape = [2, 1, 2, 2]) =>
   toTorch(float32Data(Float32Array.from(values), shape))

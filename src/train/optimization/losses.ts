@@ -3,8 +3,6 @@
 import type { Tensor } from '../../core/tensor.ts'
 import { fourier2d } from '../../torch/fft.ts'
 
-export { l1Loss } from '../../core/functional.ts'
-
 /** Mean squared difference. */
 export function mseLoss(output: Tensor, target: Tensor): Tensor {
   const difference = output.sub(target)
