@@ -178,3 +178,5 @@ export {
   type TruthOptions,
   truth,
 } from './train/samples/truth.ts'
+export { type TrainOptions, type TrainResult, train } from './train/train.ts'
+export type { OnTrainingProgress, TrainingProgress } from './train/trainingProgress.ts'

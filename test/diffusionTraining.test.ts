@@ -10,7 +10,7 @@ import { clipDefaults } from '../src/models/clip/clip.ts'
 import { DaClip } from '../src/models/daclip/daclip.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { train } from '../src/train/loop.ts'
+import { runLoop } from '../src/train/loop.ts'
 import { checkRecipe } from '../src/train/preflight.ts'
 import { type Recipe, rateAt } from '../src/train/recipe/recipe.ts'
 import { type CompiledRecipe, compileRecipe } from '../src/train/recipe/recipeFile.ts'
@@ -55,7 +55,7 @@ describe.skipIf(libtorchMissing !== undefined)('training with a frozen DA-CLIP',
     const all = { 'constants.guide': at('guide.safetensors'), ...settings }
     const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, at('images'), all))
     mkdirSync(out, { recursive: true })
-    await train(run, { folder: out, identity, isResumed, openLoader })
+    await runLoop(run, { folder: out, identity, isResumed, openLoader })
     const { tensors } = readCheckpoint(join(out, 'state.safetensors'))
     return [...tensors].map(([key, stored]) => [key, Buffer.from(stored.read()).toString('base64')] as const)
   }

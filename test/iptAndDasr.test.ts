@@ -21,7 +21,7 @@ import { counterRandom } from '../src/core/random.ts'
 import { stateDict } from '../src/nn/module.ts'
 import { loadModel } from '../src/registry/loadModel.ts'
 import { Loader } from '../src/train/loader/loader.ts'
-import { train } from '../src/train/loop.ts'
+import { runLoop } from '../src/train/loop.ts'
 import { checkRecipe, openTrainingImages } from '../src/train/preflight.ts'
 import type { Recipe } from '../src/train/recipe/recipe.ts'
 import { type CompiledRecipe, compileRecipe } from '../src/train/recipe/recipeFile.ts'
@@ -74,7 +74,7 @@ async function trainRecipe<R extends object>(original: R, out: string, settings:
     new Loader({ recipe, images, fromStep, module, workers: 0, cacheBytes: 1e8 })
   mkdirSync(out, { recursive: true })
   const run = createRun(recipe, 'cpu', validation)
-  await train(run, { folder: out, identity, isResumed: false, openLoader })
+  await runLoop(run, { folder: out, identity, isResumed: false, openLoader })
   return run
 }
 

@@ -17,15 +17,18 @@ import { readCheckpoint } from '../src/checkpoints/files.ts'
 import { counterRandom } from '../src/core/random.ts'
 import { loadModel } from '../src/registry/loadModel.ts'
 import { lockName, takeFolder } from '../src/train/folderLock.ts'
-import { train } from '../src/train/loop.ts'
+import { runLoop } from '../src/train/loop.ts'
 import { constant, warmup } from '../src/train/optimization/schedules.ts'
 import { overfit } from '../src/train/overfit.ts'
 import { checkRecipe, tryPhases } from '../src/train/preflight.ts'
 import { type CompiledRecipe, compileRecipe } from '../src/train/recipe/recipeFile.ts'
 import { importRecipe } from '../src/train/recipe/recipeModule.ts'
+import { train } from '../src/train/train.ts'
+import type { TrainingProgress } from '../src/train/trainingProgress.ts'
 import { writeLeftover } from './leftovers.ts'
 import { libtorchMissing } from './libtorch.ts'
 import { writePictures } from './recipes/images.ts'
+import { recipe } from './recipes/tiny.ts'
 import { onPictures, prepareTraining, startOnSmallDisk, startTraining, trainKilled } from './training.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-train-'))
@@ -53,7 +56,7 @@ let compiled: CompiledRecipe
 async function trainHere(out: string, settings: Readonly<Record<string, string>> = {}, isResumed = false) {
   const { run, identity, openLoader } = await prepareTraining(onPictures(compiled.url, data, settings))
   mkdirSync(out, { recursive: true })
-  return await train(run, { folder: out, identity, isResumed, openLoader })
+  return await runLoop(run, { folder: out, identity, isResumed, openLoader })
 }
 
 describe.skipIf(libtorchMissing !== undefined)('a training', () => {
@@ -129,6 +132,47 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     expect(tensorsIn(at('stopped'))).toEqual(tensorsIn(at('whole')))
   })
 
+  test(
+    'of a program stops by its signal and goes on to the same end, from a recipe’s file or value',
+    limit,
+    async () => {
+      const settings = [['validate.images.root', data]] as const
+      const options = { data, settings, device: 'cpu', threads: 1 } as const
+      for (const [name, source] of [
+        ['file', 'test/recipes/tiny.ts'],
+        ['value', recipe],
+      ] as const) {
+        const out = at('program', name)
+        const stop = new AbortController()
+        const seen: TrainingProgress[] = []
+        const onProgress = (progress: TrainingProgress) => {
+          seen.push(progress)
+          if (progress.phase === 'train') stop.abort()
+        }
+        const stopped = train(source, { ...options, out, signal: stop.signal, onProgress })
+        await expect(stopped).rejects.toMatchObject({ code: 'aborted' })
+        expect(seen.at(-1)).toMatchObject({
+          phase: 'train',
+          done: 1,
+          total: 20,
+          text: expect.stringMatching(/^step 1\/20/),
+        })
+        await expect(train(source, { ...options, out })).rejects.toThrow(
+          'holds a training already; resume it',
+        )
+        const result = await train(source, { ...options, out, resume: true })
+        expect(result).toMatchObject({ folder: out, weights: join(out, 'weights.safetensors'), steps: 20 })
+        expect(tensorsIn(out)).toEqual(tensorsIn(at('whole')))
+      }
+      const aborted = train(recipe, { ...options, out: at('program', 'never'), signal: AbortSignal.abort() })
+      await expect(aborted).rejects.toThrow('interrupted before its first step')
+      expect(existsSync(at('program', 'never'))).toBe(false)
+      await expect(train(recipe, { ...options, out: at('program', 'never'), workers: 1 })).rejects.toThrow(
+        'workers: expected 0 for a recipe given as a value, got 1',
+      )
+    },
+  )
+
   test('whose loss is not finite stops, names step and images and keeps the last good state', async () => {
     const loss = /step \d+: expected a finite loss, got .* on \d\.png.*resume from it with --resume/
     await expect(trainHere(at('nan'), { learningRate: '1e15', saveEvery: '1' })).rejects.toThrow(loss)
@@ -156,13 +200,13 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     const options = { folder: at('whole'), isResumed: true, openLoader }
     const differences =
       /recipe\.maxGradNorm was 0\.1, is 0\.2; .*recipe\.seed was 1, is 2; rates\.0 was 0\.001, is 0\.0001/
-    await expect(train(run, { ...options, identity })).rejects.toThrow(differences)
+    await expect(runLoop(run, { ...options, identity })).rejects.toThrow(differences)
     mkdirSync(at('foreign'))
     copyFileSync(at('whole', 'weights.safetensors'), at('foreign', 'state.safetensors'))
-    const foreign = train(run, { ...options, folder: at('foreign'), identity })
+    const foreign = runLoop(run, { ...options, folder: at('foreign'), identity })
     await expect(foreign).rejects.toThrow('expected the state of a training, got a file without its identity')
     const other = { ...identity, data: { images: 4, hash: 'other' } }
-    await expect(train(run, { ...options, identity: other })).rejects.toThrow('data.images was 5, is 4')
+    await expect(runLoop(run, { ...options, identity: other })).rejects.toThrow('data.images was 5, is 4')
   })
 
   test('can be resumed with more steps and other validation settings', async () => {
@@ -183,7 +227,7 @@ describe.skipIf(libtorchMissing !== undefined)('a training', () => {
     takeFolder(at('taken'))()
     expect(readdirSync(at('taken'))).toEqual([])
     const { code, stderr } = await startTraining(data, at('whole')).ended
-    expect(stderr).toContain('holds a training already; go on with it by --resume')
+    expect(stderr).toContain('holds a training already; resume it, or choose another folder')
     expect(code).toBe(1)
   })
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { takeFolder } from '../src/train/folderLock.ts'
 import { Loader } from '../src/train/loader/loader.ts'
-import { train } from '../src/train/loop.ts'
+import { runLoop } from '../src/train/loop.ts'
 import { openTrainingImages } from '../src/train/preflight.ts'
 import { importRecipe, type RecipeModule } from '../src/train/recipe/recipeModule.ts'
 import { identify, type TrainingIdentity } from '../src/train/trainingIdentity.ts'
@@ -137,7 +137,7 @@ export async function runToEnd(module: RecipeModule, out: string): Promise<void>
   const isResumed = existsSync(join(out, 'state.safetensors'))
   // Signals the parent process that steps are about to start.
   console.log('training')
-  await train(run, { folder: out, identity, isResumed, openLoader })
+  await runLoop(run, { folder: out, identity, isResumed, openLoader })
   release()
 }
 

@@ -1,27 +1,15 @@
 // limpid train: a recipe file to a trained network.
 
-import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { basename, extname, join, resolve } from 'node:path'
-import { loadAddon } from '../../native/load.ts'
+import { basename, extname, join } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
-import { packageVersion } from '../data/packageFiles.ts'
-import type { Device } from '../torch/backend.ts'
-import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
-import { takeFolder } from '../train/folderLock.ts'
-import { Loader } from '../train/loader/loader.ts'
-import { train } from '../train/loop.ts'
+import { groupOf, leaveGroup } from '../torch/group.ts'
 import { overfit } from '../train/overfit.ts'
-import { checkRecipe, openTrainingImages, tryPhases } from '../train/preflight.ts'
-import { type CompiledRecipe, compileRecipe } from '../train/recipe/recipeFile.ts'
-import { importRecipe } from '../train/recipe/recipeModule.ts'
-import { files } from '../train/state.ts'
-import { identify } from '../train/trainingIdentity.ts'
-import { createRun } from '../train/trainingRun.ts'
+import { tryPhases } from '../train/preflight.ts'
+import { type PrepareOptions, prepareTraining, train } from '../train/train.ts'
+import type { OnTrainingProgress } from '../train/trainingProgress.ts'
 import { cudaIndex } from './commands/parsers.ts'
 import type { TrainCommandOptions } from './commands/training.ts'
-import { checkOutput } from './outputPlan.ts'
-import { isFolder, printResult, reporter } from './shell.ts'
+import { printResult, reporter } from './shell.ts'
 
 interface Result {
   readonly document: object
@@ -29,126 +17,93 @@ interface Result {
 }
 
 export async function trainCommand(recipeFile: string, options: TrainCommandOptions): Promise<void> {
-  const folder = resolve(options.out ?? join('runs', basename(recipeFile, extname(recipeFile))))
-  const joining = groupOf(process.env)
-  const isFirst = joining.rank === 0
-  if (!options.dryRun && !options.overfit) checkFolder(folder, options.resume === true)
+  const isFirst = groupOf(process.env).rank === 0
   const progress = reporter(isFirst ? options : { ...options, quiet: true })
-  if (joining.size > 1) progress.show(`waiting for ${joining.size} processes`)
-  joinGroup(joining, process.env)
-  const device = deviceFor(options.device)
-  progress.show(`checking ${recipeFile}`)
-  const compiled = compileRecipe(recipeFile)
   try {
-    const context = { options, device, folder, show: (text: string) => progress.show(text) }
-    const { document, text } = await followRecipe(compiled, context)
+    const { document, text } = await followRecipe(recipeFile, options, (line) => progress.show(line))
     progress.done()
     if (isFirst) printResult(options, document, text)
-    leaveGroup()
   } catch (error) {
     progress.done()
     throw error
-  } finally {
-    compiled.dispose()
   }
-}
-
-interface Context {
-  readonly options: TrainCommandOptions
-  readonly device: Device
-  readonly folder: string
-  readonly show: (text: string) => void
 }
 
 async function followRecipe(
-  { url, code }: CompiledRecipe,
-  { options, device, folder, show }: Context,
+  recipeFile: string,
+  options: TrainCommandOptions,
+  show: (text: string) => void,
 ): Promise<Result> {
-  const module = { url, settings: settingsOf(options) }
-  const recipe = await importRecipe(module)
-  checkRecipe(recipe)
-  const { images, validation } = await openTrainingImages(recipe, paced(show))
-  const onProgress = paced(show)
-  const workers = startThreads(options)
-  const cacheBytes = process.availableMemory() / (3 * group().localSize)
-  const openLoader = (fromStep: number) =>
-    new Loader({ recipe, images, fromStep, module, workers, cacheBytes })
-  const run = createRun(recipe, device, validation)
-  if (options.dryRun) {
-    const phases = await tryPhases(run, openLoader, show)
-    const count = images.names.length
-    const text = [`${count} images`, ...phases.map((phase) => phase.text)].join('\n')
-    return { document: { images: count, phases }, text }
+  const { data, set = [], steps, threads, workers, resume } = options
+  const prepared: PrepareOptions = {
+    data,
+    settings: steps === undefined ? set : [...set, ['steps', String(steps)]],
+    device: deviceFor(options.device),
+    threads,
+    workers,
+    onProgress: paced(show),
   }
-  if (options.overfit) {
-    const { steps = 200 } = options
-    const document = await overfit(run, openLoader, { steps, onProgress })
-    const [first, last] = [document.first, document.last].map((loss) => loss.toPrecision(4))
-    return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
+  if (options.dryRun || options.overfit) {
+    const result = await tryRecipe(recipeFile, { options, prepared, show })
+    leaveGroup()
+    return result
   }
-  const identity = identify(recipe, images, { code, version: packageVersion() })
-  const isResumed = options.resume === true && existsSync(join(folder, files.state))
-  const release = group().rank === 0 ? takeFolder(folder) : () => {}
+  const out = options.out ?? join('runs', basename(recipeFile, extname(recipeFile)))
+  const result = await train(recipeFile, { ...prepared, out, resume, signal: stopSignal(show) })
+  return { document: { ...result }, text: result.weights }
+}
+
+interface Trial {
+  readonly options: TrainCommandOptions
+  readonly prepared: PrepareOptions
+  readonly show: (text: string) => void
+}
+
+/** Tries a recipe without writing anything: one step of every phase, or one batch again and again. */
+async function tryRecipe(recipeFile: string, { options, prepared, show }: Trial): Promise<Result> {
+  const { run, images, openLoader, close } = await prepareTraining(recipeFile, prepared)
   try {
-    const signal = stopSignal(show)
-    const { step, best } = await train(run, { folder, identity, isResumed, openLoader, onProgress, signal })
-    const weights = join(folder, files.weights)
-    return { document: { folder, weights, steps: step, best }, text: weights }
+    if (options.dryRun) {
+      const phases = await tryPhases(run, openLoader, show)
+      const text = [`${images} images`, ...phases.map((phase) => phase.text)].join('\n')
+      return { document: { images, phases }, text }
+    }
+    const { steps = 200 } = options
+    const pace = paced(show)
+    const onProgress = (text: string) => pace({ phase: 'train', done: 1, total: steps, text })
+    const document = await overfit(run, openLoader, { steps, onProgress })
+    const first = document.first.toPrecision(4)
+    const last = document.last.toPrecision(4)
+    return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
   } finally {
-    release()
+    close()
   }
 }
 
-/** The device of this process: with several processes on a machine each takes one of its own. */
-function deviceFor(chosen: TrainCommandOptions['device']): Device {
-  const { localRank } = group()
+function deviceFor(chosen: TrainCommandOptions['device']): PrepareOptions['device'] {
   if (chosen === 'webgpu')
     throw new RestoreError(
       'usage',
       '--device: expected auto, cpu or cuda[:N], got webgpu, which cannot train',
     )
-  if (chosen === 'cpu') return 'cpu'
-  if (chosen !== 'auto') return `cuda:${cudaIndex(chosen) ?? localRank}`
-  return loadAddon().cudaDevices().length > 0 ? `cuda:${localRank}` : 'cpu'
+  if (chosen === 'auto' || chosen === 'cpu') return chosen
+  const index = cudaIndex(chosen)
+  return index === undefined ? 'cuda' : `cuda:${index}`
 }
 
-/** Refuses a folder that holds a training already, unless it is resumed. */
-function checkFolder(folder: string, isResumed: boolean): void {
-  if (!isFolder(folder)) {
-    if (existsSync(folder))
-      throw new RestoreError('output', `--out ${folder}: expected a folder, got a file; give another`)
-    return
-  }
-  checkOutput(join(folder, files.weights), true)
-  if (isResumed || !existsSync(join(folder, files.state))) return
-  throw new RestoreError(
-    'output',
-    `--out ${folder}: holds a training already; go on with it by --resume, or give another folder`,
-  )
-}
-
-function settingsOf({ set = [], steps, data }: TrainCommandOptions): readonly (readonly [string, string])[] {
-  return [
-    ...set,
-    ...(steps === undefined ? [] : [['steps', String(steps)] as const]),
-    ...(data === undefined ? [] : [['data.images.root', resolve(data)] as const]),
-  ]
-}
-
-/** Sets libtorch's threads; returns the number of data workers. */
-function startThreads({ threads, workers }: TrainCommandOptions): number {
-  const cores = Math.max(1, Math.floor(availableParallelism() / group().localSize))
-  loadAddon().setThreads(threads ?? cores)
-  return workers ?? Math.max(1, Math.min(8, cores >> 1))
-}
-
-/** Limits progress lines: five a second on a terminal, one in ten seconds into a file. */
-function paced(show: (text: string) => void): (text: string) => void {
+/**
+ * Limits progress lines: five a second on a terminal, one in ten seconds into a file; the first line of each phase
+ * is always shown.
+ */
+function paced(show: (text: string) => void): OnTrainingProgress {
   const pauseMs = process.stderr.isTTY ? 200 : 10_000
-  let shown = Number.NEGATIVE_INFINITY
-  return (text) => {
-    if (performance.now() - shown < pauseMs) return
-    shown = performance.now()
+  let shownMs = Number.NEGATIVE_INFINITY
+  let isOpening = true
+  return ({ phase, done, text }) => {
+    const isNew = done === 0 || (isOpening && phase !== 'open')
+    if (!isNew && performance.now() - shownMs < pauseMs) return
+    isOpening = phase === 'open'
+    shownMs = performance.now()
     show(text)
   }
 }
@@ -163,7 +118,7 @@ function stopSignal(show: (text: string) => void): AbortSignal {
     if (controller.signal.aborted) process.exit(130)
     firstMs = performance.now()
     controller.abort()
-    show('stopping after this step; once more to stop at once')
+    show('stopping after this step; press Ctrl-C again to stop at once')
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)

@@ -11,7 +11,7 @@ export const lockName = '.limpid-train.lock'
  * release function.
  */
 export function takeFolder(folder: string): () => void {
-  const { release } = takeLock(join(folder, lockName), { what: `--out ${folder}`, work: 'training there' })
+  const { release } = takeLock(join(folder, lockName), { what: folder, work: 'training there' })
   clearLeftovers(folder)
   return release
 }

@@ -12,10 +12,11 @@ import { type Journal, openJournal } from './report/journal.ts'
 import { type Best, files, loadState, type Progress, saveState, saveWeights } from './state.ts'
 import { Throughput } from './throughput.ts'
 import type { TrainingIdentity } from './trainingIdentity.ts'
+import type { OnTrainingProgress } from './trainingProgress.ts'
 import { batchLosses, type TrainingRun } from './trainingRun.ts'
 import { validate } from './validate.ts'
 
-export interface TrainOptions {
+export interface LoopOptions {
   /** Folder for state, weights, log and report. */
   readonly folder: string
   readonly identity: TrainingIdentity
@@ -23,7 +24,7 @@ export interface TrainOptions {
   readonly isResumed: boolean
   /** Opens a loader whose first batch belongs to `fromStep`. */
   readonly openLoader: (fromStep: number) => Loader
-  readonly onProgress?: ((line: string) => void) | undefined
+  readonly onProgress?: OnTrainingProgress | undefined
   /** When aborted, the training saves its state and stops. */
   readonly signal?: AbortSignal | undefined
 }
@@ -32,7 +33,7 @@ export interface TrainOptions {
  * Trains to the recipe's last step and leaves the weights in the folder. Several processes share the batches
  * that a step accumulates; rank 0 validates, writes and reports.
  */
-export async function train(run: TrainingRun, options: TrainOptions): Promise<Progress> {
+export async function runLoop(run: TrainingRun, options: LoopOptions): Promise<Progress> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
   const initial: Progress = options.isResumed
@@ -59,7 +60,13 @@ export async function train(run: TrainingRun, options: TrainOptions): Promise<Pr
       const done = step + 1
       const isLast = done === recipe.steps
       meter.count({ losses, norm, images: size * batches.length * phaseAt(recipe.data.phases, step).batch })
-      options.onProgress?.(meter.line(done, rate))
+      options.onProgress?.({
+        phase: 'train',
+        done,
+        total: recipe.steps,
+        loss: meter.loss,
+        text: meter.line(done, rate),
+      })
       if (done % recipe.logEvery === 0 || isLast) journal?.add(meter.row(done, rate, loader.waitedSeconds))
       if (journal && recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
         best = await validateAndKeepBest(run, options, journal, { step: done, best })
@@ -143,12 +150,12 @@ function checkFinite(
 
 async function validateAndKeepBest(
   run: TrainingRun,
-  { folder, identity, onProgress }: TrainOptions,
+  { folder, identity, onProgress }: LoopOptions,
   journal: Journal,
   { step, best }: Progress,
 ): Promise<Best | undefined> {
   const result = await validate(run, (done, total) =>
-    onProgress?.(`step ${step}, validating ${done}/${total}`),
+    onProgress?.({ phase: 'validate', done, total, text: `step ${step}, validating ${done}/${total}` }),
   )
   if (!result) return best
   const { metrics, images, selectionMetric, isBetter } = result

@@ -8,6 +8,7 @@ import { addAllGradients } from './loop.ts'
 import { type Recipe, rateAt } from './recipe/recipe.ts'
 import { type Images, type OpenImages, openImages } from './samples/images.ts'
 import type { Phase } from './samples/samples.ts'
+import type { OnTrainingProgress } from './trainingProgress.ts'
 import type { TrainingRun } from './trainingRun.ts'
 
 function invalid(message: string): RestoreError {
@@ -71,11 +72,11 @@ export function checkRecipe(recipe: Recipe): void {
  */
 export async function openTrainingImages(
   { data, network, validate }: Recipe,
-  onProgress: (text: string) => void,
+  onProgress: OnTrainingProgress,
 ): Promise<{ readonly images: OpenImages; readonly validation: OpenImages | undefined }> {
   const largest = Math.max(...data.phases.map(({ crop }) => crop)) * data.images.scale
   const showCount = (what: string) => (done: number, total: number) =>
-    onProgress(`checking ${what} ${done}/${total}`)
+    onProgress({ phase: 'open', done, total, text: `checking ${what} ${done}/${total}` })
   checkRoot('data.images', data.images, '--data FOLDER')
   if (validate) checkRoot('validate.images', validate.images, '--set validate.images.root=FOLDER')
   const images = await openImages(data.images, {

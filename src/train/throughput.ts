@@ -26,6 +26,10 @@ export class Throughput {
     this.#firstStep = firstStep
   }
 
+  get loss(): number {
+    return this.#loss
+  }
+
   count({ losses, norm, images }: StepResult): void {
     const total = Object.values(losses).reduce((sum, value) => sum + value, 0)
     const values = { ...losses, loss: total, ...(norm === undefined ? {} : { gradNorm: norm }) }

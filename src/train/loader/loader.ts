@@ -18,8 +18,8 @@ export interface LoaderOptions {
   readonly recipe: Recipe
   readonly images: OpenImages
   readonly fromStep: number
-  /** Recipe that the workers import. */
-  readonly module: RecipeModule
+  /** Recipe that the workers import; not needed without workers. */
+  readonly module: RecipeModule | undefined
   /** Number of worker threads; 0 makes batches on this thread, on demand. */
   readonly workers: number
   /** Memory limit for decoded images. */
@@ -73,6 +73,8 @@ export class Loader {
 
   #start(): Worker {
     const { module, images } = this.#options
+    if (!module)
+      throw new RestoreError('usage', 'workers: expected the module of a recipe to import, got none')
     const workerData: WorkerSetup = { module, specs: images.specs }
     const worker = startThread('train/loader/worker', { workerData })
     worker.on('message', (reply: BatchReply) => {

@@ -23,7 +23,12 @@ export async function importRecipe({ url, settings }: RecipeModule): Promise<Rec
       'recipe: expected an export named recipe in its file, got none; write export const recipe = defineRecipe({ … })',
     )
   }
-  return settings.reduce((recipe, [key, text]) => withSetting(recipe, key, text), module.recipe)
+  return withSettings(module.recipe, settings)
+}
+
+/** A copy of a recipe with its settings applied in order. */
+export function withSettings(recipe: Recipe, settings: RecipeModule['settings']): Recipe {
+  return settings.reduce((changed, [key, text]) => withSetting(changed, key, text), recipe)
 }
 
 /** Returns a copy of a recipe with one dotted field replaced by a value of the same type. */
