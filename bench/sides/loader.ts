@@ -4,8 +4,8 @@
 
 import { writeFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { loadAddon } from '../../native/load.ts'
 import { scope } from '../../src/torch/backend.ts'
+import { setThreads } from '../../src/torch/device.ts'
 import { clipGradNorm } from '../../src/torch/optim.ts'
 import { Loader } from '../../src/train/loader/loader.ts'
 import { addAllGradients } from '../../src/train/loop.ts'
@@ -15,7 +15,7 @@ import { createRun } from '../../src/train/trainingRun.ts'
 import { report } from '../measure.ts'
 
 const [, , threads, folder = '', crop = '', batch = '', mode, out = ''] = process.argv
-loadAddon().setThreads(Number(threads))
+setThreads(Number(threads))
 const module = {
   url: new URL(`./loaderRecipe${extname(import.meta.url)}`, import.meta.url).href,
   settings: [

@@ -2,11 +2,11 @@
 // reference, after 500, when the JavaScript heap has reached its size.
 // usage: memory THREADS
 
-import { loadAddon } from '../../../native/load.ts'
+import { setThreads } from '../../../src/torch/device.ts'
 import { memoryBytes, report } from '../../measure.ts'
 import { trainer } from './trainer.ts'
 
-loadAddon().setThreads(Number(process.argv[2]))
+setThreads(Number(process.argv[2]))
 const step = trainer({
   options: { dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 },
   shape: [2, 3, 16, 16],

@@ -3,8 +3,8 @@
 // usage: network THREADS OUTPUT.f32 NAME
 
 import { writeFileSync } from 'node:fs'
-import { loadAddon } from '../../../native/load.ts'
 import { scope } from '../../../src/torch/backend.ts'
+import { setThreads } from '../../../src/torch/device.ts'
 import { addGradients } from '../../../src/train/optimization/step.ts'
 import { medianSeconds, report } from '../../measure.ts'
 import { isTraining, trainings } from './trainings.ts'
@@ -12,7 +12,7 @@ import { isTraining, trainings } from './trainings.ts'
 const [, , threads, output = '', name = ''] = process.argv
 if (!isTraining(name))
   throw new TypeError(`expected one of ${Object.keys(trainings).join(', ')}, got ${name}`)
-loadAddon().setThreads(Number(threads))
+setThreads(Number(threads))
 const { optimizer, learningRate, losses } = trainings[name]()
 
 const stepLosses: number[][] = []

@@ -1,0 +1,17 @@
+// Degradations: every one as a function, and how they are combined.
+
+export { blur } from '../degrade/blur.ts'
+export { camera } from '../degrade/camera.ts'
+export { chain, maybe, oneOf, parseChain, shuffled } from '../degrade/chain.ts'
+export type { CallableDegradation, Degradation, Degrade } from '../degrade/defineDegradation.ts'
+export { degradations } from '../degrade/degradationTable.ts'
+export { haze } from '../degrade/haze.ts'
+export { holes } from '../degrade/holes.ts'
+export { jpeg, jpegBlocks } from '../degrade/jpeg.ts'
+export { lowLight, shadow } from '../degrade/lowLight.ts'
+export { noise, poisson, saltAndPepper, speckle } from '../degrade/noise.ts'
+export { rain, snow } from '../degrade/rainAndSnow.ts'
+export { raindrops } from '../degrade/raindrops.ts'
+export { resize, resizeTo } from '../degrade/resize.ts'
+export { srmd } from '../degrade/srmd.ts'
+export { wild } from '../degrade/wild.ts'

@@ -1,0 +1,40 @@
+// Training: recipes and the function that trains them, and the parts of a loop of your own.
+
+export { l1Loss } from '../core/functional.ts'
+export {
+  type AdamOptions,
+  type AdamWOptions,
+  adam,
+  adamW,
+  assign,
+  clipEachGradNorm,
+  clipGradNorm,
+  type LionOptions,
+  lerpTensors,
+  lion,
+  type Optimizer,
+  type SgdOptions,
+  sgd,
+} from '../torch/optim.ts'
+export { type EmaDecay, emaDecay, emaPytorch } from '../train/optimization/ema.ts'
+export { charbonnierLoss, frequencyLoss, mseLoss, psnrLoss } from '../train/optimization/losses.ts'
+export {
+  constant,
+  cosine,
+  cosineRestarts,
+  type Schedule,
+  sequence,
+  steps,
+  warmup,
+} from '../train/optimization/schedules.ts'
+export { addGradients, type TrainStep, trainStep } from '../train/optimization/step.ts'
+export {
+  defineRecipe,
+  type LossContext,
+  type Recipe,
+  type RecipeData,
+  type RecipeNetwork,
+  type Validation,
+} from '../train/recipe/recipe.ts'
+export { type PrepareOptions, type TrainOptions, type TrainResult, train } from '../train/train.ts'
+export type { OnTrainingProgress, TrainingProgress } from '../train/trainingProgress.ts'

@@ -1,0 +1,18 @@
+// Images of a training and the samples that are made of them.
+
+export type { Image, Pixels } from '../data/image.ts'
+export { cutPatch, drawPlace, type Place, scalePlace } from '../data/patches.ts'
+export { openSource, type SourceSpec, specOf, subset } from '../data/sources/datasets.ts'
+export { findPairs, pairSources } from '../data/sources/pairs.ts'
+export { folder, type Images, pairFolders } from '../train/samples/images.ts'
+export { balancedKinds } from '../train/samples/kindFolders.ts'
+export {
+  type Batch,
+  croppedTo,
+  cropViews,
+  type Draw,
+  degraded,
+  type Phase,
+  paired,
+  type TrainingSample,
+} from '../train/samples/samples.ts'
