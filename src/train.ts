@@ -1,4 +1,16 @@
-// limpid/train: tensors on libtorch, autograd and everything that recipes are made of. Requires `limpid setup` once.
+/**
+ * Training on libtorch, which `limpid setup` installs: tensors and autograd, networks, degradations, recipes and the
+ * function that trains them.
+ *
+ * @module limpid/train
+ *
+ * @example
+ * ```ts
+ * import { train } from 'limpid/train'
+ *
+ * const { weights } = await train('recipes/your-own.ts', { data: 'photos', out: 'runs/mine' })
+ * ```
+ */
 
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export * from './exports/degradations.ts'

@@ -1,13 +1,19 @@
-// limpid/web: restoring in a browser. The caller brings the runtime and the weights:
-//
-//   import * as ort from 'onnxruntime-web/webgpu'
-//   import { createRestorer } from 'limpid/web'
-//
-//   const restorer = await createRestorer({ runtime: ort, weights: '/light-photo.safetensors' })
-//   const result = await restorer.run(file, { onProgress: ({ done, total }) => console.log(done, total) })
-//   image.src = URL.createObjectURL(await result.toBlob())
-//
-// Without WebGPU a page stands still while a tile is computed: call it in a worker.
+/**
+ * Restoration in a browser. The page brings the runtime and the weights. Without WebGPU a page does not respond while a
+ * tile is computed: run the restorer in a worker.
+ *
+ * @module limpid/web
+ *
+ * @example
+ * ```ts
+ * import * as ort from 'onnxruntime-web/webgpu'
+ * import { createRestorer } from 'limpid/web'
+ *
+ * const restorer = await createRestorer({ runtime: ort, weights: '/light-photo.safetensors' })
+ * const result = await restorer.run(file, { onProgress: ({ done, total }) => console.log(done, total) })
+ * image.src = URL.createObjectURL(await result.toBlob())
+ * ```
+ */
 
 export { type ErrorCode, errorCodes, RestoreError } from './core/errors.ts'
 export type { Image } from './data/image.ts'

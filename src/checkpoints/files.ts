@@ -101,7 +101,7 @@ function readFully(file: number, offset: number, length: number): Uint8Array<Arr
 
 /**
  * Writes a safetensors file atomically; replaces `path` by default. Tensors of other files are read one at a
- * time. Deterministic: see {@link safetensorsParts}.
+ * time. The same tensors and metadata always give the same bytes.
  */
 export function writeSafetensors(
   path: string,

@@ -1,10 +1,12 @@
 // Losses, samples and starting weights of the published recipes: DA-CLIP, DASR, IPT, IR-SDE and Refusion.
 
 export { clipImage } from '../data/clip/clipImage.ts'
+export type { Tokenizer, TokenOptions, Tokens } from '../data/clip/tokenizer.ts'
 export { clipTokenizer } from '../data/clip/vocabulary.ts'
 export { iptContrast, sampleTokens, supervisedContrast } from '../train/networks/contrastiveLosses.ts'
 export {
   DetectorDaClip,
+  type DetectorSample,
   degradeByKind,
   detectorLosses,
   detectorSamples,
@@ -12,6 +14,8 @@ export {
   tenKindsPaired,
 } from '../train/networks/daClipKinds.ts'
 export {
+  type CaptionedSample,
+  type ControllerConstants,
   captioned,
   captionedImages,
   clampingLogitScale,
@@ -25,15 +29,20 @@ export {
 } from '../train/networks/daclip.ts'
 export {
   type BlindDegradation,
+  type BlurredView,
   blurredView,
+  type DasrConstants,
   dasrLosses,
   dasrWithDctFilters,
   isContrastOnly,
   rankedDasrLosses,
+  type TwoViews,
   twoViews,
   withContrastWeights,
 } from '../train/networks/dasr.ts'
 export {
+  type IptConstants,
+  type IptSample,
   type IptTask,
   inWindows,
   iptLosses,
@@ -46,9 +55,12 @@ export {
   latentsOf,
   lowResolution,
   openCompressor,
+  type Predict,
   restoreBySampling,
   restoreInLatents,
+  type SamplingOptions,
+  type SdePair,
   sdeLoss,
   targetOnly,
 } from '../train/networks/irsde.ts'
-export { contrastStep, startContrast } from '../train/networks/momentumContrast.ts'
+export { contrastStep, type MocoOptions, startContrast } from '../train/networks/momentumContrast.ts'

@@ -27,14 +27,17 @@ export {
   steps,
   warmup,
 } from '../train/optimization/schedules.ts'
-export { addGradients, type TrainStep, trainStep } from '../train/optimization/step.ts'
+export { addGradients, type Losses, type TrainStep, trainStep } from '../train/optimization/step.ts'
 export {
+  type Constants,
   defineRecipe,
   type LossContext,
   type Recipe,
   type RecipeData,
   type RecipeNetwork,
   type Validation,
+  type Weights,
 } from '../train/recipe/recipe.ts'
+export type { Best } from '../train/state.ts'
 export { type PrepareOptions, type TrainOptions, type TrainResult, train } from '../train/train.ts'
 export type { OnTrainingProgress, TrainingProgress } from '../train/trainingProgress.ts'

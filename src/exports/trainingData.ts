@@ -1,9 +1,15 @@
 // Images of a training and the samples that are made of them.
 
 export type { Image, Pixels } from '../data/image.ts'
-export { cutPatch, drawPlace, type Place, scalePlace } from '../data/patches.ts'
-export { openSource, type SourceSpec, specOf, subset } from '../data/sources/datasets.ts'
-export { findPairs, pairSources } from '../data/sources/pairs.ts'
+export { cutPatch, type Dihedral, drawPlace, type Place, scalePlace } from '../data/patches.ts'
+export { type ImageSource, openSource, type SourceSpec, specOf, subset } from '../data/sources/datasets.ts'
+export {
+  type FoundPair,
+  findPairs,
+  type Match,
+  type PairOptions,
+  pairSources,
+} from '../data/sources/pairs.ts'
 export { folder, type Images, pairFolders } from '../train/samples/images.ts'
 export { balancedKinds } from '../train/samples/kindFolders.ts'
 export {
@@ -12,7 +18,9 @@ export {
   cropViews,
   type Draw,
   degraded,
+  type Mixup,
   type Phase,
   paired,
+  type SampleValue,
   type TrainingSample,
 } from '../train/samples/samples.ts'

@@ -120,7 +120,7 @@ export function dasrLosses(context: LossContext<Dasr, TwoViews, DasrConstants>):
 }
 
 /**
- * Like {@link dasrLosses}, with {@link rankedContrast} on known blur widths: needs no queue, no key encoder,
+ * Like {@link dasrLosses}, with `rankedContrast` on known blur widths: needs no queue, no key encoder,
  * and far fewer images than the paper's contrast.
  */
 export function rankedDasrLosses(context: LossContext<Dasr, BlurredView, DasrConstants>): NamedLosses {
