@@ -12,6 +12,12 @@ import { safetensorsParts, type WritableTensor } from './safetensors.ts'
  * Opens a .pth, .pt, .ckpt or .safetensors file, recognized by its content. Runs no
  * code from the file; tensors are read on demand.
  * @throws RestoreError with the code `input` if it cannot be read, `checkpoint` if it is malformed or unsafe.
+ *
+ * @example
+ * ```ts
+ * const { tensors, metadata } = readCheckpoint('real_denoising.pth')
+ * for (const [key, { dtype, shape }] of tensors) console.log(key, dtype, shape)
+ * ```
  */
 export function readCheckpoint(file: string | ByteSource, options?: OpenOptions): Checkpoint {
   return openCheckpoint(typeof file === 'string' ? fileSource(file) : file, options)
@@ -102,6 +108,12 @@ function readFully(file: number, offset: number, length: number): Uint8Array<Arr
 /**
  * Writes a safetensors file atomically; replaces `path` by default. Tensors of other files are read one at a
  * time. The same tensors and metadata always give the same bytes.
+ *
+ * @throws RestoreError `output` if it cannot be written
+ * @example
+ * ```ts
+ * writeSafetensors('copy.safetensors', readCheckpoint('network.pth').tensors, new Map([['format', 'pt']]))
+ * ```
  */
 export function writeSafetensors(
   path: string,

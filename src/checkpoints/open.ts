@@ -7,6 +7,7 @@ import { readSafetensors } from './safetensors.ts'
 import { findTensors, stripPrefix } from './stateDict.ts'
 import { safeProduct, storedTensor } from './tensorViews.ts'
 
+/** Options of opening a checkpoint. */
 export interface OpenOptions {
   /**
    * Keys from the root object of a PyTorch file to its tensors, such as `['params']`; by

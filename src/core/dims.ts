@@ -4,7 +4,9 @@
 
 import { RestoreError } from './errors.ts'
 
+/** A dimension: a number, or the name of one that is known when a graph runs. */
 export type Dim = number | string
+/** Dimensions of a tensor. */
 export type Shape = readonly Dim[]
 
 interface Monomial {

@@ -1,6 +1,7 @@
 // The error class that Limpid throws, and its codes with their exit code and HTTP status.
 // A message is one sentence: where, what was expected, what was found, what to do.
 
+/** Every error code with its exit code, HTTP status and meaning. */
 export const errorCodes = {
   usage: { exit: 2, status: 400, meaning: 'the request itself is wrong: unknown option, model or value' },
   input: { exit: 1, status: 422, meaning: 'an input file or image cannot be read or is out of bounds' },
@@ -19,6 +20,7 @@ export const errorCodes = {
   aborted: { exit: 130, status: 499, meaning: 'the caller canceled' },
 } as const satisfies Record<string, { exit: number; status: number; meaning: string }>
 
+/** Code of a {@link RestoreError}. */
 export type ErrorCode = keyof typeof errorCodes
 
 /** An expected failure; `code` selects exit code and HTTP status in {@link errorCodes}. */

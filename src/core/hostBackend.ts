@@ -26,6 +26,7 @@ export function hostData(tensor: Tensor): TensorData {
   return tensor.value as TensorData
 }
 
+/** Wraps values in host memory in a Tensor, without a copy. */
 export function hostTensor(data: TensorData): Tensor {
   return new Tensor(hostBackend, data, data.shape)
 }

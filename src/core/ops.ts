@@ -5,6 +5,7 @@ import type { DType } from './data.ts'
 import type { Shape } from './dims.ts'
 
 type None = Readonly<Record<never, never>>
+/** How padding is filled: with zeros, mirrored without repeating the border, or with the border. */
 export type PadMode = 'constant' | 'reflect' | 'replicate'
 
 /** Attributes of every op; `dim` and `dims` are non-negative (methods of Tensor resolve negative ones). */

@@ -14,6 +14,7 @@ import { explainUnreadable, refuseByContent } from './unreadable.ts'
 
 export type { ImageMetadata } from './metadata.ts'
 
+/** A decoded image as float planes. */
 export interface DecodedImage {
   readonly image: Image
   /** Alpha [h w] in [0, 1], if the file has it. */
@@ -24,6 +25,7 @@ export interface DecodedImage {
   readonly metadata?: ImageMetadata | undefined
 }
 
+/** A decoded image as interleaved integer samples. */
 export interface DecodedPixels {
   readonly pixels: Pixels
   /** Bit depth of the file. With `keepsWide`, profile-converted samples of an 8-bit file stay at 16 bits. */
@@ -32,6 +34,7 @@ export interface DecodedPixels {
   readonly metadata: ImageMetadata | undefined
 }
 
+/** Options of decoding. */
 export interface DecodeOptions {
   /** Largest width × height to decode, since a small file can claim any size. @default 268 million */
   readonly pixelLimit?: number
@@ -44,6 +47,7 @@ export interface DecodeOptions {
   readonly keepsWide?: boolean
 }
 
+/** Size and format in the header of an image. */
 export interface ImageSize {
   /** Width after EXIF rotation, in pixels. */
   readonly width: number
@@ -56,7 +60,15 @@ const defaultPixelLimit = 0x3fff ** 2
 
 const readableFormats = ['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']
 
-/** Decodes a still image into sRGB or gray planes, upright; 16-bit files keep their depth. */
+/**
+ * Decodes a still image into sRGB or gray planes, upright; 16-bit files keep their depth.
+ *
+ * @throws RestoreError `input` if it is no image that can be decoded, or larger than `pixelLimit`
+ * @example
+ * ```ts
+ * const { image, metadata } = await decodeImage('photo.jpg')
+ * ```
+ */
 export async function decodeImage(
   input: string | Uint8Array,
   options: DecodeOptions = {},
@@ -222,6 +234,7 @@ export function checkFormat(format: string, hasAlpha: boolean): void {
   }
 }
 
+/** Options of encoding. */
 export interface EncodeOptions {
   /** Quality of JPEG, WebP and AVIF, 1..100; ignored by lossless formats. @default 95, AVIF 80 */
   readonly quality?: number
@@ -230,6 +243,13 @@ export interface EncodeOptions {
 /**
  * Encodes planes (and alpha) for a file extension, at 16 bits if depth and format allow. Keeps the metadata
  * and converts the pixels to its color profile; TIFF drops EXIF, and WebP and AVIF drop gray profiles.
+ *
+ * @throws RestoreError `usage` for a format that cannot be written
+ * @example
+ * ```ts
+ * const decoded = await decodeImage('photo.jpg')
+ * await writeFile('photo.png', await encodeImage({ ...decoded, format: 'png' }))
+ * ```
  */
 export async function encodeImage(
   { image, alpha, depth, format, metadata }: DecodedImage,

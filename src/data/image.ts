@@ -3,6 +3,7 @@
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
+/** An image as float planes, sRGB or gray. */
 export interface Image {
   readonly width: number
   readonly height: number

@@ -217,6 +217,7 @@ function makeKernel(drawn: Drawn<typeof blurParameters>, random: Random): Kernel
   return make[drawn.kernel]()
 }
 
+/** Blur with a kernel: lens, motion, ringing. */
 export const blur = defineDegradation({
   name: 'blur',
   summary: 'blur with a kernel: lens, motion, ringing',

@@ -87,6 +87,7 @@ function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
   return { ...image, data }
 }
 
+/** Camera sensor noise: photon and read noise before demosaicing, white balance and tone curve. */
 export const camera = defineDegradation({
   name: 'camera-noise',
   summary: 'camera sensor noise: photon and read noise before demosaicing, white balance and tone curve',

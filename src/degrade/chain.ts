@@ -12,7 +12,15 @@ function apply(image: Image, random: Random, steps: readonly Degrade[], order: r
   return order.reduce((current, step) => steps[step]!(current, random.fork(step)), image)
 }
 
-/** Applies steps in order. */
+/**
+ * Applies steps in order.
+ *
+ * @example
+ * ```ts
+ * const degrade = chain([blur({ sigma: [0.5, 2] }), maybe(0.5, noise({ sigma: 25 })), jpeg({ quality: 60 })])
+ * const damaged = degrade(image, counterRandom(1))
+ * ```
+ */
 export function chain(steps: readonly Degrade[]): Degrade {
   const order = [...steps.keys()]
   return (image, random) => apply(image, random, steps, order)
@@ -23,7 +31,10 @@ export function shuffled(steps: readonly Degrade[]): Degrade {
   return (image, random) => apply(image, random, steps, permutation(steps.length, random))
 }
 
-/** Applies a step with the given probability. */
+/**
+ * Applies a step with the given probability.
+ * @throws RestoreError `usage` for a probability outside [0, 1]
+ */
 export function maybe(probability: number, step: Degrade): Degrade {
   if (!(probability >= 0 && probability <= 1)) {
     throw new RestoreError('usage', `maybe: expected a probability from 0 to 1, got ${probability}`)
@@ -31,7 +42,10 @@ export function maybe(probability: number, step: Degrade): Degrade {
   return (image, random) => (random.uniform() < probability ? step(image, random.fork(0)) : image)
 }
 
-/** Applies one step, drawn uniformly or by weight: `oneOf([[3, noise()], [1, jpeg()]])`. */
+/**
+ * Applies one step, drawn uniformly or by weight: `oneOf([[3, noise()], [1, jpeg()]])`.
+ * @throws RestoreError `usage` without choices, or for weights that are negative or all 0
+ */
 export function oneOf(choices: readonly (Degrade | readonly [weight: number, step: Degrade])[]): Degrade {
   const weighted = choices.map((choice) => (typeof choice === 'function' ? ([1, choice] as const) : choice))
   const weights = weighted.map(([weight]) => weight)
@@ -81,6 +95,10 @@ function parseStep(text: string): Degrade {
  * Parses a chain: steps separated by spaces, each `name` or `name:setting=value,…`; a value may be a range
  * such as `0..50`.
  * @throws RestoreError `usage` for an unknown name or an invalid setting
+ * @example
+ * ```ts
+ * const degrade = parseChain('blur:sigma=2.4 resize:scale=0.25 noise:sigma=0..50 jpeg:quality=40')
+ * ```
  */
 export function parseChain(text: string): Degrade {
   const steps = text.split(/\s+/).filter((step) => step !== '')

@@ -13,6 +13,7 @@ export type Degrade = (image: Image, random: Random) => Image
 /** A number, or a range to draw from uniformly for each image. */
 export type Amount = number | readonly [low: number, high: number]
 
+/** A parameter that is a number or a range. */
 export interface NumberParameter {
   readonly type: 'number'
   readonly summary: string
@@ -24,6 +25,7 @@ export interface NumberParameter {
   readonly default: Amount
 }
 
+/** A parameter that is one of several words. */
 export interface ChoiceParameter {
   readonly type: 'choice'
   readonly summary: string
@@ -31,7 +33,9 @@ export interface ChoiceParameter {
   readonly default: string
 }
 
+/** A parameter of a degradation. */
 export type Parameter = NumberParameter | ChoiceParameter
+/** Parameters of a degradation by name. */
 export type Parameters = Readonly<Record<string, Parameter>>
 
 /** Parameter values as the caller passes them; omitted ones take their default. */

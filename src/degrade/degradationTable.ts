@@ -14,6 +14,7 @@ import { resize } from './resize.ts'
 import { srmd } from './srmd.ts'
 import { wild } from './wild.ts'
 
+/** Every degradation by the name it has in a chain. */
 export const degradations = {
   blur,
   resize,

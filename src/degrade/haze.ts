@@ -101,6 +101,7 @@ const hazeParameters = {
   },
 } as const satisfies Parameters
 
+/** Haze or fog that thickens with a depth guessed from the photo. */
 export const haze = defineDegradation({
   name: 'haze',
   summary: 'haze or fog that thickens with a depth guessed from the photo',

@@ -175,6 +175,7 @@ const parameters = {
   },
 } as const satisfies Parameters
 
+/** White holes for inpainting: brush strokes, blocks or text. */
 export const holes = defineDegradation({
   name: 'holes',
   summary: 'white holes for inpainting: brush strokes, blocks or text',

@@ -299,6 +299,7 @@ const jpegParameters = {
   subsampling,
 } as const satisfies Parameters
 
+/** JPEG compression, bit-identical to libjpeg-turbo. */
 export const jpeg = defineDegradation({
   name: 'jpeg',
   summary: 'JPEG compression, bit-identical to libjpeg-turbo',
@@ -329,6 +330,7 @@ const blocksParameters = {
   subsampling,
 } as const satisfies Parameters
 
+/** Strong JPEG blocks, compressed again on a shifted grid. */
 export const jpegBlocks = defineDegradation({
   name: 'jpeg-blocks',
   summary: 'strong JPEG blocks, compressed again on a shifted grid, as in a cropped and reposted image',

@@ -52,6 +52,7 @@ const lowLightParameters = {
   },
 } as const satisfies Parameters
 
+/** An underexposed photo: dark, off-color, with sensor noise. */
 export const lowLight = defineDegradation({
   name: 'low-light',
   summary: 'an underexposed photo: dark, off-color, with sensor noise',
@@ -157,6 +158,7 @@ const shadowParameters = {
 
 const shapes = ['edge', 'patch', 'foliage']
 
+/** A soft-edged, bluish shadow cast by something outside the image. */
 export const shadow = defineDegradation({
   name: 'shadow',
   summary: 'a soft-edged, bluish shadow cast by something outside the image',

@@ -83,6 +83,7 @@ const clip = {
   default: 'off',
 } as const
 
+/** Gaussian noise. */
 export const noise = defineDegradation({
   name: 'noise',
   summary: 'Gaussian noise',
@@ -96,6 +97,7 @@ export const noise = defineDegradation({
   },
 })
 
+/** Gaussian noise proportional to brightness. */
 export const speckle = defineDegradation({
   name: 'speckle',
   summary: 'Gaussian noise proportional to brightness, as in radar and ultrasound images',
@@ -120,6 +122,7 @@ function toGray({ channels, data }: Image): Float32Array {
   return gray
 }
 
+/** Shot noise: each value is a photon count. */
 export const poisson = defineDegradation({
   name: 'poisson',
   summary: 'shot noise: each value is a photon count',
@@ -155,6 +158,7 @@ export const poisson = defineDegradation({
   },
 })
 
+/** Random black and white pixels. */
 export const saltAndPepper = defineDegradation({
   name: 'salt-and-pepper',
   summary: 'random black and white pixels',

@@ -165,6 +165,7 @@ const rainParameters = {
   },
 } as const satisfies Parameters
 
+/** Rain streaks at several distances, with mist. */
 export const rain = defineDegradation({
   name: 'rain',
   summary: 'rain streaks at several distances, with mist',
@@ -282,6 +283,7 @@ const snowParameters = {
   },
 } as const satisfies Parameters
 
+/** Snowflakes at several distances, motion-blurred, with a slight veil. */
 export const snow = defineDegradation({
   name: 'snow',
   summary: 'snowflakes at several distances, motion-blurred, with a slight veil',

@@ -165,6 +165,7 @@ const raindropsParameters = {
   },
 } as const satisfies Parameters
 
+/** Drops on the lens or a window: inverted, blurred views with dark rims and glints. */
 export const raindrops = defineDegradation({
   name: 'raindrops',
   summary: 'drops on the lens or a window: inverted, blurred views with dark rims and glints',

@@ -22,15 +22,17 @@ export type ResizeMethod = (typeof resizeMethods)[number]
 /** 'uint8' rounds each pass half away from zero and clamps it to 0..255, as MATLAB does with 8-bit images. */
 export type Rounding = 'none' | 'uint8'
 
+/** Options of {@link resizeTo}. */
 export interface ResizeOptions {
-  /** @default 'bicubic' */
+  /** Kernel of the interpolation. @default 'bicubic' */
   readonly method?: ResizeMethod
   /** Whether kernels widen when the image shrinks. @default true */
   readonly antialias?: boolean
-  /** @default 'none' */
+  /** Whether results are rounded to 8 bits. @default 'none' */
   readonly rounding?: Rounding
 }
 
+/** Height and width in pixels. */
 export interface Size {
   readonly height: number
   readonly width: number
@@ -184,6 +186,7 @@ function roundAndClamp(values: Float32Array | Float64Array): void {
   for (let i = 0; i < values.length; i++) values[i] = Math.min(Math.max(roundHalfUp(values[i]!), 0), 255)
 }
 
+/** Resizing by a factor, like MATLAB’s imresize; area like OpenCV. */
 export const resize = defineDegradation({
   name: 'resize',
   summary: 'resizing like MATLAB’s imresize; area like OpenCV',

@@ -169,6 +169,7 @@ const srmdParameters = {
   },
 } as const satisfies Parameters
 
+/** DASR’s degradation for blind super-resolution: Gaussian blur, bicubic downscaling, noise, 8 bits. */
 export const srmd = defineDegradation({
   name: 'srmd',
   summary: 'DASR’s degradation for blind super-resolution: Gaussian blur, bicubic downscaling, noise, 8 bits',

@@ -252,6 +252,7 @@ function applyShuffled(steps: readonly Degrade[]): Degrade {
   }
 }
 
+/** A random chain of blur, resizing, noise and JPEG, like that of photos from the web. */
 export const wild = defineDegradation({
   name: 'wild',
   summary: 'a random chain of blur, resizing, noise and JPEG, like that of photos from the web',

@@ -9,6 +9,7 @@ import type { Tensor } from '../core/tensor.ts'
 
 export type Schedule = 'cosine' | 'linear' | 'constant'
 
+/** Options of a mean-reverting SDE. */
 export interface SdeOptions {
   /**
    * 'restoring' reverts to the degraded image; 'denoising' keeps the mean, for images
@@ -62,6 +63,7 @@ export const restoringSde: SdeOptions = {
   maxSigma: 50,
   eps: 0.005,
 }
+/** Options of the denoising SDE of the official code. */
 export const denoisingSde: SdeOptions = {
   kind: 'denoising',
   schedule: 'cosine',
@@ -119,6 +121,7 @@ function matchTimes(sampled: Float64Array, trained: Float64Array): Float64Array 
   })
 }
 
+/** Creates a mean-reverting SDE with its schedules. */
 export function createSde(options: SdeOptions): Sde {
   const { kind, schedule, steps, sampleSteps = steps, sampleTimes, maxSigma, eps, dataSigma } = options
   const areCounts = [steps, sampleSteps].every((n) => Number.isInteger(n) && n > 0)
@@ -360,6 +363,7 @@ export function evaluateEach(forms: readonly LinearForm[], images: Terms): Tenso
   })
 }
 
+/** Inputs of {@link matchingLoss}, images as [b c h w]. */
 export interface MatchingInputs {
   readonly clean: Tensor
   /** Absent for the denoising SDE. */
@@ -370,6 +374,7 @@ export interface MatchingInputs {
   readonly times: readonly number[]
 }
 
+/** Tensors of a matching loss. */
 export interface Matching {
   readonly state: Tensor
   readonly prediction: Tensor

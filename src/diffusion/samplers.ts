@@ -43,6 +43,7 @@ export function drawsNoise(sampler: Sampler): boolean {
   return sampler === 'sde' || sampler === 'posterior'
 }
 
+/** Options of {@link sample}. */
 export interface SampleOptions extends Omit<Planes, 'data'> {
   readonly sde: Sde
   readonly sampler: Sampler

@@ -35,6 +35,7 @@ export interface Row {
   readonly error?: string
 }
 
+/** Results of {@link evaluate}. */
 export interface Evaluation {
   /** In the order of the samples. */
   readonly rows: readonly Row[]
@@ -82,6 +83,7 @@ export type ComputeMetrics = (
   options: MetricOptions,
 ) => readonly number[] | Promise<readonly number[]>
 
+/** Options of {@link evaluate}. */
 export interface EvaluateOptions {
   /** Border to exclude on every side, in pixels. @default 0 */
   readonly cropPx?: number
@@ -114,6 +116,12 @@ export function factsOf(name: string): MetricFacts {
  * Restores every sample and measures the results. A failed sample becomes a row with an error, excluded from
  * the means.
  * @throws RestoreError `usage` for unknown metrics or missing network weights, `aborted` if canceled
+ *
+ * @example
+ * ```ts
+ * const samples = [{ name: 'photo', input, reference }]
+ * const { mean } = await evaluate(samples, (image) => image, ['psnr', 'ssim-y'], { cropPx: 4 })
+ * ```
  */
 export async function evaluate(
   samples: AsyncIterable<Sample | Unreadable> | Iterable<Sample | Unreadable>,

@@ -18,6 +18,7 @@ import { niqe } from './niqe.ts'
 import { meanAbsoluteError, psnr } from './psnr.ts'
 import { gaussianWindow, type SsimOptions, ssim, uniformWindow } from './ssim.ts'
 
+/** Options of a metric. */
 export interface MetricOptions {
   /** Border to exclude on every side, in pixels. */
   readonly cropPx: number
@@ -31,6 +32,7 @@ export interface MetricFacts {
   readonly lowerIsBetter: boolean
 }
 
+/** A metric of an image or a pair of images. */
 export interface Metric extends MetricFacts {
   /** Computes the value of two images [c h w] in [0, 1]; the reference may be omitted if none is needed. */
   compute(reference: Image | undefined, output: Image, options: MetricOptions): number
@@ -101,6 +103,7 @@ function pairMetric(
 const ssimWith = (options: SsimOptions) => (reference: Levels, output: Levels) =>
   ssim(reference, output, options)
 
+/** Metrics that need no network, by name, each with its convention. */
 export const metrics = {
   psnr: pairMetric('dB, RGB rounded to 8 bits, channels pooled', roundedLevels, psnr),
   'psnr-float': pairMetric('dB, RGB clamped but not rounded, channels pooled', clampedLevels, psnr),
@@ -178,6 +181,7 @@ export const metrics = {
   ),
 } as const satisfies Readonly<Record<string, Metric>>
 
+/** Name of a metric that needs no network. */
 export type MetricName = keyof typeof metrics
 
 /** Computes metric values of one pair, in the order of the names. */

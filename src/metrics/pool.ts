@@ -19,9 +19,13 @@ export type MetricAnswer =
   | { readonly values: readonly number[] }
   | { readonly error: Pick<RestoreError, 'code' | 'message'> }
 
+/** Threads that compute metrics. */
 export interface MetricPool {
+  /** Computes metrics in a thread; for {@link evaluate}. */
   readonly compute: ComputeMetrics
+  /** Number of threads; also the useful `concurrency` of {@link evaluate}. */
   readonly threads: number
+  /** Ends the threads. */
   close(): Promise<void>
 }
 
@@ -32,7 +36,17 @@ interface Pending {
 }
 
 // Not tinypool: errors would still need their codes carried over, and threads of sources their loader.
-/** Creates a pool that starts threads on demand; it keeps the process alive until closed. */
+/**
+ * Creates a pool that starts threads on demand; it keeps the process alive until closed.
+ *
+ * @example
+ * ```ts
+ * const pool = metricPool()
+ * const options = { compute: pool.compute, concurrency: pool.threads }
+ * const { mean } = await evaluate(samples, restore, ['psnr', 'ssim'], options)
+ * await pool.close()
+ * ```
+ */
 export function metricPool(threads = availableParallelism()): MetricPool {
   const waiting: Pending[] = []
   const idle: Worker[] = []

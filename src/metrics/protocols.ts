@@ -11,6 +11,7 @@ import { srmdImage } from '../degrade/srmd.ts'
 import type { NetworkMetricName, Sample, Unreadable } from './evaluate.ts'
 import type { MetricName } from './metrics.ts'
 
+/** An evaluation as published: test sets, inputs, metrics and conventions. */
 export interface Protocol {
   /** The published table that this reproduces. */
   readonly mirrors: string
@@ -142,6 +143,7 @@ const irsde = {
   output: 'uint8',
 } as const
 
+/** Published evaluations by name. */
 export const protocols = {
   'restormer-gaussian-color': {
     mirrors: 'Zamir et al. 2022 (Restormer), Table 5',
@@ -216,6 +218,7 @@ export const protocols = {
   },
 } as const satisfies Readonly<Record<string, Protocol>>
 
+/** Name of a published evaluation. */
 export type ProtocolName = keyof typeof protocols
 
 /**

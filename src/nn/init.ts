@@ -10,6 +10,7 @@ export type Distribution =
   | { readonly bound: number }
   | { readonly deviation: number }
 
+/** Creates the tensors of a network: random, or empty to be loaded. */
 export interface Init {
   /** Creates a trainable tensor. */
   weight(shape: readonly number[], distribution: Distribution): Tensor

@@ -97,7 +97,10 @@ export function fromHandle(handle: Handle): Tensor {
   return new Tensor(torchBackend, handle, addon().shape(handle))
 }
 
-/** Copies values to libtorch. */
+/**
+ * Copies values to libtorch.
+ * @throws RestoreError `environment` if the addon is not built
+ */
 export function toTorch(source: Tensor | TensorData, device: Device = 'cpu'): Tensor {
   const { bytes, shape, dtype } = source instanceof Tensor ? source.read() : source
   return new Tensor(
@@ -112,7 +115,10 @@ export function deviceOf(tensor: Tensor): Device {
   return addon().device(handleOf(tensor)) as Device
 }
 
-/** Moves a model's tensors to libtorch; trainable ones record gradients. */
+/**
+ * Moves a model's tensors to libtorch; trainable ones record gradients.
+ * @throws RestoreError `environment` if the device does not exist or the addon is not built
+ */
 export function moveToTorch(module: object, device: Device = 'cpu'): void {
   checkDevice(device)
   mapTensors(module, (tensor) => {
@@ -126,6 +132,10 @@ export function moveToTorch(module: object, device: Device = 'cpu'): void {
  * Runs `body` and frees every libtorch tensor created in it, except those in its result: a tensor, or tensors
  * in an array or object. Scopes nest. Create anything that outlives a step, such as an optimizer, outside.
  * @throws RestoreError if `body` is async.
+ * @example
+ * ```ts
+ * const loss = scope(() => scalar(l1Loss(network.forward(input), target)))
+ * ```
  */
 export function scope<T>(body: () => T): T {
   addon().scopeBegin()
@@ -177,7 +187,18 @@ export function autocast<T>(deviceType: 'cpu' | 'cuda', dtype: 'bfloat16' | 'flo
   }
 }
 
-/** Accumulates gradients of a scalar loss into the trainable tensors it depends on. */
+/**
+ * Accumulates gradients of a scalar loss into the trainable tensors it depends on.
+ *
+ * @throws RestoreError `shape` if the loss is no scalar or depends on nothing trainable
+ * @example
+ * ```ts
+ * const network = new Light(randomInit(Math.random), lightDefaults)
+ * moveToTorch(network)
+ * backward(l1Loss(network.forward(input), target))
+ * for (const [key, parameter] of parameters(network)) console.log(key, grad(parameter)?.read())
+ * ```
+ */
 export function backward(loss: Tensor): void {
   try {
     addon().backward(handleOf(loss, 'backward'))

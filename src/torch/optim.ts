@@ -32,9 +32,11 @@ const clampMax = operator('clamp_max')
 
 type Parameters = ReadonlyMap<string, Tensor>
 
+/** Updates parameters by their gradients. */
 export interface Optimizer {
   /** Updates every parameter that has a gradient. */
   step(learningRate: number): void
+  /** Drops all gradients; call it before each backward pass. */
   zeroGrad(): void
   /**
    * State of each parameter, under names such as `conv.weight.exp_avg`; the tensors themselves, not copies.
@@ -84,12 +86,17 @@ function slotsOf<Name extends string>(
   }
 }
 
+/** Options of {@link adam}. */
 export interface AdamOptions {
+  /** Decays of the averages of gradients and of their squares. @default [0.9, 0.999] */
   readonly betas?: readonly [number, number]
+  /** Added to the denominator. @default 1e-8 */
   readonly eps?: number
+  /** Share of the weights subtracted per unit of learning rate. @default 0; 0.01 for {@link adamW} */
   readonly weightDecay?: number
 }
 
+/** Options of {@link adamW}. */
 export interface AdamWOptions extends AdamOptions {
   /** Selects the parameters that weight decay applies to; all by default. */
   readonly decays?: (key: string, parameter: Tensor) => boolean
@@ -149,8 +156,11 @@ function adamLike(
   }
 }
 
+/** Options of {@link sgd}. */
 export interface SgdOptions {
+  /** Decay of the moving sum of gradients. @default 0 */
   readonly momentum?: number
+  /** L2 penalty in the gradient. @default 0 */
   readonly weightDecay?: number
 }
 
@@ -180,8 +190,11 @@ export function sgd(parameters: Parameters, { momentum = 0, weightDecay = 0 }: S
   }
 }
 
+/** Options of {@link lion}. */
 export interface LionOptions {
+  /** Decays of the update and of the moving average. @default [0.9, 0.99] */
   readonly betas?: readonly [number, number]
+  /** Share of the weights subtracted per unit of learning rate. @default 0 */
   readonly weightDecay?: number
 }
 

@@ -21,6 +21,7 @@ import { identify } from './trainingIdentity.ts'
 import type { OnTrainingProgress } from './trainingProgress.ts'
 import { createRun, type TrainingRun } from './trainingRun.ts'
 
+/** Options of a training that do not depend on its folder. */
 export interface PrepareOptions {
   /** Folder of images, instead of that of `data.images` in the recipe. */
   readonly data?: string | undefined
@@ -44,6 +45,7 @@ export interface PrepareOptions {
   readonly onProgress?: OnTrainingProgress | undefined
 }
 
+/** Options of {@link train}. */
 export interface TrainOptions extends PrepareOptions {
   /** Folder for weights, state, log and report; created if missing. */
   readonly out: string
@@ -51,7 +53,9 @@ export interface TrainOptions extends PrepareOptions {
   readonly resume?: boolean | undefined
 }
 
+/** Result of {@link train}. */
 export interface TrainResult {
+  /** Absolute path of the folder. */
   readonly folder: string
   /** File of the newest weights. */
   readonly weights: string

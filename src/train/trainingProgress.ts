@@ -6,6 +6,7 @@ export interface TrainingProgress {
   readonly phase: 'open' | 'train' | 'validate'
   /** Images checked, steps done, or images validated. */
   readonly done: number
+  /** Images to check, steps of the recipe, or images to validate. */
   readonly total: number
   /** Moving average of the loss; only in phase `train`. */
   readonly loss?: number
@@ -13,4 +14,5 @@ export interface TrainingProgress {
   readonly text: string
 }
 
+/** Called with the progress of a training. */
 export type OnTrainingProgress = (progress: TrainingProgress) => void

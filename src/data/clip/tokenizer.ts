@@ -28,11 +28,13 @@ const byteCharacters = (() => {
  */
 const wordPattern = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu
 
+/** Options of the tokenizer. */
 export interface TokenOptions {
   /** Tokens per row. @default 77 */
   readonly contextLength?: number
 }
 
+/** Tokens of several texts. */
 export interface Tokens {
   /** int64 [texts contextLength]: start token, ids, end token, zeros. */
   readonly ids: TensorData
@@ -40,6 +42,7 @@ export interface Tokens {
   readonly isCut: readonly boolean[]
 }
 
+/** CLIP’s byte-pair encoding. */
 export interface Tokenizer {
   readonly startId: number
   readonly endId: number

@@ -10,6 +10,7 @@ import { unreadableFile } from '../unreadable.ts'
 import { Lmdb } from './lmdb.ts'
 import { openShards, splitMember } from './shards.ts'
 
+/** Where images are, as plain data that can be passed to a thread. */
 export type SourceSpec =
   /** Every image below a folder, sorted by path. */
   | { readonly kind: 'folder'; readonly path: string }

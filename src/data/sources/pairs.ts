@@ -12,7 +12,9 @@ import { type ImageSource, some, subset } from './datasets.ts'
  */
 export type Match = 'path' | 'name' | 'order' | `${string}{${'name' | 'path'}}${string}`
 
+/** Options of {@link pairSources}. */
 export interface PairOptions {
+  /** What partners have in common. @default 'path' */
   readonly match?: Match
   /** Whether images without a partner are an error or dropped from all sources. @default 'refuse' */
   readonly missing?: 'refuse' | 'skip'
@@ -130,6 +132,7 @@ const folderNames: readonly (readonly [input: string, target: string])[] = [
   ['low', 'high'],
 ]
 
+/** Two folders with partners in them. */
 export interface FoundPair {
   /** Path of the folder that holds both, relative to the search root; '' for the root. */
   readonly label: string

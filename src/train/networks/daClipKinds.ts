@@ -111,6 +111,7 @@ export function drawTexts(random: Random): readonly string[] {
   })
 }
 
+/** A sample for a detector. */
 export type DetectorSample = {
   /** CLIP's input [3 s s]. */
   readonly image: TensorData

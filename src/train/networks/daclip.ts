@@ -38,6 +38,7 @@ export function captionedImages(root: string, file: string): Images {
   throw new RestoreError('usage', `captionedImages: expected a file *.csv or *.tsv, got ${file}`)
 }
 
+/** A sample for DA-CLIP’s controller. */
 export type CaptionedSample = {
   /** CLIP's input [3 s s]. */
   readonly image: TensorData
@@ -140,6 +141,7 @@ export function fromClip(
   }
 }
 
+/** Constants of {@link controllerLosses}. */
 export interface ControllerConstants extends Readonly<Record<string, string>> {
   /**
    * 'wrong' as published: the equal degradation texts of two images are negatives of each other. 'right':

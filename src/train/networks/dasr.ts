@@ -26,7 +26,9 @@ import { contrastStep, updateStatistics } from './momentumContrast.ts'
 
 type Range = readonly [low: number, high: number]
 
+/** Ranges of DASR’s degradation. */
 export interface BlindDegradation {
+  /** Isotropic or anisotropic Gaussian blur. */
   readonly kernel: 'iso' | 'aniso'
   /** Standard deviation of the blur in pixels of the target; drawn for each axis if anisotropic. */
   readonly sigma: Range
@@ -34,6 +36,7 @@ export interface BlindDegradation {
   readonly noise?: Range
 }
 
+/** Two crops of an image with the same degradation. */
 export interface TwoViews extends Readonly<Record<string, Image>> {
   /** First crop, degraded: input of the restoration, and query of the contrast. */
   readonly input: Image
@@ -91,6 +94,7 @@ export function twoViews(degradation: BlindDegradation): (draw: Draw) => TwoView
   }
 }
 
+/** A crop whose blur is known. */
 export type BlurredView = Pair & {
   /** Standard deviation of the isotropic blur in pixels of the target. */
   readonly width: number
@@ -105,6 +109,7 @@ export function blurredView({ sigma }: Pick<BlindDegradation, 'sigma'>): (draw: 
   }
 }
 
+/** Constants of {@link dasrLosses}. */
 export interface DasrConstants extends Readonly<Record<string, number>> {
   /** Number of initial steps in which only the encoder is trained. */
   readonly encoderSteps: number

@@ -49,6 +49,7 @@ export const iptPretraining = {
 /** Fork key of the stream that draws a batch's task; cropViews uses 1, mixup uses 2. */
 const taskStream = 3
 
+/** A sample of one of IPT’s tasks. */
 export type IptSample = {
   readonly input: Image
   readonly target: Image
@@ -78,6 +79,7 @@ export function oneTaskPerBatch(tasks: readonly IptTask[]): (draw: Draw) => IptS
   }
 }
 
+/** Constants of {@link iptLosses}. */
 export interface IptConstants extends Readonly<Record<string, number | string>> {
   /** Weight of the contrastive loss; 0 omits it. */
   readonly lambda: number

@@ -31,6 +31,7 @@ import { frozenNetworks } from './frozenNetworks.ts'
 /** Predicts the noise in a state of the SDE, or the network's scaled output [b c h w]. */
 export type Predict = (inputs: UnetInputs) => Tensor
 
+/** Clean and degraded images. */
 export interface SdePair {
   /** [b c h w]. */
   readonly clean: Tensor
@@ -64,6 +65,7 @@ export function sdeLoss(
   return sde.dataSigma === undefined ? matchingLoss(sde, inputs, output).loss : cleanLoss(sde, inputs, output)
 }
 
+/** Options of {@link restoreBySampling}. */
 export interface SamplingOptions {
   readonly sampler: Sampler
   /** Standard deviation of the input's noise in 0..255; selects the denoising SDE's first step. */

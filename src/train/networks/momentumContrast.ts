@@ -13,9 +13,14 @@ import { assign, lerpTensors } from '../../torch/optim.ts'
 /** Momentum of the running statistics, PyTorch's default. */
 const statisticsMomentum = 0.1
 
+/** Options of {@link contrastStep}. */
 export interface MocoOptions {
-  /** Decay of the key encoder's weights per step. */
+  /**
+   * Decay of the key encoder's weights per step.
+   * @default 0.999
+   */
   readonly momentum?: number
+  /** Divisor of the similarities. @default 0.07 */
   readonly temperature?: number
 }
 

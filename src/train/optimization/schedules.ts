@@ -5,6 +5,7 @@ import { RestoreError } from '../../core/errors.ts'
 /** Learning rate at a step (0-based). */
 export type Schedule = (step: number) => number
 
+/** The same rate at every step. */
 export function constant(rate: number): Schedule {
   return () => rate
 }

@@ -27,6 +27,7 @@ function isTensor(losses: Losses): losses is Tensor {
   return 'backend' in losses && 'shape' in losses
 }
 
+/** Arguments of {@link trainStep}. */
 export interface TrainStep {
   /** Computes the loss of a batch, a scalar. */
   readonly loss: () => Tensor

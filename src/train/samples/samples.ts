@@ -9,8 +9,9 @@ import { cutPatch, drawPlace, type Place, scalePlace } from '../../data/patches.
 import type { Degrade } from '../../degrade/defineDegradation.ts'
 import type { Images } from './images.ts'
 
-/** Values of one sample by name: an image, a tensor, a number or a string. */
+/** A value of a sample. */
 export type SampleValue = Image | TensorData | number | string
+/** One sample of a batch: images, tensors, numbers and texts by name. */
 export type TrainingSample = Readonly<Record<string, SampleValue>>
 
 /** Samples stacked along a new first dimension; numbers and strings as lists. */
@@ -45,6 +46,7 @@ export interface Draw {
   readonly shared: Random
 }
 
+/** Mixing of pairs of samples (Zhang et al., arXiv:1710.09412). */
 export interface Mixup {
   /** Both parameters of the Beta distribution from which the mixing coefficient is drawn. */
   readonly alpha: number
