@@ -71,12 +71,12 @@ export { differenceMap } from './metrics/report/differenceMap.ts'
 export { type License, licenses, type TrainedSampling } from './models/modelCard.ts'
 export type {
   Guidance,
-  GuideNeed,
   InputSize,
   Memory,
   NamedTensors,
   NetworkDescription,
   OncePerPhoto,
+  RequiredGuide,
   Role,
   Tap,
   Tiling,

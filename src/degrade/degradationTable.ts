@@ -35,3 +35,25 @@ export const degradations = {
   holes,
   wild,
 } as const satisfies Readonly<Record<string, NamedDegradation>>
+
+// Recipes call them by name.
+export {
+  blur,
+  camera,
+  haze,
+  holes,
+  jpeg,
+  jpegBlocks,
+  lowLight,
+  noise,
+  poisson,
+  rain,
+  raindrops,
+  resize,
+  saltAndPepper,
+  shadow,
+  snow,
+  speckle,
+  srmd,
+  wild,
+}

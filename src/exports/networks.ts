@@ -50,14 +50,19 @@ export {
   type LightDiffusionOptions,
   lightDiffusionDefaults,
 } from '../models/lightDiffusion/lightDiffusion.ts'
+export {
+  LightUpscale,
+  type LightUpscaleOptions,
+  lightUpscaleDefaults,
+} from '../models/lightUpscale/lightUpscale.ts'
 export type {
   Guidance,
-  GuideNeed,
   InputSize,
   Memory,
   NamedTensors,
   NetworkDescription,
   OncePerPhoto,
+  RequiredGuide,
   Role,
   Tap,
   Tiling,

@@ -66,7 +66,7 @@ export function examples(...lines: readonly [string, string]): string {
 
 export const imagesHelp = "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin"
 export const checkpointHelp = 'checkpoint: .safetensors, .pth, .pt or .ckpt'
-export const text: Parser<string> = (value) => value
+const text: Parser<string> = (value) => value
 
 /** Threads that a machine may sensibly be asked for. */
 export const threadCount = whole(1, 1024)

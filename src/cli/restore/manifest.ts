@@ -12,7 +12,7 @@ import { unwritable } from '../../files/outputErrors.ts'
 import type { Job } from '../outputPlan.ts'
 
 export const manifestName = '.limpid-restore.jsonl'
-export const lockName = '.limpid-restore.lock'
+const lockName = '.limpid-restore.lock'
 
 type Line =
   | { readonly settings: object }

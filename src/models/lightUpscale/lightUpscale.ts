@@ -67,7 +67,7 @@ export class LightUpscale {
 }
 
 /** Derives the options from the key shapes of a checkpoint. */
-export function lightUpscaleOptionsFromWeights(shapes: KeyShapes): LightUpscaleOptions {
+function lightUpscaleOptionsFromWeights(shapes: KeyShapes): LightUpscaleOptions {
   const { size, count } = shapeReader('light-upscale', shapes)
   return {
     scale: Math.round(Math.sqrt(size('tail.weight', 0) / 3)),

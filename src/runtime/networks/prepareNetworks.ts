@@ -81,7 +81,7 @@ function planesPart({ channels, data, ...size }: Image, i: number, count: number
 }
 
 /** Restores tiles of one size in one run, with any other inputs of the network. */
-export async function runBatch(
+async function runBatch(
   session: Pick<Session, 'run'>,
   tiles: readonly Image[],
   otherInputs: NamedData,
