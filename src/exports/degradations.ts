@@ -15,4 +15,6 @@ export type {
   Settings,
 } from '../degrade/defineDegradation.ts'
 export * from '../degrade/degradationTable.ts'
+export type { DrawPicture } from '../degrade/pictures/definePicture.ts'
+export { type PictureName, pictures } from '../degrade/pictures/pictureTable.ts'
 export { type ResizeOptions, type Rounding, resizeTo, type Size } from '../degrade/resize.ts'

@@ -24,3 +24,4 @@ export {
   type SampleValue,
   type TrainingSample,
 } from '../train/samples/samples.ts'
+export { degradedTruth, recolored, type TruthOptions, truth } from '../train/samples/truth.ts'
