@@ -138,6 +138,7 @@ test('imports point down', () => {
 
 /** Subfolders from low to high: each may import those before it; files at the top of the folder may import all. */
 const subfolderOrder: Readonly<Record<string, readonly string[]>> = {
+  cli: ['io', 'commands', 'networks', 'measure', 'restore', 'training'],
   runtime: ['jobs', 'pictures', 'tiles', 'session', 'networks', 'sampling'],
   train: ['report', 'optimization', 'samples', 'recipe', 'loader', 'networks'],
 }

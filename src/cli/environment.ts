@@ -3,7 +3,7 @@
 import { findLibtorch } from '../../native/libtorch.ts'
 import { diagnose } from '../../native/load.ts'
 import { buildAddon, installLibtorch } from '../../native/setup.ts'
-import { type GlobalOptions, green, printResult, red, reporter } from './shell.ts'
+import { type GlobalOptions, green, printResult, red, reporter } from './io/shell.ts'
 
 /** Finds or installs libtorch, then builds the addon for it. */
 export async function setupCommand(options: GlobalOptions): Promise<void> {

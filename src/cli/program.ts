@@ -2,8 +2,8 @@
 
 import { CommanderError } from '@commander-js/extra-typings'
 import { RestoreError } from '../core/errors.ts'
-import { buildProgram } from './commands/buildProgram.ts'
-import { reportError } from './shell.ts'
+import { buildProgram } from './buildProgram.ts'
+import { reportError } from './io/shell.ts'
 
 // A reader such as `head` may leave before the end; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,7 +2,7 @@
 
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { describe, expect, test } from 'vitest'
-import { buildProgram } from './buildProgram.ts'
+import { buildProgram } from '../buildProgram.ts'
 
 interface Call {
   readonly command: string

@@ -1,26 +1,24 @@
-// limpid setup, doctor and bench, as they are typed.
+// Declarations of limpid setup, doctor and bench.
 
 import { examples, type Program, parsed } from './options.ts'
 import { oneOf, whole } from './parsers.ts'
 
-export function addEnvironment(program: Program): void {
-  program
+export function declareSetup(program: Program) {
+  return program
     .command('setup')
     .description('find or install libtorch and build the addon (for training, CUDA and --backend torch)')
     .addHelpText('after', examples('limpid setup', 'limpid setup --quiet --json'))
-    .action(async (_, command) => {
-      const { setupCommand } = await import('../environment.ts')
-      await setupCommand(command.optsWithGlobals())
-    })
-  program
+}
+
+export function declareDoctor(program: Program) {
+  return program
     .command('doctor')
     .description('show what is found, what is missing and how to fix it')
     .addHelpText('after', examples('limpid doctor', 'limpid doctor --json'))
-    .action(async (_, command) => {
-      const { doctorCommand } = await import('../environment.ts')
-      doctorCommand(command.optsWithGlobals())
-    })
-  program
+}
+
+export function declareBench(program: Program) {
+  return program
     .command('bench')
     .description('measure this machine against a reference')
     .argument('[name]', 'benchmark; an unknown name lists all')
@@ -33,8 +31,4 @@ export function addEnvironment(program: Program): void {
       ).default('float32'),
     )
     .addHelpText('after', examples('limpid bench imresize', 'limpid bench train-restormer --dtype bfloat16'))
-    .action(async (name, { runs, dtype }) => {
-      const { runBenchmark } = await import('../../../bench/main.ts')
-      await runBenchmark([...(name ? [name] : []), '--runs', String(runs), '--dtype', dtype])
-    })
 }

@@ -1,4 +1,4 @@
-// limpid compare, eval, detect, degrade and representations, as they are typed.
+// Declarations of limpid compare, eval, detect, degrade and representations.
 
 import {
   backendOption,
@@ -22,7 +22,7 @@ import { decimals, list, whole } from './parsers.ts'
 
 const compareMetrics: readonly string[] = ['psnr', 'ssim', 'psnr-y', 'ssim-y', 'mae']
 
-function declareCompare(program: Program) {
+export function declareCompare(program: Program) {
   return program
     .command('compare')
     .description('measure an image against a reference, or a folder against a folder')
@@ -50,7 +50,7 @@ function declareCompare(program: Program) {
     )
 }
 
-function declareEval(program: Program) {
+export function declareEval(program: Program) {
   return networkCommand(program, 'eval')
     .description('measure a model over a test set, optionally by the protocol of a published table')
     .option('--none', 'measure the inputs themselves, enlarged bicubically: the baseline')
@@ -85,7 +85,7 @@ function declareEval(program: Program) {
     )
 }
 
-function declareDetect(program: Program) {
+export function declareDetect(program: Program) {
   return program
     .command('detect')
     .description('tell which degradations photos have, and how likely each is')
@@ -111,7 +111,7 @@ function declareDetect(program: Program) {
     )
 }
 
-function declareDegrade(program: Program) {
+export function declareDegrade(program: Program) {
   return program
     .command('degrade')
     .description('damage images by a chain of degradations, to train or test with')
@@ -137,7 +137,7 @@ function declareDegrade(program: Program) {
     )
 }
 
-function declareRepresentations(program: Program) {
+export function declareRepresentations(program: Program) {
   return program
     .command('representations')
     .description('plot how a DASR encoder separates degradations, with a linear probe')
@@ -167,26 +167,3 @@ export type EvalOptions = ReturnType<ReturnType<typeof declareEval>['optsWithGlo
 export type DetectOptions = ReturnType<ReturnType<typeof declareDetect>['optsWithGlobals']>
 export type DegradeOptions = ReturnType<ReturnType<typeof declareDegrade>['optsWithGlobals']>
 export type RepresentationsOptions = ReturnType<ReturnType<typeof declareRepresentations>['optsWithGlobals']>
-
-export function addMeasuring(program: Program): void {
-  declareCompare(program).action(async (reference, output, _, command) => {
-    const { compareCommand } = await import('../measure/compare.ts')
-    await compareCommand(reference, output, command.optsWithGlobals())
-  })
-  declareEval(program).action(async (_, command) => {
-    const { evalCommand } = await import('../measure/eval.ts')
-    await evalCommand(command.optsWithGlobals())
-  })
-  declareDetect(program).action(async (inputs, _, command) => {
-    const { detectCommand } = await import('../detect.ts')
-    await detectCommand(inputs, command.optsWithGlobals())
-  })
-  declareDegrade(program).action(async (inputs, _, command) => {
-    const { degradeCommand } = await import('../degrade.ts')
-    await degradeCommand(inputs, command.optsWithGlobals())
-  })
-  declareRepresentations(program).action(async (_, command) => {
-    const { representationsCommand } = await import('../measure/representations.ts')
-    await representationsCommand(command.optsWithGlobals())
-  })
-}

@@ -1,4 +1,4 @@
-// limpid models, inspect, convert, export and forward, as they are typed.
+// Declarations of limpid models, inspect, convert, export and forward.
 
 import {
   backendOption,
@@ -12,7 +12,7 @@ import {
 } from './options.ts'
 import { jsonObject, oneOf, size } from './parsers.ts'
 
-function declareInspect(program: Program) {
+export function declareInspect(program: Program) {
   return program
     .command('inspect')
     .description('show what a weights file holds, without running code from it')
@@ -24,7 +24,7 @@ function declareInspect(program: Program) {
     )
 }
 
-function declareConvert(program: Program) {
+export function declareConvert(program: Program) {
   return program
     .command('convert')
     .description('write a checkpoint as safetensors, keys unchanged')
@@ -47,7 +47,7 @@ function declareConvert(program: Program) {
     )
 }
 
-function declareExport(program: Program) {
+export function declareExport(program: Program) {
   return program
     .command('export')
     .description('write a network as ONNX, checked in ONNX Runtime')
@@ -70,7 +70,7 @@ function declareExport(program: Program) {
     )
 }
 
-function declareForward(program: Program) {
+export function declareForward(program: Program) {
   return program
     .command('forward')
     .description('run raw tensors through a network, for parity checks')
@@ -91,7 +91,7 @@ function declareForward(program: Program) {
     )
 }
 
-function declareModels(program: Program) {
+export function declareModels(program: Program) {
   const models = program.command('models').description('list, show and verify published models')
   const list = models
     .command('list', { isDefault: true })
@@ -126,35 +126,3 @@ export type ExportOptions = ReturnType<ReturnType<typeof declareExport>['optsWit
 export type ForwardOptions = ReturnType<ReturnType<typeof declareForward>['optsWithGlobals']>
 export type ListOptions = ReturnType<Models['list']['optsWithGlobals']>
 export type VerifyOptions = ReturnType<Models['verify']['optsWithGlobals']>
-
-export function addNetworks(program: Program): void {
-  const { list, show, verify } = declareModels(program)
-  list.action(async (_, command) => {
-    const { listModels } = await import('../networks/models.ts')
-    listModels(command.optsWithGlobals())
-  })
-  show.action(async (id, _, command) => {
-    const { showModel } = await import('../networks/models.ts')
-    showModel(id, command.optsWithGlobals())
-  })
-  verify.action(async (id, _, command) => {
-    const { verifyModels } = await import('../networks/models.ts')
-    verifyModels(id, command.optsWithGlobals())
-  })
-  declareInspect(program).action(async (file, _, command) => {
-    const { inspectCommand } = await import('../networks/checkpoints.ts')
-    inspectCommand(file, command.optsWithGlobals())
-  })
-  declareConvert(program).action(async (input, output, _, command) => {
-    const { convertCommand } = await import('../networks/checkpoints.ts')
-    convertCommand(input, output, command.optsWithGlobals())
-  })
-  declareExport(program).action(async (output, _, command) => {
-    const { exportCommand } = await import('../networks/export.ts')
-    await exportCommand(output, command.optsWithGlobals())
-  })
-  declareForward(program).action(async (_, command) => {
-    const { forwardCommand } = await import('../networks/forward.ts')
-    await forwardCommand(command.optsWithGlobals())
-  })
-}

@@ -1,4 +1,4 @@
-// limpid restore, as it is typed.
+// Declarations of limpid restore.
 
 import {
   examples,
@@ -14,7 +14,7 @@ import {
 } from './options.ts'
 import { decimal, oneOf, whole } from './parsers.ts'
 
-function declare(program: Program) {
+export function declareRestore(program: Program) {
   return networkCommand(program, 'restore')
     .description('restore photos: remove noise, rain, blur and haze, or enlarge')
     .argument('<input...>', imagesHelp)
@@ -47,11 +47,4 @@ function declare(program: Program) {
     )
 }
 
-export type RestoreOptions = ReturnType<ReturnType<typeof declare>['optsWithGlobals']>
-
-export function addRestore(program: Program): void {
-  declare(program).action(async (inputs, _, command) => {
-    const { restoreCommand } = await import('../restore/restore.ts')
-    await restoreCommand(inputs, command.optsWithGlobals())
-  })
-}
+export type RestoreOptions = ReturnType<ReturnType<typeof declareRestore>['optsWithGlobals']>

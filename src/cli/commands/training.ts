@@ -1,9 +1,9 @@
-// limpid train and pack, as they are typed.
+// Declarations of limpid train and pack.
 
 import { examples, overwriteOption, type Program, parsed, repeated, threadCount } from './options.ts'
 import { device, setting, whole } from './parsers.ts'
 
-function declareTrain(program: Program) {
+export function declareTrain(program: Program) {
   return program
     .command('train')
     .description('train a network by a recipe (see recipes/)')
@@ -35,7 +35,7 @@ function declareTrain(program: Program) {
     )
 }
 
-function declarePack(program: Program) {
+export function declarePack(program: Program) {
   return program
     .command('pack')
     .description('pack folders of images into tar shards for training (WebDataset layout)')
@@ -55,14 +55,3 @@ function declarePack(program: Program) {
 
 export type TrainCommandOptions = ReturnType<ReturnType<typeof declareTrain>['optsWithGlobals']>
 export type PackOptions = ReturnType<ReturnType<typeof declarePack>['optsWithGlobals']>
-
-export function addTraining(program: Program): void {
-  declareTrain(program).action(async (recipe, _, command) => {
-    const { trainCommand } = await import('../train.ts')
-    await trainCommand(recipe, command.optsWithGlobals())
-  })
-  declarePack(program).action(async (folders, _, command) => {
-    const { packCommand } = await import('../pack.ts')
-    await packCommand(folders, command.optsWithGlobals())
-  })
-}

@@ -10,7 +10,7 @@ import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../m
 import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
 import { figure } from '../../metrics/report/evaluationPage.ts'
 import type { CompareOptions } from '../commands/measure.ts'
-import type { InputFile } from '../inputs.ts'
+import type { InputFile } from '../io/inputs.ts'
 import {
   checkOutput,
   type Job,
@@ -18,9 +18,9 @@ import {
   refuseCollisions,
   refuseOnStdout,
   targetOf,
-} from '../outputPlan.ts'
-import { countImages, isFolder, reporter } from '../shell.ts'
-import { reportResult, writeResult } from '../writeResult.ts'
+} from '../io/outputPlan.ts'
+import { countImages, isFolder, reporter } from '../io/shell.ts'
+import { reportResult, writeResult } from '../io/writeResult.ts'
 import {
   checkMetrics,
   decodeFrom,

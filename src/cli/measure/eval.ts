@@ -9,10 +9,10 @@ import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
 import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
 import type { EvalOptions } from '../commands/measure.ts'
+import { checkOutput } from '../io/outputPlan.ts'
+import { countImages, reporter } from '../io/shell.ts'
+import { reportResult, writeResult } from '../io/writeResult.ts'
 import { requestOf, runOf } from '../networks/request.ts'
-import { checkOutput } from '../outputPlan.ts'
-import { countImages, reporter } from '../shell.ts'
-import { reportResult, writeResult } from '../writeResult.ts'
 import {
   checkMetrics,
   describeCrop,

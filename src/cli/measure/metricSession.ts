@@ -17,7 +17,7 @@ import { metricPool } from '../../metrics/pool.ts'
 import { failureText, figure } from '../../metrics/report/evaluationPage.ts'
 import { metricNetworks } from '../../registry/metricNetworks.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
-import { type Failure, printFailures } from '../shell.ts'
+import { type Failure, printFailures } from '../io/shell.ts'
 
 /** Metric names, each once; an unknown one lists all. */
 export function checkMetrics(names: readonly string[]): readonly string[] {

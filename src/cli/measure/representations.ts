@@ -17,9 +17,9 @@ import { type Dot, representationsHtml } from '../../metrics/report/representati
 import { loadModel } from '../../registry/loadModel.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
 import type { RepresentationsOptions } from '../commands/measure.ts'
-import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
-import { formatProgress, printResult, reporter } from '../shell.ts'
-import { writeResult } from '../writeResult.ts'
+import { checkOutput, fileOf, refuseOnStdout } from '../io/outputPlan.ts'
+import { formatProgress, printResult, reporter } from '../io/shell.ts'
+import { writeResult } from '../io/writeResult.ts'
 
 /** Widths from the least to the most that the scale's published network is trained for. */
 const levels = 8

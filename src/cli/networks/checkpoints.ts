@@ -11,9 +11,9 @@ import { licenseOf } from '../../registry/cards.ts'
 import { recognize } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
 import type { ConvertOptions, InspectOptions } from '../commands/networks.ts'
-import { checkOutput, fileOf } from '../outputPlan.ts'
-import { printResult } from '../shell.ts'
-import { makeFolderOf } from '../writeResult.ts'
+import { checkOutput, fileOf } from '../io/outputPlan.ts'
+import { printResult } from '../io/shell.ts'
+import { makeFolderOf } from '../io/writeResult.ts'
 
 export function inspectCommand(file: string, options: InspectOptions): void {
   const checkpoint = readCheckpoint(file)

@@ -16,9 +16,9 @@ import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
 import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
 import type { ExportOptions } from '../commands/networks.ts'
-import { checkOutput, fileOf, refuseOnStdout } from '../outputPlan.ts'
-import { printResult, reporter } from '../shell.ts'
-import { writeResult } from '../writeResult.ts'
+import { checkOutput, fileOf, refuseOnStdout } from '../io/outputPlan.ts'
+import { printResult, reporter } from '../io/shell.ts'
+import { writeResult } from '../io/writeResult.ts'
 
 /**
  * Largest difference allowed to the eager result, relative to its largest value: float32 rounding through a

@@ -6,9 +6,9 @@ import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { loadModel } from '../../registry/loadModel.ts'
 import type { ForwardOptions } from '../commands/networks.ts'
-import { checkOutput, fileOf } from '../outputPlan.ts'
-import { printResult } from '../shell.ts'
-import { makeFolderOf } from '../writeResult.ts'
+import { checkOutput, fileOf } from '../io/outputPlan.ts'
+import { printResult } from '../io/shell.ts'
+import { makeFolderOf } from '../io/writeResult.ts'
 import { openSession } from './backends.ts'
 
 export async function forwardCommand(options: ForwardOptions): Promise<void> {

@@ -10,7 +10,7 @@ import { loadModel } from '../../registry/loadModel.ts'
 import { checkVariant } from '../../runtime/checkRequest.ts'
 import { packagedWeights, resolveModel } from '../../runtime/resolveModel.ts'
 import type { ListOptions, VerifyOptions } from '../commands/networks.ts'
-import { type GlobalOptions, green, printResult, red } from '../shell.ts'
+import { type GlobalOptions, green, printResult, red } from '../io/shell.ts'
 
 export function listModels(options: ListOptions): void {
   const task = options.task === undefined ? undefined : findTask(options.task)

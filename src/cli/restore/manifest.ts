@@ -9,7 +9,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { writeAtomicSync } from '../../files/atomicWrite.ts'
 import { type Lock, takeLock } from '../../files/lock.ts'
 import { unwritable } from '../../files/outputErrors.ts'
-import type { Job } from '../outputPlan.ts'
+import type { Job } from '../io/outputPlan.ts'
 
 export const manifestName = '.limpid-restore.jsonl'
 const lockName = '.limpid-restore.lock'

@@ -1,8 +1,8 @@
 // Which pictures are restored, and where each result goes: beside its input unless told otherwise.
 
-import { folderBeside, listInputs } from '../inputs.ts'
-import { extensionOf, type Job, placeKey, planOutputs, refuseCollisions, targetOf } from '../outputPlan.ts'
-import { isFolder } from '../shell.ts'
+import { folderBeside, listInputs } from '../io/inputs.ts'
+import { extensionOf, type Job, placeKey, planOutputs, refuseCollisions, targetOf } from '../io/outputPlan.ts'
+import { isFolder } from '../io/shell.ts'
 
 export interface RestorePlan {
   readonly jobs: readonly Job[]

@@ -2,7 +2,7 @@
 // picture, and now and then one for a large picture.
 
 import type { ProgressEvent } from '../../runtime/jobs/progress.ts'
-import { formatSeconds, type GlobalOptions, reporter } from '../shell.ts'
+import { formatSeconds, type GlobalOptions, reporter } from '../io/shell.ts'
 
 /** Between two lines about one picture where they are not rewritten. */
 const quietMs = 5000

@@ -3,8 +3,8 @@
 
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
-import { imageExtensions, imagesBelow } from '../data/sources/datasets.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { imageExtensions, imagesBelow } from '../../data/sources/datasets.ts'
 import {
   indexName,
   indexText,
@@ -13,13 +13,13 @@ import {
   planShards,
   type Shard,
   splitMember,
-} from '../data/sources/shards.ts'
-import { listTar, type TarInput, tarParts } from '../data/sources/tar.ts'
-import { unreadableFile } from '../data/unreadable.ts'
-import { clearLeftovers, writeAtomicSync } from '../files/atomicWrite.ts'
-import type { PackOptions } from './commands/training.ts'
-import { formatProgress, isFolder, printResult, reporter } from './shell.ts'
-import { makeFolderOf, writeResult } from './writeResult.ts'
+} from '../../data/sources/shards.ts'
+import { listTar, type TarInput, tarParts } from '../../data/sources/tar.ts'
+import { unreadableFile } from '../../data/unreadable.ts'
+import { clearLeftovers, writeAtomicSync } from '../../files/atomicWrite.ts'
+import type { PackOptions } from '../commands/training.ts'
+import { formatProgress, isFolder, printResult, reporter } from '../io/shell.ts'
+import { makeFolderOf, writeResult } from '../io/writeResult.ts'
 
 export async function packCommand(folders: readonly string[], options: PackOptions): Promise<void> {
   const shardBytes = options.shardMb * 1e6

@@ -1,11 +1,11 @@
 // limpid detect: which degradations photos have, and how likely.
 
-import { createDetector, type Finding } from '../runtime/detector.ts'
-import type { DetectOptions } from './commands/measure.ts'
-import { type InputFile, listInputs } from './inputs.ts'
-import { checkOutput } from './outputPlan.ts'
-import { countImages, type Failure, failureOf, printFailures, readInput, reporter } from './shell.ts'
-import { reportResult } from './writeResult.ts'
+import { createDetector, type Finding } from '../../runtime/detector.ts'
+import type { DetectOptions } from '../commands/measure.ts'
+import { type InputFile, listInputs } from '../io/inputs.ts'
+import { checkOutput } from '../io/outputPlan.ts'
+import { countImages, type Failure, failureOf, printFailures, readInput, reporter } from '../io/shell.ts'
+import { reportResult } from '../io/writeResult.ts'
 
 interface Detected {
   readonly input: string

@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { writeDetectors } from '../../test/detectors.ts'
-import { limpid } from '../../test/limpid.ts'
-import { writePictures } from '../../test/recipes/images.ts'
-import { degradationWords } from '../models/daclip/words.ts'
+import { writeDetectors } from '../../../test/detectors.ts'
+import { limpid } from '../../../test/limpid.ts'
+import { writePictures } from '../../../test/recipes/images.ts'
+import { degradationWords } from '../../models/daclip/words.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detect-'))
 const at = (...names: readonly string[]) => join(dir, ...names)

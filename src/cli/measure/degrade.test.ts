@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { limpid } from '../../test/limpid.ts'
-import { decodeImage, encodeImage } from '../data/codec.ts'
-import { parseChain } from '../degrade/chain.ts'
-import { degradations } from '../degrade/degradationTable.ts'
-import { randomFor } from '../degrade/namedRandom.ts'
+import { limpid } from '../../../test/limpid.ts'
+import { decodeImage, encodeImage } from '../../data/codec.ts'
+import { parseChain } from '../../degrade/chain.ts'
+import { degradations } from '../../degrade/degradationTable.ts'
+import { randomFor } from '../../degrade/namedRandom.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-degrade-'))
 const at = (...names: string[]) => join(dir, ...names)

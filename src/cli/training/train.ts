@@ -1,15 +1,15 @@
 // limpid train: a recipe file to a trained network.
 
 import { basename, extname, join } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
-import { groupOf, leaveGroup } from '../torch/group.ts'
-import { overfit } from '../train/overfit.ts'
-import { tryPhases } from '../train/preflight.ts'
-import { type PrepareOptions, prepareTraining, train } from '../train/train.ts'
-import type { OnTrainingProgress } from '../train/trainingProgress.ts'
-import { cudaIndex } from './commands/parsers.ts'
-import type { TrainCommandOptions } from './commands/training.ts'
-import { printResult, reporter } from './shell.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { groupOf, leaveGroup } from '../../torch/group.ts'
+import { overfit } from '../../train/overfit.ts'
+import { tryPhases } from '../../train/preflight.ts'
+import { type PrepareOptions, prepareTraining, train } from '../../train/train.ts'
+import type { OnTrainingProgress } from '../../train/trainingProgress.ts'
+import { cudaIndex } from '../commands/parsers.ts'
+import type { TrainCommandOptions } from '../commands/training.ts'
+import { printResult, reporter } from '../io/shell.ts'
 
 interface Result {
   readonly document: object

@@ -1,17 +1,17 @@
 // limpid degrade: damages images by a chain of degradations, to train or to test with.
 
 import { sep } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
-import type { Random } from '../core/random.ts'
-import { type DecodedImage, decodeImage, encodeImage } from '../data/codec.ts'
-import type { Image } from '../data/image.ts'
-import { parseChain } from '../degrade/chain.ts'
-import type { Degrade, NamedDegradation, Parameter } from '../degrade/defineDegradation.ts'
-import { degradations } from '../degrade/degradationTable.ts'
-import { randomFor } from '../degrade/namedRandom.ts'
-import { resizeTo } from '../degrade/resize.ts'
-import type { DegradeOptions } from './commands/measure.ts'
-import { listInputs } from './inputs.ts'
+import { RestoreError } from '../../core/errors.ts'
+import type { Random } from '../../core/random.ts'
+import { type DecodedImage, decodeImage, encodeImage } from '../../data/codec.ts'
+import type { Image } from '../../data/image.ts'
+import { parseChain } from '../../degrade/chain.ts'
+import type { Degrade, NamedDegradation, Parameter } from '../../degrade/defineDegradation.ts'
+import { degradations } from '../../degrade/degradationTable.ts'
+import { randomFor } from '../../degrade/namedRandom.ts'
+import { resizeTo } from '../../degrade/resize.ts'
+import type { DegradeOptions } from '../commands/measure.ts'
+import { listInputs } from '../io/inputs.ts'
 import {
   checkOutput,
   extensionOf,
@@ -20,7 +20,7 @@ import {
   refuseCollisions,
   refuseOnStdout,
   targetOf,
-} from './outputPlan.ts'
+} from '../io/outputPlan.ts'
 import {
   countImages,
   type Failure,
@@ -29,8 +29,8 @@ import {
   printResult,
   readInput,
   reporter,
-} from './shell.ts'
-import { reportResult, writeResult } from './writeResult.ts'
+} from '../io/shell.ts'
+import { reportResult, writeResult } from '../io/writeResult.ts'
 
 export async function degradeCommand(inputs: readonly string[], options: DegradeOptions): Promise<void> {
   if (options.list) {

@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { styleText } from 'node:util'
-import { type ErrorCode, errorCodes, messageOf, RestoreError } from '../core/errors.ts'
+import { type ErrorCode, errorCodes, messageOf, RestoreError } from '../../core/errors.ts'
 
 /** Options that every command takes. */
 export interface GlobalOptions {

@@ -2,10 +2,10 @@
 
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve, sep } from 'node:path'
-import { RestoreError } from '../core/errors.ts'
-import { checkFormat } from '../data/codec.ts'
-import { isImageName } from '../data/sources/datasets.ts'
-import { alreadyExists } from '../files/outputErrors.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { checkFormat } from '../../data/codec.ts'
+import { isImageName } from '../../data/sources/datasets.ts'
+import { alreadyExists } from '../../files/outputErrors.ts'
 import type { InputFile } from './inputs.ts'
 import { isFolder } from './shell.ts'
 

@@ -4,8 +4,8 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
-import { RestoreError } from '../core/errors.ts'
-import { imageExtensions, isImageName } from '../data/sources/datasets.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { imageExtensions, isImageName } from '../../data/sources/datasets.ts'
 
 export interface InputFile {
   /** As it was given or found; '-' for stdin. */

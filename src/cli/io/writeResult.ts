@@ -2,8 +2,8 @@
 
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { writeAtomicSync } from '../files/atomicWrite.ts'
-import { unwritable } from '../files/outputErrors.ts'
+import { writeAtomicSync } from '../../files/atomicWrite.ts'
+import { unwritable } from '../../files/outputErrors.ts'
 import { type GlobalOptions, printResult } from './shell.ts'
 
 export interface OverwriteOptions {

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { planRestore } from '../restore/restorePlan.ts'
 import { listInputs, patternOf } from './inputs.ts'
-import { planRestore } from './restore/restorePlan.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-inputs-'))
 const at = (...names: string[]) => join(dir, ...names)

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { writeTinyWeights } from '../../test/batches.ts'
-import { buildProgram } from './commands/buildProgram.ts'
+import { writeTinyWeights } from '../../../test/batches.ts'
+import { buildProgram } from '../buildProgram.ts'
+import { planRestore } from '../restore/restorePlan.ts'
 import { checkOutput, fileOf, placeKey, refuseCollisions, targetOf } from './outputPlan.ts'
-import { planRestore } from './restore/restorePlan.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-outputs-'))
 const at = (...names: string[]) => join(dir, ...names)
