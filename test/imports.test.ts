@@ -108,7 +108,7 @@ test('finds static, type and dynamic imports', () => {
   expect(found).toContain(`${join('src', 'core', 'tensor.ts')} imports ${join('src', 'core', 'shapes.ts')}`)
   expect(found).toContain(`${join('src', 'torch', 'ops.ts')} imports ${join('native', 'addon.ts')}`)
   expect(found).toContain(
-    `${join('src', 'cli', 'commands', 'restore.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
+    `${join('src', 'cli', 'buildProgram.ts')} imports ${join('src', 'cli', 'restore', 'restore.ts')}`,
   )
 })
 
@@ -166,6 +166,36 @@ for (const [folder, order] of Object.entries(subfolderOrder)) {
     expect(inside.filter(({ from, to }) => rank(from) < rank(to)).map(describeEdge)).toEqual([])
   })
 }
+
+/** The subfolder of a file inside its folder, or the file itself where it lies straight in the folder. */
+function partOf(file: string): string {
+  return subfolderOf(file) ?? file.split(sep).slice(2).join(sep)
+}
+
+/** Edges of a graph that lead back to where they start from, by any way. */
+function cyclesIn(parts: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] {
+  const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
+    [...(parts.get(from) ?? [])].some((next) => {
+      if (next === to) return true
+      if (seen.has(next)) return false
+      seen.add(next)
+      return reaches(next, to, seen)
+    })
+  return [...parts.keys()].filter((part) => reaches(part, part))
+}
+
+test.each([...new Set(files.map(folderOf))])(
+  'inside %s, no file or subfolder imports its way back to itself',
+  (folder) => {
+    const parts = new Map<string, Set<string>>()
+    for (const { from, to, isOurs } of edges) {
+      if (!isOurs || folderOf(from) !== folder || folderOf(to) !== folder) continue
+      const [user, used] = [partOf(from), partOf(to)]
+      if (user !== used) parts.set(user, (parts.get(user) ?? new Set()).add(used))
+    }
+    expect(cyclesIn(parts)).toEqual([])
+  },
+)
 
 test('the core, networks and graphs import neither packages nor Node modules', () => {
   const portable = ['core', 'nn', 'models', 'diffusion', 'onnx', 'degrade']

@@ -1,22 +1,12 @@
 // Camera noise, added in linear light before demosaicing and tone curve; hence correlated between pixels and
 // dependent on color.
 
-import { power } from '../core/exactMath.ts'
 import type { Random } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { clamp01 } from './noise.ts'
 import { samplePoisson } from './numerics/poisson.ts'
-
-/** Converts sRGB (IEC 61966-2-1) to linear light. */
-export function toLinear(value: number): number {
-  return value <= 0.04045 ? value / 12.92 : power((value + 0.055) / 1.055, 2.4)
-}
-
-/** Converts linear light to sRGB. */
-export function fromLinear(value: number): number {
-  return value <= 0.0031308 ? value * 12.92 : 1.055 * power(value, 1 / 2.4) - 0.055
-}
+import { fromLinear, toLinear } from './numerics/srgb.ts'
 
 /** White balance gains of red, green and blue in daylight. */
 const colorGains = [2, 1, 1.7]

@@ -7,7 +7,7 @@ import { sensorErrors } from './camera.ts'
 import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { guessDepth } from './haze.ts'
 import { between, blurField, emptyField, type Field, noiseField, smoothstep } from './numerics/fields.ts'
-import { decodeSrgb, encodeSrgb, tabulate } from './numerics/srgbTables.ts'
+import { decodeSrgb, encodeSrgb, tabulate } from './numerics/srgb.ts'
 
 const lowLightParameters = {
   stops: {

@@ -1,7 +1,7 @@
 // Spots of light for stars and lamps, added up in linear light and clipped as on a sensor.
 
 import type { Image } from '../../data/image.ts'
-import { encodeSrgb } from '../numerics/srgbTables.ts'
+import { encodeSrgb } from '../numerics/srgb.ts'
 import type { Color, Point, Size } from './canvas.ts'
 
 /** Creates a black image [3 h w] in linear light. */
