@@ -47,6 +47,7 @@ export type {
 } from './degrade/defineDegradation.ts'
 export { degradations } from './degrade/degradationTable.ts'
 export { randomFor } from './degrade/namedRandom.ts'
+export type { AtomicWriteOptions } from './files/atomicWrite.ts'
 export {
   type ComputeMetrics,
   computeMetrics,

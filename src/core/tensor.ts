@@ -33,6 +33,11 @@ export type Axes<Pattern extends string> = Pattern extends `${infer Head} ${infe
 
 const none = {}
 
+/**
+ * A tensor of any backend, with torch’s operations under camelCase names. Operations return new tensors.
+ *
+ * @throws RestoreError `shape` if the shapes of an operation do not fit
+ */
 export class Tensor {
   readonly backend: Backend
   /** The backend's own representation. */

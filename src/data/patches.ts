@@ -17,6 +17,7 @@ export interface Place {
   readonly left: number
   /** Side of the square, in pixels. */
   readonly sidePx: number
+  /** Orientation: one of eight flips and rotations. */
   readonly mode: Dihedral
 }
 

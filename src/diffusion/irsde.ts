@@ -16,6 +16,7 @@ export interface SdeOptions {
    * with white Gaussian noise only.
    */
   readonly kind: 'restoring' | 'denoising'
+  /** How θ grows over the steps. */
   readonly schedule: Schedule
   /** Steps T of training: the network was trained at times 1 … T. */
   readonly steps: number

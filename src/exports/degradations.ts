@@ -1,4 +1,4 @@
-// Degradations: every one as a function, and how they are combined.
+// Degradations: every one as a function, and how they are combined; synthetic pictures to degrade.
 
 export { chain, maybe, oneOf, parseChain, shuffled } from '../degrade/chain.ts'
 export type {
@@ -15,6 +15,6 @@ export type {
   Settings,
 } from '../degrade/defineDegradation.ts'
 export * from '../degrade/degradationTable.ts'
-export type { DrawPicture } from '../degrade/pictures/definePicture.ts'
+export type { DrawPicture, Picture } from '../degrade/pictures/definePicture.ts'
 export { type PictureName, pictures } from '../degrade/pictures/pictureTable.ts'
 export { type ResizeOptions, type Rounding, resizeTo, type Size } from '../degrade/resize.ts'

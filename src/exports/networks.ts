@@ -15,6 +15,7 @@ export {
   type SdeOptions,
 } from '../diffusion/irsde.ts'
 export { type Noise, type Planes, type SampleOptions, sample, seededNoise } from '../diffusion/samplers.ts'
+export type { AtomicWriteOptions } from '../files/atomicWrite.ts'
 export { type ClipOptions, clipDefaults } from '../models/clip/clip.ts'
 export {
   ConditionalNafnet,

@@ -24,4 +24,11 @@ export {
   type SampleValue,
   type TrainingSample,
 } from '../train/samples/samples.ts'
-export { degradedTruth, recolored, type TruthOptions, truth } from '../train/samples/truth.ts'
+export {
+  type DegradedTruthOptions,
+  degradedTruth,
+  pictureWeights,
+  recolored,
+  type TruthOptions,
+  truth,
+} from '../train/samples/truth.ts'

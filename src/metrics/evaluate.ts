@@ -31,7 +31,9 @@ export interface Unreadable {
 /** Metric values of one image, or the error that prevented them. */
 export interface Row {
   readonly name: string
+  /** Value of each metric. */
   readonly values: Readonly<Record<string, number>>
+  /** Why the sample failed. */
   readonly error?: string
 }
 

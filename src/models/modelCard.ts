@@ -24,6 +24,7 @@ export const licenses = {
 
 export type LicenseId = keyof typeof licenses
 
+/** License of weights. */
 export interface License {
   readonly title: string
   /** Whether commercial use is allowed. */

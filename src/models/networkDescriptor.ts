@@ -10,6 +10,7 @@ import type { Init } from '../nn/init.ts'
 import type { KeyShapes } from '../nn/keyShapes.ts'
 import type { LicenseId, NetworkCard, TrainedSampling } from './modelCard.ts'
 
+/** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>
 export type StoredTensors = Checkpoint['tensors']
 

@@ -13,6 +13,7 @@ export interface DecodedInput extends DecodedPicture {
   readonly metadata: ImageMetadata | undefined
 }
 
+/** Options of reading an input. */
 export interface ReadOptions {
   /** Name of the input in errors. @default its path, else 'image' */
   readonly name?: string | undefined

@@ -9,6 +9,7 @@ import { lineArt } from './lineArt.ts'
 import { stars } from './stars.ts'
 import { text } from './text.ts'
 
+/** Every kind of synthetic picture by name. */
 export const pictures = {
   'dead-leaves': deadLeaves,
   text,
@@ -19,4 +20,5 @@ export const pictures = {
   gratings,
 } as const satisfies Readonly<Record<string, Picture>>
 
+/** Name of a kind of synthetic picture. */
 export type PictureName = keyof typeof pictures

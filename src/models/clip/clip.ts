@@ -18,6 +18,7 @@ import { LayerNorm } from '../../nn/norm.ts'
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { clipFacts } from './cards.ts'
 
+/** Options of CLIP’s two towers. */
 export interface ClipOptions {
   /** Features of an embedding, shared by images and texts. */
   readonly features: number

@@ -14,6 +14,7 @@ import { defineNetwork, type Tap } from '../networkDescriptor.ts'
 import { type UnetInputs, unetInputs } from '../unetInputs.ts'
 import { conditionalNafnetFacts } from './cards.ts'
 
+/** Options of the conditional NAFNet. */
 export interface ConditionalNafnetOptions {
   /** Channels of the image or latent. */
   readonly channels: number
@@ -27,6 +28,7 @@ export interface ConditionalNafnetOptions {
   readonly addsFirstFeatures: boolean
 }
 
+/** Default options of the conditional NAFNet. */
 export const conditionalNafnetDefaults: ConditionalNafnetOptions = {
   channels: 3,
   width: 64,

@@ -35,6 +35,7 @@ import {
 import { type UnetInputs, unetInputs } from '../unetInputs.ts'
 import { conditionalUnetFacts } from './cards.ts'
 
+/** Options of the conditional U-Net. */
 export interface ConditionalUnetOptions {
   readonly channelsIn: number
   readonly channelsOut: number
@@ -55,6 +56,7 @@ export interface ConditionalUnetOptions {
   readonly halvesInput: boolean
 }
 
+/** Default options of the conditional U-Net. */
 export const conditionalUnetDefaults: ConditionalUnetOptions = {
   channelsIn: 3,
   channelsOut: 3,

@@ -93,6 +93,7 @@ function frozen(init: Init): Init {
   }
 }
 
+/** Embeddings of an image by DA-CLIP. */
 export interface Embeddings {
   /** Embedding of what the picture shows [b d], not normalized. */
   readonly content: Tensor

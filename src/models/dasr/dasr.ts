@@ -15,6 +15,7 @@ import { runSteps, type Step, scaleOfUpsampler, upsampler } from '../../nn/upsam
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { dasrFacts } from './cards.ts'
 
+/** Options of DASR. */
 export interface DasrOptions {
   readonly scale: number
   readonly groups: number
@@ -28,6 +29,7 @@ export interface DasrOptions {
   readonly queueSize: number
 }
 
+/** Default options of DASR. */
 export const dasrDefaults: DasrOptions = {
   scale: 4,
   groups: 5,

@@ -17,6 +17,7 @@ import { runSteps, scaleOfUpsampler, upsampler } from '../../nn/upsampler.ts'
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { iptFacts } from './cards.ts'
 
+/** Options of IPT. */
 export interface IptOptions {
   /** Scale of every task; each task has its own head, tail and query. */
   readonly scales: readonly number[]
@@ -39,6 +40,7 @@ export interface IptOptions {
   readonly outProjectionBias: boolean
 }
 
+/** Default options of IPT. */
 export const iptDefaults: IptOptions = {
   scales: [2, 3, 4, 1, 1, 1],
   channels: 64,

@@ -20,6 +20,7 @@ import {
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { latentUnetFacts } from './cards.ts'
 
+/** Options of the latent U-Net. */
 export interface LatentUnetOptions {
   readonly channelsIn: number
   readonly channelsOut: number
@@ -29,6 +30,7 @@ export interface LatentUnetOptions {
   readonly latentChannels: number
 }
 
+/** Default options of the latent U-Net. */
 export const latentUnetDefaults: LatentUnetOptions = {
   channelsIn: 3,
   channelsOut: 3,

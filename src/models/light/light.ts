@@ -12,6 +12,7 @@ import { ChannelLayerNorm } from '../../nn/norm.ts'
 import { defaultTiling, defineNetwork, input } from '../networkDescriptor.ts'
 import { lightFacts } from './cards.ts'
 
+/** Options of Light. */
 export interface LightOptions {
   readonly channels: number
   /** Channels at half resolution; twice as many at a quarter, four times at an eighth. */
@@ -21,6 +22,7 @@ export interface LightOptions {
   readonly decoderBlocks: readonly [half: number, quarter: number]
 }
 
+/** Default options of Light. */
 export const lightDefaults: LightOptions = {
   channels: 3,
   width: 48,

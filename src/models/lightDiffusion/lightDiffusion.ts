@@ -18,11 +18,13 @@ import { defineNetwork, input } from '../networkDescriptor.ts'
 import { type UnetInputs, unetInputs } from '../unetInputs.ts'
 import { lightDiffusionFacts } from './cards.ts'
 
+/** Options of LightDiffusion. */
 export interface LightDiffusionOptions extends LightOptions {
   /** Width of DA-CLIP's embeddings. */
   readonly contextWidth: number
 }
 
+/** Default options of LightDiffusion. */
 export const lightDiffusionDefaults: LightDiffusionOptions = { ...lightDefaults, contextWidth: 128 }
 
 const multipleOf = 8

@@ -10,12 +10,14 @@ import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { defineNetwork, input } from '../networkDescriptor.ts'
 import { lightUpscaleFacts } from './cards.ts'
 
+/** Options of LightUpscale. */
 export interface LightUpscaleOptions {
   readonly scale: number
   readonly channels: number
   readonly blocks: number
 }
 
+/** Default options of LightUpscale. */
 export const lightUpscaleDefaults: LightUpscaleOptions = { scale: 2, channels: 64, blocks: 5 }
 
 const slope = 0.05

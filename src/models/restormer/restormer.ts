@@ -13,6 +13,7 @@ import { ChannelLayerNorm } from '../../nn/norm.ts'
 import { defaultTiling, defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { restormerFacts } from './cards.ts'
 
+/** Options of Restormer. */
 export interface RestormerOptions {
   readonly channelsIn: number
   readonly channelsOut: number
@@ -28,6 +29,7 @@ export interface RestormerOptions {
   readonly dualPixel: boolean
 }
 
+/** Default options of Restormer. */
 export const restormerDefaults: RestormerOptions = {
   channelsIn: 3,
   channelsOut: 3,

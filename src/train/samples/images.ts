@@ -19,6 +19,7 @@ export interface Images {
    * (captions.ts).
    */
   readonly views: Readonly<Record<string, string>> & { readonly target: string }
+  /** What the images of several views have in common. */
   readonly match: Match
   /** Channels of the network's input: 3 repeats gray images, 1 converts color to gray. */
   readonly channels: 1 | 3

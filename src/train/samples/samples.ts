@@ -25,6 +25,7 @@ export interface Phase {
   readonly steps: number
   /** Side of the square crops of the input in pixels. */
   readonly crop: number
+  /** Samples per batch. */
   readonly batch: number
 }
 
@@ -38,7 +39,9 @@ export interface Draw {
   readonly views: Readonly<Record<string, Pixels>>
   /** The recipe's `data.images` and `data.frame`. */
   readonly data: { readonly images: Images; readonly frame?: number }
+  /** Phase of the step. */
   readonly phase: Phase
+  /** Step (0-based) of the batch. */
   readonly step: number
   /** Random stream of this sample. */
   readonly random: Random

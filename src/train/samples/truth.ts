@@ -14,6 +14,7 @@ import { type PictureName, pictures } from '../../degrade/pictures/pictureTable.
 import { resizeTo } from '../../degrade/resize.ts'
 import type { Draw } from './samples.ts'
 
+/** Options of {@link truth}. */
 export interface TruthOptions {
   /** Share of synthetic pictures. @default 0.2 */
   readonly synthetic?: number
@@ -70,6 +71,7 @@ export function truth(options: TruthOptions = {}): (draw: Draw) => Image {
   }
 }
 
+/** Options of {@link degradedTruth}. */
 export interface DegradedTruthOptions {
   /** Downscales a target to the crop's size where `scale` is above 1. @default antialiased bicubic */
   readonly downscale?: Degrade
