@@ -18,7 +18,7 @@ import type { Draw } from './samples.ts'
 export interface TruthOptions {
   /** Share of synthetic pictures. @default 0.2 */
   readonly synthetic?: number
-  /** Relative weight of each synthetic kind; omitted kinds are not drawn. @default most of all dead leaves, then text, line art, gradients, lamps, stars and gratings */
+  /** Relative weight of each synthetic kind; omitted kinds are not drawn. @default {@link pictureWeights} */
   readonly kinds?: Readonly<Partial<Record<PictureName, number>>>
   /** Share of photos fitted into the crop as a whole, for damage that needs global context. @default 0.05 */
   readonly whole?: number
@@ -29,7 +29,7 @@ export interface TruthOptions {
 }
 
 /** Default weights of the synthetic kinds. */
-const pictureWeights: Readonly<Record<PictureName, number>> = {
+export const pictureWeights: Readonly<Record<PictureName, number>> = {
   'dead-leaves': 6,
   text: 4,
   'line-art': 3,
