@@ -157,7 +157,7 @@ describe.skipIf(!existsSync(executablePath))('in a browser', () => {
 
   test('rejects a file that is not an image, with its name', async () => {
     await expect(restorePhoto('/broken.png', { name: 'broken.png' })).rejects.toThrow(
-      'broken.png: expected an image that this browser reads and has memory for, got 12 bytes',
+      'broken.png: expected an image that this browser can read and has memory for, got 12 bytes',
     )
   })
 })
