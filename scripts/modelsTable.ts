@@ -103,16 +103,25 @@ export function modelsPage(): string {
 
 # Models
 
-All models for \`--model ID\`, by task. \`--task\` without \`--model\` selects the one marked \`(default)\`; if several are marked,
-\`--scale\` selects among them. \`limpid models show ID\` prints the same facts.
+\`\`\`sh
+limpid models
+limpid models show light-photo
+limpid restore photo.jpg --model light-photo
+\`\`\`
 
-- **parameters** counts the network that runs; **size** is its weights as float32. An official file may contain more.
-- **time** is for an image of ${times.side} × ${times.side} on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, after the
-  network is loaded. Networks that sample take 100 steps by default, \`light-universal\` 2. \`npm run bench:models\` measures your machine.
-- **figure** is the PSNR reported in the network's paper, or measured for Limpid's own networks, with test set and convention; for
-  detectors it is the accuracy. Figures of different conventions are not comparable. To reproduce one, see [evaluate.md](evaluate.md).
-- **weights**: "in the package", or the name of the official file to pass with \`--weights FILE\`
-  ([official-weights.md](official-weights.md)).
+The first two commands print what this page lists. \`--task\` without \`--model\` selects the model marked \`(default)\`. If several are
+marked, \`--scale\` selects among them.
+
+| Column | Meaning |
+| --- | --- |
+| parameters | values in the network that runs; an official file may hold more |
+| size | the weights as float32 |
+| time | for ${times.side} × ${times.side} pixels on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, after the network is loaded; \`npm run bench:models\` measures your machine |
+| time per step | for networks that sample: 100 steps by default, \`light-universal\` 2 |
+| figure | PSNR with test set and convention, from the network's paper or measured for Limpid's own networks; accuracy for detectors |
+| weights | "in the package", or the official file to pass with \`--weights FILE\` ([official-weights.md](official-weights.md)) |
+
+Figures of different conventions are not comparable. [evaluate.md](evaluate.md) shows how to reproduce one.
 
 ${sections.join('\n\n')}
 
