@@ -88,7 +88,9 @@ function wrapErrors<T>(path: string, action: () => T): T {
     return action()
   } catch (error) {
     if (error instanceof RestoreError) throw error
-    throw new RestoreError('input', `${path}: cannot be read (${messageOf(error)})`, { cause: error })
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const reason = isMissing ? 'no such file; check the path' : `cannot be read (${messageOf(error)})`
+    throw new RestoreError('input', `${path}: ${reason}`, { cause: error })
   }
 }
 

@@ -17,13 +17,13 @@ try {
 } catch (error) {
   // Options that come after a mistake are not parsed.
   const options = { ...program.opts(), json: process.argv.includes('--json') }
-  // Help and version are thrown too, when they have been printed; help that nobody asked for is wrong usage.
+  // Help and version are thrown too, after they were printed; help that was not requested is wrong usage.
   const isHelp = error instanceof CommanderError && /help|version/i.test(error.code)
   if (isHelp) process.exitCode = error.exitCode === 0 ? 0 : 2
   else process.exitCode = reportError(error instanceof CommanderError ? usageError(error) : error, options)
 }
 
-/** Commander's message as a sentence of ours. */
+/** Converts Commander's message to the form of other errors. */
 function usageError({ message }: CommanderError): RestoreError {
   const sentence = message
     .replace(/^error: /, '')
@@ -33,10 +33,10 @@ function usageError({ message }: CommanderError): RestoreError {
       (_, name) => `expected ${name.toUpperCase()}, got none; see --help`,
     )
     .replace(
-      /^required option '(?:-\w, )?(--[a-z-]+) <(.*)>' not specified$/,
-      '$1: expected $2, got none; see --help',
+      /^(?:required )?option '(?:-\w, )?(--[a-z-]+) <(.*)>' (?:not specified|argument missing)$/,
+      (_, option, name) => `${option}: expected ${name.toUpperCase()}, got none; see --help`,
     )
-    .replace(/^option '(?:-\w, )?(--[a-z-]+) <(.*)>' argument missing$/, '$1: expected $2, got none')
+    .replace(/^(unknown (?:option|command) '[^']*')$/, '$1; see --help')
     .replace(
       /^too many arguments for '(.*)'. Expected (\d+) arguments? but got (\d+)\.$/,
       '$1: expected $2 arguments, got $3; see --help',

@@ -29,6 +29,8 @@ const truncationPattern =
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
   const message = messageLine(error)
+  if (/^ENOENT|no such file/i.test(message))
+    return new RestoreError('input', `${name}: no such file; check the path`, { cause: error })
   const reason = truncationPattern.test(message)
     ? `a truncated or damaged file (${message}); download or export it again`
     : withAdvice(message)
@@ -39,7 +41,6 @@ export function explainUnreadable(name: string, error: unknown): RestoreError {
 
 /** Advice for common messages of the system and libvips. */
 const advice = [
-  [/ENOENT/, 'check the path'],
   [/EACCES/, 'check its permissions'],
   [/unsupported image format/, 'convert it to PNG or JPEG'],
 ] as const

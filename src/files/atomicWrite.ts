@@ -1,5 +1,6 @@
 // Writes files whole or not at all: a temporary file in the target's folder is flushed to disk, then takes the
-// target's name. write-file-atomic is no choice: it always replaces, so two runs that may not would both win.
+// target's name. write-file-atomic does not fit: it always replaces, so two concurrent runs would
+// both succeed.
 
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -100,11 +101,16 @@ function publish(temporary: string, path: string, overwrite: boolean): void {
     if (codeOf(error) === 'EEXIST') throw alreadyExists(path, error)
     if (!withoutLinks.has(codeOf(error) ?? '')) throw error
     reserve(path)
-    renameSync(temporary, path)
+    try {
+      renameSync(temporary, path)
+    } catch (renameError) {
+      rmSync(path, { force: true })
+      throw renameError
+    }
   }
 }
 
-/** Creates the target empty, so that one process alone goes on to replace it. */
+/** Creates the target empty, so that one process alone replaces it; a kill in between leaves it empty. */
 function reserve(path: string): void {
   try {
     closeSync(openSync(path, 'wx'))
@@ -127,7 +133,7 @@ function temporaryFor(path: string): string {
 
 const namePattern = /^\.limpid-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.tmp$/
 
-/** A temporary file whose owner cannot be asked is cleared when nobody has written to it for so long. */
+/** Age after which a temporary file of another machine is deleted. */
 const abandonedMs = 24 * 3600_000
 
 /** Removes the temporary files that killed processes left in a folder; those of running ones stay. */
@@ -137,7 +143,7 @@ export function clearLeftovers(folder: string): void {
     if (owner === undefined || Number(pid) === process.pid) continue
     const file = join(folder, name)
     const isDead = owner === machine() && !isRunning({ pid: Number(pid) })
-    // Where another process was faster, or may and we may not, nothing is lost.
+    // Losing a race or lacking permission is harmless.
     if (isDead || ageOf(file) > abandonedMs) attempt(() => rmSync(file, { force: true }))
   }
 }
@@ -161,7 +167,7 @@ function attempt<T>(action: () => T): T | undefined {
 
 let knownMachine: string | undefined
 
-/** Where process numbers mean the same: the host and, on Linux, the container. */
+/** Scope in which a pid is unique: the host and, on Linux, the container. */
 function machine(): string {
   knownMachine ??= createHash('sha256')
     .update(`${hostname()} ${attempt(() => readlinkSync('/proc/self/ns/pid')) ?? ''}`)

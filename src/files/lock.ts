@@ -1,5 +1,5 @@
-// A lock on a folder: a file that names the process which works there. proper-lockfile is no choice: it tells a
-// dead owner by a missed heartbeat, and a training blocks the event loop for minutes.
+// A lock on a folder: a file that names the process which works there. proper-lockfile does not fit:
+// it detects a dead owner by a missed heartbeat, and a training blocks the event loop for minutes.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'

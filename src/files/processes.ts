@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 export interface ProcessIdentity {
   readonly host: string
   readonly pid: number
-  /** Start of the process, where the system tells it: a number that is used again has another. */
+  /** Start of the process, where the system reports it; distinguishes a reused pid. */
   readonly start?: string
 }
 

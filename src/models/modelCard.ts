@@ -28,7 +28,8 @@ export type LicenseId = keyof typeof licenses
 export interface License {
   readonly title: string
   /** Whether commercial use is allowed. */
-  readonly isCommercial: boolean
+  /** Whether commercial use is allowed; undefined where only its text could tell. */
+  readonly isCommercial: boolean | undefined
   /** One sentence for users. */
   readonly note: string
 }

@@ -25,7 +25,7 @@ test.each([
   ['{"license":"apache"}', licenses.apache],
   [
     '{"license":"mine"}',
-    { isCommercial: true, title: 'mine', note: "As stated in the weights' card: mine." },
+    { isCommercial: undefined, title: 'mine', note: "As stated in the weights' card: mine." },
   ],
 ])('the license of weights with the card %s comes from the card, else from the network', (card, expected) => {
   const metadata = new Map(card === undefined ? [] : [['card', card]])

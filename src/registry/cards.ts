@@ -31,7 +31,7 @@ export function licenseOf(metadata: ReadonlyMap<string, string>, official: Licen
   return (
     known?.[1] ?? {
       title: embedded,
-      isCommercial: true,
+      isCommercial: undefined,
       note: `As stated in the weights' card: ${embedded}.`,
     }
   )

@@ -65,7 +65,8 @@ export abstract class RestorerCore implements AsyncDisposable {
   }
 
   /** Restores planes [c h w] for further processing, neither clamped nor rounded. */
-  runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
+  async runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
+    this.#setup.restoration.check(options)
     return this.#enqueue(options, () => this.#setup.restoration.restorePlanes(image, options))
   }
 

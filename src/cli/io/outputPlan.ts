@@ -83,7 +83,7 @@ export function planOutputs(
   })
 }
 
-/** Its own name in another folder, else a name of its own. */
+/** Keeps the name in another folder; beside the input, adds a suffix. */
 function placeOf(
   { path, name }: InputFile,
   folder: string | undefined,

@@ -154,7 +154,7 @@ function protocolFacts(
   }
 }
 
-/** The seed is that of the damage too, so that networks which do not sample are not asked to. */
+/** Options of a run; `seed` also seeds --degrade, so it is passed on only to networks that sample. */
 function howToRun(restorer: Restorer | undefined, options: EvalOptions): RunPictureOptions {
   const { seed, ...how } = runOf(options)
   return restorer?.network.role.kind === 'samples' ? { ...how, seed } : how

@@ -18,7 +18,7 @@ export interface Restored {
 
 interface Kept {
   readonly row: Row
-  /** The larger, the worse. */
+  /** Higher is worse. */
   readonly badness: number
   readonly place: string
   readonly crops: readonly { readonly caption: string; readonly image: Image }[]

@@ -1,4 +1,4 @@
-// --backend and --device: which session carries a network.
+// Opens a network on the backend and device of --backend and --device.
 
 import { RestoreError } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'

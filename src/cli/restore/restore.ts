@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { clearLeftovers } from '../../files/atomicWrite.ts'
 import { alreadyExists } from '../../files/outputErrors.ts'
+import { resolveModel } from '../../runtime/resolveModel.ts'
 import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
 import type { RestoreOptions } from '../commands/restore.ts'
 import { checkOutput, type Job, placeKey, refuseOnStdout } from '../io/outputPlan.ts'
@@ -19,6 +20,8 @@ import { RestoreProgress } from './restoreProgress.ts'
 export async function restoreCommand(inputs: readonly string[], options: RestoreOptions): Promise<void> {
   const treatment = treatmentOf(options)
   const request = requestOf(options)
+  // Wrong tasks and models are reported before existing outputs.
+  resolveModel(request)
   const plan = planRestore(inputs, options)
   checkPlan(plan, treatment, options)
   const interrupt = new AbortController()

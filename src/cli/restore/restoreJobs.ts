@@ -64,12 +64,12 @@ export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): 
       try {
         const result = await restoreOne(job, restorer, options)
         results.push(result)
-        progress.finish(job.name, result.seconds)
+        progress.finish(job, result.seconds)
         onWritten(result)
       } catch (error) {
         if (signal.aborted) return
         failures.push({ job, error })
-        progress.fail(job.name, messageOf(error))
+        progress.fail(job, messageOf(error))
       }
       if (signal.aborted) return
     }
@@ -90,7 +90,7 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
     signal,
     format,
     name,
-    onProgress: (event) => progress.event(job.name, event),
+    onProgress: (event) => progress.event(job, event),
   }
   const result = await (ahead?.job === job
     ? restorer.runRead(ahead.read, running)
@@ -115,7 +115,7 @@ async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): 
   }
 }
 
-/** Announces a result, then writes it; files of someone else are not replaced. */
+/** Announces a result, then writes it; files that no run of ours wrote are not replaced. */
 function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOptions): void {
   const { output } = job
   const overwrite = treatment.overwrite || manifest?.isOwn(job) === true
@@ -125,10 +125,7 @@ function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOption
   manifest?.finish(job)
 }
 
-/**
- * All that a job writes but its page; where several samples are asked for, each of them and the map of where
- * they disagree.
- */
+/** Files a job writes besides its page: the result and, for several samples, each of them and their map. */
 export function resultsOf(job: Job, { samples = 1 }: Pick<Treatment, 'samples'>): readonly Job[] {
   return samples === 1 ? [job] : [...samplesOf(job, samples), mapOf(job), job]
 }

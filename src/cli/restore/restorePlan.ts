@@ -1,4 +1,4 @@
-// Which pictures are restored, and where each result goes: beside its input unless told otherwise.
+// Plans which pictures are restored, and where each result goes: beside its input by default.
 
 import { folderBeside, listInputs } from '../io/inputs.ts'
 import { extensionOf, type Job, placeKey, planOutputs, refuseCollisions, targetOf } from '../io/outputPlan.ts'
@@ -6,7 +6,7 @@ import { isFolder } from '../io/shell.ts'
 
 export interface RestorePlan {
   readonly jobs: readonly Job[]
-  /** The folder that all results go to, where they do. */
+  /** The folder of all results; undefined where they lie beside their inputs. */
   readonly folder: string | undefined
   readonly isMany: boolean
   /** Inputs that are results of others among them, by an earlier run: left out. */

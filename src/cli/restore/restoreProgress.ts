@@ -1,14 +1,17 @@
-// How far a batch of pictures is, on stderr: one line that is rewritten on a terminal, else a line for each
-// picture, and now and then one for a large picture.
+// Progress of a batch on stderr: one line that is rewritten on a terminal, otherwise a line for each picture and an occasional one for a
+// large picture.
 
 import type { ProgressEvent } from '../../runtime/jobs/progress.ts'
+import type { Job } from '../io/outputPlan.ts'
 import { formatSeconds, type GlobalOptions, reporter } from '../io/shell.ts'
 
-/** Between two lines about one picture where they are not rewritten. */
+/** Least time between lines about one picture where lines are not rewritten. */
 const quietMs = 5000
 
+/** A picture in a batch; paths are unique, names are not. */
+type Picture = Pick<Job, 'path' | 'name'>
+
 interface Current {
-  readonly name: string
   fraction: number
   pixels: number
   words: string
@@ -29,7 +32,7 @@ export class RestoreProgress {
     this.#progress = reporter(options)
   }
 
-  /** Megapixels of the inputs that are done. */
+  /** Megapixels of finished inputs. */
   get megapixels(): number {
     return this.#pixels / 1e6
   }
@@ -38,31 +41,31 @@ export class RestoreProgress {
     if (this.#isTerminal) this.#progress.show('opening the network')
   }
 
-  /** The network is open; speed and time left are those from here on. */
+  /** Starts timing, once the network is open. */
   begin(total: number): void {
     this.#total = total
     this.#started = performance.now()
   }
 
-  event(name: string, event: ProgressEvent): void {
+  event({ path, name }: Picture, event: ProgressEvent): void {
     const { phase, done, total, pixels = 0, secondsLeft = 0 } = event
     const isRestoring = phase === 'restore'
     const left = formatSeconds(this.#total === 1 ? secondsLeft : this.#secondsLeft())
     const fraction = isRestoring ? done / total : 0
     const words = isRestoring ? placeOf(event) : 'reading'
-    this.#current.set(name, { name, fraction, pixels, words })
-    // Not rewritten, the first lines and the last ones of small pictures would tell nothing.
+    this.#current.set(path, { fraction, pixels, words })
+    // Lines that stay are few: none for small pictures.
     if (!this.#isTerminal && (!isRestoring || done === total || !this.#isTime())) return
     this.#progress.show(
       `${this.#place()}${name}, ${words}${isRestoring ? `, ${this.#speed()}, ${left} left` : ''}`,
     )
   }
 
-  /** A picture is written. */
-  finish(name: string, seconds: number): void {
+  /** Counts a picture that was written. */
+  finish({ path, name }: Picture, seconds: number): void {
     this.#done++
-    this.#pixels += this.#current.get(name)?.pixels ?? 0
-    this.#current.delete(name)
+    this.#pixels += this.#current.get(path)?.pixels ?? 0
+    this.#current.delete(path)
     this.#lastMs = performance.now()
     if (this.#total === 1 || this.#isTerminal) return
     const left = formatSeconds(this.#secondsLeft())
@@ -71,26 +74,26 @@ export class RestoreProgress {
     )
   }
 
-  fail(name: string, message: string): void {
+  fail({ path }: Picture, message: string): void {
     this.#done++
-    this.#current.delete(name)
+    this.#current.delete(path)
     if (this.#total > 1) this.say(`${this.#done}/${this.#total} failed: ${message}`)
   }
 
-  /** A line that stays, and is told even where nothing else is. */
+  /** Prints a line that stays, even with --quiet. */
   say(line: string): void {
     this.#progress.clear()
     process.stderr.write(`${line}\n`)
   }
 
-  /** The last line, unless told to be quiet. */
+  /** Prints the last line, unless --quiet. */
   end(line: string): void {
     this.#progress.clear()
     this.#progress.show(line)
     this.#progress.done()
   }
 
-  /** Takes the line off, for a result to be printed. */
+  /** Clears the line, so that a result can be printed. */
   clear(): void {
     this.#progress.clear()
   }
@@ -103,7 +106,7 @@ export class RestoreProgress {
     return this.#total === 1 ? '' : `${Math.min(this.#done + 1, this.#total)}/${this.#total} `
   }
 
-  /** Of all pixels that are restored, those of pictures under way included. */
+  /** Speed over all restored pixels, including those of unfinished pictures. */
   #speed(): string {
     const underWay = [...this.#current.values()].reduce(
       (sum, { pixels, fraction }) => sum + pixels * fraction,
@@ -126,7 +129,7 @@ export class RestoreProgress {
   }
 }
 
-/** Which tile, and of which step of which sample where there are several. */
+/** The current tile, step and sample in words. */
 function placeOf({ done, total, sampling }: ProgressEvent): string {
   if (!sampling) return `tile ${done}/${total}`
   const { step, steps, sample, samples, tile, tiles } = sampling

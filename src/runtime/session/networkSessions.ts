@@ -5,7 +5,7 @@ import type { Session } from '../../core/session.ts'
 import type { Guidance, NetworkDescription } from '../../models/networkDescriptor.ts'
 import type { LoadedModel } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
-import { checkAborted } from '../jobs/serialQueue.ts'
+import { aborted, checkAborted } from '../jobs/serialQueue.ts'
 import { failureOf } from './runtimeErrors.ts'
 
 /** A session that also runs parts of its network by name. */
@@ -32,14 +32,16 @@ export class NetworkSessions {
   readonly #model: LoadedModel
   readonly #open: (model: LoadedModel) => Promise<Session>
   readonly #sessions = new Map<string | undefined, Promise<Session>>()
+  #isClosed = false
 
   constructor(model: LoadedModel, open: (model: LoadedModel) => Promise<Session>) {
     this.#model = model
     this.#open = open
   }
 
-  /** Returns the session of a part, or of the whole network. */
-  session(part?: string): Promise<Session> {
+  /** Returns the session of a part, or of the whole network. @throws RestoreError 'aborted' once closed */
+  async session(part?: string): Promise<Session> {
+    if (this.#isClosed) throw aborted()
     const known = this.#sessions.get(part)
     if (known) return known
     const opened = this.#open(part === undefined ? this.#model : this.#model.part(part))
@@ -49,8 +51,9 @@ export class NetworkSessions {
     return opened
   }
 
-  /** Closes all sessions. */
+  /** Closes all sessions; runs that follow are refused. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const opened = await Promise.allSettled(this.#sessions.values())
     await Promise.all(opened.map((one) => one.status === 'fulfilled' && one.value.close()))
   }

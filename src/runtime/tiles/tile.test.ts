@@ -168,6 +168,9 @@ describe('the tile plan', () => {
     const whole = planTiles(planInput, {})
     expect(nextSmallerTile(whole, 8)).toBe(496)
     expect(planTiles({ ...planInput, maxTilePx: 496 }, {}).tilePx).toBe(496)
+    const long = { ...planInput, width: 4000, height: 900, budgetBytes: 1e12 }
+    const next = nextSmallerTile(planTiles(long, {}), 8)
+    expect([next, planTiles({ ...long, maxTilePx: next }, {}).tilePx]).toEqual([2000, 512])
     const small = planTiles({ ...planInput, maxTilePx: 100 }, {})
     expect([small.tilePx, nextSmallerTile(small, 8)]).toEqual([96, undefined])
   })

@@ -42,7 +42,7 @@ export interface TilePlanInput {
   readonly scale: number
   /** Memory that a run of the network may take. */
   readonly budgetBytes: number
-  /** Largest side that has fit in memory so far. */
+  /** Largest side to use, after larger ones ran out of memory. */
   readonly maxTilePx?: number | undefined
 }
 
@@ -116,7 +116,8 @@ function tileSide({ tile = 'auto' }: TileRequest, input: TilePlanInput): number 
   const fitting = Math.max(minTilePx, Math.floor(Math.min(Math.sqrt(pixels), tiling.tilePx, maxTilePx)))
   const side = Math.max(multipleOf, fitting - (fitting % multipleOf))
   const isSmall = width <= side && height <= side
-  const isWhole = tiling.whole === 'preferred' && width * height <= Math.min(pixels, maxTilePx ** 2)
+  const isWhole =
+    tiling.whole === 'preferred' && width * height <= pixels && Math.max(width, height) <= maxTilePx
   return isSmall || isWhole ? undefined : side
 }
 

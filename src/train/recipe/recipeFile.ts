@@ -53,7 +53,7 @@ const compilerOptions: ts.CompilerOptions = {
  */
 export function compileRecipe(path: string): CompiledRecipe {
   if (!existsSync(path)) {
-    throw new RestoreError('input', `${path}: expected a recipe file, which does not exist; see recipes/`)
+    throw new RestoreError('input', `${path}: no such file; check the path, or see recipes/`)
   }
   const file = realpathSync(path)
   const program = check(file)
