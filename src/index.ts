@@ -81,9 +81,9 @@ export type {
   Role,
   Tap,
   Tiling,
+  ToneRole,
 } from './models/networkDescriptor.ts'
-export { tasks } from './models/tasks.ts'
-export { cards, type ModelCard } from './registry/cards.ts'
+export { cards, type ModelCard, tasks } from './registry/cards.ts'
 export { type LoadedModel, loadModel, type RecognizedNetwork, recognize } from './registry/loadModel.ts'
 export { type MetricNetwork, type MetricNetworks, metricNetworks } from './registry/metricNetworks.ts'
 export { createDetector, Detector, type DetectorOptions, type Finding } from './runtime/detector.ts'

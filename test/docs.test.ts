@@ -12,8 +12,7 @@ import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
 import { metrics } from '../src/metrics/metrics.ts'
 import { findProtocol } from '../src/metrics/protocols.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt/ipt.ts'
-import { findTask } from '../src/models/tasks.ts'
-import { findCard } from '../src/registry/cards.ts'
+import { findCard, findTask } from '../src/registry/cards.ts'
 
 const pages = [
   'README.md',

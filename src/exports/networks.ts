@@ -51,6 +51,7 @@ export {
   type LightDiffusionOptions,
   lightDiffusionDefaults,
 } from '../models/lightDiffusion/lightDiffusion.ts'
+export { LightTone, type LightToneOptions, lightToneDefaults } from '../models/lightTone/lightTone.ts'
 export {
   LightUpscale,
   type LightUpscaleOptions,

@@ -9,6 +9,7 @@ import type { Tensor } from '../core/tensor.ts'
 import type { Init } from '../nn/init.ts'
 import type { KeyShapes } from '../nn/keyShapes.ts'
 import type { LicenseId, NetworkCard, TrainedSampling } from './modelCard.ts'
+import type { TaskId } from './tasks.ts'
 
 /** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>
@@ -24,6 +25,8 @@ export interface NetworkFacts<Id extends string = string> {
   /** License of the official weights. */
   readonly license: LicenseId
   readonly cards: readonly NetworkCard[]
+  /** Options that select each of several tasks that the same weights do. */
+  readonly taskOptions?: Readonly<Partial<Record<TaskId, Readonly<Record<string, unknown>>>>>
 }
 
 /** Recognizes a network's checkpoints. */
@@ -104,10 +107,20 @@ export type Guidance =
   /** Latents of `width` channels, each covering `unitPx`² pixels; parts `encode` and `decode`. */
   | { readonly kind: 'latents'; readonly width: number; readonly unitPx: number }
 
+/** Looks once at a view of the whole photo and finds maps, which the host applies to every pixel (src/data/tone). */
+export interface ToneRole {
+  readonly kind: 'tones'
+  /** Side of the square view. */
+  readonly viewPx: number
+  /** Maps that are applied. */
+  readonly parts: { readonly haze: boolean; readonly gain: boolean; readonly cast: boolean }
+}
+
 /** Purpose of a network. */
 export type Role =
   /** One run restores a picture: x [b c h w] -> y. */
   | { readonly kind: 'restores'; readonly oncePerPhoto?: OncePerPhoto }
+  | ToneRole
   /**
    * Restores in steps: parts `condition` (once a photo) and `predict` (state, degraded, time -> prediction).
    */

@@ -4,6 +4,7 @@
 import { RestoreError } from '../core/errors.ts'
 import { type License, type LicenseId, licenses, type NetworkCard } from '../models/modelCard.ts'
 import type { NetworkFacts } from '../models/networkDescriptor.ts'
+import { allTasks, defaultModels, type TaskId } from '../models/tasks.ts'
 import { type ModelId, networkFacts } from './networks.ts'
 
 /** A card with the network its weights belong to. */
@@ -21,6 +22,21 @@ export function findCard(id: string): ModelCard {
   const card = cards.find((candidate) => candidate.id === id)
   if (card) return card
   throw new RestoreError('usage', `model: expected one of ${cards.map((c) => c.id).join(', ')}, got ${id}`)
+}
+
+/** Tasks that a model does. */
+export const tasks = allTasks.filter(({ id }) =>
+  defaultModels[id].some((model) => cards.some((card) => card.id === model)),
+)
+
+/** The task of this name. @throws RestoreError 'usage' with all tasks */
+export function findTask(name: string): TaskId {
+  const task = tasks.find(({ id }) => id === name)
+  if (task) return task.id
+  throw new RestoreError(
+    'usage',
+    `task: expected one of ${tasks.map(({ id }) => id).join(', ')}, got ${name}`,
+  )
 }
 
 /** License of weights: as in their embedded card, else that of the network's official weights. */

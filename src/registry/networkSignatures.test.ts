@@ -48,9 +48,8 @@ test('a bundle that recognizes files and shows cards contains no network', async
   const { metafile } = await build({
     stdin: {
       contents: `
-        export { cards, findCard } from './src/registry/cards.ts'
-        export { detectNetwork } from './src/registry/networkSignatures.ts'
-        export { tasks } from './src/models/tasks.ts'`,
+        export { cards, findCard, tasks } from './src/registry/cards.ts'
+        export { detectNetwork } from './src/registry/networkSignatures.ts'`,
       resolveDir: process.cwd(),
     },
     bundle: true,

@@ -21,6 +21,8 @@ import { lightFacts } from '../models/light/cards.ts'
 import { light } from '../models/light/light.ts'
 import { lightDiffusionFacts } from '../models/lightDiffusion/cards.ts'
 import { lightDiffusion } from '../models/lightDiffusion/lightDiffusion.ts'
+import { lightToneFacts } from '../models/lightTone/cards.ts'
+import { lightTone } from '../models/lightTone/lightTone.ts'
 import { lightUpscaleFacts } from '../models/lightUpscale/cards.ts'
 import { lightUpscale } from '../models/lightUpscale/lightUpscale.ts'
 import type { NetworkDescriptor, NetworkFacts } from '../models/networkDescriptor.ts'
@@ -35,6 +37,7 @@ export const networkFacts = [
   lightFacts,
   lightDiffusionFacts,
   lightUpscaleFacts,
+  lightToneFacts,
   conditionalUnetFacts,
   conditionalNafnetFacts,
   daClipFacts,
@@ -52,6 +55,7 @@ export const networks = [
   light,
   lightDiffusion,
   lightUpscale,
+  lightTone,
   conditionalUnet,
   conditionalNafnet,
   daClip,

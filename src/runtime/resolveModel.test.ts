@@ -1,14 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashFile, readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { crop } from '../data/image.ts'
 import { Ipt, iptDefaults } from '../models/ipt/ipt.ts'
-import { defaultModels, tasks } from '../models/tasks.ts'
+import { LightTone, lightToneDefaults } from '../models/lightTone/lightTone.ts'
+import type { NetworkFacts } from '../models/networkDescriptor.ts'
+import { defaultModels } from '../models/tasks.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
-import { cards, findCard, type ModelCard } from '../registry/cards.ts'
+import { cards, findCard, type ModelCard, tasks } from '../registry/cards.ts'
 import { loadModel } from '../registry/loadModel.ts'
 import { networkOf } from '../registry/networks.ts'
 import { checkVariant } from './checkRequest.ts'
@@ -45,8 +47,33 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 describe('resolving a model', () => {
   test('the defaults of every task are for that task', () => {
     for (const { id } of tasks) {
-      for (const model of defaultModels[id]) expect(findCard(model).task).toBe(id)
+      for (const model of defaultModels[id]) {
+        const card = findCard(model)
+        const { taskOptions = {} }: NetworkFacts = networkOf(card.model).facts
+        expect([card.task, ...Object.keys(taskOptions)]).toContain(id)
+      }
     }
+  })
+
+  test('a task without weights is not listed', () => {
+    for (const task of ['dehaze', 'low-light', 'tone']) {
+      const isThere = existsSync(packagedWeights('light-tone'))
+      expect(tasks.some(({ id }) => id === task)).toBe(isThere)
+      if (!isThere) expect(() => resolveModel({ task })).toThrow('task: expected one of denoise, derain,')
+    }
+  })
+
+  test('a task selects options of weights that do several', () => {
+    const tone = join(dir, 'tone.safetensors')
+    const made = new LightTone(
+      randomInit(() => 0.5),
+      { ...lightToneDefaults, width: 4 },
+    )
+    writeSafetensors(tone, new Map([...stateDict(made)].map(([key, tensor]) => [key, tensor.read()])))
+    expect(resolveModel({ weights: tone, task: 'dehaze' }).overrides).toEqual({ tone: 'haze' })
+    expect(resolveModel({ weights: tone, task: 'low-light' }).overrides).toEqual({ tone: 'light' })
+    expect(resolveModel({ weights: tone }).overrides).toEqual({})
+    expect(() => resolveModel({ weights: tone, task: 'derain' })).toThrow('task: expected weights that hold')
   })
 
   test('an empty request resolves to packaged weights', () => {

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import { packageFolder } from '../data/packageFiles.ts'
-import type { NetworkDescription } from '../models/networkDescriptor.ts'
-import { defaultModels, findTask, type TaskId } from '../models/tasks.ts'
-import { cards, findCard, isOwn, type ModelCard } from '../registry/cards.ts'
+import type { NetworkDescription, NetworkFacts } from '../models/networkDescriptor.ts'
+import { defaultModels, type TaskId } from '../models/tasks.ts'
+import { cards, findCard, findTask, isOwn, type ModelCard } from '../registry/cards.ts'
 import { recognize } from '../registry/loadModel.ts'
+import { type ModelId, networkOf } from '../registry/networks.ts'
 import { cardOptions } from './checkRequest.ts'
 import { checkGuide, describeGuide, rejectGuide, requiredGuide } from './sampling/guide.ts'
 
@@ -52,16 +53,24 @@ export function resolveModel(request: ModelRequest): ResolvedModel {
   }
   const card = model === undefined ? defaultCard(task, scale) : findCard(model)
   checkContradictions(card, request)
-  const overrides = cardOptions(card)
+  const overrides = { ...cardOptions(card), ...(task === undefined ? {} : taskOptions(card.model, task)) }
   const packaged = packagedWeights(card.id)
   if (weights !== undefined) return { card, weights, overrides }
   if (existsSync(packaged)) return { card, weights: packaged, overrides }
   throw new RestoreError('usage', missingWeights(card))
 }
 
+/** Options that select a task of a network whose weights do several. */
+function taskOptions(id: ModelId, task: string): object | undefined {
+  const { taskOptions = {} }: NetworkFacts = networkOf(id).facts
+  return Object.entries(taskOptions).find(([name]) => name === task)?.[1]
+}
+
 /** Selects the task of weights that hold several. @throws RestoreError 'usage' for weights with one task */
 function taskOverride(weights: string, task: string): object {
   const { id, options } = recognize(readCheckpoint(weights))
+  const selected = taskOptions(id, task)
+  if (selected) return selected
   if (Object.hasOwn(options, 'task')) return { task }
   throw new RestoreError(
     'usage',
@@ -81,7 +90,7 @@ function defaultCard(name: string | undefined, scale: number | undefined): Model
 /** Checks that a task and scale given with a model are the model's own. */
 function checkContradictions(card: ModelCard, { model, task, scale }: ModelRequest): void {
   if (model === undefined) return
-  if (task !== undefined && findTask(task) !== card.task) {
+  if (task !== undefined && !taskOptions(card.model, task) && findTask(task) !== card.task) {
     throw new RestoreError('usage', `task: expected ${card.task}, which ${card.id} is for, got ${task}`)
   }
   if (scale !== undefined && scale !== card.scale) {
