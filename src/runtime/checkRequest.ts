@@ -67,7 +67,7 @@ export function checkRequest(
       `scale: expected ${scale}, which ${weights} is for, got ${request.scale}; leave it out, or use other weights`,
     )
   }
-  if (role.kind === 'restores') {
+  if (role.kind === 'restores' || role.kind === 'tones') {
     rejectSampling(network, request)
     return { network, license, trained: undefined }
   }
@@ -79,7 +79,7 @@ export function checkRequest(
 
 function notARestorer(id: ModelId): RestoreError {
   const restorers = networks
-    .flatMap((one) => (one.roleKind === 'restores' || one.roleKind === 'samples' ? [one.id] : []))
+    .flatMap((one) => (one.roleKind === 'guides' || one.roleKind === 'features' ? [] : [one.id]))
     .join(', ')
   return new RestoreError(
     'usage',

@@ -10,6 +10,7 @@ import {
   type RestorationLayout,
   type RestorationOutcome,
 } from './networks/tileLayout.ts'
+import { checkToneOptions, layOutTone } from './networks/toneLayout.ts'
 import { opacityOf, setOpacity, visibleColors } from './pictures/opacity.ts'
 import type { PictureInfo } from './pictures/pictureTypes.ts'
 import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pictures/planeIO.ts'
@@ -71,6 +72,7 @@ export class TiledRestoration {
     const { strength = 1 } = options
     if (!(strength >= 0 && strength <= 1))
       throw new RestoreError('usage', `strength: expected a number from 0 to 1, got ${strength}`)
+    if (this.#setup.loaded.network.role.kind === 'tones') checkToneOptions(options)
     this.#samplingOf(options)
   }
 
@@ -109,7 +111,8 @@ export class TiledRestoration {
     const visible = visibleColors(picture)
     const { samples: count = 1 } = this.#samplingOf(options) ?? {}
     const { attempt, ...rest } = await this.#restore(picture, options, ({ padded, channels }) => {
-      const writer = () => sampleWriter(picture, this.scale, is16Bit)
+      const dithers = this.#setup.loaded.network.role.kind === 'tones'
+      const writer = () => sampleWriter(picture, this.scale, { is16Bit, dithers })
       const samples = Array.from({ length: count > 1 ? count : 0 }, writer)
       return { read: planeReader(visible, channels, padded), samples, ...writer() }
     })
@@ -157,6 +160,8 @@ export class TiledRestoration {
       run: { signal: options.signal },
       onTile: progressOf('restore', options.onProgress, width * height),
     }
+    const { role } = loaded.network
+    if (role.kind === 'tones') return layOutTone(request, role)
     const sampling = this.#samplingOf(options)
     return sampling ? layOutSampling(request, sampling) : layOutTiles(request)
   }

@@ -1,6 +1,7 @@
 // Reads samples as planes and writes planes as samples, part by part, so a picture is never whole in floats.
 
 import { RestoreError } from '../../core/errors.ts'
+import { ditherAt } from '../../data/dither.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../../data/image.ts'
 import { opacityCopier } from './opacity.ts'
 
@@ -117,11 +118,13 @@ function checkChannels(channels: number, expected: number): void {
 /**
  * Collects finished rows of planes as samples, clamped and rounded half to even; gray pictures stay gray, and
  * opacity is copied.
+ * @param dithers whether 8 bits are rounded up or down by a fixed pattern, which hides the steps of stretched skies;
+ * values on a level stay there
  */
 export function sampleWriter(
   pixels: Pixels,
   scale: number,
-  is16Bit: boolean,
+  { is16Bit, dithers = false }: { readonly is16Bit: boolean; readonly dithers?: boolean },
 ): { readonly pixels: Pixels; emit(top: number, rows: Image): void } {
   const { channels, hasAlpha } = pixels
   const width = pixels.width * scale
@@ -132,6 +135,8 @@ export function sampleWriter(
   const peak = peakOf(data)
   const out = { width, height, channels, hasAlpha, data }
   const copyOpacity = opacityCopier(pixels, out, scale)
+  // Less than half a level, so that levels stay.
+  const offset = dithers && !is16Bit ? (x: number, y: number) => 0.98 * ditherAt(x, y) : () => 0
   const emit = (top: number, rows: Image) => {
     const count = Math.min(rows.height, height - top)
     // For a gray picture, the three planes of a color network are averaged.
@@ -142,7 +147,7 @@ export function sampleWriter(
         const to = (top + y) * width * step + c
         for (let x = 0; x < width; x++) {
           const value = Math.min(Math.max(plane[from + x]!, 0), 1)
-          data[to + x * step] = roundHalfEven(Math.fround(value * peak))
+          data[to + x * step] = roundHalfEven(Math.fround(value * peak) + offset(x, top + y))
         }
       }
     }
