@@ -64,3 +64,6 @@ export {
   targetOnly,
 } from '../train/networks/irsde.ts'
 export { contrastStep, type MocoOptions, startContrast } from '../train/networks/momentumContrast.ts'
+export { toneLosses } from '../train/networks/tone/losses.ts'
+export { restoreTone } from '../train/networks/tone/restore.ts'
+export { type ToneSample, toneSample } from '../train/networks/tone/samples.ts'
