@@ -5,6 +5,7 @@ import { crop, type Image } from '../image.ts'
 import { luma, toneFeatures } from './features.ts'
 import { GrainMeter, transmissionFloor } from './grain.ts'
 import { guidedMap } from './guidedFilter.ts'
+import { liftedMaps } from './lift.ts'
 import { boxMean, boxMinimum, enlarged, type Plane, planeLike } from './planes.ts'
 import { fromLight, toLight } from './srgb.ts'
 import { applyTone, gainBetween, neutralMaps, planTone, shoulder, type ToneMaps } from './toneMaps.ts'
@@ -242,6 +243,31 @@ describe('tone', () => {
     image.data.copyWithin(4096, 0, 4096).copyWithin(8192, 0, 4096)
     const { data } = toned(image, neutralMaps(damage))
     for (let i = 0; i < 4096; i++) expect(data[i]).toBe(data[4096 + i])
+  })
+})
+
+describe('the lift after haze', () => {
+  const dim = { ...photo(64, 64), data: photo(64, 64).data.map((value) => 0.45 * value) }
+  const hazy = { ...dim, data: dim.data.map((value) => 0.4 * value + 0.6 * 0.9) }
+  const maps = { ...identity, transmission: even(0.4) }
+
+  test('brightens what lies dark without its haze, part of the way', () => {
+    const lifted = liftedMaps(hazy, maps, full)
+    const meanOf = ({ data }: Image) => data.reduce((sum, value) => sum + value, 0) / data.length
+    const after = meanOf(toned(hazy, lifted))
+    expect(after).toBeGreaterThan(meanOf(dim) + 0.03)
+    expect(after).toBeLessThan(0.42)
+  })
+
+  test('leaves alone clear parts, clear photos and what is bright enough', () => {
+    expect(liftedMaps(dim, identity, full)).toBe(identity)
+    const half = planeLike({ width: 64, height: 64 }, (i) => (i % 64 < 32 ? 1 : 0.4))
+    const halfHazy = { ...dim, data: dim.data.map((value, i) => (i % 64 < 32 ? value : hazy.data[i]!)) }
+    const { gain } = liftedMaps(halfHazy, { ...identity, transmission: half }, full)
+    expect(gain.values[5]).toBe(0)
+    expect(gain.values[60]).toBeGreaterThan(0.05)
+    const bright = { ...dim, data: photo(64, 64).data.map((value) => 0.4 * value + 0.6 * 0.9) }
+    expect(liftedMaps(bright, maps, full)).toBe(maps)
   })
 })
 

@@ -6,6 +6,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { inBands } from '../../core/rowBands.ts'
 import type { Image } from '../../data/image.ts'
 import { type Grain, GrainMeter, transmissionFloor } from '../../data/tone/grain.ts'
+import { liftedMaps } from '../../data/tone/lift.ts'
 import { applyTone, neutralMaps, planTone, type TonePlan } from '../../data/tone/toneMaps.ts'
 import { toneInputs, toneMapsOf } from '../../data/tone/toneTensors.ts'
 import { ViewBuilder } from '../../data/tone/view.ts'
@@ -58,8 +59,12 @@ async function findTone(
   const { view, grain } = await lookAt(picture, viewPx)
   const found = toneMapsOf(await loaded.session.run(toneInputs(view), run))
   const maps = isGray(view) ? neutralMaps(found) : found
+  const floor = transmissionFloor(grain)
   const { levelStep } = grain
-  return planTone(view, maps, { parts, strength, floor: transmissionFloor(grain), levelStep })
+  const lifted = liftedMaps(view, maps, { parts, strength: 1, floor })
+  // Without the network's gain, the gain is what the lift adds.
+  const applied = { ...parts, gain: parts.gain || lifted !== maps }
+  return planTone(view, lifted, { parts: applied, strength, floor, levelStep })
 }
 
 async function lookAt(picture: ReadablePicture, viewPx: number): Promise<{ view: Image; grain: Grain }> {
