@@ -1,9 +1,11 @@
-// light-tone: finds haze, darkness, light from behind, fading and color casts in a small view of the whole photo, as maps that are
-// applied at full size. One photo in five has nothing wrong, nights and sunsets among them, so that such photos stay as they are.
+// light-tone: finds haze, darkness, light from behind, fading and color casts in a small view of the whole
+// photo, as maps that are applied at full size. One photo in five has nothing wrong, nights and sunsets
+// among them, so that such photos stay as they are.
 //
 //   limpid train recipes/light-tone.ts --data PHOTOS --set validate.images.root=CBSD68 --out runs/light-tone
 //
-// 234 free photos; copies of 512 pixels do and save most of the decoding. One CPU core: about 2 s a step, three hours.
+// 234 free photos; copies of 512 pixels do and save most of the decoding. One CPU core: about 2 s a step,
+// three hours.
 
 import {
   adamW,

@@ -1,4 +1,5 @@
-// A fixed pattern to round by: it hides the steps between the levels of even areas and is the same wherever tiles lie.
+// A fixed pattern to round by: it hides the steps between the levels of even areas and is the same wherever
+// tiles lie.
 
 /** Interleaved gradient noise (Jimenez, SIGGRAPH 2014) of a pixel, in -0.5..0.5. */
 export function ditherAt(x: number, y: number): number {

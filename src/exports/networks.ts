@@ -51,7 +51,14 @@ export {
   type LightDiffusionOptions,
   lightDiffusionDefaults,
 } from '../models/lightDiffusion/lightDiffusion.ts'
-export { LightTone, type LightToneOptions, lightToneDefaults } from '../models/lightTone/lightTone.ts'
+export {
+  LightTone,
+  type LightToneOptions,
+  lightToneDefaults,
+  type ToneInputs,
+  type ToneJudgment,
+  type ToneOutputs,
+} from '../models/lightTone/lightTone.ts'
 export {
   LightUpscale,
   type LightUpscaleOptions,

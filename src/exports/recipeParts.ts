@@ -3,6 +3,7 @@
 export { clipImage } from '../data/clip/clipImage.ts'
 export type { Tokenizer, TokenOptions, Tokens } from '../data/clip/tokenizer.ts'
 export { clipTokenizer } from '../data/clip/vocabulary.ts'
+export type { ToneParts } from '../data/tone/toneMaps.ts'
 export { iptContrast, sampleTokens, supervisedContrast } from '../train/networks/contrastiveLosses.ts'
 export {
   DetectorDaClip,

@@ -107,7 +107,10 @@ export type Guidance =
   /** Latents of `width` channels, each covering `unitPx`² pixels; parts `encode` and `decode`. */
   | { readonly kind: 'latents'; readonly width: number; readonly unitPx: number }
 
-/** Looks once at a view of the whole photo and finds maps, which the host applies to every pixel (src/data/tone). */
+/**
+ * Looks once at a view of the whole photo and finds maps, which the host applies to every pixel
+ * (src/data/tone).
+ */
 export interface ToneRole {
   readonly kind: 'tones'
   /** Side of the square view. */

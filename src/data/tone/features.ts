@@ -1,4 +1,5 @@
-// What the tone network is shown beside the view of a photo: the dark channel prior (He, Sun, Tang, CVPR 2009) and the brightness.
+// What the tone network is shown beside the view of a photo: the dark channel prior (He, Sun, Tang, CVPR
+// 2009) and the brightness.
 
 import type { Image } from '../image.ts'
 import { boxMinimum, type Plane, planeLike } from './planes.ts'

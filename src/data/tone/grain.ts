@@ -1,4 +1,5 @@
-// How noisy a photo is and how far its JPEG blocks show, at full resolution: removing haze would bring out both.
+// How noisy a photo is and how far its JPEG blocks show, at full resolution: removing haze would bring out
+// both.
 
 import type { Image } from '../image.ts'
 

@@ -1,5 +1,6 @@
-// Fast guided filter (He and Sun, arXiv:1505.00996): smooths a small map but keeps the edges of the picture. It is computed as a
-// linear function of the picture's luma at the size of the map; the coefficients are then enlarged, so tiles need no overlap.
+// Fast guided filter (He and Sun, arXiv:1505.00996): smooths a small map but keeps the edges of the
+// picture. It is computed as a linear function of the picture's luma at the size of the map; the
+// coefficients are then enlarged, so tiles need no overlap.
 
 import { boxMean, type Plane, planeLike } from './planes.ts'
 

@@ -1,4 +1,5 @@
-// A little light for scenes that lie darker without their haze than people like: haze is bright, and eyes are used to it.
+// A little light for scenes that lie darker without their haze than people like: haze is bright, and eyes
+// are used to it.
 
 import type { Image } from '../image.ts'
 import { luma } from './features.ts'

@@ -67,7 +67,10 @@ function transposed({ width, height, values }: Plane): Plane {
   return { width: height, height: width, values: out }
 }
 
-/** Bilinear sampling positions of a line of `to` pixels in a line of `from`, both over the same length; edges repeated. */
+/**
+ * Bilinear sampling positions of a line of `to` pixels in a line of `from`, both over the same length;
+ * edges repeated.
+ */
 export interface Positions {
   readonly first: Int32Array
   /** Share of the sample after `first`. */

@@ -1,4 +1,5 @@
-// Tone on planes: the view, the features, the guided filter, and maps applied to photos whose damage is known.
+// Tone on planes: the view, the features, the guided filter, and maps applied to photos whose damage is
+// known.
 
 import { describe, expect, test } from 'vitest'
 import { crop, type Image } from '../image.ts'

@@ -1,5 +1,6 @@
-// Maps of tone, and a photo with them undone: haze by Koschmieder's law I = J t + A (1 - t), then color cast and darkness in linear light.
-// Maps are small; a guided filter carries them to the photo's edges. Every pixel depends on its place and color alone, so tiles show no seam.
+// Maps of tone, and a photo with them undone: haze by Koschmieder's law I = J t + A (1 - t), then color
+// cast and darkness in linear light. Maps are small; a guided filter carries them to the photo's edges.
+// Every pixel depends on its place and color alone, so tiles show no seam.
 
 import { ditherAt } from '../dither.ts'
 import type { Image } from '../image.ts'
@@ -180,8 +181,8 @@ function exposeRow(data: Float32Array, at: number, gains: Float32Array, factors:
 }
 
 /**
- * Factor of a pixel whose largest channel is `light`: exp(gain) up to the lights and 1 at white, so nothing is clipped and hues stay. The
- * curves of two gains, one after the other, are that of their sum.
+ * Factor of a pixel whose largest channel is `light`: exp(gain) up to the lights and 1 at white, so nothing
+ * is clipped and hues stay. The curves of two gains, one after the other, are that of their sum.
  */
 export function shoulder(gain: number, light: number): number {
   const fourth = Math.exp(4 * gain)

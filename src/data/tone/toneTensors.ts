@@ -26,7 +26,10 @@ function confident(x: number, level: number): number {
   return (x * Math.abs(x)) / (Math.abs(x) + level)
 }
 
-/** Maps of one photo from the network's outputs. @throws RestoreError 'numeric' for one that is missing or not finite */
+/**
+ * Maps of one photo from the network's outputs.
+ * @throws RestoreError 'numeric' for one that is missing or not finite
+ */
 export function toneMapsOf(outputs: NamedData): ToneMaps {
   const { transmission, gain } = outputs
   const airlight = colorOf('airlight', outputs.airlight)

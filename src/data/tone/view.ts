@@ -1,4 +1,5 @@
-// A small square view of a photo of any size: the mean of all pixels under each pixel of the view, from bands of rows.
+// A small square view of a photo of any size: the mean of all pixels under each pixel of the view, from
+// bands of rows.
 
 import type { Image } from '../image.ts'
 

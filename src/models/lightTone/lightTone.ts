@@ -1,7 +1,8 @@
-// Limpid's own tone network: looks once at a small view of the whole photo and tells what dims it, as maps of known meaning: transmission
-// and light of the haze, gain, white balance (src/data/tone applies them). A plain U-Net of 3×3 convolutions with a branch that pools
-// the whole view. Ours are the maps, the features shown beside the view, and gates: a map is what the pixel says times what the
-// whole view says, so a photo with nothing wrong is left alone by one number. New heads are zero: the identity.
+// Limpid's own tone network: looks once at a small view of the whole photo and tells what dims it, as maps
+// of known meaning: transmission and light of the haze, gain, white balance (src/data/tone applies them). A
+// plain U-Net of 3×3 convolutions with a branch that pools the whole view. Ours are the maps, the features
+// shown beside the view, and gates: a map is what the pixel says times what the whole view says, so a photo
+// with nothing wrong is left alone by one number. New heads are zero: the identity.
 
 import { RestoreError } from '../../core/errors.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
@@ -56,7 +57,10 @@ export interface ToneJudgment extends Omit<ToneOutputs, 'transmission'> {
   readonly depth: Tensor
 }
 
-/** Draws weights for ReLU (He et al., ICCV 2015), biases 0: with narrower ones little of the view would reach the last layer. */
+/**
+ * Draws weights for ReLU (He et al., ICCV 2015), biases 0: with narrower ones little of the view would
+ * reach the last layer.
+ */
 function forRelu(init: Init): Init {
   const weight: Init['weight'] = (shape, distribution) =>
     init.weight(

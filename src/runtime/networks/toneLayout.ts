@@ -1,6 +1,6 @@
-// Lays out a picture for a network that finds maps of its tone: a small view of the whole is read in bands, the network runs once, and
-// the maps are applied band by band. A pixel depends on its own color and place alone, so bands neither overlap nor leave a seam, and
-// tile options change nothing.
+// Lays out a picture for a network that finds maps of its tone: a small view of the whole is read in bands,
+// the network runs once, and the maps are applied band by band. A pixel depends on its own color and place
+// alone, so bands neither overlap nor leave a seam, and tile options change nothing.
 
 import { RestoreError } from '../../core/errors.ts'
 import { inBands } from '../../core/rowBands.ts'

@@ -116,10 +116,10 @@ function checkChannels(channels: number, expected: number): void {
 }
 
 /**
- * Collects finished rows of planes as samples, clamped and rounded half to even; gray pictures stay gray, and
- * opacity is copied.
- * @param dithers whether 8 bits are rounded up or down by a fixed pattern, which hides the steps of stretched skies;
- * values on a level stay there
+ * Collects finished rows of planes as samples, clamped and rounded half to even; gray pictures stay gray,
+ * and opacity is copied.
+ * @param dithers whether 8 bits are rounded up or down by a fixed pattern, which hides the steps of
+ * stretched skies; values on a level stay there
  */
 export function sampleWriter(
   pixels: Pixels,

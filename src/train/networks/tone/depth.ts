@@ -1,4 +1,5 @@
-// Fields of depth for haze, guessed from a photo: planes, fractal drifts, the photo's own edges, a near object in clear air, and the sky.
+// Fields of depth for haze, guessed from a photo: planes, fractal drifts, the photo's own edges, a near
+// object in clear air, and the sky.
 
 import type { Random } from '../../../core/random.ts'
 import type { Image } from '../../../data/image.ts'
@@ -52,7 +53,10 @@ function normalized(plane: Plane): Plane {
     : planeLike(plane, (i) => (plane.values[i]! - low) / range)
 }
 
-/** In a third of the photos, something near that no haze reaches: one side of a brightness, in an ellipse that stands in the lower part. */
+/**
+ * In a third of the photos, something near that no haze reaches: one side of a brightness, in an ellipse
+ * that stands in the lower part.
+ */
 function withNearObject(photo: Image, depth: Plane, random: Random): Plane {
   if (random.uniform() > 0.35) return depth
   const { width, height } = photo

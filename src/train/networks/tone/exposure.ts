@@ -1,5 +1,5 @@
-// Damage to exposure and color with known maps, in linear light: dark photos, light from behind, steep contrast, color casts; and photos
-// that are meant to be dark.
+// Damage to exposure and color with known maps, in linear light: dark photos, light from behind, steep
+// contrast, color casts; and photos that are meant to be dark.
 
 import type { Random } from '../../../core/random.ts'
 import type { Image } from '../../../data/image.ts'
@@ -31,7 +31,10 @@ export function drawCast(strength: number, random: Random): Color {
   return [limit(warm - green / 2), limit(green), limit(-warm - green / 2)]
 }
 
-/** Darkens by a map of log gains that are lacking, as a sensor does or along the restoring curve, and multiplies colors. */
+/**
+ * Darkens by a map of log gains that are lacking, as a sensor does or along the restoring curve, and
+ * multiplies colors.
+ */
 export function expose(
   photo: Image,
   lacking: Plane,

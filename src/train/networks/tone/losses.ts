@@ -7,8 +7,8 @@ import type { Batch } from '../../samples/samples.ts'
 import type { ToneSample } from './samples.ts'
 
 /**
- * Losses by name; they are added up. Maps before the gates learn from photos with the fault alone: as most photos lack it, the least
- * absolute error would be to find none.
+ * Losses by name; they are added up. Maps before the gates learn from photos with the fault alone: as most
+ * photos lack it, the least absolute error would be to find none.
  */
 export function toneLosses(model: LightTone, batch: Batch<ToneSample>): Readonly<Record<string, Tensor>> {
   const { view, priors, priorLight, maps, colors, faults, target, small } = batch
@@ -46,7 +46,10 @@ function crossEntropy(probability: Tensor, truth: Tensor): Tensor {
   return positive.add(negative).mean().neg()
 }
 
-/** The photo that the maps give at their size [b 3 h w], by the formulas of data/tone with a power for sRGB's curve. */
+/**
+ * The photo that the maps give at their size [b 3 h w], by the formulas of data/tone with a power for
+ * sRGB's curve.
+ */
 function toned({ transmission, gain, airlight, balance }: ToneOutputs, photo: Tensor): Tensor {
   const { b } = photo.axes('b c h w')
   const t = transmission.clamp(0.15, 1)

@@ -1,4 +1,5 @@
-// Samples for the tone network: a whole photo at the size of its view, damaged, with the maps that undo the damage.
+// Samples for the tone network: a whole photo at the size of its view, damaged, with the maps that undo the
+// damage.
 
 import { float32Data, type TensorData } from '../../../core/data.ts'
 import type { Random } from '../../../core/random.ts'
@@ -53,7 +54,10 @@ interface Damaged {
   readonly air?: { readonly transmission: Plane; readonly light: Color }
 }
 
-/** Makes a sample from a photo: a third haze, a third wrong exposure or fading, some color casts, a fifth nothing wrong. */
+/**
+ * Makes a sample from a photo: a third haze, a third wrong exposure or fading, some color casts, a fifth
+ * nothing wrong.
+ */
 export function toneSample({ views, random }: Draw): ToneSample {
   const { target: pixels } = views
   if (!pixels) throw new TypeError('toneSample: expected a view target')
@@ -175,7 +179,10 @@ export function veiled(photo: Image, air: Required<Damaged>['air']): Image {
   return { ...photo, data }
 }
 
-/** The photo as a camera records it: noise of photons and electronics, JPEG, 8 bits, each in part of the photos. */
+/**
+ * The photo as a camera records it: noise of photons and electronics, JPEG, 8 bits, each in part of the
+ * photos.
+ */
 function recorded(photo: Image, random: Random): Image {
   const noisy = random.uniform() < 0.5 ? withNoise(photo, random.fork(1)) : photo
   const subsampling = random.uniform() < 0.7 ? '4:2:0' : '4:4:4'
