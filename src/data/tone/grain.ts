@@ -70,5 +70,5 @@ export class GrainMeter {
 
 /** Least transmission that haze is undone at: noise and blocks are multiplied by its inverse. */
 export function transmissionFloor({ noise255, blocks255 }: Omit<Grain, 'levelStep'>): number {
-  return Math.min(0.22 + 0.03 * Math.max(noise255 - 1, 0) + 0.12 * Math.max(blocks255 - 0.1, 0), 0.5)
+  return Math.min(0.22 + 0.03 * Math.max(noise255 - 1, 0) + 0.3 * Math.max(blocks255 - 0.1, 0), 0.5)
 }

@@ -8,6 +8,7 @@ import { GrainMeter, transmissionFloor } from './grain.ts'
 import { guidedMap } from './guidedFilter.ts'
 import { liftedMaps } from './lift.ts'
 import { boxMean, boxMinimum, enlarged, type Plane, planeLike } from './planes.ts'
+import { skyOf } from './sky.ts'
 import { fromLight, toLight } from './srgb.ts'
 import { applyTone, gainBetween, neutralMaps, planTone, shoulder, type ToneMaps } from './toneMaps.ts'
 import { toneMapsOf } from './toneTensors.ts'
@@ -224,10 +225,10 @@ describe('tone', () => {
   })
 
   test('undoes no haze beyond the floor', () => {
-    const image = { width: 64, height: 64, channels: 3, data: new Float32Array(3 * 4096).fill(0.5) }
+    const image = { width: 64, height: 64, channels: 3, data: new Float32Array(3 * 4096).fill(0.3) }
     const dense = { ...identity, transmission: even(0.01) }
     const { data } = toned(image, dense, { ...full, floor: 0.25 })
-    expect(data[100]).toBeCloseTo((0.5 - 0.9 * 0.75) / 0.25, 5)
+    expect(data[100]).toBeCloseTo((0.3 - 0.9 * 0.75) / 0.25, 5)
   })
 
   test('gain clips nothing, keeps order, and gains add up', () => {
@@ -299,6 +300,28 @@ describe('maps of a network', () => {
     expect(() => toneMapsOf(outputs(Number.NaN, 0, 0))).toThrow(
       'tone: expected finite float32 values of transmission',
     )
+  })
+})
+
+describe('the sky', () => {
+  /** A pale sky over uneven ground. */
+  const scene = {
+    ...photo(64, 64),
+    data: photo(64, 64).data.map((value, i) => (i % 4096 < 1500 ? 0.7 + i / 1e6 : value)),
+  }
+
+  test('is what is even and bright from the upper edge on', () => {
+    const { values } = skyOf(scene, 0.03)
+    expect(values[10 * 64 + 30]).toBeGreaterThan(0.9)
+    expect(values[50 * 64 + 30]).toBe(0)
+    const dark = { ...scene, data: scene.data.map((value) => 0.3 * value) }
+    expect(Math.max(...skyOf(dark, 0.03).values)).toBe(0)
+  })
+
+  test('does not turn dark, however thick the haze before it seems', () => {
+    const thick = { ...identity, transmission: even(0.2), airlight: [1, 1, 1] as const }
+    const { data } = toned(scene, thick)
+    expect(data[10 * 64 + 30]).toBeGreaterThan(0.35)
   })
 })
 

@@ -7,6 +7,7 @@ import type { Image } from '../image.ts'
 import { type Color, luma } from './features.ts'
 import { type GuidedMap, guidedMap } from './guidedFilter.ts'
 import { blendedRow, enlarged, type Plane, planeLike, positionsIn, sampled } from './planes.ts'
+import { skyOf } from './sky.ts'
 import { fromLight, toLight } from './srgb.ts'
 
 /** What is wrong with the tone of a photo. */
@@ -61,17 +62,25 @@ export interface TonePlan {
 const leastGain = -1
 const mostGain = 3.5
 
+/** Least transmission that is undone in the sky, whose own is unknown: more would darken it. */
+const leastInSky = 0.5
+
+/** Mean step between neighbors in a hazy sky; the outlines of far things before it are larger. */
+const evenSteps = 0.012
+
 /** Prepares maps for a photo by its view [3 h w], which maps of other sizes are enlarged to. */
 export function planTone(view: Image, maps: ToneMaps, options: ToneOptions): TonePlan {
   const { parts, strength, floor, levelStep = 0 } = options
   const guide = luma(view)
-  const prepared = (map: Plane, value: (value: number) => number, softness: number) => {
+  const prepared = (map: Plane, value: (value: number, i: number) => number, softness: number) => {
     const { values } = enlarged(map, { width: view.width, height: view.height })
-    const wanted = planeLike(guide, (i) => value(values[i]!))
+    const wanted = planeLike(guide, (i) => value(values[i]!, i))
     if (wanted.values.every((one) => one === 0)) return undefined
     return guidedMap(guide, wanted, { radius: Math.round(view.width / 21), softness })
   }
-  const veilOf = (t: number) => 1 - Math.min(Math.max(t, 0), 1) ** strength
+  const sky = parts.haze ? skyOf(view, evenSteps).values : undefined
+  const veilOf = (t: number, i: number) =>
+    1 - Math.min(Math.max(t, leastInSky * (sky?.[i] ?? 0)), 1) ** strength
   const gainOf = (gain: number) => strength * Math.min(Math.max(gain, leastGain), mostGain)
   const [red, green, blue] = maps.balance
   const factor = (log: number) => (parts.cast ? Math.exp(strength * log) : 1)

@@ -32,7 +32,7 @@ function confident(x: number, level: number): number {
  */
 export function toneMapsOf(outputs: NamedData): ToneMaps {
   const { transmission, gain } = outputs
-  const airlight = colorOf('airlight', outputs.airlight)
+  const [lightRed, lightGreen, lightBlue] = colorOf('airlight', outputs.airlight)
   const balance = colorOf('balance', outputs.balance)
   const [red, green, blue] = balance
   // The color as a whole is doubted, so that a cast keeps its hue.
@@ -41,9 +41,14 @@ export function toneMapsOf(outputs: NamedData): ToneMaps {
   return {
     transmission: planeOf('transmission', transmission, (t) => 1 - confident(Math.max(1 - t, 0), doubt.veil)),
     gain: planeOf('gain', gain, (value) => confident(value, doubt.gain)),
-    airlight,
+    airlight: [limitedLight(lightRed), limitedLight(lightGreen), limitedLight(lightBlue)],
     balance: [red * share, green * share, blue * share],
   }
+}
+
+/** Light of the air lies between that of dusk and white. */
+function limitedLight(value: number): number {
+  return Math.min(Math.max(value, 0.2), 1)
 }
 
 function planeOf(name: string, output: TensorData | undefined, value: (x: number) => number): Plane {

@@ -5,7 +5,7 @@ import type { Random } from '../../../core/random.ts'
 import type { Image } from '../../../data/image.ts'
 import { luma } from '../../../data/tone/features.ts'
 import { guidedMap } from '../../../data/tone/guidedFilter.ts'
-import { boxMean, type Plane, planeLike } from '../../../data/tone/planes.ts'
+import { type Plane, planeLike } from '../../../data/tone/planes.ts'
 import { guessDepth } from '../../../degrade/haze.ts'
 import { between, blurField, noiseField, smoothstep } from '../../../degrade/numerics/fields.ts'
 
@@ -77,26 +77,4 @@ function withNearObject(photo: Image, depth: Plane, random: Random): Plane {
   })
   const mask = alongEdges(photo, object, 5).values
   return planeLike(depth, (i) => depth.values[i]! * (1 - Math.min(Math.max(mask[i]!, 0), 1)))
-}
-
-/** How much of each pixel is sky, 0..1: bright, even, not green, and joined to the upper edge [h w]. */
-export function skyOf(photo: Image): Plane {
-  const { width, height, data } = photo
-  const pixels = width * height
-  const { values: y } = luma(photo)
-  const unevenness = boxMean(
-    planeLike(
-      photo,
-      (i) => Math.abs(y[i]! - y[i - 1 >= 0 ? i - 1 : i]!) + Math.abs(y[i]! - y[Math.max(i - width, 0)]!),
-    ),
-    2,
-  ).values
-  const isOpen = new Uint8Array(pixels)
-  for (let i = 0; i < pixels; i++) {
-    const blue = data[2 * pixels + i]!
-    const isLike = y[i]! > 0.35 && unevenness[i]! < 0.03 && blue > data[pixels + i]! - 0.06
-    isOpen[i] = isLike && (i < width || isOpen[i - width] === 1) ? 1 : 0
-  }
-  const share = blurField({ width, height, values: Float32Array.from(isOpen) }, 1.5)
-  return share
 }

@@ -6,7 +6,7 @@ import { counterRandom } from '../../../core/random.ts'
 import type { Image } from '../../../data/image.ts'
 import { applyTone, planTone, type ToneMaps } from '../../../data/tone/toneMaps.ts'
 import { viewOf } from '../../../data/tone/view.ts'
-import { drawDepth, skyOf } from './depth.ts'
+import { drawDepth } from './depth.ts'
 import { type ToneSample, toneSample, toneSampleOf } from './samples.ts'
 
 /** A view with a sky over uneven ground. */
@@ -105,11 +105,5 @@ describe('depth', () => {
       const { values } = drawDepth(photo, counterRandom(i))
       expect(values.every((value) => value >= -0.2 && value <= 1.2)).toBe(true)
     }
-  })
-
-  test('knows the sky', () => {
-    const { values } = skyOf(photo)
-    expect(values[40 * 256 + 128]).toBeGreaterThan(0.9)
-    expect(values[200 * 256 + 128]).toBeLessThan(0.1)
   })
 })

@@ -6,12 +6,13 @@ import type { Random } from '../../../core/random.ts'
 import { crop, type Image, in8Bits, pixelsToPlanes } from '../../../data/image.ts'
 import { type Color, toneFeatures, viewPx } from '../../../data/tone/features.ts'
 import { type Plane, planeLike } from '../../../data/tone/planes.ts'
+import { skyOf } from '../../../data/tone/sky.ts'
 import { fromLight, toLight } from '../../../data/tone/srgb.ts'
 import { viewOf } from '../../../data/tone/view.ts'
 import { compressJpeg } from '../../../degrade/jpeg.ts'
 import { airlight, between } from '../../../degrade/numerics/fields.ts'
 import type { Draw } from '../../samples/samples.ts'
-import { drawDepth, skyOf } from './depth.ts'
+import { drawDepth } from './depth.ts'
 import {
   backlight,
   darken,
@@ -138,7 +139,7 @@ function drawDamage(photo: Image, random: Random): Damaged {
 /** Haze that thickens with depth; before most skies it stays thin enough for the sky to be found again. */
 function drawHaze(photo: Image, random: Random): Required<Damaged>['air'] {
   const depth = drawDepth(photo, random.fork(1)).values
-  const sky = skyOf(photo).values
+  const sky = skyOf(photo, 0.03).values
   const density = between(random, 0.3, 2.3)
   const nearest = random.uniform() < 0.4 ? between(random, 0, 0.3) : 0
   const isSkyKept = random.uniform() < 0.7
