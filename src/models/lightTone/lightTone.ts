@@ -80,9 +80,19 @@ function convolve(x: Tensor, conv: Conv2d): Tensor {
   return conv.forward(x.pad([1, 1, 1, 1], 'reflect')).leakyRelu(slope)
 }
 
+/**
+ * A gate below this is closed and one as near to 1 is open, so that photos without a fault stay exactly as
+ * they are.
+ */
+const doubt = 0.1
+
 /** What is left of maps by how sure the network is of each fault. */
 export function gated({ depth, gain, airlight, balance, gates }: ToneJudgment): ToneOutputs {
-  const gate = (i: number) => gates.slice(1, i, i + 1)
+  const opened = gates
+    .sub(doubt)
+    .mul(1 / (1 - 2 * doubt))
+    .clamp(0, 1)
+  const gate = (i: number) => opened.slice(1, i, i + 1)
   const through = (map: Tensor, i: number) => map.mul(gate(i).reshape([map.size(0), 1, 1, 1]))
   return {
     transmission: through(depth, 0).clamp(-0.5, 4).neg().exp(),
