@@ -173,7 +173,7 @@ describe('a restorer', () => {
     const clear = { data: new Uint8Array(256), width: 8, height: 8, channels: 4 } as const
     const events: ProgressEvent[] = []
     const running = restorer.run(clear, { format: 'jpg', onProgress: (event) => events.push(event) })
-    await expect(running).rejects.toThrow('jpg has no transparency')
+    await expect(running).rejects.toThrow('expected a format with an alpha channel')
     expect(events.map(({ phase }) => phase)).toEqual(['read'])
   })
 
@@ -256,7 +256,7 @@ describe('opening', () => {
     [{ model: 'nothing' }, 'model: expected one of restormer-derain'],
     [{ model: 'restormer-derain' }, 'expected --weights FILE with the official file deraining.pth'],
     [{ model: 'restormer-derain', weights }, 'expected weights of restormer-derain with dim 48, got 8'],
-    [{ weights: at('absent.pth') }, 'absent.pth: cannot be read'],
+    [{ weights: at('absent.pth') }, 'absent.pth: no such file'],
     [{ weights, options: { heads: 1 } }, 'options: expected heads of the same type as'],
     [{ weights, scale: 2 }, 'scale: expected 1, which'],
   ])('%j is rejected', async (options, message) => {

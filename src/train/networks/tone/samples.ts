@@ -169,7 +169,7 @@ function drawFading(photo: Image, random: Random): Required<Damaged>['air'] {
 }
 
 /** I = J t + A (1 - t). */
-export function veiled(photo: Image, air: Required<Damaged>['air']): Image {
+function veiled(photo: Image, air: Required<Damaged>['air']): Image {
   const pixels = photo.width * photo.height
   const t = air.transmission.values
   const data = new Float32Array(photo.data.length)
