@@ -385,11 +385,11 @@ describe('the command line itself', () => {
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown option', ['restore', 'x.png', '--frob'], /unknown option '--frob'/],
     ['a missing argument', ['restore'], /^error: expected INPUT, got none; see --help\n$/],
-    ['a missing option', ['eval'], /^error: --data: expected dir, got none; see --help\n$/],
+    ['a missing option', ['eval'], /^error: --data: expected DIR, got none; see --help\n$/],
     [
       'an option without its value',
       ['restore', 'x.png', '--tile'],
-      /^error: --tile: expected px, got none\n$/,
+      /^error: --tile: expected PX, got none; see --help\n$/,
     ],
     ['no command', [], /Usage: limpid/],
     [

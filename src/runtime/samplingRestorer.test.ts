@@ -227,7 +227,7 @@ describe('rejected before a process starts', () => {
     [
       'a guide file that does not exist',
       { weights: 'universal', guide: 'none' },
-      'none.safetensors: cannot be read',
+      'none.safetensors: no such file',
     ],
     ['an unnecessary guide', { weights: 'derain', guide: 'guide' }, 'guide: expected none, as'],
     [

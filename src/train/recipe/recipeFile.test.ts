@@ -59,5 +59,5 @@ test('a file that exports no recipe and a missing file are rejected', {
     'expected an export named recipe',
   )
   compiled.dispose()
-  expect(() => compileRecipe(join(dir, 'missing.ts'))).toThrow('which does not exist')
+  expect(() => compileRecipe(join(dir, 'missing.ts'))).toThrow('no such file')
 })
