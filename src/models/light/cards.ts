@@ -23,18 +23,17 @@ export const lightFacts = {
       id: 'light-photo',
       title: 'Light, noise and compression typical of cameras and the web; small and fast',
       checkpoint: 'light-photo.safetensors',
-      sha256: 'e1b3174b7948061a631961f7cb8feef7e9672bc2d36ef32bd102df36d33b6266',
+      sha256: '1128366705f7423df7bd3e49ae928147e4d59b84259f2bb429f714d5fb50f3b1',
       reference: {
         set: 'GB82-CC0',
-        protocol: 'RGB, 8-bit, camera-noise:shot=0.004,read=2 jpeg:quality=80',
-        psnr: 34.29,
-        command:
-          "limpid eval --model light-photo --data GB82-CC0 --metrics psnr --degrade 'camera-noise:shot=0.004,read=2 jpeg:quality=80'",
+        protocol: 'RGB, 8-bit, jpeg:quality=40',
+        psnr: 35.61,
+        command: 'limpid eval --model light-photo --data GB82-CC0 --metrics psnr --degrade jpeg:quality=40',
       },
       training: {
         data: freePhotos,
         command:
-          'limpid train recipes/light-photo.ts --data PHOTOS --set network.weights=runs/light-denoise/weights.safetensors --set validate.images.root=CBSD68 --out runs/light-photo',
+          'limpid train recipes/light-photo.ts --data PHOTOS --set network.weights=weights/light-photo.safetensors --set validate.images.root=CBSD68 --out runs/light-photo',
       },
     },
     {
