@@ -1,20 +1,13 @@
 // Recognizes checkpoints and loads them into their networks.
 
-import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
-import { toFloat32 } from '../checkpoints/convert.ts'
+import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import type { LicenseId } from '../models/modelCard.ts'
-import type {
-  ConfiguredNetwork,
-  NamedTensors,
-  NetworkDescription,
-  StoredTensors,
-  Tap,
-} from '../models/networkDescriptor.ts'
+import type { ConfiguredNetwork, NamedTensors, NetworkDescription, Tap } from '../models/networkDescriptor.ts'
 import { emptyInit } from '../nn/init.ts'
-import type { KeyShapes } from '../nn/keyShapes.ts'
-import { loadWeights, type WeightSource } from '../nn/module.ts'
+import { loadWeights } from '../nn/module.ts'
 import { detectNetwork } from './networkSignatures.ts'
 import { type ModelId, networkOf } from './networks.ts'
+import { shapesOf, weightSource } from './storedWeights.ts'
 
 /** Network that a checkpoint belongs to. */
 export interface RecognizedNetwork {
@@ -45,10 +38,6 @@ export function describeNetwork(checkpoint: Checkpoint, overrides?: object): Con
   return networkOf(id).fromWeights(shapesOf(tensors), overrides)
 }
 
-function shapesOf(tensors: StoredTensors): KeyShapes {
-  return new Map([...tensors].map(([key, { shape }]) => [key, shape]))
-}
-
 /** A network with its weights in host memory. */
 export interface LoadedModel extends NetworkDescription<ModelId> {
   readonly network: object
@@ -69,10 +58,11 @@ export interface LoadedModel extends NetworkDescription<ModelId> {
  * const { network, options } = loadModel(readCheckpoint('deraining.pth'))
  */
 export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedModel {
-  const { create, adaptWeights, ignoredKeys, ...description } = describeNetwork(checkpoint, overrides)
+  const { id, tensors } = detectNetwork(checkpoint)
+  const configured = networkOf(id).fromWeights(shapesOf(tensors), overrides)
+  const { create, adaptWeights, ignoredKeys, ...description } = configured
   const { network, forward, part } = create(emptyInit())
-  const tensors = adaptWeights(detectNetwork(checkpoint).tensors)
-  const sources = [...tensors].flatMap(([key, stored]) =>
+  const sources = [...adaptWeights(tensors)].flatMap(([key, stored]) =>
     ignoredKeys.includes(key) ? [] : [[key, weightSource(stored)] as const],
   )
   loadWeights(network, new Map(sources))
@@ -83,8 +73,4 @@ export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedMod
     part: (name) => ({ ...model, forward: part(name) }),
   }
   return model
-}
-
-function weightSource(stored: StoredTensor): WeightSource {
-  return { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }
 }

@@ -1,14 +1,13 @@
 // Networks of learned metrics, built from the user's weights files, which are recognized by their keys.
 
-import { type Checkpoint, loadTensor, type StoredTensor } from '../checkpoints/checkpoint.ts'
-import { toFloat32 } from '../checkpoints/convert.ts'
+import type { Checkpoint, StoredTensor } from '../checkpoints/checkpoint.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Inception } from '../models/metricNetworks/inception.ts'
 import { Lpips, lpipsBackbone } from '../models/metricNetworks/lpips.ts'
 import { emptyInit } from '../nn/init.ts'
-import type { KeyShapes } from '../nn/keyShapes.ts'
 import { loadWeights } from '../nn/module.ts'
+import { shapesOf, weightSource } from './storedWeights.ts'
 
 type Tensors = Readonly<Record<string, Tensor>>
 
@@ -78,12 +77,6 @@ function fid(tensors: Stored): MetricNetwork {
 function load(network: object, tensors: Stored, kept: RegExp): void {
   const sources = [...tensors]
     .filter(([key]) => kept.test(key))
-    .map(([key, stored]) => {
-      return [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const
-    })
+    .map(([key, stored]) => [key, weightSource(stored)] as const)
   loadWeights(network, new Map(sources))
-}
-
-function shapesOf(tensors: Stored): KeyShapes {
-  return new Map([...tensors].map(([key, { shape }]) => [key, shape]))
 }
