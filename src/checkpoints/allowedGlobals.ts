@@ -224,6 +224,10 @@ export function findAllowed(module: string, name: string, isTorchScript = false)
   // A dotted name reaches into attributes of a module's members, so it must not match a member.
   if (found && !name.includes('.')) return found
   if (isTorchScript && /^__torch__(\.\w+)*$/.test(module) && /^\w+$/.test(name)) return inert(full)
+  if (/^(ultralytics|models\.(yolo|common))\b/.test(module))
+    throw malformed(
+      `${full.slice(0, 200)} is not allowed in a checkpoint; this looks like a YOLO detector, which restores no photo`,
+    )
   throw malformed(
     `${full.slice(0, 200)} is not allowed in a checkpoint: only tensors and plain data are read, and no code is ever run; ` +
       'if you trust the file, save only its state_dict() with torch.save',

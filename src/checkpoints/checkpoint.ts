@@ -2,6 +2,7 @@
 
 import type { DType, TensorData } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
+import { listNames, shownText } from '../core/text.ts'
 
 /**
  * A tensor that stays in its file until `read()`, which returns contiguous
@@ -15,6 +16,8 @@ export interface StoredTensor {
 
 /** An opened weights file; keys keep the file's order. */
 export interface Checkpoint {
+  /** File name for messages. */
+  readonly name: string
   readonly tensors: ReadonlyMap<string, StoredTensor>
   /** `__metadata__` of a safetensors file; empty for PyTorch files. */
   readonly metadata: ReadonlyMap<string, string>
@@ -23,6 +26,8 @@ export interface Checkpoint {
   readonly path: readonly string[]
   /** Prefix that was stripped from every key, such as `'module.'`. */
   readonly prefix: string
+  /** Other sets of tensors in the file, which the option `tensors` selects. */
+  readonly others: readonly string[]
 }
 
 /**
@@ -53,6 +58,13 @@ export function checkRange(offset: number, length: number, size: number): void {
       `expected ${length} bytes at ${offset}, but the file has ${size}: it is cut short or damaged, fetch it again`,
     )
   }
+}
+
+/** Says which of several sets of tensors was chosen; undefined if a file has no other. */
+export function chosenSet({ name, path, prefix, others }: Checkpoint): string | undefined {
+  if (others.length === 0) return undefined
+  const chosen = [...path, prefix.replace(/\.$/, '')].filter((part) => part !== '').join('.')
+  return `${name}: uses the tensors under ${shownText(chosen)}, not those under ${listNames(others)}; tensors (--tensors) selects others`
 }
 
 /** Loads a tensor into memory. */

@@ -11,7 +11,7 @@ import { clipTensors, fitPositions, resizePositions } from './clipLayouts.ts'
 const options: ClipOptions = {
   ...clipDefaults,
   features: 6,
-  imageSide: 16,
+  imageSize: [16, 16],
   patch: 4,
   visionWidth: 8,
   visionLayers: 2,
@@ -42,6 +42,8 @@ const checkpoint = (
   container,
   path: [],
   prefix: '',
+  name: 'x',
+  others: [],
 })
 const floats = ({ bytes }: TensorData) => viewAs(bytes, Float32Array)
 
@@ -125,21 +127,36 @@ describe('a CLIP checkpoint', () => {
   })
 
   test('for another image size has its positions resized', () => {
-    const model = loadModel(checkpoint(weights), { ...cardOptions, imageSide: 24 })
+    const model = loadModel(checkpoint(weights), { ...cardOptions, imageSize: [24, 24] })
     const resized = stateDict(model.network).get('visual.positional_embedding')
     expect(resized?.shape).toEqual([37, 8])
-    expect(model.size.fixedSide).toBe(24)
+    expect(model.size.fixedSize).toEqual([24, 24])
     const { positional_embedding: before } = network.visual
     expect(floats(resized!.read()).slice(0, 8)).toEqual(floats(before.read()).slice(0, 8))
-    const unchanged = fitPositions(checkpoint(weights).tensors, { imageSide: 16, patch: 4 }).get(
+    const unchanged = fitPositions(checkpoint(weights).tensors, { imageSize: [16, 16], patch: 4 }).get(
       'visual.positional_embedding',
     )
     expect(unchanged?.shape).toEqual([17, 8])
+    const wide = loadModel(checkpoint(weights), { ...cardOptions, imageSize: [12, 20] })
+    expect(stateDict(wide.network).get('visual.positional_embedding')?.shape).toEqual([16, 8])
+    expect(wide.size.fixedSize).toEqual([12, 20])
+  })
+
+  test('for images that are not square asks for their size', () => {
+    const key = 'visual.positional_embedding'
+    const { dtype, bytes } = weights.get(key)!
+    const rows = { dtype, shape: [16, 8], bytes: bytes.slice(0, 16 * 8 * 4) }
+    const rectangular = checkpoint(new Map([...weights, [key, rows]]))
+    expect(() => loadModel(rectangular, cardOptions)).toThrow(
+      'visual.positional_embedding: expected positions of a square grid or of 4 x 4 patches, got 15; pass the height and width of the images as option imageSize',
+    )
+    const { size } = loadModel(rectangular, { ...cardOptions, imageSize: [12, 20] })
+    expect(size.fixedSize).toEqual([12, 20])
   })
 })
 
 interface Golden {
-  readonly positions: readonly { from: number; to: number; values: readonly number[] }[]
+  readonly positions: readonly { from: number; to: readonly [number, number]; values: readonly number[] }[]
 }
 
 const { positions } = JSON.parse(

@@ -1,6 +1,7 @@
 // Converts CLIP checkpoints to the layout of OpenAI and OpenCLIP. Hugging Face's transformers names and
 // splits tensors differently, and OpenAI's TorchScript files contain more than weights.
 
+import { concat } from '../core/bytes.ts'
 import { dtypeBytes, float32Data } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 import { antialiasedTaps } from '../core/resample.ts'
@@ -79,16 +80,7 @@ function joinRows(parts: readonly StoredTensor[]): StoredTensor {
   return {
     dtype: first?.dtype ?? 'float32',
     shape: [rows, ...rest],
-    read: () => {
-      const pieces = parts.map((part) => part.read())
-      const joined = new Uint8Array(pieces.reduce((total, { length }) => total + length, 0))
-      let at = 0
-      for (const piece of pieces) {
-        joined.set(piece, at)
-        at += piece.length
-      }
-      return joined
-    },
+    read: () => concat(parts.map((part) => part.read())),
   }
 }
 
@@ -111,12 +103,23 @@ function transposed({ dtype, shape, read }: StoredTensor): StoredTensor {
   }
 }
 
-/** Fits the vision towers to images of another side: resizes their position embeddings. */
-export function fitPositions(
-  tensors: Tensors,
-  { imageSide, patch }: { readonly imageSide: number; readonly patch: number },
-): Tensors {
-  const grid = Math.floor(imageSide / patch)
+/** Rows and columns of patches. */
+export type Grid = readonly [rows: number, columns: number]
+
+/** What determines the patches of a vision tower, in pixels. */
+interface Patches {
+  readonly imageSize: readonly [height: number, width: number]
+  readonly patch: number
+}
+
+/** Counts the patches of an image. */
+export function patchGrid({ imageSize: [height, width], patch }: Patches): Grid {
+  return [Math.floor(height / patch), Math.floor(width / patch)]
+}
+
+/** Fits the vision towers to images of another size: resizes their position embeddings. */
+export function fitPositions(tensors: Tensors, patches: Patches): Tensors {
+  const grid = patchGrid(patches)
   const fitted = [...tensors].map(([key, stored]) => {
     const isVision = /^(.*visual|visual_control)\.positional_embedding$/.test(key)
     return [key, isVision ? resizePositions(stored, grid) : stored] as const
@@ -125,37 +128,41 @@ export function fitPositions(
 }
 
 /**
- * Resizes position embeddings [1 + grid², width] to another grid, bicubic with
- * antialiasing; the class token is unchanged.
+ * Resizes position embeddings [1 + patches, width] of a square grid to another grid, bicubic with
+ * antialiasing; the class token is unchanged. Those of as many patches are unchanged.
+ * @throws RestoreError 'checkpoint' for another number of patches that form no square
  */
-export function resizePositions(stored: StoredTensor, grid: number): StoredTensor {
-  const [rows = 0, width = 0] = stored.shape
-  const from = Math.round(Math.sqrt(rows - 1))
-  if (from === grid) return stored
+export function resizePositions(stored: StoredTensor, [rows, columns]: Grid): StoredTensor {
+  const [tokens = 0, width = 0] = stored.shape
+  const count = tokens - 1
+  if (count === rows * columns) return stored
+  const from = Math.round(Math.sqrt(count))
+  if (from * from !== count)
+    throw new RestoreError(
+      'checkpoint',
+      `visual.positional_embedding: expected positions of a square grid or of ${rows} x ${columns} patches, got ${count}; pass the height and width of the images as option imageSize`,
+    )
+  const shape = [1 + rows * columns, width]
   return {
     dtype: 'float32',
-    shape: [1 + grid * grid, width],
+    shape,
     read: () => {
       const values = toFloat32(loadTensor(stored))
-      const taps = antialiasedTaps(from, grid)
-      const wide = new Float64Array(from * grid * width)
-      const out = new Float32Array((1 + grid * grid) * width)
+      const wide = new Float64Array(from * columns * width)
+      const out = new Float32Array((1 + rows * columns) * width)
       out.set(values.subarray(0, width))
-      const at = (table: ArrayLike<number>, index: number) => table[index]!
       for (let y = 0; y < from; y++)
-        for (const [x, { first, weights }] of taps.entries())
+        for (const [x, { first, weights }] of antialiasedTaps(from, columns).entries())
           for (const [k, weight] of weights.entries())
             for (let c = 0; c < width; c++) {
-              const to = (y * grid + x) * width + c
-              wide[to] = at(wide, to) + weight * at(values, (1 + y * from + first + k) * width + c)
+              const to = (y * columns + x) * width + c
+              wide[to]! += weight * values[(1 + y * from + first + k) * width + c]!
             }
-      for (const [y, { first, weights }] of taps.entries())
+      for (const [y, { first, weights }] of antialiasedTaps(from, rows).entries())
         for (const [k, weight] of weights.entries())
-          for (let i = 0; i < grid * width; i++) {
-            const to = width + y * grid * width + i
-            out[to] = at(out, to) + weight * at(wide, (first + k) * grid * width + i)
-          }
-      return float32Data(out, [1 + grid * grid, width]).bytes
+          for (let i = 0; i < columns * width; i++)
+            out[width + y * columns * width + i]! += weight * wide[(first + k) * columns * width + i]!
+      return float32Data(out, shape).bytes
     },
   }
 }

@@ -30,7 +30,7 @@ const blockBytes = 2 ** 20
  * A file source that opens the file for each read, so that nothing has to be closed.
  * Throws if the file has changed.
  */
-function fileSource(path: string): ByteSource {
+export function fileSource(path: string): ByteSource {
   const { size, mtimeMs } = statOf(path)
   const readNow = (offset: number, length: number) =>
     withFile(path, (file) => readFully(file, offset, length))
@@ -63,6 +63,25 @@ export function hashFile(path: string): string {
   const step = 2 ** 24
   for (let at = 0; at < file.size; at += step) hash.update(file.read(at, Math.min(step, file.size - at)))
   return hash.digest('hex')
+}
+
+/** Hashes by path, with the size and time of the file they are of. */
+const knownHashes = new Map<string, { readonly stamp: string; readonly sha256: string }>()
+
+/** SHA-256 of a file, computed once while it stays as it is. */
+export function hashOnce(path: string): string {
+  const { size, mtimeMs, ino } = statSync(path)
+  const stamp = `${size} ${mtimeMs} ${ino}`
+  const known = knownHashes.get(path)
+  if (known?.stamp === stamp) return known.sha256
+  const sha256 = hashFile(path)
+  knownHashes.set(path, { stamp, sha256 })
+  return sha256
+}
+
+/** SHA-256 of bytes, in hexadecimal. */
+export function hashBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 function statOf(path: string): Stats {

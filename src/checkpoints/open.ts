@@ -2,28 +2,40 @@
 
 import { dtypeBytes } from '../core/data.ts'
 import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
+import { selectKeys } from './keySets.ts'
+import { isOnnx } from './onnx.ts'
 import { isLegacy, readLegacy, readTorchZip, type SavedObject } from './pth.ts'
 import { readSafetensors } from './safetensors.ts'
-import { findTensors, stripPrefix } from './stateDict.ts'
+import { findTensors } from './stateDict.ts'
 import { safeProduct, storedTensor } from './tensorViews.ts'
 
 /** Options of opening a checkpoint. */
 export interface OpenOptions {
   /**
-   * Keys from the root object of a PyTorch file to its tensors, such as `['params']`; by
-   * default, well-known keys are tried.
+   * Where the tensors are, as keys of dictionaries and the beginning of keys, joined by dots: `params`,
+   * `state_dict.generator`. @default averaged weights (`params_ema`, `g_ema`, …), else those under well-known keys
    */
-  readonly path?: readonly string[] | undefined
+  readonly tensors?: string | undefined
+  /** Every tensor of the file under its full key, as in the state of a training. @default false */
+  readonly isWhole?: boolean | undefined
 }
 
 /** Opens a checkpoint; errors of it and of its tensors name the file. */
 export function openCheckpoint(source: ByteSource, options: OpenOptions = {}): Checkpoint {
   return within(source.name, () => {
-    const checkpoint = readContainer(source, options)
-    const { prefix, tensors } = stripPrefix(checkpoint.tensors)
+    const { rest, ...checkpoint } = readContainer(source, options.tensors)
+    const all = { prefix: '', tensors: checkpoint.tensors, others: [] }
+    const { prefix, tensors, others } = options.isWhole ? all : selectKeys(checkpoint.tensors, rest)
+    const parents = checkpoint.path.map((key) => `${key}.`).join('')
     const named = new Map<string, StoredTensor>()
     for (const [key, tensor] of tensors) named.set(key, nameErrors(source.name, key, tensor))
-    return { ...checkpoint, prefix, tensors: named }
+    return {
+      ...checkpoint,
+      name: source.name,
+      prefix,
+      tensors: named,
+      others: [...checkpoint.others, ...others.map((other) => parents + other)],
+    }
   })
 }
 
@@ -32,21 +44,31 @@ function nameErrors(file: string, key: string, tensor: StoredTensor): StoredTens
   return { dtype, shape, read: () => within(`${file}: tensor '${key}'`, () => tensor.read()) }
 }
 
-function readContainer(source: ByteSource, { path }: OpenOptions): Checkpoint {
+/** A checkpoint before the beginnings of its keys select tensors. */
+interface OpenedContainer extends Omit<Checkpoint, 'name' | 'prefix'> {
+  /** End of the requested path that no dictionary has. */
+  readonly rest: string
+}
+
+function readContainer(source: ByteSource, wanted: string | undefined): OpenedContainer {
   if (source.size === 0) throw malformed('the file is empty; fetch it again')
   const head = source.read(0, Math.min(source.size, 512))
-  if (head[8] === 0x7b && !isText(head.subarray(0, 8))) return fromSafetensors(source, path)
+  if (head[8] === 0x7b && !isText(head.subarray(0, 8))) return fromSafetensors(source, wanted)
+  if (isOnnx(source))
+    throw malformed(
+      'this is an ONNX file, a graph that runs as it is: restore, eval and inspect take it as weights; anything else needs the .pth or .safetensors it was made from',
+    )
   if (startsWith(head, 'PK\x03\x04') || startsWith(head, 'PK\x05\x06'))
-    return fromPickle(readTorchZip(source), path)
+    return fromPickle(readTorchZip(source), wanted)
   if (head[0] === 0x80) {
     checkLegacy(source)
-    return fromPickle(readLegacy(source), path)
+    return fromPickle(readLegacy(source), wanted)
   }
   const reason = recognizeOther(head)
-  if (reason === undefined && source.name.endsWith('.safetensors')) return fromSafetensors(source, path)
+  if (reason === undefined && source.name.endsWith('.safetensors')) return fromSafetensors(source, wanted)
   throw malformed(
     reason ??
-      `expected a PyTorch (.pth, .pt, .ckpt) or safetensors file, got one that starts with ${hex(head)}`,
+      `expected a PyTorch (.pth, .pt, .ckpt), safetensors or ONNX file, got one that starts with ${hex(head)}`,
   )
 }
 
@@ -62,18 +84,16 @@ function checkLegacy(source: ByteSource): void {
   if (!isTorch) throw malformed(message)
 }
 
-function fromSafetensors(source: ByteSource, path: OpenOptions['path']): Checkpoint {
-  if (path && path.length > 0)
-    throw malformed(`safetensors files have no nested keys such as '${path.join('.')}'`)
-  return readSafetensors(source)
+function fromSafetensors(source: ByteSource, rest = ''): OpenedContainer {
+  return { ...readSafetensors(source), container: 'safetensors', path: [], others: [], rest }
 }
 
 // Limits how often views may repeat stored values, as expanded and tied tensors do.
 const maxExpansion = 16
 const freeExpansionBytes = 64 * 2 ** 20
 
-function fromPickle({ root, container, storages }: SavedObject, path: OpenOptions['path']): Checkpoint {
-  const found = findTensors(root, path)
+function fromPickle({ root, container, storages }: SavedObject, wanted: string | undefined): OpenedContainer {
+  const found = findTensors(root, wanted)
   const tensors = new Map<string, StoredTensor>()
   const storageBytes = new Map<string, number>()
   let stored = 0
@@ -95,7 +115,8 @@ function fromPickle({ root, container, storages }: SavedObject, path: OpenOption
       tensors.set(key, opened)
     })
   }
-  return { tensors, metadata: new Map(), container, path: found.path, prefix: '' }
+  const { path, others, rest } = found
+  return { tensors, metadata: new Map(), container, path, others, rest }
 }
 
 /** First bytes of other common files. */

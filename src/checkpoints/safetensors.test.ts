@@ -108,6 +108,24 @@ describe('readSafetensors', () => {
     ['metadata that is not a string', { __metadata__: { step: 3 }, w: entry }, 8, /__metadata__ 'step'/],
     ['metadata that is not an object', { __metadata__: 'x', w: entry }, 8, /__metadata__ to be/],
     ['a tensor that is not an object', { w: null }, 0, /tensor 'w': expected dtype/],
+    [
+      'a dtype nested too deep',
+      `{"w":{"dtype":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
+      0,
+      /expected a dtype/,
+    ],
+    [
+      'a shape nested too deep',
+      `{"w":{"dtype":"F32","shape":${'['.repeat(20_000)}${']'.repeat(20_000)},"data_offsets":[0,8]}}`,
+      8,
+      /expected shape to be a list of integers/,
+    ],
+    [
+      'more lists than any network needs',
+      `{"w":[${'[],'.repeat(1_000_000)}[]]}`,
+      0,
+      /1000003 lists and objects/,
+    ],
     ['data cut short', { w: entry }, 7, /take 8 bytes, but 7 follow/],
     [
       'an impossible shape with a zero',
@@ -120,9 +138,11 @@ describe('readSafetensors', () => {
     expect(() => open(fileOf(header, dataBytes))).toThrow(/^x\.safetensors: /)
   })
 
-  it('rejects a path into a file without nested keys', () => {
+  it('rejects a beginning that no key has', () => {
     const source = memorySource(fileOf({ w: entry }, 8))
-    expect(() => openCheckpoint(source, { path: ['params'] })).toThrow(/no nested keys such as 'params'/)
+    expect(() => openCheckpoint(source, { tensors: 'params' })).toThrow(
+      /expected keys that begin with 'params\.', found w/,
+    )
   })
 
   it('strips the prefix of wrappers', () => {

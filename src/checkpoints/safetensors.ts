@@ -2,6 +2,7 @@
 // https://github.com/huggingface/safetensors
 
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
+import { describeValue } from '../core/options.ts'
 import { type ByteSource, type Checkpoint, malformed, type StoredTensor, within } from './checkpoint.ts'
 import { safeProduct } from './tensorViews.ts'
 
@@ -28,6 +29,8 @@ const dtypeOrder = Object.keys(dtypeNames) as DType[]
 const dtypeByName = new Map<unknown, DType>(dtypeOrder.map((dtype) => [dtypeNames[dtype], dtype]))
 
 const maxHeaderBytes = 100_000_000
+/** Lists and objects of a header; three for each tensor. Parsed, they take far more memory than their text. */
+const maxHeaderNodes = 1_000_000
 const metadataKey = '__metadata__'
 
 interface Entry {
@@ -39,7 +42,7 @@ interface Entry {
 }
 
 /** Opens a safetensors file and checks its whole header; tensors are read on demand. */
-export function readSafetensors(source: ByteSource): Checkpoint {
+export function readSafetensors(source: ByteSource): Pick<Checkpoint, 'tensors' | 'metadata'> {
   const { header, dataOffset } = readHeader(source)
   const entries: Entry[] = []
   let metadata: ReadonlyMap<string, string> = new Map()
@@ -52,7 +55,7 @@ export function readSafetensors(source: ByteSource): Checkpoint {
   for (const { key, dtype, shape, start, end } of entries) {
     tensors.set(key, { dtype, shape, read: () => source.read(dataOffset + start, end - start) })
   }
-  return { tensors, metadata, container: 'safetensors', path: [], prefix: '' }
+  return { tensors, metadata }
 }
 
 function readHeader(source: ByteSource): { header: Readonly<Record<string, unknown>>; dataOffset: number } {
@@ -66,11 +69,22 @@ function readHeader(source: ByteSource): { header: Readonly<Record<string, unkno
   if (dataOffset > source.size) {
     throw malformed(`its header claims ${length} bytes, but the file has ${source.size}: it is cut short`)
   }
-  const text = decodeHeader(source.read(8, Number(length)))
+  const bytes = source.read(8, Number(length))
+  checkNodes(bytes)
+  const text = decodeHeader(bytes)
   const header = parseHeader(text)
   if (!isRecord(header)) throw malformed('expected its header to be a JSON object')
   checkDuplicates(text)
   return { header, dataOffset }
+}
+
+function checkNodes(header: Uint8Array): void {
+  let nodes = 0
+  for (let i = 0; i < header.length; i++) if (header[i] === 0x7b || header[i] === 0x5b) nodes++
+  if (nodes <= maxHeaderNodes) return
+  throw malformed(
+    `its header has ${nodes} lists and objects, more than the ${maxHeaderNodes} that any network needs`,
+  )
 }
 
 function decodeHeader(bytes: Uint8Array): string {
@@ -137,7 +151,7 @@ function readEntry(key: string, value: unknown): Entry {
   const dtype = dtypeByName.get(value.dtype)
   if (!dtype) {
     const known = [...dtypeByName.keys()].join(', ')
-    throw malformed(`expected a dtype of ${known}, got ${JSON.stringify(value.dtype)?.slice(0, 40)}`)
+    throw malformed(`expected a dtype of ${known}, got ${describeValue(value.dtype)}`)
   }
   const shape = readLengths('shape', value.shape)
   const offsets = readLengths('data_offsets', value.data_offsets)
@@ -157,8 +171,7 @@ function readEntry(key: string, value: unknown): Entry {
 function readLengths(field: string, value: unknown): number[] {
   const isLength = (size: unknown): size is number => Number.isSafeInteger(size) && Number(size) >= 0
   if (!Array.isArray(value) || !value.every(isLength)) {
-    const found = value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 80)
-    throw malformed(`expected ${field} to be a list of integers from 0 to 2^53, got ${found}`)
+    throw malformed(`expected ${field} to be a list of integers from 0 to 2^53, got ${describeValue(value)}`)
   }
   return value
 }

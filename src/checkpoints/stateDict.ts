@@ -1,87 +1,120 @@
-// Finds the tensors in the object of a PyTorch file: a bare state dict, one under a
-// well-known key, or a TorchScript module.
+// Finds the tensors in the object of a PyTorch file: a bare state dict, one of the sets of a training state, or a
+// TorchScript module.
 
+import { listNames } from '../core/text.ts'
 import { TensorRef } from './allowedGlobals.ts'
 import { malformed } from './checkpoint.ts'
+import { isAveraged, severalSets } from './keySets.ts'
 import { describe, PickleObject, type PickleValue } from './unpickle.ts'
 
-/**
- * Keys under which training programs store weights; averaged ones (`params_ema`) come
- * before `params` as they restore better.
- */
-const wellKnownKeys = [
-  'state_dict',
-  'params_ema',
-  'params',
-  'model_state_dict',
-  'model',
-  'network',
-  'net',
-] as const
-
-/** Key prefixes of network wrappers: DataParallel and torch.compile. */
-const wrapperPrefixes = ['module.', '_orig_mod.']
+/** Keys under which training programs store weights. */
+const wellKnownKeys = ['state_dict', 'params', 'model_state_dict', 'model', 'network', 'net'] as const
 
 // Limits against files whose objects refer to each other in cycles; real files stay far below.
 const maxPathLength = 8
-const maxPrefixes = 4
 const maxModuleDepth = 64
 const maxModuleEntries = 1_000_000
 const maxKeyLength = 512
 
-export interface NamedTensors {
+/** Tensors of a PyTorch file under their keys. */
+export interface FoundTensors {
+  /** Keys from the root object to the dictionary of tensors. */
   readonly path: readonly string[]
   readonly tensors: ReadonlyMap<string, TensorRef>
+  /** Paths of the other dictionaries of tensors, which were not chosen. */
+  readonly others: readonly string[]
+  /** End of the requested path that names no dictionary, and may be the prefix of keys. */
+  readonly rest: string
 }
 
-/** Finds the tensors under `path`, or under well-known keys. */
-export function findTensors(root: PickleValue, path?: readonly string[]): NamedTensors {
-  let value = root
-  for (const key of path ?? []) {
-    const next = entriesOf(value)?.get(key)
-    if (next === undefined) throw malformed(`expected a key '${key}', found ${keysText(value)}`)
-    value = next
-  }
+/**
+ * Finds the tensors under `wanted`, keys joined by dots, or the best set: averaged weights restore better than those
+ * they are averages of.
+ * @throws RestoreError 'checkpoint' if there are none, or several that nothing distinguishes
+ */
+export function findTensors(root: PickleValue, wanted = ''): FoundTensors {
+  const { value, path, rest } = follow(root, wanted)
   if (value instanceof PickleObject) {
     const tensors = scriptTensors(value)
     if (tensors.size === 0)
       throw malformed(
         `expected a dictionary of tensors, got ${describe(value)} without any (a frozen TorchScript module has none)`,
       )
-    return { path: path ?? [], tensors }
+    return { path, tensors, others: [], rest }
   }
   if (!(value instanceof Map)) throw malformed(`expected a dictionary of tensors, got ${describe(value)}`)
-  const found = path ? { path, tensors: tensorsOf(value) } : descend(value)
-  if (found.tensors.size === 0) throw malformed(`expected tensors, found ${keysText(value)}`)
-  return found
+  const found = rest === '' ? descend(value, path) : { path, tensors: tensorsOf(value), others: [] }
+  if (found.tensors.size > 0) return { ...found, rest }
+  if (rest !== '') throw malformed(`expected a key '${rest}', found ${keysText(value)}`)
+  throw malformed(`expected tensors, found ${keysText(value)}`)
 }
 
-function descend(root: Map<PickleValue, PickleValue>): NamedTensors {
+/** Follows a path as far as dictionaries and modules go; keys may contain dots themselves. */
+function follow(
+  root: PickleValue,
+  wanted: string,
+): { readonly value: PickleValue; readonly path: readonly string[]; readonly rest: string } {
   const path: string[] = []
   let value = root
-  while (path.length < maxPathLength) {
-    const key = wellKnownKeys.find((name) => value.get(name) instanceof Map) ?? onlyKeyWithTensors(value)
+  let rest = wanted
+  while (rest !== '') {
+    const entries = entriesOf(value)
+    const key = headsOf(rest).find((head) => {
+      const child = entries?.get(head)
+      return child instanceof Map || (child instanceof PickleObject && !(child instanceof TensorRef))
+    })
     if (key === undefined) break
+    path.push(key)
+    value = entries?.get(key) ?? null
+    rest = rest.slice(key.length + 1)
+  }
+  return { value, path, rest }
+}
+
+/** A path and its beginnings, longest first. */
+function headsOf(path: string): readonly string[] {
+  const parts = path.split('.', maxKeyLength)
+  return parts.map((_, i) => parts.slice(0, parts.length - i).join('.'))
+}
+
+function descend(root: Map<PickleValue, PickleValue>, start: readonly string[]): Omit<FoundTensors, 'rest'> {
+  const path = [...start]
+  const others: string[] = []
+  let value = root
+  while (path.length < start.length + maxPathLength) {
+    const sets = setsIn(value)
+    const key = chooseSet(value, sets)
+    if (key === undefined) break
+    for (const other of sets) if (other !== key) others.push([...path, other].join('.'))
     path.push(key)
     value = value.get(key) as Map<PickleValue, PickleValue>
   }
-  return { path, tensors: tensorsOf(value) }
+  return { path, tensors: tensorsOf(value), others }
 }
 
-/** The only key whose dictionary contains tensors, in a dictionary without tensors of its own. */
-function onlyKeyWithTensors(value: Map<PickleValue, PickleValue>): string | undefined {
-  const keys: string[] = []
+/** Selects the dictionary to descend into; undefined if the tensors are here, or nowhere. */
+function chooseSet(value: Map<PickleValue, PickleValue>, sets: readonly string[]): string | undefined {
+  const averaged = sets.filter(isAveraged)
+  if (averaged.length === 1) return averaged[0]
+  const known = wellKnownKeys.find((name) => sets.includes(name))
+  if (averaged.length === 0 && known !== undefined) return known
+  if (averaged.length === 0 && tensorsOf(value).size > 0) return undefined
+  if (sets.length > 1) throw severalSets(sets)
+  return sets[0]
+}
+
+/** Keys of the dictionaries that hold tensors, directly or in dictionaries of their own. */
+function setsIn(value: Map<PickleValue, PickleValue>): readonly string[] {
   const visited = new Set<PickleValue>()
-  for (const [key, child] of value) {
-    if (child instanceof TensorRef) return undefined
-    if (typeof key !== 'string' || !(child instanceof Map) || visited.has(child)) continue
+  const holdsTensors = (child: PickleValue, depth: number): boolean => {
+    if (!(child instanceof Map) || depth > maxPathLength || visited.has(child)) return false
     visited.add(child)
-    if (tensorsOf(child).size > 0) keys.push(key)
+    if (tensorsOf(child).size > 0) return true
+    return [...child].some(([key, inner]) => typeof key === 'string' && holdsTensors(inner, depth + 1))
   }
-  if (keys.length > 1) {
-    throw malformed(`contains several sets of tensors, under ${listKeys(keys)}; choose one by its path`)
-  }
-  return keys[0]
+  return [...value].flatMap(([key, child]) =>
+    typeof key === 'string' && holdsTensors(child, 0) ? [key] : [],
+  )
 }
 
 /** Tensors of a state dict; other values are not weights. */
@@ -122,20 +155,6 @@ function scriptTensors(root: PickleObject): Map<string, TensorRef> {
   return tensors
 }
 
-/** Strips wrapper prefixes that all keys share. */
-export function stripPrefix<T>(tensors: ReadonlyMap<string, T>): { prefix: string; tensors: Map<string, T> } {
-  const keys = [...tensors.keys()]
-  let prefix = ''
-  for (let count = 0; count < maxPrefixes && keys.length > 0; count++) {
-    const next = wrapperPrefixes.find((wrapper) =>
-      keys.every((key) => key.startsWith(prefix + wrapper) && key.length > prefix.length + wrapper.length),
-    )
-    if (next === undefined) break
-    prefix += next
-  }
-  return { prefix, tensors: new Map([...tensors].map(([key, tensor]) => [key.slice(prefix.length), tensor])) }
-}
-
 function entriesOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | undefined {
   if (value instanceof Map) return value
   return value instanceof PickleObject ? value.attributes : undefined
@@ -144,9 +163,5 @@ function entriesOf(value: PickleValue): ReadonlyMap<PickleValue, PickleValue> | 
 function keysText(value: PickleValue): string {
   const keys = [...(entriesOf(value)?.keys() ?? [])].filter((key) => typeof key === 'string')
   if (keys.length === 0) return `${describe(value)} without keys`
-  return `the keys ${listKeys(keys)}`
-}
-
-function listKeys(keys: readonly string[]): string {
-  return keys.slice(0, 8).join(', ').slice(0, 400) + (keys.length > 8 ? ', …' : '')
+  return `the keys ${listNames(keys)}`
 }

@@ -2,9 +2,9 @@
 // Names are never used as file paths.
 
 import { inflateSync } from 'fflate'
+import { crc32 } from '../core/crc32.ts'
 import { viewOf } from '../core/data.ts'
 import { allocate, type ByteSource, malformed, within } from './checkpoint.ts'
-import { crc32 } from './crc32.ts'
 
 export interface ZipEntry {
   readonly name: string

@@ -5,7 +5,10 @@
 import type { Checkpoint } from '../checkpoints/checkpoint.ts'
 import { formatShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
+import { describeValue } from '../core/options.ts'
 import type { Tensor } from '../core/tensor.ts'
+import { shownText } from '../core/text.ts'
+import { unknownName } from '../core/unknownName.ts'
 import type { Init } from '../nn/init.ts'
 import type { KeyShapes } from '../nn/keyShapes.ts'
 import type { LicenseId, NetworkCard, TrainedSampling } from './modelCard.ts'
@@ -69,20 +72,39 @@ export interface InputSize {
   readonly minimum: number
   /** The network itself pads its input to a multiple of this. */
   readonly padToMultiple?: number
-  /** Only side the network accepts; pictures are cut into windows of that size. */
-  readonly fixedSide?: number
+  /** Only height and width the network accepts; pictures are cut into tiles of that size. */
+  readonly fixedTile?: Sides
+  /** Only height and width the network accepts; whole pictures are resized to them. */
+  readonly fixedSize?: Sides
+}
+
+/** Height and width in pixels. */
+export type Sides = readonly [height: number, width: number]
+
+/** Returns the only size that a network accepts, if there is one. */
+export function onlySize({ fixedTile, fixedSize }: InputSize): Sides | undefined {
+  return fixedSize ?? fixedTile
 }
 
 const anySize: InputSize = { multipleOf: 1, minimum: 1 }
 
 /** Result computed once from the whole photo and passed to every tile. */
 export interface OncePerPhoto {
-  /** Part of the network that computes it: x [1 c h w] -> `output` [1 d]. */
-  readonly encode: string
+  /**
+   * What computes it: a part of the network, x [1 c h w] -> `output` [1 d]; or an estimate of the noise level,
+   * of 255, [1 1].
+   */
+  readonly encode: { readonly part: string } | 'noise level'
   readonly output: string
   /** Part that restores a tile with it. */
   readonly restore: string
 }
+
+/** Value of options that are found once a photo unless a number is given. */
+export const auto = 'auto'
+
+/** An option that is found once a photo unless a number is given. */
+export type NumberOrAuto = number | 'auto'
 
 /** Guide that a network needs for sampling. */
 export interface RequiredGuide {
@@ -94,13 +116,13 @@ export interface RequiredGuide {
 /** What a guide supplies to a network that samples. */
 export type Guidance =
   /**
-   * DA-CLIP embeddings `content` and `degradation` [1 width] of a photo resized to `imageSide`; part `text`
+   * DA-CLIP embeddings `content` and `degradation` [1 width] of a photo resized to `imageSize`; part `text`
    * embeds texts to compare with.
    */
   | {
       readonly kind: 'embeddings'
       readonly width: number
-      readonly imageSide: number
+      readonly imageSize: Sides
       /** Maximum number of tokens in a text, start and end included. */
       readonly contextLength: number
     }
@@ -173,7 +195,7 @@ interface NetworkDefinition<Id extends string, O extends object, N extends objec
   readonly role: (options: O) => Role
   /** Rejects options that can be loaded but not run. @throws RestoreError 'usage' */
   readonly check?: (options: O) => void
-  /** Checkpoint keys to ignore. */
+  /** Checkpoint keys to ignore, or the last names of such keys. */
   readonly ignoredKeys?: readonly string[]
   /** Adapts weights to overridden options that change a shape. */
   readonly adaptWeights?: (tensors: StoredTensors, options: O) => StoredTensors
@@ -202,8 +224,8 @@ export interface NetworkDescriptor<Id extends string = string> {
 /** Everything that the options of a network determine. */
 export interface NetworkDescription<Id extends string = string> {
   readonly id: Id
-  /** License of the official weights. */
-  readonly license: LicenseId
+  /** License of the official weights; undefined for a graph, whose file states its own. */
+  readonly license: LicenseId | undefined
   /** Options by name. */
   readonly options: Readonly<Record<string, unknown>>
   /** Inputs of `forward` with their layouts. */
@@ -267,7 +289,7 @@ function describe<Id extends string, O extends object, N extends object>(
     id: facts.id,
     license: facts.license,
     options: recordOf(options),
-    inputs: Object.fromEntries(names.map((name) => [name, definition.inputs[name] ?? ''])),
+    inputs: Object.fromEntries(names.map((name) => [name, layoutOf(definition, name)])),
     outputs,
     size: size?.(options) ?? anySize,
     scale: scale?.(options) ?? 1,
@@ -298,6 +320,16 @@ function describe<Id extends string, O extends object, N extends object>(
   return { ...description, create }
 }
 
+/** Layout of an input. @throws TypeError for a name that the definition lacks */
+function layoutOf(
+  { facts, inputs }: Pick<NetworkDefinition<string, never, never>, 'facts' | 'inputs'>,
+  name: string,
+): string {
+  const layout = inputs[name]
+  if (layout !== undefined) return layout
+  throw new TypeError(`${facts.id}: expected a layout of its input ${name}, got none`)
+}
+
 function recordOf(options: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(options))
 }
@@ -314,21 +346,41 @@ export function input(inputs: NamedTensors, name: string): Tensor {
 
 function checkOverrides(defaults: Readonly<Record<string, unknown>>, overrides: object): void {
   for (const [name, value] of Object.entries(overrides)) {
-    if (!Object.hasOwn(defaults, name)) {
-      const known = Object.keys(defaults).join(', ')
-      throw new RestoreError('usage', `options: expected names among ${known}, got ${name}`)
+    if (!Object.hasOwn(defaults, name)) throw unknownName('network option', name, Object.keys(defaults))
+    if (!isLike(value, defaults[name])) {
+      const reference = JSON.stringify(defaults[name])
+      const expected =
+        defaults[name] === auto ? `as a number or ${reference}` : `of the same type as ${reference}`
+      throw new RestoreError('usage', `options: expected ${name} ${expected}, got ${shortJson(value)}`)
     }
-    if (isLike(value, defaults[name])) continue
-    const expected = JSON.stringify(defaults[name])
+    if (numbersIn(value).every((number) => Math.abs(number) <= largestOption)) continue
     throw new RestoreError(
       'usage',
-      `options: expected ${name} of the same type as ${expected}, got ${JSON.stringify(value)}`,
+      `options: expected ${name} of at most ${largestOption}, got ${shortJson(value)}`,
     )
   }
 }
 
-/** Whether a value has the type of a default and, for a list, its length. */
+/** Larger numbers are no option of any network: words of a vocabulary are the most there is. */
+const largestOption = 2 ** 17
+
+function numbersIn(value: unknown): readonly number[] {
+  if (Array.isArray(value)) return value.flatMap(numbersIn)
+  return typeof value === 'number' ? [value] : []
+}
+
+/** A value as JSON, cut; values nested too deep for that are described. */
+function shortJson(value: unknown): string {
+  try {
+    return shownText(JSON.stringify(value), 80)
+  } catch {
+    return describeValue(value)
+  }
+}
+
+/** Whether a value has the type of a default and, for a list, its length; `auto` stands for a number too. */
 function isLike(value: unknown, reference: unknown): boolean {
+  if (reference === auto) return value === auto || typeof value === 'number'
   if (!Array.isArray(reference)) return typeof value === typeof reference
   return (
     Array.isArray(value) &&
@@ -343,7 +395,7 @@ type InputRules = Pick<NetworkDescription, 'inputs' | 'options' | 'size' | 'chan
 function checkInputs(rules: InputRules, inputs: NamedTensors): void {
   for (const [name, layout] of Object.entries(rules.inputs)) {
     const tensor = input(inputs, name)
-    if (layout.endsWith('h w') || layout.endsWith('p p')) checkImage(name, tensor, rules)
+    if (layout.endsWith('h w')) checkImage(name, tensor, rules)
     else checkLayout(name, tensor, layout, rules)
   }
 }
@@ -359,17 +411,17 @@ function checkLayout(name: string, { shape }: Tensor, layout: string, { options 
 
 /** Checks channels and sides; symbolic sides of a traced graph pass unchecked. */
 function checkImage(name: string, { shape }: Tensor, { size, channels }: InputRules): void {
-  const { multipleOf, minimum, fixedSide } = size
+  const { multipleOf, minimum } = size
+  const only = onlySize(size)
   const [, c, ...sides] = shape
   const fits = sides.every(
-    (side) =>
+    (side, i) =>
       typeof side === 'string' ||
-      (side % multipleOf === 0 && side >= minimum && (fixedSide === undefined || side === fixedSide)),
+      (side % multipleOf === 0 && side >= minimum && (only === undefined || side === only[i])),
   )
   if (shape.length === 4 && c === channels.input && fits) return
-  const expected =
-    fixedSide === undefined
-      ? `[b ${channels.input} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
-      : `[b ${channels.input} ${fixedSide} ${fixedSide}]`
+  const expected = only
+    ? `[b ${channels.input} ${only[0]} ${only[1]}]`
+    : `[b ${channels.input} h w] with h and w multiples of ${multipleOf} and at least ${minimum}`
   throw new RestoreError('shape', `${name}: expected ${expected}, got ${formatShape(shape)}`)
 }

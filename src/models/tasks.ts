@@ -1,7 +1,8 @@
 // Tasks and the default model of each: pure data, safe in a browser.
 
-/** Tasks by name, whether or not there is a model for them yet; registry/cards.ts lists those that have one. */
-export const allTasks = [
+/** Tasks by name. */
+export const tasks = [
+  { id: 'photo', title: 'Remove noise and JPEG artifacts of cameras and the web' },
   { id: 'denoise', title: 'Remove noise' },
   { id: 'derain', title: 'Remove rain streaks' },
   { id: 'deblur', title: 'Remove motion blur' },
@@ -16,15 +17,19 @@ export const allTasks = [
   },
 ] as const
 
-export type TaskId = (typeof allTasks)[number]['id']
+export type TaskId = (typeof tasks)[number]['id']
 
-/** Default models of each task: one per scale, the preferred scale first. */
+/** Task of a request that names none. */
+export const defaultTask = 'photo' satisfies TaskId
+
+/** Default models of each task; of several scales, the preferred one first. */
 export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
+  photo: ['light-photo'],
   denoise: ['light-photo'],
   derain: ['restormer-derain'],
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],
-  upscale: ['dasr-light-x2', 'dasr-x4-aniso', 'dasr-x3-iso'],
+  upscale: ['light-upscale-x2'],
   dehaze: ['light-tone'],
   'low-light': ['light-tone'],
   tone: ['light-tone'],
@@ -38,13 +43,8 @@ export const detection = {
   model: 'light-detect',
 } as const
 
-/** Whether a model is a default of its task. */
-export function isDefaultModel({
-  id,
-  task,
-}: {
-  readonly id: string
-  readonly task: TaskId | typeof detection.id
-}): boolean {
-  return task === detection.id ? id === detection.model : defaultModels[task].includes(id)
+/** Tasks that a model is the default of. */
+export function defaultTasksOf(id: string): readonly (TaskId | typeof detection.id)[] {
+  const restored = tasks.flatMap((task) => (defaultModels[task.id].includes(id) ? [task.id] : []))
+  return id === detection.model ? [...restored, detection.id] : restored
 }

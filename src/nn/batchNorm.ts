@@ -44,6 +44,13 @@ export class BatchNorm2d {
     return centered.mul(scale).add(this.bias.reshape([1, c, 1, 1]))
   }
 
+  /** Scale and shift [1 c 1 1] that the running statistics amount to, as in inference. */
+  affine(): { readonly scale: Tensor; readonly shift: Tensor } {
+    const perChannel = (t: Tensor) => t.reshape([1, this.weight.size(0), 1, 1])
+    const scale = this.running_var.add(eps).rsqrt().mul(this.weight)
+    return { scale: perChannel(scale), shift: perChannel(this.bias.sub(this.running_mean.mul(scale))) }
+  }
+
   /** Folds the norm into the convolution before it, with the running statistics, as in inference. */
   foldInto(conv: Conv2d): ConvWeights {
     const c = this.weight.size(0)

@@ -8,6 +8,8 @@ export interface Conv2dOptions {
   readonly groups?: number
   /** Zeros around the image; default: half the kernel. */
   readonly padding?: number
+  /** Distance of the kernel's taps; default: 1. */
+  readonly dilation?: number
 }
 
 /** Weights and attributes of a convolution, possibly folded or sliced. */
@@ -17,6 +19,12 @@ export interface ConvWeights {
   readonly stride: number
   readonly padding: number
   readonly groups: number
+  readonly dilation?: number
+}
+
+/** Applies a convolution. */
+export function convolve(x: Tensor, conv: ConvWeights): Tensor {
+  return x.conv2d(conv.weight, conv.bias, conv)
 }
 
 /** Splits the output channels into equal parts; for a depth-wise convolution, the input channels too. */
@@ -42,9 +50,22 @@ export function convInParts(x: Tensor, parts: number, convs: readonly ConvWeight
   return Array.from({ length: parts }, (_, i) =>
     inParts.reduce((y, conv) => {
       const part = conv[i] as ConvWeights
-      return y.conv2d(part.weight, part.bias, part)
+      return convolve(y, part)
     }, x),
   )
+}
+
+/** scale · conv(x) as one convolution, which spares a pass over the pixels; one scale per channel. */
+export function scaleFolded(conv: Conv2d, scale: Tensor): ConvWeights {
+  const { weight, bias, stride, padding, groups } = conv
+  const c = weight.size(0)
+  return {
+    weight: weight.mul(scale.reshape([c, 1, 1, 1])),
+    bias: bias?.mul(scale.reshape([c])),
+    stride,
+    padding,
+    groups,
+  }
 }
 
 /** Convolution of [b in h w] with zero padding; the defaults keep the size. */
@@ -54,12 +75,13 @@ export class Conv2d {
   readonly stride: number
   readonly padding: number
   readonly groups: number
+  readonly dilation: number
 
   constructor(
     init: Init,
     channelsIn: number,
     channelsOut: number,
-    { kernel, bias, stride = 1, groups = 1, padding = Math.floor(kernel / 2) }: Conv2dOptions,
+    { kernel, bias, stride = 1, groups = 1, padding = Math.floor(kernel / 2), dilation = 1 }: Conv2dOptions,
   ) {
     const fanIn = (channelsIn / groups) * kernel * kernel
     this.weight = init.weight([channelsOut, channelsIn / groups, kernel, kernel], uniformByFanIn(fanIn))
@@ -67,9 +89,10 @@ export class Conv2d {
     this.stride = stride
     this.padding = padding
     this.groups = groups
+    this.dilation = dilation
   }
 
   forward(x: Tensor): Tensor {
-    return x.conv2d(this.weight, this.bias, this)
+    return convolve(x, this)
   }
 }

@@ -1,6 +1,7 @@
 // Creates a module's tensors: random for training, or empty for loading. One module constructor serves both.
 
 import { elementCount, float32Data } from '../core/data.ts'
+import { RestoreError } from '../core/errors.ts'
 import { hostTensor } from '../core/hostBackend.ts'
 import type { Tensor } from '../core/tensor.ts'
 
@@ -45,6 +46,21 @@ function draw(distribution: Distribution, random: () => number): number {
   return distribution.deviation * radius * Math.cos(2 * Math.PI * random())
 }
 
+/**
+ * Draws weights for ReLU (He et al., ICCV 2015), biases 0: with narrower ones little of the input would reach
+ * the last layer.
+ */
+export function forRelu(init: Init): Init {
+  const weight: Init['weight'] = (shape, distribution) =>
+    init.weight(
+      shape,
+      shape.length > 1 && 'bound' in distribution
+        ? { bound: Math.sqrt(6) * distribution.bound }
+        : { constant: 0 },
+    )
+  return { ...init, weight }
+}
+
 /** Draws weights from `random`, which is uniform in [0, 1). */
 export function randomInit(random: () => number): Init {
   return {
@@ -57,9 +73,19 @@ export function randomInit(random: () => number): Init {
   }
 }
 
-/** Creates shapes without memory, for a module that is about to be loaded. */
-export function emptyInit(): Init {
+/**
+ * Creates shapes without memory, for a module that is about to be loaded.
+ * @param mostTensors limit for options that come from a file or a user
+ * @throws RestoreError 'usage' for more tensors
+ */
+export function emptyInit(mostTensors = Number.POSITIVE_INFINITY): Init {
+  let count = 0
   const empty = (shape: readonly number[], isTrainable: boolean): Tensor => {
+    if (++count > mostTensors)
+      throw new RestoreError(
+        'usage',
+        `options: expected a network of at most ${mostTensors} tensors, which its weights could fill, got one of more; leave the options out, or correct them`,
+      )
     const tensor = hostTensor({ dtype: 'float32', shape, bytes: new Uint8Array(0) })
     tensor.isTrainable = isTrainable
     return tensor

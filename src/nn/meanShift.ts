@@ -2,7 +2,7 @@ import type { Tensor } from '../core/tensor.ts'
 import type { Init } from './init.ts'
 
 /** Mean color of DIV2K in [0, 1]. */
-const meanColor = [0.4488, 0.4371, 0.404] as const
+export const meanColor = [0.4488, 0.4371, 0.404] as const
 
 /**
  * Subtracts (sign −1) or adds (1) the mean color of an image in 0..255, as in EDSR: a fixed 1×1 convolution.

@@ -6,6 +6,7 @@ import { formatShape, sameShape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
 import { hostTensor } from '../core/hostBackend.ts'
 import { Tensor } from '../core/tensor.ts'
+import { listNames } from '../core/text.ts'
 
 /** Visits every tensor of a module in field order; an aliased tensor is visited under each of its keys. */
 function walk(
@@ -76,24 +77,29 @@ export interface WeightSource {
 
 /**
  * Fills a module with a checkpoint's weights, as float32 in host memory. Strict: keys
- * and shapes must match exactly, and one error lists every missing, unexpected or
- * misshaped key. An aliased tensor may be stored under any of its keys.
+ * and shapes must match exactly, and one error reports missing, unexpected and misshaped
+ * keys together. An aliased tensor may be stored under any of its keys.
+ * @param name file name for errors
  */
-export function loadWeights(module: object, weights: ReadonlyMap<string, WeightSource>): void {
+export function loadWeights(
+  module: object,
+  weights: ReadonlyMap<string, WeightSource>,
+  name = 'weights',
+): void {
   const expected = stateDict(module)
   const keys = keysOf(expected)
-  checkKeys(expected, keys, weights)
+  checkKeys(name, expected, { keysOf: keys, weights })
   mapTensors(module, (tensor) => {
     const [first, ...aliases] = (keys.get(tensor) ?? []).flatMap((key) => {
       const source = weights.get(key)
-      return source ? [{ key, values: finite(key, source) }] : []
+      return source ? [{ key, values: finite(name, key, source) }] : []
     })
-    if (!first) throw new RestoreError('checkpoint', `weights: key ${keys.get(tensor)} is missing`)
+    if (!first) throw new RestoreError('checkpoint', `${name}: key ${keys.get(tensor)} is missing`)
     for (const { key, values } of aliases) {
       if (values.some((value, i) => value !== first.values[i])) {
         throw new RestoreError(
           'checkpoint',
-          `weights: expected equal values in keys ${first.key} and ${key}, which share one tensor, got different ones`,
+          `${name}: expected equal values in keys ${first.key} and ${key}, which share one tensor, got different ones`,
         )
       }
     }
@@ -108,19 +114,24 @@ function keysOf(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<Tensor, reado
   return keys
 }
 
-function finite(key: string, source: WeightSource): Float32Array {
+function finite(name: string, key: string, source: WeightSource): Float32Array {
   const values = source.floats()
   if (allFinite(values)) return values
   throw new RestoreError(
     'numeric',
-    `weights: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,
+    `${name}: expected finite values, got NaN or infinity in key ${key}; the file is damaged or its training failed`,
   )
 }
 
+interface LoadedKeys {
+  readonly keysOf: ReadonlyMap<Tensor, readonly string[]>
+  readonly weights: ReadonlyMap<string, WeightSource>
+}
+
 function checkKeys(
+  name: string,
   expected: ReadonlyMap<string, Tensor>,
-  keysOf: ReadonlyMap<Tensor, readonly string[]>,
-  weights: ReadonlyMap<string, WeightSource>,
+  { keysOf, weights }: LoadedKeys,
 ): void {
   const missing = [...keysOf.values()].flatMap((keys) =>
     keys.some((key) => weights.has(key)) ? [] : keys.join(' or '),
@@ -139,11 +150,11 @@ function checkKeys(
   if (problems.length > 0) {
     throw new RestoreError(
       'checkpoint',
-      `weights: expected exactly the ${expected.size} keys of this network; ${problems.join('; ')}`,
+      `${name}: expected exactly the ${expected.size} keys of this network; ${problems.join('; ')}`,
     )
   }
 }
 
 function list(items: readonly string[]): string {
-  return `${items.length}: ${items.join(', ')}`
+  return `${items.length}: ${listNames(items)}`
 }

@@ -6,12 +6,10 @@ import type { Tensor } from '../core/tensor.ts'
 import { Conv2d } from './conv.ts'
 import type { Init } from './init.ts'
 import { Linear } from './linear.ts'
-import { LayerNorm } from './norm.ts'
+import { GroupNorm, LayerNorm } from './norm.ts'
 import { attend, type ChannelGainNorm, type MapAttention } from './unetBlocks.ts'
 
 const headFeatures = 32
-const groups = 32
-const groupEps = 1e-6
 
 /**
  * Query, key, value and output projections for attention between tokens [b n c] and
@@ -100,16 +98,13 @@ class TransformerBlock {
 
 /** Self-attention between all pixels of a small map, and cross-attention to one vector. */
 export class SpatialTransformer implements MapAttention {
-  norm: { weight: Tensor; bias: Tensor } // [c] each
+  norm: GroupNorm
   proj_in: Conv2d
   transformer_blocks: readonly [TransformerBlock]
   proj_out: Conv2d
 
   constructor(init: Init, channels: number, contextWidth: number) {
-    this.norm = {
-      weight: init.weight([channels], { constant: 1 }),
-      bias: init.weight([channels], { constant: 0 }),
-    }
+    this.norm = new GroupNorm(init, channels, { groups: 32, eps: 1e-6 })
     this.proj_in = new Conv2d(init, channels, channels, { kernel: 1, bias: true })
     this.transformer_blocks = [new TransformerBlock(init, channels, contextWidth)]
     this.proj_out = new Conv2d(init, channels, channels, { kernel: 1, bias: true })
@@ -125,17 +120,8 @@ export class SpatialTransformer implements MapAttention {
   forward(x: Tensor, norm: ChannelGainNorm, vector: Tensor): Tensor {
     const { h, w } = x.axes('b c h w')
     const normed = norm.forward(x)
-    const tokens = rearrange(this.proj_in.forward(this.#groupNorm(normed)), 'b c h w -> b (h w) c')
+    const tokens = rearrange(this.proj_in.forward(this.norm.forward(normed)), 'b c h w -> b (h w) c')
     const out = this.transformer_blocks[0].forward(tokens, vector)
     return normed.add(this.proj_out.forward(rearrange(out, 'b (h w) c -> b c h w', { h, w })))
-  }
-
-  #groupNorm(x: Tensor): Tensor {
-    const grouped = rearrange(x, 'b (groups d) h w -> b groups (d h w)', { groups })
-    const centered = grouped.sub(grouped.mean([2], { keepDim: true }))
-    const inverseDeviation = centered.mul(centered).mean([2], { keepDim: true }).add(groupEps).rsqrt()
-    const { weight, bias } = this.norm
-    const perChannel = (t: Tensor) => t.reshape([1, -1, 1, 1])
-    return centered.mul(inverseDeviation).reshape(x.shape).mul(perChannel(weight)).add(perChannel(bias))
   }
 }

@@ -1,9 +1,7 @@
 // Building blocks of the U-Nets of IR-SDE and DA-CLIP: Algolzw/image-restoration-sde@2598d73
 // models/modules/module_util.py.
 
-import { formatShape } from '../core/dims.ts'
-import { RestoreError } from '../core/errors.ts'
-import { centerChannels, roundUp, toImage } from '../core/functional.ts'
+import { centerChannels, toImage } from '../core/functional.ts'
 import { constant } from '../core/hostBackend.ts'
 import { rearrange } from '../core/rearrange.ts'
 import { cat, scoped, type Tensor } from '../core/tensor.ts'
@@ -218,28 +216,4 @@ export class Upsample {
   forward(x: Tensor): Tensor {
     return this[1].forward(x.upsampleNearest(2))
   }
-}
-
-/** Pads bottom and right to a multiple of `multiple`; a named size is assumed to be one. */
-export function padTo(x: Tensor, multiple: number, mode: 'reflect' | 'constant'): Tensor {
-  const [h, w] = x.shape
-    .slice(2)
-    .map((size) => (typeof size === 'number' ? roundUp(size, multiple) - size : 0))
-  if (!h && !w) return x
-  const smallest = Math.min(Number(x.shape[2]) - (h ?? 0), Number(x.shape[3]) - (w ?? 0))
-  if (mode === 'reflect' && smallest < 1) {
-    throw new RestoreError(
-      'shape',
-      `U-Net: expected sides larger than their reflection padding to a multiple of ${multiple}, got ${formatShape(x.shape)}; use a larger image`,
-    )
-  }
-  return x.pad([0, w ?? 0, 0, h ?? 0], mode)
-}
-
-/** Crops x to the height and width of `like`, undoing `padTo`. */
-export function cropLike(x: Tensor, like: Tensor): Tensor {
-  return [2, 3].reduce((y, dim) => {
-    const size = like.shape[dim]
-    return size === y.shape[dim] || typeof size !== 'number' ? y : y.slice(dim, 0, size)
-  }, x)
 }

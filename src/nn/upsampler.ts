@@ -18,7 +18,8 @@ export function upsampler(init: Init, scale: number, channels: number): readonly
   ])
 }
 
-function factorsOf(scale: number): readonly number[] {
+/** Factors of the stages that enlarge. @throws RestoreError 'usage' for a scale other than 3 and powers of 2 */
+export function factorsOf(scale: number): readonly number[] {
   if (scale === 3) return [3]
   const doublings = Math.log2(scale)
   if (Number.isInteger(doublings) && doublings >= 0) return new Array<number>(doublings).fill(2)
@@ -33,6 +34,24 @@ export function scaleOfUpsampler(shapes: KeyShapes, prefix: string, channels: nu
     if (!shape) return scale
     scale *= Math.round(Math.sqrt((shape[0] ?? 0) / channels))
   }
+}
+
+/**
+ * Infers the scale and channels of a pixel shuffle from its input channels: those of the image if they fit,
+ * else 3, 4 or 1, which is ambiguous for few numbers only.
+ */
+export function shuffled(
+  shuffledChannels: number,
+  imageChannels: number,
+): { readonly scale: number; readonly outChannels: number } {
+  for (const outChannels of [imageChannels, 3, 4, 1]) {
+    const scale = Math.sqrt(shuffledChannels / outChannels)
+    if (Number.isInteger(scale)) return { scale, outChannels }
+  }
+  throw new RestoreError(
+    'checkpoint',
+    `pixel shuffle: expected a square number of channels for each of 1, 3 or 4, got ${shuffledChannels}`,
+  )
 }
 
 /** Applies layers in sequence. */

@@ -10,24 +10,36 @@ test('card ids are unique', () => {
   expect(cards.filter(({ model }) => model === 'restormer')).toHaveLength(13)
 })
 
-test.each(cards)('$id: key shapes imply the options', ({ model, options }) => {
-  const network = networkOf(model)
-  const expected = network.fromOptions(options)
-  const state = stateDict(expected.create(emptyInit()).network)
-  const shapes = new Map([...state].map(([key, { shape }]) => [key, shape.map(Number)]))
-  expect(network.fromWeights(shapes).options).toEqual(expected.options)
-})
+test.each(cards.filter(({ options }) => options !== undefined))(
+  '$id: key shapes imply the options',
+  ({ model, options }) => {
+    const network = networkOf(model)
+    const expected = network.fromOptions(options)
+    const state = stateDict(expected.create(emptyInit()).network)
+    const shapes = new Map([...state].map(([key, { shape }]) => [key, shape.map(Number)]))
+    expect(network.fromWeights(shapes).options).toEqual(expected.options)
+  },
+)
 
 test.each([
-  [undefined, licenses.academic],
-  ['not JSON', licenses.academic],
-  ['null', licenses.academic],
+  [undefined, { title: 'unknown', isCommercial: undefined, note: expect.stringContaining('states none') }],
+  ['not JSON', { title: 'unknown' }],
+  ['null', { title: 'unknown' }],
+  ['{"license":3}', { title: 'unknown' }],
   ['{"license":"apache"}', licenses.apache],
   [
     '{"license":"mine"}',
-    { isCommercial: undefined, title: 'mine', note: "As stated in the weights' card: mine." },
+    { isCommercial: undefined, title: 'mine', note: "License as stated in the weights' card: mine." },
   ],
-])('the license of weights with the card %s comes from the card, else from the network', (card, expected) => {
+  ['{"license":"CC-BY-NC-4.0"}', { isCommercial: false, title: 'CC-BY-NC-4.0' }],
+  ['{"license":"PolyForm Noncommercial"}', { isCommercial: false }],
+  ['{"license":"\\u001b[2Jmine"}', { title: '\\x1b[2Jmine' }],
+])('the license of weights with the card %s is that of the card, else unknown', (card, expected) => {
   const metadata = new Map(card === undefined ? [] : [['card', card]])
-  expect(licenseOf(metadata, 'academic')).toEqual(expected)
+  expect(licenseOf({ metadata, official: 'academic' })).toMatchObject(expected)
+})
+
+test('the license of weights that were named as a published model is that of the model', () => {
+  const named = { metadata: new Map(), card: { license: 'mit' }, official: 'academic' } as const
+  expect(licenseOf(named)).toEqual(licenses.mit)
 })

@@ -7,7 +7,7 @@ import { emptyInit } from '../nn/init.ts'
 import { loadWeights } from '../nn/module.ts'
 import { detectNetwork } from './networkSignatures.ts'
 import { type ModelId, networkOf } from './networks.ts'
-import { shapesOf, weightSource } from './storedWeights.ts'
+import { shapesOf, weightSources } from './storedWeights.ts'
 
 /** Network that a checkpoint belongs to. */
 export interface RecognizedNetwork {
@@ -61,11 +61,8 @@ export function loadModel(checkpoint: Checkpoint, overrides?: object): LoadedMod
   const { id, tensors } = detectNetwork(checkpoint)
   const configured = networkOf(id).fromWeights(shapesOf(tensors), overrides)
   const { create, adaptWeights, ignoredKeys, ...description } = configured
-  const { network, forward, part } = create(emptyInit())
-  const sources = [...adaptWeights(tensors)].flatMap(([key, stored]) =>
-    ignoredKeys.includes(key) ? [] : [[key, weightSource(stored)] as const],
-  )
-  loadWeights(network, new Map(sources))
+  const { network, forward, part } = create(emptyInit(64 + 4 * tensors.size))
+  loadWeights(network, weightSources(adaptWeights(tensors), ignoredKeys), checkpoint.name)
   const model: LoadedModel = {
     ...description,
     network,

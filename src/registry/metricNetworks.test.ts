@@ -40,7 +40,7 @@ function checkpoint(module: object, more: Readonly<Record<string, StoredTensor>>
     }),
   )
   for (const [key, tensor] of Object.entries(more)) tensors.set(key, tensor)
-  return { tensors, metadata: new Map(), container: 'zip', path: [], prefix: '' }
+  return { tensors, metadata: new Map(), container: 'zip', path: [], prefix: '', name: 'x', others: [] }
 }
 
 /** A checkpoint with only the tensors whose keys match. */

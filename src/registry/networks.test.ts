@@ -32,7 +32,7 @@ describe('overridden options', () => {
     [{ heads: [1, 2, 4, 8, 8] }, 'options: expected heads of the same type as [1,2,4,8], got [1,2,4,8,8]'],
     [{ heads: [1, 2, 4, null] }, 'options: expected heads of the same type as [1,2,4,8], got [1,2,4,null]'],
     [{ bias: null }, 'options: expected bias of the same type as false, got null'],
-    [{ toString: 1 }, 'options: expected names among channelsIn, channelsOut, dim,'],
+    [{ toString: 1 }, "unknown network option 'toString': expected one of channelsIn, channelsOut, dim,"],
   ])('are rejected if unknown or mistyped: %j', (overrides, message) => {
     expect(() => describeNetwork(checkpoint(), overrides)).toThrow(message)
   })

@@ -5,6 +5,8 @@
 
 import { clipFacts } from '../models/clip/cards.ts'
 import { clip } from '../models/clip/clip.ts'
+import { compactFacts } from '../models/compact/cards.ts'
+import { compact } from '../models/compact/compact.ts'
 import { conditionalNafnetFacts } from '../models/conditionalNafnet/cards.ts'
 import { conditionalNafnet } from '../models/conditionalNafnet/conditionalNafnet.ts'
 import { conditionalUnetFacts } from '../models/conditionalUnet/cards.ts'
@@ -13,6 +15,18 @@ import { daClipFacts } from '../models/daclip/cards.ts'
 import { daClip } from '../models/daclip/daclip.ts'
 import { dasrFacts } from '../models/dasr/cards.ts'
 import { dasr } from '../models/dasr/dasr.ts'
+import { datFacts } from '../models/dat/cards.ts'
+import { dat } from '../models/dat/dat.ts'
+import { dncnnFacts } from '../models/dncnn/cards.ts'
+import { dncnn } from '../models/dncnn/dncnn.ts'
+import { drunetFacts } from '../models/drunet/cards.ts'
+import { drunet } from '../models/drunet/drunet.ts'
+import { esrganFacts } from '../models/esrgan/cards.ts'
+import { esrgan } from '../models/esrgan/esrgan.ts'
+import { fbcnnFacts } from '../models/fbcnn/cards.ts'
+import { fbcnn } from '../models/fbcnn/fbcnn.ts'
+import { hatFacts } from '../models/hat/cards.ts'
+import { hat } from '../models/hat/hat.ts'
 import { iptFacts } from '../models/ipt/cards.ts'
 import { ipt } from '../models/ipt/ipt.ts'
 import { latentUnetFacts } from '../models/latentUnet/cards.ts'
@@ -21,13 +35,35 @@ import { lightFacts } from '../models/light/cards.ts'
 import { light } from '../models/light/light.ts'
 import { lightDiffusionFacts } from '../models/lightDiffusion/cards.ts'
 import { lightDiffusion } from '../models/lightDiffusion/lightDiffusion.ts'
+import { lightInspectFacts } from '../models/lightInspect/cards.ts'
+import { lightInspect } from '../models/lightInspect/lightInspect.ts'
 import { lightToneFacts } from '../models/lightTone/cards.ts'
 import { lightTone } from '../models/lightTone/lightTone.ts'
 import { lightUpscaleFacts } from '../models/lightUpscale/cards.ts'
 import { lightUpscale } from '../models/lightUpscale/lightUpscale.ts'
+import { mixDehazeNetFacts } from '../models/mixDehazeNet/cards.ts'
+import { mixDehazeNet } from '../models/mixDehazeNet/mixDehazeNet.ts'
+import { mosrFacts } from '../models/mosr/cards.ts'
+import { mosr } from '../models/mosr/mosr.ts'
+import { nafnetFacts } from '../models/nafnet/cards.ts'
+import { nafnet } from '../models/nafnet/nafnet.ts'
 import type { NetworkDescriptor, NetworkFacts } from '../models/networkDescriptor.ts'
+import { plksrFacts } from '../models/plksr/cards.ts'
+import { plksr } from '../models/plksr/plksr.ts'
+import { realPlksrFacts } from '../models/realPlksr/cards.ts'
+import { realPlksr } from '../models/realPlksr/realPlksr.ts'
 import { restormerFacts } from '../models/restormer/cards.ts'
 import { restormer } from '../models/restormer/restormer.ts'
+import { retinexformerFacts } from '../models/retinexformer/cards.ts'
+import { retinexformer } from '../models/retinexformer/retinexformer.ts'
+import { safmnFacts } from '../models/safmn/cards.ts'
+import { safmn } from '../models/safmn/safmn.ts'
+import { scunetFacts } from '../models/scunet/cards.ts'
+import { scunet } from '../models/scunet/scunet.ts'
+import { spanFacts } from '../models/span/cards.ts'
+import { span } from '../models/span/span.ts'
+import { swinirFacts } from '../models/swinir/cards.ts'
+import { swinir } from '../models/swinir/swinir.ts'
 
 /** Facts of every network, in the order in which signatures are tried: the first that matches wins. */
 export const networkFacts = [
@@ -38,11 +74,29 @@ export const networkFacts = [
   lightDiffusionFacts,
   lightUpscaleFacts,
   lightToneFacts,
+  lightInspectFacts,
   conditionalUnetFacts,
   conditionalNafnetFacts,
   daClipFacts,
   clipFacts,
   latentUnetFacts,
+  nafnetFacts,
+  drunetFacts,
+  fbcnnFacts,
+  retinexformerFacts,
+  mixDehazeNetFacts,
+  esrganFacts,
+  mosrFacts,
+  realPlksrFacts,
+  plksrFacts,
+  safmnFacts,
+  spanFacts,
+  compactFacts,
+  hatFacts,
+  swinirFacts,
+  scunetFacts,
+  datFacts,
+  dncnnFacts,
 ] as const satisfies readonly NetworkFacts[]
 
 export type ModelId = (typeof networkFacts)[number]['id']
@@ -56,11 +110,29 @@ export const networks = [
   lightDiffusion,
   lightUpscale,
   lightTone,
+  lightInspect,
   conditionalUnet,
   conditionalNafnet,
   daClip,
   clip,
   latentUnet,
+  nafnet,
+  drunet,
+  fbcnn,
+  retinexformer,
+  mixDehazeNet,
+  esrgan,
+  mosr,
+  realPlksr,
+  plksr,
+  safmn,
+  span,
+  compact,
+  hat,
+  swinir,
+  scunet,
+  dat,
+  dncnn,
 ] as const satisfies readonly NetworkDescriptor<ModelId>[]
 
 type DescribedId = (typeof networks)[number]['id']

@@ -15,3 +15,14 @@ export function shapesOf(tensors: StoredTensors): KeyShapes {
 export function weightSource(stored: StoredTensor): WeightSource {
   return { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }
 }
+
+/** Sources of tensors, without keys that a network ignores. */
+export function weightSources(
+  tensors: StoredTensors,
+  ignoredKeys: readonly string[],
+): ReadonlyMap<string, WeightSource> {
+  const isIgnored = (key: string) =>
+    ignoredKeys.some((ignored) => key === ignored || key.endsWith(`.${ignored}`))
+  const kept = [...tensors].filter(([key]) => !isIgnored(key))
+  return new Map(kept.map(([key, stored]) => [key, weightSource(stored)]))
+}

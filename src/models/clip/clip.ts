@@ -2,9 +2,9 @@
 // transformers.
 // Checkpoint keys: OpenCLIP's (mlfoundations/open_clip, also in Algolzw/daclip-uir@c2cc141
 // da-clip/src/open_clip), which are OpenAI's too.
-// Images [b 3 s s] come from data/clip/clipImage.ts, tokens int64 [b n] from data/clip/tokenizer.ts.
+// Images [b 3 h w] come from data/clip/clipImage.ts, tokens int64 [b n] from data/clip/tokenizer.ts.
 
-import { fitPositions, openAiExtras } from '../../checkpoints/clipLayouts.ts'
+import { fitPositions, openAiExtras, patchGrid } from '../../checkpoints/clipLayouts.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { constant } from '../../core/hostBackend.ts'
 import { rearrange } from '../../core/rearrange.ts'
@@ -22,7 +22,8 @@ import { clipFacts } from './cards.ts'
 export interface ClipOptions {
   /** Features of an embedding, shared by images and texts. */
   readonly features: number
-  readonly imageSide: number
+  /** Of the images, in pixels. The weights reveal it if it is square. */
+  readonly imageSize: readonly [height: number, width: number]
   readonly patch: number
   /**
    * Channels of the convolutional stem before the patches (Xiao et al., arXiv:2106.14881): a 4×4 convolution
@@ -47,7 +48,7 @@ export interface ClipOptions {
 /** Options of ViT-B/32. */
 export const clipDefaults: ClipOptions = {
   features: 512,
-  imageSide: 224,
+  imageSize: [224, 224],
   patch: 32,
   stem: [],
   visionWidth: 768,
@@ -173,11 +174,12 @@ function stemStride(convs: number): number {
 /** Creates the weights before and after a vision tower's transformer. */
 export function visionEnds(
   init: Init,
-  { visionWidth, patch, imageSide, features, stem }: ClipOptions,
+  { visionWidth, patch, imageSize, features, stem }: ClipOptions,
 ): VisionEnds {
   const deviation = visionWidth ** -0.5
   const kernel = patch / stemStride(stem.length)
-  const tokens = 1 + Math.floor(imageSide / patch) ** 2
+  const [rows, columns] = patchGrid({ imageSize, patch })
+  const tokens = 1 + rows * columns
   return {
     class_embedding: init.weight([visionWidth], { deviation }),
     positional_embedding: init.weight([tokens, visionWidth], { deviation }),
@@ -194,7 +196,7 @@ export function visionEnds(
   }
 }
 
-/** [b 3 s s] -> tokens [b 1+patches width], the class token first. */
+/** [b 3 h w] -> tokens [b 1+patches width], the class token first. */
 export function embedImage(ends: VisionEnds, image: Tensor, tap: Tap): Tensor {
   const stemmed = ends.stem.reduce((x, conv) => conv.forward(x).gelu(), image)
   const patches = ends.conv1.forward(stemmed)
@@ -238,7 +240,7 @@ export class VisionTower implements VisionEnds {
     this.ln_post = ends.ln_post
   }
 
-  /** [b 3 s s] -> features [b d], not normalized; `added`[i] [b n width] adds to the output of block i. */
+  /** [b 3 h w] -> features [b d], not normalized; `added`[i] [b n width] adds to the output of block i. */
   forward(image: Tensor, added: readonly Tensor[] = [], tap: Tap = () => {}): Tensor {
     const tokens = this.transformer.resblocks.reduce(
       (x, block, i) => {
@@ -314,7 +316,7 @@ export const initialLogitScale = Math.log(1 / 0.07)
 /** Interface of both checkpoint layouts. */
 export interface ClipNetwork {
   logit_scale: Tensor
-  /** [b 3 s s] -> features [b d], not normalized. */
+  /** [b 3 h w] -> features [b d], not normalized. */
   encodeImage(image: Tensor, tap?: Tap): Tensor
   /** Token ids [b n] -> features [b d], not normalized. */
   encodeText(ids: Tensor, tap?: Tap): Tensor
@@ -365,11 +367,12 @@ export function clipOptionsFromWeights(shapes: KeyShapes): ClipOptions {
   const text = hasTextPrefix ? 'text.' : ''
   const stemLength = count('visual.stem', 'weight')
   const patch = size('visual.conv1.weight', 2) * stemStride(stemLength)
+  const side = patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1))
   const visionWidth = size('visual.conv1.weight', 0)
   const textWidth = size(`${text}token_embedding.weight`, 1)
   return {
     features: size('visual.proj', 1),
-    imageSide: patch * Math.round(Math.sqrt(size('visual.positional_embedding', 0) - 1)),
+    imageSize: [side, side],
     patch,
     stem: Array.from({ length: stemLength }, (_, i) => size(`visual.stem.${i}.weight`, 0)),
     visionWidth,
@@ -394,7 +397,7 @@ export const clip = defineNetwork({
   optionsFromWeights: clipOptionsFromWeights,
   create: (init, options) =>
     options.hasTextPrefix ? new CustomTextClip(init, options) : new Clip(init, options),
-  inputs: { image: 'b 3 p p', ids: 'b n' },
+  inputs: { image: 'b 3 h w', ids: 'b n' },
   outputs: ['imageFeatures', 'textFeatures'],
   forward: (network, inputs, { tap }) => ({
     imageFeatures: network.encodeImage(input(inputs, 'image'), tap),
@@ -404,7 +407,7 @@ export const clip = defineNetwork({
     image: (network, inputs) => ({ imageFeatures: network.encodeImage(input(inputs, 'image')) }),
     text: (network, inputs) => ({ textFeatures: network.encodeText(input(inputs, 'ids')) }),
   },
-  size: ({ imageSide }) => ({ multipleOf: 1, minimum: 1, fixedSide: imageSide }),
+  size: ({ imageSize }) => ({ multipleOf: 1, minimum: 1, fixedSize: imageSize }),
   channels: () => ({ input: 3, output: 3 }),
   memory: () => ({ fixedBytes: 1.5e9, bytesPerPixel: 0 }),
   role: () => ({ kind: 'features' }),

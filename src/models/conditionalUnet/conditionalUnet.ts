@@ -11,14 +11,13 @@ import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
+import { cropLike, padTo } from '../../nn/padding.ts'
 import { SpatialTransformer } from '../../nn/spatialTransformer.ts'
 import {
-  cropLike,
   downsample,
   FullAttention,
   LinearAttention,
   type MapAttention,
-  padTo,
   ResBlock,
   ResidualAttention,
   sinusoid,

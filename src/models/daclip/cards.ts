@@ -11,6 +11,16 @@ export const daClipFacts = {
   license: 'mit',
   cards: [
     {
+      id: 'daclip',
+      task: 'detect',
+      scale: 1,
+      title: 'DA-CLIP, names ten kinds of damage, and compares with any text',
+      options: {},
+      checkpoint: 'daclip_ViT-B-32.pt',
+      license: 'mit',
+      paper: 'arXiv:2310.01018',
+    },
+    {
       id: 'light-detect',
       task: 'detect',
       scale: 1,
@@ -28,7 +38,9 @@ export const daClipFacts = {
         textHeads: 1,
       },
       checkpoint: 'light-detect.safetensors',
+      version: 1,
       sha256: 'cca2ccd94cba5246b3b5365e12564f51eaec24753bec56189d6b1a1ed97490fe',
+      sizeBytes: 7_390_052,
       license: 'apache',
       paper: 'arXiv:2310.01018',
       reference: {

@@ -214,19 +214,19 @@ export const daClip = defineNetwork({
   defaults: clipDefaults,
   optionsFromWeights: daClipOptionsFromWeights,
   create: (init, options) => new DaClip(init, options),
-  inputs: { image: 'b 3 p p' },
+  inputs: { image: 'b 3 h w' },
   outputs: ['content', 'degradation'],
   forward: (network, inputs, { tap }) => ({ ...network.encodeImage(input(inputs, 'image'), tap) }),
   parts: {
     image: (network, inputs) => ({ imageFeatures: network.clip.encodeImage(input(inputs, 'image')) }),
     text: (network, inputs) => ({ textFeatures: network.clip.encodeText(input(inputs, 'ids')) }),
   },
-  size: ({ imageSide }) => ({ multipleOf: 1, minimum: 1, fixedSide: imageSide }),
+  size: ({ imageSize }) => ({ multipleOf: 1, minimum: 1, fixedSize: imageSize }),
   channels: () => ({ input: 3, output: 3 }),
   memory: () => ({ fixedBytes: 2e9, bytesPerPixel: 0 }),
-  role: ({ features, imageSide, contextLength }) => ({
+  role: ({ features, imageSize, contextLength }) => ({
     kind: 'guides',
-    guidance: { kind: 'embeddings', width: features, imageSide, contextLength },
+    guidance: { kind: 'embeddings', width: features, imageSize, contextLength },
   }),
   adaptWeights: fitPositions,
 })

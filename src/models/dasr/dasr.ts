@@ -6,7 +6,7 @@
 import { inverseNorm } from '../../core/functional.ts'
 import { cat, scoped, type Tensor } from '../../core/tensor.ts'
 import { BatchNorm2d, type BatchStatistics } from '../../nn/batchNorm.ts'
-import { Conv2d } from '../../nn/conv.ts'
+import { Conv2d, convolve } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
@@ -96,8 +96,7 @@ export class Encoder {
 
 /** norm(conv(x)) as one convolution. */
 function convFolded(x: Tensor, conv: Conv2d, norm: BatchNorm2d): Tensor {
-  const weights = norm.foldInto(conv)
-  return x.conv2d(weights.weight, weights.bias, weights)
+  return convolve(x, norm.foldInto(conv))
 }
 
 /** The trained encoder and, for contrastive training, the key encoder and the queue of keys. */
@@ -332,5 +331,8 @@ export const dasr = defineNetwork({
   tiling: () => ({ whole: 'needless', tilePx: 256, overlapPx: 32, batch: 1 }),
   // Measured peak at ×4: 306, 682, 1312 MB for 64², 192², 256² input pixels: 239 MB plus 16.4 KB per pixel.
   memory: () => ({ fixedBytes: 250e6, bytesPerPixel: 17_000 }),
-  role: () => ({ kind: 'restores', oncePerPhoto: { encode: 'encode', output: 'fea', restore: 'restore' } }),
+  role: () => ({
+    kind: 'restores',
+    oncePerPhoto: { encode: { part: 'encode' }, output: 'fea', restore: 'restore' },
+  }),
 })

@@ -391,12 +391,12 @@ export const ipt = defineNetwork({
   optionsFromWeights: (shapes): IptTaskOptions => ({ ...iptOptionsFromWeights(shapes), task: '' }),
   optionsNotInWeights: ['heads', 'positionEvery', 'patchSize', 'task'],
   create: (init, options) => new Ipt(init, options),
-  inputs: { x: 'b 3 p p' },
+  inputs: { x: 'b 3 h w' },
   outputs: ['y'],
   forward: (network, inputs, { options, tap }) => ({
     y: network.forward(input(inputs, 'x'), iptTaskIndex(options, options.task), tap),
   }),
-  size: ({ patchSize }) => ({ multipleOf: 1, minimum: 1, fixedSide: patchSize }),
+  size: ({ patchSize }) => ({ multipleOf: 1, minimum: 1, fixedTile: [patchSize, patchSize] }),
   // Scale of the first task until one is chosen.
   scale: (options) => options.scales[options.task === '' ? 0 : iptTaskIndex(options, options.task)] ?? 1,
   channels: () => ({ input: 3, output: 3 }),

@@ -8,15 +8,8 @@ import { cat, type Tensor } from '../../core/tensor.ts'
 import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
-import {
-  cropLike,
-  downsample,
-  LinearAttention,
-  padTo,
-  ResBlock,
-  ResidualAttention,
-  Upsample,
-} from '../../nn/unetBlocks.ts'
+import { cropLike, padTo } from '../../nn/padding.ts'
+import { downsample, LinearAttention, ResBlock, ResidualAttention, Upsample } from '../../nn/unetBlocks.ts'
 import { defineNetwork, input, type Tap } from '../networkDescriptor.ts'
 import { latentUnetFacts } from './cards.ts'
 

@@ -5,7 +5,7 @@
 
 import { pixelUnshuffle } from '../../core/functional.ts'
 import { scoped, type Tensor } from '../../core/tensor.ts'
-import { Conv2d, convInParts } from '../../nn/conv.ts'
+import { Conv2d, convInParts, convolve, scaleFolded } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { ChannelLayerNorm } from '../../nn/norm.ts'
@@ -65,14 +65,14 @@ class NafBlock {
       const normal = this.norm1.normalize(x)
       const modulated = scale1 && shift1 ? modulate(normal, scale1, shift1) : normal
       const [a, b] = convInParts(modulated, 2, [this.norm1.foldInto(this.conv1), this.conv2])
-      return project(a.mul(b), this.conv3, this.beta)
+      return convolve(a.mul(b), scaleFolded(this.conv3, this.beta))
     })
     const y = x.add(mixed)
     const fed = scoped(y, () => {
       const normal = this.norm2.normalize(y)
       const modulated = scale2 && shift2 ? modulate(normal, scale2, shift2) : normal
       const [a, b] = convInParts(modulated, 2, [this.norm2.foldInto(this.conv4)])
-      return project(a.mul(b), this.conv5, this.gamma)
+      return convolve(a.mul(b), scaleFolded(this.conv5, this.gamma))
     })
     return y.add(fed)
   }
@@ -81,12 +81,6 @@ class NafBlock {
 /** x·(1 + scale) + shift. */
 export function modulate(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
   return x.mul(scale.add(1)).add(shift)
-}
-
-/** scale · conv(x), with the scale folded into the weights, which spares a pass over the pixels. */
-function project(x: Tensor, conv: Conv2d, scale: Tensor): Tensor {
-  const c = conv.weight.size(0)
-  return x.conv2d(conv.weight.mul(scale.reshape([c, 1, 1, 1])), conv.bias?.mul(scale.reshape([c])), conv)
 }
 
 /** Light network: removes noise or slight blur and keeps everything else. */

@@ -7,7 +7,7 @@
 import { RestoreError } from '../../core/errors.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
 import { Conv2d } from '../../nn/conv.ts'
-import type { Init } from '../../nn/init.ts'
+import { forRelu, type Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { defineNetwork, input, type ToneRole } from '../networkDescriptor.ts'
@@ -57,21 +57,6 @@ export interface ToneJudgment extends Omit<ToneOutputs, 'transmission'> {
   readonly depth: Tensor
 }
 
-/**
- * Draws weights for ReLU (He et al., ICCV 2015), biases 0: with narrower ones little of the view would
- * reach the last layer.
- */
-function forRelu(init: Init): Init {
-  const weight: Init['weight'] = (shape, distribution) =>
-    init.weight(
-      shape,
-      shape.length > 1 && 'bound' in distribution
-        ? { bound: Math.sqrt(6) * distribution.bound }
-        : { constant: 0 },
-    )
-  return { ...init, weight }
-}
-
 /** Of what is below 0: with none at all, new heads, which are zero, let layers die. */
 const slope = 0.1
 
@@ -80,19 +65,35 @@ function convolve(x: Tensor, conv: Conv2d): Tensor {
   return conv.forward(x.pad([1, 1, 1, 1], 'reflect')).leakyRelu(slope)
 }
 
+/** How sure the network is where the gate of a fault begins to open, and where it is open. */
+type Opening = readonly [closed: number, open: number]
+
+/** Openings for haze, exposure and color cast. */
+export type Openings = readonly [haze: Opening, exposure: Opening, cast: Opening]
+
 /**
- * A gate below this is closed and one as near to 1 is open, so that photos without a fault stay exactly as
- * they are.
+ * Openings for photos: photos of test sets without a fault stay exactly as they are, while damaged ones are
+ * nearly all past them (weights/README.md).
  */
-const doubt = 0.1
+const decided: Openings = [
+  [0.7, 0.9],
+  [0.75, 0.9],
+  [0.5, 0.7],
+]
 
 /** What is left of maps by how sure the network is of each fault. */
-export function gated({ depth, gain, airlight, balance, gates }: ToneJudgment): ToneOutputs {
-  const opened = gates
-    .sub(doubt)
-    .mul(1 / (1 - 2 * doubt))
-    .clamp(0, 1)
-  const gate = (i: number) => opened.slice(1, i, i + 1)
+export function gated(
+  { depth, gain, airlight, balance, gates }: ToneJudgment,
+  openings: Openings = decided,
+): ToneOutputs {
+  const gate = (i: number) => {
+    const [closed, open] = openings[i]!
+    return gates
+      .slice(1, i, i + 1)
+      .sub(closed)
+      .mul(1 / (open - closed))
+      .clamp(0, 1)
+  }
   const through = (map: Tensor, i: number) => map.mul(gate(i).reshape([map.size(0), 1, 1, 1]))
   return {
     transmission: through(depth, 0).clamp(-0.5, 4).neg().exp(),
