@@ -63,6 +63,14 @@ export function allFinite(values: Float32Array): boolean {
   return sum === 0
 }
 
+/** Bytes as characters of Latin-1, such as a mark or the name of a chunk. */
+export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const parts: string[] = []
+  for (let at = start; at < end; at += 8192)
+    parts.push(String.fromCharCode(...bytes.subarray(at, Math.min(at + 8192, end))))
+  return parts.join('')
+}
+
 /** A DataView over the same memory. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

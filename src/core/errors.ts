@@ -1,6 +1,8 @@
 // The error class that Limpid throws, and its codes with their exit code and HTTP status.
 // A message is one sentence: where, what was expected, what was found, what to do.
 
+import { escapeControls } from './text.ts'
+
 /** Every error code with its exit code, HTTP status and meaning. */
 export const errorCodes = {
   usage: { exit: 2, status: 400, meaning: 'the request itself is wrong: unknown option, model or value' },
@@ -28,10 +30,18 @@ export class RestoreError extends Error {
   readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+    // Messages quote names of files and keys, which may hold escape sequences of terminals.
+    super(escapeControls(message, { keepsLines: true }), options)
     this.name = 'RestoreError'
     this.code = code
   }
+}
+
+/** Whether the message of a runtime reports that memory ran out. */
+export function isOutOfMemory(message: string): boolean {
+  return /bad_alloc|out of memory|can't allocate memory|failed to allocate|alloc(ation)?[ _]failed|not enough memory/i.test(
+    message,
+  )
 }
 
 /** Message of a thrown value. */

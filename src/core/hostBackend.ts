@@ -1,7 +1,15 @@
 // Tensors in plain host memory: weights read from a file, and the algebra on weights alone (such as folding a
 // norm into a convolution). All other computation needs libtorch or a trace.
 
-import { type DType, dtypeBytes, elementCount, float32Data, type TensorData, viewAs } from './data.ts'
+import {
+  type DType,
+  dtypeBytes,
+  elementCount,
+  float32Data,
+  int64Data,
+  type TensorData,
+  viewAs,
+} from './data.ts'
 import { fixedShape, type Shape } from './dims.ts'
 import { RestoreError } from './errors.ts'
 import type { Op, OpAttrs } from './ops.ts'
@@ -35,7 +43,16 @@ const constants = new WeakSet<Tensor>()
 
 /** A tensor that is in no checkpoint, such as an attention mask; every backend reads it from host memory. */
 export function constant(values: Float32Array, shape: readonly number[]): Tensor {
-  const tensor = hostTensor(float32Data(values, shape))
+  return constantOf(float32Data(values, shape))
+}
+
+/** Like `constant`, for indices (int64). */
+export function constantIndices(values: readonly number[], shape: readonly number[]): Tensor {
+  return constantOf(int64Data(values, shape))
+}
+
+function constantOf(data: TensorData): Tensor {
+  const tensor = hostTensor(data)
   constants.add(tensor)
   return tensor
 }
@@ -46,6 +63,8 @@ export function isConstant(tensor: Tensor): boolean {
 
 function floats(op: Op, tensor: Tensor): Values {
   const { dtype, bytes } = tensor.read()
+  // Rows of a weight are fewer than the integers that float32 holds.
+  if (op === 'embedding' && dtype === 'int64') return Float32Array.from(viewAs(bytes, BigInt64Array), Number)
   if (dtype !== 'float32')
     throw new RestoreError('shape', `${op}: expected float32 in host memory, got ${dtype}; cast it first`)
   return viewAs(bytes, Float32Array)
@@ -248,6 +267,18 @@ function cat({ dim }: OpAttrs['cat'], inputs: readonly HostInput[], shape: reado
   return out
 }
 
+function embedding(_: unknown, [weight, ids]: readonly HostInput[], shape: readonly number[]): Values {
+  if (!weight || !ids) throw new RestoreError('shape', 'expected two inputs')
+  const [rows = 0, width = 0] = weight.shape
+  const out = new Float32Array(elementCount(shape))
+  ids.values.forEach((id, at) => {
+    if (!(id >= 0 && id < rows))
+      throw new RestoreError('shape', `embedding: expected ids below ${rows}, got ${id}`)
+    out.set(weight.values.subarray(id * width, (id + 1) * width), at * width)
+  })
+  return out
+}
+
 const hostOps: { readonly [K in Op]?: HostOp<K> } = {
   add: binary(addRow),
   sub: binary(subRow),
@@ -271,6 +302,7 @@ const hostOps: { readonly [K in Op]?: HostOp<K> } = {
   },
   matmul,
   cat,
+  embedding,
   reshape: (_, inputs) => only(inputs).values,
   permute: ({ dims }, inputs, shape) => {
     const strides = stridesOf(only(inputs).shape)

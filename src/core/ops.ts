@@ -35,13 +35,21 @@ export interface OpAttrs {
   sigmoid: None
   relu: None
   leakyRelu: { readonly negativeSlope: number }
+  prelu: None // inputs (x, slope [c] of dimension 1)
   silu: None
   gelu: None // exact, with erf
+  mish: None
   cast: { readonly dtype: DType }
   // products: inputs (x, weight, bias?) for conv2d and linear
   matmul: None
   linear: None
-  conv2d: { readonly stride: number; readonly padding: number; readonly groups: number }
+  conv2d: {
+    readonly stride: number
+    readonly padding: number
+    readonly groups: number
+    /** Distance of the kernel's taps. @default 1 */
+    readonly dilation?: number
+  }
   // normalization over the last dimension; inputs (x) or (x, weight, bias)
   layerNorm: { readonly eps: number }
   softmax: { readonly dim: number }
@@ -57,6 +65,8 @@ export interface OpAttrs {
   pixelShuffle: { readonly factor: number }
   upsampleNearest: { readonly factor: number }
   upsampleBilinear: { readonly factor: number } // align_corners=False
+  // inputs (x, grid): bilinear, with the border repeated outside, align_corners=False
+  gridSample: None
   // movement
   reshape: { readonly shape: Shape }
   permute: { readonly dims: readonly number[] }

@@ -111,7 +111,10 @@ const upsampled =
     return [b, c, multiplyDims(h, factor), multiplyDims(w, factor)]
   }
 
-function conv2d({ stride, padding, groups }: OpAttrs['conv2d'], shapes: readonly Shape[]): Shape {
+function conv2d(
+  { stride, padding, groups, dilation = 1 }: OpAttrs['conv2d'],
+  shapes: readonly Shape[],
+): Shape {
   const [b, c, h, w] = image('conv2d', shapes)
   const weight = input('conv2d', shapes, 1)
   const [out, perGroup, kh, kw] = weight
@@ -125,7 +128,9 @@ function conv2d({ stride, padding, groups }: OpAttrs['conv2d'], shapes: readonly
   const bias = shapes[2]
   if (bias && !(bias.length === 1 && bias[0] === out))
     fail(`conv2d: expected a bias [${out}], got ${formatShape(bias)}`)
-  return [b, out, windowed('conv2d', h, kh, stride, padding), windowed('conv2d', w, kw, stride, padding)]
+  const side = (size: Dim, kernel: number) =>
+    windowed('conv2d', size, (kernel - 1) * dilation + 1, stride, padding)
+  return [b, out, side(h, kh), side(w, kw)]
 }
 
 function linear(_: unknown, shapes: readonly Shape[]): Shape {
@@ -152,6 +157,14 @@ function matmul(_: unknown, shapes: readonly Shape[]): Shape {
     fail(`matmul: expected [… n k] and [… k m], got ${formatShape(a)} and ${formatShape(b)}`)
   }
   return [...broadcast('matmul', a.slice(0, -2), b.slice(0, -2)), rows, columns]
+}
+
+function prelu(_: unknown, shapes: readonly Shape[]): Shape {
+  const x = input('prelu', shapes, 0)
+  const slope = input('prelu', shapes, 1)
+  if (slope.length !== 1 || slope[0] !== x[1])
+    fail(`prelu: expected a slope [${x[1]}] for an input ${formatShape(x)}, got ${formatShape(slope)}`)
+  return x
 }
 
 function layerNorm(_: unknown, shapes: readonly Shape[]): Shape {
@@ -253,6 +266,15 @@ function pixelShuffle({ factor }: OpAttrs['pixelShuffle'], shapes: readonly Shap
   return [b, out, multiplyDims(h, factor), multiplyDims(w, factor)]
 }
 
+function gridSample(_: unknown, shapes: readonly Shape[]): Shape {
+  const [b, c] = image('gridSample', shapes)
+  const grid = input('gridSample', shapes, 1)
+  const [batch, h, w, coordinates] = grid
+  if (grid.length !== 4 || batch !== b || h === undefined || w === undefined || coordinates !== 2)
+    fail(`gridSample: expected a grid [${b} h w 2], got ${formatShape(grid)}`)
+  return [b, c, h, w]
+}
+
 function embedding(_: unknown, shapes: readonly Shape[]): Shape {
   const weight = input('embedding', shapes, 0)
   const [, features] = weight
@@ -293,8 +315,10 @@ export const shapeOf: PerOp<[inputs: readonly Shape[]], Shape> = {
   sigmoid: same('sigmoid'),
   relu: same('relu'),
   leakyRelu: same('leakyRelu'),
+  prelu,
   silu: same('silu'),
   gelu: same('gelu'),
+  mish: same('mish'),
   cast: same('cast'),
   matmul,
   linear,
@@ -311,6 +335,7 @@ export const shapeOf: PerOp<[inputs: readonly Shape[]], Shape> = {
   pixelShuffle,
   upsampleNearest: upsampled('upsampleNearest'),
   upsampleBilinear: upsampled('upsampleBilinear'),
+  gridSample,
   reshape,
   permute,
   expand,

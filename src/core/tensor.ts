@@ -149,6 +149,10 @@ export class Tensor {
   leakyRelu(negativeSlope: number): Tensor {
     return run('leakyRelu', [this], { negativeSlope })
   }
+  /** Leaky ReLU with a slope [c] for each index of dimension 1. */
+  prelu(slope: Tensor): Tensor {
+    return run('prelu', [this, slope], none)
+  }
   /** x · sigmoid(x). */
   silu(): Tensor {
     return run('silu', [this], none)
@@ -156,6 +160,10 @@ export class Tensor {
   /** The exact GELU, x/2 · (1 + erf(x/√2)). */
   gelu(): Tensor {
     return run('gelu', [this], none)
+  }
+  /** x · tanh(ln(1 + eˣ)). */
+  mish(): Tensor {
+    return run('mish', [this], none)
   }
   cast(dtype: DType): Tensor {
     return run('cast', [this], { dtype })
@@ -170,8 +178,13 @@ export class Tensor {
     return run('linear', bias ? [this, weight, bias] : [this, weight], none)
   }
   /** [b i h w] -> [b o h' w'] with weight [o i/groups k k] and bias [o]; zero padding. */
-  conv2d(weight: Tensor, bias: Tensor | undefined, { stride = 1, padding = 0, groups = 1 } = {}): Tensor {
-    return run('conv2d', bias ? [this, weight, bias] : [this, weight], { stride, padding, groups })
+  conv2d(
+    weight: Tensor,
+    bias: Tensor | undefined,
+    { stride = 1, padding = 0, groups = 1, dilation = 1 } = {},
+  ): Tensor {
+    const attrs = { stride, padding, groups, ...(dilation === 1 ? {} : { dilation }) }
+    return run('conv2d', bias ? [this, weight, bias] : [this, weight], attrs)
   }
   /** Normalizes over the last dimension, with biased variance. */
   layerNorm(affine: { weight: Tensor; bias: Tensor } | undefined, eps: number): Tensor {
@@ -215,6 +228,13 @@ export class Tensor {
   /** Bilinear upsampling with align_corners=False. */
   upsampleBilinear(factor: number): Tensor {
     return run('upsampleBilinear', [this], { factor })
+  }
+  /**
+   * Samples [b c h w] bilinearly at positions [b h' w' 2] of (x, y), where −1 and 1 are the borders of the
+   * image; outside, the border pixels repeat.
+   */
+  gridSample(grid: Tensor): Tensor {
+    return run('gridSample', [this, grid], none)
   }
 
   /** One size may be -1. */

@@ -50,6 +50,9 @@ export function swapRedBlue(image: Image): Image {
   return { ...image, data }
 }
 
+/** Weights of red, green and blue in gray: Rec. 601, as in JPEG and OpenCV. */
+export const grayWeights = [0.299, 0.587, 0.114] as const
+
 /** Converts color to gray as OpenCV does for 8-bit images, or gray to three equal channels. */
 export function withChannels(image: Image, channels: 1 | 3): Image {
   if (image.channels === channels) return image
@@ -61,7 +64,7 @@ export function withChannels(image: Image, channels: 1 | 3): Image {
       const r = image.data[i]! * 255
       const g = image.data[pixels + i]! * 255
       const b = image.data[2 * pixels + i]! * 255
-      data[i] = roundHalfEven(0.299 * r + 0.587 * g + 0.114 * b) / 255
+      data[i] = roundHalfEven(grayWeights[0] * r + grayWeights[1] * g + grayWeights[2] * b) / 255
     }
   }
   return { ...image, channels, data }

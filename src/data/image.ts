@@ -3,7 +3,10 @@
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
 import { RestoreError } from '../core/errors.ts'
 
-/** An image as float planes, sRGB or gray. */
+/** Bits per sample of a file; above 8, samples in memory span 16 bits. */
+export type BitDepth = 8 | 10 | 12 | 16
+
+/** An image as float planes, color or gray; sRGB unless a profile says otherwise. */
 export interface Image {
   readonly width: number
   readonly height: number
@@ -13,8 +16,8 @@ export interface Image {
 }
 
 /**
- * Interleaved integer samples, upright, sRGB or gray: a quarter (8-bit) or half (16-bit) the memory of
- * planes.
+ * Interleaved integer samples, upright, color or gray, sRGB unless a profile says otherwise: a quarter
+ * (8-bit) or half (16-bit) the memory of planes.
  */
 export interface Pixels {
   readonly width: number
@@ -32,14 +35,23 @@ export function peakOf(samples: Uint8Array | Uint16Array): number {
   return samples instanceof Uint16Array ? 65535 : 255
 }
 
-/** Drops alpha from interleaved samples with `channels` color channels. */
-export function withoutAlpha<T extends Uint8Array | Uint16Array>(samples: T, channels: number): T {
-  const pixels = samples.length / (channels + 1)
-  const kept = samples.slice(0, pixels * channels) as T
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    for (let c = 0; c < channels; c++) kept[pixel * channels + c] = samples[pixel * (channels + 1) + c]!
+/** Whether a pixel is not opaque. */
+export function isTransparent({ channels, hasAlpha, data }: Pixels): boolean {
+  if (!hasAlpha) return false
+  const peak = peakOf(data)
+  for (let i = channels; i < data.length; i += channels + 1) if (data[i] !== peak) return true
+  return false
+}
+
+/** Drops the alpha channel. */
+export function withoutAlpha(pixels: Pixels): Pixels {
+  const { channels, data } = pixels
+  const count = data.length / (channels + 1)
+  const kept = data.slice(0, count * channels)
+  for (let pixel = 0; pixel < count; pixel++) {
+    for (let c = 0; c < channels; c++) kept[pixel * channels + c] = data[pixel * (channels + 1) + c]!
   }
-  return kept
+  return { ...pixels, hasAlpha: false, data: kept }
 }
 
 /**
@@ -101,7 +113,7 @@ export function roundHalfEven(value: number): number {
 
 /**
  * Rounds an image to what an 8-bit file can store: clamped to [0, 1], multiples of 1/255 (see
- * {@link quantize}).
+ * `quantize`).
  */
 export function in8Bits(image: Image): Image {
   const data = new Float32Array(image.data.length)

@@ -2,8 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Worker, type WorkerOptions } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
 import { RestoreError } from '../core/errors.ts'
 
 const here = fileURLToPath(import.meta.url)
@@ -37,15 +36,4 @@ export function packageVersion(): string {
 export function ownModule(name: string): string {
   const parts = isSource ? ['src', `${name}.ts`] : ['dist', 'src', `${name}.js`]
   return join(packageFolder(), ...parts)
-}
-
-/**
- * Starts a worker that runs a module of src/; registers tsx for sources, since workers do not inherit the
- * loader.
- */
-export function startThread(name: string, options: WorkerOptions = {}): Worker {
-  const file = pathToFileURL(ownModule(name))
-  if (!isSource) return new Worker(file, options)
-  const program = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(file.href)})))`
-  return new Worker(program, { ...options, eval: true })
 }

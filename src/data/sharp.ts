@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module'
 import type createSharp from 'sharp'
 import type { Sharp } from 'sharp'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { notInstalled } from './optionalPackage.ts'
 
 const load = createRequire(import.meta.url)
 let loaded: typeof createSharp | undefined
@@ -17,12 +17,16 @@ export function sharp(...inputs: Parameters<typeof createSharp>): Sharp {
   return loaded(...inputs)
 }
 
+/** Creates an image of one pixel of a color. @throws if it is no color of CSS */
+export function pixelOf(background: string): Sharp {
+  loaded ??= loadSharp()
+  return loaded({ create: { width: 1, height: 1, channels: 3, background } })
+}
+
 function loadSharp(): typeof createSharp {
   try {
     return load('sharp') as typeof createSharp
   } catch (error) {
-    const [reason] = messageOf(error).split('\n')
-    const advice = 'reinstall limpid on this machine, including optional dependencies'
-    throw new RestoreError('environment', `sharp: cannot be loaded (${reason}); ${advice}`, { cause: error })
+    throw notInstalled('sharp', error)
   }
 }

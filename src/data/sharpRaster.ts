@@ -1,14 +1,8 @@
-// Wraps samples in memory as sharp pipelines with metadata, and converts them between color profiles.
+// Wraps samples in memory as sharp pipelines with their color profile.
 
-import { randomBytes } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Sharp } from 'sharp'
 import { viewAs } from '../core/data.ts'
-import { type Image, type Pixels, peakOf, pixelsToPlanes, quantize, withoutAlpha } from './image.ts'
-import { type CarrierOptions, carrierPng, type ImageMetadata } from './metadata.ts'
-import { grayTables, profileKind } from './profiles.ts'
+import { type CarrierOptions, carrierPng } from './carrierPng.ts'
 import { sharp } from './sharp.ts'
 
 type Samples = Uint8Array | Uint16Array
@@ -20,84 +14,32 @@ export interface Shape {
   readonly channels: number
 }
 
-/** Creates a pipeline that outputs the samples [h w c] unconverted, with the metadata. */
-export function rasterOf(samples: Samples, shape: Shape, metadata: ImageMetadata | undefined): Sharp {
-  const plain = sharp(samples, rasterInput(shape)).toColourspace(colourspaceOf(samples, shape))
-  if (!metadata) return plain
-  const { icc, exif, xmp, density } = metadata
-  if (!icc && !exif && !xmp) return density === undefined ? plain : plain.withDensity(density)
+/** Creates a pipeline that outputs the samples [h w c] unconverted, with their profile. */
+export function rasterOf(samples: Samples, shape: Shape, icc: Uint8Array | undefined): Sharp {
+  if (!icc) return sharp(samples, rasterInput(shape)).toColourspace(colourspaceOf(samples, shape))
   const depth = samples instanceof Uint16Array ? 16 : 8
-  const withMetadata = attachToCarrier(samples, shape, { channels: shape.channels, depth, icc, exif, xmp })
-  if (icc) withMetadata.keepIccProfile()
-  if (exif) withMetadata.withExifMerge({})
-  if (xmp) withMetadata.keepXmp()
-  return density === undefined ? withMetadata : withMetadata.withExifMerge({}).withDensity(density)
+  return attachToCarrier(samples, shape, { channels: shape.channels, depth, icc }).keepIccProfile()
 }
 
-/**
- * Converts pixels from a profile to 16-bit sRGB, precise enough that converting back restores the original
- * samples.
- */
-export async function toSrgb(pixels: Pixels, profile: Uint8Array): Promise<Pixels> {
-  const { width, height, channels, hasAlpha, data } = pixels
-  const step = channels + (hasAlpha ? 1 : 0)
-  const scale = 65535 / peakOf(data)
-  const all = new Uint16Array(data.length)
-  for (let i = 0; i < data.length; i++) all[i] = data[i]! * scale
-  if (channels === 1) applyTable(all, step, grayTables(profile).toSrgb)
-  else {
-    const color = hasAlpha ? withoutAlpha(all, channels) : all
-    const pipeline = attachToCarrier(
-      color,
-      { width, height, channels },
-      { channels, depth: 16, icc: profile },
-    )
-    const converted = await convert(pipeline.withIccProfile('srgb'))
-    if (!hasAlpha) return { ...pixels, data: converted }
-    for (let pixel = 0; pixel < width * height; pixel++) {
-      for (let c = 0; c < 3; c++) all[pixel * 4 + c] = converted[pixel * 3 + c]!
-    }
-  }
-  return { ...pixels, data: all }
-}
-
-/** Converts sRGB planes to a profile. */
-export async function fromSrgb(image: Image, profile: Uint8Array): Promise<Image> {
-  const samples = quantize(image, 65535, new Uint16Array(image.data.length))
-  if (image.channels === 1) applyTable(samples, 1, grayTables(profile).fromSrgb)
-  const data = image.channels === 1 ? samples : await convertToProfile(samples, image, profile)
-  return pixelsToPlanes({ ...image, hasAlpha: false, data }).image
-}
-
-/**
- * Converts sRGB samples to a profile through a temporary file, since sharp accepts output profiles only by
- * path.
- */
-async function convertToProfile(
+/** Converts RGB samples [h w 3] from a profile to sRGB with libvips. */
+export async function convertByProfile(
   samples: Uint16Array,
-  shape: Shape,
-  profile: Uint8Array,
+  { width, height }: Omit<Shape, 'channels'>,
+  icc: Uint8Array,
 ): Promise<Uint16Array> {
-  const path = join(tmpdir(), `limpid-${randomBytes(8).toString('hex')}.icc`)
-  await writeFile(path, profile, { flag: 'wx' })
-  try {
-    const carrier: CarrierOptions = { channels: 3, depth: 16, icc: await srgbProfile() }
-    return await convert(attachToCarrier(samples, shape, carrier).withIccProfile(path))
-  } finally {
-    await rm(path, { force: true })
-  }
+  const pipeline = attachToCarrier(samples, { width, height, channels: 3 }, { channels: 3, depth: 16, icc })
+  const converted = pipeline.withIccProfile('srgb').toColourspace('rgb16').raw({ depth: 'ushort' })
+  return viewAs(await converted.toBuffer(), Uint16Array)
 }
 
-/** Returns the profile if pixels need converting; undefined for sRGB, or if it does not fit the channels. */
-export function foreignProfile(icc: Uint8Array | undefined, channels: number): Uint8Array | undefined {
-  return icc && profileKind(icc) === (channels === 1 ? 'gray' : 'rgb') ? icc : undefined
+/** Whether libpng, which every profile passes through, embeds a profile unchanged. */
+export async function isEmbeddable(icc: Uint8Array, channels: 1 | 3): Promise<boolean> {
+  const carrier = carrierPng({ channels, depth: 8, icc })
+  const { icc: embedded } = await sharp(carrier, { failOn: 'none' }).metadata()
+  return embedded?.equals(icc) === true
 }
 
-function applyTable(samples: Uint16Array, step: number, table: Uint16Array): void {
-  for (let i = 0; i < samples.length; i += step) samples[i] = table[samples[i]!]!
-}
-
-/** Enlarges the carrier PNG and ORs the samples into it, which is exact and keeps the carrier's metadata. */
+/** Enlarges the carrier PNG and ORs the samples into it, which is exact and keeps the carrier's profile. */
 function attachToCarrier(samples: Samples, shape: Shape, carrier: CarrierOptions): Sharp {
   const { width, height } = shape
   const enlarged = sharp(carrierPng(carrier), { ignoreIcc: true, failOn: 'none' })
@@ -116,26 +58,6 @@ type BooleanOfSamples = (
   operator: 'or',
   options: ReturnType<typeof rasterInput>,
 ) => Sharp
-
-async function convert(pipeline: Sharp): Promise<Uint16Array> {
-  return viewAs(await pipeline.toColourspace('rgb16').raw({ depth: 'ushort' }).toBuffer(), Uint16Array)
-}
-
-let srgbProfileCache: Promise<Uint8Array> | undefined
-
-/** Returns the sRGB profile built into libvips. */
-function srgbProfile(): Promise<Uint8Array> {
-  srgbProfileCache ??= sharp(new Uint8Array(3), rasterInput({ width: 1, height: 1, channels: 3 }))
-    .withIccProfile('srgb')
-    .png()
-    .toBuffer()
-    .then((file) => sharp(file).metadata())
-    .then(({ icc }) => {
-      if (!icc) throw new Error('libvips embeds no sRGB profile')
-      return icc
-    })
-  return srgbProfileCache
-}
 
 interface RasterInput {
   readonly raw: { readonly width: number; readonly height: number; readonly channels: 1 | 2 | 3 | 4 }

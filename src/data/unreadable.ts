@@ -5,52 +5,88 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 /** Wraps a file system error for a file or folder. */
 export function unreadableFile(path: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  return new RestoreError('input', `${path}: cannot be read (${withAdvice(messageLine(error))})`, {
-    cause: error,
-  })
+  return new RestoreError(
+    'input',
+    `${path}: cannot be read (${withAdvice(causeOf(error)) ?? causeOf(error)})`,
+    {
+      cause: error,
+    },
+  )
 }
-
-/** Throws if the first bytes show that this is not an image file. */
-export function refuseByContent(head: Uint8Array): void {
-  if (head.length === 0) throw new Error('an empty file (0 bytes); download or export it again')
-  const text = Buffer.from(head).toString('latin1').replace(/^ï»¿/, '').trimStart()
-  if (/^<(!doctype html|html|head|body|script)/i.test(text)) {
-    throw new Error('a web page, perhaps from a failed download; download the image again')
-  }
-  if (text.startsWith('version https://git-lfs')) {
-    throw new Error('a Git LFS pointer instead of an image; run git lfs pull')
-  }
-}
-
-const truncationPattern =
-  /premature end|truncat|unexpected end|end of (stream|file|data)|not enough|too short|read error|bad seek/i
 
 /** Wraps an error from decoding a file in one sentence. */
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const message = messageLine(error)
-  if (/^ENOENT|no such file/i.test(message))
-    return new RestoreError('input', `${name}: no such file; check the path`, { cause: error })
-  const reason = truncationPattern.test(message)
-    ? `a truncated or damaged file (${message}); download or export it again`
-    : withAdvice(message)
+  const message = causeOf(error)
+  if (/^ENOENT|no such file/i.test(message)) {
+    const cause = isMisnamed(name)
+      ? 'its name is not UTF-8: rename it'
+      : /^(?:https?|ftp):\/\//i.test(name)
+        ? 'nothing is fetched: download it first'
+        : 'check the path'
+    return new RestoreError('input', `${name}: no such file; ${cause}`, { cause: error })
+  }
+  const reason = withAdvice(message) ?? explain(message)
   return new RestoreError('input', `${name}: expected a readable still image, got: ${reason}`, {
     cause: error,
   })
 }
 
-/** Advice for common messages of the system and libvips. */
-const advice = [
-  [/EACCES/, 'check its permissions'],
-  [/unsupported image format/, 'convert it to PNG or JPEG'],
-] as const
-
-function withAdvice(message: string): string {
-  const found = advice.find(([pattern]) => pattern.test(message))
-  return found ? `${message}; ${found[1]}` : message
+/** Whether a name has bytes that are not UTF-8, so that its file cannot be opened by it. */
+export function isMisnamed(name: string): boolean {
+  return name.includes('\uFFFD')
 }
 
-/** Joins the message into one line; libvips spreads its messages over several. */
-function messageLine(error: unknown): string {
-  return messageOf(error).replace(/\s+/g, ' ').trim()
+/** Advice for messages of the system, which are quoted. */
+const advice = [
+  [/EACCES|EPERM/, 'check its permissions'],
+  [/ENOENT.*\uFFFD/, 'its name is not UTF-8: rename it'],
+  [/EISDIR/, 'it is a folder: give a file'],
+] as const
+
+function withAdvice(message: string): string | undefined {
+  const found = advice.find(([pattern]) => pattern.test(message))
+  return found && `${message}; ${found[1]}`
+}
+
+const again = 'download or export it again'
+
+/** Messages of libvips in other words. */
+const explanations: readonly (readonly [RegExp, (found: RegExpExecArray) => string])[] = [
+  [
+    /([\w-]+) compression support is not configured/i,
+    ([, name]) => `a TIFF with ${name} compression, which is not supported; save it with LZW or Deflate`,
+  ],
+  [
+    /premature end|truncat|unexpected end|end of (?:stream|file|data)|not enough|too short|read error|bad seek|corrupt header/i,
+    ({ input }) => `a truncated or damaged file (${input}); ${again}`,
+  ],
+  [/unsupported image format/i, () => `a damaged header; ${again}`],
+  [/^unknown error$/i, () => `a damaged file; ${again}`],
+]
+
+/** Longest message of a decoder that is quoted. */
+const maxQuoted = 120
+
+/** Explains a message of a decoder; one with advice is Limpid's own. */
+function explain(cause: string): string {
+  if (cause.includes('; ')) return cause
+  const message = cause.length > maxQuoted ? `${cause.slice(0, maxQuoted)}…` : cause
+  for (const [pattern, inOtherWords] of explanations) {
+    const found = pattern.exec(message)
+    if (found) return inOtherWords(found)
+  }
+  return `a damaged or unsupported file (${message}); ${again}, or convert it to PNG`
+}
+
+/**
+ * The first line of a message: libvips says the same for each strip or tile. What libvips calls its loaders is
+ * left out.
+ */
+function causeOf(error: unknown): string {
+  const lines = messageOf(error).split('\n')
+  const [first = ''] = lines.map((line) => line.replace(/\s+/g, ' ').trim()).filter((line) => line !== '')
+  // A header that says no more is followed by the reason.
+  const [, second] = /corrupt header:$/.test(first) ? lines : []
+  return `${first} ${second ?? ''}`.trim().replace(/\b(?:Vips\w+|\w+2vips|source|\w+load(?:_\w+)?): /g, '')
 }

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import {
   type linkSync,
+  type MakeDirectoryOptions,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -14,11 +14,14 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { contend } from '../../test/contenders.ts'
 import { writeLeftover } from '../../test/leftovers.ts'
-import { clearLeftovers, writeAtomic, writeAtomicSync } from './atomicWrite.ts'
+import { checkRoom, clearLeftovers, copyAtomicSync, writeAtomic, writeAtomicSync } from './atomicWrite.ts'
+import { makeFolder } from './folders.ts'
 import { unwritable } from './outputErrors.ts'
 
 const hasLinks = { value: true }
+const hasFolders = { value: true }
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>()
   const refused = Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
@@ -26,7 +29,14 @@ vi.mock('node:fs', async (original) => {
     if (!hasLinks.value) throw refused
     fs.linkSync(from, to)
   }
-  return { ...fs, linkSync: link }
+  const readOnly = Object.assign(new Error('EROFS: read-only file system, mkdir'), { code: 'EROFS' })
+  const mkdir = (folder: string, options?: MakeDirectoryOptions) => {
+    // As Node does, which loses the reason on its way to the parent.
+    if (!hasFolders.value)
+      throw options?.recursive ? Object.assign(new Error(), { code: 'ENOENT' }) : readOnly
+    fs.mkdirSync(folder, options)
+  }
+  return { ...fs, linkSync: link, mkdirSync: mkdir }
 })
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-files-'))
@@ -38,6 +48,7 @@ const fresh = (name: string) => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 afterEach(() => {
   hasLinks.value = true
+  hasFolders.value = true
 })
 
 const bytes = (text: string) => Buffer.from(text)
@@ -83,36 +94,20 @@ test('of two processes at once that may not overwrite, one wins every time', {
   timeout: 60_000,
 }, async () => {
   const folder = fresh('processes')
-  const module = join(process.cwd(), 'src/files/atomicWrite.ts')
-  const program = `
-    import { writeAtomicSync } from ${JSON.stringify(module)}
-    const [, folder, startMs] = process.argv
-    while (Date.now() < Number(startMs)) {}
-    let won = 0
-    for (let i = 0; i < 100; i++) {
+  const rounds = 50
+  const told = await contend(2, {
+    module: 'src/files/atomicWrite',
+    rounds,
+    round: `
       try {
-        writeAtomicSync(folder + '/' + i, [Buffer.from(String(process.pid))], { overwrite: false })
-        won++
-      } catch (error) { if (!/exists already/.test(error.message)) throw error }
-    }
-    console.log(won)`
-  const start = String(Date.now() + 3000)
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program, folder, start]
-  const wins = await Promise.all(
-    [0, 1].map(
-      () =>
-        new Promise<number>((resolve) => {
-          const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-          let text = ''
-          child.stdout.on('data', (data) => {
-            text += data
-          })
-          child.on('close', () => resolve(Number(text)))
-        }),
-    ),
-  )
-  expect((wins[0] ?? 0) + (wins[1] ?? 0)).toBe(100)
-  expect(readdirSync(folder)).toHaveLength(100)
+        const file = ${JSON.stringify(folder)} + '/' + i
+        tested.writeAtomicSync(file, [Buffer.from(String(process.pid))], { overwrite: false })
+        tell(i)
+      } catch (error) { if (!/exists already/.test(error.message)) throw error }`,
+  })
+  const winners = told.flat().sort((a, b) => a - b)
+  expect(winners).toEqual(Array.from({ length: rounds }, (_, i) => i))
+  expect(readdirSync(folder)).toHaveLength(rounds)
 })
 
 test('a name as long as the file system takes works', () => {
@@ -175,6 +170,44 @@ describe('leftovers', () => {
     clearLeftovers(folder)
     expect(readdirSync(folder).sort()).toEqual([living, foreign, ...others].sort())
   })
+})
+
+test('a copy is whole, replaces nothing unasked, and leaves nothing behind', () => {
+  const folder = mkdtempSync(join(dir, 'copy-'))
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+  writeFileSync(from, 'new', { mode: 0o444 })
+  copyAtomicSync(from, to, { overwrite: false })
+  expect(readFileSync(to, 'utf8')).toBe('new')
+  writeFileSync(join(folder, 'old'), 'old')
+  expect(() => copyAtomicSync(from, join(folder, 'old'), { overwrite: false })).toThrow('exists already')
+  expect(readFileSync(join(folder, 'old'), 'utf8')).toBe('old')
+  copyAtomicSync(from, join(folder, 'old'), { overwrite: true })
+  expect(readFileSync(join(folder, 'old'), 'utf8')).toBe('new')
+  expect(() => copyAtomicSync(join(folder, 'none'), join(folder, 'x'), { overwrite: true })).toThrow(
+    'cannot be written',
+  )
+  expect(readdirSync(folder).sort()).toEqual(['from', 'old', 'to'])
+})
+
+test('room for a file is checked by writing it, and nothing stays', () => {
+  const folder = fresh('room')
+  checkRoom(folder, 200_000)
+  expect(readdirSync(folder)).toEqual([])
+  expect(() => checkRoom(join(folder, 'none'), 1)).toThrow('its folder does not exist (ENOENT)')
+})
+
+test('a folder is made with its parents, and what is in the way is named', () => {
+  makeFolder(at('deep/er/est/'))
+  makeFolder(at('deep/er'))
+  expect(readdirSync(at('deep/er'))).toEqual(['est'])
+  writeFileSync(at('plain'), '')
+  expect(() => makeFolder(at('plain'))).toThrow('another file has its name (EEXIST)')
+  expect(() => makeFolder(at('plain/x'))).toThrow('its folder is a file (ENOTDIR)')
+})
+
+test('a folder that cannot be made tells why, which the system does not for parents', () => {
+  hasFolders.value = false
+  expect(() => makeFolder(at('read', 'only'))).toThrow('the file system is read-only (EROFS)')
 })
 
 test.each([

@@ -2,25 +2,25 @@
 // target's name. write-file-atomic does not fit: it always replaces, so two concurrent runs would
 // both succeed.
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
+  copyFileSync,
   existsSync,
   fsyncSync,
   linkSync,
   openSync,
   readdirSync,
-  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { alreadyExists, codeOf, unwritable } from './outputErrors.ts'
-import { isRunning } from './processes.ts'
+import { isRunning, machine } from './processes.ts'
 
 export interface AtomicWriteOptions {
   /** Replaces an existing file; otherwise one that exists is an error, whenever it appeared. */
@@ -37,8 +37,7 @@ export function writeAtomicSync(
   parts: Iterable<Uint8Array>,
   { overwrite }: AtomicWriteOptions,
 ): void {
-  const temporary = temporaryFor(path)
-  try {
+  fillAndPublish(path, overwrite, (temporary) => {
     const file = openSync(temporary, 'wx')
     try {
       for (const part of parts) writeFully(file, part)
@@ -46,6 +45,32 @@ export function writeAtomicSync(
     } finally {
       closeSync(file)
     }
+  })
+}
+
+/**
+ * Copies a file whole or not at all; where the file system can, both share their blocks.
+ *
+ * @throws RestoreError `output` like {@link writeAtomicSync}
+ */
+export function copyAtomicSync(source: string, path: string, { overwrite }: AtomicWriteOptions): void {
+  fillAndPublish(path, overwrite, (temporary) => {
+    copyFileSync(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    // Windows flushes only what is open for writing; elsewhere a copy may be read-only.
+    const file = openSync(temporary, process.platform === 'win32' ? 'r+' : 'r')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  })
+}
+
+/** Fills a temporary file and gives it its name. */
+function fillAndPublish(path: string, overwrite: boolean, fill: (temporary: string) => void): void {
+  const temporary = temporaryFor(path)
+  try {
+    fill(temporary)
     publish(temporary, path, overwrite)
   } catch (error) {
     throw unwritable(path, error)
@@ -72,6 +97,31 @@ export async function writeAtomic(
     publish(temporary, path, overwrite)
   } catch (error) {
     throw unwritable(path, error)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+/**
+ * Checks that a folder takes a file of some size now, by writing one there and removing it.
+ *
+ * @throws RestoreError `output` where the disk is full or read-only
+ */
+export function checkRoom(folder: string, sizeBytes: number): void {
+  const temporary = temporaryFor(join(folder, 'any'))
+  try {
+    const file = openSync(temporary, 'wx')
+    try {
+      // Zeros may be stored without taking room.
+      const part = randomBytes(2 ** 16)
+      for (let left = sizeBytes; left > 0; left -= part.length)
+        writeFully(file, part.subarray(0, Math.min(left, part.length)))
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    throw unwritable(folder, error)
   } finally {
     rmSync(temporary, { force: true })
   }
@@ -163,15 +213,4 @@ function attempt<T>(action: () => T): T | undefined {
   } catch {
     return undefined
   }
-}
-
-let knownMachine: string | undefined
-
-/** Scope in which a pid is unique: the host and, on Linux, the container. */
-function machine(): string {
-  knownMachine ??= createHash('sha256')
-    .update(`${hostname()} ${attempt(() => readlinkSync('/proc/self/ns/pid')) ?? ''}`)
-    .digest('hex')
-    .slice(0, 6)
-  return knownMachine
 }

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { contend } from '../../test/contenders.ts'
 import { takeLock } from './lock.ts'
 import { isRunning, thisProcess } from './processes.ts'
 
@@ -42,10 +42,19 @@ test('that of another host is respected, be its number running here or not', () 
   )
 })
 
+test('that of another container is respected, though host and number are those of a process here', () => {
+  write('contained', { ...owner, machine: 'ffffff', pid: process.ppid })
+  expect(() => takeLock(at('contained'), words)).toThrow(
+    `process ${process.ppid} in another container on host ${hostname()} is training there (since 2026-01-02 03:04 UTC); wait for it, or delete`,
+  )
+})
+
 test.each([
   ['a process that has ended', { ...owner, pid: deadPid }],
   ['a process whose number another has now', { ...owner, start: 'earlier-boot 1' }],
   ['a power cut', ''],
+  ['all processes', { ...owner, pid: -1 }],
+  ['its own group', { ...owner, pid: 0 }],
 ])('that of %s is taken over', (name, content) => {
   write(name, content)
   const lock = takeLock(at(name), words)
@@ -69,41 +78,17 @@ test('one that someone else has taken over is not removed by its first owner', (
 })
 
 test('of contenders for the lock of a dead process one wins every time', { timeout: 60_000 }, async () => {
-  const module = join(process.cwd(), 'src/files/lock.ts')
   const rounds = 30
-  const program = `
-    import { takeLock } from ${JSON.stringify(module)}
-    const [, folder, startMs] = process.argv
-    for (let i = 0; i < ${rounds}; i++) {
-      while (Date.now() < Number(startMs) + 60 * i) {}
-      try {
-        takeLock(folder + '/contended' + i, { what: 'out', work: 'training there' })
-        console.log(i)
-      } catch (error) { if (!/is training there/.test(error.message)) throw error }
-    }
-    // A holder that ended would be taken over, rightly.
-    setTimeout(() => {}, 1500)`
   for (let i = 0; i < rounds; i++) write(`contended${i}`, { ...owner, pid: deadPid, startedAt: `round ${i}` })
-  const start = String(Date.now() + 4000)
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program, dir, start]
-  const outputs = await Promise.all(
-    [0, 1, 2].map(
-      () =>
-        new Promise<string>((resolve) => {
-          const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-          let text = ''
-          child.stdout.on('data', (data) => {
-            text += data
-          })
-          child.on('close', () => resolve(text))
-        }),
-    ),
-  )
-  const winners = outputs
-    .join('')
-    .trim()
-    .split('\n')
-    .map(Number)
-    .sort((a, b) => a - b)
+  const told = await contend(3, {
+    module: 'src/files/lock',
+    rounds,
+    round: `
+      try {
+        tested.takeLock(${JSON.stringify(dir)} + '/contended' + i, { what: 'out', work: 'training there' })
+        tell(i)
+      } catch (error) { if (!/is training there/.test(error.message)) throw error }`,
+  })
+  const winners = told.flat().sort((a, b) => a - b)
   expect(winners).toEqual(Array.from({ length: rounds }, (_, i) => i))
 })

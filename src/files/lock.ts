@@ -2,12 +2,13 @@
 // it detects a dead owner by a missed heartbeat, and a training blocks the event loop for minutes.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { lstatSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { writeAtomicSync } from './atomicWrite.ts'
+import { makeFolder } from './folders.ts'
 import { codeOf, unwritable } from './outputErrors.ts'
-import { isRunning, type ProcessIdentity, thisProcess } from './processes.ts'
+import { isHere, isRunning, type ProcessIdentity, thisProcess } from './processes.ts'
 
 /** Content of a lock file. */
 export interface LockOwner extends ProcessIdentity {
@@ -34,9 +35,25 @@ export interface Lock {
  */
 export function takeLock(path: string, { what, work }: LockWords): Lock {
   try {
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     const taken = acquire(path)
     if ('release' in taken) return taken
+    throw heldBy(taken, path, { what, work })
+  } catch (error) {
+    throw unwritable(what, error)
+  }
+}
+
+/**
+ * Like {@link takeLock}, but says who holds the lock if a running process of this machine does.
+ *
+ * @throws RestoreError `output` where a process of another host holds it, which cannot be asked
+ */
+export function takeLockIfFree(path: string, { what, work }: LockWords): Lock | string {
+  try {
+    const taken = acquire(path)
+    if ('release' in taken) return taken
+    if (isHere(taken)) return `${what}: process ${taken.pid} is ${work}`
     throw heldBy(taken, path, { what, work })
   } catch (error) {
     throw unwritable(what, error)
@@ -99,7 +116,8 @@ function release(path: string, text: string): void {
 
 function contentOf(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    // A link or a pipe of this name is no lock of ours.
+    return lstatSync(path).isFile() ? readFileSync(path, 'utf8') : ''
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
@@ -117,21 +135,34 @@ function parseOwner(text: string): LockOwner | undefined {
 
 function isOwner(value: unknown): value is LockOwner {
   if (typeof value !== 'object' || value === null) return false
-  const { host, pid, start, startedAt } = value as Partial<Record<string, unknown>>
-  const isStart = start === undefined || typeof start === 'string'
-  return typeof host === 'string' && Number.isInteger(pid) && isStart && typeof startedAt === 'string'
+  const { host, machine, pid, start, startedAt } = value as Partial<Record<string, unknown>>
+  const areTexts = [machine, start].every((text) => text === undefined || typeof text === 'string')
+  return typeof host === 'string' && isPid(pid) && areTexts && typeof startedAt === 'string'
 }
 
-/** A process of another host cannot be asked, so that its lock is respected. */
+/** Numbers from 0 down stand for groups of processes. */
+function isPid(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+/** A process of another host or container cannot be looked up, so that its lock is respected. */
 function isHeld(owner: LockOwner): boolean {
-  return owner.host !== thisProcess().host || isRunning(owner)
+  return !isHere(owner) || isRunning(owner)
 }
 
 function heldBy(owner: LockOwner, path: string, { what, work }: LockWords): RestoreError {
-  const { host, pid, startedAt } = owner
+  const { pid, startedAt } = owner
   const since = `since ${startedAt.slice(0, 16).replace('T', ' ')} UTC`
-  const isHere = host === thisProcess().host
-  const who = isHere ? `process ${pid}` : `process ${pid} on host ${host}`
-  const advice = isHere ? 'choose another folder' : `delete ${path} if it has ended`
-  return new RestoreError('output', `${what}: ${who} is ${work} (${since}); wait for it, or ${advice}`)
+  const advice = isHere(owner) ? 'choose another folder' : `delete ${path} if it has ended`
+  return new RestoreError(
+    'output',
+    `${what}: process ${pid}${placeOf(owner)} is ${work} (${since}); wait for it, or ${advice}`,
+  )
+}
+
+function placeOf(owner: LockOwner): string {
+  if (isHere(owner)) return ''
+  return owner.host === thisProcess().host
+    ? ` in another container on host ${owner.host}`
+    : ` on host ${owner.host}`
 }

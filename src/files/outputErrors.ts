@@ -11,6 +11,8 @@ const causes: Readonly<Record<string, readonly [reason: string, advice: string]>
   EPERM: ['permission denied', 'allow writing there, or choose another folder'],
   ENOENT: ['its folder does not exist', 'create it'],
   ENOTDIR: ['its folder is a file', 'choose another folder'],
+  EEXIST: ['another file has its name', 'choose another name'],
+  ELOOP: ['its path is a loop of links', 'choose another folder'],
   EISDIR: ['it is a folder', 'give the name of a file'],
   EFBIG: ['the file is larger than the file system or a limit allows', 'raise the limit (ulimit -f)'],
   ENAMETOOLONG: ['the name is too long for the file system', 'give a shorter one'],

@@ -1,10 +1,13 @@
 // Which process wrote a file, and whether that process still runs.
 
-import { readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 export interface ProcessIdentity {
   readonly host: string
+  /** Scope of the pid, see {@link machine}. */
+  readonly machine?: string
   readonly pid: number
   /** Start of the process, where the system reports it; distinguishes a reused pid. */
   readonly start?: string
@@ -13,11 +16,40 @@ export interface ProcessIdentity {
 /** The identity of this process. */
 export function thisProcess(): ProcessIdentity {
   const start = startOf(process.pid)
-  return { host: hostname(), pid: process.pid, ...(start === undefined ? {} : { start }) }
+  return {
+    host: hostname(),
+    machine: machine(),
+    pid: process.pid,
+    ...(start === undefined ? {} : { start }),
+  }
 }
 
-/** Whether a process of this host still runs. */
-export function isRunning({ pid, start }: Omit<ProcessIdentity, 'host'>): boolean {
+let knownMachine: string | undefined
+
+/** Scope in which a pid is unique, as 6 hexadecimal digits: the host and, on Linux, the container. */
+export function machine(): string {
+  knownMachine ??= createHash('sha256')
+    .update(`${hostname()} ${pidNamespace() ?? ''}`)
+    .digest('hex')
+    .slice(0, 6)
+  return knownMachine
+}
+
+function pidNamespace(): string | undefined {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a process can be looked up here: it belongs to this host and this container. */
+export function isHere({ host, machine: scope }: ProcessIdentity): boolean {
+  return scope === undefined ? host === hostname() : scope === machine()
+}
+
+/** Whether a process of this machine still runs. */
+export function isRunning({ pid, start }: Pick<ProcessIdentity, 'pid' | 'start'>): boolean {
   if (!isAlive(pid)) return false
   const stat = statOf(pid)
   // A zombie computes nothing any more.

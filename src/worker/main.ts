@@ -2,9 +2,13 @@
 // requests and responses; descriptor 0 closes when the parent process exits, for whatever reason.
 
 import { Socket } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { type OpenSession, serve } from '../runtime/session/computeServer.ts'
+import { isOutOfMemory, messageOf } from '../core/errors.ts'
+import { unopened } from '../runtime/graphs/findImageGraph.ts'
+import { type Opener, serve } from '../runtime/session/computeServer.ts'
 import type { OpenCheckSession } from '../runtime/session/deviceCheck.ts'
+import type { Setup } from '../runtime/session/protocol.ts'
 
 /** Kills this process when the parent exits; a separate thread, because a run blocks the main one. */
 const watcher = `
@@ -16,30 +20,51 @@ const watcher = `
  * Loaded in advance, while the process is idle. A failure is reported only when a session needs ONNX Runtime.
  */
 const onnx = import('../runtime/session/nodeOnnxSession.ts')
-onnx.catch(() => {})
+onnx.then(({ loadOnnxRuntime }) => loadOnnxRuntime()).catch(() => {})
 
-const openSession: OpenSession = async (model, { backend, device, deviceIndex, threads }) => {
-  const check = async (name: string, open: OpenCheckSession) => {
-    const [{ deviceCheckOutput, checkDevice }, { nodeSession }] = await Promise.all([
-      import('../runtime/session/deviceCheck.ts'),
-      onnx,
-    ])
-    const expected = await deviceCheckOutput((_, forward) => nodeSession({ forward }, { threads: 1 }))
-    await checkDevice(name, open, expected)
-  }
+const check = async (name: string, open: OpenCheckSession) => {
+  const [{ deviceCheckOutput, checkDevice }, { nodeSession }] = await Promise.all([
+    import('../runtime/session/deviceCheck.ts'),
+    onnx,
+  ])
+  const expected = await deviceCheckOutput((_, forward) => nodeSession({ forward }, { threads: 1 }))
+  await checkDevice(name, open, expected)
+}
+
+/** Options of ONNX Runtime on a device that works. */
+const onnxOptions = async ({ device, deviceIndex, threads }: Setup) => {
+  const { nodeSession } = await onnx
+  const options = { provider: device, deviceIndex, threads, flushesDenormals: true }
+  if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
+  return options
+}
+
+const openModel: Opener['openModel'] = async (model, setup) => {
+  const { backend, device, deviceIndex, threads } = setup
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/torchSession.ts')
+    const { setThreads } = await import('../torch/device.ts')
+    setThreads(Math.min(threads, availableParallelism()))
     const place = device === 'cuda' ? (`cuda:${deviceIndex}` as const) : 'cpu'
     if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
   const { nodeSession } = await onnx
-  const options = { provider: device, deviceIndex, threads, flushesDenormals: true }
-  if (device !== 'cpu') await check(device, (_, forward) => nodeSession({ forward }, options))
-  return nodeSession(model, options)
+  return nodeSession(model, await onnxOptions(setup))
+}
+
+const openGraph: Opener['openGraph'] = async ({ file, bytes, externalData }, setup) => {
+  const { onnxSession } = await onnx
+  const options = await onnxOptions(setup)
+  try {
+    return await onnxSession(bytes, { ...options, externalData })
+  } catch (error) {
+    if (setup.device !== 'cpu' || isOutOfMemory(messageOf(error))) throw error
+    throw unopened(file.name, error)
+  }
 }
 
 new Worker(watcher, { eval: true, execArgv: [] })
-// Ctrl-C reaches the whole process group; the parent process handles it.
-process.on('SIGINT', () => {})
-serve(new Socket({ fd: 3 }), openSession)
+// These reach the whole process group; the parent process handles them, and this one ends with it.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => {})
+serve(new Socket({ fd: 3 }), { openModel, openGraph })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { viewAs } from '../../core/data.ts'
 import type { Image } from '../image.ts'
-import { clipImage, resizeAndCrop, toBytes } from './clipImage.ts'
+import { clipImage, resizeAndCrop, resizeBytes, toBytes } from './clipImage.ts'
 
 interface Golden {
   readonly pictures: readonly {
@@ -29,7 +29,7 @@ function picture(height: number, width: number): Image {
 
 describe('an image for CLIP', () => {
   test.each(pictures)('of $size resized to $side matches Pillow bit for bit', (golden) => {
-    const { planes } = resizeAndCrop(toBytes(picture(...golden.size)), golden.side)
+    const { planes } = resizeAndCrop(toBytes(picture(...golden.size)), [golden.side, golden.side])
     const bytes = new Uint8Array(3 * golden.side ** 2)
     for (const [c, plane] of planes.entries())
       for (let i = 0; i < plane.length; i++) bytes[3 * i + c] = plane[i]!
@@ -48,15 +48,20 @@ describe('an image for CLIP', () => {
   })
 
   test('is normalized per channel, with gray as three equal channels', () => {
-    const gray = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, 2)
+    const gray = clipImage({ width: 2, height: 2, channels: 1, data: new Float32Array(4).fill(0.6) }, [2, 2])
     expect(gray.shape).toEqual([1, 3, 2, 2])
     const values = viewAs(gray.bytes, Float32Array)
     expect(values[0]).toBeCloseTo((153 / 255 - 0.48145466) / 0.26862954, 6)
     expect(values[11]).toBeCloseTo((153 / 255 - 0.40821073) / 0.27577711, 6)
   })
 
+  test('for a CLIP with a rectangular input has both sides resized', () => {
+    const bytes = toBytes(picture(20, 12))
+    expect(resizeAndCrop(bytes, [6, 10])).toEqual(resizeBytes(bytes, 10, 6))
+  })
+
   test('with an alpha channel is rejected', () => {
     const image = { width: 1, height: 1, channels: 4, data: new Float32Array(4) }
-    expect(() => clipImage(image, 2)).toThrow('CLIP: expected an image with 1 or 3 channels, got 4')
+    expect(() => clipImage(image, [2, 2])).toThrow('CLIP: expected an image with 1 or 3 channels, got 4')
   })
 })

@@ -107,8 +107,13 @@ export function resizeBytes(
   return { width: toWidth, height: toHeight, planes: resized }
 }
 
-/** Resizes the shorter side to `side` pixels, then crops the center square. */
-export function resizeAndCrop(bytes: BytePlanes, side: number): BytePlanes {
+/**
+ * Resizes to CLIP's input: for a square, the shorter side is resized and the center cropped; otherwise, both
+ * sides are resized, as in OpenCLIP.
+ */
+export function resizeAndCrop(bytes: BytePlanes, [toHeight, toWidth]: ClipSize): BytePlanes {
+  if (toHeight !== toWidth) return resizeBytes(bytes, toWidth, toHeight)
+  const side = toWidth
   const { width, height } = bytes
   const longer = Math.trunc((side * Math.max(width, height)) / Math.min(width, height))
   const resized = resizeBytes(bytes, width <= height ? side : longer, width <= height ? longer : side)
@@ -125,21 +130,24 @@ export function resizeAndCrop(bytes: BytePlanes, side: number): BytePlanes {
   return { width: side, height: side, planes }
 }
 
-/** Preprocesses a color or gray image for a CLIP with `side`-pixel input: [1 3 side side]. */
-export function clipImage(image: Image, side: number): TensorData {
+/** Height and width of a CLIP's input in pixels. */
+export type ClipSize = readonly [height: number, width: number]
+
+/** Preprocesses a color or gray image for a CLIP with input of this size: [1 3 height width]. */
+export function clipImage(image: Image, size: ClipSize): TensorData {
   if (image.channels !== 1 && image.channels !== 3) {
     throw new RestoreError(
       'input',
       `CLIP: expected an image with 1 or 3 channels, got ${image.channels}; remove its alpha channel first`,
     )
   }
-  return clipBytes(toBytes(image), side)
+  return clipBytes(toBytes(image), size)
 }
 
 /** Like {@link clipImage}, for byte planes, which take a quarter of the memory. */
-export function clipBytes(bytes: BytePlanes, side: number): TensorData {
-  const { planes } = resizeAndCrop(bytes, side)
-  const values = new Float32Array(3 * side * side)
+export function clipBytes(bytes: BytePlanes, size: ClipSize): TensorData {
+  const { planes, height, width } = resizeAndCrop(bytes, size)
+  const values = new Float32Array(3 * height * width)
   for (let c = 0; c < 3; c++) {
     const plane = planes[planes.length === 1 ? 0 : c]!
     const average = Math.fround(mean[c]!)
@@ -151,5 +159,5 @@ export function clipBytes(bytes: BytePlanes, side: number): TensorData {
     const at = c * plane.length
     for (let i = 0; i < plane.length; i++) values[at + i] = normalized[plane[i]!]!
   }
-  return float32Data(values, [1, 3, side, side])
+  return float32Data(values, [1, 3, height, width])
 }

@@ -1,7 +1,7 @@
 // Checks the header of every image before training or evaluation starts, and reports unusable images by name.
 
 import { RestoreError } from '../../core/errors.ts'
-import type { ImageSize } from '../codec.ts'
+import type { ImageSize } from '../decode.ts'
 import { type ImageSource, some, subset } from './datasets.ts'
 
 export interface CheckOptions {
@@ -14,9 +14,15 @@ export interface CheckOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-interface Rejected {
+/** An image that cannot be used. */
+export interface Rejected {
   readonly name: string
   readonly reason: string
+}
+
+/** An image and why it cannot be used. */
+export function describeRejected({ name, reason }: Rejected): string {
+  return reason.startsWith(name) ? reason : `${name} (${reason})`
 }
 
 export interface Checked {
@@ -52,15 +58,15 @@ export async function checkSources(
   await Promise.all(Array.from({ length: concurrency }, checkNext))
   const rejected = results.filter((image) => 'reason' in image)
   if (rejected.length > 0 && unusable === 'refuse') {
-    const listed = some(rejected.map(({ name, reason }) => `${name} (${reason})`))
+    const listed = some(rejected.map(describeRejected))
     throw new RestoreError(
       'input',
-      `images: expected all ${total} to be usable, ${rejected.length} are not: ${listed}; fix or skip them`,
+      `images: expected all ${total} to be usable, ${rejected.length} are not: ${listed}; fix them, or leave them out with --skip-unusable`,
     )
   }
   const kept = results.flatMap((image, i) => ('reason' in image ? [] : [i]))
   if (kept.length === 0) {
-    const listed = some(rejected.map(({ name, reason }) => `${name} (${reason})`))
+    const listed = some(rejected.map(describeRejected))
     throw new RestoreError(
       'input',
       `images: expected at least one usable image, got none of ${total}: ${listed}`,

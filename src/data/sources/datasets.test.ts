@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -59,6 +60,21 @@ describe('a folder', () => {
     symlinkSync(at('nowhere'), at('linked', 'lost.png'))
     expect(namesOf(await folder('linked'))).toEqual(['lost.png', 'to/B.PNG', 'to/a/z.png', 'to/b.png'])
     await expect((await folder('linked')).read(0)).rejects.toThrow(/lost.png: cannot be read \(ENOENT/)
+  })
+
+  test('with a pipe or a name that is not UTF-8 says so of that image, and does not wait', async () => {
+    await save(8, 6, 'odd', 'a.png')
+    execFileSync('mkfifo', [at('odd', 'b.png')])
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${at('odd')}/`), Buffer.from([0xe9]), Buffer.from('.png')]),
+      'x',
+    )
+    const odd = await folder('odd')
+    expect(namesOf(odd)).toEqual(['a.png', 'b.png', '\uFFFD.png'])
+    for (const read of [() => odd.read(1), () => odd.size(1)])
+      await expect(read()).rejects.toThrow('b.png: expected a file, got a pipe or device')
+    for (const read of [() => odd.read(2), () => odd.size(2)])
+      await expect(read()).rejects.toThrow('its name is not UTF-8: rename it')
   })
 
   test('that is missing, empty or a file is rejected', async () => {
@@ -234,6 +250,8 @@ describe('pairs', () => {
       /expected partners by path for all images of .*, found none for a\/z.png, b.png; add/,
     )
     expect(() => pairSources(some, [gt])).toThrow('found none for a/z.png, b.png')
+    const [first, last] = [subset(gt, [0, 1]), subset(gt, [1, 2])]
+    expect(() => pairSources(first, [last])).toThrow(/found none for B.PNG; .*found none for b.png; add/)
     expect(pairSources(gt, [most, some], { missing: 'skip' }).map(namesOf)).toEqual(Array(3).fill(['B.PNG']))
     expect(() => pairSources(some, [stranger], { missing: 'skip' })).toThrow(
       'found none (for example for B.PNG)',

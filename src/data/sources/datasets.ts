@@ -5,7 +5,8 @@ import { existsSync } from 'node:fs'
 import { open, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
-import { type ImageSize, imageSize } from '../codec.ts'
+import { type ImageSize, imageSize } from '../decode.ts'
+import { refusePipe } from '../pipes.ts'
 import { unreadableFile } from '../unreadable.ts'
 import { Lmdb } from './lmdb.ts'
 import { openShards, splitMember } from './shards.ts'
@@ -38,7 +39,8 @@ export interface ImageSource {
 }
 
 /** Extensions that count as images when searching folders, in lower case. */
-export const imageExtensions = 'jpg jpeg jpe jfif png webp tif tiff avif bmp pbm pgm ppm pnm'.split(' ')
+export const imageExtensions =
+  'jpg jpeg jpe jfif png webp tif tiff avif heic heif hif gif bmp dib pbm pgm ppm pnm'.split(' ')
 
 export function isImageName(name: string, extensions: readonly string[] = imageExtensions): boolean {
   return extensions.includes(extname(name).slice(1).toLowerCase())
@@ -110,16 +112,21 @@ async function openWhole(spec: WholeSpec): Promise<ImageSource> {
 }
 
 function fileSource(root: string, names: readonly string[]): ImageSource {
+  const fileAt = async (index: number) => {
+    const path = resolve(root, itemAt(names, index))
+    refusePipe(path)
+    return path
+  }
   return {
     length: names.length,
     name: (index) => itemAt(names, index),
     read: async (index) => {
-      const path = resolve(root, itemAt(names, index))
+      const path = await fileAt(index)
       return await readFile(path).catch((error: unknown) => {
         throw unreadableFile(path, error)
       })
     },
-    size: async (index) => imageSize(resolve(root, itemAt(names, index))),
+    size: async (index) => imageSize(await fileAt(index)),
     spec: { kind: 'files', root, names },
     close: async () => {},
   }
@@ -134,7 +141,10 @@ export async function imagesBelow(path: string): Promise<readonly string[]> {
   const walk = async (folder: string, prefix: string, above: readonly string[]): Promise<void> => {
     const real = await realpath(folder)
     if (above.includes(real)) return
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw unreadableFile(folder, error)
+    })
+    for (const entry of entries) {
       if (entry.name.startsWith('.')) continue
       const target = join(folder, entry.name)
       const kind = entry.isSymbolicLink() ? await stat(target).catch(() => entry) : entry
@@ -165,6 +175,7 @@ async function readList(path: string): Promise<readonly string[]> {
 async function lmdbSource(spec: SourceSpec & { readonly kind: 'lmdb' }): Promise<ImageSource> {
   const database = new Lmdb(spec.path)
   const listPath = join(spec.path, 'meta_info.txt')
+  refusePipe(listPath)
   const names = existsSync(listPath) ? await readList(listPath) : database.keys
   const keys = names.map((name) =>
     database.has(name) ? name : name.slice(0, name.length - extname(name).length),
@@ -227,10 +238,10 @@ async function readPart({ path, offset, size }: FilePart): Promise<Uint8Array> {
   }
 }
 
-/** Joins the first five names and counts the rest. */
-export function some(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ')
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
+/** Joins the first names and counts the rest. */
+export function some(names: readonly string[], count = 5): string {
+  const shown = names.slice(0, count).join(', ')
+  return names.length > count ? `${shown} and ${names.length - count} more` : shown
 }
 
 function itemAt<T>(list: readonly T[], index: number): T {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { RestoreError } from '../../core/errors.ts'
-import { imageSize } from '../codec.ts'
+import { imageSize } from '../decode.ts'
 import { Lmdb } from './lmdb.ts'
 
 const golden = fileURLToPath(new URL('../../../test/golden/lmdb', import.meta.url))

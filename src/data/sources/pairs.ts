@@ -28,8 +28,9 @@ export function pairSources(
 ): readonly ImageSource[] {
   const partners = others.map((other) => partnersOf(reference, other, match))
   const kept = everyIndex(reference).filter((i) => partners.every((found) => found[i] !== undefined))
-  if (missing === 'refuse')
-    for (const [i, other] of others.entries()) checkComplete(reference, other, partners[i] ?? [], match)
+  const gaps = others.flatMap((other, i) => gapsBetween(reference, other, partners[i] ?? [], match))
+  if (missing === 'refuse' && gaps.length > 0)
+    throw new RestoreError('input', `${gaps.join('; ')}; add them, or skip images without one`)
   if (kept.length === 0) {
     throw new RestoreError(
       'input',
@@ -73,25 +74,27 @@ function partnersOf(
   })
 }
 
-function checkComplete(
+/** Describes which images of either source have no partner in the other. */
+function gapsBetween(
   reference: ImageSource,
   other: ImageSource,
   partners: readonly (number | undefined)[],
   match: Match,
-): void {
+): readonly string[] {
   const unpaired = everyIndex(reference).filter((i) => partners[i] === undefined)
   const used = new Set(partners)
   const unused = everyIndex(other).filter((i) => !used.has(i))
-  if (unpaired.length === 0 && unused.length === 0) return
-  const [from, names] =
-    unpaired.length > 0
-      ? [reference, unpaired.map((i) => reference.name(i))]
-      : [other, unused.map((i) => other.name(i))]
-  const to = unpaired.length > 0 ? other : reference
-  throw new RestoreError(
-    'input',
-    `${locationOf(to)}: expected partners by ${match} for all images of ${locationOf(from)}, found none for ${some(names)}; add them, or skip images without one`,
-  )
+  const lacks = (to: ImageSource, from: ImageSource, indices: readonly number[]) => {
+    const names = some(
+      indices.map((i) => from.name(i)),
+      20,
+    )
+    return `${locationOf(to)}: expected partners by ${match} for all images of ${locationOf(from)}, found none for ${names}`
+  }
+  return [
+    ...(unpaired.length > 0 ? [lacks(other, reference, unpaired)] : []),
+    ...(unused.length > 0 ? [lacks(reference, other, unused)] : []),
+  ]
 }
 
 function everyIndex({ length }: ImageSource): readonly number[] {

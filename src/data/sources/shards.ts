@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
+import { refusePipe } from '../pipes.ts'
 import { listTar, type TarMember, tarSize } from './tar.ts'
 
 export const indexName = 'index.json'
@@ -66,6 +67,7 @@ function readIndex(path: string): readonly Shard[] {
 }
 
 function parseIndex(path: string): IndexFile {
+  refusePipe(path)
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
     if (isIndex(value)) return value

@@ -4,6 +4,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
+import { refusePipe } from '../pipes.ts'
 
 /** A file to write; its content is read only when it is written. */
 export interface TarInput {
@@ -105,6 +106,7 @@ function padded(content: Uint8Array): Uint8Array {
 
 /** Lists the plain files of an archive from its headers alone; skips links, folders and devices. */
 export function listTar(path: string): readonly TarMember[] {
+  refusePipe(path)
   let file: number | undefined
   try {
     file = openSync(path, 'r')

@@ -1,18 +1,17 @@
 // sRGB (IEC 61966-2-1) and linear light through tables: two passes over every pixel of a photo cost little.
 
+import { srgbDecode, srgbEncode } from '../colors/curves.ts'
+
 const steps = 4096
 
 function table(curve: (value: number) => number): Float32Array {
   return Float32Array.from({ length: steps + 2 }, (_, i) => curve(Math.min(i / steps, 1)))
 }
 
-const linear = table((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+const linear = table(srgbDecode)
 
 /** Over the square root of linear light, where the steps are fine enough for the dark. */
-const encoded = table((root) => {
-  const light = root * root
-  return light <= 0.0031308 ? light * 12.92 : 1.055 * light ** (1 / 2.4) - 0.055
-})
+const encoded = table((root) => srgbEncode(root * root))
 
 function read(curve: Float32Array, value: number): number {
   const at = value <= 0 ? 0 : value >= 1 ? steps : value * steps

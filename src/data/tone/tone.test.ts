@@ -291,7 +291,8 @@ describe('maps of a network', () => {
     expect(doubtful.gain.values[0]).toBeLessThan(0.001)
     expect(doubtful.balance[0]).toBeLessThan(0.0005)
     const sure = toneMapsOf(outputs(0.4, 1.5, 0.3))
-    expect(sure.transmission.values[0]).toBeCloseTo(0.41, 2)
+    // A little of what is sure is left too.
+    expect(sure.transmission.values[0]).toBeCloseTo(0.41 ** 0.75, 2)
     expect(sure.gain.values[0]).toBeGreaterThan(1.45)
     expect(sure.balance[0]).toBeGreaterThan(0.28)
   })

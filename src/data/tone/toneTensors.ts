@@ -21,6 +21,9 @@ export function toneInputs(view: Image): NamedData {
 /** Faults about this small are the network's doubt and are pressed towards none. */
 const doubt = { veil: 0.01, gain: 0.03, balance: 0.02 }
 
+/** Power of the transmission that is undone: photos without any haze look harsh and dark. */
+const undone = 0.75
+
 /** x for large values, far less below `level`; smooth in between. */
 function confident(x: number, level: number): number {
   return (x * Math.abs(x)) / (Math.abs(x) + level)
@@ -39,7 +42,10 @@ export function toneMapsOf(outputs: NamedData): ToneMaps {
   const size = Math.hypot(red, green, blue)
   const share = size / (size + doubt.balance)
   return {
-    transmission: planeOf('transmission', transmission, (t) => 1 - confident(Math.max(1 - t, 0), doubt.veil)),
+    transmission: planeOf('transmission', transmission, (t) => {
+      const found = 1 - confident(Math.max(1 - t, 0), doubt.veil)
+      return Math.max(found, 0) ** undone
+    }),
     gain: planeOf('gain', gain, (value) => confident(value, doubt.gain)),
     airlight: [limitedLight(lightRed), limitedLight(lightGreen), limitedLight(lightBlue)],
     balance: [red * share, green * share, blue * share],

@@ -1,0 +1,98 @@
+// Which directories of a TIFF are its pictures: previews and masks lie among them, and camera raw files are TIFFs
+// whose first picture is a preview.
+
+import { viewOf } from '../../core/data.ts'
+import type { ByteSource } from './byteSource.ts'
+import { rawFile } from './kind.ts'
+import { type TiffDirectory, TiffReader } from './tiff.ts'
+
+/** How a* and b* of CIELAB are stored: as signed numbers, or raised by half of the range. */
+export type LabCoding = 'signed' | 'raised'
+
+/** A picture of a TIFF. */
+export interface TiffPage {
+  /** Number among the directories of the file. */
+  readonly page: number
+  /** Number among the directories below that one; undefined for the directory itself. */
+  readonly subifd: number | undefined
+  readonly directory: TiffDirectory
+  /** Coding of CIELAB; undefined for other colors. */
+  readonly lab: LabCoding | undefined
+}
+
+const tags = {
+  subfileType: 254,
+  oldSubfileType: 255,
+  width: 256,
+  bits: 258,
+  photometric: 262,
+  subIfds: 330,
+  cfaPattern: 33422,
+  dngVersion: 50706,
+} as const
+
+const colorFilterArray = 32803
+const linearRaw = 34892
+
+const labCodings: Readonly<Record<number, LabCoding>> = { 8: 'signed', 9: 'raised' }
+
+/** Formats of other photometric values, which libvips calls damaged. */
+const unreadable: Readonly<Record<number, string>> = {
+  10: 'ITU L*a*b* colors',
+  32844: 'LogLuv colors',
+  32845: 'LogLuv colors',
+}
+
+/**
+ * Lists the pictures of a TIFF; previews, thumbnails and masks are left out unless there is nothing else.
+ * @throws Error for a camera's raw file, and where a directory is damaged
+ */
+export function tiffPages(source: ByteSource): readonly TiffPage[] {
+  const tiff = TiffReader.open(source)
+  if (!tiff) throw new Error('a damaged TIFF; download or export it again')
+  const pages = tiff.directories().map((directory, page) => ({ page, subifd: undefined, directory }))
+  if (pages.length === 0) throw new Error('a truncated TIFF; download or export it again')
+  const below = pages.flatMap(({ page, directory }) =>
+    tiff.numbers(directory, tags.subIfds).map((start, subifd) => {
+      return { page, subifd, directory: tiff.directory(start) }
+    }),
+  )
+  const all = [...pages, ...below].map((one) => ({ ...one, ...contentOf(tiff, one.directory) }))
+  if (all.some(({ isRaw }) => isRaw)) throw new Error(rawFile('DNG, NEF, ARW or another TIFF'))
+  const full = all.filter(({ isReduced, isMask }) => !isReduced && !isMask)
+  const main = full.filter(({ subifd }) => subifd === undefined)
+  const [only] = main.length > 0 ? main : full.length > 0 ? full : all.sort((a, b) => b.width - a.width)
+  const found = main.length > 0 ? main : only ? [only] : []
+  for (const { photometric } of found) {
+    const colors = unreadable[photometric]
+    if (colors) throw new Error(`a TIFF in ${colors}; convert it to RGB`)
+  }
+  return found.map(({ page, subifd, directory, photometric }) => {
+    return { page, subifd, directory, lab: labCodings[photometric] }
+  })
+}
+
+/** The whole file with a page that claims to be RGB, since libvips reads no CIELAB. */
+export function claimRgb(source: ByteSource, { directory }: TiffPage): Uint8Array {
+  const bytes = source.read(0, source.size).slice()
+  const { start } = directory.entries.get(tags.photometric)!
+  const isLittle = bytes[0] === 0x49
+  viewOf(bytes).setUint16(start, 2, isLittle)
+  return bytes
+}
+
+function contentOf(tiff: TiffReader, directory: TiffDirectory) {
+  const subfile = tiff.number(directory, tags.subfileType) ?? 0
+  const photometric = tiff.number(directory, tags.photometric) ?? -1
+  return {
+    width: tiff.number(directory, tags.width) ?? 0,
+    photometric,
+    isReduced: (subfile & 1) !== 0 || tiff.number(directory, tags.oldSubfileType) === 2,
+    isMask: (subfile & 4) !== 0 || photometric === 4,
+    isRaw:
+      photometric === colorFilterArray ||
+      photometric === linearRaw ||
+      directory.entries.has(tags.dngVersion) ||
+      directory.entries.has(tags.cfaPattern),
+  }
+}

@@ -1,0 +1,138 @@
+// Reads what a file says about its picture beside colors, as blocks that encoding writes back.
+
+import { utf8, utf8Bytes } from '../../core/bytes.ts'
+import { latin1, viewOf } from '../../core/data.ts'
+import { bytesSource } from '../formats/byteSource.ts'
+import type { JpegLayout } from '../formats/jpeg.ts'
+import { pngChunks } from '../formats/png.ts'
+import { type Resolution, resolutionOf } from '../formats/resolution.ts'
+import { type TiffDirectory, TiffReader } from '../formats/tiff.ts'
+import { exifOfDirectory } from './directories.ts'
+import { exifResolution, uprightExif } from './exif.ts'
+import type { ImageMetadata } from './imageMetadata.ts'
+import { iptcOf } from './iptc.ts'
+import { type PngText, rawProfile, readText } from './pngText.ts'
+import { cleanXmp, otherParts } from './xmp.ts'
+
+/** Metadata of a file as it is stored. */
+export interface StoredMetadata {
+  readonly exif?: Uint8Array | undefined
+  readonly xmp?: Uint8Array | undefined
+  readonly iptc?: Uint8Array | undefined
+  readonly texts?: readonly PngText[] | undefined
+  readonly resolution?: Resolution | undefined
+  /** Parts of the file beside its picture. */
+  readonly parts?: readonly string[] | undefined
+}
+
+/** Metadata that holds for the decoded picture, and what was left out. */
+export interface CleanMetadata {
+  readonly metadata: Omit<ImageMetadata, 'icc' | 'pngColors'>
+  readonly notes: readonly string[]
+}
+
+/** Corrects metadata for a picture that was turned upright, and leaves out what it lacks. */
+export async function cleanMetadata({
+  exif,
+  xmp,
+  iptc,
+  texts,
+  resolution,
+  parts = [],
+}: StoredMetadata): Promise<CleanMetadata> {
+  const clean = xmp ? await cleanXmp(xmp) : { xmp: undefined, notes: [] }
+  const upright = uprightExif(exif)
+  const isDamaged = exif !== undefined && exif.length > 0 && !upright
+  return {
+    metadata: {
+      exif: upright,
+      xmp: clean.xmp,
+      iptc,
+      texts: texts && texts.length > 0 ? texts : undefined,
+      resolution: resolution ?? exifResolution(upright),
+    },
+    notes: [
+      ...new Set([...clean.notes, ...parts.map((part) => `left out ${part}`)]),
+      ...(isDamaged ? ['left out EXIF, which is damaged'] : []),
+    ],
+  }
+}
+
+const xmpMark = 'http://ns.adobe.com/xap/1.0/\0'
+
+/** Marks of parts that phones store behind a picture, or beside it in HEIC. */
+const partMarks = [
+  [otherParts.gainMap, /hdr-gain-map|hdrgainmap/i],
+  [otherParts.video, /ftyp(?:mp4|isom|qt {2}|M4V)|MotionPhoto_Data/],
+] as const
+
+/** Finds parts beside the picture. */
+export function partsIn(bytes: Uint8Array): readonly string[] {
+  const text = latin1(bytes)
+  return partMarks.flatMap(([name, mark]) => (mark.test(text) ? [name] : []))
+}
+
+/** Reads the application segments of a JPEG, and what follows its picture. */
+export function jpegMetadata(file: Uint8Array, { segments, end }: JpegLayout): StoredMetadata {
+  const bodyOf = (wanted: number, mark: string) =>
+    segments.find(({ marker, body }) => marker === wanted && latin1(body, 0, mark.length) === mark)?.body
+  const exif = bodyOf(0xe1, 'Exif\0')
+  const jfif = bodyOf(0xe0, 'JFIF\0')
+  const comment = segments.find(({ marker }) => marker === 0xfe)
+  return {
+    exif,
+    xmp: bodyOf(0xe1, xmpMark)?.slice(xmpMark.length),
+    iptc: iptcOf(bodyOf(0xed, 'Photoshop 3.0\0')),
+    texts: comment ? [{ keyword: 'Comment', text: utf8(comment.body) }] : [],
+    resolution: jfif && jfif.length >= 12 ? jfifResolution(viewOf(jfif)) : undefined,
+    parts: partsIn(file.subarray(end)),
+  }
+}
+
+/** Unit 0 states a shape of pixels alone. */
+function jfifResolution(jfif: DataView): Resolution | undefined {
+  const unit = jfif.getUint8(7)
+  return resolutionOf(jfif.getUint16(8), jfif.getUint16(10), { 1: 1, 2: 2.54 }[unit])
+}
+
+/** Reads the chunks of a PNG; profiles that older programs wrote as text are read as what they are. */
+export function pngMetadata(file: Uint8Array): StoredMetadata {
+  const chunks = [...pngChunks(file)]
+  const texts = chunks.flatMap((chunk) => readText(chunk) ?? [])
+  const profiles = new Map(
+    texts.flatMap(({ keyword, text }): [string, Uint8Array | undefined][] =>
+      keyword.startsWith('Raw profile type ') ? [[keyword.slice(17).toLowerCase(), rawProfile(text)]] : [],
+    ),
+  )
+  const xmp = texts.find(({ keyword }) => keyword === 'XML:com.adobe.xmp')
+  const density = chunks.find(({ type, body }) => type === 'pHYs' && body.length === 9)?.body
+  return {
+    exif: chunks.find(({ type }) => type === 'eXIf')?.body ?? profiles.get('exif') ?? profiles.get('app1'),
+    xmp: xmp ? utf8Bytes(xmp.text) : profiles.get('xmp'),
+    iptc: iptcOf(profiles.get('iptc')),
+    texts: texts.filter(({ keyword }) => !/^(?:XML:com\.adobe\.xmp$|Raw profile type )/.test(keyword)),
+    resolution: density && pngResolution(viewOf(density)),
+  }
+}
+
+/** Unit 0 states a shape of pixels alone. */
+function pngResolution(density: DataView): Resolution | undefined {
+  const perMeter = density.getUint8(8) === 1 ? 0.0254 : undefined
+  return resolutionOf(density.getUint32(0), density.getUint32(4), perMeter)
+}
+
+/** Reads the directory of a TIFF's picture, and the facts in the first one. */
+export function tiffMetadata(file: Uint8Array, directory: TiffDirectory): StoredMetadata {
+  const tiff = TiffReader.open(bytesSource(file))
+  if (!tiff) return {}
+  const bytes = (tag: number) => {
+    const entry = directory.entries.get(tag)
+    return entry && tiff.bytes(entry)
+  }
+  return {
+    exif: exifOfDirectory(tiff, directory) ?? exifOfDirectory(tiff, tiff.directory(tiff.first)),
+    xmp: bytes(700),
+    iptc: iptcOf(bytes(33723)) ?? iptcOf(bytes(34377)),
+    resolution: tiff.resolution(directory),
+  }
+}

@@ -1,0 +1,161 @@
+// XMP packets: what restoring makes wrong is corrected or left out, the rest stays. XMP part 1 (ISO 16684-1);
+// namespaces of phones: Android's Ultra HDR and motion photo formats.
+
+import type { Document, Element, Node } from '@xmldom/xmldom'
+import { utf8Bytes } from '../../core/bytes.ts'
+import { latin1 } from '../../core/data.ts'
+
+/** A property by its namespace and local name. */
+type Rule = (namespace: string, name: string) => boolean
+
+const google = 'http://ns.google.com/photos/1.0'
+const tiff = 'http://ns.adobe.com/tiff/1.0/'
+const exif = 'http://ns.adobe.com/exif/1.0/'
+
+/** Parts of a phone's file that a restored picture lacks. */
+export const otherParts = {
+  gainMap: 'the gain map, so the result is not HDR',
+  video: 'the video of a motion photo',
+} as const
+
+/** What describes such parts. */
+const parts: readonly (readonly [note: string, Rule])[] = [
+  [
+    otherParts.gainMap,
+    (namespace) => /^http:\/\/ns\.(?:adobe|apple)\.com\/h(?:dr-gain-map|drgainmap)\//i.test(namespace),
+  ],
+  [
+    otherParts.video,
+    (namespace, name) => namespace === `${google}/camera/` && /^(?:MotionPhoto|MicroVideo)/.test(name),
+  ],
+  [
+    'XMP beyond 64 KB',
+    (namespace, name) => namespace === 'http://ns.adobe.com/xmp/note/' && name === 'HasExtendedXMP',
+  ],
+  ['the depth map', (namespace) => new RegExp(`^${google}/(?:depthmap|image|audio)/`).test(namespace)],
+]
+
+/** Lists of a file's parts, with their lengths. */
+const isList: Rule = (namespace) => namespace === `${google}/container/`
+
+const isPlace: Rule = (namespace, name) =>
+  (namespace === exif && name.startsWith('GPS')) ||
+  (namespace === 'http://ns.adobe.com/photoshop/1.0/' && /^(?:City|State|Country)$/.test(name)) ||
+  (namespace === 'http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/' && /^(?:Location|CountryCode)$/.test(name)) ||
+  (namespace === 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/' && /^Location/.test(name)) ||
+  namespace === 'http://www.w3.org/2003/01/geo/wgs84_pos#'
+
+/** Texts without which nothing has to be changed, so that a packet stays as it is. */
+const worthParsing = /:(?:Orientation|HasExtendedXMP)|ns\.google\.com|hdr-?gain-?map/i
+
+/** Largest packet that is kept, in bytes. */
+const maxBytes = 2 ** 24
+
+/** Tags and attributes of the largest packet that is edited, and its depth: editing takes their square. */
+const maxParts = 20_000
+const maxDepth = 100
+
+export interface CleanXmp {
+  /** Undefined if it is malformed. */
+  readonly xmp: Uint8Array | undefined
+  readonly notes: readonly string[]
+}
+
+/** Sets the orientation to upright, and removes what describes parts that a restored picture lacks. */
+export async function cleanXmp(xmp: Uint8Array): Promise<CleanXmp> {
+  if (xmp.length > maxBytes) return { xmp: undefined, notes: [`left out XMP of ${xmp.length} bytes`] }
+  if (!worthParsing.test(latin1(xmp))) return { xmp, notes: [] }
+  const left = new Set<string>()
+  const cleaned = await edit(xmp, (description) => {
+    for (const [what, rule] of parts) if (remove(description, rule) > 0) left.add(`left out ${what}`)
+    remove(description, isList)
+    setValue(description, tiff, 'Orientation', '1')
+  })
+  return cleaned
+    ? { xmp: cleaned, notes: [...left] }
+    : { xmp: undefined, notes: ['left out XMP, which is damaged'] }
+}
+
+/** Sets the size where a packet states one. */
+export async function resizeXmp(xmp: Uint8Array, width: number, height: number): Promise<Uint8Array> {
+  if (!/:(?:Image(?:Width|Length)|Pixel[XY]Dimension)/.test(latin1(xmp))) return xmp
+  const resized = await edit(xmp, (description) => {
+    setValue(description, tiff, 'ImageWidth', `${width}`)
+    setValue(description, tiff, 'ImageLength', `${height}`)
+    setValue(description, exif, 'PixelXDimension', `${width}`)
+    setValue(description, exif, 'PixelYDimension', `${height}`)
+  })
+  return resized ?? xmp
+}
+
+/** Removes where the picture was taken and what it shows of a place; undefined if that cannot be told. */
+export function xmpWithoutLocation(xmp: Uint8Array): Promise<Uint8Array | undefined> {
+  return edit(xmp, (description) => remove(description, isPlace))
+}
+
+/** Edits all descriptions of a packet; undefined if it is malformed. */
+async function edit(
+  xmp: Uint8Array,
+  change: (description: Element) => unknown,
+): Promise<Uint8Array | undefined> {
+  // Loaded where it is needed, since few packets are edited.
+  const { DOMParser, XMLSerializer } = await import('@xmldom/xmldom')
+  const fail = (level: string, message: string) => {
+    if (level !== 'warning') throw new Error(message)
+  }
+  try {
+    const text = decodeText(xmp)
+    if (!isModest(text)) return undefined
+    const document = new DOMParser({ onError: fail }).parseFromString(text, 'text/xml')
+    for (const description of descriptionsOf(document)) change(description)
+    return utf8Bytes(new XMLSerializer().serializeToString(document))
+  } catch {
+    return undefined
+  }
+}
+
+function isModest(text: string): boolean {
+  let depth = 0
+  let parts = 0
+  for (const [part] of text.matchAll(/<\/|\/>|<(?![!?])|=/g)) {
+    parts++
+    if (part === '<') depth++
+    else if (part !== '=') depth--
+    if (parts > maxParts || depth > maxDepth) return false
+  }
+  return true
+}
+
+function decodeText(xmp: Uint8Array): string {
+  const isUtf16 = xmp[0] === 0 || xmp[1] === 0 || xmp[0] === 0xfe || xmp[0] === 0xff
+  const encoding = !isUtf16 ? 'utf-8' : xmp[0] === 0 || xmp[0] === 0xfe ? 'utf-16be' : 'utf-16le'
+  // Packets are padded with white space, and some end in zeros.
+  return new TextDecoder(encoding, { fatal: true })
+    .decode(xmp)
+    .replace(/[\0\s]+$/, '')
+    .trimStart()
+}
+
+function descriptionsOf(document: Document): readonly Element[] {
+  return [...document.getElementsByTagNameNS('http://www.w3.org/1999/02/22-rdf-syntax-ns#', 'Description')]
+}
+
+/** Removes properties, which are attributes or elements; returns how many. */
+function remove(description: Element, rule: Rule): number {
+  const attributes = [...description.attributes].filter((one) =>
+    rule(one.namespaceURI ?? '', one.localName ?? ''),
+  )
+  for (const attribute of attributes) description.removeAttributeNode(attribute)
+  const elements = [...description.childNodes].filter(
+    (one: Node) => one.nodeType === 1 && rule(one.namespaceURI ?? '', one.localName ?? ''),
+  )
+  for (const element of elements) description.removeChild(element)
+  return attributes.length + elements.length
+}
+
+function setValue(description: Element, namespace: string, name: string, value: string): void {
+  const attribute = description.getAttributeNodeNS(namespace, name)
+  if (attribute) attribute.value = value
+  for (const child of [...description.childNodes])
+    if (child.namespaceURI === namespace && child.localName === name) child.textContent = value
+}
