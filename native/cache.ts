@@ -1,11 +1,11 @@
-// The cache folder of libtorch and the built addon, and the records of built addons.
+// What the cache folder holds of libtorch and the built addon, and the records of built addons.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeAtomicSync } from '../src/files/atomicWrite.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
 import { isRunning } from '../src/files/processes.ts'
 
 /** Record of one built addon, so that loading it needs no other program. */
@@ -16,14 +16,6 @@ export interface BuildRecord {
   readonly version: string
   readonly library: string
   readonly libraryStamp: string
-}
-
-/** LIMPID_HOME, or the platform's cache folder. */
-export function cacheFolder(): string {
-  const { LIMPID_HOME, XDG_CACHE_HOME } = process.env
-  if (LIMPID_HOME) return LIMPID_HOME
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'limpid')
-  return join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'limpid')
 }
 
 /** Folder of the C++ sources; they stay in the package when the TypeScript is compiled to dist/. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
-import { cacheFolder } from './cache.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
 
 /** A usable libtorch. */
 export interface LibtorchFound {

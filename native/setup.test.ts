@@ -1,10 +1,12 @@
 // Finding, installing and building with fake folders and programs: no network, no real libtorch.
 
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type BuildRecord, cacheFolder, hashSources, remember, stampOf } from './cache.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
+import { type BuildRecord, hashSources, remember, stampOf } from './cache.ts'
 import { findLibtorch, librarySuffix } from './libtorch.ts'
 import { diagnose, loadAddon } from './load.ts'
 import { buildAddon, findCompiler, installLibtorch } from './setup.ts'
@@ -198,6 +200,13 @@ describe('building the addon', () => {
     const addon = await buildAddon(findLibtorch().found!)
     const once = compiled()
     expect(await buildAddon(findLibtorch().found!)).toBe(addon)
+    expect(compiled()).toBe(once)
+    // Another project, with headers of Node in a folder of its own.
+    const headers = createRequire(import.meta.url)('node-api-headers') as { include_dir: string }
+    const { include_dir: before } = headers
+    headers.include_dir = join(folder, 'project', 'node_modules', 'node-api-headers', 'include')
+    expect(await buildAddon(findLibtorch().found!)).toBe(addon)
+    headers.include_dir = before
     expect(compiled()).toBe(once)
     fakeLibtorch({ version: '2.12.0' })
     expect(await buildAddon(findLibtorch().found!)).not.toBe(addon)

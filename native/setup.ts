@@ -7,7 +7,8 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
-import { cacheFolder, hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
+import { hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
 import { findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
 
 export interface SetupOptions {
@@ -109,8 +110,9 @@ async function hasOwnIndex(python: string): Promise<boolean> {
 export async function buildAddon(found: LibtorchFound, { onProgress }: SetupOptions = {}): Promise<string> {
   const sources = hashSources()
   const flags = { compile: compileFlags(found), link: linkFlags(found) }
+  // Without the folder of Node's headers: every project has its own, with the same content.
   const key = createHash('sha256')
-    .update(JSON.stringify([sources, flags, process.platform, process.arch, nodeApiVersion]))
+    .update(JSON.stringify([sources, flags, found.root, process.platform, process.arch, nodeApiVersion]))
     .digest('hex')
     .slice(0, 16)
   const folder = join(cacheFolder(), `addon-${found.version}-${key}`)
@@ -120,7 +122,7 @@ export async function buildAddon(found: LibtorchFound, { onProgress }: SetupOpti
     mkdirSync(temporary, { recursive: true })
     removeLeftovers()
     try {
-      await compile(temporary, flags, onProgress)
+      await compile(temporary, found, flags, onProgress)
       rmSync(folder, { recursive: true, force: true })
       renameSync(temporary, folder)
     } finally {
@@ -144,10 +146,13 @@ interface Flags {
   readonly link: readonly string[]
 }
 
-function compileFlags(found: LibtorchFound): string[] {
+function headerFlags(found: LibtorchFound): string[] {
   const api: string = createRequire(import.meta.url)('node-api-headers').include_dir
   const torch = join(found.root, 'include')
-  const headers = [api, torch, join(torch, 'torch', 'csrc', 'api', 'include')]
+  return [api, torch, join(torch, 'torch', 'csrc', 'api', 'include')].map((folder) => `-I${folder}`)
+}
+
+function compileFlags(found: LibtorchFound): string[] {
   return [
     '-std=c++20',
     '-O2',
@@ -159,8 +164,7 @@ function compileFlags(found: LibtorchFound): string[] {
     '-DNDEBUG',
     '-DAT_PER_OPERATOR_HEADERS',
     `-DLIMPID_TORCH_VERSION="${found.version}"`,
-    ...(hasGloo(torch) ? ['-DLIMPID_GLOO'] : []),
-    ...headers.map((folder) => `-I${folder}`),
+    ...(hasGloo(join(found.root, 'include')) ? ['-DLIMPID_GLOO'] : []),
   ]
 }
 
@@ -186,8 +190,14 @@ function linkFlags(found: LibtorchFound): string[] {
   return ['-shared', '-Wl,--no-as-needed', '-Wl,-z,nodelete', ...libraries]
 }
 
-async function compile(folder: string, flags: Flags, onProgress?: (message: string) => void): Promise<void> {
+async function compile(
+  folder: string,
+  found: LibtorchFound,
+  flags: Flags,
+  onProgress?: (message: string) => void,
+): Promise<void> {
   const [compiler, ...options] = findCompiler()
+  const compileOptions = [...options, ...flags.compile, ...headerFlags(found)]
   const source = sourceFolder()
   const names = readdirSync(source).filter((name) => name.endsWith('.cc'))
   const queue = [...names]
@@ -195,7 +205,7 @@ async function compile(folder: string, flags: Flags, onProgress?: (message: stri
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
       const output = join(folder, name.replace(/cc$/, 'o'))
-      await runCompiler(compiler, [...options, ...flags.compile, '-c', join(source, name), '-o', output])
+      await runCompiler(compiler, [...compileOptions, '-c', join(source, name), '-o', output])
       onProgress?.(`compiled ${name} (${++done} of ${names.length})`)
     }
   }

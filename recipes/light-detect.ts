@@ -33,7 +33,7 @@ const steps = 8000
 const options = {
   ...clipDefaults,
   features: 128,
-  imageSide: 224,
+  imageSize: [224, 224] as const,
   patch: 16,
   visionWidth: 128,
   stem: [48, 96, 128],
@@ -56,7 +56,7 @@ export const recipe = defineRecipe({
   },
   data: {
     images: pairFolders('data/kinds', { input: '*/LQ', target: '*/GT' }, { match: 'order' }),
-    phases: [{ steps, crop: options.imageSide, batch: 32 }],
+    phases: [{ steps, crop: options.imageSize[0], batch: 32 }],
     sample: detectorSamples(options),
     order: balancedKinds(degradationWords),
   },

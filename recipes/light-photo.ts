@@ -11,7 +11,7 @@
 import {
   adamW,
   blur,
-  camera,
+  cameraNoise,
   chain,
   cosine,
   type Degrade,
@@ -51,7 +51,7 @@ const grain: Degrade = (image, random) => {
 }
 
 const noisy = oneOf([
-  [4, camera({ shot: [0.0002, 0.02], read: [0.2, 8] })],
+  [4, cameraNoise({ shot: [0.0002, 0.02], read: [0.2, 8] })],
   [3, noise({ sigma: [1, 55], clip: 'on' })],
   [4, noise({ sigma: [1, 55] })],
   [1, noise({ sigma: [1, 25], color: 'gray', clip: 'on' })],
@@ -84,7 +84,7 @@ const photo = oneOf([
 
 export const recipe = defineRecipe({
   name: 'light-photo',
-  card: { title: 'Light network, noise and compression of photos', task: 'denoise', license: 'apache' },
+  card: { title: 'Light network, noise and compression of photos', task: 'photo', license: 'apache' },
   network: {
     model: 'light',
     options: lightDefaults,

@@ -62,7 +62,7 @@ export const recipe = defineRecipe({
     images: folder('data/photos'),
     // The guide gets the full crop, at the size it was trained on; the network restores a part of it.
     phases: [{ steps, crop: 224, batch: 5 }],
-    sample: croppedTo(withClip(tenKindsPaired(), 224), 96),
+    sample: croppedTo(withClip(tenKindsPaired(), [224, 224]), 96),
   },
   constants: { guide: 'weights/light-detect.safetensors' },
   loss,

@@ -34,7 +34,6 @@ const batch = 784
 const epoch = Math.floor(52_800 / batch)
 const total = 30 * epoch
 const options = clipDefaults
-const { imageSide: side, contextLength } = options
 
 export const recipe = defineRecipe({
   name: 'daclip-controller',
@@ -48,11 +47,11 @@ export const recipe = defineRecipe({
   },
   data: {
     images: captionedImages('data/universal', 'daclip_train.csv'),
-    phases: [{ steps: total, crop: side, batch }],
-    sample: captioned(degradationWords, { side, contextLength }),
+    phases: [{ steps: total, crop: options.imageSize[0], batch }],
+    sample: captioned(degradationWords, options),
   },
   constants: { equalTexts: 'wrong' },
-  loss: controllerLosses(degradationWords, contextLength),
+  loss: controllerLosses(degradationWords, options.contextLength),
   optimizer: (parameters) =>
     clampingLogitScale(
       adamW(parameters, { betas: [0.9, 0.98], eps: 1e-6, weightDecay: 0.05, decays: clipDecays }),

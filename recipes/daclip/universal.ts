@@ -37,7 +37,7 @@ export const recipe = defineRecipe({
   data: {
     images: pairs('data/universal/train'),
     phases: [{ steps: total, crop: 256, batch: 16 }],
-    sample: withClip(paired(), 224),
+    sample: withClip(paired(), [224, 224]),
     order: balancedKinds(degradationWords),
   },
   constants: { guide: 'weights/daclip_ViT-B-32.pt' },

@@ -55,7 +55,7 @@ export const recipe = defineRecipe({
   data: {
     images: folder('data/LSDIR'),
     phases: [{ steps: total, crop: 256, batch: 16 }],
-    sample: withClip(sample, 224),
+    sample: withClip(sample, [224, 224]),
   },
   constants: { guide: 'weights/wild-daclip_ViT-L-14.pt' },
   validate: {

@@ -78,7 +78,7 @@ function addCameraNoise(image: Image, sensor: Sensor, random: Random): Image {
 }
 
 /** Camera sensor noise: photon and read noise before demosaicing, white balance and tone curve. */
-export const camera = defineDegradation({
+export const cameraNoise = defineDegradation({
   name: 'camera-noise',
   summary: 'camera sensor noise: photon and read noise before demosaicing, white balance and tone curve',
   source:

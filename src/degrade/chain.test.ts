@@ -101,6 +101,7 @@ describe('parseChain', () => {
     ['', 'expected at least one, such as noise:sigma=25, got none'],
     ['nose:sigma=3', /unknown degradation 'nose': expected one of blur, .*; did you mean noise\?/],
     ['toString', "unknown degradation 'toString'"],
+    ['blur:__proto__=1', /unknown parameter of blur '__proto__': expected one of/],
     [
       'noise:sgima=3',
       "unknown parameter of noise 'sgima': expected one of sigma, color, clip; did you mean sigma?",
@@ -178,5 +179,22 @@ describe('golden hashes', () => {
     ['blur:kernel=generalized-iso srmd:kernel=aniso,scale=2,noise=10', '6a15c4b2'],
   ])('%s is bit-identical to its golden hash', (text, expected) => {
     expect(hash(parseChain(text)(input, counterRandom(2026)))).toBe(expected)
+  })
+})
+
+describe('plain pictures', () => {
+  const side = 48
+  const plain = (channels: number, level: number): Image => ({
+    ...{ channels, height: side, width: side },
+    data: new Float32Array(channels * side * side).fill(level),
+  })
+
+  test.each(Object.entries(degradations))('%s leaves finite values in black, gray and white', (_, make) => {
+    for (const channels of [1, 3])
+      for (const level of [0, 0.5, 1])
+        for (const seed of [1, 2, 3]) {
+          const { data } = make()(plain(channels, level), counterRandom(seed))
+          expect(data.every(Number.isFinite)).toBe(true)
+        }
   })
 })

@@ -3,8 +3,9 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { permutation, type Random, weightedIndex } from '../core/random.ts'
+import { unknownName } from '../core/unknownName.ts'
 import type { Image } from '../data/image.ts'
-import { type Amount, type Degrade, type NamedDegradation, unknownName } from './defineDegradation.ts'
+import type { Amount, Degrade, NamedDegradation } from './defineDegradation.ts'
 import { degradations } from './degradationTable.ts'
 
 function apply(image: Image, random: Random, steps: readonly Degrade[], order: readonly number[]): Image {
@@ -77,18 +78,19 @@ function parseStep(text: string): Degrade {
   const name = colon < 0 ? text : text.slice(0, colon)
   const degradation = Object.hasOwn(table, name) ? table[name] : undefined
   if (!degradation) throw unknownName('degradation', name, Object.keys(table))
-  const settings: Record<string, Amount | string> = {}
+  // Not an object, whose key __proto__ would be accepted and ignored.
+  const settings = new Map<string, Amount | string>()
   for (const part of colon < 0 ? [] : text.slice(colon + 1).split(',')) {
     const [key = '', value, ...more] = part.split('=')
     if (key === '' || value === undefined || value === '' || more.length > 0) {
       const example = Object.keys(degradation.parameters)[0] ?? 'name'
       throw new RestoreError('usage', `${name}: expected settings such as ${example}=VALUE, got '${part}'`)
     }
-    if (Object.hasOwn(settings, key))
+    if (settings.has(key))
       throw new RestoreError('usage', `${name}: expected each setting once, got ${key} twice`)
-    settings[key] = parseValue(value)
+    settings.set(key, parseValue(value))
   }
-  return degradation.configure(settings)
+  return degradation.configure(Object.fromEntries(settings))
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
+import { nearestName, unknownName } from '../core/unknownName.ts'
 import type { Image } from '../data/image.ts'
 
 /**
@@ -119,7 +120,8 @@ function completeSettings<P extends Parameters>(
 
 function checkChoice(where: string, { choices }: ChoiceParameter, value: unknown): string {
   if (typeof value === 'string' && choices.includes(value)) return value
-  throw new RestoreError('usage', `${where}: expected one of ${choices.join(', ')}, got ${value}`)
+  const near = nearestName(String(value), choices)
+  throw new RestoreError('usage', `${where}: expected one of ${choices.join(', ')}, got ${value}${near}`)
 }
 
 function checkAmount(where: string, parameter: NumberParameter, value: unknown): Amount {
@@ -151,27 +153,4 @@ function drawSettings<P extends Parameters>(
     return [key, isWhole ? low + random.integer(high - low + 1) : low + (high - low) * random.uniform()]
   })
   return Object.fromEntries(entries)
-}
-
-/** Edits that turn one word into another. No package does it, since degradations run anywhere without any. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced))
-    }
-    row = next
-  }
-  return row[b.length]!
-}
-
-/** Builds the error for an unknown name: lists the valid ones and suggests the nearest. */
-export function unknownName(what: string, name: string, valid: readonly string[]): RestoreError {
-  const [nearest] = [...valid].sort((a, b) => editDistance(name, a) - editDistance(name, b))
-  const isNear = nearest !== undefined && editDistance(name, nearest) <= Math.max(2, name.length / 3)
-  const hint = isNear ? `; did you mean ${nearest}?` : ''
-  const all = valid.length > 0 ? `expected one of ${valid.join(', ')}` : 'there are none'
-  return new RestoreError('usage', `unknown ${what} '${name}': ${all}${hint}`)
 }

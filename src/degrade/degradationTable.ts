@@ -1,7 +1,7 @@
 // All degradations by the name used in chains.
 
 import { blur } from './blur.ts'
-import { camera } from './camera.ts'
+import { cameraNoise } from './camera.ts'
 import type { NamedDegradation } from './defineDegradation.ts'
 import { haze } from './haze.ts'
 import { holes } from './holes.ts'
@@ -11,6 +11,7 @@ import { noise, poisson, saltAndPepper, speckle } from './noise.ts'
 import { rain, snow } from './rainAndSnow.ts'
 import { raindrops } from './raindrops.ts'
 import { resize } from './resize.ts'
+import { sharpen } from './sharpen.ts'
 import { srmd } from './srmd.ts'
 import { wild } from './wild.ts'
 
@@ -22,8 +23,9 @@ export const degradations = {
   poisson,
   speckle,
   'salt-and-pepper': saltAndPepper,
-  'camera-noise': camera,
+  'camera-noise': cameraNoise,
   srmd,
+  sharpen,
   jpeg,
   'jpeg-blocks': jpegBlocks,
   rain,
@@ -39,7 +41,7 @@ export const degradations = {
 // Recipes call them by name.
 export {
   blur,
-  camera,
+  cameraNoise,
   haze,
   holes,
   jpeg,
@@ -52,6 +54,7 @@ export {
   resize,
   saltAndPepper,
   shadow,
+  sharpen,
   snow,
   speckle,
   srmd,

@@ -118,7 +118,9 @@ export const haze = defineDegradation({
     })
     const tint = airlight(image, 0.01)
     const mean = tint.reduce((sum, value) => sum + value, 0) / tint.length
-    const color = tint.map((value) => Math.min((drawn.light * (0.5 * value + 0.5 * mean)) / mean, 1))
+    // Of a black picture the haze is gray.
+    const hue = (value: number) => (mean === 0 ? 1 : (0.5 * value + 0.5 * mean) / mean)
+    const color = tint.map((value) => Math.min(drawn.light * hue(value), 1))
     return blendTowards(image, { width, height, values: opacity }, color)
   },
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { numpyRandom } from '../core/numpyRandom.ts'
 import { counterRandom } from '../core/random.ts'
 import type { Image } from '../data/image.ts'
-import { camera } from './camera.ts'
+import { cameraNoise } from './camera.ts'
 import { noise, poisson, publishedGaussianNoise, saltAndPepper, speckle } from './noise.ts'
 import { samplePoisson } from './numerics/poisson.ts'
 
@@ -119,8 +119,8 @@ test('salt and pepper replaces the given share, of whole pixels or single values
   }
 })
 
-describe('camera', () => {
-  const degrade = camera({ shot: 0.005, read: 1 })
+describe('cameraNoise', () => {
+  const degrade = cameraNoise({ shot: 0.005, read: 1 })
 
   test('keeps the mean, correlates neighbors and makes red noisier than green', () => {
     const noisy = degrade(flat(0.6), counterRandom(4))
@@ -132,7 +132,7 @@ describe('camera', () => {
   })
 
   test('grows with shot noise, works in gray and on tiny images, and stays within 0..1', () => {
-    const strong = camera({ shot: 0.05, read: 1 })
+    const strong = cameraNoise({ shot: 0.05, read: 1 })
     const deviation = (image: Image) => statistics(image.data).deviation
     expect(deviation(strong(flat(0.5), counterRandom(4)))).toBeGreaterThan(
       2 * deviation(degrade(flat(0.5), counterRandom(4))),

@@ -3,6 +3,7 @@
 
 import { numpyRandom } from '../core/numpyRandom.ts'
 import type { Random } from '../core/random.ts'
+import { grayWeights } from '../data/color.ts'
 import type { Image } from '../data/image.ts'
 import { defineDegradation, type Parameters } from './defineDegradation.ts'
 import { samplePoisson } from './numerics/poisson.ts'
@@ -113,8 +114,7 @@ export const speckle = defineDegradation({
 
 function toGray({ channels, data }: Image): Float32Array {
   const pixels = data.length / channels
-  const weights =
-    channels === 3 ? [0.299, 0.587, 0.114] : Array.from({ length: channels }, () => 1 / channels)
+  const weights = channels === 3 ? grayWeights : Array.from({ length: channels }, () => 1 / channels)
   const gray = new Float32Array(pixels)
   weights.forEach((weight, c) => {
     for (let i = 0; i < pixels; i++) gray[i] = gray[i]! + weight * data[c * pixels + i]!

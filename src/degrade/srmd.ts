@@ -1,5 +1,5 @@
 // Low-resolution images as DASR is trained and tested on: blurred, downsampled, noisy, rounded to 8 bits.
-// Source: The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py; Wang et al., CVPR 2021, section
+// Source: SYSU-SAIL/DASR@51524af utils/util.py; Wang et al., CVPR 2021, section
 // 4.1.
 
 import { RestoreError } from '../core/errors.ts'
@@ -173,7 +173,7 @@ const srmdParameters = {
 export const srmd = defineDegradation({
   name: 'srmd',
   summary: 'DASR’s degradation for blind super-resolution: Gaussian blur, bicubic downscaling, noise, 8 bits',
-  source: 'The-Learning-And-Vision-Atelier-LAVA/DASR@51524af utils/util.py',
+  source: 'SYSU-SAIL/DASR@51524af utils/util.py',
   parameters: srmdParameters,
   apply: (image, { kernel: shape, sigma, sigma2, angle, size, scale, downsampling, noise }, random) => {
     const make = () =>

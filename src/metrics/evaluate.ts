@@ -1,8 +1,9 @@
 // Evaluates a restoration over a test set: one row per image, means and standard deviations. Validation in
 // training and the `eval` command share this function, so their values agree.
 
-import { RestoreError } from '../core/errors.ts'
+import { type ErrorCode, RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
+import { nearestName } from '../core/unknownName.ts'
 import type { Image } from '../data/image.ts'
 import { frechetDistance, inceptionFeatures } from './fid.ts'
 import { lpips } from './lpips.ts'
@@ -35,6 +36,8 @@ export interface Row {
   readonly values: Readonly<Record<string, number>>
   /** Why the sample failed. */
   readonly error?: string
+  /** Code of the error. */
+  readonly code?: ErrorCode
 }
 
 /** Results of {@link evaluate}. */
@@ -58,20 +61,22 @@ export const networkMetrics = {
     needsReference: true,
     lowerIsBetter: true,
     weights:
-      'torchvision’s alexnet-owt-7be5be79.pth and v0.1/alex.pth of github.com/richzhang/PerceptualSimilarity',
+      'run `limpid fetch lpips`, or download torchvision’s alexnet-owt-7be5be79.pth and v0.1/alex.pth of github.com/richzhang/PerceptualSimilarity',
   },
   'lpips-vgg': {
     convention: 'LPIPS 0.1, VGG-16, RGB neither clamped nor rounded, not cropped',
     needsReference: true,
     lowerIsBetter: true,
-    weights: 'torchvision’s vgg16-397923af.pth and v0.1/vgg.pth of github.com/richzhang/PerceptualSimilarity',
+    weights:
+      'download torchvision’s vgg16-397923af.pth and v0.1/vgg.pth of github.com/richzhang/PerceptualSimilarity',
   },
   fid: {
     convention:
       'FID of pytorch-fid: RGB rounded to 8 bits, bilinear to 299×299, 2048 features, per set, not cropped',
     needsReference: true,
     lowerIsBetter: true,
-    weights: 'pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid',
+    weights:
+      'run `limpid fetch fid`, or download pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid',
   },
 } as const satisfies Readonly<Record<string, MetricFacts & { readonly weights: string }>>
 
@@ -110,8 +115,11 @@ export const computeMetrics: ComputeMetrics = measurePair
 export function factsOf(name: string): MetricFacts {
   if (Object.hasOwn(networkMetrics, name)) return networkMetrics[name as NetworkMetricName]
   if (isMetricName(name)) return metrics[name]
-  const known = [...Object.keys(metrics), ...Object.keys(networkMetrics)].join(', ')
-  throw new RestoreError('usage', `metrics: expected one of ${known}, got '${name}'`)
+  const known = [...Object.keys(metrics), ...Object.keys(networkMetrics)]
+  throw new RestoreError(
+    'usage',
+    `metrics: expected one of ${known.join(', ')}, got '${name}'${nearestName(name, known)}`,
+  )
 }
 
 /**
@@ -149,7 +157,7 @@ export async function evaluate(
     })
     pending.push(
       'error' in restored
-        ? Promise.resolve({ name: sample.name, values: {}, error: restored.error })
+        ? Promise.resolve({ name: sample.name, values: {}, ...restored })
         : measureRow(sample as Sample, restored.value, measure.pair),
     )
     while (pending.length >= concurrency) await finishFirst()
@@ -164,7 +172,7 @@ type MeasurePair = (sample: Sample, output: Image) => Promise<Readonly<Record<st
 async function measureRow(sample: Sample, output: Image, measure: MeasurePair): Promise<Row> {
   const measured = await attempt(sample.name, () => measure(sample, output))
   return 'error' in measured
-    ? { name: sample.name, values: {}, error: measured.error }
+    ? { name: sample.name, values: {}, ...measured }
     : { name: sample.name, values: measured.value }
 }
 
@@ -172,12 +180,13 @@ async function measureRow(sample: Sample, output: Image, measure: MeasurePair): 
 async function attempt<T>(
   name: string,
   action: () => Promise<T>,
-): Promise<{ readonly value: T } | { readonly error: string }> {
+): Promise<{ readonly value: T } | { readonly error: string; readonly code: ErrorCode }> {
   try {
     return { value: await action() }
   } catch (error) {
     if (error instanceof RestoreError && error.code === 'aborted') throw error
-    return { error: error instanceof Error ? error.message : `${name}: ${String(error)}` }
+    const code = error instanceof RestoreError ? error.code : 'crash'
+    return { error: error instanceof Error ? error.message : `${name}: ${String(error)}`, code }
   }
 }
 
@@ -231,7 +240,7 @@ function measurer(
 function throwMissingWeights(name: NetworkMetricName): never {
   throw new RestoreError(
     'usage',
-    `${name}: expected the weights of its network, got none; download ${networkMetrics[name].weights} and pass the files with --metric-weights, or remove ${name} from --metrics`,
+    `${name}: expected the weights of its network, got none; ${networkMetrics[name].weights} and pass the files with --metric-weights, or remove ${name} from --metrics`,
   )
 }
 

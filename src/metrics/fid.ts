@@ -76,7 +76,8 @@ export function frechetDistance(a: readonly Float32Array[], b: readonly Float32A
   const [x, y] = setA.rows.length <= setB.rows.length ? [setA, setB] : [setB, setA]
   const size = x.mean.length
   const root = x.rows.length <= size ? nuclearNorm(x.rows, y.rows) : rootTrace(x.rows, y.rows, size)
-  return meanShift + setA.variance + setB.variance - 2 * root
+  // Rounding may take equal sets below 0.
+  return Math.max(0, meanShift + setA.variance + setB.variance - 2 * root)
 }
 
 interface CenteredFeatures {
@@ -150,5 +151,8 @@ function gram(rows: readonly Float64Array[]): Float64Array {
 }
 
 function sumOfRoots(matrix: Float64Array, n: number): number {
-  return eigenOfSymmetric(matrix, n).values.reduce((total, value) => total + Math.sqrt(Math.max(value, 0)), 0)
+  const { values } = eigenOfSymmetric(matrix, n)
+  // Eigenvalues of 0 come out as rounding errors of the largest, whose roots would add up.
+  const negligible = n * Number.EPSILON * values.reduce((max, value) => Math.max(max, value), 0)
+  return values.reduce((total, value) => total + (value > negligible ? Math.sqrt(value) : 0), 0)
 }

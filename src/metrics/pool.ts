@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
-import { startThread } from '../data/packageFiles.ts'
+import { startThread } from '../data/ownPrograms.ts'
 import type { ComputeMetrics } from './evaluate.ts'
 import type { MetricName, MetricOptions } from './metrics.ts'
 
@@ -47,7 +47,8 @@ interface Pending {
  * await pool.close()
  * ```
  */
-export function metricPool(threads = availableParallelism()): MetricPool {
+export function metricPool(mostThreads = availableParallelism()): MetricPool {
+  const threads = Math.min(mostThreads, availableParallelism())
   const waiting: Pending[] = []
   const idle: Worker[] = []
   const busy = new Map<Worker, Pending>()
@@ -62,10 +63,20 @@ export function metricPool(threads = availableParallelism()): MetricPool {
       else pending?.reject(new RestoreError(answer.error.code, answer.error.message))
       next()
     })
-    worker.on('error', (error) => {
+    const lose = (error: Error) => {
       busy.get(worker)?.reject(error)
       busy.delete(worker)
+      if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1)
       next()
+    }
+    worker.on('error', lose)
+    worker.on('exit', (code) => {
+      lose(
+        new RestoreError(
+          'crash',
+          `metrics: a thread ended with exit code ${code} before its figures were there`,
+        ),
+      )
     })
     return worker
   }

@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import { counterRandom, type Random } from '../core/random.ts'
+import { nearestName } from '../core/unknownName.ts'
 import { crop, type Image } from '../data/image.ts'
 import type { Degrade } from '../degrade/defineDegradation.ts'
 import { addGaussianNoise, clamp01, publishedGaussianNoise } from '../degrade/noise.ts'
@@ -264,5 +265,8 @@ export function findProtocol(
   const found = names.find((known) => known === name) ?? (ofScale.length === 1 ? ofScale[0] : undefined)
   if (found) return { name: found, protocol: protocols[found] }
   const choices = ofScale.length > 0 ? ofScale : family.length > 0 ? family : names
-  throw new RestoreError('usage', `protocol: expected one of ${choices.join(', ')}, got ${name}`)
+  throw new RestoreError(
+    'usage',
+    `protocol: expected one of ${choices.join(', ')}, got ${name}${nearestName(name, choices)}`,
+  )
 }

@@ -2,18 +2,22 @@
 
 import { join } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
+import type { Rejected } from '../data/sources/check.ts'
 import { scalar, scope } from '../torch/backend.ts'
 import { averageGradients, averageNumbers, group } from '../torch/group.ts'
 import { clipEachGradNorm, clipGradNorm } from '../torch/optim.ts'
+import { checkFiniteLosses } from './finite.ts'
 import type { LoadedBatch, Loader } from './loader/loader.ts'
 import { addGradients } from './optimization/step.ts'
 import { phaseAt, rateAt } from './recipe/recipe.ts'
 import { type Journal, openJournal } from './report/journal.ts'
-import { type Best, files, loadState, type Progress, saveState, saveWeights } from './state.ts'
+import { Notes } from './report/notes.ts'
+import { type Best, files, loadState, type Progress, type Resumed, saveState, saveWeights } from './state.ts'
 import { Throughput } from './throughput.ts'
 import type { TrainingIdentity } from './trainingIdentity.ts'
 import type { OnTrainingProgress } from './trainingProgress.ts'
 import { batchLosses, type TrainingRun } from './trainingRun.ts'
+import { settingsOf } from './trainingSettings.ts'
 import { validate } from './validate.ts'
 
 export interface LoopOptions {
@@ -22,38 +26,58 @@ export interface LoopOptions {
   readonly identity: TrainingIdentity
   /** Whether to resume from the folder's state. */
   readonly isResumed: boolean
+  /** Whether to resume although recipe or data have changed. @default false */
+  readonly acceptsChanges?: boolean | undefined
+  /** What people should know from the start. @default none */
+  readonly notes?: readonly string[]
   /** Opens a loader whose first batch belongs to `fromStep`. */
   readonly openLoader: (fromStep: number) => Loader
   readonly onProgress?: OnTrainingProgress | undefined
+  /** Called with each note once; the log holds them too. */
+  readonly onNote?: ((note: string) => void) | undefined
   /** When aborted, the training saves its state and stops. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** A training that has come to its last step. */
+export interface Finished extends Progress {
+  /** Images left out because they turned out to be damaged. */
+  readonly leftOut: readonly Rejected[]
 }
 
 /**
  * Trains to the recipe's last step and leaves the weights in the folder. Several processes share the batches
  * that a step accumulates; rank 0 validates, writes and reports.
  */
-export async function runLoop(run: TrainingRun, options: LoopOptions): Promise<Progress> {
+export async function runLoop(run: TrainingRun, options: LoopOptions): Promise<Finished> {
   const { recipe, optimizer, ema } = run
   const { folder, identity, signal } = options
-  const initial: Progress = options.isResumed
-    ? loadState(run, folder, identity)
-    : { step: 0, best: undefined }
+  const { changes, ...initial }: Resumed = options.isResumed
+    ? loadState(run, folder, identity, { acceptsChanges: options.acceptsChanges ?? false })
+    : { step: 0, best: undefined, changes: [] }
   checkSameStep(initial.step)
   let { best } = initial
+  let savedStep = options.isResumed ? initial.step : undefined
   const { rank, size } = group()
   const isFirst = rank === 0
-  const journal = isFirst ? openJournal(folder, recipe.name, initial.step) : undefined
+  const { name: title, steps } = recipe
+  const subject = { title, steps, settings: settingsOf(run, identity) }
+  const at = { step: initial.step, bestStep: best?.step }
+  const journal = isFirst ? openJournal(folder, subject, at) : undefined
+  const notes = new Notes(options.onNote ?? (() => {}), journal)
+  for (const text of options.notes ?? []) notes.add(text, initial.step)
+  if (changes.length > 0) notes.add(`resumed with changes: ${changes.join('; ')}`, initial.step)
   const meter = new Throughput(recipe.steps, initial.step)
   const loader = options.openLoader(initial.step)
   try {
     for (let step = initial.step; step < recipe.steps; step++) {
       const rate = rateAt(recipe, step)
       const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
+      for (const batch of batches) notes.leaveOut(batch.leftOut, step)
       optimizer.zeroGrad()
       const losses = addAllGradients(run, batches)
       const norm = clipGradients(run)
-      checkFinite(losses, norm, batches)
+      checkFiniteLosses(losses, norm, batches, { step, savedStep })
       scope(() => optimizer.step(rate))
       scope(() => ema?.update(recipe.ema?.(step) ?? 1))
 
@@ -69,18 +93,22 @@ export async function runLoop(run: TrainingRun, options: LoopOptions): Promise<P
       })
       if (done % recipe.logEvery === 0 || isLast) journal?.add(meter.row(done, rate, loader.waitedSeconds))
       if (journal && recipe.validate && (done % recipe.validate.every === 0 || isLast)) {
-        best = await validateAndKeepBest(run, options, journal, { step: done, best })
+        const validated = await validateAndKeepBest(run, options, journal, { step: done, best })
+        best = validated.best
+        notes.leaveOut(validated.leftOut, done)
       }
       // A signal to one process stops them all at the same step, even while rank 0 validates.
       const isStopped = averageNumbers([signal?.aborted ? 1 : 0])[0] !== 0
-      if (isFirst && (done % recipe.saveEvery === 0 || isLast || isStopped)) {
-        saveState(run, folder, identity, { step: done, best })
+      if (done % recipe.saveEvery === 0 || isLast || isStopped) {
+        if (isFirst) saveState(run, folder, identity, { step: done, best, savedStep })
+        savedStep = done
       }
+      if (isStopped || isLast) journal?.close()
       if (isStopped && !isLast) throw interrupted(folder, done)
     }
     // The previous run may have been killed after its last state was written but before its weights were.
-    if (isFirst && initial.step >= recipe.steps) saveState(run, folder, identity, initial)
-    return { step: recipe.steps, best }
+    if (isFirst && initial.step >= recipe.steps) saveState(run, folder, identity, { ...initial, savedStep })
+    return { step: recipe.steps, best, leftOut: notes.leftOut }
   } finally {
     loader.close()
   }
@@ -132,40 +160,25 @@ function clipGradients({ recipe, trained }: TrainingRun): number | undefined {
   })
 }
 
-function checkFinite(
-  losses: Readonly<Record<string, number>>,
-  norm: number | undefined,
-  batches: readonly LoadedBatch[],
-): void {
-  const values = Object.entries({ ...losses, ...(norm === undefined ? {} : { 'gradient norm': norm }) })
-  const bad = values.find(([, value]) => !Number.isFinite(value))
-  if (!bad) return
-  const names = [...new Set(batches.flatMap((batch) => batch.names))].join(', ')
-  const places = group().size === 1 ? names : `${names} or the images of another process`
-  throw new RestoreError(
-    'numeric',
-    `step ${batches[0]?.plan.step}: expected a finite loss, got ${bad[0]} ${bad[1]} on ${places}; the last saved state is intact: resume from it with --resume and a lower learning rate or other data`,
-  )
-}
-
 async function validateAndKeepBest(
   run: TrainingRun,
   { folder, identity, onProgress }: LoopOptions,
   journal: Journal,
   { step, best }: Progress,
-): Promise<Best | undefined> {
+): Promise<{ readonly best: Best | undefined; readonly leftOut: readonly Rejected[] }> {
   const result = await validate(run, (done, total) =>
     onProgress?.({ phase: 'validate', done, total, text: `step ${step}, validating ${done}/${total}` }),
   )
-  if (!result) return best
-  const { metrics, images, selectionMetric, isBetter } = result
+  if (!result) return { best, leftOut: [] }
+  const { metrics, images, selectionMetric, isBetter, leftOut } = result
   journal.add({ step, time: Date.now() / 1000, kind: 'validate', values: metrics })
-  journal.show(images)
   const value = metrics[selectionMetric]!
-  if (best && !isBetter(value, best.value)) return best
+  const isBest = !best || isBetter(value, best.value)
+  journal.show(images, isBest ? step : best.step)
+  if (!isBest) return { best, leftOut }
   const newBest: Best = { step, metric: selectionMetric, value }
   saveWeights(run, join(folder, files.best), identity, { step, best: newBest })
-  return newBest
+  return { best: newBest, leftOut }
 }
 
 function interrupted(folder: string, step: number): RestoreError {

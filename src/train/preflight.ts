@@ -68,11 +68,13 @@ export function checkRecipe(recipe: Recipe): void {
 /**
  * Opens the images of a recipe and of its validation.
  *
- * @throws RestoreError `input` for images that are missing, unreadable, too small or unpaired
+ * @param unusable - whether images that are damaged, too small or unlike their partners are an error or left out
+ * @throws RestoreError `input` for images that are missing or unpaired, and for unusable ones
  */
 export async function openTrainingImages(
   { data, network, validate }: Recipe,
   onProgress: OnTrainingProgress,
+  unusable: OpenImages['unusable'] = 'refuse',
 ): Promise<{ readonly images: OpenImages; readonly validation: OpenImages | undefined }> {
   const largest = Math.max(...data.phases.map(({ crop }) => crop)) * data.images.scale
   const showCount = (what: string) => (done: number, total: number) =>
@@ -81,6 +83,7 @@ export async function openTrainingImages(
   if (validate) checkRoot('validate.images', validate.images, '--set validate.images.root=FOLDER')
   const images = await openImages(data.images, {
     minimumPx: data.frame === undefined ? largest : 1,
+    unusable,
     onProgress: showCount('image'),
   })
   const { multipleOf = 1 } = network
@@ -88,6 +91,7 @@ export async function openTrainingImages(
     validate &&
     (await openImages(validate.images, {
       minimumPx: multipleOf * validate.images.scale,
+      unusable,
       onProgress: showCount('validation image'),
     }))
   return { images, validation }

@@ -12,8 +12,9 @@ import type { Tensor } from '../core/tensor.ts'
 import { stateDict } from '../nn/module.ts'
 import { scope, toTorch } from '../torch/backend.ts'
 import { assign } from '../torch/optim.ts'
+import { checkFiniteWeights, type Position } from './finite.ts'
 import { rateAt } from './recipe/recipe.ts'
-import { differences, fixedPart, type TrainingIdentity } from './trainingIdentity.ts'
+import { changesBetween, type TrainingIdentity } from './trainingIdentity.ts'
 import { publishedNetwork, type TrainingRun } from './trainingRun.ts'
 
 /** File names: the state to resume from, the newest weights, and the weights of the best validation. */
@@ -36,6 +37,12 @@ export interface Progress {
   readonly best: Best | undefined
 }
 
+/** A state that a training goes on from. */
+export interface Resumed extends Progress {
+  /** How recipe and data differ from those of the state. */
+  readonly changes: readonly string[]
+}
+
 function tensorsOf(run: TrainingRun): Map<string, Tensor> {
   const parts = [
     ['model', stateDict(run.network)],
@@ -53,20 +60,26 @@ function readAll(tensors: ReadonlyMap<string, Tensor>): Map<string, TensorData> 
   return new Map([...tensors].map(([key, tensor]) => [key, tensor.read()]))
 }
 
-/** Writes the state, then the weights, each atomically. */
+/**
+ * Writes the state, then the weights, each atomically.
+ *
+ * @throws RestoreError `numeric` for weights that are not finite, which replace nothing
+ */
 export function saveState(
   run: TrainingRun,
   folder: string,
   identity: TrainingIdentity,
-  progress: Progress,
+  { step, best, savedStep }: Progress & Position,
 ): void {
   const metadata = new Map([
     ['limpid', 'training state'],
-    ['progress', JSON.stringify(progress)],
+    ['progress', JSON.stringify({ step, best })],
     ['identity', JSON.stringify(identity)],
   ])
-  writeSafetensors(join(folder, files.state), readAll(tensorsOf(run)), metadata)
-  saveWeights(run, join(folder, files.weights), identity, progress)
+  const tensors = readAll(tensorsOf(run))
+  checkFiniteWeights(tensors, { step, savedStep })
+  writeSafetensors(join(folder, files.state), tensors, metadata)
+  saveWeights(run, join(folder, files.weights), identity, { step, best })
 }
 
 /** Writes the weights under their official keys, with network options and provenance as metadata. */
@@ -103,11 +116,17 @@ export function saveWeights(
 /**
  * Loads the state in a folder into a run.
  *
- * @throws RestoreError for a state of another recipe, code or data, with the differences
+ * @throws RestoreError for a state of another network; for one of another recipe, code or data, with the
+ * differences, unless changes are accepted
  */
-export function loadState(run: TrainingRun, folder: string, identity: TrainingIdentity): Progress {
+export function loadState(
+  run: TrainingRun,
+  folder: string,
+  identity: TrainingIdentity,
+  { acceptsChanges }: { readonly acceptsChanges: boolean },
+): Resumed {
   const path = join(folder, files.state)
-  const checkpoint = readCheckpoint(path)
+  const checkpoint = readCheckpoint(path, { isWhole: true })
   const written = checkpoint.metadata.get('identity')
   if (written === undefined) {
     throw new RestoreError(
@@ -120,15 +139,16 @@ export function loadState(run: TrainingRun, folder: string, identity: TrainingId
   const rates = Object.fromEntries(
     Object.keys(before.rates).map((step) => [step, rateAt(run.recipe, Number(step))]),
   )
-  const changed = differences(fixedPart(before), fixedPart({ ...identity, rates }))
-  if (changed.length > 0) {
+  const changes = changesBetween(before, { ...identity, rates })
+  if (changes.length > 0 && !acceptsChanges) {
     throw new RestoreError(
       'usage',
-      `${path}: expected the recipe and data this training started with, got changes: ${changed.join('; ')}; revert them, or start a new training with --out`,
+      `${path}: expected the recipe and data this training started with, got changes: ${changes.join('; ')}; revert them, go on with them by --accept-changes, or start a new training with --out`,
     )
   }
   assignTensors(tensorsOf(run), checkpoint, path)
-  return JSON.parse(checkpoint.metadata.get('progress') ?? '{}') as Progress
+  const progress = JSON.parse(checkpoint.metadata.get('progress') ?? '{}') as Progress
+  return { ...progress, changes }
 }
 
 function assignTensors(targets: ReadonlyMap<string, Tensor>, { tensors }: Checkpoint, path: string): void {

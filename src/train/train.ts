@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { packageVersion } from '../data/packageFiles.ts'
+import { describeRejected, type Rejected } from '../data/sources/check.ts'
 import type { Device } from '../torch/backend.ts'
 import { cudaDevices, setThreads } from '../torch/device.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
@@ -13,7 +14,7 @@ import { takeFolder } from './folderLock.ts'
 import { Loader } from './loader/loader.ts'
 import { runLoop } from './loop.ts'
 import { checkRecipe, openTrainingImages } from './preflight.ts'
-import type { Recipe } from './recipe/recipe.ts'
+import { type Recipe, rateAt } from './recipe/recipe.ts'
 import { compileRecipe } from './recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule, withSettings } from './recipe/recipeModule.ts'
 import { type Best, files } from './state.ts'
@@ -42,7 +43,16 @@ export interface PrepareOptions {
   readonly workers?: number | undefined
   /** Aborting it saves the state after the step under way and rejects with code `aborted`. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Leaves out images that are damaged, too small or unlike their partners, instead of rejecting them. Batches
+   * depend on the files alone, so a resumed training stays exact.
+   *
+   * @default false
+   */
+  readonly skipUnusable?: boolean | undefined
   readonly onProgress?: OnTrainingProgress | undefined
+  /** Called with what people should know, such as an image that was left out. The log holds it too. */
+  readonly onNote?: ((note: string) => void) | undefined
 }
 
 /** Options of {@link train}. */
@@ -51,6 +61,13 @@ export interface TrainOptions extends PrepareOptions {
   readonly out: string
   /** Goes on from the state in `out`, or starts if there is none. @default false */
   readonly resume?: boolean | undefined
+  /**
+   * Goes on although recipe or data are not those of the state in `out`, such as with a lower learning rate. The
+   * log records the changes.
+   *
+   * @default false
+   */
+  readonly acceptChanges?: boolean | undefined
 }
 
 /** Result of {@link train}. */
@@ -63,6 +80,8 @@ export interface TrainResult {
   readonly steps: number
   /** Best validation, whose weights are in `best.safetensors`; undefined if the recipe has no validation. */
   readonly best: Best | undefined
+  /** Images that were left out, with the reasons. */
+  readonly leftOut: readonly Rejected[]
 }
 
 /**
@@ -87,7 +106,9 @@ export interface TrainResult {
  * ```
  */
 export async function train(source: string | Recipe, options: TrainOptions): Promise<TrainResult> {
-  const { resume = false, signal, onProgress } = options
+  const { resume = false, acceptChanges = false, signal, onProgress, onNote } = options
+  if (acceptChanges && !resume)
+    throw new RestoreError('usage', 'acceptChanges: expected resume beside it, got a new training')
   const folder = resolve(options.out)
   checkFolder(folder, resume)
   const training = await prepareTraining(source, options)
@@ -96,9 +117,13 @@ export async function train(source: string | Recipe, options: TrainOptions): Pro
     const release = group().rank === 0 ? takeFolder(folder) : () => {}
     try {
       const isResumed = resume && existsSync(join(folder, files.state))
-      const progress = await runLoop(run, { folder, identity, isResumed, openLoader, onProgress, signal })
-      leaveGroup()
-      return { folder, weights: join(folder, files.weights), steps: progress.step, best: progress.best }
+      const { step, best, leftOut } = await runLoop(run, {
+        ...{ folder, identity, isResumed, openLoader, notes: training.notes },
+        ...{ acceptsChanges: acceptChanges, onProgress, onNote, signal },
+      })
+      leaveGroup({ waitsForOthers: true })
+      const weights = join(folder, files.weights)
+      return { folder, weights, steps: step, best, leftOut: [...training.leftOut, ...leftOut] }
     } finally {
       release()
     }
@@ -113,12 +138,16 @@ export interface PreparedTraining {
   readonly identity: ReturnType<typeof identify>
   /** Number of images to train on. */
   readonly images: number
+  /** Images that were left out, of the validation too. */
+  readonly leftOut: readonly Rejected[]
+  /** What people should know about the training before it starts. */
+  readonly notes: readonly string[]
   readonly openLoader: (fromStep: number) => Loader
-  /** Removes what the recipe was compiled to. */
+  /** Removes what the recipe was compiled to, and leaves the other processes. */
   close(): void
 }
 
-/** Does everything that comes before the first step; joins the other processes, which the caller leaves. */
+/** Does everything that comes before the first step; joins the other processes. */
 export async function prepareTraining(
   source: string | Recipe,
   options: PrepareOptions,
@@ -132,18 +161,28 @@ export async function prepareTraining(
   const joining = groupOf(process.env)
   if (joining.size > 1) announce(`waiting for ${joining.size} processes`)
   joinGroup(joining, process.env)
-  const device = chooseDevice(options.device)
-  announce(`checking ${typeof source === 'string' ? source : source.name}`)
-  const { recipe, code, module, close } = await openRecipe(source, settingsOf(options))
+  let opened: OpenRecipe | undefined
+  const close = () => {
+    opened?.close()
+    leaveGroup({ waitsForOthers: false })
+  }
   try {
+    const device = chooseDevice(options.device)
+    announce(`checking ${typeof source === 'string' ? source : source.name}`)
+    opened = await openRecipe(source, settingsOf(options))
+    const { recipe, code, module, notes } = opened
     checkRecipe(recipe)
-    const { images, validation } = await openTrainingImages(recipe, onProgress)
+    const unusable = options.skipUnusable ? 'skip' : 'refuse'
+    const { images, validation } = await openTrainingImages(recipe, onProgress, unusable)
+    const leftOut = [...images.leftOut, ...(validation?.leftOut ?? [])]
     const workers = startThreads(options, module !== undefined)
     const cacheBytes = process.availableMemory() / (3 * group().localSize)
     return {
       run: createRun(recipe, device, validation),
       identity: identify(recipe, images, { code, version: packageVersion() }),
       images: images.names.length,
+      leftOut,
+      notes: [...notes, ...leftOut.map((image) => `left out ${describeRejected(image)}`)],
       openLoader: (fromStep) => new Loader({ recipe, images, fromStep, module, workers, cacheBytes }),
       close,
     }
@@ -159,20 +198,38 @@ interface OpenRecipe {
   readonly code: string
   /** Where data workers import it from; only of a file. */
   readonly module: RecipeModule | undefined
+  /** What people should know about its settings. */
+  readonly notes: readonly string[]
   close(): void
 }
 
 async function openRecipe(source: string | Recipe, settings: RecipeModule['settings']): Promise<OpenRecipe> {
-  if (typeof source !== 'string')
-    return { recipe: withSettings(source, settings), code: hashCode(source), module: undefined, close() {} }
+  if (typeof source !== 'string') {
+    const recipe = withSettings(source, settings)
+    const notes = noteUnfinished(recipe, source.steps)
+    return { recipe, code: hashCode(source), module: undefined, notes, close() {} }
+  }
   const { url, code, dispose } = compileRecipe(source)
   try {
     const module = { url, settings }
-    return { recipe: await importRecipe(module), code, module, close: dispose }
+    const recipe = await importRecipe(module)
+    const { steps } = await importRecipe({ url, settings: [] })
+    return { recipe, code, module, notes: noteUnfinished(recipe, steps), close: dispose }
   } catch (error) {
     dispose()
     throw error
   }
+}
+
+/** Notes a learning rate that would still have fallen in the steps that a setting takes away. */
+function noteUnfinished(recipe: Recipe, ownSteps: number): readonly string[] {
+  const last = rateAt(recipe, recipe.steps - 1)
+  const planned = rateAt(recipe, ownSteps - 1)
+  if (recipe.steps >= ownSteps || !(planned < 0.99 * last)) return []
+  const [ends, falls] = [last, planned].map((rate) => rate.toPrecision(2))
+  return [
+    `steps: the learning rate ends at ${ends} after ${recipe.steps} steps, its schedule falls to ${falls} in ${ownSteps}; set the number of steps in the recipe to finish it`,
+  ]
 }
 
 /** Hash of the functions in a recipe given as a value; its plain fields are part of the identity as they are. */

@@ -30,8 +30,18 @@ export function identify(
   return { recipe: toPlain(recipe), rates, code, data: hashImages(images), version }
 }
 
+/** Lists what must not change and has changed, such as `recipe.seed was 1, is 2`; of the learning rates the first. */
+export function changesBetween(before: TrainingIdentity, now: TrainingIdentity): readonly string[] {
+  const all = differences(fixedPart(before), fixedPart(now))
+  const [firstRate, ...rates] = all.filter((change) => change.startsWith('rates.'))
+  const more = rates.length === 0 ? '' : ` (and ${rates.length} later ones)`
+  return all
+    .filter((change) => !rates.includes(change))
+    .map((change) => (change === firstRate ? `${change}${more}` : change))
+}
+
 /** Returns the parts that must not change. Data is identified by a hash, so its folder may move. */
-export function fixedPart({ recipe, rates, code, data }: TrainingIdentity): unknown {
+function fixedPart({ recipe, rates, code, data }: TrainingIdentity): unknown {
   const kept = Object.entries(recipe as Readonly<Record<string, unknown>>).filter(
     ([name]) => !changeableFields.includes(name),
   )
@@ -57,7 +67,7 @@ function hashImages({ names, sizes }: OpenImages): TrainingIdentity['data'] {
 }
 
 /** Lists the fields in which two plain values differ, as `path was a, is b`. */
-export function differences(before: unknown, now: unknown, path = ''): readonly string[] {
+function differences(before: unknown, now: unknown, path = ''): readonly string[] {
   if (isRecord(before) && isRecord(now)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(now)])]
     return names.flatMap((name) =>

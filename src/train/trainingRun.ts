@@ -1,6 +1,5 @@
 // State of a training: the network, its optimizer, its weight average, and the loss of a batch.
 
-import { loadTensor } from '../checkpoints/checkpoint.ts'
 import { clipTensors } from '../checkpoints/clipLayouts.ts'
 import { toFloat32 } from '../checkpoints/convert.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
@@ -8,6 +7,8 @@ import { RestoreError } from '../core/errors.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { emptyInit, randomInit } from '../nn/init.ts'
 import { loadWeights, parameters, stateDict } from '../nn/module.ts'
+import { networks } from '../registry/networks.ts'
+import { weightSources } from '../registry/storedWeights.ts'
 import { autocast, type Device, moveToTorch, scope, toTorch } from '../torch/backend.ts'
 import type { Optimizer } from '../torch/optim.ts'
 import { RandomGenerator } from '../torch/rng.ts'
@@ -49,12 +50,17 @@ export function createRun(recipe: Recipe, device: Device, validation?: OpenImage
   return { recipe, device, network, trained, optimizer, ema, validation }
 }
 
-function loadInitialWeights(network: object, file: string, { adapt }: Recipe['network']): void {
-  const sources = [...clipTensors(readCheckpoint(file))].map(
-    ([key, stored]) => [key, { shape: stored.shape, floats: () => toFloat32(loadTensor(stored)) }] as const,
-  )
-  const checkpoint: Weights = new Map(sources)
-  loadWeights(network, adapt ? adapt(checkpoint, hostWeights(network)) : checkpoint)
+/** Loads a file as restoring does: in any layout of the network's files, without keys that it ignores. */
+function loadInitialWeights(
+  network: object,
+  file: string,
+  { model, options, adapt }: Recipe['network'],
+): void {
+  const checkpoint = readCheckpoint(file)
+  const known = networks.find(({ id }) => id === model)
+  const tensors = known?.facts.signature.layout?.(checkpoint) ?? clipTensors(checkpoint)
+  const weights = weightSources(tensors, known?.fromOptions(options).ignoredKeys ?? [])
+  loadWeights(network, adapt ? adapt(weights, hostWeights(network)) : weights)
 }
 
 /** Weights of a network in host memory. */

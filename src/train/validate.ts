@@ -1,9 +1,10 @@
 // Validation during training: always the same degraded images, measured as `limpid eval` does.
 
 import { RestoreError } from '../core/errors.ts'
-import { encodeImage } from '../data/codec.ts'
 import { withChannels } from '../data/color.ts'
+import { encodeImage } from '../data/encode.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes, tensorToImage } from '../data/image.ts'
+import type { Rejected } from '../data/sources/check.ts'
 import type { ImageSource } from '../data/sources/datasets.ts'
 import { evaluate, factsOf } from '../metrics/evaluate.ts'
 import { noGrad, scope, toTorch } from '../torch/backend.ts'
@@ -20,6 +21,8 @@ export interface ValidationResult {
   readonly selectionMetric: string
   readonly isBetter: (value: number, than: number) => boolean
   readonly images: readonly ReportImage[]
+  /** Images left out because they are damaged. */
+  readonly leftOut: readonly Rejected[]
 }
 
 interface Pair {
@@ -37,11 +40,16 @@ export async function validate(
   const { validate: validation } = recipe
   if (!validation || !images) return undefined
   const reported: (Pair & { readonly output: Image })[] = []
+  const leftOut: Rejected[] = []
   let current: Pair | undefined
   const pairs = async function* () {
     for (let i = 0; i < images.names.length; i++) {
-      current = await openPair(recipe, validation, images, i)
-      yield current
+      const opened = await openPair(recipe, validation, images, i)
+      if ('reason' in opened) leftOut.push(opened)
+      else {
+        current = opened
+        yield opened
+      }
     }
   }
   const restore = (input: Image) => {
@@ -53,6 +61,8 @@ export async function validate(
   const { mean, rows } = await evaluate(pairs(), restore, validation.metrics, {
     onRow: () => onImage(++done, images.names.length),
   })
+  if (rows.length === 0)
+    throw new RestoreError('input', `validation: expected usable images, got none of ${images.names.length}`)
   const failed = rows.find(({ error }) => error !== undefined)
   if (failed) throw new RestoreError('input', `validation, ${failed.name}: ${failed.error}`)
   const reportImages = await Promise.all(
@@ -73,19 +83,19 @@ export async function validate(
   const [selectionMetric] = validation.metrics
   const { lowerIsBetter } = factsOf(selectionMetric)
   const isBetter = (value: number, than: number) => (lowerIsBetter ? value < than : value > than)
-  return { metrics: mean, selectionMetric, isBetter, images: reportImages }
+  return { metrics: mean, selectionMetric, isBetter, images: reportImages, leftOut }
 }
 
 async function openPair(
   { network, seed }: Recipe,
   { images, degrade, crop: side }: Validation<object>,
-  { sources }: OpenImages,
+  { sources, unusable }: OpenImages,
   index: number,
-): Promise<Pair> {
+): Promise<Pair | Rejected> {
   const { channels, scale } = images
   const open = async (source: ImageSource) => {
-    const pixels = await decodeShared(source, index, channels)
-    return withChannels(pixelsToPlanes(pixels).image, channels)
+    const pixels = await decodeShared(source, index, { channels, unusable })
+    return 'reason' in pixels ? pixels : withChannels(pixelsToPlanes(pixels).image, channels)
   }
   const { input: degraded, target } = sources
   if (!target || (!degraded && !degrade)) {
@@ -95,6 +105,9 @@ async function openPair(
     )
   }
   const truth = await open(target)
+  if ('reason' in truth) return truth
+  const given = degraded && (await open(degraded))
+  if (given && 'reason' in given) return given
   const { multipleOf = 1 } = network
   const [height, width] = [truth.height, truth.width].map((size) => {
     const whole = Math.floor(size / scale)
@@ -105,7 +118,7 @@ async function openPair(
     crop(image, height.start * factor, width.start * factor, height.size * factor, width.size * factor)
   const reference = centerCrop(truth, scale)
   const random = streamOf(seed, 'validation').fork(index)
-  const input = degraded ? centerCrop(await open(degraded), 1) : (degrade?.(reference, random) ?? reference)
+  const input = given ? centerCrop(given, 1) : (degrade?.(reference, random) ?? reference)
   return { name: target.name(index), input, reference }
 }
 

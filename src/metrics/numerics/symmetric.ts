@@ -44,12 +44,15 @@ function tridiagonalize(a: Float64Array, n: number, withBasis: boolean): Tridiag
       norm = Math.hypot(norm, v[i]!)
     }
     diagonal[k] = a[k * n + k]!
-    const alpha = v[first]! > 0 ? -norm : norm
-    offDiagonal[k] = alpha
-    v[first]! -= alpha
+    if (norm === 0) continue
+    const sign = v[first]! > 0 ? -1 : 1
+    offDiagonal[k] = sign * norm
+    // Scaled by the norm, so that no square underflows.
     let square = 0
-    for (let i = first; i < n; i++) square += v[i]! * v[i]!
-    if (square === 0) continue
+    for (let i = first; i < n; i++) {
+      v[i] = v[i]! / norm - (i === first ? sign : 0)
+      square += v[i]! * v[i]!
+    }
     const beta = 2 / square
     reflectBothSides(a, n, first, v, p, beta)
     if (withBasis) reflectRows(basis, n, first, v, p, beta)
@@ -100,14 +103,12 @@ const maxSweeps = 60
 
 /** Diagonalizes a tridiagonal matrix, applying the same rotations to the rows of `basis`. */
 function diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: number): void {
+  // Relative to the whole matrix: beside eigenvalues of 0, neighbors on the diagonal are rounding errors themselves.
+  const negligible = Number.EPSILON * normOf(d, e)
   for (let low = 0; low < n; low++) {
     for (let sweep = 0; ; sweep++) {
       let high = low
-      while (
-        high < n - 1 &&
-        Math.abs(e[high]!) > Number.EPSILON * (Math.abs(d[high]!) + Math.abs(d[high + 1]!))
-      )
-        high++
+      while (high < n - 1 && Math.abs(e[high]!) > negligible) high++
       if (high === low) break
       if (sweep === maxSweeps) {
         throw new RestoreError(
@@ -118,6 +119,13 @@ function diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: n
       qlStep(d, e, basis, n, low, high)
     }
   }
+}
+
+/** Largest row sum of magnitudes of a tridiagonal matrix. */
+function normOf(d: Float64Array, e: Float64Array): number {
+  return d.reduce((max, value, i) => {
+    return Math.max(max, Math.abs(value) + Math.abs(e[i]!) + Math.abs(e[i - 1] ?? 0))
+  }, 0)
 }
 
 /** One implicit QL step on the rows low..high, shifted by Wilkinson's eigenvalue at low. */

@@ -44,6 +44,22 @@ describe('representations', () => {
     expect(r2).toBe(0)
   })
 
+  test('of fewer rows than features are projected and probed', () => {
+    // A covariance of rank 2 at most, as a few images give it.
+    const wide = Array.from({ length: 8 }, (_, i) =>
+      Float32Array.from(
+        { length: 64 },
+        (_, k) => Math.cos(i) * Math.sin(k + 1) + 0.5 * Math.sin(2 * i) * Math.cos(3 * k),
+      ),
+    )
+    const { shares } = projectRows(wide, 3)
+    // By SciPy 1.17's eigvalsh.
+    expect(shares[0]).toBeCloseTo(0.818411825, 7)
+    expect(shares[0]! + shares[1]!).toBeCloseTo(1, 7)
+    const values = wide.map((_, i) => Math.cos(i))
+    expect(linearProbe({ rows: wide, values }, { rows: wide, values }).r2).toBeGreaterThan(0.99)
+  })
+
   test('are rejected if lengths differ', () => {
     const rows = [Float32Array.of(1), Float32Array.of(1, 2)]
     expect(() => projectRows(rows)).toThrow('expected at least 2 of equal length, got 2 of length 1,2')

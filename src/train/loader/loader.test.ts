@@ -1,14 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writePictures } from '../../../test/recipes/images.ts'
+import { compileForProcesses } from '../../../test/training.ts'
 import { viewAs } from '../../core/data.ts'
 import { counterRandom } from '../../core/random.ts'
 import type { Recipe } from '../recipe/recipe.ts'
-import { type CompiledRecipe, compileRecipe } from '../recipe/recipeFile.ts'
+import type { CompiledRecipe } from '../recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
-import { folder, openImages, pairFolders } from '../samples/images.ts'
+import { folder, type OpenImages, openImages, pairFolders } from '../samples/images.ts'
 import { applyMixup, type HostBatch, stackSamples } from '../samples/samples.ts'
 import { planBatches } from './batchPlan.ts'
 import { Loader } from './loader.ts'
@@ -20,9 +22,10 @@ let module: RecipeModule
 
 beforeAll(async () => {
   await writePictures(join(data, 'images'), 5)
-  compiled = compileRecipe('test/recipes/tiny.ts')
-  module = { url: compiled.url, settings: [['data.images.root', join(data, 'images')]] }
-  recipe = await importRecipe(module)
+  compiled = await compileForProcesses('test/recipes/tiny.ts')
+  const settings = [['data.images.root', join(data, 'images')]] as const
+  module = { url: compiled.url, settings }
+  recipe = await importRecipe({ url: pathToFileURL('test/recipes/tiny.ts').href, settings })
 })
 
 afterAll(() => {
@@ -30,12 +33,19 @@ afterAll(() => {
   rmSync(data, { recursive: true, force: true })
 })
 
+interface BatchOptions {
+  readonly from?: number
+  readonly count?: number
+  readonly cacheBytes?: number
+  readonly unusable?: OpenImages['unusable']
+}
+
 /** Describes `count` batches as text for comparison. */
 async function batches(
   workers: number,
-  { from = 0, count = 12, cacheBytes = 1e9 }: { from?: number; count?: number; cacheBytes?: number } = {},
+  { from = 0, count = 12, cacheBytes = 1e9, unusable = 'refuse' }: BatchOptions = {},
 ): Promise<readonly string[]> {
-  const images = await openImages(recipe.data.images)
+  const images = await openImages(recipe.data.images, { unusable })
   const loader = new Loader({ recipe, images, fromStep: from, module, workers, cacheBytes })
   const made: string[] = []
   try {
@@ -66,6 +76,24 @@ describe('the loader', () => {
 
   test('resumes in the middle of an epoch with the same batches', async () => {
     expect(await batches(0, { from: 3, count: 4 })).toEqual((await batches(0)).slice(6, 10))
+  })
+
+  test('replaces a damaged image by the next, however many workers find it and wherever it starts', {
+    timeout: 60_000,
+  }, async () => {
+    const file = join(data, 'images', '1.png')
+    const whole = readFileSync(file)
+    truncateSync(file, whole.length >> 1)
+    try {
+      await expect(batches(0)).rejects.toThrow(
+        /1\.png: .*damaged.*; or leave out such images with --skip-unusable/,
+      )
+      const expected = await batches(0, { unusable: 'skip' })
+      expect(await batches(2, { unusable: 'skip', cacheBytes: 5000 })).toEqual(expected)
+      expect(await batches(1, { unusable: 'skip', from: 3, count: 4 })).toEqual(expected.slice(6, 10))
+    } finally {
+      writeFileSync(file, whole)
+    }
   })
 
   test('reports the error of a sample when its batch is requested', async () => {

@@ -4,7 +4,8 @@
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import type { Pixels } from '../../data/image.ts'
-import { startThread } from '../../data/packageFiles.ts'
+import { startThread } from '../../data/ownPrograms.ts'
+import type { Rejected } from '../../data/sources/check.ts'
 import { group } from '../../torch/group.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'
@@ -31,6 +32,8 @@ export interface LoadedBatch {
   /** Names of the images in it. */
   readonly names: readonly string[]
   readonly batch: HostBatch
+  /** Images that turned out to be damaged and were replaced by others. */
+  readonly leftOut: readonly Rejected[]
 }
 
 interface PendingBatch {
@@ -58,6 +61,8 @@ export class Loader {
   // Never evicts: in a random order, recently used images are no more likely to be needed again.
   readonly #cache = new Map<string, Pixels>()
   #cachedBytes = 0
+  /** Indices of damaged images; each worker has its own. */
+  readonly #damaged = new Set<number>()
   /** Requests sent so far; selects the next worker. */
   #requests = 0
   /** Total seconds that `next` has waited. */
@@ -75,7 +80,7 @@ export class Loader {
     const { module, images } = this.#options
     if (!module)
       throw new RestoreError('usage', 'workers: expected the module of a recipe to import, got none')
-    const workerData: WorkerSetup = { module, specs: images.specs }
+    const workerData: WorkerSetup = { module, specs: images.specs, unusable: images.unusable }
     const worker = startThread('train/loader/worker', { workerData })
     worker.on('message', (reply: BatchReply) => {
       if ('decoded' in reply) this.#addToCache(reply.decoded)
@@ -106,7 +111,7 @@ export class Loader {
     if (!('batch' in result)) throw new RestoreError(result.code, result.message)
     if (this.#workers.length > 0) this.#request()
     const names = plan.items.map((item) => this.#options.images.names[item] ?? '')
-    return { plan, names, batch: result.batch }
+    return { plan, names, batch: result.batch, leftOut: result.leftOut }
   }
 
   /** Tells the workers to exit. */
@@ -143,7 +148,7 @@ export class Loader {
 
   async #make({ plan, cached }: BatchRequest): Promise<BatchReply> {
     const { recipe, images } = this.#options
-    const made = await makeBatch(recipe, plan, { sources: images.sources, cached })
+    const made = await makeBatch(recipe, plan, { ...images, cached, damaged: this.#damaged })
     this.#addToCache(made.decoded)
     return { number: plan.number, ...made }
   }

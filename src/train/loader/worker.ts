@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
-import { type ImageSpecs, reopenImages } from '../samples/images.ts'
+import { type ImageSpecs, type OpenImages, reopenImages } from '../samples/images.ts'
 import type { HostBatch } from '../samples/samples.ts'
 import type { PlannedBatch } from './batchPlan.ts'
 import { type DecodedImages, type MadeBatch, makeBatch } from './makeBatch.ts'
@@ -11,6 +11,7 @@ import { type DecodedImages, type MadeBatch, makeBatch } from './makeBatch.ts'
 export interface WorkerSetup {
   readonly module: RecipeModule
   readonly specs: ImageSpecs
+  readonly unusable: OpenImages['unusable']
 }
 
 export interface BatchRequest {
@@ -24,16 +25,17 @@ export type BatchReply = { readonly number: number } & (
   | { readonly code: RestoreError['code']; readonly message: string }
 )
 
-const { module, specs } = workerData as WorkerSetup
+const { module, specs, unusable } = workerData as WorkerSetup
 const ready = Promise.all([importRecipe(module), reopenImages(specs)])
 // The reply to the first request reports an error.
 ready.catch(() => {})
+const damaged = new Set<number>()
 
 async function replyTo({ plan, cached }: BatchRequest): Promise<BatchReply> {
   const { number } = plan
   try {
     const [recipe, sources] = await ready
-    return { number, ...(await makeBatch(recipe, plan, { sources, cached })) }
+    return { number, ...(await makeBatch(recipe, plan, { sources, unusable, cached, damaged })) }
   } catch (error) {
     const message = messageOf(error)
     return { number, code: error instanceof RestoreError ? error.code : 'usage', message }

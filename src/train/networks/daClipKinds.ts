@@ -1,6 +1,7 @@
 // Synthetic versions of the ten degradations that DA-CLIP distinguishes, in the order of `degradationWords`,
 // and a DA-CLIP trained on them with degradation words as its only texts.
 
+import { type Grid, patchGrid } from '../../checkpoints/clipLayouts.ts'
 import { int64Data, type TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { counterRandom, type Random } from '../../core/random.ts'
@@ -129,9 +130,9 @@ const visibleDifference = 2 / 255
  * for CLIP. One in eleven is clean.
  */
 export function detectorSamples({
-  imageSide,
+  imageSize,
   patch,
-}: Pick<ClipOptions, 'imageSide' | 'patch'>): (draw: Draw) => DetectorSample {
+}: Pick<ClipOptions, 'imageSize' | 'patch'>): (draw: Draw) => DetectorSample {
   return ({ name, views: { input, target }, random, data: { images } }) => {
     if (!input || !target)
       throw new RestoreError(
@@ -147,25 +148,27 @@ export function detectorSamples({
     const place = { ...drawPlace(target, sidePx, random, { isUpright: true }), mode } as const
     const clean = cutPatch(target, place, images.channels)
     const image = isClean ? clean : cutPatch(input, place, images.channels)
-    const patches = changedCells(image, clean, Math.floor(imageSide / patch)).map((isChanged) =>
+    const patches = changedCells(image, clean, patchGrid({ imageSize, patch })).map((isChanged) =>
       isChanged ? kind : tenKinds.length,
     )
-    return { image: clipPlanes(image, imageSide), kind, patches: int64Data(patches, [patches.length]) }
+    return { image: clipPlanes(image, imageSize), kind, patches: int64Data(patches, [patches.length]) }
   }
 }
 
-/** Whether two square images visibly differ, for each cell of a `count` × `count` grid, row by row. */
-function changedCells(a: Image, b: Image, count: number): readonly boolean[] {
+/** Whether two square images visibly differ, for each cell of a grid, row by row. */
+function changedCells(a: Image, b: Image, [rows, columns]: Grid): readonly boolean[] {
   const { width: side, channels } = a
-  const sums = new Float64Array(count * count)
-  const sizes = new Float64Array(count * count)
-  const cells = Int32Array.from({ length: side }, (_, i) => Math.floor((i * count) / side))
+  const sums = new Float64Array(rows * columns)
+  const sizes = new Float64Array(rows * columns)
+  const cellOf = (count: number) =>
+    Int32Array.from({ length: side }, (_, i) => Math.floor((i * count) / side))
+  const [rowOf, columnOf] = [cellOf(rows), cellOf(columns)]
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < side; y++) {
       const pixelRow = (c * side + y) * side
-      const cellRow = cells[y]! * count
+      const cellRow = rowOf[y]! * columns
       for (let x = 0; x < side; x++) {
-        const cell = cellRow + cells[x]!
+        const cell = cellRow + columnOf[x]!
         sums[cell]! += Math.abs(a.data[pixelRow + x]! - b.data[pixelRow + x]!)
         sizes[cell]!++
       }

@@ -51,7 +51,7 @@ const dir = mkdtempSync(join(tmpdir(), 'limpid-daclip-'))
 const tiny: ClipOptions = {
   ...clipDefaults,
   features: 8,
-  imageSide: 16,
+  imageSize: [16, 16],
   patch: 8,
   visionWidth: 8,
   visionLayers: 2,
@@ -103,7 +103,7 @@ describe('a caption file', () => {
     ])
     const images = captionedImages(dir, 'captions.csv')
     expect((await openImages(images)).names).toEqual(['LQ/1.png', 'LQ/0.png'])
-    const sample = captioned(degradationWords, { side: 16, contextLength: 20 })
+    const sample = captioned(degradationWords, { imageSize: [16, 16], contextLength: 20 })
     const first = sample(draw(dir, 1, { data: { images } }))
     expect([first.label, first.image.shape, first.caption.shape]).toEqual([1, [3, 16, 16], [20]])
     expect(sample(draw(dir, 1, { data: { images } }))).toEqual(first)
@@ -125,7 +125,7 @@ describe('a caption file', () => {
 
   test('is rejected for a degradation that is not among the words of the recipe', () => {
     write('LQ/0.png\ta dog: wet')
-    const sample = captioned(degradationWords, { side: 16, contextLength: 20 })
+    const sample = captioned(degradationWords, { imageSize: [16, 16], contextLength: 20 })
     const images = captionedImages(dir, 'captions.csv')
     expect(() => sample(draw(dir, 1, { data: { images } }))).toThrow(/captions\.csv:1: .*, got 'wet'/)
   })
@@ -190,7 +190,7 @@ describe('ten kinds on clean photos', () => {
 
   test('are labeled for every patch, clean where there is no damage', () => {
     const input = { ...picture, data: picture.data.map((value, i) => (i < 60 * 8 * 3 ? value ^ 128 : value)) }
-    const sample = detectorSamples({ imageSide: 24, patch: 8 })
+    const sample = detectorSamples({ imageSize: [24, 24], patch: 8 })
     const name = 'uncompleted/GT/a.png'
     const patchesOf = (sampleKind: number) =>
       Array.from({ length: 40 }, (_, seed) =>
@@ -211,8 +211,8 @@ describe('ten kinds on clean photos', () => {
   })
 
   test('can be cropped after the guide’s input is made from the whole', () => {
-    const whole = withClip(tenKindsPaired(), 24)(draw(dir, 3))
-    const part = croppedTo(withClip(tenKindsPaired(), 24), 8)(draw(dir, 3))
+    const whole = withClip(tenKindsPaired(), [24, 24])(draw(dir, 3))
+    const part = croppedTo(withClip(tenKindsPaired(), [24, 24]), 8)(draw(dir, 3))
     expect(part.clip).toEqual(whole.clip)
     const places = Array.from({ length: 17 * 17 }, (_, i) => [Math.floor(i / 17), i % 17] as const)
     const isPart =
@@ -343,8 +343,8 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
     expect([isZero(2368), isZero(33495)]).toEqual([true, false])
     const published = [...stateDict(network)].filter(([key]) => DetectorDaClip.publishes(key))
     const shapes = new Map(published.map(([key, { shape }]) => [key, shape as number[]] as const))
-    const { stem, patch, imageSide } = daClipOptionsFromWeights(shapes)
-    expect({ stem, patch, imageSide }).toEqual({ stem: [6, 8], patch: 8, imageSide: 16 })
+    const { stem, patch, imageSize } = daClipOptionsFromWeights(shapes)
+    expect({ stem, patch, imageSize }).toEqual({ stem: [6, 8], patch: 8, imageSize: [16, 16] })
   })
 
   test('embeds images without gradients once it is opened', () => {
@@ -364,6 +364,8 @@ describe.skipIf(libtorchMissing !== undefined)('a DA-CLIP in training', () => {
     // The weights survive the scope of a step.
     expect(scope(() => guideEmbeddings(file, clip)).content.read()).toEqual(content.read())
     const other = toTorch(float32Data(new Float32Array(3 * 64), [1, 3, 8, 8]))
-    expect(() => guideEmbeddings(file, other)).toThrow('expected images of 16 pixels for this DA-CLIP, got 8')
+    expect(() => guideEmbeddings(file, other)).toThrow(
+      'expected images of 16 x 16 pixels for this DA-CLIP, got 8 x 8',
+    )
   })
 })

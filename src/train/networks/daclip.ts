@@ -8,7 +8,7 @@ import type { TensorData } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
 import type { Tensor } from '../../core/tensor.ts'
-import { clipImage, fromBytes, resizeBytes, toBytes } from '../../data/clip/clipImage.ts'
+import { type ClipSize, clipImage, fromBytes, resizeBytes, toBytes } from '../../data/clip/clipImage.ts'
 import { withoutPadding } from '../../data/clip/tokenizer.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
 import { crop, type Image, type Pixels, pixelsToPlanes } from '../../data/image.ts'
@@ -40,7 +40,7 @@ export function captionedImages(root: string, file: string): Images {
 
 /** A sample for DA-CLIP’s controller. */
 export type CaptionedSample = {
-  /** CLIP's input [3 s s]. */
+  /** CLIP's input [3 h w]. */
   readonly image: TensorData
   /** Token ids of the caption. */
   readonly caption: TensorData
@@ -51,7 +51,7 @@ export type CaptionedSample = {
 /** Samples of a caption file: a random crop of 0.9 to 1 of the image area, caption tokens, degradation. */
 export function captioned(
   words: readonly string[],
-  { side, contextLength }: { readonly side: number; readonly contextLength: number },
+  { imageSize, contextLength }: Pick<ClipOptions, 'imageSize' | 'contextLength'>,
 ): (draw: Draw) => CaptionedSample {
   const files = new Map<string, readonly CaptionLine[]>()
   return ({ index, views, data: { images }, random }) => {
@@ -67,19 +67,19 @@ export function captioned(
       )
     }
     return {
-      image: clipPlanes(randomResizedCrop(views.target!, side, random), side),
+      image: clipPlanes(randomResizedCrop(views.target!, imageSize, random), imageSize),
       caption: withoutBatchAxis(clipTokenizer().tokenize([caption], { contextLength }).ids),
       label,
     }
   }
 }
 
-/** torchvision's RandomResizedCrop, scale (0.9, 1), ratio (3/4, 4/3), bicubic, on bytes: [3 side side]. */
-function randomResizedCrop(pixels: Pixels, side: number, random: Random): Image {
+/** torchvision's RandomResizedCrop, scale (0.9, 1), ratio (3/4, 4/3), bicubic, on bytes: [3 h w]. */
+function randomResizedCrop(pixels: Pixels, [height, width]: ClipSize, random: Random): Image {
   const { image } = pixelsToPlanes(pixels)
   const place = drawWindow(image, random)
   const part = crop(image, place.top, place.left, place.height, place.width)
-  return fromBytes(resizeBytes(toBytes(part), side, side))
+  return fromBytes(resizeBytes(toBytes(part), width, height))
 }
 
 function drawWindow({ width, height }: { readonly width: number; readonly height: number }, random: Random) {
@@ -98,23 +98,23 @@ function drawWindow({ width, height }: { readonly width: number; readonly height
   return { width: w, height: h, top: (height - h) >> 1, left: (width - w) >> 1 }
 }
 
-/** CLIP's input for an image, as a sample value [3 side side]. */
-export function clipPlanes(image: Image, side: number): TensorData {
-  return withoutBatchAxis(clipImage(image, side))
+/** CLIP's input for an image, as a sample value [3 h w]. */
+export function clipPlanes(image: Image, size: ClipSize): TensorData {
+  return withoutBatchAxis(clipImage(image, size))
 }
 
 function withoutBatchAxis(data: TensorData): TensorData {
   return { ...data, shape: data.shape.slice(1) }
 }
 
-/** Adds `clip`, the input of a DA-CLIP with this image side, to each sample. */
+/** Adds `clip`, the input of a DA-CLIP with images of this size, to each sample. */
 export function withClip<S extends { readonly input: Image }>(
   sample: (draw: Draw) => S,
-  side: number,
+  imageSize: ClipSize,
 ): (draw: Draw) => S & { readonly clip: TensorData } {
   return (draw) => {
     const values = sample(draw)
-    return { ...values, clip: clipPlanes(values.input, side) }
+    return { ...values, clip: clipPlanes(values.input, imageSize) }
   }
 }
 
@@ -198,15 +198,14 @@ const guides = frozenNetworks({
 /** Opens a trained DA-CLIP; call it in `network.start`. */
 export const openGuide = guides.open
 
-/** Embeds images [b 3 s s] from `withClip` with a trained DA-CLIP, without gradients. */
+/** Embeds images [b 3 h w] from `withClip` with a trained DA-CLIP, without gradients. */
 export function guideEmbeddings(file: string, clip: Tensor): Embeddings {
   const network = guides.get(file, deviceOf(clip))
-  const side = clip.size(3)
-  const { imageSide } = network.options
-  if (side !== imageSide)
+  const [height, width] = network.options.imageSize
+  if (clip.size(2) !== height || clip.size(3) !== width)
     throw new RestoreError(
       'usage',
-      `${file}: expected images of ${imageSide} pixels for this DA-CLIP, got ${side}; change the side passed to withClip`,
+      `${file}: expected images of ${height} x ${width} pixels for this DA-CLIP, got ${clip.size(2)} x ${clip.size(3)}; change the size passed to withClip`,
     )
   return scope(() => noGrad(() => network.encodeImage(clip)))
 }
@@ -214,11 +213,11 @@ export function guideEmbeddings(file: string, clip: Tensor): Embeddings {
 /** Embeds an image [1 3 h w] in [0, 1] with a trained DA-CLIP, without gradients; for validation. */
 export function guideEmbeddingsOfImage(file: string, image: Tensor): Embeddings {
   const device = deviceOf(image)
-  const { imageSide } = guides.get(file, device).options
+  const { imageSize } = guides.get(file, device).options
   const channels = image.size(1)
   const height = image.size(2)
   const width = image.size(3)
   const { bytes } = image.read()
   const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-  return guideEmbeddings(file, toTorch(clipImage({ width, height, channels, data }, imageSide), device))
+  return guideEmbeddings(file, toTorch(clipImage({ width, height, channels, data }, imageSize), device))
 }

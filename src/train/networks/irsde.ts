@@ -83,7 +83,7 @@ export function restoreBySampling(
   const shape = degraded.shape as readonly number[]
   const generator = new RandomGenerator(0, device)
   const noiseIf = (isNeeded: boolean) => (isNeeded ? { noise: generator.randn(shape) } : {})
-  const first = noise255 === undefined ? sde.steps : startStep(sde, noise255 / 255)
+  const first = noise255 === undefined ? sde.steps : Math.max(1, startStep(sde, noise255 / 255))
   const start = initial(sde)
   let state = scope(() => evaluate(start, { degraded, ...noiseIf(start.noise !== undefined) }))
   for (let t = first; t >= 1; t--) {

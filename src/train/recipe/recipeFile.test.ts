@@ -3,8 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
-import { compileRecipe } from './recipeFile.ts'
+import { builtModule } from '../../../test/limpid.ts'
+import { machine } from '../../files/processes.ts'
 import { importRecipe } from './recipeModule.ts'
+
+/** As built, which compiles against declarations alone: twice as fast. */
+const { compileRecipe }: typeof import('./recipeFile.ts') = await import(
+  builtModule('src/train/recipe/recipeFile')
+)
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-recipes-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -37,6 +43,28 @@ test('a recipe outside the package imports limpid/train and files beside it', {
   compiled.dispose()
   again.dispose()
   expect(existsSync(fileURLToPath(compiled.url))).toBe(false)
+})
+
+test('a recipe below node_modules runs, and what a killed process left is removed', {
+  timeout: 60_000,
+}, async () => {
+  const installed = join(dir, 'node_modules', 'recipes')
+  mkdirSync(installed, { recursive: true })
+  write('node_modules/recipes/rate.ts', 'export const rate: number = 3e-4\n')
+  const file = write(
+    'node_modules/recipes/mine.ts',
+    `import { constant } from 'limpid/train'
+     import { rate } from './rate.ts'
+     export const recipe = { learningRate: constant(rate) }`,
+  )
+  // No process has this id.
+  const leftover = join(tmpdir(), `limpid-recipe-${machine()}-${2 ** 30}-abcdef`)
+  mkdirSync(leftover)
+  const compiled = compileRecipe(file)
+  const recipe = await importRecipe({ url: compiled.url, settings: [] })
+  expect(typeof recipe.learningRate === 'function' && recipe.learningRate(0)).toBe(3e-4)
+  expect(existsSync(leftover)).toBe(false)
+  compiled.dispose()
 })
 
 test('a recipe that does not type-check is rejected with file, line and the compiler’s message', {

@@ -2,14 +2,14 @@
 // recipe runs before it type-checks. The compiler that checks it emits it too: no esbuild or jiti is needed.
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { RestoreError } from '../../core/errors.ts'
 import { ownModule } from '../../data/packageFiles.ts'
+import { makeTemporaryFolder } from '../../files/temporaryFolder.ts'
 
 export interface CompiledRecipe {
   /** URL from which any thread imports the recipe. */
@@ -19,8 +19,6 @@ export interface CompiledRecipe {
   /** Removes the compiled files. */
   dispose(): void
 }
-
-const sources = dirname(ownModule('index'))
 
 /** File that an import of `limpid` or `limpid/train` resolves to. */
 function ownFile(name: string, kind: 'types' | 'code'): string {
@@ -56,13 +54,15 @@ export function compileRecipe(path: string): CompiledRecipe {
     throw new RestoreError('input', `${path}: no such file; check the path, or see recipes/`)
   }
   const file = realpathSync(path)
-  const program = check(file)
-  const sources = program
-    .getSourceFiles()
-    .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !isOwn(fileName))
-    .map(({ fileName }) => fileName)
-    .filter((name) => !name.includes('/node_modules/'))
-  const folder = mkdtempSync(join(tmpdir(), 'limpid-recipe-'))
+  if (!statSync(file).isFile())
+    throw new RestoreError(
+      'input',
+      `${path}: expected a recipe file, got a folder, pipe or device; see recipes/`,
+    )
+  const program = programOf(file)
+  const sources = filesOf(file, program)
+  check(file, program, sources)
+  const folder = makeTemporaryFolder('recipe')
   const dispose = () => rmSync(folder, { recursive: true, force: true })
   try {
     const root = commonFolder(sources)
@@ -82,12 +82,22 @@ export function compileRecipe(path: string): CompiledRecipe {
   }
 }
 
-/** Whether a file belongs to Limpid's own sources, which the program includes when Limpid runs from them. */
-function isOwn(file: string): boolean {
-  return file.startsWith(`${sources}/`) || file.startsWith(`${resolve(sources, '..', 'native')}/`)
+/** The files of a recipe: its own and those it imports by relative path. */
+function filesOf(file: string, program: ts.Program): readonly string[] {
+  const found = new Set([file])
+  for (const name of found) {
+    const { importedFiles } = ts.preProcessFile(program.getSourceFile(name)?.text ?? '')
+    for (const { fileName: specifier } of importedFiles) {
+      if (!specifier.startsWith('.')) continue
+      const { resolvedModule } = ts.resolveModuleName(specifier, name, program.getCompilerOptions(), ts.sys)
+      if (resolvedModule && !resolvedModule.resolvedFileName.endsWith('.d.ts'))
+        found.add(realpathSync(resolvedModule.resolvedFileName))
+    }
+  }
+  return [...found]
 }
 
-function check(file: string): ts.Program {
+function programOf(file: string): ts.Program {
   const paths = Object.fromEntries(
     Object.entries(entries).map(([name, own]) => [name, [ownFile(own, 'types')]]),
   )
@@ -95,15 +105,15 @@ function check(file: string): ts.Program {
     join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), '..', '@types'),
   ]
   const types = existsSync(join(typeRoots[0] ?? '', 'node')) ? ['node'] : []
-  const program = ts.createProgram([file], { ...compilerOptions, paths, typeRoots, types })
-  const problems = program
-    .getSourceFiles()
-    .filter(({ fileName, isDeclarationFile }) => !isDeclarationFile && !isOwn(fileName))
-    .flatMap((source) => [
-      ...program.getSyntacticDiagnostics(source),
-      ...program.getSemanticDiagnostics(source),
-    ])
-  if (problems.length === 0) return program
+  return ts.createProgram([file], { ...compilerOptions, paths, typeRoots, types })
+}
+
+function check(file: string, program: ts.Program, names: readonly string[]): void {
+  const problems = names.flatMap((name) => {
+    const source = program.getSourceFile(name)
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+  })
+  if (problems.length === 0) return
   throw new RestoreError(
     'usage',
     `${file}: expected a recipe that type-checks, got ${problems.length === 1 ? 'an error' : `${problems.length} errors`}; correct:\n${problems.map(describeProblem).join('\n')}`,

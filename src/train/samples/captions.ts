@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { clipTokenizer } from '../../data/clip/vocabulary.ts'
+import { refusePipe } from '../../data/pipes.ts'
 import type { SourceSpec } from '../../data/sources/datasets.ts'
 import { unreadableFile } from '../../data/unreadable.ts'
 
@@ -39,6 +40,7 @@ export function readCaptions(file: string): readonly CaptionLine[] {
 }
 
 function readText(file: string): string {
+  refusePipe(file)
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

@@ -1,9 +1,10 @@
 // Images of a recipe: where they are, and opening them identically on the main thread and on every worker.
 
 import { join } from 'node:path'
-import { decodeBytes } from '../../data/codec.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { decodeBytes } from '../../data/decode.ts'
 import type { Pixels } from '../../data/image.ts'
-import { checkSources } from '../../data/sources/check.ts'
+import { type CheckOptions, checkSources, type Rejected } from '../../data/sources/check.ts'
 import { type ImageSource, openSource, type SourceSpec, specOf } from '../../data/sources/datasets.ts'
 import { type Match, pairSources } from '../../data/sources/pairs.ts'
 import { captionSpec, isCaptionFile } from './captions.ts'
@@ -48,6 +49,10 @@ export interface OpenImages {
   readonly sources: Readonly<Record<string, ImageSource>>
   readonly specs: ImageSpecs
   readonly names: readonly string[]
+  /** Images that were left out. */
+  readonly leftOut: readonly Rejected[]
+  /** What becomes of images that turn out to be damaged when they are decoded. */
+  readonly unusable: 'refuse' | 'skip'
   /** Width and height of the targets. */
   readonly sizes: readonly { readonly width: number; readonly height: number }[]
 }
@@ -55,14 +60,12 @@ export interface OpenImages {
 /**
  * Opens all views and checks every header.
  *
- * @throws RestoreError `input` if a pair does not match or a target is smaller than `minimumPx`
+ * @throws RestoreError `input` if a pair does not match or, unless such images are skipped, a target is damaged
+ * or smaller than `minimumPx`
  */
 export async function openImages(
   { root, views, match, scale }: Images,
-  {
-    minimumPx = 1,
-    onProgress,
-  }: { minimumPx?: number; onProgress?: (done: number, total: number) => void } = {},
+  { minimumPx = 1, unusable = 'refuse', onProgress }: Omit<CheckOptions, 'scale'> = {},
 ): Promise<OpenImages> {
   const names = ['target', ...Object.keys(views).filter((view) => view !== 'target')]
   const opened = await Promise.all(
@@ -75,17 +78,20 @@ export async function openImages(
   if (isInEveryFolder(views.target) && match === 'order')
     for (const other of others) checkCounts(namesOf(target), namesOf(other), root)
   const paired = others.length === 0 ? opened : pairSources(target, others, { match })
-  const { sizes } = await checkSources(paired as readonly [ImageSource, ...ImageSource[]], {
+  const checked = await checkSources(paired as readonly [ImageSource, ...ImageSource[]], {
     minimumPx,
     scale,
+    unusable,
     ...(onProgress ? { onProgress } : {}),
   })
-  const sources = Object.fromEntries(names.map((view, i) => [view, paired[i]!]))
+  const sources = Object.fromEntries(names.map((view, i) => [view, checked.sources[i]!]))
   return {
     sources,
     specs: Object.fromEntries(Object.entries(sources).map(([view, { spec }]) => [view, spec])),
-    names: namesOf(paired[0]!),
-    sizes,
+    names: namesOf(checked.sources[0]!),
+    leftOut: checked.rejected,
+    unusable,
+    sizes: checked.sizes,
   }
 }
 
@@ -105,9 +111,32 @@ export async function reopenImages(specs: ImageSpecs): Promise<Readonly<Record<s
   return Object.fromEntries(await Promise.all(opened))
 }
 
-/** Decodes an image into memory shared between threads, without alpha; in gray for one channel. */
-export async function decodeShared(source: ImageSource, index: number, channels: 1 | 3): Promise<Pixels> {
-  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+/**
+ * Decodes an image into memory shared between threads, without alpha; in gray for one channel.
+ *
+ * @returns the image, or why it is damaged if such images are skipped
+ * @throws RestoreError `input` for a file that cannot be read, or a damaged one
+ */
+export async function decodeShared(
+  source: ImageSource,
+  index: number,
+  { channels, unusable }: { readonly channels: 1 | 3; readonly unusable: OpenImages['unusable'] },
+): Promise<Pixels | Rejected> {
+  const name = source.name(index)
+  // A file that cannot be read now may be readable later, so it is never skipped: a resumed training would differ.
+  const bytes = await source.read(index)
+  try {
+    return toShared((await decodeBytes(bytes, { name, colors: 'srgb' })).pixels, channels)
+  } catch (error) {
+    if (!(error instanceof RestoreError && error.code === 'input')) throw error
+    if (unusable === 'skip') return { name, reason: error.message }
+    throw new RestoreError('input', `${error.message}; or leave out such images with --skip-unusable`, {
+      cause: error,
+    })
+  }
+}
+
+function toShared(pixels: Pixels, channels: 1 | 3): Pixels {
   const { width, height, hasAlpha, data } = pixels
   const count = width * height
   const step = pixels.channels + (hasAlpha ? 1 : 0)

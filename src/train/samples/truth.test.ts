@@ -124,7 +124,7 @@ describe('truth', () => {
     expect(() => truth({ kinds: { stars: 0 } })).toThrow('expected weights of kinds of at least 0, not all 0')
     const unknown = { kinds: { moons: 1 } }
     expect(() => truth(unknown as TruthOptions)).toThrow(
-      "unknown kind 'moons': expected one of dead-leaves, text",
+      "unknown kind of truth 'moons': expected one of dead-leaves, text",
     )
   })
 })

@@ -4,7 +4,8 @@
 import { RestoreError } from '../../core/errors.ts'
 import { power } from '../../core/exactMath.ts'
 import { permutation, type Random, weightedIndex } from '../../core/random.ts'
-import { withChannels } from '../../data/color.ts'
+import { unknownName } from '../../core/unknownName.ts'
+import { grayWeights, withChannels } from '../../data/color.ts'
 import { type Image, in8Bits, type Pixels, peakOf } from '../../data/image.ts'
 import { cutPatch, drawPlace } from '../../data/patches.ts'
 import type { Degrade } from '../../degrade/defineDegradation.ts'
@@ -124,7 +125,7 @@ function weighted(
   const names = Object.keys(pictures) as PictureName[]
   for (const name of Object.keys(kinds)) {
     if (Object.hasOwn(pictures, name)) continue
-    throw new RestoreError('usage', `truth: unknown kind '${name}': expected one of ${names.join(', ')}`)
+    throw unknownName('kind of truth', name, names)
   }
   const weights = names.map((name) => kinds[name] ?? 0)
   if (synthetic > 0 && !(Math.max(...weights) > 0 && Math.min(...weights) >= 0)) {
@@ -134,16 +135,22 @@ function weighted(
   return (random) => names[weightedIndex(weights, random)]!
 }
 
-interface Cut {
+export interface Cut {
   /** Side of the result in px. */
   readonly side: number
   /** Scale factor; 0 for the largest square of the photo. */
   readonly share: number
   readonly channels: 1 | 3
+  /** Whether the square keeps its orientation. @default false */
+  readonly isUpright?: boolean
 }
 
-/** Cuts a random square in one of eight orientations and shrinks it with antialiasing. */
-function shrunk(photo: Pixels, { side, share, channels }: Cut, random: Random): Image {
+/** Cuts a random square, by default in one of eight orientations, and shrinks it with antialiasing. */
+export function shrunk(
+  photo: Pixels,
+  { side, share, channels, isUpright = false }: Cut,
+  random: Random,
+): Image {
   const shorter = Math.min(photo.width, photo.height)
   const wanted = share === 0 ? shorter : Math.min(Math.round(side / share), shorter)
   // `cutPatch` mirrors a photo smaller than the crop.
@@ -151,7 +158,7 @@ function shrunk(photo: Pixels, { side, share, channels }: Cut, random: Random): 
   const factor = Math.max(Math.floor(from / (2 * side)), 1)
   const source = factor === 1 ? photo : averaged(photo, factor)
   const length = Math.max(Math.floor(from / factor), side)
-  const cut = cutPatch(source, drawPlace(source, length, random), channels)
+  const cut = cutPatch(source, drawPlace(source, length, random, { isUpright }), channels)
   return length === side ? cut : resizeTo(cut, { width: side, height: side })
 }
 
@@ -186,9 +193,6 @@ function addRow(
   }
 }
 
-/** Rec. 601 weights, as in JPEG. */
-const lumaWeights = [0.299, 0.587, 0.114] as const
-
 /**
  * Changes the colors of an image in 0..1 at random: permutes channels (probability 0.4), scales exposure by
  * -2 to 0.5 stops in linear light (0.5) and saturation around luma by 0.3 to 2.2 (0.5), inverts (0.05).
@@ -222,7 +226,7 @@ export function recolored(image: Image, random: Random): Image {
 
 /** Scales the saturation of colors [3 pixels] around their luma in place. */
 function saturate(data: Float32Array, pixels: number, factor: number): void {
-  const [red, green, blue] = lumaWeights
+  const [red, green, blue] = grayWeights
   for (let i = 0; i < pixels; i++) {
     const luma = red * data[i]! + green * data[pixels + i]! + blue * data[2 * pixels + i]!
     for (let at = i; at < data.length; at += pixels) data[at] = luma + factor * (data[at]! - luma)

@@ -2,9 +2,21 @@
 
 import { l1Loss } from '../../../core/functional.ts'
 import type { Tensor } from '../../../core/tensor.ts'
-import { gated, type LightTone, type ToneOutputs } from '../../../models/lightTone/lightTone.ts'
+import {
+  gated,
+  type LightTone,
+  type Openings,
+  type ToneOutputs,
+} from '../../../models/lightTone/lightTone.ts'
 import type { Batch } from '../../samples/samples.ts'
 import type { ToneSample } from './samples.ts'
+
+/** While they are learnt, gates open gradually, for none learns from a closed one. */
+const learnt: Openings = [
+  [0.1, 0.9],
+  [0.1, 0.9],
+  [0.1, 0.9],
+]
 
 /**
  * Losses by name; they are added up. Maps before the gates learn from photos with the fault alone: as most
@@ -13,7 +25,7 @@ import type { ToneSample } from './samples.ts'
 export function toneLosses(model: LightTone, batch: Batch<ToneSample>): Readonly<Record<string, Tensor>> {
   const { view, priors, priorLight, maps, colors, faults, target, small } = batch
   const judged = model.judge({ view, priors, priorLight })
-  const found = gated(judged)
+  const found = gated(judged, learnt)
   const fault = (i: number) => faults.slice(1, i, i + 1)
   const map = (i: number) => maps.slice(1, i, i + 1)
   const where = (error: Tensor, i: number) =>
