@@ -1,0 +1,182 @@
+// Checks that a step made a picture no worse, block by block: what was taken away looks like noise and not like
+// the picture, colors and brightness stay, nothing clips, seen from afar both are alike, and nothing appears
+// where there was nothing.
+
+import { allFinite } from '../../core/data.ts'
+import type { Image } from '../../data/image.ts'
+import { blurField, type Field } from '../../degrade/numerics/fields.ts'
+import { blockPx, type CheckName, limits, maxFailed, type StepKind } from './limits.ts'
+
+/** What the checks found. */
+export interface CheckReport {
+  readonly rows: number
+  readonly columns: number
+  /** 1 for blocks that failed a check, row by row. */
+  readonly failed: Uint8Array
+  /** Share of blocks that failed, 0..1. */
+  readonly share: number
+  /** Number of blocks that failed each check. */
+  readonly counts: Readonly<Partial<Record<CheckName, number>>>
+  /** Whether so few blocks failed that they can fade back. */
+  readonly isPassed: boolean
+}
+
+/** Sigma in pixels below which detail is taken away to see pictures from afar. */
+const afarPx = 3
+
+/** Deviation of a block, seen from afar, below which it is flat. */
+const flat = 1.5 / 255
+
+/** Deviation of detail below which it tells nothing of structure. */
+const faint = 0.8 / 255
+
+/** By how much noise shifts the mean of a block that clips everywhere. */
+const clipShift = 0.05
+
+/** A picture as its channels, seen from afar, and what that leaves out. */
+interface Layers {
+  readonly image: Image
+  readonly afar: readonly Field[]
+}
+
+function layersOf(image: Image): Layers {
+  const { width, height, channels, data } = image
+  const pixels = width * height
+  const afar = Array.from({ length: channels }, (_, c) =>
+    blurField({ width, height, values: data.subarray(c * pixels, (c + 1) * pixels) }, afarPx),
+  )
+  return { image, afar }
+}
+
+/** Sums over a block. */
+interface Block {
+  readonly top: number
+  readonly left: number
+  readonly height: number
+  readonly width: number
+}
+
+/** Checks a step on pictures of one size [c h w]. */
+export function checkBlocks(before: Image, after: Image, kind: StepKind): CheckReport {
+  const { width, height } = before
+  const rows = Math.ceil(height / blockPx)
+  const columns = Math.ceil(width / blockPx)
+  // One value that is no number would spread over all that is seen from afar.
+  const isWhole = allFinite(after.data)
+  const finite = isWhole ? after : withFinite(before, after)
+  const [from, to] = [layersOf(before), layersOf(finite)]
+  const failed = new Uint8Array(rows * columns)
+  const counts: Partial<Record<CheckName, number>> = {}
+  for (let i = 0; i < failed.length; i++) {
+    const top = Math.floor(i / columns) * blockPx
+    const left = (i % columns) * blockPx
+    const block = {
+      ...{ top, left },
+      height: Math.min(blockPx, height - top),
+      width: Math.min(blockPx, width - left),
+    }
+    const names =
+      isWhole || isFiniteIn(after, block)
+        ? failuresOf(measure(from, to, block), kind)
+        : (['numbers'] as const)
+    for (const name of names) {
+      counts[name] = (counts[name] ?? 0) + 1
+      failed[i] = 1
+    }
+  }
+  const share = failed.reduce((sum, one) => sum + one, 0) / failed.length
+  const isPassed = share <= maxFailed && counts.numbers === undefined
+  return { rows, columns, failed, share, counts, isPassed }
+}
+
+/** The result, with values of the input where it has no numbers. */
+function withFinite(before: Image, after: Image): Image {
+  const data = after.data.map((value, i) => (Number.isFinite(value) ? value : before.data[i]!))
+  return { ...after, data }
+}
+
+function isFiniteIn({ width, height, channels, data }: Image, block: Block): boolean {
+  for (let c = 0; c < channels; c++)
+    for (let y = block.top; y < block.top + block.height; y++) {
+      const at = (c * height + y) * width + block.left
+      if (!allFinite(data.subarray(at, at + block.width))) return false
+    }
+  return true
+}
+
+type Measures = Readonly<Record<Exclude<CheckName, 'numbers'>, number>>
+
+function failuresOf(measures: Measures, kind: StepKind): readonly CheckName[] {
+  return Object.entries(limits[kind]).flatMap(([name, limit]) =>
+    measures[name as keyof Measures] > limit ? [name as CheckName] : [],
+  )
+}
+
+function measure(from: Layers, to: Layers, block: Block): Measures {
+  const { channels, data } = from.image
+  const pixels = data.length / channels
+  const of = (layers: Layers, c: number, i: number) => layers.image.data[c * pixels + i]!
+  const each = (use: (c: number, i: number) => void) => {
+    for (let c = 0; c < channels; c++)
+      for (let y = block.top; y < block.top + block.height; y++)
+        for (let x = block.left; x < block.left + block.width; x++) use(c, y * from.image.width + x)
+  }
+  const count = channels * block.height * block.width
+  const shifts = new Float64Array(channels)
+  let clippedBefore = 0
+  let clippedAfter = 0
+  let likeness = 0
+  const sums = { removed: 0, left: 0, product: 0 }
+  const spread = { before: new Moments(), after: new Moments() }
+  each((c, i) => {
+    const [a, b] = [of(from, c, i), of(to, c, i)]
+    const [farA, farB] = [from.afar[c]!.values[i]!, to.afar[c]!.values[i]!]
+    shifts[c] = shifts[c]! + b - a
+    if (a <= 0 || a >= 1) clippedBefore++
+    if (b <= 0 || b >= 1) clippedAfter++
+    likeness += (farB - farA) ** 2
+    const removed = a - farA - (b - farB)
+    const left = b - farB
+    sums.removed += removed * removed
+    sums.left += left * left
+    sums.product += removed * left
+    spread.before.add(farA, a - farA)
+    spread.after.add(farB, b - farB)
+  })
+  const isFlat = spread.before.afar < flat
+  const isTelling = Math.sqrt(Math.min(sums.removed, sums.left) / count) > faint
+  const largestShift = Math.max(...Array.from(shifts, (shift) => Math.abs(shift) * (channels / count)))
+  return {
+    structure: isTelling ? sums.product / Math.sqrt(sums.removed * sums.left) : 0,
+    color: largestShift - (clipShift * clippedBefore) / count,
+    clipping: (clippedAfter - clippedBefore) / count,
+    likeness: Math.sqrt(likeness / count),
+    halos: isFlat ? spread.after.afar - spread.before.afar : 0,
+    // In flat blocks detail is noise.
+    noise: isFlat ? (spread.after.detail + flat) / (spread.before.detail + flat) : 0,
+  }
+}
+
+/** Deviations of a block: of what shows from afar, and of detail. */
+class Moments {
+  #count = 0
+  #sum = 0
+  #squares = 0
+  #details = 0
+
+  add(afar: number, detail: number): void {
+    this.#count++
+    this.#sum += afar
+    this.#squares += afar * afar
+    this.#details += detail * detail
+  }
+
+  get afar(): number {
+    const mean = this.#sum / this.#count
+    return Math.sqrt(Math.max(this.#squares / this.#count - mean * mean, 0))
+  }
+
+  get detail(): number {
+    return Math.sqrt(this.#details / this.#count)
+  }
+}
