@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDetectors } from '../../test/detectors.ts'
+import { rank } from '../models/daclip/wordRanking.ts'
 import { degradationWords } from '../models/daclip/words.ts'
-import { createDetector, rank, squaresOf } from './detector.ts'
+import { createDetector, squaresOf } from './detector.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detector-'))
 const weights = join(dir, 'words.safetensors')
@@ -63,7 +64,7 @@ describe('a detector', () => {
 
   test('rejects an unknown model, even with weights', async () => {
     await expect(createDetector({ weights, model: 'nothing' })).rejects.toThrow(
-      'model: expected one of restormer-derain',
+      "unknown model 'nothing': expected one of",
     )
   })
 

@@ -95,21 +95,6 @@ describe('an identity network returns samples bit for bit', () => {
     expect([metadata.depth, metadata.space]).toEqual([depth, space])
     expect(Buffer.compare(await samplesOf(output), await samplesOf(file))).toBe(0)
   })
-
-  test('wide-gamut profile, through 16 bits', async () => {
-    const soft = Uint8Array.from(values(3, 150, 110))
-    const tagged = await sharp(soft, { raw: { width, height, channels: 3 } })
-      .withIccProfile('p3')
-      .png()
-      .toBuffer()
-    const result = await identity.run(tagged)
-    expect(result.raw().depth).toBe(16)
-    const output = await result.toBuffer()
-    const [before, after] = await Promise.all([tagged, output].map((file) => sharp(file).metadata()))
-    expect(after?.depth).toBe('uchar')
-    expect(after?.icc).toEqual(before?.icc)
-    expect(Buffer.compare(await samplesOf(output), await samplesOf(tagged))).toBe(0)
-  })
 })
 
 describe('metadata', () => {
@@ -177,7 +162,8 @@ describe('opacity', () => {
     )
     const { data } = (await lighter.run(picture, { opacity: 'restore' })).raw()
     expect(opacities(data)).toEqual(Array.from({ length: 64 }, (_, i) => Math.round(i + 0.05 * 255)))
-    expect(data[4]).toBe(113)
+    // The color of a pixel that hardly shows is kept.
+    expect([data[4], data[4 * 40]]).toEqual([100, 113])
   })
 
   test('is not restored where it is uniform', async () => {

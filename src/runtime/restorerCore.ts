@@ -2,22 +2,30 @@
 // time.
 
 import { RestoreError } from '../core/errors.ts'
+import { checkOptions } from '../core/options.ts'
 import type { Image, Pixels } from '../data/image.ts'
 import type { License } from '../models/modelCard.ts'
-import { checkAborted, SerialQueue } from './jobs/serialQueue.ts'
+import { checkAborted, closed, SerialQueue } from './jobs/serialQueue.ts'
 import {
+  checkPlanes,
   type DecodedPicture,
   type RawPicture,
   type RestoreInfo,
   rawPicture,
 } from './pictures/pictureTypes.ts'
-import type { PictureOptions, RestoredPixels, TiledRestoration } from './tiledRestoration.ts'
+import {
+  type PictureOptions,
+  pictureRules,
+  type RestoredPixels,
+  type RestoredPlanes,
+  type TiledRestoration,
+} from './tiledRestoration.ts'
 
 /** An open network and facts about it. */
 export interface RestorerSetup {
   readonly restoration: TiledRestoration
   /** Facts about the network that every result reports. */
-  readonly info: Pick<RestoreInfo, 'model' | 'network' | 'sha256' | 'device' | 'backend'>
+  readonly info: Pick<RestoreInfo, 'model' | 'version' | 'network' | 'sha256' | 'mix' | 'device' | 'backend'>
   /** License of the weights. */
   readonly license: License
   readonly close: () => Promise<void>
@@ -31,12 +39,26 @@ interface PictureSteps<Read extends DecodedPicture, Result> {
    * @throws RestoreError if the requested format cannot hold it
    */
   is16Bit(read: Read): boolean
-  wrap(restored: RestoredPicture, read: Read): Result
+  wrap(restored: RestoredPicture, read: Read): Result | Promise<Result>
 }
 
 /** Restored pixels with everything a result reports. */
 export interface RestoredPicture extends Omit<RestoredPixels, 'info'> {
   readonly info: RestoreInfo
+}
+
+/** Reports arrays that are too large as a lack of memory. */
+async function withinMemory<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new RestoreError(
+      'memory',
+      `restore: expected a picture that fits into memory, got one too large (${error.message}); use a smaller one, or a smaller scale`,
+      { cause: error },
+    )
+  }
 }
 
 /** Restores pictures one at a time; platforms add how a picture is read and wrapped. */
@@ -54,6 +76,11 @@ export abstract class RestorerCore implements AsyncDisposable {
     return this.#setup.info.device
   }
 
+  /** Facts about the network that results report. @internal */
+  get facts(): RestorerSetup['info'] {
+    return this.#setup.info
+  }
+
   /** License of the weights. */
   get license(): License {
     return this.#setup.license
@@ -64,10 +91,24 @@ export abstract class RestorerCore implements AsyncDisposable {
     return this.#setup.restoration.scale
   }
 
-  /** Restores planes [c h w] for further processing, neither clamped nor rounded. */
+  /**
+   * Restores planes [c h w] for further processing, neither clamped nor rounded.
+   * @throws RestoreError 'input' for planes that do not match their size; else as for a picture
+   */
   async runPlanes(image: Image, options: PictureOptions = {}): Promise<Image> {
-    this.#setup.restoration.check(options)
-    return this.#enqueue(options, () => this.#setup.restoration.restorePlanes(image, options))
+    checkOptions('runPlanes', options, pictureRules)
+    checkPlanes(image)
+    return (await this.runStep(image, options)).image
+  }
+
+  /** Like `runPlanes`, with checked arguments, for one of several steps. @internal */
+  async runStep(image: Image, options: PictureOptions): Promise<RestoredPlanes> {
+    const { restoration } = this.#setup
+    restoration.check(options)
+    return this.#enqueue(options, () => {
+      checkMemory(image, restoration.scale, Float32Array)
+      return restoration.restorePlanes(image, options)
+    })
   }
 
   /** Closes the network; pictures still in the queue are rejected. */
@@ -94,22 +135,45 @@ export abstract class RestorerCore implements AsyncDisposable {
       const is16Bit = steps.is16Bit(read)
       checkAborted(options.signal)
       const readAt = performance.now()
-      const restored = await restoration.restorePixels(read.pixels, is16Bit, options)
+      checkMemory(read.pixels, restoration.scale, is16Bit ? Uint16Array : Uint8Array)
+      const restored = await restoration.restorePixels(read, is16Bit, options)
       const seconds = { read: (readAt - started) / 1000, restore: (performance.now() - readAt) / 1000 }
-      return steps.wrap({ ...restored, info: { ...info, seconds, ...restored.info } }, read)
+      const notes = [...(read.notes ?? []), ...restored.notes]
+      return steps.wrap({ ...restored, info: { ...info, seconds, notes, ...restored.info } }, read)
     })
   }
 
   #enqueue<T>({ signal }: PictureOptions, action: () => Promise<T>): Promise<T> {
-    return this.#queue.run(() => {
-      if (!this.#isClosed) return action()
-      throw new RestoreError('usage', 'restore: expected an open restorer, got a closed one')
+    return this.#queue.run(async () => {
+      if (!this.#isClosed) return withinMemory(action)
+      throw closed()
     }, signal)
+  }
+}
+
+/** Refuses a result that no array can hold, before it is computed. @throws RestoreError 'memory' */
+function checkMemory(
+  { width, height, channels, hasAlpha }: Omit<Image, 'data'> & Partial<Pick<Pixels, 'hasAlpha'>>,
+  scale: number,
+  Samples: Uint8ArrayConstructor | Uint16ArrayConstructor | Float32ArrayConstructor,
+): void {
+  const [across, down] = [width, height].map((side) => Math.round(side * scale)) as [number, number]
+  const count = across * down * (channels + (hasAlpha ? 1 : 0))
+  try {
+    new Samples(count)
+  } catch (error) {
+    throw new RestoreError(
+      'memory',
+      `restore: expected memory for a result of ${across} × ${down} pixels, ${((count * Samples.BYTES_PER_ELEMENT) / 1e9).toFixed(1)} GB, got too little; enlarge less, or restore a part`,
+      { cause: error },
+    )
   }
 }
 
 interface ResultParts<Result> {
   readonly pixels: Pixels
+  /** Profile of the pixels; undefined for sRGB. */
+  readonly icc: Uint8Array | undefined
   readonly info: RestoreInfo
   readonly samples?: readonly Result[] | undefined
   readonly spread?: Result | undefined
@@ -118,6 +182,7 @@ interface ResultParts<Result> {
 /** A restored picture, before encoding. */
 export abstract class PictureResult<Result> {
   protected readonly pixels: Pixels
+  readonly #icc: Uint8Array | undefined
   /** Model, device, tiles and times. */
   readonly info: RestoreInfo
   /** Restorations averaged into this one; empty unless there are several. */
@@ -125,15 +190,16 @@ export abstract class PictureResult<Result> {
   /** Gray map of where the samples disagree; `info.spread` states which deviation is white. */
   readonly spread: Result | undefined
 
-  protected constructor({ pixels, info, samples = [], spread }: ResultParts<Result>) {
+  protected constructor({ pixels, icc, info, samples = [], spread }: ResultParts<Result>) {
     this.pixels = pixels
+    this.#icc = icc
     this.info = info
     this.samples = samples
     this.spread = spread
   }
 
-  /** The samples, in sRGB; not a copy. */
+  /** The samples, in the color space of the input, which `icc` describes; not a copy. */
   raw(): RawPicture {
-    return rawPicture(this.pixels)
+    return rawPicture(this.pixels, this.#icc)
   }
 }

@@ -9,7 +9,7 @@ import { libtorchMissing } from '../../test/libtorch.ts'
 import { readCheckpoint, writeSafetensors } from '../checkpoints/files.ts'
 import { float32Data, viewAs } from '../core/data.ts'
 import { clipImage } from '../data/clip/clipImage.ts'
-import { type Image, imageToTensor } from '../data/image.ts'
+import { type Image, imageToTensor, quantize } from '../data/image.ts'
 import { denoisingSde, restoringSde } from '../diffusion/irsde.ts'
 import { seededNoise } from '../diffusion/samplers.ts'
 import { clipDefaults } from '../models/clip/clip.ts'
@@ -19,13 +19,15 @@ import {
 } from '../models/conditionalNafnet/conditionalNafnet.ts'
 import { ConditionalUnet, conditionalUnetDefaults } from '../models/conditionalUnet/conditionalUnet.ts'
 import { DaClip } from '../models/daclip/daclip.ts'
+import { degradationWords } from '../models/daclip/words.ts'
 import { LatentUnet, latentUnetDefaults } from '../models/latentUnet/latentUnet.ts'
 import { Light, lightDefaults } from '../models/light/light.ts'
 import { randomInit } from '../nn/init.ts'
 import { stateDict } from '../nn/module.ts'
 import { loadModel } from '../registry/loadModel.ts'
 import type { ProgressEvent } from './jobs/progress.ts'
-import { createRestorer, type Restorer, restore } from './restorer.ts'
+import { restore } from './restore.ts'
+import { createRestorer, type Restorer } from './restorer.ts'
 import { nodeSession } from './session/nodeOnnxSession.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-sampled-'))
@@ -44,7 +46,14 @@ function init() {
 
 const unet = { ...conditionalUnetDefaults, width: 32, multipliers: [1, 1] }
 const guided = { ...unet, contextWidth: 6, usesContent: true, usesDegradation: true }
-const vision = { features: 6, imageSide: 16, patch: 8, visionWidth: 64, visionLayers: 1, visionHeads: 1 }
+const vision = {
+  features: 6,
+  imageSize: [16, 16] as const,
+  patch: 8,
+  visionWidth: 64,
+  visionLayers: 1,
+  visionHeads: 1,
+}
 const clip = {
   ...clipDefaults,
   ...vision,
@@ -60,6 +69,7 @@ const nafnet = { ...conditionalNafnetDefaults, width: 8, encoderBlocks: blocks, 
 beforeAll(() => {
   save('universal', new ConditionalUnet(init(), guided))
   save('guide', new DaClip(init(), clip))
+  save('worded-guide', new DaClip(init(), { ...clip, contextLength: 8, vocabulary: 49_408 }))
   save('wide-guide', new DaClip(init(), { ...clip, features: 8 }))
   save('latent', new ConditionalNafnet(init(), { ...nafnet, channels: 5, addsFirstFeatures: true }))
   save(
@@ -98,10 +108,27 @@ describe('a universal network', () => {
   })
   afterAll(() => restorer.close())
 
+  test('tells what the guide sees, and believes the caller instead', async () => {
+    const options = { ...cpu, weights: at('universal'), guide: at('worded-guide'), steps: 2 }
+    const { width, height } = photo
+    const data = quantize(photo, 255, new Uint8Array(photo.data.length))
+    await using seeing = await createRestorer(options)
+    const { seen } = (await seeing.run({ data, width, height, channels: 3 })).info
+    expect(seen?.map(({ degradation }) => degradation).sort()).toEqual([...degradationWords].sort())
+    expect(seen!.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1)
+    await using told = await createRestorer({ ...options, damage: ['snow'] })
+    const both = await Promise.all([seeing, told].map((one) => one.runPlanes(photo)))
+    expect(both[1]!.data).not.toEqual(both[0]!.data)
+    await expect(createRestorer({ ...options, damage: ['fog'] })).rejects.toThrow("unknown damage 'fog'")
+    await expect(createRestorer({ ...cpu, damage: ['snow'] })).rejects.toThrow(
+      'damage: expected task auto or universal, which know kinds of damage, got snow beside light-photo',
+    )
+  })
+
   test('takes its first step with the guide’s embeddings of the whole photo', async () => {
     const [network, guide] = ['universal', 'guide'].map((name) => loadModel(readCheckpoint(at(name))))
     const guideSession = nodeSession(guide ?? expect.fail())
-    const embeddings = await guideSession.run({ image: clipImage(photo, 16) })
+    const embeddings = await guideSession.run({ image: clipImage(photo, [16, 16]) })
     const noise = seededNoise(0, photo)(0, 0, 11)
     const state = float32Data(
       photo.data.map((value, i) => value + (50 / 255) * (noise[i] ?? 0)),
@@ -191,7 +218,7 @@ test('a network for latents restores through its compressor, also in tiles', {
 })
 
 test('a network of the denoising SDE starts at the given noise level', async () => {
-  const result = await restore(samples, { ...cpu, weights: at('denoise'), noise255: 10, steps: 50 })
+  const result = await restore(samples, { ...cpu, weights: at('denoise'), noise: 10, steps: 50 })
   expect(result.info.sampling).toMatchObject({ sampler: 'ode', seed: 0 })
   expect(result.info.sampling?.steps).toBeLessThan(25)
   expect(denoisingSde.steps).toBe(1000)
@@ -249,7 +276,7 @@ describe('rejected before a process starts', () => {
     [
       'a denoising SDE without the noise level',
       { weights: 'denoise' },
-      'noise255 (--noise): expected the deviation of the noise',
+      'noise: expected the deviation of the noise',
     ],
     [
       'steps for a network that restores in one pass',

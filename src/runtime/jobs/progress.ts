@@ -2,7 +2,7 @@
 
 /** Progress within a phase. */
 export interface ProgressEvent {
-  readonly phase: 'open' | 'read' | 'restore'
+  readonly phase: 'fetch' | 'open' | 'read' | 'restore'
   /** Units completed: bytes while weights are fetched, tiles while a picture is restored. */
   readonly done: number
   readonly total: number

@@ -33,6 +33,11 @@ export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted()
 }
 
+/** Creates the error of a picture for a restorer that is closed. */
+export function closed(): RestoreError {
+  return new RestoreError('usage', 'restore: expected an open restorer, got a closed one')
+}
+
 /** Creates the error of an abort. */
 export function aborted(): RestoreError {
   return new RestoreError('aborted', 'restore: canceled')

@@ -4,12 +4,21 @@ import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, RunOptions, Session } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
+import type { Finding } from '../../models/daclip/wordRanking.ts'
 import type { OncePerPhoto } from '../../models/networkDescriptor.ts'
 import type { ReadablePicture } from '../pictures/planeIO.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
 import type { RunTiles } from '../tiles/tile.ts'
-import { encodePhoto } from './dasrRepresentation.ts'
-import { embedPhoto } from './guideEmbeddings.ts'
+import { askGuide, type GuideAnswer } from './guideEmbeddings.ts'
+import { photoNoise } from './photoNoise.ts'
+import { encodePhoto } from './photoRepresentation.ts'
+
+/** A network that is ready for a picture. */
+export interface PreparedNetwork {
+  readonly run: RunTiles
+  /** What a guide sees in it, by words. */
+  readonly seen?: readonly Finding[] | undefined
+}
 
 /**
  * Prepares a network for a picture.
@@ -19,13 +28,13 @@ export async function prepareNetwork(
   loaded: LoadedNetwork,
   picture: ReadablePicture,
   options: RunOptions,
-): Promise<RunTiles> {
+): Promise<PreparedNetwork> {
   const { role } = loaded.network
   switch (role.kind) {
     case 'restores':
       return role.oncePerPhoto
-        ? prepareWithPhoto(loaded, picture, options, role.oncePerPhoto)
-        : (tiles) => runBatch(loaded.session, tiles, {}, options)
+        ? { run: await prepareWithPhoto(loaded, picture, options, role.oncePerPhoto) }
+        : { run: (tiles) => runBatch(loaded.session, tiles, {}, options) }
     case 'samples':
       return prepareSampling(loaded, picture, options)
     default:
@@ -33,19 +42,22 @@ export async function prepareNetwork(
   }
 }
 
-/** Encodes the photo once; every tile is restored with the result. */
+/** Computes what all tiles share from the photo; every tile is restored with it. */
 async function prepareWithPhoto(
   { session }: LoadedNetwork,
   picture: ReadablePicture,
   options: RunOptions,
   { encode, output, restore }: OncePerPhoto,
 ): Promise<RunTiles> {
-  const encoded = await encodePhoto(picture, async (x) => {
-    const { [output]: found } = await session.part(encode).run({ x }, options)
-    if (found) return found
-    throw new RestoreError('numeric', `${encode}: expected an output ${output}, got none`)
-  })
-  return (tiles) => runBatch(session.part(restore), tiles, { [output]: encoded }, options)
+  const shared =
+    encode === 'noise level'
+      ? float32Data(Float32Array.of(photoNoise(picture)), [1, 1])
+      : await encodePhoto(picture, async (x) => {
+          const { [output]: found } = await session.part(encode.part).run({ x }, options)
+          if (found) return found
+          throw new RestoreError('numeric', `${encode.part}: expected an output ${output}, got none`)
+        })
+  return (tiles) => runBatch(session.part(restore), tiles, { [output]: shared }, options)
 }
 
 /**
@@ -56,14 +68,16 @@ async function prepareSampling(
   { session, network, guide }: LoadedNetwork,
   picture: ReadablePicture,
   options: RunOptions,
-): Promise<RunTiles> {
+): Promise<PreparedNetwork> {
   const takes = (name: string) => Object.hasOwn(network.inputs, name)
-  const embeddings = guide?.guidance.kind === 'embeddings' ? await embedPhoto(guide, picture, options) : {}
+  const answer: GuideAnswer =
+    guide?.guidance.kind === 'embeddings' ? await askGuide(guide, picture, options) : { embeddings: {} }
+  const { embeddings, seen } = answer
   const contexts = Object.fromEntries(Object.entries(embeddings).filter(([name]) => takes(name)))
   const conditioning =
     Object.keys(contexts).length > 0 ? await session.part('condition').run(contexts, options) : {}
   const names = ['state', 'degraded'].filter(takes)
-  return async (tiles, time = {}) => {
+  const run: RunTiles = async (tiles, time = {}) => {
     const images = names.map((name, i) => [
       name,
       stack(tiles.map((tile) => planesPart(tile, i, names.length))),
@@ -72,6 +86,7 @@ async function prepareSampling(
     const { prediction } = await session.part('predict').run(inputs, options)
     return restoredImages(prediction)
   }
+  return { run, seen }
 }
 
 /** The i-th of `count` equal parts of an image's planes. */

@@ -2,15 +2,16 @@
 
 import type { RunOptions } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
+import type { Finding } from '../../models/daclip/wordRanking.ts'
 import type { SamplingProgress } from '../jobs/progress.ts'
 import type { Extent, ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
-import { blend, upscale } from '../pictures/upscale.ts'
+import { blend, upscale } from '../pictures/resample.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
 import { chop } from '../tiles/chop.ts'
 import { prepareEnsemble } from '../tiles/selfEnsemble.ts'
-import { type RunTiles, restoreInTiles, type TileJob } from '../tiles/tile.ts'
+import { type PlacedOutput, type RunTiles, restoreInTiles, type TileJob } from '../tiles/tile.ts'
 import { nextSmallerTile, planTiles, type TilePlanInput, type TileRequest } from '../tiles/tilePlan.ts'
-import { prepareNetwork, windowRunner } from './prepareNetworks.ts'
+import { type PreparedNetwork, prepareNetwork, windowRunner } from './prepareNetworks.ts'
 
 /** Receives finished rows of a result, from the top down. */
 export type Emit = TileJob['emit']
@@ -42,6 +43,8 @@ export interface RestorationOutcome {
   readonly tiles: number
   /** Standard deviation of several samples from one another [1 h w]. */
   readonly deviation?: Image
+  /** What a guide saw in the picture, by words. */
+  readonly seen?: readonly Finding[] | undefined
 }
 
 /** Everything a layout depends on. */
@@ -54,30 +57,34 @@ export interface LayoutRequest {
   readonly strength: number
   readonly run: RunOptions
   readonly onTile: (done: number, total: number, sampling?: SamplingProgress) => void
+  /** Receives parts of the result, to be shown. */
+  readonly onPart?: ((part: PlacedOutput) => void) | undefined
 }
 
 /** Lays out a picture in tiles, each restored in one run. */
 export function layOutTiles(request: LayoutRequest): RestorationLayout {
-  const { loaded, picture, tiles, budget, strength, onTile } = request
+  const { loaded, picture, tiles, budget, strength, onTile, onPart } = request
   const { size, scale, memory, tiling, channels } = loaded.network
-  const { multipleOf, fixedSide } = size
+  const { multipleOf, fixedTile } = size
   const plan = planTiles({ ...picture, ...budget, size, memory, tiling, scale }, tiles)
   const padded = { height: plan.rows.length, width: plan.columns.length }
   return {
     padded,
     channels: channels.input,
     tilePx: plan.tilePx,
-    nextSmallerTilePx: fixedSide === undefined ? nextSmallerTile(plan, multipleOf) : undefined,
+    nextSmallerTilePx: fixedTile === undefined ? nextSmallerTile(plan, multipleOf) : undefined,
     restore: async ({ read, emit }) => {
       let count = 0
-      const onCountedTile = (done: number, total: number) => {
+      const onCountedTile = (done: number, total: number, last: readonly PlacedOutput[] = []) => {
         count = total
         onTile(done, total)
+        if (onPart) for (const part of last) onPart(part)
       }
-      const run = blendTiles(await prepareRun(request, { ...padded, read }), strength, scale)
-      if (fixedSide !== undefined && tiles.blend === 'official') {
+      const prepared = await prepareRun(request, { ...padded, read })
+      const run = blendTiles(prepared.run, strength, scale)
+      if (fixedTile && fixedTile[0] === fixedTile[1] && tiles.blend === 'official') {
         const whole = read(0, 0, padded.height, padded.width)
-        const options = { windowPx: fixedSide, scale, batch: plan.batch, onWindow: onCountedTile }
+        const options = { windowPx: fixedTile[0], scale, batch: plan.batch, onWindow: onCountedTile }
         emit(0, await chop(whole, windowRunner(run), options))
       } else {
         const { rows, columns, batch } = plan
@@ -100,10 +107,15 @@ function blendTiles(run: RunTiles, strength: number, scale: number): RunTiles {
 }
 
 /** Prepares the network for a picture, in all eight orientations for a self-ensemble. */
-export function prepareRun(
+export async function prepareRun(
   { loaded, selfEnsemble, run }: LayoutRequest,
   picture: ReadablePicture,
-): Promise<RunTiles> {
+): Promise<PreparedNetwork> {
   const prepare = (one: ReadablePicture) => prepareNetwork(loaded, one, run)
-  return selfEnsemble ? prepareEnsemble(prepare, picture) : prepare(picture)
+  if (!selfEnsemble) return prepare(picture)
+  if (loaded.network.role.kind !== 'samples')
+    return { run: await prepareEnsemble(async (one) => (await prepare(one)).run, picture) }
+  // A guide knows photos upright only, and the damage it finds has no direction.
+  const upright = await prepare(picture)
+  return { ...upright, run: await prepareEnsemble(async () => upright.run, picture) }
 }

@@ -31,7 +31,7 @@ export function checkToneOptions(options: {
 
 /** Lays out a picture in bands of rows. */
 export function layOutTone(request: LayoutRequest, role: ToneRole): RestorationLayout {
-  const { picture, strength, run, onTile } = request
+  const { picture, strength, run, onTile, onPart } = request
   return {
     padded: picture,
     channels: 3,
@@ -42,7 +42,9 @@ export function layOutTone(request: LayoutRequest, role: ToneRole): RestorationL
       await inBands(picture, (top, rows) => {
         checkAborted(run.signal)
         const band = read(top, 0, rows, picture.width)
-        emit(top, plan ? applyTone(plan, band, { ...picture, top, left: 0 }) : band)
+        const image = plan ? applyTone(plan, band, { ...picture, top, left: 0 }) : band
+        emit(top, image)
+        onPart?.({ left: 0, top, image })
       })
       onTile(1, 1)
       return { tiles: 1 }

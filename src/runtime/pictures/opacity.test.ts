@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Pixels } from '../../data/image.ts'
 import { opacityOf, visibleColors } from './opacity.ts'
-import { upscale } from './upscale.ts'
+import { upscale } from './resample.ts'
 
 /** Gray picture with opacity, from [color, opacity] pairs. */
 function pixels(width: number, pairs: readonly (readonly [number, number])[]): Pixels {
@@ -9,21 +9,24 @@ function pixels(width: number, pairs: readonly (readonly [number, number])[]): P
   return { width, height: pairs.length / width, channels: 1, hasAlpha: true, data }
 }
 
-test('transparent pixels take the color of the nearest visible one, in a copy of the picture', () => {
-  const [x, y, hidden] = [
-    [200, 255],
-    [50, 1],
-    [0, 0],
-  ] as const
-  const picture = pixels(5, [x, hidden, hidden, hidden, y, ...Array(5).fill(hidden)])
-  const before = picture.data.slice()
-  const { data } = visibleColors(picture)
-  const colors = [...data].filter((_, i) => i % 2 === 0)
-  expect([colors[1], colors[3], colors[5], colors[6], colors[9]]).toEqual([200, 50, 200, 200, 50])
-  expect([200, 50]).toContain(colors[2])
-  expect([...data].filter((_, i) => i % 2 === 1)).toEqual([...before].filter((_, i) => i % 2 === 1))
-  expect(picture.data).toEqual(before)
-})
+test.each([0, 1, 15])(
+  'pixels of opacity %i take the color of the nearest visible one, in a copy',
+  (opacity) => {
+    const [x, y, hidden] = [
+      [200, 255],
+      [50, 16],
+      [0, opacity],
+    ] as const
+    const picture = pixels(5, [x, hidden, hidden, hidden, y, ...Array(5).fill(hidden)])
+    const before = picture.data.slice()
+    const { data } = visibleColors(picture)
+    const colors = [...data].filter((_, i) => i % 2 === 0)
+    expect([colors[1], colors[3], colors[5], colors[6], colors[9]]).toEqual([200, 50, 200, 200, 50])
+    expect([200, 50]).toContain(colors[2])
+    expect([...data].filter((_, i) => i % 2 === 1)).toEqual([...before].filter((_, i) => i % 2 === 1))
+    expect(picture.data).toEqual(before)
+  },
+)
 
 test('the nearest visible pixel is found in every direction', () => {
   const width = 23

@@ -19,13 +19,24 @@ export function setOpacity({ channels, data }: Pixels, opacity: Pixels): void {
 }
 
 /**
+ * Opacity below which a color hardly shows, and is therefore often arbitrary: a sixteenth of the largest in
+ * the picture.
+ */
+function faintOpacity({ channels, hasAlpha, data }: Pixels): number {
+  let most = 0
+  if (hasAlpha) for (let i = channels; i < data.length; i += channels + 1) most = Math.max(most, data[i]!)
+  return Math.max(most / 16, 1)
+}
+
+/**
  * Returns a function that copies a row of opacity into a result, upscaled bicubically to its size. At scale
- * 1, wholly transparent pixels also keep their color.
+ * 1, pixels that hardly show also keep their color.
  */
 export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: number) => void {
   const step = pixels.channels + 1
   const peak = peakOf(out.data)
   const inputPeak = peakOf(pixels.data)
+  const faint = faintOpacity(pixels)
   const down = antialiasedTaps(pixels.height, out.height)
   const across = antialiasedTaps(pixels.width, out.width)
   const line = new Float32Array(pixels.width)
@@ -45,20 +56,21 @@ export function opacityCopier(pixels: Pixels, out: Pixels, scale: number): (y: n
         })
       const to = (y * out.width + x) * step + pixels.channels
       out.data[to] = Math.round(Math.min(Math.max(value / inputPeak, 0), 1) * peak)
-      if (scale > 1 || value > 0) continue
-      for (let c = 1; c < step; c++) out.data[to - c] = (pixels.data[to - c]! / inputPeak) * peak
+      if (scale > 1 || value >= faint) continue
+      for (let c = 1; c < step; c++) out.data[to - c] = Math.round((pixels.data[to - c]! / inputPeak) * peak)
     }
   }
 }
 
 /**
- * Gives wholly transparent pixels the color of the nearest visible one, because the color in the file, often
+ * Gives pixels that hardly show the color of the nearest visible one, because the color in the file, often
  * black, would bleed into edges. Returns the picture itself if there are no such pixels, or no others.
  */
 export function visibleColors(pixels: Pixels): Pixels {
   const { width, height, channels, hasAlpha, data } = pixels
   const step = channels + 1
-  const isHidden = (i: number) => data[i * step + channels] === 0
+  const faint = faintOpacity(pixels)
+  const isHidden = (i: number) => data[i * step + channels]! < faint
   const count = width * height
   let hidden = 0
   if (hasAlpha) for (let i = 0; i < count; i++) if (isHidden(i)) hidden++

@@ -1,8 +1,13 @@
 // Pictures as samples in memory, as input and as result; shared by Node and browsers.
 
+import type { RepairInfo } from '../../auto/repairInfo.ts'
+import { allFinite } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
-import { type Pixels, peakOf } from '../../data/image.ts'
+import { describeValue } from '../../core/options.ts'
+import { profileOfPoints } from '../../data/colors/codingPoints.ts'
+import { type BitDepth, type Image, type Pixels, peakOf } from '../../data/image.ts'
 import type { Sampler } from '../../diffusion/irsde.ts'
+import type { Finding } from '../../models/daclip/wordRanking.ts'
 import type { ModelId } from '../../registry/networks.ts'
 
 /** Samples in memory [h w c]; with 2 or 4 channels, the last is opacity. */
@@ -14,13 +19,19 @@ export interface RawInput {
   readonly channels?: 1 | 2 | 3 | 4
   /** Bits per sample. @default that of `data` */
   readonly depth?: 8 | 16
+  /** Color space of the samples, as in ImageData. @default 'srgb' */
+  readonly colorSpace?: 'srgb' | 'display-p3' | undefined
 }
 
 /** A decoded picture. */
 export interface DecodedPicture {
   readonly pixels: Pixels
   /** Bits per sample in the file. */
-  readonly depth: 8 | 16
+  readonly depth: BitDepth
+  /** Its profile is the color space of the samples; without one, they are sRGB. */
+  readonly metadata?: { readonly icc?: Uint8Array | undefined } | undefined
+  /** What reading left out or converted, as sentences. */
+  readonly notes?: readonly string[] | undefined
 }
 
 /** How a picture was restored. */
@@ -43,20 +54,50 @@ export interface PictureInfo {
    * the map.
    */
   readonly spread?: { readonly mean255: number; readonly white255: number }
+  /** Only with a DA-CLIP as guide: how likely it thinks each of ten degradations, the likeliest first. */
+  readonly seen?: readonly Finding[]
+}
+
+/** One of several steps of a restoration. */
+export interface StepInfo {
+  readonly task: string
+  /** Id of the model, else of the network. */
+  readonly model: string
+  readonly version?: number | undefined
+  readonly sha256: string
+  /** Share of the step in its result, 0..1. */
+  readonly strength: number
+  readonly tiles: PictureInfo['tiles']
+  readonly seconds: number
 }
 
 /** What a result reports. */
 export interface RestoreInfo extends PictureInfo {
-  /** Id of the requested model, else of the network. */
+  /** Id of the requested model, else of the network; those of several steps are joined by ' + '. */
   readonly model: string
-  readonly network: ModelId
+  /** Network of the weights; 'onnx' for the graph of a file. */
+  readonly network: ModelId | 'onnx'
+  /** Version of packaged weights. */
+  readonly version?: number | undefined
   /** SHA-256 of the weights; undefined in insecure contexts, where browsers offer no hashing. */
   readonly sha256: string | undefined
+  /** The file whose weights were mixed into them, and its share, 0..1. */
+  readonly mix?:
+    | { readonly weights: string; readonly sha256: string | undefined; readonly share: number }
+    | undefined
   /** Device that was used: 'cpu', 'webgpu' or 'cuda:N'. */
   readonly device: string
   readonly backend: 'onnx' | 'torch'
+  /** Threads of WebAssembly, in browsers where a worker computes. */
+  readonly threads?: number
   /** Seconds spent on this picture, excluding reading that started before its turn. */
   readonly seconds: { readonly read: number; readonly restore: number }
+  /** What reading and the format of the result left out or converted, as sentences. */
+  readonly notes: readonly string[]
+  /** Steps in order, where there are several; what is said of the network is that of the last. */
+  readonly steps?: readonly StepInfo[]
+  /** What task 'auto' found, did and left. */
+  readonly repair?: RepairInfo
 }
 
 /** Samples [h w c], opacity last. */
@@ -66,6 +107,8 @@ export interface RawPicture {
   readonly height: number
   readonly channels: number
   readonly depth: 8 | 16
+  /** ICC profile of the samples; undefined for sRGB. */
+  readonly icc: Uint8Array | undefined
 }
 
 /** 8-bit RGBA, for a canvas. */
@@ -81,25 +124,53 @@ function depthOf(data: Uint8Array | Uint16Array): 8 | 16 {
 }
 
 /** Describes the samples of pixels; not a copy. */
-export function rawPicture({ width, height, channels, hasAlpha, data }: Pixels): RawPicture {
-  return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth: depthOf(data) }
+export function rawPicture(
+  { width, height, channels, hasAlpha, data }: Pixels,
+  icc: Uint8Array | undefined,
+): RawPicture {
+  return { data, width, height, channels: channels + (hasAlpha ? 1 : 0), depth: depthOf(data), icc }
 }
 
-/** Converts pixels to 8-bit RGBA. */
+/** Converts sRGB pixels to 8-bit RGBA. */
 export function canvasPicture({ width, height, channels, hasAlpha, data }: Pixels): CanvasPicture {
   const step = channels + (hasAlpha ? 1 : 0)
   const gain = 255 / peakOf(data)
   const rgba = new Uint8ClampedArray(4 * width * height)
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) rgba[4 * i + c] = data[i * step + (channels === 1 ? 0 : c)]! * gain
-    rgba[4 * i + 3] = hasAlpha ? data[i * step + channels]! * gain : 255
+  const [g, b] = channels === 1 ? [0, 0] : [1, 2]
+  for (let from = 0, to = 0; to < rgba.length; from += step, to += 4) {
+    rgba[to] = data[from]! * gain
+    rgba[to + 1] = data[from + g]! * gain
+    rgba[to + 2] = data[from + b]! * gain
+    rgba[to + 3] = hasAlpha ? data[from + channels]! * gain : 255
   }
   return { data: rgba, width, height }
 }
 
+/** Checks planes in memory. @throws RestoreError 'input' where they do not match their size or are not finite */
+export function checkPlanes(image: Image): void {
+  const { width, height, channels, data }: Partial<Image> = Object(image)
+  const sizes = [channels, height, width]
+  const isSized = sizes.every((size) => Number.isInteger(size) && Number(size) > 0)
+  const count = sizes.reduce((product: number, size) => product * Number(size), 1)
+  if (!isSized || !(data instanceof Float32Array) || data.length !== count) {
+    const got = data instanceof Float32Array ? `${data.length} values` : describeValue(data)
+    throw new RestoreError(
+      'input',
+      `image: expected width, height, channels and that many float32 values in data, got ${describeValue(width)} × ${describeValue(height)} × ${describeValue(channels)} and ${got}`,
+    )
+  }
+  if (!allFinite(data))
+    throw new RestoreError('input', 'image: expected finite values in data, got NaN or infinity')
+}
+
+/** The profile of Display P3: primaries 12 and transfer 13 of ITU-T H.273. */
+function displayP3(): Uint8Array | undefined {
+  return profileOfPoints({ primaries: 12, transfer: 13 })
+}
+
 /** Checks samples in memory. @throws RestoreError 'input' where they do not match their size */
 export function readRaw(
-  { data, width, height, channels = 4, depth }: RawInput,
+  { data, width, height, channels = 4, depth, colorSpace = 'srgb' }: RawInput,
   name: string,
 ): DecodedPicture {
   if (![Uint8Array, Uint8ClampedArray, Uint16Array].some((kind) => data instanceof kind))
@@ -121,7 +192,11 @@ export function readRaw(
       `${name}: expected ${expected}, got ${samples.length} of ${depthOf(samples)} bits`,
     )
   }
+  if (!['srgb', 'display-p3'].includes(colorSpace))
+    throw new RestoreError('input', `${name}: expected a colorSpace of srgb or display-p3, got ${colorSpace}`)
   const hasAlpha = channels % 2 === 0
   const pixels = { width, height, channels: hasAlpha ? channels - 1 : channels, hasAlpha, data: samples }
-  return { pixels, depth: depthOf(samples) }
+  // Gray is the same in both.
+  const icc = colorSpace === 'display-p3' && pixels.channels === 3 ? displayP3() : undefined
+  return { pixels, depth: depthOf(samples), metadata: icc && { icc } }
 }

@@ -1,6 +1,7 @@
 // Reads samples as planes and writes planes as samples, part by part, so a picture is never whole in floats.
 
 import { RestoreError } from '../../core/errors.ts'
+import { sampleAt, type ToneTable } from '../../data/colors/toneTables.ts'
 import { ditherAt } from '../../data/dither.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../../data/image.ts'
 import { opacityCopier } from './opacity.ts'
@@ -21,12 +22,18 @@ export interface ReadablePicture extends Extent {
 
 /**
  * Reads parts of pixels as `planes` planes, reflect-padded to `padded`; gray pixels fill three planes.
+ * @param tones table of values for each channel, for samples without sRGB's curve
  * @throws RestoreError 'input' for another number of channels
  */
-export function planeReader(pixels: Pixels, planes: number, padded: Extent): ReadPart {
+export function planeReader(
+  pixels: Pixels,
+  planes: number,
+  padded: Extent,
+  tones?: readonly ToneTable[] | undefined,
+): ReadPart {
   const step = pixels.channels + (pixels.hasAlpha ? 1 : 0)
   const strides = { pixelStep: step, channelStep: 1, peak: peakOf(pixels.data) }
-  return partReader({ ...pixels, ...strides }, planes, padded)
+  return partReader({ ...pixels, ...strides, tones }, planes, padded)
 }
 
 /** Like {@link planeReader}, for an image that already consists of planes. */
@@ -52,10 +59,11 @@ interface StridedSamples extends Extent {
   readonly channelStep: number
   /** Value of white. */
   readonly peak: number
+  readonly tones?: readonly ToneTable[] | undefined
 }
 
 function partReader(samples: StridedSamples, planeCount: number, padded: Extent): ReadPart {
-  const { data, channels, pixelStep, channelStep, peak } = samples
+  const { data, channels, pixelStep, channelStep, peak, tones } = samples
   checkChannels(channels, planeCount)
   return (top, left, height, width) => {
     const planes = new Float32Array(planeCount * height * width)
@@ -67,7 +75,11 @@ function partReader(samples: StridedSamples, planeCount: number, padded: Extent)
       for (let c = 0; c < planeCount; c++) {
         const from = channels === 1 ? 0 : c * channelStep
         const to = (c * height + y) * width
-        for (let x = 0; x < width; x++) planes[to + x] = data[(row + columns[x]!) * pixelStep + from]! / peak
+        const tone = tones?.[channels === 1 ? 0 : c]
+        for (let x = 0; x < width; x++) {
+          const sample = data[(row + columns[x]!) * pixelStep + from]!
+          planes[to + x] = tone ? tone[sample]! : sample / peak
+        }
       }
     }
     return { width, height, channels: planeCount, data: planes }
@@ -115,20 +127,27 @@ function checkChannels(channels: number, expected: number): void {
   )
 }
 
+interface WriterOptions {
+  readonly is16Bit: boolean
+  readonly dithers?: boolean
+  readonly tones?: readonly ToneTable[] | undefined
+}
+
 /**
  * Collects finished rows of planes as samples, clamped and rounded half to even; gray pictures stay gray,
  * and opacity is copied.
  * @param dithers whether 8 bits are rounded up or down by a fixed pattern, which hides the steps of
  * stretched skies; values on a level stay there
+ * @param tones table of values for each channel, for samples without sRGB's curve
  */
 export function sampleWriter(
   pixels: Pixels,
   scale: number,
-  { is16Bit, dithers = false }: { readonly is16Bit: boolean; readonly dithers?: boolean },
+  { is16Bit, dithers = false, tones }: WriterOptions,
 ): { readonly pixels: Pixels; emit(top: number, rows: Image): void } {
   const { channels, hasAlpha } = pixels
-  const width = pixels.width * scale
-  const height = pixels.height * scale
+  const width = Math.round(pixels.width * scale)
+  const height = Math.round(pixels.height * scale)
   const step = channels + (hasAlpha ? 1 : 0)
   const size = width * height * step
   const data = is16Bit ? new Uint16Array(size) : new Uint8Array(size)
@@ -142,12 +161,14 @@ export function sampleWriter(
     // For a gray picture, the three planes of a color network are averaged.
     const planes = rows.channels > channels ? [meanPlane(rows)] : planesOf(rows)
     for (const [c, plane] of planes.entries()) {
+      const tone = tones?.[c]
       for (let y = 0; y < count; y++) {
         const from = y * rows.width
         const to = (top + y) * width * step + c
         for (let x = 0; x < width; x++) {
           const value = Math.min(Math.max(plane[from + x]!, 0), 1)
-          data[to + x * step] = roundHalfEven(Math.fround(value * peak) + offset(x, top + y))
+          const sample = tone ? sampleAt(tone, value) : Math.fround(value * peak)
+          data[to + x * step] = roundHalfEven(sample + offset(x, top + y))
         }
       }
     }

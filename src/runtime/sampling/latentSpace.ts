@@ -54,14 +54,15 @@ export function latentSpace(
   const encoding = compressorPlan(1)
   const decoding = compressorPlan(unitPx)
   const encode = (photo: Image) => session.part('encode').run({ x: imageToTensor(photo) }, run)
-  const smaller = nextSmallerTile(plan, 2)
+  // One that leaves any of the tilings as it is would run out of memory again, after all steps.
+  const smaller = [plan, encoding, decoding].flatMap((one) => nextSmallerTile(one, 2) ?? [])
   return {
     plan,
     stateChannels,
     channels: compressor.channels.input,
     padded: { height: extent.height * unitPx, width: extent.width * unitPx },
     tilePx: encoding.tilePx && encoding.tilePx * unitPx,
-    nextSmallerTilePx: smaller && smaller * unitPx,
+    nextSmallerTilePx: smaller.length > 0 ? Math.min(...smaller) * unitPx : undefined,
     enter: async (read) => {
       const { image, emit } = imageWriter({ ...extent, channels: stateChannels }, 1, stateChannels)
       const latentOf = async (photo: Image) => (await encode(photo)).latent

@@ -275,7 +275,7 @@ describe('a network that treats every pixel independently', () => {
   test('receives only the state with the denoising SDE, from the step whose noise is the picture’s', async () => {
     const { session, calls } = pointwise()
     const options = { ...plain, isConditional: false }
-    const { progress } = await sampled({ session, options }, { sde: denoisingSde, steps: 100, noise255: 25 })
+    const { progress } = await sampled({ session, options }, { sde: denoisingSde, steps: 100, noise: 25 })
     expect(calls.length).toBe(progress[0]?.[2]?.steps)
     expect(calls.length).toBeGreaterThan(10)
     expect(calls.length).toBeLessThan(70)
@@ -295,7 +295,7 @@ describe('guide embeddings', () => {
       guideCalls.push(inputs)
       return { content: embedding, degradation: embedding }
     }
-    const guide = guideOf(daClip.fromOptions({ imageSide: 8, features: 4 }), {
+    const guide = guideOf(daClip.fromOptions({ imageSize: [8, 8], features: 4 }), {
       run,
       part: () => ({ run }),
       close: async () => {},

@@ -15,7 +15,7 @@ import {
   type RestorationOutcome,
 } from '../networks/tileLayout.ts'
 import type { ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
-import { blend } from '../pictures/upscale.ts'
+import { blend } from '../pictures/resample.ts'
 import { type RunTiles, restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latentSpace.ts'
 import { SampleSpread } from './sampleSpread.ts'
@@ -56,7 +56,7 @@ async function restoreSampled(
   const { padded, channels, plan } = space
   const { samples, seed } = sampling
   const picture = await space.enter(attempt.read)
-  const run = await prepareRun(request, picture)
+  const { run, seen } = await prepareRun(request, picture)
   const spread = samples > 1 ? new SampleSpread(padded, channels) : undefined
   for (let i = 0; i < samples; i++) {
     const state = await sampleOnce({
@@ -75,9 +75,9 @@ async function restoreSampled(
     })
   }
   const tiles = plan.rows.starts.length * plan.columns.starts.length
-  if (!spread) return { tiles }
+  if (!spread) return { tiles, seen }
   await inBands(padded, (top, rows) => attempt.emit(top, spread.meanRows(top, rows)))
-  return { tiles, deviation: spread.deviation(samples) }
+  return { tiles, seen, deviation: spread.deviation(samples) }
 }
 
 function withStrength(rows: Image, read: ReadPart, top: number, strength: number): Image {

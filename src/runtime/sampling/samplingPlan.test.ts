@@ -77,6 +77,7 @@ describe('the sampling of a training', () => {
   test.each([
     { sde: { ...restoringSde, schedule: 'quick' }, sampler: 'sde' },
     { sde: { ...restoringSde, steps: '100' }, sampler: 'sde' },
+    { sde: { ...restoringSde, steps: 1e8 }, sampler: 'sde' },
     { sde: { ...restoringSde, sampleTimes: 'odd' }, sampler: 'sde' },
     { sde: restoringSde, sampler: 'fast' },
     'none',
@@ -100,11 +101,11 @@ describe('a sampling request', () => {
   })
 
   test('starts where the noise of the SDE is that of the picture', () => {
-    const { startStep, sampler } = planSampling(denoising, { noise255: 25 })
+    const { startStep, sampler } = planSampling(denoising, { noise: 25 })
     expect(sampler).toBe('ode')
     expect(startStep).toBeGreaterThan(100)
-    expect(startStep).toBeLessThan(planSampling(denoising, { noise255: 50 }).startStep)
-    expect(planSampling(denoising, { noise255: 70 }).startStep).toBe(1000)
+    expect(startStep).toBeLessThan(planSampling(denoising, { noise: 50 }).startStep)
+    expect(planSampling(denoising, { noise: 70 }).startStep).toBe(1000)
   })
 
   test.each([
@@ -113,21 +114,13 @@ describe('a sampling request', () => {
     [trained, { steps: 2.5 }, 'steps: expected a whole number'],
     [trained, { samples: 0 }, 'samples: expected a whole number from 1'],
     [trained, { seed: -1 }, 'seed: expected a whole number from 0'],
-    [
-      trained,
-      { noise255: 25 },
-      'noise255 (--noise): expected weights of a denoising SDE, got 25 for others; leave it out',
-    ],
-    [
-      denoising,
-      {},
-      'noise255 (--noise): expected the deviation of the noise in the picture, above 0 and at most 70',
-    ],
-    [denoising, { noise255: 71 }, 'got 71'],
-    [denoising, { noise255: 0 }, 'got 0'],
+    [trained, { noise: 25 }, 'noise: expected weights of a denoising SDE, got 25 for others; leave it out'],
+    [denoising, {}, 'noise: expected the deviation of the noise in the picture, above 0 and at most 70'],
+    [denoising, { noise: 71 }, 'got 71'],
+    [denoising, { noise: 0 }, 'got 0'],
     [
       denoising,
-      { noise255: 25, sampler: 'posterior' as const },
+      { noise: 25, sampler: 'posterior' as const },
       'sampler: expected one of sde, mean, ode for a denoising',
     ],
   ])('is rejected if out of range or of another SDE: %#', (network, request, message) => {
@@ -139,14 +132,14 @@ describe('a sampling request', () => {
     { sampler: 'ode' as const },
     { seed: 0 },
     { samples: 2 },
-    { noise255: 25 },
+    { noise: 25 },
     { maxSigma: 10 },
     { guide: 'x.pt' },
   ])('%j is rejected by name for a network that restores in one pass', (request) => {
     const [[name, value] = []] = Object.entries(request)
-    const spelled = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' }
+    const spelled = { maxSigma: 'maxSigma (--max-sigma)' }
     expect(() => rejectSampling({ id: 'restormer' }, request)).toThrow(
-      `${Reflect.get(spelled, name ?? '') ?? name}: expected a network that samples (light-diffusion, conditional-unet, conditional-nafnet), got ${value} for restormer`,
+      `${Reflect.get(spelled, name ?? '') ?? name}: expected a network that samples, such as that of the task universal, got ${value} for restormer`,
     )
     expect(() => rejectSampling({ id: 'restormer' }, {})).not.toThrow()
   })

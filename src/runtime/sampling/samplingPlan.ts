@@ -1,6 +1,8 @@
 // Plans how a picture is sampled, from the SDE of the network's training and the caller's options.
 
 import { RestoreError } from '../../core/errors.ts'
+import { decimal, type OptionRules, oneOf, whole } from '../../core/options.ts'
+import { shownText } from '../../core/text.ts'
 import {
   createSde,
   restoringSde,
@@ -14,13 +16,12 @@ import {
 import type { TrainedSampling } from '../../models/modelCard.ts'
 import type { NetworkDescription, Role } from '../../models/networkDescriptor.ts'
 import { embeddedCard, type ModelCard, parseRecord } from '../../registry/cards.ts'
-import { networks } from '../../registry/networks.ts'
 
 /** Options of networks that sample. */
 export interface SamplingRequest {
   /**
    * Sampling steps; fewer are faster.
-   * @default as recommended for the weights, else the steps of their training
+   * @default as recommended for the weights and their own sampler, else the steps of their training
    */
   readonly steps?: number | undefined
   /** Sampling method. @default the sampler the network was published with */
@@ -30,7 +31,18 @@ export interface SamplingRequest {
   /** Number of restorations to average, with this seed and the following ones. @default 1 */
   readonly samples?: number | undefined
   /** Standard deviation of the noise in the picture, 0..255; required for weights of the denoising SDE. */
-  readonly noise255?: number | undefined
+  readonly noise?: number | undefined
+}
+
+/** Most samples to average; more differ by less than a level. */
+const maxSamples = 1000
+
+export const samplingRules: OptionRules<SamplingRequest> = {
+  steps: whole(1),
+  sampler: oneOf(samplers),
+  seed: whole(0),
+  samples: whole(1, maxSamples),
+  noise: decimal(0, 255),
 }
 
 /** Sampling of one picture. */
@@ -46,7 +58,7 @@ export interface Sampling {
 export type SamplingRole = Extract<Role, { readonly kind: 'samples' }>
 
 /** Options that the command line spells differently. */
-const names = { noise255: 'noise255 (--noise)', maxSigma: 'maxSigma (--max-sigma)' } as const
+const maxSigmaName = 'maxSigma (--max-sigma)'
 
 /** Where the sampling of a training may be stated. */
 export interface TrainingFacts {
@@ -66,7 +78,7 @@ export interface TrainingFacts {
 export function trainedSampling(role: SamplingRole, facts: TrainingFacts): TrainedSampling {
   const { weights, metadata, card, maxSigma } = facts
   if (maxSigma !== undefined && !(maxSigma >= 1 && maxSigma <= 255))
-    throw new RestoreError('usage', `${names.maxSigma}: expected a deviation from 1 to 255, got ${maxSigma}`)
+    throw new RestoreError('usage', `${maxSigmaName}: expected a deviation from 1 to 255, got ${maxSigma}`)
   const found = embeddedSampling(weights, metadata) ?? card?.sampling ?? role.sampling
   if (!found && !role.isMaxSigmaEnough)
     throw new RestoreError(
@@ -80,7 +92,7 @@ export function trainedSampling(role: SamplingRole, facts: TrainingFacts): Train
   if (found) return found
   throw new RestoreError(
     'usage',
-    `${weights}: expected ${names.maxSigma}, the deviation of the SDE these weights were trained with, which the file does not state, got none; the published networks use 10 for rain, blur and shadow, 30 for upscaling and inpainting`,
+    `${weights}: expected ${maxSigmaName}, the deviation of the SDE these weights were trained with, which the file does not state, got none; the published networks use 10 for rain, blur and shadow, 30 for upscaling and inpainting`,
   )
 }
 
@@ -96,9 +108,12 @@ function embeddedSampling(
   if (sampler && isSde(sde)) return { sde, sampler }
   throw new RestoreError(
     'checkpoint',
-    `${weights}: expected an SDE and a sampler in its card, as limpid train embeds them, got ${text}`,
+    `${weights}: expected an SDE and a sampler in its card, as limpid train embeds them, got ${shownText(String(text))}`,
   )
 }
+
+/** Most steps of a training; published networks have 1000 at most. */
+const maxSteps = 10_000
 
 const sdeKinds: readonly unknown[] = ['restoring', 'denoising'] satisfies readonly SdeOptions['kind'][]
 const schedules: readonly unknown[] = ['cosine', 'linear', 'constant'] satisfies readonly Schedule[]
@@ -111,13 +126,20 @@ const sampleTimes: readonly unknown[] = [
 function isSde(value: unknown): value is SdeOptions {
   if (typeof value !== 'object' || value === null) return false
   const sde: Readonly<Record<string, unknown>> = { ...value }
-  const numbers = [sde.steps, sde.maxSigma, sde.eps, sde.dataSigma ?? 0, sde.sampleSteps ?? 1]
+  const { steps, maxSigma, eps, dataSigma = 1, sampleSteps = 1 } = sde
   return (
     sdeKinds.includes(sde.kind) &&
     schedules.includes(sde.schedule) &&
     sampleTimes.includes(sde.sampleTimes) &&
-    numbers.every((number) => typeof number === 'number')
+    [steps, sampleSteps].every((count) => isNumber(count, 1, maxSteps) && Number.isInteger(count)) &&
+    isNumber(maxSigma, 1e-6, 255) &&
+    isNumber(eps, 1e-9, 1) &&
+    isNumber(dataSigma, 1e-6, 1e6)
   )
+}
+
+function isNumber(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most
 }
 
 /**
@@ -128,17 +150,13 @@ export function rejectSampling(
   { id }: Pick<NetworkDescription, 'id'>,
   request: SamplingRequest & { readonly maxSigma?: number | undefined; readonly guide?: string | undefined },
 ): void {
-  const { steps, sampler, seed, samples, noise255, maxSigma, guide } = request
-  const renamed = { [names.noise255]: noise255, [names.maxSigma]: maxSigma }
-  const options = Object.entries({ steps, sampler, seed, samples, guide, ...renamed })
+  const { steps, sampler, seed, samples, noise, maxSigma, guide } = request
+  const options = Object.entries({ steps, sampler, seed, samples, noise, guide, [maxSigmaName]: maxSigma })
   const [name, value] = options.find(([, one]) => one !== undefined) ?? []
   if (name === undefined) return
-  const samplingIds = networks
-    .flatMap((network) => (network.roleKind === 'samples' ? [network.id] : []))
-    .join(', ')
   throw new RestoreError(
     'usage',
-    `${name}: expected a network that samples (${samplingIds}), got ${value} for ${id}, which restores in one pass; leave it out`,
+    `${name}: expected a network that samples, such as that of the task universal, got ${value} for ${id}, which restores in one pass; leave it out`,
   )
 }
 
@@ -150,9 +168,12 @@ export function planSampling(
   { sde, sampler: defaultSampler }: TrainedSampling,
   request: SamplingRequest,
 ): Sampling {
-  const { steps = sde.sampleSteps ?? sde.steps, sampler = defaultSampler, seed = 0, samples = 1 } = request
+  const { sampler = defaultSampler, seed = 0, samples = 1 } = request
+  // Few steps are recommended for the sampler of the weights; others would leave their noise in the picture.
+  const recommended = sampler === defaultSampler ? sde.sampleSteps : undefined
+  const { steps = recommended ?? sde.steps } = request
   checkWhole('steps', steps, 1, sde.steps)
-  checkWhole('samples', samples, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole('samples', samples, 1, maxSamples)
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER - samples)
   const supported = samplers.filter((name) => sde.kind === 'restoring' || name !== 'posterior')
   if (!supported.includes(sampler))
@@ -161,26 +182,26 @@ export function planSampling(
       `sampler: expected one of ${supported.join(', ')} for a ${sde.kind} SDE, got ${sampler}`,
     )
   const stepped = createSde({ ...sde, sampleSteps: steps })
-  return { sde: stepped, sampler, seed, samples, startStep: firstStep(stepped, request.noise255) }
+  return { sde: stepped, sampler, seed, samples, startStep: firstStep(stepped, request.noise) }
 }
 
 /**
  * Step to start from: all steps remain, but the denoising SDE starts where its noise equals the picture's.
  */
-function firstStep(sde: Sde, noise255: number | undefined): number {
+function firstStep(sde: Sde, noise: number | undefined): number {
   if (sde.kind === 'restoring') {
-    if (noise255 === undefined) return sde.steps
+    if (noise === undefined) return sde.steps
     throw new RestoreError(
       'usage',
-      `${names.noise255}: expected weights of a denoising SDE, got ${noise255} for others; leave it out`,
+      `noise: expected weights of a denoising SDE, got ${noise} for others; leave it out`,
     )
   }
   const max = Math.round(255 * sde.maxSigma)
-  if (noise255 !== undefined && noise255 > 0 && noise255 <= max)
-    return startStep(sde, Math.min(noise255 / 255, sde.maxSigma))
+  if (noise !== undefined && noise > 0 && noise <= max)
+    return Math.max(1, startStep(sde, Math.min(noise / 255, sde.maxSigma)))
   throw new RestoreError(
     'usage',
-    `${names.noise255}: expected the deviation of the noise in the picture, above 0 and at most ${max}, which weights of a denoising SDE require, got ${noise255 ?? 'none'}`,
+    `noise: expected the deviation of the noise in the picture, above 0 and at most ${max}, which weights of a denoising SDE require, got ${noise ?? 'none'}`,
   )
 }
 

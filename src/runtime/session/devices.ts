@@ -2,8 +2,9 @@
 
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
+import { type OptionRules, text } from '../../core/options.ts'
 import type { RunOptions } from '../../core/session.ts'
 import { ProcessSession } from './computeProcess.ts'
 import type { Placement, Setup } from './protocol.ts'
@@ -15,6 +16,8 @@ export interface DeviceRequest {
   /** 'auto', 'onnx' or 'torch'. @default 'auto' */
   readonly backend?: string | undefined
 }
+
+export const deviceRules: OptionRules<DeviceRequest> = { device: text, backend: text }
 
 /** Lists placements to try, in order; an explicit device has no fallback. @throws RestoreError 'usage' */
 export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceRequest): readonly Placement[] {
@@ -33,7 +36,7 @@ export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceReque
     if (first === 'onnx') return [{ backend: first, device, deviceIndex: 0 }]
     throw new RestoreError(
       'usage',
-      'device: expected webgpu with the backend onnx, got torch; torch has no webgpu',
+      'backend: expected onnx for the device webgpu, which torch does not have, got torch; leave it out',
     )
   }
   if (device === 'auto') {
@@ -57,10 +60,11 @@ function availableGpus(): readonly ('cuda' | 'webgpu')[] {
 
 /** Whether ONNX Runtime's CUDA provider is installed; its package includes it only on demand. */
 function hasCudaProvider(): boolean {
-  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+  const { paths } = createRequire(import.meta.url).resolve
   const name =
     process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so'
-  return existsSync(join(root, 'bin', 'napi-v6', process.platform, process.arch, name))
+  const file = join('onnxruntime-node', 'bin', 'napi-v6', process.platform, process.arch, name)
+  return (paths('onnxruntime-node') ?? []).some((folder) => existsSync(join(folder, file)))
 }
 
 /**
@@ -85,7 +89,7 @@ export async function openOnDevice(
       const isDeviceError =
         error instanceof RestoreError && ['crash', 'environment', 'memory'].includes(error.code)
       if (!isDeviceError || placements.length === 1) throw asEnvironment(error, placement)
-      failures.push(`${name}: ${error.message}`)
+      failures.push(`${name}: ${reasonOf(error)}`)
     }
   }
   throw new RestoreError('environment', `device: expected one that works, got none; ${failures.join('; ')}`)
@@ -94,9 +98,16 @@ export async function openOnDevice(
 /** Reports a crash on a device other than the CPU as an error of the environment. */
 function asEnvironment(error: unknown, placement: Placement): unknown {
   if (!(error instanceof RestoreError) || error.code !== 'crash' || placement.device === 'cpu') return error
-  return new RestoreError('environment', `${deviceName(placement)}: does not work: ${error.message}`, {
-    cause: error,
-  })
+  return new RestoreError(
+    'environment',
+    `${deviceName(placement)}: expected a device that works, got an error (${reasonOf(error)}); use another, or leave it out`,
+    { cause: error },
+  )
+}
+
+/** What an error says beside the words for a place, which the device's name replaces. */
+function reasonOf({ message }: RestoreError): string {
+  return message.replace(/^(?:device|compute): (?:the runtime failed: )?/, '')
 }
 
 /** Name of a device: 'cpu', 'webgpu' or 'cuda:N'. */

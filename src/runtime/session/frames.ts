@@ -60,8 +60,9 @@ export function receiveFrames<M>(socket: Socket, onFrame: (frame: Frame<M>) => v
         return
       }
       const { name, dtype, shape, byteLength } = part
-      expect(byteLength, (bytes) => {
-        tensors[name] = { dtype, shape, bytes }
+      expect(byteLength, ({ buffer }) => {
+        // No `Buffer`, whose `slice` shares memory.
+        tensors[name] = { dtype, shape, bytes: new Uint8Array(buffer) }
         takePart(index + 1)
       })
     }

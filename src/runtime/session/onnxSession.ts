@@ -19,6 +19,8 @@ export interface OnnxRuntime {
 
 const arrayTypes = {
   float32: Float32Array,
+  // Its bits.
+  float16: Uint16Array,
   int64: BigInt64Array,
   int32: Int32Array,
   uint8: Uint8Array,
@@ -111,7 +113,7 @@ export function tracedSession(
     while (sessions.size > 0) await closeOldest()
   }
   return {
-    run: (inputs) => queue.run(async () => (await sessionFor(inputs)).run(inputs)),
+    run: (inputs, options) => queue.run(async () => (await sessionFor(inputs)).run(inputs, options)),
     close: () => queue.run(close),
   }
 }

@@ -1,17 +1,17 @@
 // Converts errors of a runtime, in any process or browser.
 
-import { messageOf, RestoreError } from '../../core/errors.ts'
+import { isOutOfMemory, messageOf, RestoreError } from '../../core/errors.ts'
 
 /** Converts an error to 'memory' or 'crash' by its message; returns a RestoreError unchanged. */
 export function failureOf(error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  const reason = messageOf(error).replace(/\s+/g, ' ')
+  const reason = withoutSource(messageOf(error).replace(/\s+/g, ' ').trim())
   return isOutOfMemory(reason)
     ? new RestoreError('memory', `compute: out of memory (${reason}); use smaller tiles`)
     : new RestoreError('crash', `compute: the runtime failed: ${reason}`)
 }
 
-/** Whether the message of a runtime reports that memory ran out. */
-export function isOutOfMemory(message: string): boolean {
-  return /bad_alloc|out of memory|failed to allocate|allocation failed|not enough memory/i.test(message)
+/** What ONNX Runtime says, without the place in its sources and the condition that failed there. */
+function withoutSource(reason: string): string {
+  return reason.replace(/\S*\.(?:cc|h):\d+ .* was (?:true|false)\. (?=\S)/, '')
 }

@@ -5,6 +5,7 @@
 import { allFinite, float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { crop, type Image } from '../../data/image.ts'
+import { totalWeights } from './tile.ts'
 
 /** Options of {@link chop}. */
 export interface ChopOptions {
@@ -82,8 +83,8 @@ class WindowLayer {
 
   /** Copies means into a part of the result; coordinates are relative to the picture's top left corner. */
   paint(result: Image, { top, left, bottom, right }: Omit<LayerPart, 'layer'>): void {
-    const rowTotals = totals(this.rows, this.#scale)
-    const columnTotals = totals(this.columns, this.#scale)
+    const rowTotals = totalWeights(fromOrigin(this.rows), this.#scale)
+    const columnTotals = totalWeights(fromOrigin(this.columns), this.#scale)
     const firstRow = this.rows.origin * this.#scale
     const firstColumn = this.columns.origin * this.#scale
     for (let c = 0; c < result.channels; c++) {
@@ -99,16 +100,9 @@ class WindowLayer {
   }
 }
 
-/** Total weight of all windows of an axis on each line of the output. */
-function totals({ origin, length, starts, weights }: WindowAxis, scale: number): Float32Array {
-  const total = new Float32Array(length * scale)
-  starts.forEach((start, i) => {
-    weights[i]?.forEach((weight, line) => {
-      const at = (start - origin) * scale + line
-      total[at] = total[at]! + weight
-    })
-  })
-  return total
+/** The axis with starts counted from its origin. */
+function fromOrigin(axis: WindowAxis): WindowAxis {
+  return { ...axis, starts: axis.starts.map((start) => start - axis.origin) }
 }
 
 /** Starts of as many windows as fit, every `stride` pixels. */

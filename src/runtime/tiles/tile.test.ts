@@ -151,6 +151,22 @@ describe('the tile plan', () => {
     expect(starts.slice(1).every((start, i) => (starts[i] ?? 0) + tile - start >= 13)).toBe(true)
   })
 
+  test('aligns tiles with the grid of a network that pads its input itself, which it leaves to it for a whole picture', () => {
+    const size = { multipleOf: 1, minimum: 1, padToMultiple: 8 }
+    for (const width of [1000, 1001, 3003]) {
+      for (const tile of [100, 128, 512]) {
+        const { columns } = planTiles({ ...planInput, size, width }, { tile, overlap: 30 })
+        const ends = [...columns.starts, columns.tile, columns.length]
+        expect(ends.every((end) => end % 8 === 0)).toBe(true)
+        expect(columns.length - width).toBeLessThan(8)
+        expect(columns.starts.at(-1)! + columns.tile).toBe(columns.length)
+      }
+      const { rows } = planTiles({ ...planInput, size, width, height: 99 }, { tile: 128, overlap: 30 })
+      expect([rows.starts, rows.tile]).toEqual([[0], 104])
+      expect(planTiles({ ...planInput, size, width }, { tile: 'none' }).columns.length).toBe(width)
+    }
+  })
+
   test('tiles for a network that gains nothing from the whole picture', () => {
     const tiling = { ...planInput.tiling, whole: 'needless' } as const
     expect(planTiles({ ...planInput, tiling }, {}).tilePx).toBe(512)
@@ -185,7 +201,7 @@ describe('the tile plan', () => {
       {
         ...planInput,
         width: 30,
-        size: { ...planInput.size, fixedSide: 48 },
+        size: { ...planInput.size, fixedTile: [48, 48] as const },
         scale: 2,
         tiling: { ...planInput.tiling, overlapPx: 16, batch: 8 },
       },
@@ -193,7 +209,7 @@ describe('the tile plan', () => {
     )
     expect([rows.tile, rows.weights[0]?.length, batch]).toEqual([48, 96, 8])
     expect(() =>
-      planTiles({ ...planInput, size: { ...planInput.size, fixedSide: 48 } }, { tile: 64 }),
+      planTiles({ ...planInput, size: { ...planInput.size, fixedTile: [48, 48] as const } }, { tile: 64 }),
     ).toThrow('tile: expected 48, the only')
   })
 

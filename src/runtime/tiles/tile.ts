@@ -28,6 +28,13 @@ export interface TileAxis {
   readonly weights: readonly Float32Array[]
 }
 
+/** Output of a tile, at its place in the result. */
+export interface PlacedOutput {
+  readonly left: number
+  readonly top: number
+  readonly image: Image
+}
+
 /** A picture to restore in tiles. */
 export interface TileJob<T extends Image = Image> {
   readonly rows: TileAxis
@@ -41,7 +48,8 @@ export interface TileJob<T extends Image = Image> {
   run(tiles: readonly T[]): Promise<readonly Image[]>
   /** Receives finished rows of the output, from the top down; input rows above them are not read again. */
   emit(top: number, rows: Image): void
-  readonly onTile?: ((done: number, total: number) => void) | undefined
+  /** Receives the number of tiles that are done, and the outputs of the last ones with their places. */
+  readonly onTile?: ((done: number, total: number, last: readonly PlacedOutput[]) => void) | undefined
 }
 
 /** Starts of tiles that cover a line: every `tile − overlap` pixels, and the last at the end. */
@@ -118,10 +126,18 @@ export async function restoreInTiles<T extends Image>(job: TileJob<T>): Promise<
     const next = read(++index)
     finished = { batch: current, outputs: await running }
     done += current.tiles.length
-    job.onTile?.(done, total)
+    job.onTile?.(done, total, placedOutputs(job, finished))
     current = next
   }
   if (finished) await blender.add(finished.batch, finished.outputs)
+}
+
+function placedOutputs<T extends Image>(
+  { rows, columns, scale }: TileJob<T>,
+  { batch: { row, first }, outputs }: { readonly batch: TileBatch<T>; readonly outputs: readonly Image[] },
+): readonly PlacedOutput[] {
+  const top = rows.starts[row]! * scale
+  return outputs.map((image, i) => ({ left: columns.starts[first + i]! * scale, top, image }))
 }
 
 /** Blends outputs of tiles into rows. */
@@ -133,8 +149,8 @@ class TileBlender<T extends Image> {
 
   constructor(job: TileJob<T>) {
     this.#job = job
-    this.#rowTotals = totals(job.rows, job.scale)
-    this.#columnTotals = totals(job.columns, job.scale)
+    this.#rowTotals = totalWeights(job.rows, job.scale)
+    this.#columnTotals = totalWeights(job.columns, job.scale)
   }
 
   async add({ row, first, tiles }: TileBatch<T>, outputs: readonly Image[]): Promise<void> {
@@ -170,7 +186,10 @@ class TileBlender<T extends Image> {
 }
 
 /** Total weight of all tiles of an axis on each line of the output. */
-function totals({ length, starts, weights }: TileAxis, scale: number): Float32Array {
+export function totalWeights(
+  { length, starts, weights }: Pick<TileAxis, 'length' | 'starts' | 'weights'>,
+  scale: number,
+): Float32Array {
   const total = new Float32Array(length * scale)
   starts.forEach((start, i) => {
     weights[i]?.forEach((weight, line) => {

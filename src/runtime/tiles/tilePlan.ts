@@ -2,6 +2,7 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
+import { either, type OptionRules, oneOf, whole } from '../../core/options.ts'
 import type { InputSize, Memory, Tiling } from '../../models/networkDescriptor.ts'
 import { averagedAxis, blendedAxis, checkOverlap, type TileAxis, type TileOptions } from './tile.ts'
 
@@ -19,6 +20,15 @@ export interface TileRequest {
   readonly overlap?: number | undefined
   /** 'smooth' blends tiles; 'official' tiles like the network's authors, for parity. @default 'smooth' */
   readonly blend?: 'smooth' | 'official' | undefined
+}
+
+/** More pixels than any picture has. */
+const maxSidePx = 2 ** 24
+
+export const tileRules: OptionRules<TileRequest> = {
+  tile: either(oneOf(['auto', 'none']), whole(8, maxSidePx)),
+  overlap: whole(0, maxSidePx),
+  blend: oneOf(['smooth', 'official']),
 }
 
 /** Tiles of a picture. */
@@ -55,55 +65,79 @@ const minTilePx = 64
  */
 export function planTiles(input: TilePlanInput, request: TileRequest): TilePlan {
   const { size, tiling, scale } = input
-  const { multipleOf, minimum, fixedSide } = size
-  const [height, width] = [input.height, input.width].map((side) =>
-    Math.max(roundUp(side, multipleOf), fixedSide ?? minimum),
-  ) as [number, number]
+  const { multipleOf, minimum, fixedTile } = size
+  const atLeast = (side: number, fixed: number | undefined) =>
+    Math.max(roundUp(side, multipleOf), fixed ?? minimum)
+  const [height, width] = [atLeast(input.height, fixedTile?.[0]), atLeast(input.width, fixedTile?.[1])]
+  const fixedSide = fixedTile && Math.min(...fixedTile)
+  const { tile, overlap } = request
+  const largest = typeof tile === 'number' ? tile : (fixedSide ?? Math.max(tiling.tilePx, minTilePx))
+  // Also for a picture that needs no tiles: the next one may.
+  if (overlap !== undefined) checkOverlap({ tilePx: largest, overlapPx: overlap }, largest)
   const tilePx = tileSide(request, { ...input, width, height })
   if (tilePx === undefined) {
     const whole = (length: number) => averagedAxis(length, length, 0, scale)
     return { rows: whole(height), columns: whole(width), batch: 1, tilePx }
   }
-  const shorter = Math.min(tilePx, width, height)
+  const shorter = fixedSide ?? Math.min(tilePx, width, height)
   const overlapPx =
-    request.overlap ??
+    overlap ??
     (fixedSide
       ? Math.min(tiling.overlapPx, Math.floor(fixedSide / 3))
       : defaultOverlap(shorter, tiling.overlapPx))
   checkOverlap({ tilePx, overlapPx }, shorter)
-  const unit = input.tileMultipleOf ?? multipleOf
-  const axis = (length: number) => {
-    if (request.blend === 'official') return averagedAxis(length, shorter, overlapPx, scale)
-    if (fixedSide !== undefined) return blendedAxis(length, { tilePx: fixedSide, overlapPx }, { scale })
-    return fittedAxis(length, { tilePx: Math.min(tilePx, length), overlapPx }, { scale, unit })
+  const unit = input.tileMultipleOf ?? size.padToMultiple ?? multipleOf
+  const axis = (length: number, fixed: number | undefined) => {
+    if (request.blend === 'official') return averagedAxis(length, fixed ?? shorter, overlapPx, scale)
+    if (fixed !== undefined) return blendedAxis(length, { tilePx: fixed, overlapPx }, { scale })
+    // Padded as the network pads the whole picture, so that the last tile lies on its grid too.
+    const padded = roundUp(length, size.padToMultiple ?? 1)
+    return fittedAxis(padded, { tilePx: Math.min(tilePx, padded), overlapPx }, { scale, unit })
   }
-  return { rows: axis(height), columns: axis(width), batch: tiling.batch, tilePx }
+  return {
+    rows: axis(height, fixedTile?.[0]),
+    columns: axis(width, fixedTile?.[1]),
+    batch: tiling.batch,
+    tilePx,
+  }
 }
 
 /**
  * Covers a line with as few tiles as possible, no larger than needed, so that they share little more than the
  * overlap.
- * If there is room, they start at multiples of `unit`, aligned with the network's grid on the whole picture.
+ * If there is room, they start at multiples of `unit`, on the grid that strides and windows of the network have on the whole picture: off it,
+ * denoisers that halve the sides differ visibly from tile to tile.
  */
 function fittedAxis(
   length: number,
   { tilePx, overlapPx }: TileOptions,
   { scale, unit }: { readonly scale: number; readonly unit: number },
 ): TileAxis {
-  const count = Math.max(1, Math.ceil((length - overlapPx) / (tilePx - overlapPx)))
-  const step = Math.ceil((length - overlapPx) / count)
-  const aligned = roundUp(overlapPx + roundUp(step, unit), unit)
-  const side = aligned <= tilePx ? aligned : Math.min(tilePx, roundUp(overlapPx + step, unit))
-  return blendedAxis(length, { tilePx: side, overlapPx }, { scale, unit: aligned <= tilePx ? unit : 1 })
+  if (length <= tilePx) return blendedAxis(length, { tilePx: length, overlapPx }, { scale })
+  const fewest = Math.ceil((length - overlapPx) / (tilePx - overlapPx))
+  const stepOf = (count: number) => Math.ceil((length - overlapPx) / count)
+  const onGrid = (step: number) => roundUp(overlapPx + roundUp(step, unit), unit)
+  let count = fewest
+  while (onGrid(stepOf(count)) > tilePx && stepOf(count) > unit) count++
+  const aligned = onGrid(stepOf(count))
+  if (aligned <= tilePx) return blendedAxis(length, { tilePx: aligned, overlapPx }, { scale, unit })
+  const side = Math.min(tilePx, roundUp(overlapPx + stepOf(fewest), unit))
+  return blendedAxis(length, { tilePx: side, overlapPx }, { scale })
 }
 
 /** Side of the tiles, as requested or by free memory; undefined for the whole picture. */
 function tileSide({ tile = 'auto' }: TileRequest, input: TilePlanInput): number | undefined {
   const { width, height, size, memory, tiling, budgetBytes, maxTilePx = Number.POSITIVE_INFINITY } = input
-  const { fixedSide } = size
-  if (fixedSide !== undefined) {
-    if (typeof tile !== 'number' || tile === fixedSide) return fixedSide
-    throw new RestoreError('usage', `tile: expected ${fixedSide}, the only side of this network, got ${tile}`)
+  const { fixedTile } = size
+  if (fixedTile) {
+    const [rows, columns] = fixedTile
+    const largest = Math.max(rows, columns)
+    if (typeof tile !== 'number' || (tile === rows && tile === columns)) return largest
+    const only =
+      rows === columns
+        ? `${rows}, the only side of this network`
+        : `auto, as this network takes ${rows}x${columns} alone`
+    throw new RestoreError('usage', `tile: expected ${only}, got ${tile}`)
   }
   const multipleOf = input.tileMultipleOf ?? size.multipleOf
   if (tile === 'none') return undefined

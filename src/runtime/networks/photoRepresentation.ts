@@ -1,4 +1,4 @@
-// DASR's degradation representation of a whole photo, shared by all its tiles.
+// What a network's encoder finds in a whole photo, shared by all its tiles: DASR's degradation representation, FBCNN's JPEG quality.
 
 import { type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { float32Data, type TensorData, viewAs } from '../../core/data.ts'
 import { crop, type Image } from '../../data/image.ts'
-import { encodePhoto } from './dasrRepresentation.ts'
+import { encodePhoto } from './photoRepresentation.ts'
 
 const photo = (height: number, width: number) => ({
   width,
