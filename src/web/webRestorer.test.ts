@@ -146,7 +146,7 @@ describe('a browser restorer', () => {
     const clip = {
       ...clipDefaults,
       features: 6,
-      imageSide: 8,
+      imageSize: [8, 8] as const,
       patch: 4,
       visionWidth: 64,
       visionLayers: 1,

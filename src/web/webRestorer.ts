@@ -2,44 +2,66 @@
 // with it.
 
 import { memorySource } from '../checkpoints/checkpoint.ts'
+import { checkOnnx, isOnnx, readOnnx } from '../checkpoints/onnx.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { isOutOfMemory, messageOf, RestoreError } from '../core/errors.ts'
+import { anything, checkOptions, decimal, type OptionRules, record, text, whole } from '../core/options.ts'
 import type { Session } from '../core/session.ts'
-import type { Pixels } from '../data/image.ts'
-import type { NetworkDescription } from '../models/networkDescriptor.ts'
-import { findCard } from '../registry/cards.ts'
+import { shownText } from '../core/text.ts'
+import { findCard, versionOf } from '../registry/cards.ts'
 import { type LoadedModel, loadModel } from '../registry/loadModel.ts'
-import { cardOptions, checkRequest, type NetworkRequest } from '../runtime/checkRequest.ts'
+import { mixCheckpoints } from '../registry/mixWeights.ts'
+import {
+  cardOptions,
+  checkGraphRequest,
+  checkMix,
+  checkRequest,
+  type Mix,
+  type NetworkRequest,
+  networkRules,
+  rejectForGraph,
+} from '../runtime/checkRequest.ts'
+import { checkPorts, findImageGraph, unopened } from '../runtime/graphs/findImageGraph.ts'
+import { graphSession } from '../runtime/graphs/graphSession.ts'
 import type { OnProgress } from '../runtime/jobs/progress.ts'
-import { checkAborted, SerialQueue } from '../runtime/jobs/serialQueue.ts'
-import { type RawInput, readRaw } from '../runtime/pictures/pictureTypes.ts'
+import { checkAborted } from '../runtime/jobs/serialQueue.ts'
+import type { RawInput } from '../runtime/pictures/pictureTypes.ts'
 import { RestorerCore, type RestorerSetup } from '../runtime/restorerCore.ts'
-import { checkGuide, describeGuide, rejectGuide, requiredGuide } from '../runtime/sampling/guide.ts'
-import { checkDevice, deviceCheckOutput } from '../runtime/session/deviceCheck.ts'
-import { type LoadedGuide, NetworkSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
-import { type OnnxRuntime, openOnnx, tracedSession } from '../runtime/session/onnxSession.ts'
-import { type PictureOptions, TiledRestoration } from '../runtime/tiledRestoration.ts'
-import type { TileRequest } from '../runtime/tiles/tilePlan.ts'
-import { decodeBlob } from './canvas.ts'
-import { fetchBytes } from './fetchBytes.ts'
-import { WebResult } from './webResult.ts'
-
-/** Bytes of a checkpoint, or the URL to fetch them from. */
-export type WeightsInput = string | URL | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>
+import { NetworkSessions, type OpenSessions, sessionWithParts } from '../runtime/session/networkSessions.ts'
+import { type OnnxRuntime, tracedSession } from '../runtime/session/onnxSession.ts'
+import { type PictureOptions, pictureRules, TiledRestoration } from '../runtime/tiledRestoration.ts'
+import { type TileRequest, tileRules } from '../runtime/tiles/tilePlan.ts'
+import { chooseDevice, measureRestoration } from './compute/deviceChoice.ts'
+import type { Device, GraphOptions, SessionHost } from './compute/sessionHost.ts'
+import { hashOf } from './fetchBytes.ts'
+import { type ReadPicture, readPicture } from './files/readPicture.ts'
+import { platformInThread, reportedInfo, type WebPlatform } from './platform.ts'
+import { bytesOf, readGuide, type WeightsInput } from './readWeights.ts'
+import { type WebResult, wrapResult } from './webResult.ts'
 
 /** Options of {@link createRestorer}; tiling and sampling options are defaults for every picture. */
 export interface WebRestorerOptions extends TileRequest, NetworkRequest {
   /** The module `onnxruntime-web/webgpu`. */
   readonly runtime: OnnxRuntime
-  /** Checkpoint of the network. */
+  /** Checkpoint of the network, or an ONNX file that maps pictures to pictures. */
   readonly weights: WeightsInput
+  /**
+   * Which tensors of `weights` to use where a file holds several sets, such as `state_dict.generator`.
+   * @default averaged weights if there are any, else the only set
+   */
+  readonly tensors?: string | undefined
   /** Id of the model card the weights must match. */
   readonly model?: string | undefined
   /** Second network that some samplers require: a DA-CLIP, or a latent compressor. */
   readonly guide?: WeightsInput | undefined
+  /** A second checkpoint of the same network, whose weights are mixed into the first's. */
+  readonly mix?: Mix<WeightsInput> | undefined
   /** Network options that replace those the weights imply. */
   readonly options?: object | undefined
-  /** 'auto' uses WebGPU if it gives the same results as the CPU, else the CPU. @default 'auto' */
+  /**
+   * 'auto' uses WebGPU if a graphics card computes it, with the same results as the CPU; else the CPU.
+   * @default 'auto'
+   */
   readonly device?: 'auto' | Device | undefined
   /** Memory for a tile, besides that of the network; WebAssembly has at most 4 GiB. @default 1 GiB */
   readonly memoryBytes?: number | undefined
@@ -50,78 +72,183 @@ export interface WebRestorerOptions extends TileRequest, NetworkRequest {
 
 /** Options of {@link WebRestorer.run}. */
 export interface RunOptions extends PictureOptions {
-  /** Name of the picture in errors. @default 'image' */
+  /** Name of the picture in errors. @default that of the file, else 'image' */
   readonly name?: string | undefined
+  /** Frame of an animation, from 1. @default a file of several is refused */
+  readonly page?: number | undefined
 }
 
-type Device = 'webgpu' | 'cpu'
+const runRules: OptionRules<RunOptions> = { ...pictureRules, name: text, page: whole(1) }
+
+const restorerRules: OptionRules<WebRestorerOptions> = {
+  ...tileRules,
+  ...networkRules,
+  runtime: record,
+  weights: anything,
+  tensors: text,
+  model: text,
+  guide: anything,
+  mix: record,
+  options: record,
+  device: text,
+  memoryBytes: decimal(0, Number.MAX_SAFE_INTEGER),
+  signal: pictureRules.signal,
+  onProgress: pictureRules.onProgress,
+}
 
 /** Restores pictures with a network that stays open until `close`; concurrent calls are queued. */
 export class WebRestorer extends RestorerCore {
-  private constructor(setup: RestorerSetup) {
+  readonly #platform: WebPlatform
+
+  private constructor(setup: RestorerSetup, platform: WebPlatform) {
     super(setup)
+    this.#platform = platform
   }
 
-  /** Opens a restorer, as {@link createRestorer} does. */
-  static async open(options: WebRestorerOptions): Promise<WebRestorer> {
-    const { runtime, memoryBytes = 2 ** 30, signal } = options
+  /** Device in use: 'cpu' or 'webgpu'. */
+  override get device(): string {
+    return this.#platform.host.deviceFor(super.device as Device)
+  }
+
+  /** Opens a restorer like {@link createRestorer}, with options that have been checked. @internal */
+  static async open(
+    options: Omit<WebRestorerOptions, 'runtime'>,
+    platform: WebPlatform,
+  ): Promise<WebRestorer> {
+    const { host } = platform
+    const { memoryBytes = platform.memoryBytes, signal, mix } = options
+    checkMix(mix)
     const card = options.model === undefined ? undefined : findCard(options.model)
     const overrides = { ...(card ? cardOptions(card) : {}), ...options.options }
     const bytes = await bytesOf(options.weights, 'weights', options)
-    const checkpoint = openCheckpoint(memorySource(bytes, 'weights'))
+    if (isOnnx(memorySource(bytes))) return WebRestorer.#openGraph(bytes, options, platform)
+    const first = openCheckpoint(memorySource(bytes, 'weights'), options)
+    const mixBytes = mix && (await bytesOf(mix.weights, 'mix', options))
+    const checkpoint =
+      mix && mixBytes
+        ? mixCheckpoints(first, openCheckpoint(memorySource(mixBytes, 'mix'), options), mix.share)
+        : first
     const requested = { weights: 'weights', checkpoint, card, overrides }
-    const { network, license, trained } = checkRequest(requested, {
+    const { network, license, scale, trained } = checkRequest(requested, {
       ...options,
       guide: options.guide && 'a guide',
     })
     const guideParts = trained && (await readGuide(network, options))
     const model = loadModel(checkpoint, overrides)
-    const device = await deviceFor(runtime, options.device ?? 'auto')
     const sha256 = await hashOf(bytes)
-    checkAborted(signal)
-    const open = (one: LoadedModel) =>
-      new NetworkSessions(one, async (part) => sessionOn(runtime, part, device))
-    const sessions = open(model)
-    const guideSessions = guideParts && open(guideParts.model)
-    const restoration = new TiledRestoration({
-      loaded: {
-        network,
-        session: sessionWithParts(sessions),
-        guide: guideSessions && { ...guideParts, session: sessionWithParts(guideSessions) },
-      },
-      trained,
-      // `memoryBytes` is for a tile, besides the network itself.
-      budgetBytes: memoryBytes + network.memory.fixedBytes,
-      defaults: options,
-    })
-    return new WebRestorer({
-      restoration,
-      license,
-      info: { model: card?.id ?? network.id, network: network.id, sha256, device, backend: 'onnx' },
-      close: async () => {
+    const restorationOn = (device: Device, graphs: GraphOptions = {}) => {
+      const sessionsOf = (one: LoadedModel) =>
+        new NetworkSessions(one, async (part) =>
+          tracedSession(part, (onnx) => host.open(onnx, device, graphs)),
+        )
+      const sessions = sessionsOf(model)
+      const guideSessions = guideParts && sessionsOf(guideParts.model)
+      const restoration = new TiledRestoration({
+        loaded: {
+          network,
+          session: sessionWithParts(sessions),
+          guide: guideSessions && { ...guideParts, session: sessionWithParts(guideSessions) },
+        },
+        trained,
+        scale,
+        // `memoryBytes` is for a tile, besides the network itself.
+        budgetBytes: memoryBytes + network.memory.fixedBytes,
+        defaults: options,
+      })
+      const close = async () => {
         await Promise.all([sessions.close(), guideSessions?.close()])
-      },
+      }
+      return { restoration, close }
+    }
+    const device = await chooseDevice(options.device, {
+      host,
+      weights: sha256,
+      measure: (one) => measureRestoration(network, () => restorationOn(one, { isTrial: true })),
     })
+    checkAborted(signal)
+    return new WebRestorer(
+      {
+        ...restorationOn(device),
+        license,
+        info: {
+          model: card?.id ?? network.id,
+          version: mix ? undefined : versionOf(card, sha256),
+          network: network.id,
+          sha256,
+          mix: mix && { weights: 'mix', sha256: mixBytes && (await hashOf(mixBytes)), share: mix.share },
+          device,
+          backend: 'onnx',
+        },
+      },
+      platform,
+    )
+  }
+
+  /** Opens an ONNX file, which is its own network. */
+  static async #openGraph(
+    bytes: Uint8Array<ArrayBuffer>,
+    options: Omit<WebRestorerOptions, 'runtime'>,
+    platform: WebPlatform,
+  ): Promise<WebRestorer> {
+    const { host } = platform
+    const { memoryBytes = platform.memoryBytes, signal, model, tensors, guide, mix } = options
+    rejectForGraph('weights', { model, tensors, guide, mix, options: options.options })
+    const file = readOnnx(memorySource(bytes, 'weights'))
+    checkOnnx(file)
+    checkPorts(file)
+    const [outside] = file.external
+    if (outside)
+      throw new RestoreError(
+        'checkpoint',
+        `weights: expected an ONNX file with its weights inside, got one with some in ${shownText(outside.location)}; save it as one file`,
+      )
+    const device = await chooseDevice(options.device, { host })
+    const session = await graphSessionOn(host, bytes, device)
+    try {
+      const graph = await findImageGraph(file, session)
+      checkAborted(signal)
+      const { network, license, scale, trained } = checkGraphRequest('weights', graph, options)
+      const restoring = graphSession(session, graph)
+      const sessions: OpenSessions = { session: async () => restoring, close: () => session.close() }
+      const restoration = new TiledRestoration({
+        loaded: { network, session: sessionWithParts(sessions) },
+        trained,
+        scale,
+        budgetBytes: memoryBytes + network.memory.fixedBytes,
+        defaults: options,
+      })
+      const facts = { model: network.id, network: network.id, sha256: await hashOf(bytes), device }
+      return new WebRestorer(
+        { restoration, license, info: { ...facts, backend: 'onnx' }, close: () => sessions.close() },
+        platform,
+      )
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+  }
+
+  override get facts(): RestorerSetup['info'] {
+    return { ...super.facts, device: this.device }
   }
 
   /**
    * Restores a file, ImageData or samples of any size.
    * @throws RestoreError for this picture alone: 'input', 'usage', 'memory', 'aborted'
    */
-  run(input: Blob | RawInput, options: RunOptions = {}): Promise<WebResult> {
-    const { name = 'image' } = options
+  async run(input: Blob | RawInput, options: RunOptions = {}): Promise<WebResult> {
+    checkOptions('run', options, runRules)
+    const { name, page, ...picture } = options
+    return this.runRead(() => readPicture(input, { name, page, decoders: this.#platform.decoders }), picture)
+  }
+
+  /** Like `run`, for a picture that is read in another way. @internal */
+  runRead(read: () => Promise<ReadPicture>, options: PictureOptions): Promise<WebResult> {
     return this.restorePicture(options, {
-      read: async () => readRaw(input instanceof Blob ? await decodeBlob(input, name) : input, name),
-      is16Bit: ({ depth }) => depth === 16,
-      wrap: ({ pixels, samples, spread, info }) => {
-        const resultOf = (one: Pixels) => new WebResult({ pixels: one, info })
-        return new WebResult({
-          pixels,
-          info,
-          samples: samples.map(resultOf),
-          spread: spread && resultOf(spread),
-        })
-      },
+      read,
+      is16Bit: ({ depth }) => depth > 8,
+      wrap: ({ info, ...restored }, picture) =>
+        wrapResult({ ...restored, info: reportedInfo(info, this.#platform, this.device) }, picture),
     })
   }
 }
@@ -134,89 +261,23 @@ export class WebRestorer extends RestorerCore {
  * const result = await restorer.run(file)
  * image.src = URL.createObjectURL(await result.toBlob())
  */
-export function createRestorer(options: WebRestorerOptions): Promise<WebRestorer> {
-  return WebRestorer.open(options)
+export async function createRestorer(options: WebRestorerOptions): Promise<WebRestorer> {
+  checkRestorerOptions(options)
+  const { runtime, ...rest } = options
+  return WebRestorer.open(rest, platformInThread(runtime))
 }
 
-type FetchOptions = Pick<WebRestorerOptions, 'signal' | 'onProgress'>
-
-async function bytesOf(
-  input: WeightsInput,
-  name: string,
-  options: FetchOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (input instanceof Uint8Array) return input
-  if (input instanceof ArrayBuffer) return new Uint8Array(input)
-  if (input instanceof Blob) return new Uint8Array(await input.arrayBuffer())
-  return fetchBytes(input, name, options)
-}
-
-/** SHA-256 in hexadecimal; undefined in insecure contexts, where browsers offer no hashing. */
-async function hashOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
-  const subtle: typeof crypto.subtle | undefined = crypto.subtle
-  if (!subtle) return undefined
-  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes))
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-/** Checks and loads the guide of a network; undefined if it needs none. */
-async function readGuide(
-  network: NetworkDescription,
-  { guide, ...options }: FetchOptions & Pick<WebRestorerOptions, 'guide'>,
-): Promise<(Omit<LoadedGuide, 'session'> & { readonly model: LoadedModel }) | undefined> {
-  const required = requiredGuide(network)
-  const names = { weights: 'weights', guide: 'a guide' }
-  if (!required) return guide === undefined ? undefined : rejectGuide(network, names)
-  if (guide === undefined)
-    throw new RestoreError(
-      'usage',
-      `guide: expected ${describeGuide(required)}, beside these weights, got none`,
-    )
-  const checkpoint = openCheckpoint(memorySource(await bytesOf(guide, 'guide', options), 'guide'))
-  return { ...checkGuide(checkpoint, required, names), model: loadModel(checkpoint) }
-}
-
-/** ONNX Runtime opens and runs one graph at a time, so all restorers of a page share a queue. */
-const runtimeQueues = new WeakMap<OnnxRuntime, SerialQueue>()
-
-function sessionOn(runtime: OnnxRuntime, { forward }: Pick<LoadedModel, 'forward'>, device: Device): Session {
-  const queue = runtimeQueues.get(runtime) ?? new SerialQueue()
-  runtimeQueues.set(runtime, queue)
-  const options = { executionProviders: [device], graphOptimizationLevel: 'all' } as const
-  return tracedSession({ forward }, async (onnx) => {
-    const session = await queue.run(() => openOnnx(runtime, onnx, options))
-    return {
-      run: (inputs) => queue.run(() => session.run(inputs)),
-      close: () => queue.run(() => session.close()),
-    }
-  })
-}
-
-/** Selects the device: the CPU must work, and WebGPU must give the same results. */
-async function deviceFor(runtime: OnnxRuntime, device: 'auto' | Device): Promise<Device> {
-  if (!['auto', 'webgpu', 'cpu'].includes(device))
-    throw new RestoreError('usage', `device: expected auto, webgpu or cpu, got ${device}`)
-  const on = (one: Device) => (_: object, forward: LoadedModel['forward']) =>
-    sessionOn(runtime, { forward }, one)
-  const expected = await deviceCheckOutput(on('cpu')).catch((error: unknown) => {
-    const advice = 'serve the files of onnxruntime-web, and name their folder in ort.env.wasm.wasmPaths'
-    throw new RestoreError(
-      'environment',
-      `runtime: does not work in this page (${messageOf(error)}); ${advice}`,
-      {
-        cause: error,
-      },
-    )
-  })
-  if (device === 'cpu') return device
-  if (device === 'auto' && !('gpu' in Object(Reflect.get(globalThis, 'navigator')))) return 'cpu'
+/** Opens a stranger's graph. */
+async function graphSessionOn(host: SessionHost, onnx: Uint8Array, device: Device): Promise<Session> {
   try {
-    await checkDevice('webgpu', on('webgpu'), expected)
-    return 'webgpu'
+    // Sizes that a graph refuses are tried on purpose.
+    return await host.open(onnx, device, { mayRefuse: true })
   } catch (error) {
-    if (device === 'auto') return 'cpu'
-    throw new RestoreError('environment', `webgpu: does not work here (${messageOf(error)}); use cpu`, {
-      cause: error,
-    })
+    throw isOutOfMemory(messageOf(error)) ? error : unopened('weights', error)
   }
+}
+
+/** Checks options of {@link createRestorer}. @throws RestoreError 'usage' */
+export function checkRestorerOptions(options: WebRestorerOptions): void {
+  checkOptions('createRestorer', options, restorerRules)
 }
