@@ -1,0 +1,224 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { EmbeddedQueue } from './embeddedQueue.ts'
+import type { NewJob } from './job.ts'
+
+const limits = { total: 100, owner: 100 }
+const lost = { code: 'crash', message: 'restore: lost' } as const
+
+function jobOf(id: string, rest: Partial<NewJob> = {}): NewJob {
+  const job: NewJob = {
+    id,
+    owner: 'ann',
+    settings: { format: 'png' },
+    model: 'light-photo',
+    input: `input of ${id}`,
+    address: `result of ${id}`,
+    priority: 0,
+    requestKey: undefined,
+    webhook: undefined,
+    requestHash: id,
+  }
+  return { ...job, ...rest }
+}
+
+const pass = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
+describe('the embedded queue', () => {
+  let folder: string
+  let queue: EmbeddedQueue
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    folder = mkdtempSync(join(tmpdir(), 'limpid-queue-'))
+    queue = new EmbeddedQueue(folder)
+  })
+
+  afterEach(async () => {
+    vi.useRealTimers()
+    await queue.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function claimed(from = queue) {
+    const attempt = await from.claim()
+    if (!attempt) throw new Error('expected a job')
+    return attempt
+  }
+
+  async function stateOf(id: string, owner = 'ann') {
+    return (await queue.find(owner, id))?.state
+  }
+
+  test('keeps jobs when it is opened again', async () => {
+    await queue.add(jobOf('a', { settings: { format: 'jpeg', strength: 0.5 } }), limits)
+    await queue.close()
+    queue = new EmbeddedQueue(folder)
+    const { job } = await claimed()
+    expect(job).toMatchObject({ id: 'a', state: 'running', attempts: 1, settings: { strength: 0.5 } })
+    expect(job.requestKey).toBeUndefined()
+  })
+
+  test('gives one job to a request that is repeated, and refuses another under its key or id', async () => {
+    const first = await queue.add(jobOf('a', { requestKey: 'k', requestHash: 'h' }), limits)
+    expect(first).toMatchObject({ kind: 'added', isNew: true })
+    const again = await queue.add(jobOf('b', { requestKey: 'k', requestHash: 'h' }), limits)
+    expect(again).toMatchObject({ kind: 'added', isNew: false, job: { id: 'a' } })
+    const other = jobOf('c', { requestKey: 'k', requestHash: 'other' })
+    expect(await queue.add(other, limits)).toEqual({ kind: 'conflict' })
+    expect(await queue.add(jobOf('a', { requestHash: 'other' }), limits)).toEqual({ kind: 'conflict' })
+    expect(await queue.add(jobOf('a', { owner: 'ben', requestHash: 'other' }), limits)).toMatchObject({
+      isNew: true,
+    })
+  })
+
+  test('is full by the jobs of all and of one owner, and has room again when one ends', async () => {
+    await queue.add(jobOf('a'), { total: 2, owner: 1 })
+    expect(await queue.add(jobOf('b'), { total: 2, owner: 1 })).toEqual({ kind: 'full' })
+    await queue.add(jobOf('b', { owner: 'ben' }), { total: 2, owner: 1 })
+    expect(await queue.hasRoom('cem', { total: 2, owner: 1 })).toBe(false)
+    await queue.succeed(await claimed())
+    expect(await queue.hasRoom('cem', { total: 2, owner: 1 })).toBe(true)
+  })
+
+  test('takes turns between owners, and prefers higher priorities of each', async () => {
+    for (const id of ['a1', 'a2', 'a3']) await queue.add(jobOf(id), limits)
+    await queue.add(jobOf('a4', { priority: 5 }), limits)
+    for (const id of ['b1', 'b2']) await queue.add(jobOf(id, { owner: 'ben' }), limits)
+    const order: string[] = []
+    for (let attempt = await queue.claim(); attempt; attempt = await queue.claim()) {
+      order.push(attempt.job.id)
+      await queue.succeed(attempt)
+    }
+    expect(order).toEqual(['a4', 'b1', 'a1', 'b2', 'a2', 'a3'])
+  })
+
+  test('counts the jobs before a queued one', async () => {
+    for (const id of ['a', 'b', 'c']) await queue.add(jobOf(id), limits)
+    const job = await queue.find('ann', 'c')
+    expect(job && (await queue.position(job))).toBe(2)
+  })
+
+  test('gives a job to one process at a time', async () => {
+    for (let i = 0; i < 20; i++) await queue.add(jobOf(`j${i}`), limits)
+    const other = new EmbeddedQueue(folder)
+    const ids: string[] = []
+    for (let i = 0; i < 10; i++) ids.push((await claimed()).job.id, (await claimed(other)).job.id)
+    expect(new Set(ids).size).toBe(20)
+    expect(await other.claim()).toBeUndefined()
+    await other.close()
+  })
+
+  test('hands an expired attempt to another, and lets the late one change nothing', async () => {
+    await queue.close()
+    queue = new EmbeddedQueue(folder, { leaseMs: 400 })
+    await queue.add(jobOf('a'), limits)
+    const late = await claimed()
+    expect(await queue.renew(late, { done: 1, total: 4 })).toBe(true)
+    expect(await queue.claim()).toBeUndefined()
+    pass(401)
+    const second = await claimed()
+    expect(second.job.attempts).toBe(2)
+    expect(await queue.renew(late, { done: 2, total: 4 })).toBe(false)
+    expect(await queue.succeed(late)).toBe(false)
+    expect(await queue.fail(late, lost)).toBe(false)
+    await queue.release(late)
+    expect(await queue.succeed(second)).toBe(true)
+    expect(await stateOf('a')).toBe('succeeded')
+  })
+
+  test('fails a job whose attempts are all interrupted', async () => {
+    await queue.close()
+    queue = new EmbeddedQueue(folder, { leaseMs: 1, maxAttempts: 2 })
+    await queue.add(jobOf('a'), limits)
+    for (let i = 0; i < 2; i++) {
+      await claimed()
+      pass(2)
+    }
+    expect(await queue.claim()).toBeUndefined()
+    expect(await queue.find('ann', 'a')).toMatchObject({ state: 'failed', error: { code: 'crash' } })
+  })
+
+  test('tries again after a delay, and fails after the last attempt', async () => {
+    await queue.close()
+    queue = new EmbeddedQueue(folder, { maxAttempts: 2 })
+    await queue.add(jobOf('a'), limits)
+    await queue.retry(await claimed(), lost, 400)
+    expect(await queue.claim()).toBeUndefined()
+    pass(401)
+    await queue.retry(await claimed(), lost, 0)
+    expect(await queue.find('ann', 'a')).toMatchObject({ state: 'failed', error: lost, attempts: 2 })
+  })
+
+  test('does not count an attempt that is put back', async () => {
+    await queue.add(jobOf('a'), limits)
+    await queue.release(await claimed())
+    expect((await claimed()).job.attempts).toBe(1)
+  })
+
+  test('cancels a job, which its attempt finds out, and removes what has ended only', async () => {
+    await queue.add(jobOf('a'), limits)
+    const attempt = await claimed()
+    expect(await queue.remove('ann', 'a')).toBe(false)
+    expect(await queue.cancel('ben', 'a')).toBeUndefined()
+    expect((await queue.cancel('ann', 'a'))?.state).toBe('canceled')
+    expect(await queue.renew(attempt, { done: 0, total: 0 })).toBe(false)
+    expect(await queue.succeed(attempt)).toBe(false)
+    expect(await queue.remove('ann', 'a')).toBe(true)
+    expect(await stateOf('a')).toBeUndefined()
+  })
+
+  test('gives workers only jobs of their models', async () => {
+    await queue.add(jobOf('a'), limits)
+    expect(await queue.claim(['restormer'])).toBeUndefined()
+    expect((await queue.claim(['restormer', 'light-photo']))?.job.id).toBe('a')
+  })
+
+  test('tells at once who waits for a change or for a job', async () => {
+    await queue.add(jobOf('a'), limits)
+    const job = await queue.find('ann', 'a')
+    const waiting = Promise.all([
+      job && queue.changed(job, 60_000),
+      queue.available(60_000, new AbortController().signal),
+    ])
+    await queue.cancel('ann', 'a')
+    await waiting
+    // A change that came before the wait is not waited for.
+    await (job && queue.changed(job, 60_000))
+  })
+
+  test('keeps webhooks of ended jobs until they are settled or given up, over a restart', async () => {
+    const webhook = 'https://example.org/hook'
+    await queue.add(jobOf('a', { webhook }), limits)
+    await queue.add(jobOf('silent'), limits)
+    expect(await queue.claimWebhook([100])).toBeUndefined()
+    for (const _ of 'ab') await queue.succeed(await claimed())
+    expect(await queue.claimWebhook([100])).toMatchObject({ id: 'a', webhook, state: 'succeeded' })
+    await queue.close()
+    queue = new EmbeddedQueue(folder)
+    expect(await queue.claimWebhook([100])).toBeUndefined()
+    pass(101)
+    // The last attempt.
+    expect(await queue.claimWebhook([100])).toMatchObject({ id: 'a' })
+    pass(1e6)
+    expect(await queue.claimWebhook([100])).toBeUndefined()
+    await queue.addSucceeded(jobOf('b', { webhook }))
+    const told = await queue.claimWebhook([100])
+    if (told) await queue.settleWebhook(told)
+    pass(101)
+    expect(await queue.claimWebhook([100])).toBeUndefined()
+  })
+
+  test('sweeps jobs that ended long ago, and tells what the others refer to', async () => {
+    for (const id of ['a', 'b']) await queue.add(jobOf(id), limits)
+    await queue.addSucceeded(jobOf('c'))
+    await queue.succeed(await claimed())
+    expect((await queue.references()).inputs).toEqual(new Set(['input of b']))
+    await queue.sweep(Date.now() + 1)
+    expect(await stateOf('a')).toBeUndefined()
+    expect((await queue.references()).results).toEqual(new Set(['result of b']))
+    expect((await queue.counts()).byState).toMatchObject({ queued: 1, succeeded: 0 })
+  })
+})

@@ -1,0 +1,421 @@
+// A queue in a SQLite file, for one machine. Any number of processes may share the file: an attempt holds a lease,
+// which it renews, and whoever finds an expired one takes the job over.
+
+import { EventEmitter } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'libsql'
+import {
+  type Added,
+  type Attempt,
+  isFinal,
+  type Job,
+  type JobError,
+  type JobQueue,
+  type JobState,
+  jobStates,
+  type NewJob,
+  type QueueCounts,
+  type QueueLimits,
+} from './job.ts'
+
+/** Options of {@link EmbeddedQueue}. */
+export interface EmbeddedQueueOptions {
+  /** Time after which an attempt that was not renewed is taken over. @default 30 s */
+  readonly leaseMs?: number
+  /** Attempts after which a job has failed. @default 3 */
+  readonly maxAttempts?: number
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    state TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 1,
+    fence INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    priority INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    model TEXT NOT NULL,
+    input TEXT NOT NULL,
+    address TEXT NOT NULL,
+    requestKey TEXT,
+    requestHash TEXT NOT NULL,
+    webhook TEXT,
+    webhookAttempts INTEGER NOT NULL DEFAULT 0,
+    webhookDueMs INTEGER,
+    createdMs INTEGER NOT NULL,
+    startedMs INTEGER,
+    finishedMs INTEGER,
+    notBeforeMs INTEGER NOT NULL DEFAULT 0,
+    leaseMs INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    errorCode TEXT,
+    errorMessage TEXT,
+    UNIQUE (owner, id),
+    UNIQUE (owner, requestKey)
+  );
+  CREATE INDEX IF NOT EXISTS jobsByState ON jobs (state, owner);
+  CREATE TABLE IF NOT EXISTS turns (owner TEXT PRIMARY KEY, turn INTEGER NOT NULL);
+`
+
+/** A row of the table of jobs. */
+interface Row {
+  readonly seq: number
+  readonly id: string
+  readonly owner: string
+  readonly state: JobState
+  readonly version: number
+  readonly fence: number
+  readonly attempts: number
+  readonly priority: number
+  readonly settings: string
+  readonly model: string
+  readonly input: string
+  readonly address: string
+  readonly requestKey: string | null
+  readonly requestHash: string
+  readonly webhook: string | null
+  readonly webhookAttempts: number
+  readonly createdMs: number
+  readonly startedMs: number | null
+  readonly finishedMs: number | null
+  readonly done: number
+  readonly total: number
+  readonly errorCode: JobError['code'] | null
+  readonly errorMessage: string | null
+}
+
+const held = "owner = ? AND id = ? AND fence = ? AND state = 'running'"
+
+const interrupted =
+  'restore: expected an attempt that ends, got several that were interrupted; try a smaller picture, or another machine'
+
+/** Unfinished jobs. */
+const open = "state IN ('queued', 'running')"
+
+/** A queue in a SQLite file. */
+export class EmbeddedQueue implements JobQueue {
+  readonly #database: Database.Database
+  readonly #leaseMs: number
+  readonly #maxAttempts: number
+  /** Emits `id` of a changed job and 'queued', within this process. */
+  readonly #events = new EventEmitter()
+
+  constructor(folder: string, { leaseMs = 30_000, maxAttempts = 3 }: EmbeddedQueueOptions = {}) {
+    mkdirSync(folder, { recursive: true })
+    this.#database = new Database(join(folder, 'jobs.sqlite'))
+    this.#database.exec('PRAGMA journal_mode = WAL')
+    // An accepted job outlives a loss of power, too.
+    this.#database.exec('PRAGMA synchronous = FULL')
+    this.#database.exec('PRAGMA busy_timeout = 5000')
+    this.#database.exec(schema)
+    this.#addWebhooks()
+    this.#leaseMs = leaseMs
+    this.#maxAttempts = maxAttempts
+    this.#events.setMaxListeners(0)
+  }
+
+  /** Adds what files of an earlier version lack. */
+  #addWebhooks(): void {
+    const columns = this.#all<{ name: string }>('PRAGMA table_info(jobs)')
+    if (!columns.some(({ name }) => name === 'webhook'))
+      this.#database.exec(`
+        ALTER TABLE jobs ADD COLUMN webhook TEXT;
+        ALTER TABLE jobs ADD COLUMN webhookAttempts INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN webhookDueMs INTEGER;`)
+    this.#database.exec(
+      'CREATE INDEX IF NOT EXISTS jobsByWebhook ON jobs (webhookDueMs) WHERE webhookDueMs IS NOT NULL',
+    )
+  }
+
+  async add(job: NewJob, limits: QueueLimits): Promise<Added> {
+    return this.#add(job, 'queued', limits)
+  }
+
+  async addSucceeded(job: NewJob): Promise<Added> {
+    return this.#add(job, 'succeeded', undefined)
+  }
+
+  #add(job: NewJob, state: 'queued' | 'succeeded', limits: QueueLimits | undefined): Added {
+    const added = this.#atomically((): Added => {
+      const earlier = this.#one<Row>(
+        'SELECT * FROM jobs WHERE owner = ? AND (id = ? OR requestKey = ?)',
+        job.owner,
+        job.id,
+        job.requestKey ?? null,
+      )
+      if (earlier?.requestHash === job.requestHash)
+        return { kind: 'added', job: jobOf(earlier), isNew: false }
+      if (earlier) return { kind: 'conflict' }
+      if (limits && this.#isFull(job.owner, limits)) return { kind: 'full' }
+      const now = Date.now()
+      this.#run(
+        `INSERT INTO jobs (id, owner, state, priority, settings, model, input, address, requestKey, requestHash, createdMs, finishedMs, webhook, webhookDueMs)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ...[job.id, job.owner, state, job.priority, JSON.stringify(job.settings), job.model],
+        ...[job.input, job.address, job.requestKey ?? null, job.requestHash, now],
+        ...[state === 'queued' ? null : now, job.webhook ?? null, job.webhook === undefined ? null : 0],
+      )
+      return { kind: 'added', job: this.#job(job.owner, job.id)!, isNew: true }
+    })
+    if (added.kind === 'added' && added.isNew) this.#events.emit('queued')
+    return added
+  }
+
+  #isFull(owner: string, limits: QueueLimits): boolean {
+    const { all, own } = this.#one<{ all: number; own: number }>(
+      `SELECT count(*) AS "all", coalesce(sum(owner = ?), 0) AS own FROM jobs WHERE ${open}`,
+      owner,
+    )!
+    return all >= limits.total || own >= limits.owner
+  }
+
+  async hasRoom(owner: string, limits: QueueLimits): Promise<boolean> {
+    return !this.#isFull(owner, limits)
+  }
+
+  async find(owner: string, id: string): Promise<Job | undefined> {
+    return this.#job(owner, id)
+  }
+
+  async position({ owner, id }: Job): Promise<number> {
+    const row = this.#one<{ ahead: number }>(
+      `SELECT count(*) AS ahead FROM jobs, (SELECT seq, priority FROM jobs WHERE owner = ? AND id = ?) AS own
+       WHERE state = 'queued' AND jobs.seq < own.seq AND jobs.priority >= own.priority`,
+      owner,
+      id,
+    )
+    return row?.ahead ?? 0
+  }
+
+  async claim(models?: readonly string[]): Promise<Attempt | undefined> {
+    const now = Date.now()
+    const only = models ? `AND model IN (${models.map(() => '?').join(', ')})` : ''
+    const claimed = this.#atomically(() => {
+      this.#run(
+        `UPDATE jobs SET state = 'failed', version = version + 1, finishedMs = ?, errorCode = 'crash', errorMessage = ?
+         WHERE state = 'running' AND leaseMs < ? AND attempts >= ?`,
+        ...[now, interrupted, now, this.#maxAttempts],
+      )
+      // Owners take turns: the one with the fewest running jobs, then the one served longest ago.
+      const next = this.#one<Pick<Row, 'seq' | 'owner'>>(
+        `SELECT seq, owner FROM jobs LEFT JOIN turns USING (owner)
+         WHERE ((state = 'queued' AND notBeforeMs <= ?) OR (state = 'running' AND leaseMs < ?)) ${only}
+         ORDER BY (SELECT count(*) FROM jobs AS own
+             WHERE own.owner = jobs.owner AND own.state = 'running' AND own.leaseMs >= ?),
+           coalesce(turn, 0), priority DESC, seq
+         LIMIT 1`,
+        ...[now, now, ...(models ?? []), now],
+      )
+      if (!next) return undefined
+      this.#run(
+        `UPDATE jobs SET state = 'running', version = version + 1, fence = fence + 1, attempts = attempts + 1,
+           startedMs = ?, leaseMs = ?, done = 0, total = 0 WHERE seq = ?`,
+        ...[now, now + this.#leaseMs, next.seq],
+      )
+      this.#run(
+        `INSERT INTO turns VALUES (?, (SELECT coalesce(max(turn), 0) + 1 FROM turns))
+         ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn`,
+        next.owner,
+      )
+      return this.#one<Row>('SELECT * FROM jobs WHERE seq = ?', next.seq)
+    })
+    if (!claimed) return undefined
+    this.#events.emit(claimed.id)
+    return { job: jobOf(claimed), fence: claimed.fence }
+  }
+
+  async renew({ job, fence }: Attempt, { done, total }: { done: number; total: number }): Promise<boolean> {
+    return this.#change(
+      job,
+      `UPDATE jobs SET leaseMs = ?, version = version + (done <> ? OR total <> ?), done = ?, total = ? WHERE ${held}`,
+      ...[Date.now() + this.#leaseMs, done, total, done, total, job.owner, job.id, fence],
+    )
+  }
+
+  async succeed({ job, fence }: Attempt): Promise<boolean> {
+    return this.#end(job, fence, 'succeeded', undefined)
+  }
+
+  async fail({ job, fence }: Attempt, error: JobError): Promise<boolean> {
+    return this.#end(job, fence, 'failed', error)
+  }
+
+  async retry(attempt: Attempt, error: JobError, delayMs: number): Promise<void> {
+    const { job } = attempt
+    if (job.attempts >= this.#maxAttempts) await this.fail(attempt, error)
+    else this.#requeue(attempt, Date.now() + delayMs, 0)
+  }
+
+  async release(attempt: Attempt): Promise<void> {
+    this.#requeue(attempt, 0, 1)
+  }
+
+  #requeue({ job, fence }: Attempt, notBeforeMs: number, uncounted: number): void {
+    this.#change(
+      job,
+      `UPDATE jobs SET state = 'queued', version = version + 1, attempts = attempts - ?, notBeforeMs = ?, done = 0, total = 0
+       WHERE ${held}`,
+      ...[uncounted, notBeforeMs, job.owner, job.id, fence],
+    )
+  }
+
+  #end(
+    { owner, id }: Pick<Job, 'owner' | 'id'>,
+    fence: number,
+    state: JobState,
+    error: JobError | undefined,
+  ): boolean {
+    return this.#change(
+      { id },
+      `UPDATE jobs SET state = ?, version = version + 1, finishedMs = ?, errorCode = ?, errorMessage = ? WHERE ${held}`,
+      ...[state, Date.now(), error?.code ?? null, error?.message ?? null, owner, id, fence],
+    )
+  }
+
+  async cancel(owner: string, id: string): Promise<Job | undefined> {
+    this.#change(
+      { id },
+      `UPDATE jobs SET state = 'canceled', version = version + 1, finishedMs = ? WHERE owner = ? AND id = ? AND ${open}`,
+      ...[Date.now(), owner, id],
+    )
+    return this.#job(owner, id)
+  }
+
+  async remove(owner: string, id: string): Promise<boolean> {
+    return this.#change({ id }, `DELETE FROM jobs WHERE owner = ? AND id = ? AND NOT ${open}`, ...[owner, id])
+  }
+
+  async changed(job: Job, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const current = this.#job(job.owner, job.id)
+    if (!current || current.version !== job.version || isFinal(current.state)) return
+    await this.#event(job.id, timeoutMs, signal)
+  }
+
+  async available(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#event('queued', timeoutMs, signal)
+  }
+
+  /** Waits for an event of this process; what others change is found after the time. */
+  #event(name: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.#events.off(name, end)
+        signal?.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, timeoutMs)
+      this.#events.on(name, end)
+      signal?.addEventListener('abort', end)
+      if (signal?.aborted) end()
+    })
+  }
+
+  async claimWebhook(delaysMs: readonly number[]): Promise<Job | undefined> {
+    const now = Date.now()
+    const row = this.#atomically(() => {
+      const due = this.#one<Row>(
+        `SELECT * FROM jobs WHERE webhookDueMs <= ? AND NOT ${open} ORDER BY webhookDueMs, seq LIMIT 1`,
+        now,
+      )
+      const delay = due && delaysMs[due.webhookAttempts]
+      if (due)
+        this.#run(
+          'UPDATE jobs SET webhookAttempts = webhookAttempts + 1, webhookDueMs = ? WHERE seq = ?',
+          ...[delay === undefined ? null : now + delay, due.seq],
+        )
+      return due
+    })
+    return row && jobOf(row)
+  }
+
+  async settleWebhook({ owner, id }: Job): Promise<void> {
+    this.#run('UPDATE jobs SET webhookDueMs = NULL WHERE owner = ? AND id = ?', owner, id)
+  }
+
+  async references(): Promise<{ inputs: ReadonlySet<string>; results: ReadonlySet<string> }> {
+    const column = (sql: string) => new Set(this.#all<{ value: string }>(sql).map(({ value }) => value))
+    return {
+      inputs: column(`SELECT DISTINCT input AS value FROM jobs WHERE ${open}`),
+      results: column('SELECT DISTINCT address AS value FROM jobs'),
+    }
+  }
+
+  async sweep(beforeMs: number): Promise<void> {
+    this.#run(`DELETE FROM jobs WHERE NOT ${open} AND finishedMs < ?`, beforeMs)
+    this.#run('DELETE FROM turns WHERE owner NOT IN (SELECT owner FROM jobs)')
+  }
+
+  async counts(): Promise<QueueCounts> {
+    const rows = this.#all<{ state: JobState; count: number }>(
+      'SELECT state, count(*) AS count FROM jobs GROUP BY state',
+    )
+    const countOf = (state: JobState) => rows.find((row) => row.state === state)?.count ?? 0
+    const oldest = this.#one<{ ms: number | null }>(
+      "SELECT min(createdMs) AS ms FROM jobs WHERE state = 'queued'",
+    )
+    const byState = Object.fromEntries(
+      jobStates.map((state) => [state, countOf(state)]),
+    ) as QueueCounts['byState']
+    return { byState, oldestQueuedMs: oldest?.ms ?? undefined }
+  }
+
+  async check(): Promise<void> {
+    this.#one('SELECT 1')
+  }
+
+  async close(): Promise<void> {
+    this.#database.close()
+  }
+
+  /** Changes a job and tells who waits for it. @returns whether there was one to change */
+  #change({ id }: Pick<Job, 'id'>, sql: string, ...values: readonly unknown[]): boolean {
+    const isChanged = this.#run(sql, ...values) > 0
+    if (isChanged) {
+      this.#events.emit(id)
+      this.#events.emit('queued')
+    }
+    return isChanged
+  }
+
+  #atomically<T>(action: () => T): T {
+    return this.#database.transaction(action).immediate() as T
+  }
+
+  #job(owner: string, id: string): Job | undefined {
+    const row = this.#one<Row>('SELECT * FROM jobs WHERE owner = ? AND id = ?', owner, id)
+    return row && jobOf(row)
+  }
+
+  #one<T>(sql: string, ...values: readonly unknown[]): T | undefined {
+    return this.#database.prepare(sql).get(...values) as T | undefined
+  }
+
+  #all<T>(sql: string, ...values: readonly unknown[]): readonly T[] {
+    return this.#database.prepare(sql).all(...values) as T[]
+  }
+
+  #run(sql: string, ...values: readonly unknown[]): number {
+    return this.#database.prepare(sql).run(...values).changes
+  }
+}
+
+function jobOf(row: Row): Job {
+  const { id, owner, state, version, attempts, priority, model, input, address, requestHash } = row
+  const { createdMs, done, total, errorCode, errorMessage } = row
+  return {
+    ...{ id, owner, state, version, attempts, priority, model, input, address, requestHash },
+    ...{ createdMs, done, total },
+    settings: JSON.parse(row.settings),
+    requestKey: row.requestKey ?? undefined,
+    webhook: row.webhook ?? undefined,
+    startedMs: row.startedMs ?? undefined,
+    finishedMs: row.finishedMs ?? undefined,
+    error: errorCode && errorMessage !== null ? { code: errorCode, message: errorMessage } : undefined,
+  }
+}

@@ -1,0 +1,177 @@
+// Accepts pictures: stores the upload, looks at its header, and adds a job.
+
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { hashOnce } from '../../checkpoints/files.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { packageVersion } from '../../data/packageFiles.ts'
+import { sizeElsewhere } from '../../runtime/reading/readerProcess.ts'
+import { ProblemError } from '../protocol/problems.ts'
+import { canonical, type JobSettings, type Settings, writableFormat } from '../protocol/settings.ts'
+import type { Store } from '../store/store.ts'
+import type { Job, JobQueue, NewJob } from './job.ts'
+import { selectModels } from './selection.ts'
+
+/** Bounds on requests. */
+export interface Limits {
+  /** Largest upload. */
+  readonly bytes: number
+  /** Largest input and result, in pixels. */
+  readonly pixelsIn: number
+  readonly pixelsOut: number
+  /** Most unfinished jobs, of all and of one key. */
+  readonly queue: number
+  readonly ownerQueue: number
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly owner: string
+  /** Most unfinished jobs, where the key states its own limit. */
+  readonly queue: number | undefined
+}
+
+export interface Submission {
+  readonly caller: Caller
+  readonly id: string
+  readonly upload: Readable
+  /** Settings, with the upload read first: a form has them in either order. */
+  readonly settings: () => Settings
+  readonly priority: number
+  readonly requestKey: string | undefined
+  readonly webhook: string | undefined
+}
+
+export interface Submitted {
+  readonly job: Job
+  /** Whether the request is new; false for a repeated one. */
+  readonly isNew: boolean
+}
+
+/** Headers that are read at once. */
+const mostReading = 4
+
+/** Time after which a refused request may be tried again. */
+const retryAfterSeconds = 10
+
+export class Intake {
+  readonly #queue: JobQueue
+  readonly #store: Store
+  readonly #limits: Limits
+  readonly #waiting: (() => void)[] = []
+  #reading = 0
+
+  constructor({ queue, store, limits }: { queue: JobQueue; store: Store; limits: Limits }) {
+    this.#queue = queue
+    this.#store = store
+    this.#limits = limits
+  }
+
+  /** Refuses a request before its body is read. @throws ProblemError 'busy' */
+  async checkRoom({ owner, queue: own }: Caller): Promise<void> {
+    const { queue, ownerQueue } = this.#limits
+    const limits = { total: queue, owner: own ?? ownerQueue }
+    if (!(await this.#queue.hasRoom(owner, limits))) throw busy()
+  }
+
+  /**
+   * Stores an upload and adds its job; a result that is there already ends it at once.
+   * @throws RestoreError 'usage' for settings, 'input' for a picture that is none or too large
+   * @throws ProblemError 'too-large', 'busy', 'contradiction', 'other-request'
+   */
+  async submit({
+    caller,
+    id,
+    upload,
+    settings: read,
+    priority,
+    requestKey,
+    webhook,
+  }: Submission): Promise<Submitted> {
+    const { sha256: input } = await this.#store.putInput(upload, this.#limits.bytes)
+    const asked = read()
+    const { model, weights, enlargement } = selectModels(asked)
+    const size = await this.#sizeOf(input, asked)
+    const settings: JobSettings = { ...asked, format: asked.format ?? writableFormat(size.format) }
+    this.#checkSize(size, enlargement)
+    const requestHash = hash(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
+    const hashes = weights.map((file) => hashOnce(file))
+    const address = hash(caller.owner, input, canonical(settings), ...hashes, packageVersion())
+    const job: NewJob = {
+      ...{
+        id,
+        owner: caller.owner,
+        settings,
+        model,
+        input,
+        address,
+        priority,
+        requestKey,
+        requestHash,
+        webhook,
+      },
+    }
+    const limits = { total: this.#limits.queue, owner: caller.queue ?? this.#limits.ownerQueue }
+    const added = (await this.#store.find(address))
+      ? await this.#queue.addSucceeded(job)
+      : await this.#queue.add(job, limits)
+    if (added.kind === 'full') throw busy()
+    if (added.kind === 'conflict')
+      throw new ProblemError(
+        'other-request',
+        `${requestKey ?? id}: expected the picture and settings of the first request, got others; use another id or key`,
+      )
+    return added
+  }
+
+  /** Size from the header, read in another process before anything is decoded. */
+  async #sizeOf(input: string, { page }: Settings) {
+    if (this.#reading >= mostReading) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#reading++
+    try {
+      return await sizeElsewhere(await this.#store.input(input), {
+        name: 'picture',
+        ...(page ? { page } : {}),
+      })
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#reading--
+    }
+  }
+
+  #checkSize(
+    { width, height }: { readonly width: number; readonly height: number },
+    enlargement: number,
+  ): void {
+    const { pixelsIn, pixelsOut } = this.#limits
+    const check = (what: string, pixels: number, limit: number) => {
+      if (pixels <= limit) return
+      throw new RestoreError(
+        'input',
+        `picture: expected ${what} of at most ${megapixels(limit)}, got ${megapixels(pixels)}; send a smaller picture`,
+      )
+    }
+    check('a size', width * height, pixelsIn)
+    check('a result', width * height * enlargement ** 2, pixelsOut)
+  }
+}
+
+function busy(): ProblemError {
+  return new ProblemError(
+    'busy',
+    `queue: expected room for a job, got none; try again after ${retryAfterSeconds} s`,
+    { retryAfterSeconds },
+  )
+}
+
+function megapixels(pixels: number): string {
+  return `${(pixels / 1e6).toFixed(1)} megapixels`
+}
+
+function hash(...parts: readonly string[]): string {
+  const sum = createHash('sha256')
+  // A length before each part keeps different parts from giving the same bytes.
+  for (const part of parts) sum.update(`${part.length}:${part}`)
+  return sum.digest('hex')
+}

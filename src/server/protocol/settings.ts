@@ -1,0 +1,98 @@
+// What a request asks for, as one schema that validates, documents and makes it canonical.
+
+import { z } from 'zod'
+import type { ServerSettings } from '../../client/protocol.ts'
+import { tasks } from '../../models/tasks.ts'
+import { autoTask } from '../../runtime/autoRestorer.ts'
+import { tasksOf } from '../../runtime/modelChoice.ts'
+import type { WriteOptions } from '../../runtime/restoreResult.ts'
+import type { RestorerOptions, RunPictureOptions } from '../../runtime/restorer.ts'
+
+/** Formats of results, with their media types. */
+export const mediaTypes = {
+  png: 'image/png',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  tiff: 'image/tiff',
+  avif: 'image/avif',
+} as const
+
+export type Format = keyof typeof mediaTypes
+
+const formats = Object.keys(mediaTypes) as [Format, ...Format[]]
+
+const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
+
+const taskIds: readonly string[] = tasks.map(({ id }) => id)
+
+/** Most tasks of a list. */
+const mostTasks = 4
+
+const taskSchema = z
+  .string()
+  .max(200)
+  .superRefine((text, context) => {
+    const names = tasksOf(text)
+    const wrong = text === autoTask ? undefined : names.find((name) => !taskIds.includes(name))
+    if (wrong !== undefined)
+      context.addIssue(`expected some of ${taskIds.join(', ')}, or auto by itself, got ${wrong}`)
+    if (names.length > mostTasks) context.addIssue(`expected at most ${mostTasks} tasks, got ${names.length}`)
+  })
+  .overwrite((text) => tasksOf(text).join(','))
+  .describe(
+    `A task, or several with commas between, done in order: ${taskIds.join(', ')}; or auto, which finds out what the picture needs. Default: photo.`,
+  )
+
+/** Settings of a job, from a query, a form or JSON. */
+export const settingsSchema = z
+  .strictObject({
+    task: taskSchema,
+    model: z.string().max(100).describe('Id of a model; GET /v1/models lists them.'),
+    scale: z.coerce.number().min(1).max(8).describe('Enlargement, for models that enlarge.'),
+    strength: z.coerce.number().min(0).max(1).describe('Share of the restoration in the result.'),
+    selfEnsemble: flag.describe('Mean over eight flips and rotations: slightly better, eight times slower.'),
+    steps: z.coerce.number().int().min(1).max(1000).describe('Steps of diffusion networks.'),
+    samples: z.coerce.number().int().min(1).max(64).describe('Samples of diffusion networks to average.'),
+    seed: z.coerce.number().int().min(0).describe('Random seed of sampling.'),
+    page: z.coerce.number().int().min(1).describe('Page of a document or frame of an animation.'),
+    opacity: z.enum(['keep', 'restore']).describe('Whether opacity is kept or restored.'),
+    background: z.string().max(50).describe("Color that replaces transparency, such as 'white'."),
+    format: z.enum(formats).describe('Format of the result. Default: by Accept, else that of the input.'),
+    quality: z.coerce.number().int().min(1).max(100).describe('Quality of JPEG, WebP and AVIF.'),
+    strip: z
+      .enum(['all', 'location'])
+      .describe('Omits all metadata, or only where the photo was taken. Default: all is kept.'),
+  })
+  .partial() satisfies z.ZodType<ServerSettings>
+
+export type Settings = ServerSettings
+
+/** Settings of a job, whose format has been decided. */
+export type JobSettings = Settings & { readonly format: Format }
+
+/** The format of an input as that of its result; PNG, which loses nothing, where it is not written. */
+export function writableFormat(format: string): Format {
+  return formats.find((name) => name === format) ?? 'png'
+}
+
+/** Settings as text that is equal for equal settings. */
+export function canonical(settings: Settings): string {
+  const stated = Object.entries(settings).filter(([, value]) => value !== undefined)
+  return JSON.stringify(Object.fromEntries(stated.sort(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+/** Options that decide which network is opened. */
+export function networkOptions({ task, model, scale }: Settings): RestorerOptions {
+  return { task, model, scale }
+}
+
+/** Options of one picture. */
+export function pictureOptions(settings: Settings): RunPictureOptions {
+  const { strength, selfEnsemble, steps, samples, seed, page, opacity, background, format } = settings
+  return { strength, selfEnsemble, steps, samples, seed, page, opacity, background, format }
+}
+
+/** Options of encoding. */
+export function writeOptions({ format, quality, strip }: Settings): WriteOptions {
+  return { format, quality, strip: strip === 'all' ? true : strip }
+}

@@ -1,0 +1,102 @@
+// Takes the picture and the settings out of a request: a body that is the picture, or a form with both.
+
+import { PassThrough, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { RestoreError } from '../../core/errors.ts'
+import type { Sources } from '../access/sources.ts'
+import { ProblemError } from '../protocol/problems.ts'
+import { mediaTypes, type Settings, settingsSchema } from '../protocol/settings.ts'
+
+/** A picture on its way, and the settings, which are known once it has been read. */
+export interface Upload {
+  readonly stream: Readable
+  readonly settings: () => Settings
+}
+
+/**
+ * @throws ProblemError 'unsupported-type', 'forbidden', 'unreachable'
+ * @throws RestoreError 'usage' for a form without a picture
+ */
+export async function uploadOf(request: FastifyRequest, sources: Sources | undefined): Promise<Upload> {
+  const query = request.query as Record<string, unknown>
+  const { priority: _, webhook: __, ...asked } = query
+  const accepted = acceptedFormat(request.headers.accept)
+  const settings = (given: object) => ({ ...(accepted ? { format: accepted } : {}), ...checkSettings(given) })
+  if (request.isMultipart()) {
+    const form = await fromForm(request)
+    return { stream: form.stream, settings: () => settings({ ...asked, ...form.settings() }) }
+  }
+  const { url, ...rest } = asked
+  if (url !== undefined) {
+    const checked = settings(rest)
+    if (sources) return { stream: await sources.open(String(url)), settings: () => checked }
+    throw new ProblemError(
+      'forbidden',
+      'url: expected a picture as the body, as this server takes none by address',
+    )
+  }
+  const type = request.headers['content-type'] ?? ''
+  if (!/^(?:image\/|application\/octet-stream)/.test(type))
+    throw new ProblemError(
+      'unsupported-type',
+      `content-type: expected a picture such as image/jpeg, application/octet-stream or multipart/form-data, got ${type || 'none'}`,
+    )
+  const checked = settings(asked)
+  return { stream: request.body as Readable, settings: () => checked }
+}
+
+/** Validates settings. @throws RestoreError 'usage' */
+function checkSettings(given: object): Settings {
+  const parsed = settingsSchema.safeParse(given)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const where = ['settings', ...(issue?.path ?? [])].join('.')
+  throw new RestoreError('usage', `${where}: ${issue?.message ?? 'not valid'}; /docs lists all settings`)
+}
+
+/** The first file of a form; fields may follow it. */
+async function fromForm(request: FastifyRequest): Promise<{ stream: Readable; settings: () => object }> {
+  const fields: Record<string, unknown> = {}
+  const parts = request.parts({ limits: { files: 1, fields: 20, fieldSize: 65_536 } })
+  const read = (part: { readonly fieldname: string; readonly value: unknown }) => {
+    fields[part.fieldname] = part.value
+  }
+  const settings = () => parseSettings(fields.settings)
+  for (let next = await parts.next(); !next.done; next = await parts.next()) {
+    const part = next.value
+    if (part.type === 'field') {
+      read(part)
+      continue
+    }
+    const stream = new PassThrough()
+    const rest = async () => {
+      await pipeline(part.file, stream, { end: false })
+      for await (const later of parts) if (later.type === 'field') read(later)
+      stream.end()
+    }
+    rest().catch((error) => stream.destroy(error))
+    return { stream, settings }
+  }
+  throw new RestoreError('usage', 'form: expected a part with a picture, got none; send it as a file')
+}
+
+function parseSettings(text: unknown): object {
+  if (text === undefined) return {}
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(String(text)))
+  } catch {
+    throw new RestoreError(
+      'usage',
+      `settings: expected a JSON object such as {"task":"denoise"}, got other text`,
+    )
+  }
+}
+
+/** The first format that a client names; undefined where it takes anything. */
+function acceptedFormat(accept = ''): Settings['format'] {
+  const types = accept.split(',').map((part) => part.split(';')[0]?.trim().toLowerCase())
+  const formats = Object.entries(mediaTypes) as [keyof typeof mediaTypes, string][]
+  return types.flatMap((type) => formats.find(([, media]) => media === type)?.[0] ?? [])[0]
+}

@@ -1,0 +1,265 @@
+// The server: pictures in, restored pictures out, over HTTP.
+
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import helmet from '@fastify/helmet'
+import multipart from '@fastify/multipart'
+import swagger from '@fastify/swagger'
+import fastify, { type FastifyInstance } from 'fastify'
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
+import { messageOf } from '../core/errors.ts'
+import { packageVersion } from '../data/packageFiles.ts'
+import { type ApiKey, keyOf } from './access/keys.ts'
+import type { ListedHosts } from './access/listedHosts.ts'
+import type { Sources } from './access/sources.ts'
+import { type Caller, Intake, type Limits } from './jobs/intake.ts'
+import type { JobQueue } from './jobs/job.ts'
+import { Metrics } from './jobs/metrics.ts'
+import { Runner } from './jobs/runner.ts'
+import { Webhooks } from './jobs/webhooks.ts'
+import type { PageFolders } from './pages/pageFiles.ts'
+import { ProblemError, problemOf, sendProblem } from './protocol/problems.ts'
+import { appRoutes } from './routes/app.ts'
+import { docsRoutes } from './routes/docs.ts'
+import { healthRoutes } from './routes/health.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { viewOf } from './routes/jobView.ts'
+import { modelRoutes } from './routes/models.ts'
+import type { Store } from './store/store.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+  }
+}
+
+/** How a server is run. */
+export interface ServerOptions {
+  readonly host: string
+  /** 0 for a free port. */
+  readonly port: number
+  /** Port of the metrics; undefined for none. */
+  readonly metricsPort: number | undefined
+  readonly queue: JobQueue
+  readonly store: Store
+  /** Keys that give access; undefined for everybody. */
+  readonly keys: readonly ApiKey[] | undefined
+  /** Origins of pages that may call the server. */
+  readonly origins: readonly string[]
+  /** Where pictures are taken from by address; undefined for nowhere. */
+  readonly sources: Sources | undefined
+  /** Who is told how jobs ended, and the secret that signs it; undefined for nobody. */
+  readonly webhooks: { readonly hosts: ListedHosts; readonly secret: string } | undefined
+  /** The app in the browser; undefined for none. */
+  readonly app: PageFolders | undefined
+  readonly limits: Limits
+  /** Jobs at once, and networks that each slot keeps open. */
+  readonly slots: number
+  readonly capacity: number
+  /** Longest time for a job. */
+  readonly timeoutMs: number
+  /** Longest time that POST /v1/restore waits. */
+  readonly waitMs: number
+  /** Time that results are kept, and their size, above which the oldest are deleted. */
+  readonly keepMs: number
+  readonly quotaBytes: number
+  /** Where the log is written; undefined for none. */
+  readonly log: { write(line: string): void } | undefined
+}
+
+export interface RunningServer {
+  readonly address: string
+  readonly metricsAddress: string | undefined
+  /** Takes no more requests, waits for jobs, puts back those that take longer, and closes everything. */
+  stop(drainMs: number): Promise<void>
+}
+
+/** Time between sweeps of the store. */
+const sweepMs = 60_000
+
+/** Longest time for the headers of a request, and for all of it: an upload of the largest size by a slow line. */
+const headersMs = 10_000
+const requestMs = 300_000
+
+/** Starts a server. @throws an error if a port is taken */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { queue, store, limits, keepMs, quotaBytes } = options
+  const draining = new AbortController()
+  const metrics = new Metrics(() => queue)
+  const app = await buildServer(options, { metrics, draining: draining.signal })
+  const onError = (error: unknown) =>
+    app.log.error({ reason: messageOf(error) }, 'a job or webhook failed unexpectedly')
+  const runner = new Runner({ ...options, pixelLimit: limits.pixelsIn, metrics, onError })
+  const webhooks = options.webhooks && new Webhooks({ ...options.webhooks, queue, view: viewOf, onError })
+  const sweep = async () => {
+    await queue.sweep(Date.now() - keepMs)
+    await store.sweep({ ...(await queue.references()), quotaBytes })
+  }
+  const sweeping = setInterval(() => sweep().catch(onError), sweepMs)
+  try {
+    await sweep()
+    const address = await app.listen({ host: options.host, port: options.port })
+    const exporter = options.metricsPort === undefined ? undefined : await serveMetrics(metrics, options)
+    return {
+      address,
+      metricsAddress:
+        exporter && `http://${options.host}:${(exporter.address() as AddressInfo).port}/metrics`,
+      async stop(drainMs) {
+        clearInterval(sweeping)
+        draining.abort()
+        await runner.stop(drainMs)
+        await app.close()
+        await webhooks?.stop()
+        await options.sources?.close()
+        exporter?.close()
+        await queue.close()
+      },
+    }
+  } catch (error) {
+    clearInterval(sweeping)
+    draining.abort()
+    await runner.stop(0)
+    await webhooks?.stop()
+    await app.close()
+    throw error
+  }
+}
+
+async function buildServer(
+  { queue, store, keys, origins, sources, webhooks, app: pages, limits, waitMs, log }: ServerOptions,
+  { metrics, draining }: { readonly metrics: Metrics; readonly draining: AbortSignal },
+): Promise<FastifyInstance> {
+  const app = fastify({
+    // Names and addresses of pictures stay out of the log.
+    logger: log
+      ? {
+          stream: log,
+          serializers: { req: ({ method, routeOptions }) => ({ method, route: routeOptions?.url }) },
+        }
+      : false,
+    bodyLimit: limits.bytes,
+    requestTimeout: requestMs,
+    keepAliveTimeout: 5000,
+    http: { headersTimeout: headersMs },
+    forceCloseConnections: 'idle',
+    genReqId: () => crypto.randomUUID(),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  // Bodies are streamed to the store.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_, payload, done) => done(null, payload))
+  app.decorateRequest('caller')
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error)
+    metrics.reject(problem.code)
+    if (problem.status >= 500) request.log.error({ reason: messageOf(error) }, problem.code)
+    return sendProblem(reply, error)
+  })
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      reply,
+      new ProblemError(
+        'not-found',
+        `${request.method} ${request.url.split('?')[0]}: expected a known address, got another; see /docs`,
+      ),
+    ),
+  )
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    allowOrigin(origins, request.headers.origin, reply)
+    if (request.method === 'OPTIONS' && request.headers.origin) return reply.code(204).send()
+    const { url = '' } = request.routeOptions
+    if (!url.startsWith('/v1/')) return
+    request.caller = callerOf(keys, request.headers.authorization)
+    if (draining.aborted && request.method !== 'GET')
+      throw new ProblemError(
+        'draining',
+        'server: expected to take requests, got a request to stop; try again later',
+        {
+          retryAfterSeconds: 10,
+        },
+      )
+  })
+  await app.register(helmet, {
+    // Encryption is the business of a proxy.
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    crossOriginResourcePolicy: { policy: origins.length > 0 ? 'cross-origin' : 'same-origin' },
+  })
+  await app.register(multipart, { limits: { fileSize: limits.bytes + 1 } })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Limpid', version: packageVersion(), description: 'Restores damaged photos.' },
+      ...(keys
+        ? {
+            components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+            security: [{ key: [] }],
+          }
+        : {}),
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  const intake = new Intake({ queue, store, limits })
+  await app.register(async (routes) => {
+    jobRoutes(routes, { queue, store, intake, sources, webhookHosts: webhooks?.hosts, waitMs, draining })
+    modelRoutes(routes)
+    healthRoutes(routes, { queue, store, draining })
+    docsRoutes(routes)
+    if (pages) appRoutes(routes, pages)
+  })
+  return app
+}
+
+/** Who asks; everybody is one owner where there are no keys. @throws ProblemError 'unauthorized' */
+function callerOf(keys: readonly ApiKey[] | undefined, authorization: string | undefined): Caller {
+  if (!keys) return { owner: 'everybody', queue: undefined }
+  const key = keyOf(keys, authorization)
+  if (key) return { owner: key.name, queue: key.queue }
+  throw new ProblemError(
+    'unauthorized',
+    `authorization: expected 'Bearer KEY' with a key of this server, got ${authorization ? 'another' : 'none'}`,
+  )
+}
+
+/** Lets pages of listed origins call the server. */
+function allowOrigin(
+  origins: readonly string[],
+  origin: string | undefined,
+  reply: { header(name: string, value: string): unknown },
+): void {
+  reply.header('vary', 'Origin')
+  if (origin === undefined || !origins.includes(origin)) return
+  reply.header('access-control-allow-origin', origin)
+  reply.header('access-control-allow-methods', 'GET, POST, PUT, DELETE')
+  reply.header(
+    'access-control-allow-headers',
+    'authorization, content-type, idempotency-key, last-event-id, prefer, range',
+  )
+  reply.header(
+    'access-control-expose-headers',
+    'content-location, etag, link, location, retry-after, x-request-id',
+  )
+}
+
+function serveMetrics(
+  metrics: Metrics,
+  { host, metricsPort }: Pick<ServerOptions, 'host' | 'metricsPort'>,
+): Promise<Server> {
+  const exporter = createServer(async (request, response) => {
+    if (request.url !== '/metrics') return response.writeHead(404).end()
+    const { type, text } = await metrics.text()
+    return response.writeHead(200, { 'content-type': type }).end(text)
+  })
+  return new Promise((resolve, reject) => {
+    exporter.once('error', reject)
+    exporter.listen(metricsPort, host, () => resolve(exporter))
+  })
+}
