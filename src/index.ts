@@ -13,6 +13,10 @@
  * ```
  */
 
+export type { DamageFinding, Finder } from './auto/plan/findings.ts'
+export type { OverrideRequest } from './auto/plan/overrides.ts'
+export type { Plan, PlannedStep, Untreated } from './auto/plan/plan.ts'
+export type { RefusedStep, RepairedStep, RepairInfo } from './auto/repairInfo.ts'
 export type { ByteSource, Checkpoint, StoredTensor } from './checkpoints/checkpoint.ts'
 export { readCheckpoint, writeSafetensors } from './checkpoints/files.ts'
 export type { OpenOptions } from './checkpoints/open.ts'
@@ -22,18 +26,21 @@ export { type CounterRandom, counterRandom, type Random, type RandomState } from
 export type { NamedData, RunOptions, Session } from './core/session.ts'
 export type { Tensor } from './core/tensor.ts'
 export {
+  countPages,
   type DecodedImage,
   type DecodedPixels,
   type DecodeOptions,
   decodeBytes,
   decodeImage,
-  type EncodeOptions,
-  encodeImage,
   type ImageMetadata,
   type ImageSize,
   imageSize,
-} from './data/codec.ts'
-export type { Image } from './data/image.ts'
+  type PageCount,
+} from './data/decode.ts'
+export { type EncodeOptions, encodeImage } from './data/encode.ts'
+export type { Resolution } from './data/formats/resolution.ts'
+export type { BitDepth, Image } from './data/image.ts'
+export type { PngText } from './data/metadata/pngText.ts'
 export { chain, maybe, oneOf, parseChain, shuffled } from './degrade/chain.ts'
 export type {
   Amount,
@@ -47,6 +54,7 @@ export type {
 } from './degrade/defineDegradation.ts'
 export { degradations } from './degrade/degradationTable.ts'
 export { randomFor } from './degrade/namedRandom.ts'
+export type { FetchedFile } from './downloads/fetchFile.ts'
 export type { AtomicWriteOptions } from './files/atomicWrite.ts'
 export {
   type ComputeMetrics,
@@ -69,6 +77,8 @@ export {
   protocols,
 } from './metrics/protocols.ts'
 export { differenceMap } from './metrics/report/differenceMap.ts'
+export type { Finding } from './models/daclip/wordRanking.ts'
+export { type DamageId, damages, type NoiseForm, noiseForms } from './models/damages.ts'
 export { type License, licenses, type TrainedSampling } from './models/modelCard.ts'
 export type {
   Guidance,
@@ -79,24 +89,43 @@ export type {
   OncePerPhoto,
   RequiredGuide,
   Role,
+  Sides,
   Tap,
   Tiling,
   ToneRole,
 } from './models/networkDescriptor.ts'
-export { cards, type ModelCard, tasks } from './registry/cards.ts'
+export { tasks } from './models/tasks.ts'
+export { cards, type ModelCard } from './registry/cards.ts'
 export { type LoadedModel, loadModel, type RecognizedNetwork, recognize } from './registry/loadModel.ts'
 export { type MetricNetwork, type MetricNetworks, metricNetworks } from './registry/metricNetworks.ts'
-export { createDetector, Detector, type DetectorOptions, type Finding } from './runtime/detector.ts'
+export type { ModelId } from './registry/networks.ts'
+export {
+  type AutoOptions,
+  AutoRestorer,
+  createAutoRestorer,
+} from './runtime/autoRestorer.ts'
+export type { Mix } from './runtime/checkRequest.ts'
+export { createDetector, Detector, type DetectorOptions } from './runtime/detector.ts'
+export { type FetchedModel, type FetchOptions, fetchModel } from './runtime/fetchModel.ts'
+export type { NetworkId, RestoringNetwork } from './runtime/graphs/imageGraph.ts'
 export type { OnProgress, ProgressEvent, SamplingProgress } from './runtime/jobs/progress.ts'
-export type { CanvasPicture, RawInput, RawPicture, RestoreInfo } from './runtime/pictures/pictureTypes.ts'
+export type { PictureRestorer } from './runtime/pictureRestorer.ts'
+export type {
+  CanvasPicture,
+  RawInput,
+  RawPicture,
+  RestoreInfo,
+  StepInfo,
+} from './runtime/pictures/pictureTypes.ts'
+export { Pipeline } from './runtime/pipeline.ts'
 export type { ReadOptions, RestoreInput } from './runtime/readInput.ts'
+export { createPipeline, restore } from './runtime/restore.ts'
 export type { RestoreResult, WriteOptions } from './runtime/restoreResult.ts'
 export {
   createRestorer,
   Restorer,
   type RestorerOptions,
   type RunPictureOptions,
-  restore,
 } from './runtime/restorer.ts'
 export type { SamplingRequest } from './runtime/sampling/samplingPlan.ts'
 export { ProcessSession } from './runtime/session/computeProcess.ts'

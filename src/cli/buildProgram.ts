@@ -12,12 +12,14 @@ import {
 import {
   declareConvert,
   declareExport,
+  declareFetch,
   declareForward,
   declareInspect,
   declareModels,
 } from './commands/networks.ts'
 import { createProgram, type Program } from './commands/options.ts'
 import { declareRestore } from './commands/restore.ts'
+import { declareApp, declareKey, declareServe } from './commands/serve.ts'
 import { declarePack, declareTrain } from './commands/training.ts'
 
 /** Builds the program with all its commands. */
@@ -25,6 +27,7 @@ export function buildProgram(): Program {
   const program = createProgram()
   const groups = [
     ['Restore photos:', addRestore],
+    ['Serve:', addServing],
     ['Measure:', addMeasuring],
     ['Train:', addTraining],
     ['Weights and networks:', addNetworks],
@@ -41,6 +44,21 @@ function addRestore(program: Program): void {
   declareRestore(program).action(async (inputs, _, command) => {
     const { restoreCommand } = await import('./restore/restore.ts')
     await restoreCommand(inputs, command.optsWithGlobals())
+  })
+}
+
+function addServing(program: Program): void {
+  declareApp(program).action(async (_, command) => {
+    const { appCommand } = await import('./server/app.ts')
+    await appCommand(command.optsWithGlobals())
+  })
+  declareServe(program).action(async (_, command) => {
+    const { serveCommand } = await import('./server/serve.ts')
+    await serveCommand(command.optsWithGlobals())
+  })
+  declareKey(program).action(async (name, _, command) => {
+    const { keyCommand } = await import('./server/serve.ts')
+    await keyCommand(name, command.optsWithGlobals())
   })
 }
 
@@ -82,7 +100,7 @@ function addNetworks(program: Program): void {
   const { list, show, verify } = declareModels(program)
   list.action(async (_, command) => {
     const { listModels } = await import('./networks/models.ts')
-    listModels(command.optsWithGlobals())
+    listModels(command.args, command.optsWithGlobals())
   })
   show.action(async (id, _, command) => {
     const { showModel } = await import('./networks/models.ts')
@@ -92,9 +110,13 @@ function addNetworks(program: Program): void {
     const { verifyModels } = await import('./networks/models.ts')
     verifyModels(id, command.optsWithGlobals())
   })
+  declareFetch(program).action(async (names, _, command) => {
+    const { fetchCommand } = await import('./networks/fetch.ts')
+    await fetchCommand(names, command.optsWithGlobals())
+  })
   declareInspect(program).action(async (file, _, command) => {
     const { inspectCommand } = await import('./networks/checkpoints.ts')
-    inspectCommand(file, command.optsWithGlobals())
+    await inspectCommand(file, command.optsWithGlobals())
   })
   declareConvert(program).action(async (input, output, _, command) => {
     const { convertCommand } = await import('./networks/checkpoints.ts')

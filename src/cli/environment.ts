@@ -3,7 +3,7 @@
 import { findLibtorch } from '../../native/libtorch.ts'
 import { diagnose } from '../../native/load.ts'
 import { buildAddon, installLibtorch } from '../../native/setup.ts'
-import { type GlobalOptions, green, printResult, red, reporter } from './io/shell.ts'
+import { type GlobalOptions, printResult, reporter } from './io/shell.ts'
 
 /** Finds or installs libtorch, then builds the addon for it. */
 export async function setupCommand(options: GlobalOptions): Promise<void> {
@@ -20,10 +20,9 @@ export async function setupCommand(options: GlobalOptions): Promise<void> {
 /** Lists what is found, what is missing and how to fix it; exit code 3 where something is wrong. */
 export function doctorCommand(options: GlobalOptions): void {
   const checks = diagnose()
-  const mark = { ok: green('ok     '), missing: red('missing'), wrong: red('wrong  ') }
   const lines = checks.map(({ check, state, detail, fix }) => {
-    return `${mark[state]}  ${check}: ${detail}${state === 'ok' || !fix ? '' : `; ${fix}`}`
+    return `${state.padEnd(7)}  ${check}: ${detail}${state === 'ok' || !fix ? '' : `; ${fix}`}`
   })
-  printResult(options, { checks }, lines.join('\n'))
+  printResult(options, { checks }, lines.join('\n'), { hasMarks: true })
   if (checks.some(({ state }) => state !== 'ok')) process.exitCode = 3
 }

@@ -17,5 +17,9 @@ if (command === 'restore' && !isHelp) {
     'runtime/session/computeProcess',
   )
   prestartProcess()
+  const { prestartReader }: typeof import('../runtime/reading/readerProcess.ts') = await load(
+    'runtime/reading/readerProcess',
+  )
+  prestartReader()
 }
 await load('cli/program')

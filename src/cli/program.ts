@@ -1,26 +1,41 @@
 // The command line: parses, calls, prints.
 
 import { CommanderError } from '@commander-js/extra-typings'
-import { RestoreError } from '../core/errors.ts'
+import { errorCodes, RestoreError } from '../core/errors.ts'
+import { unwritable } from '../files/outputErrors.ts'
 import { buildProgram } from './buildProgram.ts'
+import { stripped } from './commands/restore.ts'
+import { signalExitCode } from './io/interrupts.ts'
 import { reportError } from './io/shell.ts'
 
-// A reader such as `head` may leave before the end; that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
-})
+// A reader such as `head` may leave before the end; the command ends by itself, or has ended.
+for (const [name, stream] of [
+  ['stdout', process.stdout],
+  ['stderr', process.stderr],
+] as const)
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(reportError(unwritable(name, error), {}))
+  })
 
 const program = buildProgram()
 try {
-  await program.parseAsync()
+  await program.parseAsync(withStripped(process.argv))
 } catch (error) {
   // Options that come after a mistake are not parsed.
   const options = { ...program.opts(), json: process.argv.includes('--json') }
   // Help and version are thrown too, after they were printed; help that was not requested is wrong usage.
   const isHelp = error instanceof CommanderError && /help|version/i.test(error.code)
   if (isHelp) process.exitCode = error.exitCode === 0 ? 0 : 2
-  else process.exitCode = reportError(error instanceof CommanderError ? usageError(error) : error, options)
+  else {
+    const code = reportError(error instanceof CommanderError ? usageError(error) : error, options)
+    process.exitCode = code === errorCodes.aborted.exit ? (signalExitCode() ?? code) : code
+  }
+}
+
+/** Completes `--strip` without a value, which would take the input after it for one. */
+function withStripped(argv: readonly string[]): string[] {
+  const isWhat = (text: string | undefined) => stripped.some((what) => what === text)
+  return argv.map((text, i) => (text === '--strip' && !isWhat(argv[i + 1]) ? '--strip=all' : text))
 }
 
 /** Converts Commander's message to the form of other errors. */

@@ -317,7 +317,7 @@ export function reverseStep(sde: Sde, t: number, sampler: Sampler): LinearForm {
   return sampler === 'sde' ? sum([1, mean], [-1, dispersion(sde, t)]) : mean
 }
 
-/** Time at which the denoising SDE has the noise level `sigma` (in [0, 1]) of an image. */
+/** Time at which the denoising SDE has the noise level `sigma` (in [0, 1]) of an image; 0 if t = 1 has more. */
 export function startStep(sde: Sde, sigma: number): number {
   if (sde.kind !== 'denoising' || !(sigma > 0 && sigma <= sde.maxSigma)) {
     throw new RestoreError(
@@ -327,8 +327,8 @@ export function startStep(sde: Sde, sigma: number): number {
   }
   const target = -Math.log(1 - (sigma / sde.maxSigma) ** 2 + 1e-6) / (2 * sde.dt)
   const distance = (t: number) => Math.abs(sde.cumulative[t]! - target)
-  let best = 1
-  for (let t = 2; t <= sde.steps; t++) if (distance(t) < distance(best)) best = t
+  let best = 0
+  for (let t = 1; t <= sde.steps; t++) if (distance(t) < distance(best)) best = t
   return best
 }
 
@@ -382,21 +382,46 @@ export interface Matching {
   /** Mean of the reverse step. */
   readonly expected: Tensor
   readonly optimum: Tensor
-  /** Mean absolute difference of `expected` and `optimum` (eq. 14). */
+  /** Mean distance of `expected` and `optimum` (eq. 14). */
   readonly loss: Tensor
+}
+
+/** How {@link matchingLoss} measures. */
+export interface MatchingOptions {
+  /** Absolute or squared differences. @default 'l1' */
+  readonly distance?: 'l1' | 'l2'
+  /** Whether the batch counts by its mean {@link matchingWeight}. @default false */
+  readonly isWeighted?: boolean
+}
+
+/** Weight of a time t in the weighted loss: e^(−θ̄_t), or the dispersion σ_t² of the denoising SDE. */
+export function matchingWeight(sde: Sde, t: number): number {
+  const { sigma, b } = at(sde, t)
+  return sde.kind === 'denoising' ? sigma ** 2 : b
 }
 
 /**
  * Training objective: the reverse step from x_t should reach the most likely x_(t−1).
  * `predict` is the network at `times`.
  */
-export function matchingLoss(sde: Sde, inputs: MatchingInputs, predict: (state: Tensor) => Tensor): Matching {
+export function matchingLoss(
+  sde: Sde,
+  inputs: MatchingInputs,
+  predict: (state: Tensor) => Tensor,
+  { distance = 'l1', isWeighted = false }: MatchingOptions = {},
+): Matching {
   const { images, each } = atTimes(sde, inputs)
   const prediction = predict(images.state)
   const expected = each((t) => reverseStep(sde, t, 'mean'), { ...images, prediction })
   const target = each((t) => optimum(sde, t), images)
-  const loss = expected.sub(target).abs().mean()
-  return { state: images.state, prediction, expected, optimum: target, loss }
+  const difference = expected.sub(target)
+  const loss = (distance === 'l1' ? difference.abs() : difference.mul(difference)).mean()
+  const matching = { state: images.state, prediction, expected, optimum: target }
+  if (!isWeighted) return { ...matching, loss }
+  // NOTE: the official code broadcasts weights [b 1 1 1] against distances [b n], so that every image counts
+  // by the mean weight of the batch.
+  const weights = inputs.times.map((t) => matchingWeight(sde, t))
+  return { ...matching, loss: loss.mul(weights.reduce((sum, weight) => sum + weight, 0) / weights.length) }
 }
 
 /**

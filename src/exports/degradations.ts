@@ -15,6 +15,7 @@ export type {
   Settings,
 } from '../degrade/defineDegradation.ts'
 export * from '../degrade/degradationTable.ts'
+export { inLinearLight, type LinearLightOptions } from '../degrade/linearLight.ts'
 export type { DrawPicture, Picture } from '../degrade/pictures/definePicture.ts'
 export { type PictureName, pictures } from '../degrade/pictures/pictureTable.ts'
 export { type ResizeOptions, type Rounding, resizeTo, type Size } from '../degrade/resize.ts'

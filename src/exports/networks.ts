@@ -9,7 +9,9 @@ export {
   denoisingSde,
   type Matching,
   type MatchingInputs,
+  type MatchingOptions,
   matchingLoss,
+  matchingWeight,
   restoringSde,
   type Sde,
   type SdeOptions,
@@ -17,6 +19,7 @@ export {
 export { type Noise, type Planes, type SampleOptions, sample, seededNoise } from '../diffusion/samplers.ts'
 export type { AtomicWriteOptions } from '../files/atomicWrite.ts'
 export { type ClipOptions, clipDefaults } from '../models/clip/clip.ts'
+export { Compact, type CompactOptions, compactDefaults } from '../models/compact/compact.ts'
 export {
   ConditionalNafnet,
   type ConditionalNafnetOptions,
@@ -37,7 +40,14 @@ export {
   startController,
 } from '../models/daclip/daclip.ts'
 export { degradationWords, maxLogitScale } from '../models/daclip/words.ts'
+export { type DamageId, damageIds, damages, type NoiseForm, noiseForms } from '../models/damages.ts'
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from '../models/dasr/dasr.ts'
+export { Dat, type DatOptions, datDefaults } from '../models/dat/dat.ts'
+export { Dncnn, type DncnnOptions, dncnnDefaults } from '../models/dncnn/dncnn.ts'
+export { Drunet, type DrunetOptions, drunetDefaults } from '../models/drunet/drunet.ts'
+export { Esrgan, type EsrganOptions, esrganDefaults } from '../models/esrgan/esrgan.ts'
+export { Fbcnn, type FbcnnOptions, fbcnnDefaults } from '../models/fbcnn/fbcnn.ts'
+export { Hat, type HatOptions, hatDefaults } from '../models/hat/hat.ts'
 export { Ipt, type IptOptions, iptDefaults } from '../models/ipt/ipt.ts'
 export {
   type Encoded,
@@ -52,6 +62,13 @@ export {
   lightDiffusionDefaults,
 } from '../models/lightDiffusion/lightDiffusion.ts'
 export {
+  type InspectInputs,
+  type InspectOutputs,
+  LightInspect,
+  type LightInspectOptions,
+  lightInspectDefaults,
+} from '../models/lightInspect/lightInspect.ts'
+export {
   LightTone,
   type LightToneOptions,
   lightToneDefaults,
@@ -64,20 +81,42 @@ export {
   type LightUpscaleOptions,
   lightUpscaleDefaults,
 } from '../models/lightUpscale/lightUpscale.ts'
+export {
+  MixDehazeNet,
+  type MixDehazeNetOptions,
+  mixDehazeNetDefaults,
+} from '../models/mixDehazeNet/mixDehazeNet.ts'
+export { Mosr, type MosrOptions, mosrDefaults } from '../models/mosr/mosr.ts'
+export { Nafnet, type NafnetOptions, nafnetDefaults } from '../models/nafnet/nafnet.ts'
 export type {
   Guidance,
   InputSize,
   Memory,
   NamedTensors,
   NetworkDescription,
+  NumberOrAuto,
   OncePerPhoto,
   RequiredGuide,
   Role,
+  Sides,
   Tap,
   Tiling,
 } from '../models/networkDescriptor.ts'
+export { Plksr, type PlksrOptions, plksrDefaults } from '../models/plksr/plksr.ts'
+export { RealPlksr, type RealPlksrOptions, realPlksrDefaults } from '../models/realPlksr/realPlksr.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from '../models/restormer/restormer.ts'
+export {
+  Retinexformer,
+  type RetinexformerOptions,
+  retinexformerDefaults,
+} from '../models/retinexformer/retinexformer.ts'
+export { Safmn, type SafmnOptions, safmnDefaults } from '../models/safmn/safmn.ts'
+export { Scunet, type ScunetOptions, scunetDefaults } from '../models/scunet/scunet.ts'
+export { Span, type SpanOptions, spanDefaults } from '../models/span/span.ts'
+export { Swinir, type SwinirOptions, swinirDefaults } from '../models/swinir/swinir.ts'
 export type { UnetInputs } from '../models/unetInputs.ts'
 export { type Distribution, emptyInit, type Init, randomInit } from '../nn/init.ts'
+export type { Downsampling, KairUnetOptions, Upsampling } from '../nn/kairBlocks.ts'
 export { loadWeights, parameterCount, parameters, stateDict, type WeightSource } from '../nn/module.ts'
+export type { WindowSize } from '../nn/windows.ts'
 export { type LoadedModel, loadModel } from '../registry/loadModel.ts'

@@ -1,6 +1,6 @@
 // Losses, samples and starting weights of the published recipes: DA-CLIP, DASR, IPT, IR-SDE and Refusion.
 
-export { clipImage } from '../data/clip/clipImage.ts'
+export { type ClipSize, clipImage } from '../data/clip/clipImage.ts'
 export type { Tokenizer, TokenOptions, Tokens } from '../data/clip/tokenizer.ts'
 export { clipTokenizer } from '../data/clip/vocabulary.ts'
 export type { ToneParts } from '../data/tone/toneMaps.ts'
@@ -41,6 +41,8 @@ export {
   twoViews,
   withContrastWeights,
 } from '../train/networks/dasr.ts'
+export { inspectLosses } from '../train/networks/inspect/losses.ts'
+export { type InspectSample, inspectSample } from '../train/networks/inspect/samples.ts'
 export {
   type IptConstants,
   type IptSample,

@@ -1,6 +1,7 @@
 // Training: recipes and the function that trains them, and the parts of a loop of your own.
 
 export { l1Loss } from '../core/functional.ts'
+export type { Rejected } from '../data/sources/check.ts'
 export {
   type AdamOptions,
   type AdamWOptions,

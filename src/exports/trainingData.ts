@@ -1,6 +1,6 @@
 // Images of a training and the samples that are made of them.
 
-export type { Image, Pixels } from '../data/image.ts'
+export { type Image, in8Bits, type Pixels } from '../data/image.ts'
 export { cutPatch, type Dihedral, drawPlace, type Place, scalePlace } from '../data/patches.ts'
 export { type ImageSource, openSource, type SourceSpec, specOf, subset } from '../data/sources/datasets.ts'
 export {

@@ -3,9 +3,10 @@
 import { type DType, elementCount, float32Data, int64Data, isFloat, type TensorData } from '../core/data.ts'
 import { type Dim, factorsOfDim, type Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
+import { onnxDataTypes } from '../core/onnxDataTypes.ts'
 import type { PerOp } from '../core/ops.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
-import { type Attribute, type OnnxModel, type OnnxNode, onnxDataType } from './write.ts'
+import type { Attribute, OnnxModel, OnnxNode } from './write.ts'
 
 const opset = 20
 
@@ -109,13 +110,13 @@ class Emitter {
   scalar(value: number, dtype: DType): string {
     if (!isFloat(dtype)) {
       const int = this.#shared(`int ${value}`, () => int64Data([value], []))
-      return dtype === 'int64' ? int : this.emit('Cast', [int], { to: onnxDataType(dtype) })
+      return dtype === 'int64' ? int : this.emit('Cast', [int], { to: onnxDataTypes[dtype] })
     }
     const double = () => new Uint8Array(Float64Array.of(value).buffer)
     if (dtype === 'float64')
       return this.#shared(`double ${value}`, () => ({ dtype, shape: [], bytes: double() }))
     const float = this.#shared(`float ${value}`, () => float32Data(Float32Array.of(value), []))
-    return dtype === 'float32' ? float : this.emit('Cast', [float], { to: onnxDataType(dtype) })
+    return dtype === 'float32' ? float : this.emit('Cast', [float], { to: onnxDataTypes[dtype] })
   }
 
   /** A shape as an int64 vector, computed at run time if it has named sizes. */
@@ -244,9 +245,17 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
   relu: same('Relu'),
   leakyRelu: ({ negativeSlope }, x, g) =>
     g.emit('LeakyRelu', [at(x, 0).name], { alpha: { float: negativeSlope } }),
+  prelu: (_, x, g) => {
+    const { name, shape } = at(x, 1)
+    const trailing = at(x, 0)
+      .shape.slice(2)
+      .map(() => 1)
+    return g.emit('PRelu', [at(x, 0).name, g.emit('Reshape', [name, g.shape([...shape, ...trailing])])])
+  },
   silu: (_, x, g) => g.emit('Mul', [at(x, 0).name, g.emit('Sigmoid', [at(x, 0).name])]),
   gelu: same('Gelu'),
-  cast: ({ dtype }, x, g) => g.emit('Cast', [at(x, 0).name], { to: onnxDataType(dtype) }),
+  mish: (_, x, g) => g.emit('Mul', [at(x, 0).name, g.emit('Tanh', [g.emit('Softplus', [at(x, 0).name])])]),
+  cast: ({ dtype }, x, g) => g.emit('Cast', [at(x, 0).name], { to: onnxDataTypes[dtype] }),
   matmul: same('MatMul'),
   linear: (_, x, g) => {
     const { name, shape } = at(x, 0)
@@ -258,7 +267,7 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
     const product = g.emit('Gemm', names, { transB: 1 })
     return isFlat ? product : g.emit('Reshape', [product, g.shape([...shape.slice(0, -1), out])])
   },
-  conv2d: ({ stride, padding, groups }, x, g) =>
+  conv2d: ({ stride, padding, groups, dilation = 1 }, x, g) =>
     g.emit(
       'Conv',
       x.map(({ name }) => name),
@@ -266,6 +275,7 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
         kernel_shape: at(x, 1).shape.slice(2).map(Number),
         strides: [stride, stride],
         pads: [padding, padding, padding, padding],
+        dilations: [dilation, dilation],
         group: groups,
       },
     ),
@@ -300,6 +310,12 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
     nearest_mode: 'floor',
   }),
   upsampleBilinear: resize({ mode: 'linear', coordinate_transformation_mode: 'half_pixel' }),
+  gridSample: (_, x, g) =>
+    g.emit('GridSample', [at(x, 0).name, at(x, 1).name], {
+      mode: 'linear',
+      padding_mode: 'border',
+      align_corners: 0,
+    }),
   reshape: ({ shape }, x, g) => g.emit('Reshape', [at(x, 0).name, g.reshapeTarget(at(x, 0).shape, shape)]),
   permute: ({ dims }, x, g) => g.emit('Transpose', [at(x, 0).name], { perm: dims }),
   expand: ({ shape }, x, g) => g.emit('Expand', [at(x, 0).name, g.shape(shape)]),

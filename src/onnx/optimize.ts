@@ -70,8 +70,9 @@ export function shuffleAfterConvs(graph: Graph): Graph {
       return undefined
     const { factor } = shuffle.attrs
     const [out = 0, , height = 0, width = 0] = weight.data?.shape ?? []
-    const { stride, padding } = node.attrs
-    const keepsSize = stride === 1 && height === width && height === 2 * padding + 1
+    const { stride, padding, dilation = 1 } = node.attrs
+    const isPlain = stride === 1 && dilation === 1
+    const keepsSize = isPlain && height === width && height === 2 * padding + 1
     if (!keepsSize || out * factor ** 2 > maxShuffledChannels) return undefined
     const inputs = [to.of(shuffle.inputs[0] as Value), shuffledWeight(weight, factor)]
     if (bias) inputs.push(repeatConstant(bias, factor ** 2))

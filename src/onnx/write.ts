@@ -4,6 +4,7 @@
 import { type DType, dtypeBytes, elementCount, type TensorData } from '../core/data.ts'
 import type { Shape } from '../core/dims.ts'
 import { RestoreError } from '../core/errors.ts'
+import { onnxDataTypes } from '../core/onnxDataTypes.ts'
 
 /** An integer, a list of integers, a string or a float. */
 export type Attribute = number | readonly number[] | string | { readonly float: number }
@@ -28,30 +29,6 @@ export interface OnnxModel {
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
   readonly metadata: Readonly<Record<string, string>>
-}
-
-/** TensorProto.DataType. */
-const dataTypes: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-  float8_e4m3fn: 17,
-  float8_e5m2: 19,
-}
-
-/** TensorProto.DataType of a dtype, for the `to` attribute of Cast. */
-export function onnxDataType(dtype: DType): number {
-  return dataTypes[dtype]
 }
 
 const utf8 = new TextEncoder()
@@ -181,7 +158,7 @@ function tensorMessage(name: string, { dtype, shape, bytes }: TensorData): Messa
   }
   const message = new Message()
   for (const size of shape) message.int(1, size)
-  return message.int(2, dataTypes[dtype]).text(8, name).bytes(9, bytes)
+  return message.int(2, onnxDataTypes[dtype]).text(8, name).bytes(9, bytes)
 }
 
 function valueMessage({ name, dtype, shape }: OnnxValue): Message {
@@ -189,7 +166,7 @@ function valueMessage({ name, dtype, shape }: OnnxValue): Message {
   for (const size of shape) {
     dims.message(1, typeof size === 'number' ? new Message().int(1, size) : new Message().text(2, size))
   }
-  const tensor = new Message().int(1, dataTypes[dtype]).message(2, dims)
+  const tensor = new Message().int(1, onnxDataTypes[dtype]).message(2, dims)
   return new Message().text(1, name).message(2, new Message().message(1, tensor))
 }
 

@@ -68,6 +68,12 @@ describe.skipIf(libtorchMissing !== undefined)('libtorch tensors', () => {
     expect(failing).not.toThrow(/frame #|Exception raised from/)
   })
 
+  test('too large for the memory are an error of that, which smaller tiles answer', () => {
+    const side = 2 ** 22
+    const of = (shape: readonly number[]) => toTorch(float32Data(new Float32Array(side), shape))
+    expect(() => of([side, 1]).mul(of([1, side]))).toThrow(expect.objectContaining({ code: 'memory' }))
+  })
+
   test('convert to a number from any float dtype', () => {
     expect(scalar(floats(1, 2).mean())).toBe(1.5)
     expect(scalar(floats(0.1).cast('float64').sum())).toBe(Math.fround(0.1))

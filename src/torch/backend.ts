@@ -4,7 +4,7 @@ import type { Handle } from '../../native/addon.ts'
 import { loadAddon as addon } from '../../native/load.ts'
 import type { DType, TensorData } from '../core/data.ts'
 import { fixedShape, formatShape, type Shape } from '../core/dims.ts'
-import { messageOf, RestoreError } from '../core/errors.ts'
+import { isOutOfMemory, messageOf, RestoreError } from '../core/errors.ts'
 import { isConstant } from '../core/hostBackend.ts'
 import type { Op, OpAttrs } from '../core/ops.ts'
 import { type Backend, Tensor } from '../core/tensor.ts'
@@ -66,7 +66,7 @@ function copyBeside(inputs: readonly Tensor[], constant: Tensor): Handle {
 function libtorchError(op: string, inputs: readonly Tensor[], error: unknown): RestoreError {
   const shapes = inputs.map((tensor) => formatShape(tensor.shape)).join(', ')
   const reason = messageOf(error)
-  const code = /out of memory|can't allocate memory/.test(reason) ? 'environment' : 'shape'
+  const code = isOutOfMemory(reason) ? 'memory' : 'shape'
   return new RestoreError(code, `${op}: libtorch rejected inputs ${shapes}: ${reason}`, { cause: error })
 }
 

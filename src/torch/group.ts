@@ -72,12 +72,15 @@ export function joinGroup(joined: Group, env: Variables): void {
   current = joined
 }
 
-/** Waits for the other processes, then leaves the group. */
-export function leaveGroup(): void {
+/** Leaves the group, after a failure at once: the others then fail too, rather than wait. */
+export function leaveGroup({ waitsForOthers }: { readonly waitsForOthers: boolean }): void {
   if (current.size === 1) return
-  averageNumbers([0])
-  addon().leaveGroup()
-  current = singleProcess
+  try {
+    if (waitsForOthers) averageNumbers([0])
+  } finally {
+    addon().leaveGroup()
+    current = singleProcess
+  }
 }
 
 function countOf(name: string, text: string | undefined, fallback?: number): number {

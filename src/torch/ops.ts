@@ -46,6 +46,11 @@ const avgPool2d = operator('avg_pool2d')
 const pixelShuffle = operator('pixel_shuffle')
 const upsampleNearest = operator('upsample_nearest2d', 'vec')
 const upsampleBilinear = operator('upsample_bilinear2d', 'vec')
+const gridSampler = operator('grid_sampler')
+/** Of grid_sampler. */
+const bilinear = 0
+/** Of grid_sampler. */
+const repeatBorder = 1
 const reshape = operator('reshape')
 const permute = operator('permute')
 const expand = operator('expand')
@@ -107,14 +112,16 @@ export const call: PerOp<[inputs: readonly Handle[]], Handle> = {
   sigmoid: plain('sigmoid'),
   relu: plain('relu'),
   leakyRelu: ({ negativeSlope }, x) => leakyRelu(at(x, 0), negativeSlope),
+  prelu: plain('prelu'),
   silu: plain('silu'),
   gelu: plain('gelu'),
+  mish: plain('mish'),
   cast: ({ dtype }, x) => to(at(x, 0), dtype),
   matmul: plain('matmul'),
   linear: plain('linear'),
-  conv2d: ({ stride, padding, groups }, x) =>
+  conv2d: ({ stride, padding, groups, dilation = 1 }, x) =>
     (stride === 1 && padding === 0 && groups === 1 ? pointwiseForTraining(x) : undefined) ??
-    conv2d(at(x, 0), at(x, 1), x[2] ?? null, stride, padding, 1, groups),
+    conv2d(at(x, 0), at(x, 1), x[2] ?? null, stride, padding, dilation, groups),
   layerNorm: ({ eps }, x) => {
     const shape = addon().shape(at(x, 0))
     return layerNorm(at(x, 0), shape.slice(-1), x[1] ?? null, x[2] ?? null, eps)
@@ -130,6 +137,7 @@ export const call: PerOp<[inputs: readonly Handle[]], Handle> = {
   pixelShuffle: ({ factor }, x) => pixelShuffle(at(x, 0), factor),
   upsampleNearest: ({ factor }, x) => upsampleNearest(at(x, 0), null, [factor, factor]),
   upsampleBilinear: ({ factor }, x) => upsampleBilinear(at(x, 0), null, false, [factor, factor]),
+  gridSample: (_, x) => gridSampler(at(x, 0), at(x, 1), bilinear, repeatBorder, false),
   reshape: ({ shape }, x) => reshape(at(x, 0), fixedShape('reshape', shape)),
   permute: ({ dims }, x) => permute(at(x, 0), dims),
   expand: ({ shape }, x) => expand(at(x, 0), fixedShape('expand', shape)),

@@ -21,7 +21,7 @@ export function declareBench(program: Program) {
   return program
     .command('bench')
     .description('measure this machine against a reference')
-    .argument('[name]', 'benchmark; an unknown name lists all')
+    .argument('[name]', 'benchmark; without a name lists all')
     .addOption(parsed('--runs <n>', 'counted runs of each side', whole(1, 1000)).default(5))
     .addOption(
       parsed(
@@ -30,5 +30,10 @@ export function declareBench(program: Program) {
         oneOf(['float32', 'bfloat16']),
       ).default('float32'),
     )
-    .addHelpText('after', examples('limpid bench imresize', 'limpid bench train-restormer --dtype bfloat16'))
+    .addHelpText(
+      'after',
+      `
+References in Python are installed once with pip, into the cache folder;
+LIMPID_BENCH_PYTHON names an interpreter that has them.${examples('limpid bench imresize', 'limpid bench train-restormer --dtype bfloat16')}`,
+    )
 }

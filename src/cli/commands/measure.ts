@@ -2,21 +2,25 @@
 
 import {
   backendOption,
+  backgroundOption,
   checkpointHelp,
   cropOption,
   deviceOption,
   examples,
+  formatOption,
   imagesHelp,
   metricsOption,
   metricWeightsOption,
   networkCommand,
   overwriteOption,
   type Program,
+  pagesOption,
   parsed,
   pixelLimitOption,
   qualityOption,
   reportOption,
   seedOption,
+  tensorsOption,
 } from './options.ts'
 import { decimals, list, whole } from './parsers.ts'
 
@@ -91,8 +95,10 @@ export function declareDetect(program: Program) {
     .description('tell which degradations photos have, and how likely each is')
     .argument('<input...>', imagesHelp)
     .option('--recursive', 'include subfolders')
+    .addOption(pagesOption('all'))
     .option('--model <id>', 'which model (default: light-detect)')
-    .option('--weights <file>', `${checkpointHelp}, of a DA-CLIP`)
+    .option('--weights <file>', `${checkpointHelp}, of a DA-CLIP, or of light-inspect`)
+    .addOption(tensorsOption())
     .addOption(
       parsed('--prompts <texts>', 'comma-separated texts to compare with (default: ten words)', list),
     )
@@ -115,16 +121,16 @@ export function declareDegrade(program: Program) {
   return program
     .command('degrade')
     .description('damage images by a chain of degradations, to train or test with')
-    .argument('[input...]', "image files or folders, whose tree is kept, or '-' for stdin")
+    .argument('[input...]', imagesHelp)
     .option('-o, --output <path>', "file, folder (keeps names and tree), or '-' for stdout")
+    .option('--recursive', 'include subfolders')
+    .addOption(pagesOption())
     .option('--with <spec>', 'degradations in order, each with its settings')
     .option('--list', 'list the degradations with their parameters')
     .addOption(seedOption('random seed; seed and file name decide the damage').default(0))
-    .option(
-      '--format <name>',
-      'png, jpg, webp, tiff or avif (default: by output name; in folders TIFF stays and all else becomes PNG)',
-    )
+    .addOption(formatOption('by output name; in folders TIFF stays and all else becomes PNG'))
     .addOption(qualityOption())
+    .addOption(backgroundOption())
     .addOption(reportOption())
     .addOption(pixelLimitOption())
     .addOption(overwriteOption())
@@ -142,6 +148,7 @@ export function declareRepresentations(program: Program) {
     .command('representations')
     .description('plot how a DASR encoder separates degradations, with a linear probe')
     .requiredOption('--weights <file>', `${checkpointHelp}, of a DASR`)
+    .addOption(tensorsOption())
     .requiredOption('--data <dir>', 'clean images to degrade')
     .requiredOption('-o, --output <file>', 'page to write, *.html')
     .addOption(parsed('--images <n>', 'most images to use', whole(4)).default(40))

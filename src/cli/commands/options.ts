@@ -2,15 +2,19 @@
 
 import { Command, Help, Option } from '@commander-js/extra-typings'
 import { packageVersion } from '../../data/packageFiles.ts'
+import { defaultTask, tasks } from '../../models/tasks.ts'
 import {
   decimal,
   device,
+  fileShare,
   jsonObject,
   list,
   megapixels,
   oneOf,
   type Parser,
+  pages,
   tileSide,
+  torchDevice,
   whole,
 } from './parsers.ts'
 
@@ -66,7 +70,14 @@ export function examples(...lines: readonly [string, string]): string {
 
 export const imagesHelp = "image files, folders or patterns such as 'photos/**/*.jpg'; '-' for stdin"
 export const checkpointHelp = 'checkpoint: .safetensors, .pth, .pt or .ckpt'
+export const weightsHelp = `${checkpointHelp}; or .onnx`
 const text: Parser<string> = (value) => value
+
+export const tensorsOption = () =>
+  new Option(
+    '--tensors <path>',
+    'which tensors, where a file holds several sets, such as params_ema or generator',
+  )
 
 /** Threads that a machine may sensibly be asked for. */
 export const threadCount = whole(1, 1024)
@@ -77,6 +88,9 @@ export const backendOption = () =>
 export const deviceOption = () =>
   parsed('--device <name>', 'auto, cpu, webgpu or cuda[:N]', device).default('auto')
 
+export const torchDeviceOption = () =>
+  parsed('--device <name>', 'auto, cpu or cuda[:N]', torchDevice).default('auto')
+
 export const pixelLimitOption = () =>
   parsed(
     '--pixel-limit <megapixels>',
@@ -84,8 +98,17 @@ export const pixelLimitOption = () =>
     megapixels,
   )
 
+export const pagesOption = (all = 'all: each into a file of its own') =>
+  parsed('--pages <which>', `page of a document or frame of an animation, from 1, or ${all}`, pages)
+
 export const qualityOption = () =>
   parsed('--quality <n>', '1 to 100 for JPEG and WebP (default: 95) and AVIF (default: 80)', whole(1, 100))
+
+export const backgroundOption = () =>
+  new Option('--background <color>', "color that replaces transparency, such as white or '#ff8800'")
+
+export const formatOption = (usual: string) =>
+  parsed('--format <name>', `png, jpg, webp, tiff or avif (default: ${usual})`, (text) => text.toLowerCase())
 
 export const seedOption = (description: string) => parsed('--seed <n>', description, whole(0))
 
@@ -112,11 +135,32 @@ export function networkCommand(program: Program, name: string) {
     .optionsGroup('Network:')
     .option(
       '--task <name>',
-      'denoise (default), derain, deblur, defocus-deblur, upscale, universal; or a task of the weights, such as sr-x2',
+      `${tasks.map(({ id }) => id).join(', ')} (default: ${defaultTask}); auto, which finds out what is wrong; several, such as denoise,upscale, run one after another; or a task of the weights, such as sr-x2`,
     )
     .option('--model <id>', 'published model (see `limpid models`)')
-    .option('--weights <file>', `${checkpointHelp}; any supported network`)
-    .addOption(parsed('--scale <n>', 'enlargement, for tasks that have several', whole(1, 64)))
+    .addOption(
+      parsed(
+        '--prefer <which>',
+        'without --model: packaged, or fetched where one is better for the task (default: packaged)',
+        oneOf(['packaged', 'fetched']),
+      ),
+    )
+    .option('--weights <file>', `${checkpointHelp}, of any supported network; or .onnx`)
+    .addOption(tensorsOption())
+    .addOption(
+      parsed(
+        '--mix <file=share>',
+        'second file of the same network; 0 to 1 of its weights are mixed into the first',
+        fileShare,
+      ),
+    )
+    .addOption(
+      parsed(
+        '--scale <n>',
+        'enlargement, 1 to 8, for models that enlarge (default: their own)',
+        decimal(1, 8),
+      ),
+    )
     .addOption(networkOptionsOption())
     .option('--guide <file>', 'second network that some samplers require: a DA-CLIP, or a latent compressor')
     .optionsGroup('Sampling, for diffusion networks:')
@@ -156,7 +200,9 @@ export function networkCommand(program: Program, name: string) {
     .option('--self-ensemble', 'mean over eight flips and rotations: slightly better, eight times slower')
     .addOption(backendOption())
     .addOption(deviceOption())
-    .addOption(parsed('--threads <n>', 'CPU threads (default: all cores)', threadCount))
+    .addOption(
+      parsed('--threads <n>', 'most CPU threads, never more than cores (default: all cores)', threadCount),
+    )
     .optionsGroup('Options:')
 }
 

@@ -1,12 +1,16 @@
 // Values of options: each parser turns the text of one option into its value, or says what was expected.
 
 import { RestoreError } from '../../core/errors.ts'
+import { nearestName } from '../../core/unknownName.ts'
 
 /** Parses the text of an option; the option's name is for the error. */
 export type Parser<T> = (text: string, option: string) => T
 
-function wrong(option: string, expected: string, got: string): RestoreError {
-  return new RestoreError('usage', `${option}: expected ${expected}, got ${got === '' ? 'nothing' : got}`)
+function wrong(option: string, expected: string, got: string, advice = ''): RestoreError {
+  return new RestoreError(
+    'usage',
+    `${option}: expected ${expected}, got ${got === '' ? 'nothing' : got}${advice}`,
+  )
 }
 
 /** A whole number in a range. */
@@ -34,7 +38,7 @@ export function oneOf<const T extends readonly string[]>(words: T): Parser<T[num
   return (text, option) => {
     const word = words.find((known) => known === text)
     if (word !== undefined) return word
-    throw wrong(option, listed, text)
+    throw wrong(option, listed, text, nearestName(text, words))
   }
 }
 
@@ -54,6 +58,13 @@ export function decimals(least: number, most: number, example: string): Parser<r
     if (isRight) return values
     throw wrong(option, `levels from ${least} to ${most} such as ${example}`, text)
   }
+}
+
+/** A file and a share from 0 to 1, such as other.pth=0.5. */
+export const fileShare: Parser<{ readonly weights: string; readonly share: number }> = (text, option) => {
+  const [, weights, share = ''] = /^(.+)=([^=]*)$/.exec(text) ?? []
+  if (weights === undefined) throw wrong(option, 'a file and its share, such as other.pth=0.5', text)
+  return { weights, share: decimal(0, 1)(share, option) }
 }
 
 /** A JSON object. */
@@ -82,6 +93,14 @@ export const tileSide: Parser<'auto' | 'none' | number> = (text, option) => {
   throw wrong(option, 'auto, none or a whole number of at least 8', text)
 }
 
+/** `all`, or the number of a page. */
+export const pages: Parser<'all' | number> = (text, option) => {
+  if (text === 'all') return text
+  const page = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (page >= 1 && Number.isSafeInteger(page)) return page
+  throw wrong(option, 'all or a whole number of at least 1', text)
+}
+
 /** A size such as 256x384. */
 export const size: Parser<{ readonly h: number; readonly w: number }> = (text, option) => {
   const [, h, w] = /^(\d{1,6})x(\d{1,6})$/.exec(text) ?? []
@@ -97,17 +116,30 @@ export const setting: Parser<readonly [key: string, text: string]> = (text, opti
 }
 
 /** What computes. */
-export type Device = 'auto' | 'cpu' | 'webgpu' | 'cuda' | `cuda:${number}`
+export type Device = TorchDevice | 'webgpu'
+export type TorchDevice = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`
 
-/** The one grammar of devices. */
+/** A device for pictures. */
 export const device: Parser<Device> = (text, option) => {
-  if (text === 'auto' || text === 'cpu' || text === 'webgpu' || text === 'cuda') return text
-  const index = /^cuda:(\d{1,4})$/.exec(text)?.[1]
-  if (index !== undefined) return `cuda:${Number(index)}`
+  const found = text === 'webgpu' ? text : torchDeviceOf(text)
+  if (found) return found
   throw wrong(option, 'auto, cpu, webgpu or cuda[:N]', text)
 }
 
+/** A device that libtorch has too. */
+export const torchDevice: Parser<TorchDevice> = (text, option) => {
+  const found = torchDeviceOf(text)
+  if (found) return found
+  throw wrong(option, 'auto, cpu or cuda[:N]', text)
+}
+
+function torchDeviceOf(text: string): TorchDevice | undefined {
+  if (text === 'auto' || text === 'cpu' || text === 'cuda') return text
+  const index = /^cuda:(\d{1,4})$/.exec(text)?.[1]
+  return index === undefined ? undefined : `cuda:${Number(index)}`
+}
+
 /** Number of a CUDA device; undefined for the others, and for `cuda`, which leaves it open. */
-export function cudaIndex(chosen: Device): number | undefined {
+export function cudaIndex(chosen: TorchDevice): number | undefined {
   return chosen.startsWith('cuda:') ? Number(chosen.slice('cuda:'.length)) : undefined
 }

@@ -1,18 +1,24 @@
 // Declarations of limpid restore.
 
 import {
+  backgroundOption,
   examples,
+  formatOption,
   imagesHelp,
   networkCommand,
   overwriteOption,
   type Program,
+  pagesOption,
   parsed,
   pixelLimitOption,
   qualityOption,
   reportOption,
   seedOption,
 } from './options.ts'
-import { decimal, oneOf, whole } from './parsers.ts'
+import { decimal, list, oneOf, whole } from './parsers.ts'
+
+/** What `--strip` omits. */
+export const stripped = ['all', 'location'] as const
 
 export function declareRestore(program: Program) {
   return networkCommand(program, 'restore')
@@ -23,18 +29,31 @@ export function declareRestore(program: Program) {
       "file, folder (keeps names and tree), or '-' for stdout (default: <name>_restored beside the input)",
     )
     .option('--recursive', 'include subfolders')
+    .addOption(pagesOption())
     .addOption(seedOption('random seed of sampling (default: 0)'))
     .addOption(
       parsed('--strength <n>', '0 to 1: share of the restoration in the result', decimal(0, 1)).default(1),
     )
     .addOption(
-      parsed('--alpha <name>', 'keep or restore the opacity', oneOf(['keep', 'restore'])).default('keep'),
+      parsed('--opacity <name>', 'keep or restore the opacity', oneOf(['keep', 'restore'])).default('keep'),
     )
-    .option('--format <name>', 'png, jpg, webp, tiff or avif (default: by output or input name)')
+    .addOption(parsed('--only <kinds>', 'with --task auto: damage to treat if it is found, no other', list))
+    .addOption(parsed('--never <kinds>', 'with --task auto: damage to leave as it is', list))
+    .addOption(parsed('--damage <kinds>', 'with --task auto or universal: damage to treat in any case', list))
+    .option('--dry-run', 'with --task auto: print what was found and would be done')
+    .addOption(formatOption('by output or input name'))
     .addOption(qualityOption())
-    .option('--strip', 'omit color profile, EXIF, XMP and resolution')
+    .addOption(backgroundOption())
+    .addOption(
+      parsed(
+        '--strip [what]',
+        'all: omit color profile and metadata (default); location: only where the photo was taken',
+        oneOf(stripped),
+      ).preset('all'),
+    )
     .option('--compare', 'write a before/after page beside each result')
     .addOption(reportOption())
+    .option('--html <file>', 'write a page about all pictures, what changed first')
     .option('--resume', 'continue an interrupted run into a folder, or start one')
     .addOption(
       parsed('--jobs <n>', 'pictures computed at once, sharing cores and memory', whole(1, 256)).default(1),

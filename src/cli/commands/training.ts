@@ -1,7 +1,15 @@
 // Declarations of limpid train and pack.
 
-import { examples, overwriteOption, type Program, parsed, repeated, threadCount } from './options.ts'
-import { device, setting, whole } from './parsers.ts'
+import {
+  examples,
+  overwriteOption,
+  type Program,
+  parsed,
+  repeated,
+  threadCount,
+  torchDeviceOption,
+} from './options.ts'
+import { setting, whole } from './parsers.ts'
 
 export function declareTrain(program: Program) {
   return program
@@ -19,7 +27,9 @@ export function declareTrain(program: Program) {
     )
     .addOption(parsed('--steps <n>', "number of steps, instead of the recipe's", whole(1)))
     .option('--resume', 'continue the training in --out, or start it')
-    .addOption(parsed('--device <name>', 'auto, cpu or cuda[:N]', device).default('auto'))
+    .option('--accept-changes', 'with --resume: continue although recipe or data have changed')
+    .option('--skip-unusable', 'leave out images that are damaged or too small, and name them')
+    .addOption(torchDeviceOption())
     .addOption(parsed('--threads <n>', 'libtorch threads (default: all cores)', threadCount))
     .addOption(
       parsed('--workers <n>', 'data loading threads (default: one for two cores, at most 8)', whole(0, 256)),

@@ -1,9 +1,29 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { tiffOf } from '../../../test/tiffs.ts'
 import { planRestore } from '../restore/restorePlan.ts'
-import { listInputs, patternOf } from './inputs.ts'
+import { type ListOptions, listInputs, patternOf } from './inputs.ts'
+import { refuseCollisions } from './outputPlan.ts'
+
+/** A folder that may not be listed, which those of the superuser always may. */
+const unreadable = { value: undefined as string | undefined }
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>()
+  const readdir = (folder: string, options: object) => {
+    if (folder === unreadable.value)
+      throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+    return fs.readdirSync(folder, options)
+  }
+  return { ...fs, readdirSync: readdir }
+})
+
+/** A path whose name has a byte that is not UTF-8. */
+function latin1(folder: string, start: string, end: string): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/${start}`), Buffer.of(0xe9), Buffer.from(end)])
+}
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-inputs-'))
 const at = (...names: string[]) => join(dir, ...names)
@@ -50,8 +70,40 @@ describe('inputs', () => {
     expect([names(twice), twice.isMany]).toEqual([['10.jpg'], true])
   })
 
+  test('of a folder go on past what cannot be read, and tell it', () => {
+    mkdirSync(at('mixed/closed'), { recursive: true })
+    mkdirSync(at('mixed/open'))
+    writeFileSync(at('mixed/open/a.png'), '')
+    writeFileSync(latin1(at('mixed'), 'b', '.png'), '')
+    mkdirSync(latin1(at('mixed'), 'c', ''))
+    execFileSync('mkfifo', [at('mixed/d.png'), at('mixed/d.txt')])
+    symlinkSync(at('nowhere'), at('mixed/e.png'))
+    unreadable.value = at('mixed/closed')
+    const told = (given: string, options: ListOptions) => {
+      const { failed } = listInputs([given], options)
+      return failed
+        .map(({ error }) => (error instanceof Error ? error.message.replace(`${dir}/`, '') : ''))
+        .sort()
+    }
+    const file = [
+      'mixed/b\uFFFD.png: expected a name in UTF-8, got other bytes; rename it',
+      'mixed/d.png: expected a file, got a pipe or device; give it by its name',
+    ]
+    const folders = [
+      'mixed/c\uFFFD: expected a name in UTF-8, got other bytes; rename it',
+      'mixed/closed: cannot be read (EACCES: permission denied; check its permissions)',
+    ]
+    expect(told(at('mixed'), {})).toEqual(file)
+    expect(told(at('mixed'), { recursive: true })).toEqual([...file, ...folders].sort())
+    expect(told(at('mixed/**/*.png'), {})).toEqual([...file, ...folders].sort())
+    expect(names(listInputs([at('mixed')], { recursive: true }))).toEqual(['e.png', 'open/a.png'])
+    expect(() => listInputs([at('mixed/closed')], {})).toThrow('closed: cannot be read (EACCES')
+    unreadable.value = undefined
+  })
+
   test('a file that is not there is an input that will fail, alone', () => {
     expect(listInputs([at('none.jpg')], {})).toEqual({
+      failed: [],
       files: [{ path: at('none.jpg'), name: 'none.jpg' }],
       isMany: false,
     })
@@ -82,53 +134,71 @@ describe('inputs', () => {
 })
 
 describe('results', () => {
-  const outputs = (inputs: string[], options = {}) => {
-    return planRestore(inputs, options).jobs.map(
-      ({ output, format }) => `${output.replace(dir, '')} ${format}`,
-    )
+  const outputs = async (inputs: string[], options = {}) => {
+    const { jobs } = await planRestore(inputs, options)
+    return jobs.map(({ output, format }) => `${output.replace(dir, '')} ${format}`)
   }
 
-  test('of one picture go beside it under a name of their own, or to the file that is named', () => {
-    expect(outputs([at('photos/10.jpg')])).toEqual(['/photos/10_restored.jpg jpg'])
-    expect(outputs([at('photos/9.JPG')])).toEqual(['/photos/9_restored.JPG jpg'])
-    expect(outputs([at('photos/day 2/b.bmp')])).toEqual(['/photos/day 2/b_restored.png png'])
-    expect(outputs([at('photos/10.jpg')], { output: at('x.webp') })).toEqual(['/x.webp webp'])
-    expect(outputs([at('photos/10.jpg')], { output: at('x.dat'), format: 'tiff' })).toEqual(['/x.dat tiff'])
+  test('of one picture go beside it under a name of their own, or to the file that is named', async () => {
+    expect(await outputs([at('photos/10.jpg')])).toEqual(['/photos/10_restored.jpg jpg'])
+    expect(await outputs([at('photos/9.JPG')])).toEqual(['/photos/9_restored.JPG jpg'])
+    expect(await outputs([at('photos/day 2/b.bmp')])).toEqual(['/photos/day 2/b_restored.png png'])
+    expect(await outputs([at('photos/10.jpg')], { output: at('x.webp') })).toEqual(['/x.webp webp'])
+    expect(await outputs([at('photos/10.jpg')], { output: at('x.dat'), format: 'tiff' })).toEqual([
+      '/x.dat tiff',
+    ])
   })
 
-  test('keep their names in another folder, and never meet their inputs', () => {
-    expect(outputs([at('photos/10.jpg')], { output: at('empty') })).toEqual(['/empty/10.jpg jpg'])
-    expect(outputs([at('photos/10.jpg')], { output: at('photos') })).toEqual(['/photos/10_restored.jpg jpg'])
-    expect(outputs([at('photos/10.jpg')], { output: at('empty/'), format: 'png' })).toEqual([
+  test('keep their names in another folder, and never meet their inputs', async () => {
+    expect(await outputs([at('photos/10.jpg')], { output: at('empty') })).toEqual(['/empty/10.jpg jpg'])
+    expect(await outputs([at('photos/10.jpg')], { output: at('photos') })).toEqual([
+      '/photos/10_restored.jpg jpg',
+    ])
+    expect(await outputs([at('photos/10.jpg')], { output: at('empty/'), format: 'png' })).toEqual([
       '/empty/10.png png',
     ])
   })
 
-  test('of a run before, beside their inputs, are no inputs', () => {
+  test('of a run before, beside their inputs, are no inputs', async () => {
     const input = at('photos/10.jpg')
     const result = at('photos/10_restored.jpg')
     writeFileSync(result, '')
-    const { jobs, earlier } = planRestore([at('photos/10*.jpg')], {})
+    const { jobs, earlier } = await planRestore([at('photos/10*.jpg')], {})
     expect([jobs.map(({ path }) => path), earlier]).toEqual([[input], [result]])
-    expect(planRestore([result], {}).jobs).toHaveLength(1)
+    expect((await planRestore([result], {})).jobs).toHaveLength(1)
     rmSync(result)
   })
 
-  test('of a folder keep its tree, in a folder beside it unless told otherwise', () => {
+  test('of a folder keep its tree, in a folder beside it unless told otherwise', async () => {
     const options = { recursive: true, output: at('photos/out') }
-    expect(outputs([at('photos')], options)).toEqual([
+    expect(await outputs([at('photos')], options)).toEqual([
       '/photos/out/9.JPG jpg',
       '/photos/out/10.jpg jpg',
       '/photos/out/day 2/b.png png',
       '/photos/out/day 2/raw/c.png png',
     ])
-    expect(outputs([at('photos')])[0]).toBe('/photos_restored/9.JPG jpg')
+    expect((await outputs([at('photos')]))[0]).toBe('/photos_restored/9.JPG jpg')
   })
 
-  test('of stdin go to stdout', () => {
-    expect(outputs(['-'])).toEqual(['- png'])
-    expect(outputs(['-'], { output: at('empty') })).toEqual(['/empty/stdin.png png'])
-    expect(outputs([at('photos/10.jpg')], { output: '-' })).toEqual(['- jpg'])
+  test('of pages are named by their numbers, which sort; all of a pipe or into one file are refused', async () => {
+    const page = { width: 2, height: 2, gray: 9 }
+    writeFileSync(at('scan.tif'), tiffOf(Array(11).fill(page)))
+    const all = await outputs([at('scan.tif'), at('photos/10.jpg')], { output: at('o'), pages: 'all' })
+    expect([all.length, all[1], all[10]]).toEqual([11, '/o/scan_page-02.tif tif', '/o/scan_page-11.tif tif'])
+    expect(await outputs([at('scan.tif')], { pages: 3 })).toEqual(['/scan_page-03_restored.tif tif'])
+    expect(await outputs([at('scan.tif')], { pages: 3, output: at('x.png') })).toEqual(['/x.png png'])
+    await expect(outputs([at('scan.tif')], { pages: 'all', output: at('x.png') })).rejects.toThrow(
+      '--output: expected a folder for 11 pictures, got',
+    )
+    await expect(outputs(['-'], { pages: 'all' })).rejects.toThrow(
+      '--pages all: expected files, whose pages can be counted, got -; give the number of a page',
+    )
+  })
+
+  test('of stdin go to stdout', async () => {
+    expect(await outputs(['-'])).toEqual(['- png'])
+    expect(await outputs(['-'], { output: at('empty') })).toEqual(['/empty/stdin.png png'])
+    expect(await outputs([at('photos/10.jpg')], { output: '-' })).toEqual(['- jpg'])
   })
 
   test.each([
@@ -147,16 +217,15 @@ describe('results', () => {
       { output: at('o'), format: 'png' },
       undefined,
     ],
-  ])('%j with %j', (inputs, options, message) => {
-    if (message) expect(() => planRestore(inputs, options)).toThrow(message)
-    else expect(planRestore(inputs, options).jobs).toHaveLength(4)
+  ])('%j with %j', async (inputs, options, message) => {
+    if (message) await expect(planRestore(inputs, options)).rejects.toThrow(message)
+    else expect((await planRestore(inputs, options)).jobs).toHaveLength(4)
   })
 
-  test('that would meet are refused before anything is restored', () => {
+  test('that would meet are refused before anything is restored', async () => {
     writeFileSync(at('photos/10.png'), '')
-    expect(() => planRestore([at('photos')], { output: at('o'), format: 'webp' })).toThrow(
-      'expected a result of its own for each input, got',
-    )
+    const { jobs } = await planRestore([at('photos')], { output: at('o'), format: 'webp' })
+    expect(() => refuseCollisions(jobs)).toThrow('expected a result of its own for each input, got')
     rmSync(at('photos/10.png'))
   })
 })

@@ -1,27 +1,40 @@
 // `-o` means the same for every command: which files it stands for, and what is refused before work starts.
 
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { writeTinyWeights } from '../../../test/batches.ts'
+import { tarParts } from '../../data/sources/tar.ts'
 import { buildProgram } from '../buildProgram.ts'
 import { planRestore } from '../restore/restorePlan.ts'
-import { checkOutput, fileOf, placeKey, refuseCollisions, targetOf } from './outputPlan.ts'
+import { checkOutput, fileOf, placeKey, planOutputs, refuseCollisions, targetOf } from './outputPlan.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-outputs-'))
 const at = (...names: string[]) => join(dir, ...names)
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+/** As long as file systems take. */
+const long = `${'y'.repeat(251)}.png`
+
 const picture = (shade: number) =>
   sharp({ create: { width: 16, height: 16, channels: 3, background: { r: shade, g: 90, b: 30 } } })
 
 beforeAll(async () => {
-  for (const folder of ['in/sub', 'other', 'there']) mkdirSync(at(folder), { recursive: true })
+  for (const folder of ['in/sub', 'other', 'there', 'long', 'archive'])
+    mkdirSync(at(folder), { recursive: true })
   for (const name of ['in/a.png', 'in/sub/b.jpg', 'other/a.png', 'other/c.png'])
     await picture(name.length).toFile(at(name))
   symlinkSync(at('in'), at('link'))
+  symlinkSync(at('nowhere.png'), at('lost.png'))
+  writeFileSync(at('kept.json'), '{}')
+  execFileSync('mkfifo', [at('pipe')])
+  const bytes = await picture(3).png().toBuffer()
+  writeFileSync(at('long', long), bytes)
+  const member = { name: '../a.png', size: bytes.length, modified: 0, read: () => bytes }
+  writeFileSync(at('archive/x.tar'), Buffer.concat([...tarParts([member])]))
   writeTinyWeights(at('w.safetensors'))
 })
 
@@ -80,7 +93,22 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
       ['degrade', at('in/a.png'), '-o', at('new/x/y.png'), ...degrade],
       ['new/x/y.png'],
     ],
-    ['a folder as input', ['degrade', at('in'), '-o', at('new'), ...degrade], ['new/a.png', 'new/sub/b.png']],
+    ['a folder as input', ['degrade', at('in'), '-o', at('new'), ...degrade], ['new/a.png']],
+    [
+      'its folders too',
+      ['degrade', at('in'), '-o', at('new'), '--recursive', ...degrade],
+      ['new/a.png', 'new/sub/b.png'],
+    ],
+    [
+      'the name of a format in capitals',
+      ['degrade', at('in/a.png'), '-o', `${at('new')}/`, '--format', 'TIFF', ...degrade],
+      ['new/a.tiff'],
+    ],
+    [
+      'an extension that is no picture’s',
+      ['degrade', at('in/a.png'), '-o', at('new/x.data'), '--format', 'webp', ...degrade],
+      ['new/x.data'],
+    ],
     [
       'several inputs',
       ['degrade', at('in/a.png'), at('in/sub/b.jpg'), '-o', at('new'), ...degrade],
@@ -140,7 +168,7 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
   test.each<[string, readonly string[], string]>([
     [
       'several inputs for stdout',
-      ['degrade', at('in'), '-o', '-', ...degrade],
+      ['degrade', at('other'), '-o', '-', ...degrade],
       '--output: expected a folder for 2 pictures, got -',
     ],
     [
@@ -150,7 +178,7 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
     ],
     [
       'several inputs for the name of a picture',
-      ['degrade', at('in'), '-o', at('new.png'), ...degrade],
+      ['degrade', at('other'), '-o', at('new.png'), ...degrade],
       'expected a folder for 2 pictures',
     ],
     [
@@ -195,8 +223,82 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
     ],
     [
       'an existing report',
-      ['eval', '--none', '--data', at('other'), '--degrade', 'noise', '--report', at('in/a.png')],
+      ['eval', '--none', '--data', at('other'), '--degrade', 'noise', '--report', at('kept.json')],
       'exists already',
+    ],
+    [
+      'a name of another format',
+      ['degrade', at('in/a.png'), '-o', at('new.png'), '--format', 'tiff', ...degrade],
+      'new.png: expected a name that fits the format tiff, got one of png; name it .tiff',
+    ],
+    [
+      'a name of a format that is only read',
+      ['restore', at('in/a.png'), '-o', at('new.bmp'), '--format', 'png', ...restore],
+      'expected a name that fits the format png, got one of bmp',
+    ],
+    [
+      'stdin among inputs beside which results go',
+      ['restore', at('in/a.png'), '-', ...restore],
+      '-: expected -o with a folder for the results, got none',
+    ],
+    [
+      'stdin to go on with',
+      ['restore', '-', '-o', `${at('new')}/`, '--resume', ...restore],
+      '--resume: expected files, which tell whether they have changed, got -',
+    ],
+    [
+      'a pipe without a place',
+      ['restore', at('pipe'), ...restore],
+      'pipe: expected -o with a file for the result, got none',
+    ],
+    [
+      'a report in the place of an input',
+      [
+        'restore',
+        at('in/a.png'),
+        '-o',
+        at('new.png'),
+        '--report',
+        at('link/a.png'),
+        '--overwrite',
+        ...restore,
+      ],
+      'a.png: expected a name for a document, such as report.json',
+    ],
+    [
+      'a report in the place of weights',
+      ['detect', at('in/a.png'), '--report', at('w.safetensors'), '--overwrite'],
+      'w.safetensors: expected a name for a document, such as report.json',
+    ],
+    [
+      'a sample in the place of an input',
+      ['restore', at('other/x-1.png'), '-o', at('other/x.png'), '--samples', '2', '--overwrite', ...restore],
+      'expected an output other than the inputs',
+    ],
+    [
+      'a link that leads nowhere',
+      ['degrade', at('in/a.png'), '-o', at('lost.png'), ...degrade],
+      'lost.png: expected a file to write, got a link that leads nowhere',
+    ],
+    [
+      'a name that is too long with its suffix',
+      ['restore', at('long', long), ...restore],
+      'cannot be written: the name is too long for the file system (ENAMETOOLONG)',
+    ],
+    [
+      'a name that is too long in a folder that is not there yet',
+      ['degrade', at('in/a.png'), '-o', at('new/x', `x${long}`), ...degrade],
+      'cannot be written: the name is too long for the file system (ENAMETOOLONG)',
+    ],
+    [
+      'a page whose name is too long',
+      ['restore', at('long', long), '-o', `${at('new')}/`, '--compare', ...restore],
+      'cannot be written: the name is too long for the file system (ENAMETOOLONG)',
+    ],
+    [
+      'names of an archive that lead out of the folder',
+      ['compare', at('archive'), at('archive'), '--map', at('new')],
+      '"../a.png": expected the name of a file in',
     ],
     [
       'a document and a picture on stdout',
@@ -211,16 +313,38 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
   })
 })
 
-test('a folder of results inside the folder of inputs is not read, whatever its name', () => {
+test('a folder of results inside the folder of inputs is not read, whatever its name', async () => {
   mkdirSync(at('in/out'), { recursive: true })
   writeFileSync(at('in/out/old.png'), '')
   symlinkSync(at('in/out'), at('results'))
-  const inputs = (output: string) =>
-    planRestore([at('in')], { output, recursive: true }).jobs.map(({ name }) => name)
+  const inputs = async (output: string) => {
+    const { jobs } = await planRestore([at('in')], { output, recursive: true })
+    return jobs.map(({ name }) => name)
+  }
   for (const output of ['in/out', 'link/out', 'results'])
-    expect(inputs(at(output))).toEqual(['a.png', 'sub/b.jpg'])
-  expect(inputs(at('there'))).toContain('out/old.png')
+    expect(await inputs(at(output))).toEqual(['a.png', 'sub/b.jpg'])
+  expect(await inputs(at('there'))).toContain('out/old.png')
   rmSync(at('in/out'), { recursive: true })
+})
+
+test.each([
+  ['a.png', true],
+  ['sub/..a.png', true],
+  ['sub/../a.png', true],
+  ['/etc/a.png', true],
+  ['../a.png', false],
+  ['sub/../../a.png', false],
+  ['..', false],
+  ['a\0.png', false],
+])('the name %j stays in its folder: %s', (name, stays) => {
+  const plan = () =>
+    planOutputs(
+      [{ path: '-', name }],
+      { kind: 'folder', path: at('new') },
+      { format: 'png', formatOf: () => 'png' },
+    )
+  if (stays) expect(plan()[0]?.output.startsWith(at('new'))).toBe(true)
+  else expect(plan).toThrow('got one that leads elsewhere')
 })
 
 test('places are the same by any name', () => {

@@ -1,11 +1,12 @@
 // Where the results of a command go: `-o` means the same for all of them.
 
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, extname, join, resolve, sep } from 'node:path'
+import { accessSync, constants, existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
-import { checkFormat } from '../../data/codec.ts'
+import { checkFormat } from '../../data/encode.ts'
+import { checkExtension, formatOfExtension } from '../../data/extensions.ts'
 import { isImageName } from '../../data/sources/datasets.ts'
-import { alreadyExists } from '../../files/outputErrors.ts'
+import { alreadyExists, unwritable } from '../../files/outputErrors.ts'
 import type { InputFile } from './inputs.ts'
 import { isFolder } from './shell.ts'
 
@@ -77,8 +78,10 @@ export function planOutputs(
   return files.map((file): Job => {
     const isPiped = target?.kind === 'stdout' || (target === undefined && file.path === '-')
     if (isPiped) return { ...file, output: '-', format: format ?? formatOf(file.path) }
-    if (target?.kind === 'file')
+    if (target?.kind === 'file') {
+      if (format !== undefined) checkExtension(target.path, extensionOf(target.path), format)
       return { ...file, output: target.path, format: format ?? formatOfOutput(target.path) }
+    }
     return { ...file, ...placeOf(file, target?.path, naming) }
   })
 }
@@ -93,17 +96,30 @@ function placeOf(
   const bare = name.slice(0, name.length - extname(name).length)
   // As it is spelled: .JPG stays .JPG.
   const extension = extensionOf(name) === chosen ? extname(name) : `.${chosen}`
+  if (folder !== undefined) refuseLeading(folder, name)
   const own = folder === undefined ? join(dirname(path), basename(bare)) : join(folder, bare)
   const isBeside = folder === undefined || placeKey(`${own}${extension}`) === placeKey(path)
   return { output: `${own}${isBeside ? suffix : ''}${extension}`, format: chosen }
+}
+
+/** Refuses a name that leads out of its folder, as those in archives and databases may. */
+function refuseLeading(folder: string, name: string): void {
+  const inside = relative(folder, join(folder, name))
+  const isOutside = inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
+  if (isOutside || inside === '' || name.includes('\0'))
+    throw new RestoreError(
+      'input',
+      `${JSON.stringify(name)}: expected the name of a file in ${folder}, got one that leads elsewhere; rename it`,
+    )
 }
 
 /** The format that an output's name asks for; PNG where it has no extension. */
 function formatOfOutput(path: string): string {
   const extension = extensionOf(path)
   if (extension === '') return 'png'
-  checkFormat(extension, false)
-  return extension
+  const format = formatOfExtension(extension) ?? extension
+  checkFormat(format, false)
+  return format
 }
 
 /** The extension of a name in lower case, without its dot. */
@@ -144,7 +160,17 @@ export function placeKey(path: string): string {
   if (path === '-') return path
   const full = resolve(path)
   const folder = nearestExisting(full)
-  return join(realpathSync.native(folder), full.slice(folder.length))
+  try {
+    return join(realpathSync.native(folder), full.slice(folder.length))
+  } catch {
+    // The pipe of a process has a name, which leads nowhere.
+    return full
+  }
+}
+
+/** The folder of a path, or the nearest of its parents that exists. */
+export function nearestFolder(path: string): string {
+  return nearestExisting(resolve(path))
 }
 
 function nearestExisting(path: string): string {
@@ -156,28 +182,48 @@ function nearestExisting(path: string): string {
  */
 export function checkOutput(path: string, overwrite: boolean | undefined): void {
   if (path === '-') return
-  const existing = existsSync(path) ? statSync(path) : undefined
-  if (existing && !existing.isFile())
-    throw new RestoreError(
-      'output',
-      `${path}: expected a file to write, got ${existing.isDirectory() ? 'a folder' : 'a device or pipe'}`,
-    )
-  if (existing && !overwrite) throw alreadyExists(path)
-  checkFolder(path)
+  try {
+    checkFolder(path)
+    const existing = statSync(path, { throwIfNoEntry: false }) ?? lstatSync(path, { throwIfNoEntry: false })
+    if (existing && !existing.isFile())
+      throw new RestoreError('output', `${path}: expected a file to write, got ${kindOf(existing)}`)
+    if (existing && !overwrite) throw alreadyExists(path)
+  } catch (error) {
+    throw unwritable(path, error)
+  }
 }
 
-/** Refuses a path whose folder cannot be made or written to. */
+/** Extensions of weights. */
+const weightsPattern = /\.(safetensors|pth|pt|ckpt|onnx)$/i
+
+/** Like {@link checkOutput}, for a report or page: one that would replace a picture or weights is a slip. */
+export function checkDocument(path: string, overwrite: boolean | undefined): void {
+  if (isImageName(path) || weightsPattern.test(path))
+    throw new RestoreError(
+      'usage',
+      `${path}: expected a name for a document, such as report.json or report.html, got one of a picture or of weights`,
+    )
+  checkOutput(path, overwrite)
+}
+
+function kindOf(found: Stats): string {
+  if (found.isDirectory()) return 'a folder'
+  return found.isSymbolicLink() ? 'a link that leads nowhere' : 'a device or pipe'
+}
+
+/** Throws where the folder of a path cannot be made or written to, or cannot hold its name. */
 function checkFolder(path: string): void {
-  const folder = nearestExisting(dirname(resolve(path)))
-  const advice = 'choose another folder'
+  const full = resolve(path)
+  const folder = nearestExisting(dirname(full))
   if (!isFolder(folder))
-    throw new RestoreError('output', `${path}: expected a folder ${folder}, got a file; ${advice}`)
-  try {
-    accessSync(folder, constants.W_OK)
-  } catch (error) {
-    const wanted = `expected a folder ${folder} that can be written to, which it cannot; ${advice}`
-    throw new RestoreError('output', `${path}: ${wanted}`, { cause: error })
-  }
+    throw new RestoreError(
+      'output',
+      `${path}: expected a folder ${folder}, got a file; choose another folder`,
+    )
+  accessSync(folder, constants.W_OK)
+  // The file system says which of the names that are not there yet is too long.
+  for (const part of relative(folder, full).split(sep))
+    statSync(join(folder, part), { throwIfNoEntry: false })
 }
 
 /** Refuses pictures or pages on stdout where a document goes there too, or where stdout is a terminal. */

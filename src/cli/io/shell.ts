@@ -1,9 +1,10 @@
 // What all commands share: results to stdout, everything else to stderr, one sentence and an exit code for an
 // error.
 
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { styleText } from 'node:util'
-import { type ErrorCode, errorCodes, messageOf, RestoreError } from '../../core/errors.ts'
+import { errorCodes, messageOf, RestoreError } from '../../core/errors.ts'
+import { escapeControls } from '../../core/text.ts'
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -14,30 +15,47 @@ export interface GlobalOptions {
 
 let isPrinted = false
 
-/** Prints a result: one JSON document with --json, else the text. */
-export function printResult({ json }: GlobalOptions, document: object, text: string): void {
+/** Prints a result: one JSON document with --json, else the text; `hasMarks` colors those of checks. */
+export function printResult(
+  { json }: GlobalOptions,
+  document: object,
+  text: string,
+  { hasMarks = false } = {},
+): void {
   isPrinted = true
-  process.stdout.write(`${json ? JSON.stringify(document, null, 2) : text}\n`)
+  const shown = `${onTerminal(text, { keepsLines: true })}
+`
+  process.stdout.write(json ? jsonText(document) : hasMarks ? colorMarks(shown) : shown)
 }
 
-/** An input that failed, as documents of all commands have it; without `input` it was the command itself. */
-export interface Failure {
-  readonly input?: string
-  readonly code: ErrorCode
-  readonly message: string
+/** Prints the names of results, each on a line, as they are for a pipe and escaped for a terminal. */
+export function printPaths(paths: readonly string[]): void {
+  for (const path of paths) process.stdout.write(`${onTerminal(path)}\n`)
 }
 
-export function failureOf(error: unknown, input?: string): Failure {
-  const code = error instanceof RestoreError ? error.code : 'crash'
-  return { ...(input === undefined ? {} : { input }), code, message: messageOf(error) }
+/** A document as JSON that a terminal may show: text in it is the same after parsing. */
+export function jsonText(document: object): string {
+  return `${escapeControls(JSON.stringify(document, null, 2), { keepsLines: true, isJson: true })}\n`
 }
 
-/** Lists the inputs that failed on stderr; the exit code is 1 then. */
-export function printFailures(failures: readonly Failure[], total: number): void {
-  if (failures.length === 0) return
-  process.stderr.write(`${failures.length} of ${plural(total, 'picture')} failed:\n`)
-  for (const { message } of failures) process.stderr.write(`  ${message}\n`)
-  process.exitCode = 1
+/** Text for stdout, which may hold any name; a pipe receives it as it is, as from `ls`. */
+function onTerminal(text: string, options: { readonly keepsLines?: boolean } = {}): string {
+  return process.stdout.isTTY ? escapeControls(text, options) : text
+}
+
+/** Colors the marks that lines of a list of checks begin with. */
+function colorMarks(text: string): string {
+  return text.replace(/^(?:ok|missing|wrong)\b/gm, (mark) => colored(mark === 'ok' ? 'green' : 'red', mark))
+}
+
+/** Prints a line on stderr, above the progress. */
+export function printLine(line: string): void {
+  process.stderr.write(`${escapeControls(line)}\n`)
+}
+
+/** Prints what was left out or converted on stderr, even with --quiet, since it is part of the result. */
+export function printNotes(name: string, notes: readonly string[] = []): void {
+  for (const note of notes) printLine(`${name}: ${note}`)
 }
 
 /** One progress line on stderr, rewritten in place on a terminal. */
@@ -54,7 +72,9 @@ export function reporter({ quiet }: GlobalOptions): {
     show(line) {
       if (quiet || line === shown) return
       shown = line
-      process.stderr.write(isTerminal ? `\r\u001b[2K${cut(line)}` : `${line}\n`)
+      process.stderr.write(
+        isTerminal ? `\r\u001b[2K${cut(escapeControls(line))}` : `${escapeControls(line)}\n`,
+      )
     },
     clear() {
       if (!quiet && isTerminal && shown !== '') process.stderr.write('\r\u001b[2K')
@@ -99,14 +119,6 @@ export function countImages(progress: ReturnType<typeof reporter>, verb: string,
   }
 }
 
-export function red(text: string): string {
-  return colored('red', text)
-}
-
-export function green(text: string): string {
-  return colored('green', text)
-}
-
 function colored(color: 'red' | 'green', text: string): string {
   const isPlain = process.env.NO_COLOR !== undefined || process.stderr.isTTY !== true
   return isPlain ? text : styleText(color, text)
@@ -119,12 +131,14 @@ function colored(color: 'red' | 'green', text: string): string {
 export function reportError(error: unknown, { verbose, json }: GlobalOptions): number {
   const message = messageOf(error)
   // A command that has printed its document has told there what failed.
-  if (json && !isPrinted) printResult({ json }, { failures: [failureOf(error)] }, '')
-  process.stderr.write(`${red('error:')} ${message}\n`)
-  if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-  if (verbose && error instanceof Error && error.cause instanceof Error)
-    process.stderr.write(`${error.cause.stack}\n`)
-  return error instanceof RestoreError ? errorCodes[error.code].exit : 1
+  const code = error instanceof RestoreError ? error.code : 'crash'
+  if (json && !isPrinted) printResult({ json }, { failures: [{ code, message }] }, '')
+  const print = (text: string) => process.stderr.write(`${escapeControls(text, { keepsLines: true })}\n`)
+  process.stderr.write(`${colored('red', 'error:')} `)
+  print(message)
+  if (verbose && error instanceof Error) print(String(error.stack))
+  if (verbose && error instanceof Error && error.cause instanceof Error) print(String(error.cause.stack))
+  return errorCodes[code].exit
 }
 
 export function isFolder(path: string): boolean {
@@ -134,14 +148,4 @@ export function isFolder(path: string): boolean {
 /** A count with its noun: '1 picture', '2 pictures'. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-
-/** Bytes of a file, or of stdin for '-'. */
-export function readInput(path: string): Uint8Array {
-  try {
-    return readFileSync(path === '-' ? 0 : path)
-  } catch (error) {
-    const reason = messageOf(error)
-    throw new RestoreError('input', `${path}: cannot be read (${reason})`, { cause: error })
-  }
 }

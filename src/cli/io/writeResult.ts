@@ -1,10 +1,8 @@
 // Writing a result. Apart from shell.ts, which help and version load too.
 
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { writeAtomicSync } from '../../files/atomicWrite.ts'
-import { unwritable } from '../../files/outputErrors.ts'
-import { type GlobalOptions, printResult } from './shell.ts'
+import { copyAtomicSync, writeAtomicSync } from '../../files/atomicWrite.ts'
+import { makeFolder } from '../../files/folders.ts'
 
 export interface OverwriteOptions {
   readonly overwrite?: boolean | undefined
@@ -13,31 +11,20 @@ export interface OverwriteOptions {
 /** Writes a result whole or not at all, making its folder; to stdout for '-'. */
 export function writeResult(path: string, content: Uint8Array | string, options: OverwriteOptions): void {
   if (path === '-') {
-    process.stdout.write(content)
+    // A reader that has left lacks the result.
+    process.stdout.write(content, (error) => {
+      if (error) process.exitCode ||= 1
+    })
     return
   }
-  makeFolderOf(path)
+  makeFolder(dirname(path))
   writeAtomicSync(path, [typeof content === 'string' ? Buffer.from(content) : content], {
     overwrite: options.overwrite === true,
   })
 }
 
-export interface ReportOptions extends GlobalOptions, OverwriteOptions {
-  readonly report?: string | undefined
-}
-
-/** Prints the result of a command, and writes its document to the file of --report. */
-export function reportResult(options: ReportOptions, document: object, text: string): void {
-  const { report } = options
-  if (report !== undefined) writeResult(report, `${JSON.stringify(document, null, 2)}\n`, options)
-  if (options.json || text !== '') printResult(options, document, text)
-}
-
-/** Makes the folder that a file goes to. */
-export function makeFolderOf(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-  } catch (error) {
-    throw unwritable(dirname(path), error)
-  }
+/** Writes a result that is a file already, like {@link writeResult}. */
+export function copyResult(source: string, path: string, { overwrite = false }: OverwriteOptions): void {
+  makeFolder(dirname(path))
+  copyAtomicSync(source, path, { overwrite })
 }

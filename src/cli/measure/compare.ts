@@ -3,15 +3,18 @@
 
 import { basename, join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
-import { decodeImage, encodeImage } from '../../data/codec.ts'
+import { decodeImage } from '../../data/decode.ts'
+import { encodeImage } from '../../data/encode.ts'
 import type { Image } from '../../data/image.ts'
 import { pairSources } from '../../data/sources/pairs.ts'
 import { type Evaluation, evaluate, type Sample, type Unreadable } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, usualGain } from '../../metrics/report/differenceMap.ts'
 import { figure } from '../../metrics/report/evaluationPage.ts'
 import type { CompareOptions } from '../commands/measure.ts'
+import { conclude } from '../io/conclude.ts'
 import type { InputFile } from '../io/inputs.ts'
 import {
+  checkDocument,
   checkOutput,
   type Job,
   planOutputs,
@@ -20,18 +23,17 @@ import {
   targetOf,
 } from '../io/outputPlan.ts'
 import { countImages, isFolder, reporter } from '../io/shell.ts'
-import { reportResult, writeResult } from '../io/writeResult.ts'
+import { writeResult } from '../io/writeResult.ts'
 import {
   checkMetrics,
   decodeFrom,
   describeCrop,
-  failuresOf,
+  failedRows,
   formatConventions,
   formatEvaluation,
   jsonReady,
   openImages,
   openMeasuring,
-  reportFailures,
 } from './metricSession.ts'
 
 interface Request {
@@ -53,7 +55,7 @@ export async function compareCommand(
     gain,
     limits: pixelLimit === undefined ? {} : { pixelLimit },
   }
-  if (report !== undefined) checkOutput(report, overwrite)
+  if (report !== undefined) checkDocument(report, overwrite)
   if (isFolder(reference) !== isFolder(output)) {
     const kinds = [reference, output].map((path) => (isFolder(path) ? 'a folder' : 'a file'))
     throw new RestoreError('usage', `compare: expected two images or two folders, got ${kinds.join(' and ')}`)
@@ -70,15 +72,20 @@ async function compareImages(
 ): Promise<void> {
   const [job] = planMaps([{ path: output, name: basename(output) }], [reference], { options, isMany: false })
   const [truth, image] = (await Promise.all(
-    [reference, output].map(async (path) => (await decodeImage(path, limits)).image),
+    [reference, output].map(async (path) => (await decodeImage(path, { ...limits, colors: 'srgb' })).image),
   )) as [Image, Image]
   checkSizes(reference, truth, output, image)
   const measuring = openMeasuring({ names, weights: options.metricWeights, pictures: 1 })
   const sample = { name: output, input: image, reference: truth }
-  const evaluation = await evaluate([sample], (input) => input, names, { cropPx, ...measuring })
-  await measuring.close()
+  let evaluation: Evaluation
+  try {
+    evaluation = await evaluate([sample], (input) => input, names, { cropPx, ...measuring })
+  } finally {
+    await measuring.close()
+  }
+  const [failure] = failedRows([evaluation])
+  if (failure) throw failure.error
   const [row] = evaluation.rows
-  if (row?.error !== undefined) throw new RestoreError('input', row.error)
   if (job) await writeMap(job, differenceMap(truth, image, gain), options)
   if (job?.output === '-') return
   const values = { ...row?.values, ...evaluation.mean }
@@ -91,7 +98,8 @@ async function compareImages(
   if (job) lines.push(`${job.output}: ${describeMap(gain)}`)
   const { conventions } = evaluation
   const facts = { reference, output, values, cropPx, conventions, ...mapFacts(job?.output, gain) }
-  reportResult(options, jsonReady({ ...facts, failures: [] }), lines.join('\n'))
+  const ready = { document: jsonReady(facts), text: lines.join('\n') }
+  conclude(options, { ...ready, failed: [], total: 1, isMany: false })
 }
 
 async function compareFolders(
@@ -133,10 +141,10 @@ async function compareFolders(
   const hasFigures = evaluation.failed < evaluation.rows.length
   const lines = hasFigures ? [formatEvaluation(evaluation), formatConventions(evaluation)] : []
   if (options.map !== undefined) lines.push(`${options.map}: ${describeMap(gain)}`)
-  const failures = failuresOf([evaluation])
-  const document = { reference, output, ...evaluation, ...mapFacts(options.map, gain), failures }
-  reportResult(options, jsonReady(document), hasFigures ? lines.join('\n\n') : '')
-  reportFailures([evaluation])
+  const document = { reference, output, ...evaluation, ...mapFacts(options.map, gain) }
+  const ready = { document: jsonReady(document), text: hasFigures ? lines.join('\n\n') : '' }
+  const failed = failedRows([evaluation])
+  conclude(options, { ...ready, failed, total: evaluation.rows.length, isMany: true })
 }
 
 function mapFacts(map: string | undefined, gain: number): object {

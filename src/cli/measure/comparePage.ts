@@ -2,7 +2,7 @@
 // runs offline.
 
 import { escapeHtml } from '../../core/html.ts'
-import { encodeBytes } from '../../data/codec.ts'
+import { encodeBytes } from '../../data/encode.ts'
 import type { Pixels } from '../../data/image.ts'
 
 export interface Compared {
@@ -11,33 +11,41 @@ export interface Compared {
   readonly caption: string
   readonly before: Pixels
   readonly after: Pixels
+  /** Profile of both; undefined for sRGB. */
+  readonly icc: Uint8Array | undefined
 }
 
 /** Above this a page holds JPEG, as PNG would take a hundred megabytes. */
 const exactPixels = 8e6
 
 /** The page as HTML. The picture before is shown in the size of the one after. */
-export async function comparePage({ title, caption, before, after }: Compared): Promise<string> {
-  const first = await dataUrl(before)
-  const second = await dataUrl(after)
+export async function comparePage({ title, caption, before, after, icc }: Compared): Promise<string> {
+  const first = await dataUrl(before, icc)
+  const second = await dataUrl(after, icc)
   const size = `${after.width} × ${after.height}`
   const exactness = isExact(after) ? '' : ', shown as JPEG'
-  return template
-    .replaceAll('{title}', () => escapeHtml(title))
-    .replace('{caption}', () => escapeHtml(`${caption}; ${size}${exactness}`))
-    .replaceAll('{width}', String(after.width))
-    .replaceAll('{height}', String(after.height))
-    .replace('{before}', () => first)
-    .replace('{after}', () => second)
+  const parts: Readonly<Record<string, string>> = {
+    title: escapeHtml(title),
+    caption: escapeHtml(`${caption}; ${size}${exactness}`),
+    width: String(after.width),
+    height: String(after.height),
+    before: first,
+    after: second,
+  }
+  // At once, since a title may hold the name of another part.
+  return template.replace(
+    /\{(title|caption|width|height|before|after)\}/g,
+    (_, part: string) => parts[part] ?? '',
+  )
 }
 
 function isExact({ width, height, hasAlpha }: Pixels): boolean {
   return hasAlpha || width * height <= exactPixels
 }
 
-async function dataUrl(pixels: Pixels): Promise<string> {
+async function dataUrl(pixels: Pixels, icc: Uint8Array | undefined): Promise<string> {
   const format = isExact(pixels) ? 'png' : 'jpeg'
-  const bytes = await encodeBytes({ pixels, depth: 8, format, metadata: undefined })
+  const bytes = await encodeBytes({ pixels, depth: 8, format, metadata: { icc } })
   return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`
 }
 

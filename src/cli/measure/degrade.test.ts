@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { limpid } from '../../../test/limpid.ts'
-import { decodeImage, encodeImage } from '../../data/codec.ts'
+import { srgbPrimaries } from '../../data/colors/codingPoints.ts'
+import { rgbProfile } from '../../data/colors/matrixProfile.ts'
+import { decodeBytes, decodeImage } from '../../data/decode.ts'
+import { encodeBytes, encodeImage } from '../../data/encode.ts'
 import { parseChain } from '../../degrade/chain.ts'
 import { degradations } from '../../degrade/degradationTable.ts'
 import { randomFor } from '../../degrade/namedRandom.ts'
@@ -40,8 +43,36 @@ beforeAll(async () => {
 })
 
 describe('limpid degrade', { timeout: 120_000 }, () => {
+  test('keeps colors outside sRGB, and damages linear light as the eye sees it', async () => {
+    const primaries = { red: [0.708, 0.292], green: [0.17, 0.797], blue: [0.131, 0.046] } as const
+    const icc = rgbProfile('linear', { ...srgbPrimaries, ...primaries }, [1])
+    const data = new Uint8Array(64 * 64 * 3).map((_, i) => [255, 3, 0][i % 3]!)
+    const pixels = { width: 64, height: 64, channels: 3, hasAlpha: false, data }
+    const metadata = { icc }
+    writeFileSync(at('linear.png'), await encodeBytes({ pixels, depth: 8, format: 'png', metadata }))
+    const run = (spec: string, to: string) => degrade(at('linear.png'), '-o', at(to), '--with', spec)
+    expect((await run('noise:sigma=0', 'same.png')).code).toBe(0)
+    const same = await decodeBytes(at('same.png'))
+    expect([...same.pixels.data.subarray(0, 3)]).toEqual([255, 3, 0])
+    expect(Buffer.from(same.metadata?.icc ?? []).equals(icc!)).toBe(true)
+    // A deviation of 25 of 255 in sRGB's curve around its sample 30 is one of about 4 in linear light.
+    await run('noise:sigma=25', 'noisy.png')
+    const green = [...(await decodeBytes(at('noisy.png'))).pixels.data].filter((_, i) => i % 3 === 1)
+    const mean = green.reduce((sum, value) => sum + value / green.length, 0)
+    const deviation = Math.sqrt(green.reduce((sum, value) => sum + (value - mean) ** 2 / green.length, 0))
+    expect(deviation).toBeGreaterThan(1)
+    expect(deviation).toBeLessThan(8)
+  })
+
   test('keeps the tree, depth, metadata and formats without loss; a JPEG becomes PNG', async () => {
-    const { code, stdout } = await degrade(at('in'), '-o', at('tree'), '--with', 'noise:sigma=10,clip=on')
+    const { code, stdout } = await degrade(
+      at('in'),
+      '-o',
+      at('tree'),
+      '--recursive',
+      '--with',
+      'noise:sigma=10,clip=on',
+    )
     expect(code).toBe(0)
     expect(stdout.trim().split('\n')).toEqual([
       at('tree', 'a.png'),
@@ -60,7 +91,7 @@ describe('limpid degrade', { timeout: 120_000 }, () => {
   test('gives an image the same damage alone and among others, and other damage by another seed', async () => {
     const spec = ['--with', 'noise:sigma=10,clip=on', '--seed', '5']
     const runs = [
-      degrade(at('in'), '-o', at('five'), ...spec),
+      degrade(at('in'), '-o', at('five'), '--recursive', ...spec),
       degrade(at('in', 'a.png'), '-o', at('one.png'), ...spec),
       degrade(at('in', 'a.png'), '-o', at('six.png'), '--with', 'noise:sigma=10,clip=on', '--seed', '6'),
     ]

@@ -3,7 +3,10 @@
 import { sep } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
-import { type DecodedImage, decodeImage, encodeImage } from '../../data/codec.ts'
+import { checkBackground } from '../../data/colors/background.ts'
+import { fromTones, toTones } from '../../data/colors/toneTables.ts'
+import { type DecodedImage, decodeImage } from '../../data/decode.ts'
+import { encodeImage, encodingNotes } from '../../data/encode.ts'
 import type { Image } from '../../data/image.ts'
 import { parseChain } from '../../degrade/chain.ts'
 import type { Degrade, NamedDegradation, Parameter } from '../../degrade/defineDegradation.ts'
@@ -11,26 +14,21 @@ import { degradations } from '../../degrade/degradationTable.ts'
 import { randomFor } from '../../degrade/namedRandom.ts'
 import { resizeTo } from '../../degrade/resize.ts'
 import type { DegradeOptions } from '../commands/measure.ts'
-import { listInputs } from '../io/inputs.ts'
+import { conclude } from '../io/conclude.ts'
+import { type FailedInput, labelOf, listInputs } from '../io/inputs.ts'
 import {
+  checkDocument,
   checkOutput,
   extensionOf,
-  type Job,
   planOutputs,
   refuseCollisions,
   refuseOnStdout,
   targetOf,
 } from '../io/outputPlan.ts'
-import {
-  countImages,
-  type Failure,
-  failureOf,
-  printFailures,
-  printResult,
-  readInput,
-  reporter,
-} from '../io/shell.ts'
-import { reportResult, writeResult } from '../io/writeResult.ts'
+import { pagesOf } from '../io/pages.ts'
+import { countImages, printNotes, printPaths, printResult, reporter } from '../io/shell.ts'
+import { sourceOf } from '../io/source.ts'
+import { writeResult } from '../io/writeResult.ts'
 
 export async function degradeCommand(inputs: readonly string[], options: DegradeOptions): Promise<void> {
   if (options.list) {
@@ -38,43 +36,44 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
     return
   }
   if (inputs.length === 0) throw usage('INPUT', 'images or folders to degrade')
-  const { output, with: spec, seed, quality, pixelLimit, report, overwrite } = options
+  const { output, with: spec, seed, quality, background, pixelLimit, overwrite } = options
   if (output === undefined) throw usage('--output', 'a file or folder to write to')
   if (spec === undefined) throw usage('--with', "degradations such as --with 'noise:sigma=25'")
+  if (background !== undefined) checkBackground(background, '--background')
   const degrade = parseChain(spec)
-  const jobs = plan(inputs, output, options)
-  if (report !== undefined) checkOutput(report, overwrite)
+  const { jobs, failed: unlisted, isMany } = await plan(inputs, output, options)
   const limits = pixelLimit === undefined ? {} : { pixelLimit }
   const progress = reporter(options)
   const count = countImages(progress, 'degrading', jobs.length)
-  const failures: Failure[] = []
-  const results: { readonly input: string; readonly output: string }[] = []
-  for (const { path, name, output: target, format } of jobs) {
+  const failed: FailedInput[] = [...unlisted]
+  const results: { readonly input: string; readonly page?: number; readonly output: string }[] = []
+  for (const job of jobs) {
+    const { path, name, page, output: target, format } = job
     try {
       checkOutput(target, overwrite)
-      const decoded = await decodeImage(path === '-' ? readInput(path) : path, { ...limits, name: path })
+      const decoded = await decodeImage(await sourceOf(path), { ...limits, name: labelOf(job), page })
       // What chance goes by is the same on every system.
       const random = randomFor(seed, name.split(sep).join('/'))
       const damaged = { ...damage(decoded, degrade, random), format }
-      writeResult(target, await encodeImage(damaged, quality === undefined ? {} : { quality }), options)
-      results.push({ input: path, output: target })
+      progress.clear()
+      printNotes(labelOf(job), [...(decoded.notes ?? []), ...encodingNotes(format, decoded)])
+      writeResult(target, await encodeImage(damaged, { quality, background }), options)
+      results.push({ input: path, ...(page === undefined ? {} : { page }), output: target })
     } catch (error) {
-      if (!(error instanceof RestoreError)) throw error
-      // A single image fails as its error does.
-      if (jobs.length === 1) throw error
-      failures.push(failureOf(error, path))
+      failed.push({ path, page, error })
     }
     count()
   }
   progress.done()
   const isPiped = jobs.some((job) => job.output === '-')
-  const text = isPiped ? '' : results.map((one) => one.output).join('\n')
-  reportResult(options, { with: spec, seed, results, failures }, text)
-  printFailures(failures, jobs.length)
+  if (!isPiped && !options.json) printPaths(results.map((one) => one.output))
+  const document = { with: spec, seed, results }
+  conclude(options, { document, text: '', failed, total: results.length + failed.length, isMany })
 }
 
 function damage(decoded: DecodedImage, degrade: Degrade, random: Random): DecodedImage {
-  const image = degrade(decoded.image, random)
+  const icc = decoded.metadata?.icc
+  const image = fromTones(degrade(toTones(decoded.image, icc), random), icc)
   return { ...decoded, image, alpha: decoded.alpha && fitAlpha(decoded.alpha, decoded.image, image) }
 }
 
@@ -85,16 +84,20 @@ function fitAlpha(alpha: Float32Array, { width, height }: Image, to: Image): Flo
 }
 
 /** What to write for every image: the tree of a folder is kept; two images never share a name. */
-function plan(inputs: readonly string[], output: string, options: DegradeOptions): readonly Job[] {
-  const { files, isMany } = listInputs(inputs, { recursive: true, except: output })
+async function plan(inputs: readonly string[], output: string, options: DegradeOptions) {
+  const { recursive, report, overwrite } = options
+  const listed = listInputs(inputs, { recursive, except: output })
+  const { files, failed } = await pagesOf(listed.files, options.pages)
+  const isMany = listed.isMany || files.length > 1
   const target = targetOf(output, { option: '--output', count: files.length, isMany })
   const jobs = planOutputs(files, target, { format: options.format, formatOf: losslessOf })
   refuseCollisions(jobs)
+  if (report !== undefined) checkDocument(report, overwrite)
   refuseOnStdout(
     jobs.map((job) => job.output),
     options,
   )
-  return jobs
+  return { jobs, failed: [...listed.failed, ...failed], isMany }
 }
 
 /** Formats without loss stay; any other would damage the image once more, so that it becomes PNG. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeDetectors } from '../../../test/detectors.ts'
 import { limpid } from '../../../test/limpid.ts'
 import { writePictures } from '../../../test/recipes/images.ts'
+import { tiffOf } from '../../../test/tiffs.ts'
 import { degradationWords } from '../../models/daclip/words.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-detect-'))
@@ -65,9 +66,22 @@ describe('the command', () => {
     expect(unknown.code).toBe(2)
   })
 
+  test('looks at each page of a document', { timeout: 60_000 }, async () => {
+    const page = (gray: number) => ({ width: 64, height: 64, gray })
+    writeFileSync(at('scan.tif'), tiffOf([page(20), page(200)]))
+    const weights = ['--weights', at('weights', 'daclip.safetensors'), '--top', '1']
+    const refused = await detect(at('scan.tif'), ...weights)
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('of 2 pages; choose one') })
+    const all = await detect(at('scan.tif'), ...weights, '--pages', 'all')
+    const input = at('scan.tif')
+    expect(all.stdout).toMatch(new RegExp(`^${input}, page 1\n.*%.*\n${input}, page 2\n.*%.*\n$`))
+    const second = await detect(at('scan.tif'), ...weights, '--pages', '2', '--json')
+    expect(JSON.parse(second.stdout).results).toMatchObject([{ input, page: 2 }])
+  })
+
   test('refuses a model that does not exist', { timeout: 60_000 }, async () => {
     const { code, stderr } = await detect(at('photos', '0.png'), '--model', 'none')
-    expect(stderr).toMatch(/model: expected one of .*light-detect.* got none/)
+    expect(stderr).toMatch(/unknown model 'none': expected one of/)
     expect(code).toBe(2)
   })
 })

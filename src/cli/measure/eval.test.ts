@@ -60,10 +60,10 @@ beforeAll(async () => {
     randomInit(() => (++count * 0.618034) % 1),
     lightDefaults,
   )
-  writeSafetensors(
-    at('light.safetensors'),
-    new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()])),
-  )
+  const tensors = new Map([...stateDict(network)].map(([key, tensor]) => [key, tensor.read()]))
+  writeSafetensors(at('light.safetensors'), tensors)
+  const card = JSON.stringify({ license: 'CC-BY-NC-4.0' })
+  writeSafetensors(at('non-commercial.safetensors'), tensors, new Map([['card', card]]))
 })
 
 const decibels = (levels: number) => 20 * Math.log10(255 / levels)
@@ -114,6 +114,21 @@ describe('limpid compare', { timeout: 120_000 }, () => {
 })
 
 describe('limpid eval', { timeout: 120_000 }, () => {
+  test('says that weights are not for commercial use, unless --quiet', async () => {
+    const args = [
+      'eval',
+      '--weights',
+      at('non-commercial.safetensors'),
+      '--data',
+      at('pairs'),
+      '--device',
+      'cpu',
+    ]
+    const said = "License as stated in the weights' card: CC-BY-NC-4.0."
+    expect((await limpid(...args)).stderr).toContain(said)
+    expect((await limpid(...args, '--quiet')).stderr).not.toContain(said)
+  })
+
   test('measures pairs of folders: rows, mean, deviation, and what the figures are', async () => {
     const { code, stdout } = await limpid('eval', '--none', '--data', at('pairs'), '--json')
     expect(code).toBe(0)
@@ -199,7 +214,7 @@ describe('limpid eval', { timeout: 120_000 }, () => {
   const clean = ['--data', at('clean')]
   test.each([
     [['--none', ...clean], 2, /expected --truth DIR .*--degrade SPEC .*--protocol/],
-    [clean, 2, /expected --model ID, --weights FILE, or --none/],
+    [clean, 2, /expected --model ID, --task NAME, --weights FILE, or --none/],
     [['--none', '--model', 'x', ...clean], 2, /--none beside a model/],
     [['--none', ...clean, '--protocol', 'dasr'], 2, /expected one of dasr-iso-x2, .*dasr-aniso, got dasr/],
     [['--none', ...clean, '--protocol', 'set5'], 2, /expected one of restormer-gaussian-color, /],
@@ -211,7 +226,11 @@ describe('limpid eval', { timeout: 120_000 }, () => {
       2,
       /eval: expected 0 arguments, got 1; see --help/,
     ],
-    [['--none', ...clean, '--degrade', 'noise', '--html', at('small.png')], 1, /exists already/],
+    [
+      ['--none', ...clean, '--degrade', 'noise', '--html', at('small.png')],
+      2,
+      /expected a name for a document/,
+    ],
     [['--none', '--data', at('absent'), '--degrade', 'noise'], 1, /absent: cannot be read/],
   ] as const)('%j is refused with exit code %i', async (args, expected, message) => {
     const { code, stderr } = await limpid('eval', ...args)

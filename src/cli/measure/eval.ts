@@ -7,22 +7,26 @@ import { resizeTo } from '../../degrade/resize.ts'
 import { type Evaluation, evaluate, factsOf, type Row, type Sample } from '../../metrics/evaluate.ts'
 import { findProtocol, type Protocol } from '../../metrics/protocols.ts'
 import { type ReportCase, reportHtml } from '../../metrics/report/evaluationPage.ts'
-import { createRestorer, type Restorer, type RunPictureOptions } from '../../runtime/restorer.ts'
+import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
+import { openRestorer } from '../../runtime/restore.ts'
+import { Restorer } from '../../runtime/restorer.ts'
+import type { PictureOptions } from '../../runtime/tiledRestoration.ts'
 import type { EvalOptions } from '../commands/measure.ts'
-import { checkOutput } from '../io/outputPlan.ts'
+import { conclude } from '../io/conclude.ts'
+import { watchInterrupts } from '../io/interrupts.ts'
+import { checkDocument } from '../io/outputPlan.ts'
 import { countImages, reporter } from '../io/shell.ts'
-import { reportResult, writeResult } from '../io/writeResult.ts'
+import { writeResult } from '../io/writeResult.ts'
 import { requestOf, runOf } from '../networks/request.ts'
 import {
   checkMetrics,
   describeCrop,
-  failuresOf,
+  failedRows,
   formatConventions,
   formatEvaluation,
   jsonReady,
   type Measuring,
   openMeasuring,
-  reportFailures,
 } from './metricSession.ts'
 import { type Column, openColumns } from './testSets.ts'
 import { type Restored, WorstCases } from './worstCases.ts'
@@ -38,48 +42,45 @@ interface Measured extends Evaluation {
 export async function evalCommand(options: EvalOptions): Promise<void> {
   checkRequest(options)
   const progress = reporter(options)
-  const interrupt = new AbortController()
-  const onInterrupt = () => interrupt.abort()
-  process.once('SIGINT', onInterrupt)
-  const { signal } = interrupt
+  using interrupts = watchInterrupts()
+  const { signal } = interrupts
+  await using restorer = options.none ? undefined : await openRestorer({ ...requestOf(options), signal })
+  for (const note of restorer?.notes ?? []) progress.show(note)
+  if (restorer?.license.isCommercial === false) progress.show(restorer.license.note)
+  const { names, columns, cropPx, facts } = await prepare(restorer, options)
+  const pictures = columns.reduce((sum, { count }) => sum + count, 0)
+  const measuring = openMeasuring({
+    names,
+    weights: options.metricWeights,
+    pictures,
+    threads: options.threads,
+  })
   try {
-    await using restorer = options.none ? undefined : await createRestorer({ ...requestOf(options), signal })
-    const { names, columns, cropPx, facts } = await prepare(restorer, options)
-    const pictures = columns.reduce((sum, { count }) => sum + count, 0)
-    const measuring = openMeasuring({
-      names,
-      weights: options.metricWeights,
-      pictures,
-      threads: options.threads,
-    })
-    try {
-      const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, progress }
-      const cases = options.html === undefined ? 0 : Math.ceil(shownCases / columns.length)
-      const measured: Measured[] = []
-      for (const column of columns) measured.push(await measureColumn(column, run, cases))
-      progress.done()
-      finish(measured, facts, options)
-    } finally {
-      await measuring.close()
-    }
+    const run = { restorer, how: howToRun(restorer, options), names, cropPx, measuring, signal, progress }
+    const cases = options.html === undefined ? 0 : Math.ceil(shownCases / columns.length)
+    const measured: Measured[] = []
+    for (const column of columns) measured.push(await measureColumn(column, run, cases))
+    progress.done()
+    finish(measured, facts, options)
   } finally {
-    process.off('SIGINT', onInterrupt)
+    await measuring.close()
   }
 }
 
-function checkRequest({ report, html, none, model, weights, overwrite }: EvalOptions): void {
-  if (none ? model !== undefined || weights !== undefined : model === undefined && weights === undefined) {
+function checkRequest({ report, html, none, model, weights, task, overwrite }: EvalOptions): void {
+  const isNamed = [model, weights, task].some((name) => name !== undefined)
+  if (none ? isNamed : !isNamed) {
     const got = none ? '--none beside a model' : 'none of them'
     throw new RestoreError(
       'usage',
-      `eval: expected --model ID, --weights FILE, or --none for the inputs themselves, got ${got}`,
+      `eval: expected --model ID, --task NAME, --weights FILE, or --none for the inputs themselves, got ${got}`,
     )
   }
-  for (const file of [report, html]) if (file !== undefined) checkOutput(file, overwrite)
+  for (const file of [report, html]) if (file !== undefined) checkDocument(file, overwrite)
 }
 
 /** What is measured on what, and the facts that make the figures comparable. */
-async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
+async function prepare(restorer: PictureRestorer | undefined, options: EvalOptions) {
   const found = options.protocol === undefined ? undefined : findProtocol(options.protocol, restorer?.scale)
   const protocol: Protocol | undefined = found?.protocol
   const names =
@@ -114,11 +115,12 @@ async function prepare(restorer: Restorer | undefined, options: EvalOptions) {
   return { names, columns, cropPx, facts }
 }
 
-function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Readonly<Record<string, string>> {
+type Facts = Readonly<Record<string, string>>
+
+function modelFacts(restorer: PictureRestorer | undefined, options: EvalOptions): Facts {
   if (!restorer)
     return { model: 'none: the inputs, enlarged by bicubic interpolation where they are smaller' }
   const { weights, task, guide, selfEnsemble, tile, blend } = options
-  const { network, sha256 } = restorer
   const asked = {
     weights,
     task,
@@ -128,24 +130,36 @@ function modelFacts(restorer: Restorer | undefined, options: EvalOptions): Reado
   }
   const given = Object.entries(asked).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
   return {
-    model: restorer.card?.id ?? network.id,
+    ...(restorer instanceof Restorer ? networkFacts(restorer, options) : factsOfSeveral(restorer)),
     ...Object.fromEntries(given),
-    sha256,
-    ...samplingFacts(restorer, options),
     device: restorer.device,
   }
 }
 
-function samplingFacts(restorer: Restorer, options: EvalOptions): Readonly<Record<string, string>> {
+function networkFacts(restorer: Restorer, options: EvalOptions): Facts {
+  const { card, network, sha256, version, mix } = restorer
+  return {
+    model: card?.id ?? network.id,
+    ...(version === undefined ? {} : { version: String(version) }),
+    ...(mix ? { mix: `${mix.share} of ${mix.weights}, SHA-256 ${mix.sha256}` } : {}),
+    sha256,
+    ...samplingFacts(restorer, options),
+  }
+}
+
+/** Facts about a restorer of several networks. */
+function factsOfSeveral({ identity }: PictureRestorer): Facts {
+  const told = Object.entries(identity).map(([name, value]) => [name, JSON.stringify(value)])
+  return { model: 'several', ...Object.fromEntries(told) }
+}
+
+function samplingFacts({ network }: Restorer, options: EvalOptions): Facts {
   const { sampler = 'as published', steps = 'as trained', samples = 1, seed } = options
-  if (restorer.network.role.kind !== 'samples') return {}
+  if (network.role.kind !== 'samples') return {}
   return { sampling: `sampler ${sampler}, steps ${steps}, samples ${samples}, seed ${seed}` }
 }
 
-function protocolFacts(
-  name: string,
-  { mirrors, sets, output, caveat }: Protocol,
-): Readonly<Record<string, string>> {
+function protocolFacts(name: string, { mirrors, sets, output, caveat }: Protocol): Facts {
   return {
     protocol: `${name}: ${mirrors}`,
     sets: sets.join(', '),
@@ -155,14 +169,15 @@ function protocolFacts(
 }
 
 /** Options of a run; `seed` also seeds --degrade, so it is passed on only to networks that sample. */
-function howToRun(restorer: Restorer | undefined, options: EvalOptions): RunPictureOptions {
+function howToRun(restorer: PictureRestorer | undefined, options: EvalOptions): PictureOptions {
   const { seed, ...how } = runOf(options)
-  return restorer?.network.role.kind === 'samples' ? { ...how, seed } : how
+  const samples = restorer instanceof Restorer && restorer.network.role.kind === 'samples'
+  return samples ? { ...how, seed } : how
 }
 
 interface Run {
-  readonly restorer: Restorer | undefined
-  readonly how: RunPictureOptions
+  readonly restorer: PictureRestorer | undefined
+  readonly how: PictureOptions
   readonly names: readonly string[]
   readonly cropPx: number
   readonly measuring: Measuring
@@ -208,11 +223,7 @@ function enlarged(input: Image, reference: Image | undefined): Image {
   return isSmaller ? resizeTo(input, reference, { rounding: 'uint8' }) : input
 }
 
-function finish(
-  measured: readonly Measured[],
-  facts: Readonly<Record<string, string>>,
-  options: EvalOptions,
-): void {
+function finish(measured: readonly Measured[], facts: Facts, options: EvalOptions): void {
   const [first] = measured
   if (!first) throw new TypeError('expected a column')
   const { conventions, cropPx } = first
@@ -223,7 +234,7 @@ function finish(
     failed,
     rows,
   }))
-  const document = { ...facts, cropPx, conventions, blocks, failures: failuresOf(measured) }
+  const document = { ...facts, cropPx, conventions, blocks }
   if (options.html !== undefined) {
     const all = { ...facts, ...(cropPx > 0 ? { crop: describeCrop(cropPx).slice('crop: '.length) } : {}) }
     const title = `Limpid: ${options.none ? 'the inputs themselves' : facts.model} on ${facts.data}`
@@ -238,6 +249,7 @@ function finish(
     formatConventions(first),
     ...[options.report, options.html].filter((file) => file !== undefined),
   ]
-  reportResult(options, jsonReady(document), text.join('\n\n'))
-  reportFailures(measured)
+  const total = measured.reduce((sum, { rows }) => sum + rows.length, 0)
+  const ready = { document: jsonReady(document), text: text.join('\n\n') }
+  conclude(options, { ...ready, failed: failedRows(measured), total, isMany: true })
 }

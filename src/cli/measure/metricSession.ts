@@ -3,9 +3,11 @@
 
 import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../../checkpoints/files.ts'
-import { decodeImage } from '../../data/codec.ts'
+import { RestoreError } from '../../core/errors.ts'
+import { decodeImage } from '../../data/decode.ts'
 import type { Image } from '../../data/image.ts'
 import { type ImageSource, openSource, specOf } from '../../data/sources/datasets.ts'
+import { findStored } from '../../downloads/store.ts'
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -15,9 +17,10 @@ import {
 } from '../../metrics/evaluate.ts'
 import { metricPool } from '../../metrics/pool.ts'
 import { failureText, figure } from '../../metrics/report/evaluationPage.ts'
-import { metricNetworks } from '../../registry/metricNetworks.ts'
+import { downloads } from '../../registry/downloads.ts'
+import { type MetricNetwork, metricNetworks } from '../../registry/metricNetworks.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
-import { type Failure, printFailures } from '../io/shell.ts'
+import type { FailedInput } from '../io/inputs.ts'
 
 /** Metric names, each once; an unknown one lists all. */
 export function checkMetrics(names: readonly string[]): readonly string[] {
@@ -44,10 +47,10 @@ export function openMeasuring({
   pictures,
   threads = availableParallelism(),
 }: MeasuringRequest): Measuring {
-  const found = weights.length > 0 ? metricNetworks(weights.map((file) => readCheckpoint(file))) : {}
+  const given = weights.length > 0 ? metricNetworks(weights.map((file) => readCheckpoint(file))) : {}
   const wanted = (Object.keys(networkMetrics) as NetworkMetricName[]).filter((name) => names.includes(name))
   const opened = wanted.flatMap((name) => {
-    const network = found[name]
+    const network = given[name] ?? fetchedMetric(name)
     return network ? [[name, nodeSession(network, { threads })] as const] : []
   })
   const pool = threads > 1 && pictures > 2 * threads ? metricPool(threads) : undefined
@@ -61,6 +64,14 @@ export function openMeasuring({
   }
 }
 
+/** Network of a metric whose weights `limpid fetch` has fetched. */
+function fetchedMetric(name: NetworkMetricName): MetricNetwork | undefined {
+  const { files = [] } = downloads.find(({ id }) => id === name) ?? {}
+  const paths = files.map((file) => findStored(file, name)).filter((path) => path !== undefined)
+  if (paths.length === 0 || paths.length < files.length) return undefined
+  return metricNetworks(paths.map((path) => readCheckpoint(path)))[name]
+}
+
 /** Decodes an image of a source. */
 export async function decodeFrom(
   source: ImageSource,
@@ -68,7 +79,7 @@ export async function decodeFrom(
   limits: { readonly pixelLimit?: number },
 ): Promise<Image> {
   const name = source.name(index)
-  return (await decodeImage(await source.read(index), { name, ...limits })).image
+  return (await decodeImage(await source.read(index), { name, colors: 'srgb', ...limits })).image
 }
 
 /** Opens a folder, list, database or shards of images. */
@@ -118,17 +129,13 @@ function spellOut(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }
 
-/** The images that failed, as documents of all commands have them. */
-export function failuresOf(evaluations: readonly Evaluation[]): readonly Failure[] {
+/** The images that failed. */
+export function failedRows(evaluations: readonly Evaluation[]): readonly FailedInput[] {
   return evaluations.flatMap(({ rows }) =>
-    rows.flatMap((row): Failure[] =>
-      row.error === undefined ? [] : [{ input: row.name, code: 'input', message: failureText(row) }],
+    rows.flatMap((row) =>
+      row.error === undefined
+        ? []
+        : [{ path: row.name, error: new RestoreError(row.code ?? 'input', failureText(row)) }],
     ),
   )
-}
-
-/** Lists the images that failed on stderr; the exit code is 1 then. */
-export function reportFailures(evaluations: readonly Evaluation[]): void {
-  const total = evaluations.reduce((sum, { rows }) => sum + rows.length, 0)
-  printFailures(failuresOf(evaluations), total)
 }

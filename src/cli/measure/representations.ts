@@ -1,13 +1,12 @@
 // limpid representations: how DASR's encoder sees degradations that are known, as a page, and how well width
 // and noise can be told from it.
 
-import { readCheckpoint } from '../../checkpoints/files.ts'
 import { viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { counterRandom } from '../../core/random.ts'
 import type { Session } from '../../core/session.ts'
-import { decodeBytes } from '../../data/codec.ts'
 import { withChannels } from '../../data/color.ts'
+import { decodeBytes } from '../../data/decode.ts'
 import { crop, type Image, imageToTensor, pixelsToPlanes } from '../../data/image.ts'
 import { openSource, specOf } from '../../data/sources/datasets.ts'
 import { isotropicGaussian } from '../../degrade/numerics/kernels.ts'
@@ -17,9 +16,10 @@ import { type Dot, representationsHtml } from '../../metrics/report/representati
 import { loadModel } from '../../registry/loadModel.ts'
 import { nodeSession } from '../../runtime/session/nodeOnnxSession.ts'
 import type { RepresentationsOptions } from '../commands/measure.ts'
-import { checkOutput, fileOf, refuseOnStdout } from '../io/outputPlan.ts'
+import { checkDocument, fileOf, refuseOnStdout } from '../io/outputPlan.ts'
 import { formatProgress, printResult, reporter } from '../io/shell.ts'
 import { writeResult } from '../io/writeResult.ts'
+import { readWeights } from '../networks/readWeights.ts'
 
 /** Widths from the least to the most that the scale's published network is trained for. */
 const levels = 8
@@ -37,9 +37,9 @@ interface Known {
 export async function representationsCommand(options: RepresentationsOptions): Promise<void> {
   const output = fileOf(options.output, '--output', 'representations.html')
   refuseOnStdout([output], options)
-  checkOutput(output, options.overwrite)
+  checkDocument(output, options.overwrite)
   const { noise: noises, images: most } = options
-  const model = loadModel(readCheckpoint(options.weights))
+  const model = loadModel(readWeights(options.weights, options))
   if (model.id !== 'dasr')
     throw new RestoreError('usage', `--weights: expected a DASR, whose encoder is shown, got ${model.id}`)
   const scale = model.scale
@@ -56,7 +56,7 @@ export async function representationsCommand(options: RepresentationsOptions): P
     }
     for (let image = 0; image < count; image++) {
       const name = source.name(image)
-      const { pixels } = await decodeBytes(await source.read(image), { name })
+      const { pixels } = await decodeBytes(await source.read(image), { name, colors: 'srgb' })
       const middle = middleOf(pixelsToPlanes(pixels).image, cropPx * scale, name)
       for (const [i, { width, noise }] of degradations(scale, noises).entries()) {
         const kernel = isotropicGaussian(kernelPx, width)

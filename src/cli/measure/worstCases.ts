@@ -1,7 +1,7 @@
 // The worst cases of an evaluation, as crops of where they are worst; only crops are kept, so that the set
 // may be of any size.
 
-import { encodeImage } from '../../data/codec.ts'
+import { encodeImage } from '../../data/encode.ts'
 import { crop, type Image } from '../../data/image.ts'
 import { factsOf, type Row } from '../../metrics/evaluate.ts'
 import { describeMap, differenceMap, worstSquare } from '../../metrics/report/differenceMap.ts'

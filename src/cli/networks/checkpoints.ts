@@ -1,23 +1,29 @@
 // limpid inspect and limpid convert: what a weights file is, and the same weights as safetensors.
 
-import { basename, extname } from 'node:path'
+import { basename, dirname, extname } from 'node:path'
 import { type Checkpoint, loadTensor, type StoredTensor } from '../../checkpoints/checkpoint.ts'
 import { fromFloat32, toFloat32 } from '../../checkpoints/convert.ts'
 import { readCheckpoint, writeSafetensors } from '../../checkpoints/files.ts'
+import { isOnnxFile } from '../../checkpoints/onnxFiles.ts'
 import type { WritableTensor } from '../../checkpoints/safetensors.ts'
 import { elementCount } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { listNames } from '../../core/text.ts'
+import { makeFolder } from '../../files/folders.ts'
 import { licenseOf } from '../../registry/cards.ts'
 import { recognize } from '../../registry/loadModel.ts'
 import type { ModelId } from '../../registry/networks.ts'
 import type { ConvertOptions, InspectOptions } from '../commands/networks.ts'
 import { checkOutput, fileOf } from '../io/outputPlan.ts'
 import { printResult } from '../io/shell.ts'
-import { makeFolderOf } from '../io/writeResult.ts'
+import { tableOf } from '../io/table.ts'
+import { inspectOnnx } from './inspectOnnx.ts'
+import { readWeights } from './readWeights.ts'
 
-export function inspectCommand(file: string, options: InspectOptions): void {
-  const checkpoint = readCheckpoint(file)
-  const { tensors, container, path, prefix, metadata } = checkpoint
+export async function inspectCommand(file: string, options: InspectOptions): Promise<void> {
+  if (isOnnxFile(file)) return inspectOnnx(file, options)
+  const checkpoint = readCheckpoint(file, { tensors: options.tensors })
+  const { tensors, container, path, prefix, others, metadata } = checkpoint
   const keys = [...tensors].map(([key, { dtype, shape }]) => ({ key, dtype, shape }))
   const dtypes = [...new Set(keys.map(({ dtype }) => dtype))]
   const parameters = keys.reduce((total, { shape }) => total + elementCount(shape), 0)
@@ -27,6 +33,7 @@ export function inspectCommand(file: string, options: InspectOptions): void {
     container,
     path,
     prefix,
+    others,
     metadata: Object.fromEntries(metadata),
     ...network,
     tensors: keys.length,
@@ -34,23 +41,25 @@ export function inspectCommand(file: string, options: InspectOptions): void {
     dtypes,
     keys,
   }
+  const place = [
+    container,
+    ...(path.length > 0 ? [path.join('.')] : []),
+    ...(prefix === '' ? [] : [`prefix ${prefix}`]),
+  ]
   const rows: readonly (readonly [string, string])[] = [
-    [
-      'file',
-      `${file} (${container}${path.length > 0 ? `, ${path.join('.')}` : ''}${prefix ? `, prefix ${prefix}` : ''})`,
-    ],
+    ['file', `${file} (${place.join(', ')})`],
+    ...(others.length > 0 ? [['others', `${listNames(others)} (--tensors selects one)`] as const] : []),
     ['network', 'model' in network ? network.model : network.unknown],
     ...('options' in network
       ? [['options', JSON.stringify(network.options)] as const, ['license', network.license] as const]
       : []),
     ['tensors', `${keys.length}, ${parameters.toLocaleString('en')} values, ${dtypes.join(', ')}`],
-    ...[...metadata].map(([name, value]) => [name, value] as const),
+    ...metadata,
     ...(options.keys
       ? keys.map(({ key, dtype, shape }) => [key, `${dtype} [${shape.join(' ')}]`] as const)
       : []),
   ]
-  const width = Math.max(...rows.map(([name]) => name.length))
-  printResult(options, document, rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n'))
+  printResult(options, document, tableOf(rows))
 }
 
 type NetworkSummary =
@@ -60,7 +69,11 @@ type NetworkSummary =
 function networkOf(checkpoint: Checkpoint): NetworkSummary {
   try {
     const { id, options, license } = recognize(checkpoint)
-    return { model: id, options, license: licenseOf(checkpoint.metadata, license).note }
+    return {
+      model: id,
+      options,
+      license: licenseOf({ metadata: checkpoint.metadata, official: license }).note,
+    }
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error
     return { unknown: error.message }
@@ -74,10 +87,10 @@ export function convertCommand(input: string, given: string, options: ConvertOpt
   }
   checkOutput(output, options.overwrite)
   const { dtype } = options
-  const { tensors, metadata } = readCheckpoint(input)
+  const { tensors, metadata } = readWeights(input, options)
   const converted = new Map<string, WritableTensor>()
   for (const [key, stored] of tensors) converted.set(key, dtype ? recast(key, stored, dtype) : stored)
-  makeFolderOf(output)
+  makeFolder(dirname(output))
   writeSafetensors(output, converted, metadata, { overwrite: options.overwrite === true })
   printResult(options, { output, tensors: converted.size }, output)
 }

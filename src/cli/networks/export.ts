@@ -2,16 +2,16 @@
 
 import { basename, extname } from 'node:path'
 import { toFloat32 } from '../../checkpoints/convert.ts'
-import { readCheckpoint } from '../../checkpoints/files.ts'
 import { elementCount, float32Data, type TensorData } from '../../core/data.ts'
 import type { Dim } from '../../core/dims.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { roundUp } from '../../core/functional.ts'
 import type { NamedData } from '../../core/session.ts'
 import type { License } from '../../models/modelCard.ts'
+import { onlySize } from '../../models/networkDescriptor.ts'
 import { toOnnx } from '../../onnx/compile.ts'
 import { trace } from '../../onnx/tracer.ts'
-import { licenseOf } from '../../registry/cards.ts'
+import { embeddedCard, licenseOf } from '../../registry/cards.ts'
 import { type LoadedModel, loadModel } from '../../registry/loadModel.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
 import { onnxSession } from '../../runtime/session/nodeOnnxSession.ts'
@@ -19,6 +19,7 @@ import type { ExportOptions } from '../commands/networks.ts'
 import { checkOutput, fileOf, refuseOnStdout } from '../io/outputPlan.ts'
 import { printResult, reporter } from '../io/shell.ts'
 import { writeResult } from '../io/writeResult.ts'
+import { readWeights } from './readWeights.ts'
 
 /**
  * Largest difference allowed to the eager result, relative to its largest value: float32 rounding through a
@@ -31,17 +32,13 @@ export async function exportCommand(given: string, options: ExportOptions): Prom
   const output = fileOf(given, 'OUTPUT', `${basename(source, extname(source))}.onnx`)
   refuseOnStdout([output], options)
   checkOutput(output, options.overwrite)
-  const { model, license } = openModel(options)
-  const { traced, checked } = sizesOf(options, model)
   const progress = reporter(options)
+  const { model, metadata, license } = openModel(options)
+  if (license.isCommercial === false) progress.show(license.note)
+  const { traced, checked } = sizesOf(options, model)
   progress.show('tracing and optimizing')
-  const metadata = {
-    model: model.id,
-    options: JSON.stringify(model.options),
-    license: license.title,
-  }
   const inputs = Object.keys(model.inputs).map((name) => inputOf(name, model, traced))
-  const bytes = toOnnx(trace(inputs, model.forward), { metadata })
+  const bytes = graphOf(model, inputs, metadata)
   progress.show('checking against the eager result')
   const samples = Object.keys(model.inputs).map((name) => sampleOf(inputOf(name, model, checked)))
   const difference = await compareWithEager(bytes, model, Object.fromEntries(samples))
@@ -53,16 +50,58 @@ export async function exportCommand(given: string, options: ExportOptions): Prom
   printResult(options, { output, inputs: shapes, bytes: bytes.length, difference }, summary)
 }
 
-function openModel({ model, weights, task, options }: ExportOptions): {
+function openModel(request: ExportOptions): {
   readonly model: LoadedModel
+  readonly metadata: Metadata
   readonly license: License
 } {
+  const { model, weights, tensors, task, options } = request
   if (model === undefined && weights === undefined)
     throw new RestoreError('usage', 'export: expected --model ID or --weights FILE, got neither')
-  const found = resolveModel({ model, weights, task })
-  const checkpoint = readCheckpoint(found.weights)
+  const found = resolveModel({ model, weights, tensors, task })
+  const checkpoint = readWeights(found.weights, request)
   const loaded = loadModel(checkpoint, { ...found.overrides, ...options })
-  return { model: loaded, license: licenseOf(checkpoint.metadata, loaded.license) }
+  const { title, task: trainedTask } = { ...embeddedCard(checkpoint.metadata), ...found.card }
+  const license = licenseOf({
+    metadata: checkpoint.metadata,
+    card: found.card,
+    official: loaded.license,
+  })
+  const facts = { title, task: trainedTask, license: license.title }
+  return { model: loaded, metadata: { ...namedTexts(facts), ...describe(loaded) }, license }
+}
+
+/** Texts that an ONNX file carries, by name. */
+type Metadata = Readonly<Record<string, string>>
+
+function namedTexts(facts: Readonly<Record<string, unknown>>): Metadata {
+  const texts = Object.entries(facts).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, value]] : [],
+  )
+  return Object.fromEntries(texts)
+}
+
+/** What a program must know to run the network: layouts, and for pictures their colors, range and sizes. */
+function describe({ id, options, inputs, outputs, size, scale, channels, role }: LoadedModel): Metadata {
+  const layouts = Object.entries(inputs).map(([name, layout]) => [
+    name,
+    layout.replaceAll(/\w+/g, (letter) => String(options[letter] ?? letter)),
+  ])
+  const network = {
+    model: id,
+    options: JSON.stringify(options),
+    inputs: JSON.stringify(Object.fromEntries(layouts)),
+    outputs: JSON.stringify(outputs),
+  }
+  if (role.kind !== 'restores' && role.kind !== 'samples') return network
+  return {
+    ...network,
+    colors: channels.input === 1 ? 'gray' : 'RGB',
+    range: '0..1',
+    multipleOf: String(size.multipleOf),
+    minimum: String(size.minimum),
+    scale: String(scale),
+  }
 }
 
 /** Sizes by the letters of a layout. */
@@ -71,21 +110,21 @@ type Sizes<D extends Dim> = Readonly<Record<string, D>>
 /** Sizes of the graph, and those it is checked at. */
 function sizesOf(
   { size, dynamic }: ExportOptions,
-  { size: networkSize, options, inputs }: LoadedModel,
+  { size: networkSize, options }: LoadedModel,
 ): { readonly traced: Sizes<Dim>; readonly checked: Sizes<number> } {
-  const { multipleOf, minimum, fixedSide } = networkSize
+  const { multipleOf, minimum } = networkSize
   if (dynamic && size) throw new RestoreError('usage', 'export: expected --size or --dynamic, got both')
   const b = dynamic ? 'b' : 1
-  const isSized = Object.values(inputs).some((layout) => layout.endsWith('h w'))
-  if (!isSized) {
-    const p = fixedSide ?? 1
+  const only = onlySize(networkSize)
+  if (only) {
+    const [h, w] = only
     // Texts of CLIP are filled up to their longest.
-    const own = { p, n: Number(options.contextLength) }
-    if (size === undefined || (size.h === p && size.w === p))
+    const own = { h, w, n: Number(options.contextLength) }
+    if (size === undefined || (size.h === h && size.w === w))
       return { traced: { ...own, b }, checked: { ...own, b: 1 } }
     throw new RestoreError(
       'usage',
-      `--size: expected ${p}x${p}, the only size of this network, got ${size.h}x${size.w}`,
+      `--size: expected ${h}x${w}, the only size of this network, got ${size.h}x${size.w}`,
     )
   }
   const near = (side: number) => roundUp(side, multipleOf)
@@ -97,6 +136,16 @@ function sizesOf(
     'usage',
     `export: expected ${wanted}, got ${size ? `${size.h}x${size.w}` : 'neither'}`,
   )
+}
+
+/** Traces and writes a network. @throws RestoreError that names it, such as for a size that it needs to know */
+function graphOf(model: LoadedModel, inputs: readonly Input<Dim>[], metadata: Metadata): Uint8Array {
+  try {
+    return toOnnx(trace(inputs, model.forward), { metadata })
+  } catch (error) {
+    if (!(error instanceof RestoreError)) throw error
+    throw new RestoreError(error.code, `${model.id}: ${error.message}`, { cause: error })
+  }
 }
 
 interface Input<D extends Dim> {

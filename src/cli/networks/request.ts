@@ -5,14 +5,39 @@ import type { NetworkCommandOptions } from '../commands/options.ts'
 
 /** The network to open. */
 export function requestOf(options: NetworkCommandOptions): RestorerOptions {
-  const { model, weights, guide, task, scale, maxSigma, device, backend, threads } = options
+  const {
+    model,
+    weights,
+    tensors,
+    guide,
+    mix,
+    task,
+    prefer,
+    scale,
+    maxSigma,
+    steps,
+    sampler,
+    samples,
+    noise,
+    device,
+    backend,
+    threads,
+  } = options
   return {
     model,
     weights,
+    tensors,
     guide,
+    mix,
     task,
+    prefer,
     scale,
     maxSigma,
+    // Checked before anything is read.
+    steps,
+    sampler,
+    samples,
+    noise,
     device,
     backend,
     threads,
@@ -32,6 +57,6 @@ export function runOf(options: NetworkCommandOptions & { readonly seed?: number 
     steps,
     seed,
     samples,
-    noise255: noise,
+    noise,
   } satisfies RunPictureOptions
 }

@@ -1,176 +1,168 @@
 // limpid restore: checks the request, plans the files, restores and reports.
 
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
+import type { OverrideRequest } from '../../auto/plan/overrides.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { checkBackground } from '../../data/colors/background.ts'
 import { clearLeftovers } from '../../files/atomicWrite.ts'
-import { alreadyExists } from '../../files/outputErrors.ts'
+import { autoTask, checkAuto } from '../../runtime/autoRestorer.ts'
+import { tasksOf } from '../../runtime/modelChoice.ts'
+import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
+import { pipelineRequests } from '../../runtime/pipeline.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
-import { createRestorer, type Restorer, readAhead } from '../../runtime/restorer.ts'
+import { openRestorer, readAhead, refuseOverrides } from '../../runtime/restore.ts'
+import type { RestorerOptions } from '../../runtime/restorer.ts'
 import type { RestoreOptions } from '../commands/restore.ts'
-import { checkOutput, type Job, placeKey, refuseOnStdout } from '../io/outputPlan.ts'
-import { failureOf, formatSeconds, plural, printFailures } from '../io/shell.ts'
-import { reportResult } from '../io/writeResult.ts'
+import { conclude, type Failure } from '../io/conclude.ts'
+import { isStream, labelOf } from '../io/inputs.ts'
+import { type Interrupts, watchInterrupts } from '../io/interrupts.ts'
+import type { Job } from '../io/outputPlan.ts'
+import { formatSeconds, plural, printPaths } from '../io/shell.ts'
+import { dryRun } from '../measure/dryRun.ts'
 import { requestOf, runOf } from '../networks/request.ts'
-import { Manifest, manifestName } from './manifest.ts'
-import { filesOf, type Outcome, restoreJobs, resultsOf, type Treatment } from './restoreJobs.ts'
+import { checkPlan } from './checkPlan.ts'
+import { FolderPage } from './folderPage.ts'
+import { Manifest, stampOf } from './manifest.ts'
+import { type Outcome, type ReadAhead, restoreJobs, type Treatment } from './restoreJobs.ts'
 import { planRestore, type RestorePlan } from './restorePlan.ts'
 import { RestoreProgress } from './restoreProgress.ts'
+import { filesOf } from './resultFiles.ts'
 
 export async function restoreCommand(inputs: readonly string[], options: RestoreOptions): Promise<void> {
   const treatment = treatmentOf(options)
-  const request = requestOf(options)
-  // Wrong tasks and models are reported before existing outputs.
-  resolveModel(request)
-  const plan = planRestore(inputs, options)
+  const { only, never, damage } = options
+  const request = { ...requestOf(options), only, never, damage }
+  checkTask(request, options)
+  if (options.dryRun) return dryRun(inputs, request, options)
+  const plan = await planRestore(inputs, options)
   checkPlan(plan, treatment, options)
-  const interrupt = new AbortController()
-  const onInterrupt = () => interrupt.abort()
-  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt)
+  using interrupts = watchInterrupts()
+  const { signal } = interrupts
   const progress = new RestoreProgress(options)
   if (plan.earlier.length > 0)
     progress.say(`left out ${plural(plan.earlier.length, 'result')} of an earlier run: ${plan.earlier[0]}, …`)
-  const restorers: Restorer[] = []
+  const restorers: PictureRestorer[] = []
   let manifest: Manifest | undefined
   try {
     progress.opening()
-    const [only] = plan.jobs.length === 1 ? plan.jobs : []
-    const ahead = only && only.path !== '-' ? { job: only, read: readAhead(only.path, treatment) } : undefined
-    const concurrentRestorers = Math.min(options.jobs, plan.jobs.length)
+    const ahead = startReading(plan, treatment, signal)
+    const concurrentRestorers = Math.min(options.jobs, Math.max(1, plan.jobs.length))
     for (let i = 0; i < concurrentRestorers; i++)
-      restorers.push(await createRestorer({ ...request, concurrentRestorers, signal: interrupt.signal }))
+      restorers.push(await openRestorer({ ...request, concurrentRestorers, signal }))
+    for (const note of restorers[0]?.notes ?? []) if (!options.quiet) progress.say(note)
     manifest = openManifest(plan, restorers[0]!, treatment, options)
     const todo = remaining(plan, manifest, treatment)
-    const skipped = plan.jobs.length - todo.length
     progress.begin(todo.length)
+    const page = options.html === undefined ? undefined : new FolderPage(options.html, options)
     const outcome = await restoreJobs(todo, {
       restorers,
       treatment,
       manifest,
       progress,
       ahead,
-      signal: interrupt.signal,
+      page,
+      signal,
       onWritten: ({ output }) => {
         progress.clear()
-        if (output !== '-' && !options.json) process.stdout.write(`${output}\n`)
+        if (output !== '-' && !options.json) printPaths([output])
       },
     })
-    conclude(options, { ...outcome, skipped, isMany: plan.isMany, progress, restorers })
-    if (interrupt.signal.aborted) {
-      const done = `${outcome.results.length + skipped} of ${plural(plan.jobs.length, 'picture')} done`
-      const advice = plan.folder ? '; --resume continues' : ''
-      throw new RestoreError('aborted', `restore: interrupted, ${done}${advice}`)
-    }
+    finish(options, { ...outcome, plan, todo, progress, restorers, page, interrupts })
   } finally {
     manifest?.close()
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt)
     await Promise.all(restorers.map((restorer) => restorer.close()))
   }
 }
 
-interface Conclusion extends Outcome {
-  /** Done by an earlier run. */
-  readonly skipped: number
-  readonly isMany: boolean
+/** Reports wrong tasks, models and damage before existing outputs. */
+function checkTask(request: RestorerOptions & OverrideRequest, { dryRun: isDry }: RestoreOptions): void {
+  const { task, ...others } = request
+  if (task === autoTask) {
+    checkAuto(others)
+    return
+  }
+  refuseOverrides(request)
+  if (isDry)
+    throw new RestoreError(
+      'usage',
+      `--dry-run: expected --task auto, which makes a plan, got ${task ?? 'none'}; leave it out`,
+    )
+  if (tasksOf(task).length > 1) pipelineRequests(request)
+  else resolveModel(request)
+}
+
+/** Starts to read a single picture while the network opens. */
+function startReading(
+  { jobs }: RestorePlan,
+  treatment: Treatment,
+  signal: AbortSignal,
+): ReadAhead | undefined {
+  const [job, second] = jobs
+  if (!job || second || isStream(job.path)) return undefined
+  return {
+    job,
+    stamp: stampOf(job.path),
+    read: readAhead(job.path, { ...treatment, name: labelOf(job), page: job.page, signal }),
+  }
+}
+
+interface Ended extends Outcome {
+  readonly plan: RestorePlan
+  /** What an earlier run had left. */
+  readonly todo: readonly Job[]
   readonly progress: RestoreProgress
-  readonly restorers: readonly Restorer[]
+  readonly restorers: readonly PictureRestorer[]
+  readonly page: FolderPage | undefined
+  readonly interrupts: Interrupts
 }
 
 /** Prints the summary, the document and the failures, and sets the exit code. */
-function conclude(options: RestoreOptions, conclusion: Conclusion): void {
-  const { results, failures, skipped, isMany, progress, restorers } = conclusion
-  const { seconds, megapixels } = progress
-  const told = failures.map(({ job, error }) => failureOf(error, job.path))
+function finish(options: RestoreOptions, ended: Ended): void {
+  const { results, plan, todo, progress, page, interrupts } = ended
+  const { jobs, folder, isMany } = plan
+  const skipped = jobs.length - todo.length
+  if ((results.length > 0 || skipped > 0) && !interrupts.isUnread) progress.end(summaryOf(ended, skipped))
+  else progress.clear()
+  const failed = [...plan.failed, ...ended.failed]
+  const document = { results, skipped, seconds: progress.seconds }
   // The paths have been printed as they were written.
-  reportResult(options, { results, failures: told, skipped, seconds }, '')
+  const total = jobs.length + plan.failed.length
+  const write = page && ((failures: readonly Failure[]) => page.write(failures))
+  conclude(options, { document, text: '', failed, total, isMany, write })
+  const undone = todo.length - results.length - ended.failed.length
+  if (interrupts.isUnread && undone > 0) process.exitCode = 1
+  if (!interrupts.signal.aborted || interrupts.isUnread) return
+  const done = `${results.length + skipped} of ${plural(jobs.length, 'picture')} done`
+  const advice = folder ? '; --resume continues' : ''
+  throw new RestoreError('aborted', `restore: interrupted, ${done}${advice}`)
+}
+
+function summaryOf({ results, plan, progress, restorers }: Ended, skipped: number): string {
   const [restorer] = restorers
   const { license } = restorer ?? {}
-  const note = license?.isCommercial === false ? `; ${license.note}` : ''
-  const [{ spread } = {}] = isMany ? [] : results
+  const note = license === undefined || license.isCommercial ? '' : `; ${license.note}`
+  const [{ spread } = {}] = plan.isMany ? [] : results
   const deviating = spread
     ? `; samples deviate by ${spread.mean255.toFixed(1)} of 255 on average, white in the map is ${spread.white255.toFixed(1)}`
     : ''
   const already = skipped > 0 ? `, ${skipped} done before` : ''
-  const count = isMany ? `${plural(results.length, 'picture')}, ${megapixels.toFixed(1)} MP ` : ''
-  if (results.length > 0 || skipped > 0)
-    progress.end(
-      `restored ${count}in ${formatSeconds(seconds)} on ${restorer?.device}${already}${deviating}${note}`,
-    )
-  const [first] = failures
-  if (!first) return
-  if (!isMany) throw first.error
-  progress.clear()
-  printFailures(told, results.length + skipped + failures.length)
-}
-
-/** Refuses, before work starts, what would fail at its end. */
-function checkPlan(
-  { jobs, folder, isMany }: RestorePlan,
-  treatment: Treatment,
-  options: RestoreOptions,
-): void {
-  const { overwrite, resume, compare, report, output } = options
-  const isPiped = jobs.some((job) => job.output === '-')
-  if (isPiped && compare) throw new RestoreError('usage', '--compare: expected results in files, got stdout')
-  if (isPiped && (treatment.samples ?? 1) > 1)
-    throw new RestoreError('usage', '--samples: expected results in files, got stdout, which would hold one')
-  refuseOnStdout(
-    jobs.map((job) => job.output),
-    options,
-  )
-  if (report !== undefined) checkOutput(report, overwrite)
-  if (resume && folder === undefined)
-    throw new RestoreError(
-      'usage',
-      `--resume: expected results in a folder, got ${output ?? 'none'}; give -o DIR`,
-    )
-  const wanted = jobs.flatMap((job) => filesOf(job, treatment))
-  refuseMeeting(wanted)
-  if (folder !== undefined && !overwrite && !resume) refuseExisting(wanted, { folder, isMany })
-  for (const path of wanted) checkOutput(path, overwrite || resume)
-}
-
-/** A sample of one picture may have the name of another's result. */
-function refuseMeeting(wanted: readonly string[]): void {
-  const taken = new Set<string>()
-  for (const path of wanted) {
-    const file = placeKey(path)
-    if (path !== '-' && taken.has(file))
-      throw new RestoreError(
-        'usage',
-        `${path}: expected a name of its own for each result, got one for those of two inputs; restore them into folders of their own`,
-      )
-    taken.add(file)
-  }
-}
-
-function refuseExisting(
-  wanted: readonly string[],
-  { folder, isMany }: Pick<RestorePlan, 'folder' | 'isMany'>,
-): void {
-  const existing = wanted.filter((path) => existsSync(path))
-  if (existing.length === 0) return
-  const [first] = existing
-  if (!isMany && first !== undefined) throw alreadyExists(first)
-  const advice = existsSync(join(folder ?? '.', manifestName)) ? '--resume to go on, ' : ''
-  throw new RestoreError(
-    'output',
-    `${folder}: ${existing.length} of ${wanted.length} results exist already (${first}, …); give ${advice}another folder, or --overwrite`,
-  )
+  const count = plan.isMany
+    ? `${plural(results.length, 'picture')}, ${progress.megapixels.toFixed(1)} MP `
+    : ''
+  return `restored ${count}in ${formatSeconds(progress.seconds)} on ${restorer?.device}${already}${deviating}${note}`
 }
 
 /** The manifest of a folder of results, where there is one. */
 function openManifest(
   { folder, isMany }: RestorePlan,
-  restorer: Restorer,
+  restorer: PictureRestorer,
   treatment: Treatment,
   { resume, format }: RestoreOptions,
 ): Manifest | undefined {
   if (folder === undefined || !(isMany || resume)) return undefined
-  const { sha256, network } = restorer
   const { pixelLimit, overwrite: _, ...kept } = treatment
-  const guide = restorer.guide?.sha256
-  const settings = { sha256, guide, network: network.options, format, ...kept }
+  const settings = { ...restorer.identity, format, ...kept }
   return Manifest.open(folder, settings, { resume: resume === true })
 }
 
@@ -183,23 +175,37 @@ function remaining(
   if (!manifest) return jobs
   for (const folder of new Set(jobs.map(({ output }) => dirname(output)))) clearLeftovers(folder)
   const todo = jobs.filter((job) => !manifest.isDone(job))
-  const foreign = todo
-    .flatMap((job) => resultsOf(job, treatment))
-    .find((job) => existsSync(job.output) && !manifest.isOwn(job))
-  if (treatment.overwrite || !foreign) return todo
-  throw new RestoreError(
-    'output',
-    `${foreign.output}: exists already and was not written by the earlier run; move it away, or --overwrite`,
-  )
+  if (treatment.overwrite) return todo
+  for (const job of todo)
+    for (const output of filesOf(job, treatment)) refuseForeign({ ...job, output }, manifest)
+  return todo
+}
+
+function refuseForeign(result: Job, manifest: Manifest): void {
+  if (!existsSync(result.output)) return
+  if (!manifest.isOwn(result))
+    throw new RestoreError(
+      'output',
+      `${result.output}: exists already and was not written by the earlier run; move it away, or --overwrite`,
+    )
+  const other = manifest.otherInput(result)
+  if (other !== undefined)
+    throw new RestoreError(
+      'output',
+      `${result.output}: is the result of ${other}, not of ${result.path}; give another folder, or --overwrite`,
+    )
 }
 
 function treatmentOf(options: RestoreOptions): Treatment {
-  const { alpha, strength, quality, strip = false, compare = false, overwrite = false, pixelLimit } = options
+  const { opacity, strength, quality, strip: what, compare = false, overwrite = false, pixelLimit } = options
+  const { background } = options
+  if (background !== undefined) checkBackground(background, '--background')
   return {
     ...runOf(options),
-    opacity: alpha,
+    ...(background === undefined ? {} : { background }),
+    opacity,
     strength,
-    strip,
+    strip: what === 'all' || (what ?? false),
     compare,
     overwrite,
     ...(quality === undefined ? {} : { quality }),

@@ -1,30 +1,39 @@
 // Runs pictures through the open restorers: while one is computed, the next is read and the last is written.
 
-import { existsSync } from 'node:fs'
-import { basename, dirname, extname, join } from 'node:path'
-import { messageOf } from '../../core/errors.ts'
-import { decodeBytes } from '../../data/codec.ts'
+import { existsSync, statSync, utimesSync } from 'node:fs'
+import { basename } from 'node:path'
+import { describeRepair } from '../../auto/repairInfo.ts'
+import { decodeBytes } from '../../data/decode.ts'
 import { alreadyExists } from '../../files/outputErrors.ts'
-import type { RestoreInfo } from '../../runtime/pictures/pictureTypes.ts'
+import type { Finding } from '../../models/daclip/wordRanking.ts'
+import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
+import { canvasPicture, type RestoreInfo } from '../../runtime/pictures/pictureTypes.ts'
 import type { DecodedInput } from '../../runtime/readInput.ts'
 import type { RestoreResult } from '../../runtime/restoreResult.ts'
-import type { Restorer, RunPictureOptions } from '../../runtime/restorer.ts'
+import type { RunPictureOptions } from '../../runtime/restorer.ts'
+import { DiskRoom } from '../io/diskRoom.ts'
+import { type FailedInput, isStream, labelOf } from '../io/inputs.ts'
 import type { Job } from '../io/outputPlan.ts'
-import { readInput } from '../io/shell.ts'
-import { writeResult } from '../io/writeResult.ts'
-import type { Manifest } from './manifest.ts'
+import { printNotes } from '../io/shell.ts'
+import { sourceOf } from '../io/source.ts'
+import { copyResult, writeResult } from '../io/writeResult.ts'
+import type { FolderPage } from './folderPage.ts'
+import { type Manifest, stampOf } from './manifest.ts'
 import type { RestoreProgress } from './restoreProgress.ts'
+import { mapOf, pageOf, samplesOf } from './resultFiles.ts'
 
 /** What is done to every picture, and how it is written. */
 export interface Treatment extends Omit<RunPictureOptions, 'signal' | 'onProgress' | 'format' | 'name'> {
   readonly quality?: number
-  readonly strip: boolean
+  readonly strip: boolean | 'location'
   readonly compare: boolean
   readonly overwrite: boolean
 }
 
 export interface Restored extends Omit<RestoreInfo, 'seconds'> {
   readonly input: string
+  /** Page of a document or frame of an animation, from 1. */
+  readonly page?: number
   readonly output: string
   /** The page that compares, where one was asked for. */
   readonly compare?: string
@@ -36,16 +45,25 @@ export interface Restored extends Omit<RestoreInfo, 'seconds'> {
 
 export interface Outcome {
   readonly results: readonly Restored[]
-  readonly failures: readonly { readonly job: Job; readonly error: unknown }[]
+  readonly failed: readonly FailedInput[]
+}
+
+export interface ReadAhead {
+  readonly job: Job
+  /** Of the file as it was before it was read. */
+  readonly stamp: string
+  readonly read: Promise<DecodedInput>
 }
 
 export interface BatchOptions {
-  readonly restorers: readonly Restorer[]
+  readonly restorers: readonly PictureRestorer[]
   readonly treatment: Treatment
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
   /** A picture whose read has started before the networks were open. */
-  readonly ahead: { readonly job: Job; readonly read: Promise<DecodedInput> } | undefined
+  readonly ahead: ReadAhead | undefined
+  /** The page about all pictures, where one was asked for. */
+  readonly page: FolderPage | undefined
   readonly signal: AbortSignal
   readonly onWritten: (result: Restored) => void
 }
@@ -57,124 +75,147 @@ const lanes = 2
 export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): Promise<Outcome> {
   const { restorers, progress, signal, onWritten } = options
   const results: Restored[] = []
-  const failures: { job: Job; error: unknown }[] = []
+  const failed: FailedInput[] = []
+  const room = new DiskRoom()
   const queue = jobs.values()
-  const work = async (restorer: Restorer) => {
+  const work = async (restorer: PictureRestorer) => {
     for (const job of queue) {
       try {
-        const result = await restoreOne(job, restorer, options)
+        const result = await restoreOne(job, restorer, { ...options, room })
         results.push(result)
-        progress.finish(job, result.seconds)
+        progress.finish(job, result.seconds, (result.width * result.height) / result.scale ** 2)
         onWritten(result)
       } catch (error) {
         if (signal.aborted) return
-        failures.push({ job, error })
-        progress.fail(job, messageOf(error))
+        failed.push({ path: job.path, page: job.page, error })
+        progress.fail(job)
       }
       if (signal.aborted) return
     }
   }
   await Promise.all(restorers.flatMap((restorer) => Array.from({ length: lanes }, () => work(restorer))))
-  return { results, failures }
+  return { results, failed }
 }
 
-async function restoreOne(job: Job, restorer: Restorer, options: BatchOptions): Promise<Restored> {
-  const { treatment, progress, ahead, signal } = options
+interface JobOptions extends BatchOptions {
+  readonly room: DiskRoom
+}
+
+async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptions): Promise<Restored> {
+  const { treatment, progress, ahead, signal, room } = options
   const started = performance.now()
   const { quality, strip, compare, overwrite: _, ...run } = treatment
-  const { format, output } = job
-  const source = job.path === '-' ? readInput('-') : job.path
-  const name = job.path === '-' ? 'stdin' : job.path
+  const { format, output, path, page } = job
+  room.check(output)
+  const isAhead = ahead?.job === job
+  const stamp = isAhead ? ahead.stamp : stampOf(path)
+  const source = isAhead ? path : await sourceOf(path, signal)
+  const name = labelOf(job)
   const running: RunPictureOptions = {
     ...run,
     signal,
     format,
     name,
+    page,
     onProgress: (event) => progress.event(job, event),
   }
-  const result = await (ahead?.job === job
-    ? restorer.runRead(ahead.read, running)
-    : restorer.run(source, running))
+  const result = await (isAhead ? restorer.runRead(ahead.read, running, path) : restorer.run(source, running))
+  if (result.info.notes.length > 0) progress.clear()
+  printNotes(name, result.info.notes)
+  if (result.info.seen) progress.tell(name, [`sees ${describeSeen(result.info.seen)}`])
+  if (result.info.repair) progress.tell(name, describeRepair(result.info.repair))
   const writing = { format, quality, strip }
+  const write = (file: string, bytes: Uint8Array) => writeOne({ job, file, bytes, stamp }, options)
   const bytes = await result.toBuffer(writing)
-  if (compare) await writePage(job, source, result, options)
+  if (compare) write(pageOf(job), await pageOfResult(job, source, result, treatment))
   const samples = samplesOf(job, result.samples.length)
-  const map = mapOf(job)
-  for (const [i, sample] of result.samples.entries())
-    write(samples[i]!, await sample.toBuffer(writing), options)
-  if (result.spread) write(map, await result.spread.toBuffer(), options)
-  write(job, bytes, options)
+  for (const [i, sample] of result.samples.entries()) write(samples[i]!, await sample.toBuffer(writing))
+  if (result.spread) write(mapOf(job), await result.spread.toBuffer())
+  if (result.isOriginal(writing)) {
+    writeOne({ job, file: output, bytes, stamp, isCopy: true }, options)
+    keepTimes(path, output)
+  } else write(output, bytes)
   const seconds = (performance.now() - started) / 1000
-  return {
-    input: job.path,
+  const restored: Restored = {
+    input: path,
+    ...(page === undefined ? {} : { page }),
     output,
     ...result.info,
     ...(compare ? { compare: pageOf(job) } : {}),
-    ...(result.spread ? { sampleFiles: samples.map((one) => one.output), spreadFile: map.output } : {}),
+    ...(result.spread ? { sampleFiles: samples, spreadFile: mapOf(job) } : {}),
     seconds,
   }
-}
-
-/** Announces a result, then writes it; files that no run of ours wrote are not replaced. */
-function write(job: Job, bytes: Uint8Array, { manifest, treatment }: BatchOptions): void {
-  const { output } = job
-  const overwrite = treatment.overwrite || manifest?.isOwn(job) === true
-  if (output !== '-' && !overwrite && existsSync(output)) throw alreadyExists(output)
-  manifest?.announce(job, bytes)
-  writeResult(output, bytes, { overwrite })
-  manifest?.finish(job)
-}
-
-/** Files a job writes besides its page: the result and, for several samples, each of them and their map. */
-export function resultsOf(job: Job, { samples = 1 }: Pick<Treatment, 'samples'>): readonly Job[] {
-  return samples === 1 ? [job] : [...samplesOf(job, samples), mapOf(job), job]
-}
-
-/** All files that a job writes. */
-export function filesOf(job: Job, treatment: Treatment): readonly string[] {
-  const results = resultsOf(job, treatment).map(({ output }) => output)
-  return treatment.compare ? [...results, pageOf(job)] : results
-}
-
-/** The page that compares a result with its input. */
-function pageOf(job: Job): string {
-  return beside(job, '_compare.html').output
-}
-
-function samplesOf(job: Job, count: number): readonly Job[] {
-  return Array.from({ length: count }, (_, i) => beside(job, `-${i + 1}${extname(job.output)}`))
-}
-
-function mapOf(job: Job): Job {
-  return beside(job, '_spread.png')
-}
-
-/** A result beside that of a job, by the same name with another end. */
-function beside(job: Job, end: string): Job {
-  const { output, name } = job
-  return {
-    ...job,
-    name: `${name} ${end}`,
-    output: join(dirname(output), `${basename(output, extname(output))}${end}`),
+  if (options.page) {
+    const { pixels } = await decodeBytes(source, { page, colors: 'srgb', ...limitsOf(treatment) })
+    await options.page.add(restored, canvasPicture(pixels), result.toImageData())
   }
+  return restored
 }
 
-async function writePage(
+/** The likeliest words, and others that are likely. */
+function describeSeen(seen: readonly Finding[]): string {
+  const likely = seen.filter(({ probability }, i) => i === 0 || probability >= 0.1)
+  return likely
+    .map(({ degradation, probability }) => `${degradation} ${Math.round(100 * probability)} %`)
+    .join(', ')
+}
+
+/** Gives a copy the times of its original. */
+function keepTimes(path: string, copy: string): void {
+  if (copy === '-' || isStream(path)) return
+  const { atime, mtime } = statSync(path)
+  utimesSync(copy, atime, mtime)
+}
+
+function limitsOf({ pixelLimit }: Treatment) {
+  return pixelLimit === undefined ? {} : { pixelLimit }
+}
+
+interface Written {
+  readonly job: Job
+  readonly file: string
+  readonly bytes: Uint8Array
+  /** Of the input as it was read. */
+  readonly stamp: string
+  /** Whether the bytes are those of the input. */
+  readonly isCopy?: boolean
+}
+
+/** Announces a file, then writes it; files that no run of ours wrote are not replaced. */
+function writeOne(
+  { job, file, bytes, stamp, isCopy = false }: Written,
+  { manifest, treatment, room }: JobOptions,
+): void {
+  const { path } = job
+  const result = { path, output: file }
+  const overwrite = treatment.overwrite || manifest?.isOwn(result) === true
+  if (file !== '-' && !overwrite && existsSync(file)) throw alreadyExists(file)
+  room.reserving(bytes.length, () => {
+    manifest?.announce(result, bytes, stamp)
+    // A file that has changed since is not what was looked at.
+    const isUnchanged = isCopy && file !== '-' && !isStream(path) && stampOf(path) === stamp
+    if (isUnchanged) copyResult(path, file, { overwrite })
+    else writeResult(file, bytes, { overwrite })
+  })
+  manifest?.finish(result)
+}
+
+async function pageOfResult(
   job: Job,
   source: string | Uint8Array,
   result: RestoreResult,
-  { treatment, manifest }: BatchOptions,
-): Promise<void> {
+  treatment: Treatment,
+): Promise<Uint8Array> {
+  const { strength = 1 } = treatment
   const { comparePage } = await import('../measure/comparePage.ts')
-  const { pixelLimit, overwrite } = treatment
-  const { pixels: before } = await decodeBytes(source, pixelLimit === undefined ? {} : { pixelLimit })
-  const { channels, ...raw } = result.raw()
+  const { pixels: before } = await decodeBytes(source, { page: job.page, ...limitsOf(treatment) })
+  const { channels, icc, ...raw } = result.raw()
   const hasAlpha = channels % 2 === 0
   const after = { ...raw, hasAlpha, channels: hasAlpha ? channels - 1 : channels }
-  const { model, tiles, device, sampling } = result.info
+  const { tiles, device, sampling, repair } = result.info
+  const model = repair?.done.length === 0 ? 'nothing to repair' : result.info.model
   const steps = sampling ? `, ${sampling.steps} steps` : ''
-  const caption = `${model}${steps}, ${tiles.count === 1 ? 'whole' : `${tiles.count} tiles`}, on ${device}`
-  const page = await comparePage({ title: basename(job.output), caption, before, after })
-  // The manifest has no entry for a page: one of an earlier run is replaced.
-  writeResult(pageOf(job), page, { overwrite: overwrite || manifest !== undefined })
+  const share = strength < 1 ? ` at strength ${strength}` : ''
+  const caption = `${model}${share}${steps}, ${tiles.count === 1 ? 'whole' : `${tiles.count} tiles`}, on ${device}`
+  return Buffer.from(await comparePage({ title: basename(job.output), caption, before, after, icc }))
 }

@@ -3,13 +3,13 @@
 
 import type { ProgressEvent } from '../../runtime/jobs/progress.ts'
 import type { Job } from '../io/outputPlan.ts'
-import { formatSeconds, type GlobalOptions, reporter } from '../io/shell.ts'
+import { formatSeconds, type GlobalOptions, printLine, reporter } from '../io/shell.ts'
 
 /** Least time between lines about one picture where lines are not rewritten. */
 const quietMs = 5000
 
-/** A picture in a batch; paths are unique, names are not. */
-type Picture = Pick<Job, 'path' | 'name'>
+/** A picture in a batch; results are unique, inputs and names are not. */
+type Picture = Pick<Job, 'output' | 'name'>
 
 interface Current {
   fraction: number
@@ -20,9 +20,11 @@ interface Current {
 export class RestoreProgress {
   readonly #progress: ReturnType<typeof reporter>
   readonly #isTerminal = process.stderr.isTTY === true
+  readonly #isQuiet: boolean
   #started = performance.now()
   readonly #current = new Map<string, Current>()
   #done = 0
+  #failed = 0
   #pixels = 0
   #lastMs = Number.NEGATIVE_INFINITY
 
@@ -30,6 +32,7 @@ export class RestoreProgress {
 
   constructor(options: GlobalOptions) {
     this.#progress = reporter(options)
+    this.#isQuiet = options.quiet === true
   }
 
   /** Megapixels of finished inputs. */
@@ -47,43 +50,50 @@ export class RestoreProgress {
     this.#started = performance.now()
   }
 
-  event({ path, name }: Picture, event: ProgressEvent): void {
+  event({ output, name }: Picture, event: ProgressEvent): void {
     const { phase, done, total, pixels = 0, secondsLeft = 0 } = event
     const isRestoring = phase === 'restore'
     const left = formatSeconds(this.#total === 1 ? secondsLeft : this.#secondsLeft())
     const fraction = isRestoring ? done / total : 0
     const words = isRestoring ? placeOf(event) : 'reading'
-    this.#current.set(path, { fraction, pixels, words })
+    this.#current.set(output, { fraction, pixels, words })
     // Lines that stay are few: none for small pictures.
     if (!this.#isTerminal && (!isRestoring || done === total || !this.#isTime())) return
     this.#progress.show(
-      `${this.#place()}${name}, ${words}${isRestoring ? `, ${this.#speed()}, ${left} left` : ''}`,
+      `${this.#place()}${name}, ${words}${isRestoring ? `, ${this.#speed()}, ${left} left` : ''}${this.#failures()}`,
     )
   }
 
-  /** Counts a picture that was written. */
-  finish({ path, name }: Picture, seconds: number): void {
+  /** Counts a picture of `pixels` that was written. */
+  finish({ output, name }: Picture, seconds: number, pixels: number): void {
     this.#done++
-    this.#pixels += this.#current.get(path)?.pixels ?? 0
-    this.#current.delete(path)
+    this.#pixels += pixels
+    this.#current.delete(output)
     this.#lastMs = performance.now()
     if (this.#total === 1 || this.#isTerminal) return
     const left = formatSeconds(this.#secondsLeft())
     this.#progress.show(
-      `${this.#done}/${this.#total} ${name}: ${formatSeconds(seconds)}, ${this.#speed()}, ${left} left`,
+      `${this.#done}/${this.#total} ${name}: ${formatSeconds(seconds)}, ${this.#speed()}, ${left} left${this.#failures()}`,
     )
   }
 
-  fail({ path }: Picture, message: string): void {
+  /** Counts a picture that failed; what failed is listed at the end. */
+  fail({ output }: Picture): void {
     this.#done++
-    this.#current.delete(path)
-    if (this.#total > 1) this.say(`${this.#done}/${this.#total} failed: ${message}`)
+    this.#failed++
+    this.#current.delete(output)
   }
 
   /** Prints a line that stays, even with --quiet. */
   say(line: string): void {
     this.#progress.clear()
-    process.stderr.write(`${line}\n`)
+    printLine(line)
+  }
+
+  /** Prints lines about a picture that stay, unless --quiet. */
+  tell(name: string, lines: readonly string[]): void {
+    if (this.#isQuiet) return
+    for (const line of lines) this.say(`${name}: ${line}`)
   }
 
   /** Prints the last line, unless --quiet. */
@@ -104,6 +114,10 @@ export class RestoreProgress {
 
   #place(): string {
     return this.#total === 1 ? '' : `${Math.min(this.#done + 1, this.#total)}/${this.#total} `
+  }
+
+  #failures(): string {
+    return this.#failed === 0 ? '' : `, ${this.#failed} failed`
   }
 
   /** Speed over all restored pixels, including those of unfinished pictures. */

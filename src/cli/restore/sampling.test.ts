@@ -132,7 +132,7 @@ describe('refused by name are', () => {
     tile: 'auto',
     blend: 'smooth',
     strength: 1,
-    alpha: 'keep',
+    opacity: 'keep',
     jobs: 1,
     quiet: true,
     backend: 'auto',
@@ -142,10 +142,10 @@ describe('refused by name are', () => {
   test.each<[string, Partial<RestoreOptions>, string]>([
     ['light', { steps: 4 }, 'steps: expected a network that samples'],
     ['light', { samples: 2 }, 'samples: expected a network that samples'],
-    ['light', { noise: 25 }, 'noise255 (--noise): expected a network that samples'],
+    ['light', { noise: 25 }, 'noise: expected a network that samples'],
     ['sampling', { steps: 101 }, 'steps: expected a whole number from 1 to 100, got 101'],
     ['sampling', { samples: 2, output: '-' }, '--samples: expected results in files, got stdout'],
-    ['sampling', { noise: 25 }, 'noise255 (--noise): expected weights of a denoising SDE'],
+    ['sampling', { noise: 25 }, 'noise: expected weights of a denoising SDE'],
     ['sampling', { guide: 'light' }, 'guide: expected none'],
   ])('for %s %j', async (weights, options, message) => {
     const running = restoreCommand([at('in', 'a.png')], {
@@ -161,7 +161,10 @@ describe('refused by name are', () => {
     for (const name of ['a', 'a-1'])
       writeFileSync(at('meeting', `${name}.png`), readFileSync(at('in', 'a.png')))
     const { code, stderr } = await restore(at('meeting'), '-o', at('met'), ...sampling, '--samples', '2')
-    expect([code, stderr]).toEqual([2, expect.stringContaining('expected a name of its own for each result')])
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('expected a result of its own for each input'),
+    ])
     expect(existsSync(at('met'))).toBe(false)
   })
 })

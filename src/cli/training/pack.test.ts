@@ -16,7 +16,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writeLeftover } from '../../../test/leftovers.ts'
 import { limpid } from '../../../test/limpid.ts'
-import { decodeBytes } from '../../data/codec.ts'
+import { decodeBytes } from '../../data/decode.ts'
 import { openSource } from '../../data/sources/datasets.ts'
 import { packCommand } from './pack.ts'
 

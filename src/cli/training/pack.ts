@@ -17,9 +17,10 @@ import {
 import { listTar, type TarInput, tarParts } from '../../data/sources/tar.ts'
 import { unreadableFile } from '../../data/unreadable.ts'
 import { clearLeftovers, writeAtomicSync } from '../../files/atomicWrite.ts'
+import { makeFolder } from '../../files/folders.ts'
 import type { PackOptions } from '../commands/training.ts'
 import { formatProgress, isFolder, printResult, reporter } from '../io/shell.ts'
-import { makeFolderOf, writeResult } from '../io/writeResult.ts'
+import { writeResult } from '../io/writeResult.ts'
 
 export async function packCommand(folders: readonly string[], options: PackOptions): Promise<void> {
   const shardBytes = options.shardMb * 1e6
@@ -27,7 +28,7 @@ export async function packCommand(folders: readonly string[], options: PackOptio
   const overwrite = options.resume === true || options.overwrite === true
   checkShards(output, options)
   const files = await filesOf(folders)
-  makeFolderOf(join(output, indexName))
+  makeFolder(output)
   clearLeftovers(output)
   const plan = planShards(files, shardBytes)
   const index = join(output, indexName)
@@ -118,7 +119,10 @@ async function filesOf(folders: readonly string[]): Promise<readonly TarInput[]>
 
 function inputOf(file: string, name: string): TarInput {
   try {
-    const { size, mtimeMs } = statSync(file)
+    const found = statSync(file)
+    if (!found.isFile())
+      throw new RestoreError('input', `${file}: expected a file, got a pipe or device; remove it`)
+    const { size, mtimeMs } = found
     return { name, size, modified: Math.floor(mtimeMs / 1000), read: () => readWhole(file) }
   } catch (error) {
     throw unreadableFile(file, error)

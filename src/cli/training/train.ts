@@ -5,11 +5,12 @@ import { RestoreError } from '../../core/errors.ts'
 import { groupOf, leaveGroup } from '../../torch/group.ts'
 import { overfit } from '../../train/overfit.ts'
 import { tryPhases } from '../../train/preflight.ts'
-import { type PrepareOptions, prepareTraining, train } from '../../train/train.ts'
+import { type PreparedTraining, type PrepareOptions, prepareTraining, train } from '../../train/train.ts'
 import type { OnTrainingProgress } from '../../train/trainingProgress.ts'
 import { cudaIndex } from '../commands/parsers.ts'
 import type { TrainCommandOptions } from '../commands/training.ts'
-import { printResult, reporter } from '../io/shell.ts'
+import { watchInterrupts } from '../io/interrupts.ts'
+import { printLine, printResult, reporter } from '../io/shell.ts'
 
 interface Result {
   readonly document: object
@@ -20,7 +21,14 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
   const isFirst = groupOf(process.env).rank === 0
   const progress = reporter(isFirst ? options : { ...options, quiet: true })
   try {
-    const { document, text } = await followRecipe(recipeFile, options, (line) => progress.show(line))
+    const { document, text } = await followRecipe(recipeFile, options, {
+      show: (line) => progress.show(line),
+      note: (line) => {
+        if (options.quiet || !isFirst) return
+        progress.clear()
+        printLine(line)
+      },
+    })
     progress.done()
     if (isFirst) printResult(options, document, text)
   } catch (error) {
@@ -32,60 +40,83 @@ export async function trainCommand(recipeFile: string, options: TrainCommandOpti
 async function followRecipe(
   recipeFile: string,
   options: TrainCommandOptions,
-  show: (text: string) => void,
+  output: Output,
 ): Promise<Result> {
-  const { data, set = [], steps, threads, workers, resume } = options
+  const { data, set = [], steps, threads, workers, resume, acceptChanges, skipUnusable } = options
+  const { show, note } = output
+  if (acceptChanges && !resume)
+    throw new RestoreError('usage', '--accept-changes: expected --resume beside it, got a new training')
   const prepared: PrepareOptions = {
     data,
     settings: steps === undefined ? set : [...set, ['steps', String(steps)]],
     device: deviceFor(options.device),
     threads,
     workers,
+    skipUnusable,
     onProgress: paced(show),
+    onNote: note,
   }
-  if (options.dryRun || options.overfit) {
-    const result = await tryRecipe(recipeFile, { options, prepared, show })
-    leaveGroup()
-    return result
-  }
+  if (options.dryRun || options.overfit) return await tryRecipe(recipeFile, { options, prepared, output })
   const out = options.out ?? join('runs', basename(recipeFile, extname(recipeFile)))
-  const result = await train(recipeFile, { ...prepared, out, resume, signal: stopSignal(show) })
+  using interrupts = watchInterrupts(() =>
+    show('stopping after this step; press Ctrl-C again to stop at once'),
+  )
+  const result = await train(recipeFile, {
+    ...prepared,
+    out,
+    resume,
+    acceptChanges,
+    signal: interrupts.signal,
+  })
   return { document: { ...result }, text: result.weights }
+}
+
+/** Where progress and notes go. */
+interface Output {
+  readonly show: (line: string) => void
+  readonly note: (line: string) => void
 }
 
 interface Trial {
   readonly options: TrainCommandOptions
   readonly prepared: PrepareOptions
-  readonly show: (text: string) => void
+  readonly output: Output
 }
 
 /** Tries a recipe without writing anything: one step of every phase, or one batch again and again. */
-async function tryRecipe(recipeFile: string, { options, prepared, show }: Trial): Promise<Result> {
-  const { run, images, openLoader, close } = await prepareTraining(recipeFile, prepared)
+async function tryRecipe(recipeFile: string, { options, prepared, output }: Trial): Promise<Result> {
+  const { show, note } = output
+  const training = await prepareTraining(recipeFile, prepared)
   try {
-    if (options.dryRun) {
-      const phases = await tryPhases(run, openLoader, show)
-      const text = [`${images} images`, ...phases.map((phase) => phase.text)].join('\n')
-      return { document: { images, phases }, text }
-    }
-    const { steps = 200 } = options
-    const pace = paced(show)
-    const onProgress = (text: string) => pace({ phase: 'train', done: 1, total: steps, text })
-    const document = await overfit(run, openLoader, { steps, onProgress })
-    const first = document.first.toPrecision(4)
-    const last = document.last.toPrecision(4)
-    return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
+    if (options.dryRun) for (const text of training.notes) note(text)
+    const result = await tryOn(training, options, show)
+    leaveGroup({ waitsForOthers: true })
+    return result
   } finally {
-    close()
+    training.close()
   }
 }
 
+async function tryOn(
+  { run, images, leftOut, openLoader }: PreparedTraining,
+  options: TrainCommandOptions,
+  show: Output['show'],
+): Promise<Result> {
+  if (options.dryRun) {
+    const phases = await tryPhases(run, openLoader, show)
+    const text = [`${images} images`, ...phases.map((phase) => phase.text)].join('\n')
+    return { document: { images, leftOut, phases }, text }
+  }
+  const { steps = 200 } = options
+  const pace = paced(show)
+  const onProgress = (text: string) => pace({ phase: 'train', done: 1, total: steps, text })
+  const document = await overfit(run, openLoader, { steps, onProgress })
+  const first = document.first.toPrecision(4)
+  const last = document.last.toPrecision(4)
+  return { document, text: `loss ${first} at first, ${last} after ${steps} steps` }
+}
+
 function deviceFor(chosen: TrainCommandOptions['device']): PrepareOptions['device'] {
-  if (chosen === 'webgpu')
-    throw new RestoreError(
-      'usage',
-      '--device: expected auto, cpu or cuda[:N], got webgpu, which cannot train',
-    )
   if (chosen === 'auto' || chosen === 'cpu') return chosen
   const index = cudaIndex(chosen)
   return index === undefined ? 'cuda' : `cuda:${index}`
@@ -106,21 +137,4 @@ function paced(show: (text: string) => void): OnTrainingProgress {
     shownMs = performance.now()
     show(text)
   }
-}
-
-/** Aborted by the first Ctrl-C or request to end; the second ends at once. */
-function stopSignal(show: (text: string) => void): AbortSignal {
-  const controller = new AbortController()
-  let firstMs = Number.NaN
-  const stop = () => {
-    // npm and timeout forward a signal that the whole group has received: within a second it is the same one.
-    if (performance.now() - firstMs < 1000) return
-    if (controller.signal.aborted) process.exit(130)
-    firstMs = performance.now()
-    controller.abort()
-    show('stopping after this step; press Ctrl-C again to stop at once')
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return controller.signal
 }
