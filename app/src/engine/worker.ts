@@ -1,0 +1,3 @@
+// The worker that restores.
+
+import 'limpid/web/worker'

@@ -1,0 +1,65 @@
+// Starts the app.
+
+import { effect } from '@preact/signals'
+import { render } from 'preact'
+import { WebEngine } from './engine/webEngine.ts'
+import { takeDropped, takePasted, takeShared } from './files/intake.ts'
+import { messageOf } from './message.ts'
+import { log, notify } from './notices.ts'
+import { startServiceWorker } from './offline.ts'
+import { doneCount, hasWorkUndone, items, startQueue } from './queue/queue.ts'
+import { rememberList } from './queue/storedList.ts'
+import { settings } from './settings.ts'
+import { language, strings } from './strings.ts'
+import { App, isDragging } from './ui/app.tsx'
+import { startSettings } from './ui/settingsDialog.tsx'
+import { previewFirst, showPiece, startViewer } from './viewer/shown.ts'
+
+const report = (error: unknown) => notify(messageOf(error))
+
+effect(() => {
+  document.documentElement.lang = language.value
+  document.documentElement.dataset.theme = settings.value.theme
+})
+effect(() => {
+  document.title = hasWorkUndone.value ? `${doneCount.value}/${items.value.length} · Limpid` : 'Limpid'
+})
+
+const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') === true
+
+addEventListener('dragover', (event) => {
+  if (!hasFiles(event)) return
+  event.preventDefault()
+  isDragging.value = true
+})
+addEventListener('dragleave', ({ relatedTarget }) => {
+  if (relatedTarget === null) isDragging.value = false
+})
+addEventListener('drop', (event) => {
+  isDragging.value = false
+  if (!hasFiles(event) || !event.dataTransfer) return
+  event.preventDefault()
+  takeDropped(event.dataTransfer).catch(report)
+})
+addEventListener('paste', ({ clipboardData }) => {
+  if (clipboardData && clipboardData.files.length > 0) takePasted(clipboardData)
+})
+addEventListener('beforeunload', (event) => {
+  if (hasWorkUndone.value) event.preventDefault()
+})
+addEventListener('unhandledrejection', ({ reason }) => log(messageOf(reason)))
+
+const engine = new WebEngine()
+startViewer(engine)
+startSettings(engine)
+effect(() => {
+  // Once somebody has used the app, its models are worth keeping.
+  if (doneCount.value === 1) void engine.persist()
+})
+startQueue({ engine, beforeRestoring: previewFirst, showPiece })
+const place = document.querySelector('#app')
+if (place) render(<App />, place)
+if (!crossOriginIsolated) log(strings.value.noThreads)
+void startServiceWorker()
+void rememberList()
+takeShared().catch(report)

@@ -1,0 +1,21 @@
+// Sizes, times and shares in the current language.
+
+import { language } from '../strings.ts'
+
+const number = (value: number, digits: number) =>
+  new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(value)
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e6) return `${number(Math.max(bytes / 1e3, 1), 0)} kB`
+  return `${number(bytes / 1e6, bytes < 1e7 ? 1 : 0)} MB`
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 90) return `${number(seconds, seconds < 10 ? 1 : 0)} s`
+  if (seconds < 5400) return `${number(seconds / 60, 0)} min`
+  return `${number(seconds / 3600, 1)} h`
+}
+
+export function formatShare(share: number): string {
+  return `${number(100 * share, 0)} %`
+}
