@@ -1,13 +1,14 @@
 // All benchmarks: the unit, and the two processes to time against each other.
 
+import { execFileSync } from 'node:child_process'
 import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
 import { isSource, packageFolder } from '../src/data/packageFiles.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
 import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
@@ -162,6 +163,22 @@ function training(name: string, batch: string): Benchmark {
   })
 }
 
+/** Defines a benchmark of a network of the community against spandrel, with the same file of weights. */
+function community(title: string, family: string): Benchmark {
+  return {
+    unit: 's per image of 256 × 256',
+    python: 'spandrel',
+    cases: async (context) => {
+      const [mine, other] = outputs(context)
+      const weights = join(context.scratch, `${family}.pth`)
+      const { program, args } = reference(context, 'community', other, weights, family)
+      execFileSync(program, [...args, 'write'], { stdio: ['ignore', 'ignore', 'inherit'] })
+      return [{ title, ours: ours('onnxImage', mine, weights), reference: { program, args } }]
+    },
+    findings: largestDifference,
+  }
+}
+
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'op-overhead': {
     unit: 'µs per op',
@@ -225,8 +242,8 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
       return [
         {
           title: 'float32, 256×256',
-          ours: ours('onnxRestormer', mine, writeRestormer(context.scratch)),
-          reference: ours('onnxRestormer', other, await exportedRestormer()),
+          ours: ours('onnxImage', mine, writeRestormer(context.scratch)),
+          reference: ours('onnxImage', other, await exportedRestormer()),
         },
       ]
     },
@@ -292,6 +309,12 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     script: 'dasr',
     python: 'torch',
   }),
+  'swinir-x4': community('SwinIR-M ×4', 'swinir'),
+  'nafnet-32': community('NAFNet, width 32', 'nafnet'),
+  scunet: community('SCUNet', 'scunet'),
+  'span-x4': community('SPAN ×4', 'span'),
+  'esrgan-x4': community('RRDBNet ×4', 'esrgan'),
+  'compact-x4': community('Compact ×4', 'compact'),
   'irsde-unet': comparison({
     unit: 's per call of the universal U-Net at 256×256',
     side: 'irsdeUnet',

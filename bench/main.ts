@@ -1,4 +1,4 @@
-// usage: npm run bench -- NAME [--runs N] [--dtype float32|bfloat16]
+// usage: limpid bench NAME [--runs N] [--dtype float32|bfloat16], or npm run bench -- NAME … in a checkout
 // Progress and a table go to stderr; the last line on stdout is the result as one JSON object.
 
 import { spawn } from 'node:child_process'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { errorCodes, RestoreError } from '../src/core/errors.ts'
+import { nearestName } from '../src/core/unknownName.ts'
 import { type BenchContext, type Benchmark, benchmarks, type Case, type Command } from './benchmarks.ts'
 import { describeMachine } from './machine.ts'
 import { type Measure, median } from './measure.ts'
@@ -34,7 +35,7 @@ function progress(message: string): void {
 }
 
 function parseOptions(args: readonly string[]): Options {
-  const usage = `npm run bench -- NAME [--runs N] [--dtype float32|bfloat16], NAME one of ${Object.keys(benchmarks).join(', ')}`
+  const usage = `limpid bench NAME [--runs N] [--dtype float32|bfloat16], NAME one of ${Object.keys(benchmarks).join(', ')}`
   const reject = (problem: string) => new RestoreError('usage', `${problem}; usage: ${usage}`)
   const parse = () => {
     try {
@@ -52,7 +53,10 @@ function parseOptions(args: readonly string[]): Options {
   const benchmark = benchmarks[name]
   const { dtype } = values
   const runs = Number(values.runs)
-  if (!benchmark || rest.length > 0) throw reject(`expected one benchmark, got '${positionals.join(' ')}'`)
+  if (!benchmark || rest.length > 0)
+    throw reject(
+      `bench: expected the name of one benchmark, got ${positionals.join(' ') || 'none'}${nearestName(name, Object.keys(benchmarks))}`,
+    )
   if (!Number.isInteger(runs) || runs < 1) throw reject(`--runs: expected a whole number, got ${values.runs}`)
   if (dtype !== 'float32' && dtype !== 'bfloat16')
     throw reject(`--dtype: expected float32 or bfloat16, got ${dtype}`)
@@ -64,7 +68,8 @@ function parseOptions(args: readonly string[]): Options {
 /** Runs one side and parses the last line of its output. */
 function runSide({ program, args }: Command): Promise<Measure> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1' }
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', (text) => {
       output += text
@@ -132,6 +137,14 @@ function printTable(unit: string, rows: readonly CaseResult[]): void {
 
 /** Runs the benchmark named by the arguments and prints its result. */
 export async function runBenchmark(args: readonly string[]): Promise<void> {
+  if (args[0]?.startsWith('--') !== false) {
+    console.log(
+      Object.entries(benchmarks)
+        .map(([name, { unit }]) => `${name.padEnd(16)}  ${unit}`)
+        .join('\n'),
+    )
+    return
+  }
   const { name, benchmark, runs, dtype } = parseOptions(args)
   const python = benchmark.python ? await benchmarkPython(benchmark.python, progress) : undefined
   const scratch = mkdtempSync(join(tmpdir(), 'limpid-bench-'))

@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { counterRandom } from '../src/core/random.ts'
-import { decodeImage } from '../src/data/codec.ts'
+import { decodeImage } from '../src/data/decode.ts'
 import { type Image, quantize } from '../src/data/image.ts'
 import { addGaussianNoise } from '../src/degrade/noise.ts'
 import { wave } from './measure.ts'
@@ -25,7 +25,8 @@ export async function writePairs(sets: string, folder: string): Promise<void> {
 async function* images(sets: string): AsyncGenerator<Image> {
   const folders = ['CBSD68', 'Set5'].map((set) => join(sets, set)).filter(existsSync)
   for (const folder of folders) {
-    for (const name of readdirSync(folder).sort()) yield (await decodeImage(join(folder, name))).image
+    for (const name of readdirSync(folder).sort())
+      yield (await decodeImage(join(folder, name), { colors: 'srgb' })).image
   }
   if (folders.length > 0) return
   const width = 481

@@ -80,7 +80,7 @@ const seconds: Record<string, number> = {}
 try {
   const measured = new Map<string, number>()
   for (const card of listed) {
-    if ('dualPixel' in card.options) continue
+    if (card.options === undefined || 'dualPixel' in card.options) continue
     const key = JSON.stringify([card.model, card.options, card.guide])
     const value = measured.get(key) ?? (await secondsOf(card))
     measured.set(key, value)

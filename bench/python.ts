@@ -3,12 +3,17 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cacheFolder } from '../native/cache.ts'
 import { RestoreError } from '../src/core/errors.ts'
+import { cacheFolder } from '../src/files/cacheFolder.ts'
 
 /** Environments of the references: cache folder, packages, and a module whose import verifies them. */
 const environments = {
   torch: { folder: 'bench-python', packages: ['torch==2.13.0', 'numpy'], module: 'torch' },
+  spandrel: {
+    folder: 'bench-python-spandrel',
+    packages: ['spandrel==0.4.2', 'torch==2.13.0', 'numpy'],
+    module: 'spandrel',
+  },
   'scikit-image': {
     folder: 'bench-python-images',
     packages: ['scikit-image==0.26.0', 'numpy'],

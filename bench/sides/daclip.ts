@@ -15,7 +15,7 @@ const [, , , output = ''] = process.argv
 const start = performance.now()
 const model = new DaClip(emptyInit(), clipDefaults)
 fillByFormula(model, scales.daclip, { skip: (key) => !/^(clip\.)?visual/.test(key) })
-const image = formulaImage([1, 3, clipDefaults.imageSide, clipDefaults.imageSide])
+const image = formulaImage([1, 3, ...clipDefaults.imageSize])
 const session = await onnxSession(
   toOnnx(trace([{ name: 'image', shape: image.shape }], ({ image: x }) => ({ ...model.encodeImage(x!) }))),
 )

@@ -138,7 +138,7 @@ function daclip(): Training {
   fillByFormula(model, scales.daclip, { skip: (key) => /visual|logit_scale/.test(key), sine })
   fillByFormula(model, () => [0, initialLogitScale], { skip: (key) => !key.endsWith('logit_scale') })
   moveToTorch(model)
-  const { contextLength, imageSide } = clipDefaults
+  const { contextLength, imageSize } = clipDefaults
   const count = 8
   const first = 49_406
   const last = 49_407
@@ -148,7 +148,7 @@ function daclip(): Training {
   }
   const labels = Array.from({ length: count }, (_, i) => i)
   const batch = {
-    image: images([count, 3, imageSide, imageSide], 0.37),
+    image: images([count, 3, ...imageSize], 0.37),
     caption: toTorch(int64Data(labels.flatMap(caption), [count, contextLength])),
     label: labels,
   }

@@ -1,6 +1,6 @@
-// Both sides of onnx-restormer: seconds per image of 256 × 256 through the full Restormer on ONNX Runtime.
-// Ours runs weights in a separate process, as the restorer does; the reference runs the graph of a file.
-// usage: onnxRestormer THREADS OUTPUT.f32 WEIGHTS.safetensors|MODEL.onnx
+// Seconds per image of 256 × 256 through a network on ONNX Runtime: our side of onnx-restormer and of the community's networks, which runs weights
+// in a separate process, as the restorer does; and the reference of onnx-restormer, which runs the graph of a file.
+// usage: onnxImage THREADS OUTPUT.f32 WEIGHTS.safetensors|WEIGHTS.pth|MODEL.onnx
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as runtime from 'onnxruntime-node'
@@ -14,8 +14,7 @@ const inputs = { x: formulaImage([1, 3, 256, 256]) }
 
 // Our side traces and opens the graph during the first image, so the time of an image is subtracted below.
 const start = performance.now()
-const isOurs = file.endsWith('.safetensors')
-const session = isOurs
+const session = !file.endsWith('.onnx')
   ? await ProcessSession.open({
       weights: file,
       options: {},
