@@ -3,7 +3,8 @@
 
 import { fileURLToPath } from 'node:url'
 import { counterRandom } from '../src/core/random.ts'
-import { decodeImage, encodeImage } from '../src/data/codec.ts'
+import { decodeImage } from '../src/data/decode.ts'
+import { encodeImage } from '../src/data/encode.ts'
 import type { Image } from '../src/data/image.ts'
 import { parseChain } from '../src/degrade/chain.ts'
 import { degradations } from '../src/degrade/degradationTable.ts'
@@ -33,6 +34,7 @@ const levels: Readonly<Record<Name, readonly Levels[]>> = {
       'kernel=iso,sigma=2.4,noise=15,scale=4',
     ],
   ],
+  sharpen: [['amount=0.4,sigma=0.7', 'amount=1,sigma=1', 'amount=2,sigma=1.5']],
   jpeg: [['quality=40', 'quality=20', 'quality=8']],
   'jpeg-blocks': [['quality=14', 'quality=9', 'quality=4']],
   rain: [
@@ -107,7 +109,9 @@ code { color: #222; overflow-wrap: anywhere } table { width: 100%; border-spacin
 
 async function page(): Promise<string> {
   const files = photos.map((name) => fileURLToPath(new URL(`../docs/photos/${name}.webp`, import.meta.url)))
-  const images = await Promise.all(files.map(async (file) => (await decodeImage(file)).image))
+  const images = await Promise.all(
+    files.map(async (file) => (await decodeImage(file, { colors: 'srgb' })).image),
+  )
   const sections: string[] = []
   for (const name of Object.keys(levels) as Name[]) {
     process.stderr.write(`${name}\n`)

@@ -3,7 +3,7 @@
 // usage: npx tsx scripts/detectTable.ts WEIGHTS IMAGES…
 
 import { counterRandom } from '../src/core/random.ts'
-import { decodeBytes } from '../src/data/codec.ts'
+import { decodeBytes } from '../src/data/decode.ts'
 import { pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { degradationWords } from '../src/models/daclip/words.ts'
@@ -18,7 +18,7 @@ const counts = degradationWords.map(() => degradationWords.map(() => 0))
 for (const folder of folders) {
   const source = await openSource(await specOf(folder))
   for (let i = 0; i < source.length; i++) {
-    const { pixels } = await decodeBytes(await source.read(i), { name: source.name(i) })
+    const { pixels } = await decodeBytes(await source.read(i), { name: source.name(i), colors: 'srgb' })
     const { image } = pixelsToPlanes(pixels)
     for (const kind of degradationWords.keys()) {
       const [first] = await detector.runPlanes(

@@ -3,7 +3,7 @@
 // usage: npx tsx scripts/iptTasks.ts WEIGHTS IMAGES [COUNT]
 
 import { counterRandom } from '../src/core/random.ts'
-import { decodeBytes } from '../src/data/codec.ts'
+import { decodeBytes } from '../src/data/decode.ts'
 import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { resizeTo } from '../src/degrade/resize.ts'
@@ -19,7 +19,7 @@ const count = Math.min(source.length, Number(maxCount))
 
 /** Center crop of at most 192 × 192 pixels, with sides divisible by 2, 3 and 4. */
 async function truth(index: number): Promise<Image> {
-  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index), colors: 'srgb' })
   const { image } = pixelsToPlanes(pixels)
   const [height, width] = [image.height, image.width].map((side) => Math.min(side - (side % 12), 192)) as [
     number,

@@ -7,7 +7,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { counterRandom } from '../src/core/random.ts'
 import { fromBytes, resizeBytes, toBytes } from '../src/data/clip/clipImage.ts'
-import { decodeBytes, encodeImage } from '../src/data/codec.ts'
+import { decodeBytes } from '../src/data/decode.ts'
+import { encodeImage } from '../src/data/encode.ts'
 import type { Image } from '../src/data/image.ts'
 import { cutPatch, drawPlace } from '../src/data/patches.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
@@ -38,7 +39,7 @@ const source = await openSource(await specOf(photos))
 for (let i = 0; i < source.length; i++) {
   const name = source.name(i).replaceAll('/', '--')
   const file = (kind: string, view: string, n: number) => join(output, kind, view, `${name}-${n}.png`)
-  const { pixels } = await decodeBytes(await source.read(i), { name })
+  const { pixels } = await decodeBytes(await source.read(i), { name, colors: 'srgb' })
   for (const [k, kind] of degradationWords.entries()) {
     for (let n = 0; n < count; n++) {
       if (existsSync(file(kind, 'GT', n))) continue

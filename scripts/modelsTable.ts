@@ -6,16 +6,18 @@ import type { Machine } from '../bench/machine.ts'
 import { elementCount } from '../src/core/data.ts'
 import { writeAtomicSync } from '../src/files/atomicWrite.ts'
 import { type LicenseId, licenses } from '../src/models/modelCard.ts'
-import { detection, isDefaultModel } from '../src/models/tasks.ts'
+import { defaultTasksOf, detection, tasks } from '../src/models/tasks.ts'
 import { emptyInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-import { cards, figureOf, isOwn, type ModelCard, tasks } from '../src/registry/cards.ts'
+import { cards, figureOf, isOwn, type ModelCard } from '../src/registry/cards.ts'
+import { downloads, formatBytes, sizeOf } from '../src/registry/downloads.ts'
 import { networkOf } from '../src/registry/networks.ts'
 import { packagedWeights } from '../src/runtime/resolveModel.ts'
 
 export const modelsFile = fileURLToPath(new URL('../docs/models.md', import.meta.url))
 
-const listed: readonly ModelCard[] = cards
+/** Models with a paper of their own; the community's are listed by {@link fetchable}. */
+const listed: readonly ModelCard[] = cards.filter(({ options }) => options !== undefined)
 
 const columns = [
   'model',
@@ -40,17 +42,17 @@ const times: Times = JSON.parse(
   readFileSync(fileURLToPath(new URL('../bench/modelTimes.json', import.meta.url)), 'utf8'),
 )
 
-function table(rows: readonly (readonly string[])[]): string {
+function tableOf(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n')
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-function row(card: ModelCard): readonly string[] {
-  const { id, model, title, license, options, paper } = card
+function row(card: ModelCard, isDefault: boolean): readonly string[] {
+  const { id, model, title, license, options = {}, paper } = card
   const parameters = valueCount(networkOf(model).fromOptions(options).create(emptyInit()).network)
   const arxiv = paper.replace('arXiv:', '')
   return [
-    `\`${id}\`${isDefaultModel(card) ? ' (default)' : ''}`,
+    `\`${id}\`${isDefault ? ' (default)' : ''}`,
     title,
     `[${model}](https://arxiv.org/abs/${arxiv})`,
     `${(parameters / 1e6).toFixed(1)} M`,
@@ -79,11 +81,36 @@ function figureOn(card: ModelCard): string {
   return reference ? `${figureOf(card)}, ${reference.set}, ${reference.protocol}` : 'none yet'
 }
 
+/** Models of which a file alone tells the options. */
+function fetchable(): string {
+  const columns = ['model', 'task', 'what it is for', 'size', 'license', 'author']
+  const rows = downloads
+    .filter(({ card }) => card?.options === undefined)
+    .map((one) => {
+      const { id, card, title, license, author } = one
+      const size = sizeOf(one)
+      const task = card ? `${card.task}${card.scale > 1 ? ` ×${card.scale}` : ''}` : 'metric'
+      const figure = card?.reference ? `; ${figureOn(card)}` : ''
+      const caution = card?.mayInvent ? '; may invent detail' : ''
+      const cells = [
+        `\`${id}\``,
+        task,
+        `${title}${figure}${caution}`,
+        size === undefined ? '' : formatBytes(size),
+      ]
+      return [...cells, licenses[license].isCommercial ? license : `${license}, non-commercial`, author]
+    })
+  return tableOf(columns, rows)
+}
+
 function weightsOf({ id, checkpoint, guide }: ModelCard): string {
   const packaged = packagedWeights(id)
   if (existsSync(packaged)) return `in the package, ${megabytes(statSync(packaged).size)}`
   if (isOwn({ id, checkpoint })) return 'none yet'
-  return `\`${checkpoint}\`${guide ? ` and \`${guide}\`` : ''}`
+  const isFetchable = downloads
+    .find((one) => one.id === id)
+    ?.files.every(({ address }) => address !== undefined)
+  return `\`${checkpoint}\`${guide ? ` and \`${guide}\`` : ''}${isFetchable ? `, \`limpid fetch ${id}\`` : ''}`
 }
 
 function megabytes(bytes: number): string {
@@ -93,8 +120,9 @@ function megabytes(bytes: number): string {
 /** Expected content of docs/models.md. */
 export function modelsPage(): string {
   const sections = [...tasks, detection].map(({ id, title }) => {
-    const rows = listed.filter(({ task }) => task === id).map(row)
-    return `## ${title}: \`${id}\`\n\n${table(rows)}`
+    const does = (card: ModelCard) => card.task === id || defaultTasksOf(card.id).includes(id)
+    const rows = listed.filter(does).map((card) => row(card, defaultTasksOf(card.id).includes(id)))
+    return `## ${title}: \`${id}\`\n\n${tableOf(columns, rows)}`
   })
   const notes = (Object.keys(licenses) as LicenseId[]).map(
     (id) => `- ${id}: ${licenses[id].title}. ${licenses[id].note}`,
@@ -109,8 +137,7 @@ limpid models show light-photo
 limpid restore photo.jpg --model light-photo
 \`\`\`
 
-The first two commands print what this page lists. \`--task\` without \`--model\` selects the model marked \`(default)\`. If several are
-marked, \`--scale\` selects among them.
+The first two commands print what this page lists. \`--task\` without \`--model\` selects the model marked \`(default)\`.
 
 | Column | Meaning |
 | --- | --- |
@@ -119,11 +146,17 @@ marked, \`--scale\` selects among them.
 | time | for ${times.side} × ${times.side} pixels on ONNX Runtime ${times.machine.onnxruntime}, ${times.machine.cpu} with ${times.machine.cores} cores, after the network is loaded; \`npm run bench:models\` measures your machine |
 | time per step | for networks that sample: 100 steps by default, \`light-universal\` 2 |
 | figure | PSNR with test set and convention, from the network's paper or measured for Limpid's own networks; accuracy for detectors |
-| weights | "in the package", or the official file to pass with \`--weights FILE\` ([official-weights.md](official-weights.md)) |
+| weights | "in the package", the official file to pass with \`--weights FILE\` ([official-weights.md](official-weights.md)), or the command that fetches it |
 
 Figures of different conventions are not comparable. [evaluate.md](evaluate.md) shows how to reproduce one.
 
 ${sections.join('\n\n')}
+
+## Models to fetch
+
+\`limpid fetch NAME\` fetches these too, and \`--model NAME\` uses them: [use-community-models.md](use-community-models.md).
+
+${fetchable()}
 
 ## Licenses of the weights
 

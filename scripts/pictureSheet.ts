@@ -3,7 +3,8 @@
 
 import { fileURLToPath } from 'node:url'
 import { counterRandom } from '../src/core/random.ts'
-import { decodeImage, encodeImage } from '../src/data/codec.ts'
+import { decodeImage } from '../src/data/decode.ts'
+import { encodeImage } from '../src/data/encode.ts'
 import { type Image, quantize } from '../src/data/image.ts'
 import { pictures } from '../src/degrade/pictures/pictureTable.ts'
 import { writeAtomicSync } from '../src/files/atomicWrite.ts'
@@ -46,7 +47,7 @@ async function section(name: string, summary: string, draw: (seed: number) => Im
 /** Sections with photos as training draws them. */
 async function photoSections(): Promise<readonly string[]> {
   const file = fileURLToPath(new URL('../docs/photos/lake.webp', import.meta.url))
-  const { image } = await decodeImage(file)
+  const { image } = await decodeImage(file, { colors: 'srgb' })
   const { width, height, channels } = image
   const data = quantize(image, 255, new Uint8Array(image.data.length))
   const drawOf = (seed: number) => ({

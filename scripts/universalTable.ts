@@ -4,7 +4,7 @@
 // SAMPLINGS is comma-separated, such as 'posterior 100,mean of 8 posterior 20'
 
 import { counterRandom } from '../src/core/random.ts'
-import { decodeBytes } from '../src/data/codec.ts'
+import { decodeBytes } from '../src/data/decode.ts'
 import { crop, type Image, in8Bits, pixelsToPlanes } from '../src/data/image.ts'
 import { openSource, specOf } from '../src/data/sources/datasets.ts'
 import { type Sampler, samplers } from '../src/diffusion/irsde.ts'
@@ -44,7 +44,7 @@ if (!Number.isInteger(count) || count < 1)
   throw new Error(`COUNT: expected a whole number above 0, got ${maxCount}`)
 
 async function truth(index: number): Promise<Image> {
-  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index) })
+  const { pixels } = await decodeBytes(await source.read(index), { name: source.name(index), colors: 'srgb' })
   const { image } = pixelsToPlanes(pixels)
   if (Math.min(image.height, image.width) < side)
     throw new Error(`${source.name(index)}: expected at least ${side} × ${side} pixels`)

@@ -1,0 +1,109 @@
+// Measures task auto on photos with known damage, beside an oracle that knows the truth and takes, of the
+// packaged networks at several strengths and of pairs of them, what comes closest to it: clean photos that are
+// changed, damaged photos that lose more than 0.1 dB, and how much of the oracle's gain is kept.
+// usage: npx tsx scripts/autoTable.ts [--guide FILE] [--every N] UNDAMAGED…
+
+import { parseArgs } from 'node:util'
+import type { Image } from '../src/data/image.ts'
+import { AutoRestorer } from '../src/runtime/autoRestorer.ts'
+import { Restorer } from '../src/runtime/restorer.ts'
+import { damagedPhotos, photosOf } from './damagedPhotos.ts'
+
+const { values, positionals: folders } = parseArgs({
+  allowPositionals: true,
+  options: { guide: { type: 'string' }, every: { type: 'string', default: '1' } },
+})
+if (folders.length === 0)
+  throw new Error('usage: npx tsx scripts/autoTable.ts [--guide FILE] [--every N] UNDAMAGED…')
+
+/** PSNR of RGB in 8 bits. */
+function psnrOf(truth: Image, image: Image): number {
+  let sum = 0
+  for (let i = 0; i < truth.data.length; i++) {
+    const level = Math.round(255 * Math.min(Math.max(image.data[i]!, 0), 1))
+    sum += (level - 255 * truth.data[i]!) ** 2
+  }
+  return 10 * Math.log10(255 ** 2 / Math.max(sum / truth.data.length, 1e-3))
+}
+
+const blend = (from: Image, to: Image, share: number): Image => ({
+  ...to,
+  data: to.data.map((value, i) => from.data[i]! + share * (value - from.data[i]!)),
+})
+
+const strengths = [0.25, 0.5, 0.75, 1]
+const open = (model: string, task?: string) => Restorer.open({ model, task, device: 'cpu' })
+const cleaners = [await open('light-photo'), await open('light-denoise')]
+const toners = [await open('light-tone', 'dehaze'), await open('light-tone', 'low-light')]
+
+/** PSNR of the best that the networks can do, or of the photo as it is. */
+async function oracle(truth: Image, image: Image): Promise<number> {
+  let best = psnrOf(truth, image)
+  const offer = (other: Image) => {
+    best = Math.max(best, psnrOf(truth, other))
+  }
+  const full = await Promise.all([...cleaners, ...toners].map((one) => one.runPlanes(image)))
+  for (const restored of full) for (const share of strengths) offer(blend(image, restored, share))
+  for (const toner of toners) {
+    const toned = await toner.runPlanes(full[0]!)
+    for (const share of strengths) offer(blend(full[0]!, toned, share))
+  }
+  return best
+}
+
+/** Loss in decibels that counts. */
+const lossDb = 0.1
+
+interface Row {
+  total: number
+  changed: number
+  lost: number
+  gainDb: number
+  oracleDb: number
+}
+const rows = new Map<string, Row>()
+await using auto = await AutoRestorer.open({ guide: values.guide, device: 'cpu' })
+for (const folder of folders)
+  for await (const { index, name, image: truth } of photosOf(folder, Number(values.every)))
+    for (const { damages, image } of damagedPhotos(truth, name, index)) {
+      const key = damages.join(' + ') || 'none'
+      const row = rows.get(key) ?? { total: 0, changed: 0, lost: 0, gainDb: 0, oracleDb: 0 }
+      rows.set(key, row)
+      const restored = await auto.runPlanes(image)
+      const isChanged = restored.data.some((value, i) => value !== image.data[i])
+      row.total++
+      if (isChanged) row.changed++
+      if (damages.length === 0) continue
+      const before = psnrOf(truth, image)
+      const gain = psnrOf(truth, restored) - before
+      if (gain < -lossDb) {
+        row.lost++
+        console.log(`${name}, ${key}: ${gain.toFixed(2)} dB`)
+      }
+      row.gainDb += gain
+      row.oracleDb += (await oracle(truth, image)) - before
+    }
+await Promise.all([...cleaners, ...toners].map((one) => one.close()))
+
+console.log('damage                     photos  changed     lost   gain dB  oracle dB')
+const print = (name: string, { total, changed, lost, gainDb, oracleDb }: Row) => {
+  const cells = [
+    String(total),
+    `${((100 * changed) / total).toFixed(1)} %`,
+    `${((100 * lost) / total).toFixed(1)} %`,
+    (gainDb / total).toFixed(2),
+    (oracleDb / total).toFixed(2),
+  ]
+  console.log(`${name.padEnd(24)}${cells.map((cell) => cell.padStart(9)).join('')}`)
+}
+for (const [name, row] of rows) print(name, row)
+const damaged = [...rows].flatMap(([name, row]) => (name === 'none' ? [] : [row]))
+const sum = (of: (row: Row) => number) => damaged.reduce((total, row) => total + of(row), 0)
+print('all damage', {
+  total: sum((row) => row.total),
+  changed: sum((row) => row.changed),
+  lost: sum((row) => row.lost),
+  gainDb: sum((row) => row.gainDb),
+  oracleDb: sum((row) => row.oracleDb),
+})
+console.log(`gain kept: ${((100 * sum((row) => row.gainDb)) / sum((row) => row.oracleDb)).toFixed(1)} %`)
