@@ -5,7 +5,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { writeSafetensors } from '../src/checkpoints/files.ts'
 import { manifestName } from '../src/cli/restore/manifest.ts'
@@ -13,8 +12,7 @@ import type { Random } from '../src/core/random.ts'
 import { Light, lightDefaults } from '../src/models/light/light.ts'
 import { randomInit } from '../src/nn/init.ts'
 import { stateDict } from '../src/nn/module.ts'
-
-const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+import { program } from './limpid.ts'
 
 /** Writes weights of a minimal light network, which changes an image slightly. */
 export function writeTinyWeights(path: string): void {
@@ -84,7 +82,7 @@ export async function killBatch(options: KillOptions): Promise<number> {
 
 function start({ weights, inputs, outputs }: BatchPaths): ChildProcess {
   const request = ['--recursive', '--resume', '--weights', weights, '--threads', '1', '--quiet']
-  const args = ['--import', 'tsx', program, 'restore', inputs, '-o', outputs, ...request]
+  const args = [program, 'restore', inputs, '-o', outputs, ...request]
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 

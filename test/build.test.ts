@@ -25,7 +25,7 @@ describe.skipIf(!existsSync(bundle))('the built program', () => {
   })
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-  test('is JavaScript that this Node.js can parse', async () => {
+  test('is JavaScript that this Node.js can parse', { timeout: 120_000 }, async () => {
     const files = readdirSync(bundle, { recursive: true, encoding: 'utf8' }).filter((name) =>
       name.endsWith('.js'),
     )
@@ -54,7 +54,7 @@ describe.skipIf(!existsSync(bundle))('the built program', () => {
   })
 
   test('contains the benchmark sides and worker threads', () => {
-    for (const name of ['bench/sides/onnxRestormer', 'src/metrics/poolWorker', 'src/train/loader/worker'])
+    for (const name of ['bench/sides/onnxImage', 'src/metrics/poolWorker', 'src/train/loader/worker'])
       expect(existsSync(join(root, 'dist', `${name}.js`)), name).toBe(true)
   })
 })

@@ -23,7 +23,7 @@ import { difference, exact } from './values.ts'
 const tiny: ClipOptions = {
   ...clipDefaults,
   features: 6,
-  imageSide: 16,
+  imageSize: [16, 16],
   patch: 8,
   visionWidth: 64,
   visionLayers: 2,

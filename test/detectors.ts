@@ -12,7 +12,7 @@ import { DetectorDaClip } from '../src/train/networks/daClipKinds.ts'
 const options = {
   ...clipDefaults,
   features: 8,
-  imageSide: 16,
+  imageSize: [16, 16] as const,
   patch: 8,
   visionWidth: 64,
   visionLayers: 1,

@@ -37,7 +37,7 @@ describe.skipIf(!canJoin)('processes that train together', limit, () => {
   })
 
   test('contrast the rows of all processes, with the gradient of one process with all rows', async () => {
-    const script = join('test', 'gathering.ts')
+    const script = ['--import', 'tsx', join('test', 'gathering.ts')]
     const read = (ends: readonly { stdout: string; stderr: string }[]) =>
       ends.map(({ stdout, stderr }) => {
         if (stdout === '') throw new Error(stderr)
@@ -48,8 +48,8 @@ describe.skipIf(!canJoin)('processes that train together', limit, () => {
           labels: number[]
         }
       })
-    const [single] = read(await endsOf(1, script))
-    const together = read(await endsOf(3, script))
+    const [single] = read(await endsOf(1, ...script))
+    const together = read(await endsOf(3, ...script))
     for (const { gradient, labels, firstGradient, hasNone } of together) {
       expect(labels).toEqual([0, 1, 2, 3, 4, 5])
       expect(hasNone).toBe(true)

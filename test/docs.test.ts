@@ -8,11 +8,14 @@ import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { modelsPage } from '../scripts/modelsTable.ts'
 import { errorCodes } from '../src/core/errors.ts'
 import { parseChain } from '../src/degrade/chain.ts'
+import { degradations } from '../src/degrade/degradationTable.ts'
 import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
 import { metrics } from '../src/metrics/metrics.ts'
 import { findProtocol } from '../src/metrics/protocols.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt/ipt.ts'
 import { findCard, findTask } from '../src/registry/cards.ts'
+import { autoTask } from '../src/runtime/autoRestorer.ts'
+import * as train from '../src/train.ts'
 
 const pages = [
   'README.md',
@@ -65,7 +68,9 @@ function checkValues(options: Options): void {
   const checkIfSet = (value: unknown, check: (text: string) => unknown) =>
     typeof value === 'string' ? check(value) : undefined
   checkIfSet(model, findCard)
-  checkIfSet(task, (name) => iptTasks(iptDefaults).some((known) => known === name) || findTask(name))
+  const checkTask = (name: string) =>
+    name === autoTask || iptTasks(iptDefaults).some((known) => known === name) || findTask(name)
+  checkIfSet(task, (names) => names.split(',').map(checkTask))
   if (Array.isArray(options.metrics)) options.metrics.map(factsOf)
   checkIfSet(protocol, (name) => findProtocol(name, Number(/x(\d)/.exec(name)?.[1] ?? 4)))
   checkIfSet(options.with ?? options.degrade, parseChain)
@@ -159,6 +164,19 @@ test.each(pages)('links in %s point to existing files and headings', (page) => {
       return anchor !== undefined && !headings.some(([, heading = '']) => anchorOf(heading) === anchor)
     })
   expect(broken).toEqual([])
+})
+
+test('every degradation of `limpid degrade --list` is a function of limpid/train, in camel case', () => {
+  const nameOf = (name: string) => name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+  for (const [name, degradation] of Object.entries(degradations))
+    expect(Reflect.get(train, nameOf(name)), name).toBe(degradation)
+})
+
+test.each(pages)('no blank line cuts a table of %s', (page) => {
+  const lines = readFileSync(page, 'utf8').split('\n')
+  const isRow = (i: number) => lines[i]?.startsWith('|')
+  const cut = lines.filter((_, i) => isRow(i) && !isRow(i - 1) && !/^\|[ |:-]+\|$/.test(lines[i + 1] ?? ''))
+  expect(cut).toEqual([])
 })
 
 test('every error code has a section', () => {

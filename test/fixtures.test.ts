@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { libtorchMissing } from './libtorch.ts'
-import { runScript } from './limpid.ts'
+import { builtModule, runNode } from './limpid.ts'
 
-const fixtures = (...args: string[]) => runScript('test/fixtures/main.ts', ...args)
+const fixtures = (...args: string[]) => runNode(builtModule('test/fixtures/main'), ...args)
 
 const shared = join(process.cwd(), '..', 'shared', 'fixtures')
 const backend = libtorchMissing === undefined ? 'all' : 'onnx'
@@ -14,8 +14,8 @@ test('the stored official values agree on every backend', { timeout: 120_000 }, 
   expect(stdout.split('\n').filter((line) => /^(FAIL|skip)/.test(line))).toEqual([])
   expect(stdout).toMatch(
     libtorchMissing === undefined
-      ? /\n35 passed, 0 failed, 0 skipped\n$/
-      : /\n19 passed, 0 failed, 0 skipped\n$/,
+      ? /\n40 passed, 0 failed, 0 skipped\n$/
+      : /\n21 passed, 0 failed, 0 skipped\n$/,
   )
   expect(code).toBe(0)
 })

@@ -57,4 +57,4 @@ const output = {
   labels,
 }
 console.log(JSON.stringify(output))
-leaveGroup()
+leaveGroup({ waitsForOthers: true })

@@ -1,6 +1,6 @@
 // Pseudorandom inputs, equal to those of the scripts in test/golden/metrics, so that they need not be stored.
 
-import { crc32 } from '../src/checkpoints/crc32.ts'
+import { crc32 } from '../src/core/crc32.ts'
 import { elementCount } from '../src/core/data.ts'
 
 /** Numbers in [0, 1), determined by `key` and their positions. */

@@ -20,17 +20,48 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   native: ['core', 'files'],
   checkpoints: ['core', 'nn', 'files'],
   registry: ['core', 'nn', 'models', 'checkpoints'],
+  downloads: ['core', 'files', 'checkpoints', 'registry'],
   data: ['core'],
   degrade: ['core', 'data'],
+  auto: ['core', 'models', 'data', 'degrade'],
   metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade'],
-  runtime: ['core', 'nn', 'onnx', 'models', 'registry', 'diffusion', 'checkpoints', 'data', 'files'],
-  train: [
-    ...['core', 'nn', 'models', 'diffusion', 'torch', 'checkpoints', 'data', 'degrade', 'metrics', 'files'],
+  runtime: [
+    'core',
+    'nn',
+    'onnx',
+    'models',
+    'registry',
+    'diffusion',
+    'checkpoints',
+    'data',
+    'files',
+    'downloads',
+    'auto',
   ],
-  web: ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime'],
-  'web.ts': ['core', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
+  train: [
+    ...[
+      'core',
+      'nn',
+      'models',
+      'registry',
+      'diffusion',
+      'torch',
+      'checkpoints',
+      'data',
+      'degrade',
+      'metrics',
+      'files',
+      'auto',
+    ],
+  ],
+  client: ['core', 'models'],
+  server: ['core', 'models', 'registry', 'checkpoints', 'data', 'files', 'runtime', 'client'],
+  web: ['core', 'auto', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime'],
+  'web.ts': ['core', 'auto', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
   'index.ts': [
     'core',
+    'auto',
+    'downloads',
     'checkpoints',
     'files',
     'data',
@@ -41,6 +72,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'registry',
     'runtime',
   ],
+  'client.ts': ['core', 'models', 'client'],
   'train.ts': ['core', 'exports'],
   exports: [
     'core',
@@ -58,7 +90,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The shells, including the compute process, which may import everything except one another. */
-const shells = ['cli', 'server', 'worker']
+const shells = ['cli', 'worker']
 
 interface Import {
   readonly from: string
@@ -150,8 +182,9 @@ test('imports point down', () => {
 
 /** Subfolders from low to high: each may import those before it; files at the top of the folder may import all. */
 const subfolderOrder: Readonly<Record<string, readonly string[]>> = {
-  cli: ['io', 'commands', 'networks', 'measure', 'restore', 'training'],
-  runtime: ['jobs', 'pictures', 'tiles', 'session', 'networks', 'sampling'],
+  cli: ['io', 'commands', 'networks', 'measure', 'restore', 'training', 'server'],
+  runtime: ['jobs', 'pictures', 'tiles', 'graphs', 'session', 'reading', 'networks', 'sampling'],
+  server: ['protocol', 'store', 'access', 'jobs', 'pages', 'routes'],
   train: ['report', 'optimization', 'samples', 'recipe', 'loader', 'networks'],
 }
 
@@ -216,10 +249,14 @@ test('the core, networks and graphs import neither packages nor Node modules', (
   ).toEqual([])
 })
 
-test('the addon’s loader imports only errors, dtypes, the file writer and Node modules', () => {
-  const needed = ['core/errors.ts', 'core/data.ts', 'files/atomicWrite.ts', 'files/processes.ts'].map(
-    (file) => join('src', file),
-  )
+test('the addon’s loader imports only errors, dtypes, files and Node modules', () => {
+  const needed = [
+    'core/errors.ts',
+    'core/data.ts',
+    'files/atomicWrite.ts',
+    'files/cacheFolder.ts',
+    'files/processes.ts',
+  ].map((file) => join('src', file))
   const foreign = edges.filter(
     ({ from, to, isOurs }) =>
       folderOf(from) === 'native' &&
@@ -247,6 +284,21 @@ test('inference and the browser reach networks only through the registry’s tab
 
 test('the browser reaches no Node modules', () => {
   const reached = reachedFrom(filesOf('web', 'web.ts'))
-  const allowed = ['onnxruntime-common', 'onnxruntime-web', 'fflate']
+  const allowed = ['onnxruntime-common', 'onnxruntime-web/webgpu', 'fflate', '@xmldom/xmldom']
   expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])
+})
+
+test('the app reaches the sources through limpid/web alone, and packages for browsers', () => {
+  const appFiles = readdirSync(join(root, 'app', 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /(?<!\.test)\.tsx?$/.test(name))
+    .map((name) => join('app', 'src', name))
+  const allowed = [
+    ...['limpid/web', 'limpid/web/worker', 'preact', 'preact/hooks', '@preact/signals'],
+    ...['browser-fs-access', 'client-zip', 'idb-keyval'],
+  ]
+  const foreign = appFiles
+    .flatMap(importsOf)
+    .filter(({ to, isOurs }) => (isOurs ? !to.startsWith(join('app', 'src')) : !allowed.includes(to)))
+  expect(appFiles.length).toBeGreaterThan(20)
+  expect(foreign.map(describeEdge)).toEqual([])
 })

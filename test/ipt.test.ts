@@ -269,7 +269,7 @@ describe('IPT’s checkpoint', () => {
     expect(recognize(file)).toMatchObject({ id: 'ipt', options: { patchSize: 12, layers: 2, queries: 6 } })
     const model = loadModel(file, { task: 'sr-x3' })
     expect(model.scale).toBe(3)
-    expect(model.size.fixedSide).toBe(12)
+    expect(model.size.fixedTile).toEqual([12, 12])
   })
 
   test('runs only on windows of its size, and only with a task', () => {

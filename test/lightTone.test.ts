@@ -37,9 +37,10 @@ function network(): LightTone {
   let drawn = 0
   mapTensors(made, (tensor, key) => {
     if (!/^(maps|gates|colors)/.test(key)) return tensor
+    const sure = key === 'gates.bias' ? 4 : 0
     const shape = tensor.shape as readonly number[]
     const count = shape.reduce((product, size) => product * size, 1)
-    const values = Float32Array.from({ length: count }, () => 0.2 * (1 + Math.sin(++drawn)))
+    const values = Float32Array.from({ length: count }, () => sure + 0.2 * (1 + Math.sin(++drawn)))
     return hostTensor(float32Data(values, shape))
   })
   return made

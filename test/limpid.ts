@@ -1,11 +1,16 @@
-// Runs the command line from the sources, in a process of its own.
+// Runs the command line in a process of its own: the built one, which starts in a quarter of the time of the sources.
 
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { packageFolder } from '../src/data/packageFiles.ts'
 
-/** Arguments for Node to run a TypeScript script; the command line by default. */
-export function nodeArguments(script = 'src/cli/main.ts'): readonly string[] {
-  return ['--import', 'tsx', script]
+/** The built file of a module, named without its extension. */
+export function builtModule(name: string): string {
+  return join(packageFolder(), 'dist', `${name}.js`)
 }
+
+/** The built command line. */
+export const program = builtModule('src/cli/main')
 
 export interface Outcome {
   /** -1 if it was ended by a signal. */
@@ -14,11 +19,10 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** Runs a script and resolves with its outcome, whether it succeeds or fails. */
-export function runScript(script: string | undefined, ...args: readonly string[]): Promise<Outcome> {
+/** Runs Node and resolves with its outcome, whether it succeeds or fails. */
+export function runNode(...args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    const command = [...nodeArguments(script), ...args]
-    execFile(process.execPath, command, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       const code = typeof error?.code === 'number' ? error.code : -1
       resolve({ code: error ? code : 0, stdout, stderr })
     })
@@ -26,5 +30,5 @@ export function runScript(script: string | undefined, ...args: readonly string[]
 }
 
 export function limpid(...args: readonly string[]): Promise<Outcome> {
-  return runScript(undefined, ...args)
+  return runNode(program, ...args)
 }

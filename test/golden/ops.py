@@ -41,12 +41,14 @@ apply = {
     'sigmoid': torch.sigmoid,
     'relu': torch.relu,
     'leakyRelu': lambda x, negativeSlope: F.leaky_relu(x, negativeSlope),
+    'prelu': F.prelu,
     'silu': F.silu,
     'gelu': F.gelu,
+    'mish': F.mish,
     'cast': lambda x, dtype: x.to(dtypes[dtype]),
     'matmul': torch.matmul,
     'linear': F.linear,
-    'conv2d': lambda x, w, b=None, *, stride, padding, groups: F.conv2d(x, w, b, stride, padding, 1, groups),
+    'conv2d': lambda x, w, b=None, *, stride, padding, groups, dilation=1: F.conv2d(x, w, b, stride, padding, dilation, groups),
     'layerNorm': lambda x, w=None, b=None, *, eps: F.layer_norm(x, x.shape[-1:], w, b, eps),
     'softmax': lambda x, dim: x.softmax(dim),
     'logSoftmax': lambda x, dim: x.log_softmax(dim),
@@ -59,6 +61,7 @@ apply = {
     'pixelShuffle': lambda x, factor: F.pixel_shuffle(x, factor),
     'upsampleNearest': lambda x, factor: F.interpolate(x, scale_factor=factor, mode='nearest'),
     'upsampleBilinear': lambda x, factor: F.interpolate(x, scale_factor=factor, mode='bilinear', align_corners=False),
+    'gridSample': lambda x, grid: F.grid_sample(x, grid, 'bilinear', 'border', align_corners=False),
     'reshape': lambda x, shape: x.reshape(shape),
     'permute': lambda x, dims: x.permute(dims),
     'expand': lambda x, shape: x.expand(shape),
@@ -375,6 +378,18 @@ case('gather', 'rank 1', normal(5), torch.tensor([4, 0, 0]), dim=0)
 case('gather', 'with named sizes', normal(2, 6), torch.randint(6, (2, 3), generator=generator), dim=1,
      named=[['b', 6], ['b', 'k']])
 case('gather', 'int64', integers(2, 3), torch.randint(3, (2, 2), generator=generator), dim=1)
+case('prelu', 'an image', normal(2, 3, 4, 5), normal(3), weights=[1], named=[['b', 3, 'h', 'w'], [3]])
+case('prelu', 'rank 2, at zero', torch.tensor([[0.0, -1.0], [1.0, -2.0]]), normal(2), weights=[1])
+case('mish', 'an image', normal(2, 3, 4, 5), named=[['b', 3, 'h', 'w']])
+case('mish', 'large values', torch.tensor([-80.0, -20.0, -6.0, 0.0, 6.0, 20.0, 80.0]))
+case('conv2d', '3×3 with dilation 2', normal(1, 4, 7, 6), normal(3, 4, 3, 3), normal(3), weights=[1, 2], stride=1, padding=2,
+     groups=1, dilation=2, named=[image, [3, 4, 3, 3], [3]])
+case('conv2d', 'depthwise 3×5 with dilation 3', normal(2, 4, 9, 14), normal(4, 1, 3, 5), normal(4), weights=[1, 2], stride=1, padding=0,
+     groups=4, dilation=3)
+case('gridSample', 'inside', normal(2, 3, 4, 5), torch.rand(2, 6, 7, 2, generator=generator) * 1.6 - 0.8,
+     named=[['b', 3, 'h', 'w'], ['b', 'u', 'v', 2]])
+case('gridSample', 'outside repeats the border', normal(1, 2, 3, 4), normal(1, 5, 6, 2, scale=2))
+case('gridSample', 'one pixel', normal(1, 2, 1, 1), normal(1, 2, 3, 2))
 
 missing = set(apply) - {entry['op'] for entry in cases}
 assert not missing, missing

@@ -21,7 +21,7 @@ import {
 } from 'limpid/train'
 
 const sde = createSde({ ...restoringSde, steps: 4 })
-const sample = withClip(tenKindsPaired(), 16)
+const sample = withClip(tenKindsPaired(), [16, 16])
 
 export const recipe = defineRecipe({
   name: 'tiny-diffusion',

@@ -32,7 +32,7 @@ def positions(grid_from, grid_to):
     i = torch.arange((1 + grid_from**2) * 2, dtype=torch.float64)
     table = torch.sin(0.7 * i).float().reshape(-1, 2)
     grid = table[1:].reshape(1, grid_from, grid_from, 2).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, (grid_to, grid_to), mode='bicubic', antialias=True, align_corners=False)
+    grid = F.interpolate(grid, grid_to, mode='bicubic', antialias=True, align_corners=False)
     resized = torch.cat([table[:1], grid.permute(0, 2, 3, 1).reshape(-1, 2)])
     return {'from': grid_from, 'to': grid_to, 'values': [round(v, 7) for v in resized.flatten().tolist()]}
 
@@ -42,7 +42,7 @@ print(
     json.dumps(
         {
             'pictures': [prepared(*size) for size in sizes],
-            'positions': [positions(4, 7), positions(5, 3)],
+            'positions': [positions(4, (7, 7)), positions(5, (3, 3)), positions(4, (3, 5))],
         }
     )
 )

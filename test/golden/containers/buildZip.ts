@@ -1,7 +1,7 @@
 // Writes small zip archives for tests, as honest or as broken as they are wanted.
 
 import { deflateSync } from 'fflate'
-import { crc32 } from '../../../src/checkpoints/crc32.ts'
+import { crc32 } from '../../../src/core/crc32.ts'
 
 export interface ZipRecord {
   readonly name: string

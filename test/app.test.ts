@@ -1,0 +1,290 @@
+// The app in a real browser: Debian's Chromium, or the one in CHROMIUM.
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { AxeBuilder } from '@axe-core/playwright'
+import { unzipSync } from 'fflate'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import sharp from 'sharp'
+import { build } from 'vite'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type PageServer, servePages } from '../src/cli/server/pageServer.ts'
+import { packageFolder } from '../src/data/packageFiles.ts'
+import { createRestorer } from '../src/index.ts'
+
+const root = packageFolder()
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+interface InputFile {
+  readonly name: string
+  readonly mimeType: string
+  readonly buffer: Buffer
+}
+
+async function photoPart(name: string, width: number, height: number): Promise<InputFile> {
+  const buffer = await sharp(join(root, 'examples', 'noisy.jpg'))
+    .extract({ left: 160, top: 200, width, height })
+    .png()
+    .toBuffer()
+  return { name, mimeType: 'image/png', buffer }
+}
+
+const broken: InputFile = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no image') }
+
+/** Time for a photo on a busy machine. */
+const slow = { timeout: 90_000 }
+
+describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'limpid-app-'))
+  const pages = { folder, besides: { weights: join(root, 'weights') }, token: 'test' }
+  let server: PageServer
+  let browser: Browser
+  let context: BrowserContext
+  let page: Page
+  /** Addresses that the pages requested. */
+  const requested: string[] = []
+  /** What went wrong in a page without the page noticing. */
+  const failures: string[] = []
+
+  beforeAll(async () => {
+    await build({
+      configFile: join(root, 'app', 'vite.config.ts'),
+      build: { outDir: folder },
+      logLevel: 'error',
+    })
+    server = await servePages({ ...pages, port: 0 })
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+    context = await browser.newContext({ locale: 'en' })
+    // The dialogs of the File System Access API cannot be answered by a test; inputs and downloads can.
+    await context.addInitScript(() => {
+      for (const name of ['showOpenFilePicker', 'showSaveFilePicker', 'showDirectoryPicker'])
+        Reflect.deleteProperty(globalThis, name)
+    })
+    context.on('request', (request) => requested.push(request.url()))
+    page = await opened()
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  afterEach(() => {
+    expect(failures.splice(0)).toEqual([])
+    const foreign = requested.filter((url) => !url.startsWith(server.address) && !url.startsWith('blob:'))
+    expect(foreign).toEqual([])
+  })
+
+  async function opened(): Promise<Page> {
+    const tab = await context.newPage()
+    tab.on('pageerror', ({ message }) => failures.push(message))
+    tab.on('console', (message) => message.type() === 'error' && failures.push(message.text()))
+    await tab.goto(server.address)
+    await tab.getByRole('button', { name: 'Open photos' }).waitFor()
+    return tab
+  }
+
+  /** Chooses files by the first button of this name. */
+  async function choose(name: string, ...files: readonly InputFile[]): Promise<void> {
+    const [chooser] = await Promise.all([
+      page.waitForEvent('filechooser'),
+      page.getByRole('button', { name }).first().click(),
+    ])
+    await chooser.setFiles([...files])
+  }
+
+  const states = () => page.locator('.row-state').allTextContents()
+
+  async function saved(name: string): Promise<{ readonly name: string; readonly bytes: Buffer }> {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name, exact: true }).click(),
+    ])
+    return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) }
+  }
+
+  /** Violations of accessibility, as lines. */
+  async function violations(): Promise<readonly string[]> {
+    const { violations: found } = await new AxeBuilder({ page }).analyze()
+    return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+  }
+
+  const pixelsOf = (bytes: Uint8Array): Promise<Buffer> => sharp(bytes).removeAlpha().raw().toBuffer()
+
+  test('opens isolated, accessible, in light and dark, and fits a phone', async () => {
+    expect(await page.evaluate('crossOriginIsolated')).toBe(true)
+    expect(await violations()).toEqual([])
+    await page.emulateMedia({ colorScheme: 'dark' })
+    expect(await violations()).toEqual([])
+    await page.setViewportSize({ width: 360, height: 740 })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360)
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  test('restores a photo like Node, and saves it under its name', async () => {
+    const photo = await photoPart('dog.png', 64, 48)
+    await choose('Open photos', photo)
+    await expect.poll(states, slow).toEqual(['Done'])
+    await using restorer = await createRestorer({ model: 'light-photo', device: 'cpu' })
+    const expected = await pixelsOf(await (await restorer.run(photo.buffer)).toBuffer())
+    const { name, bytes } = await saved('Save')
+    expect(name).toBe('dog-restored.png')
+    const got = await pixelsOf(bytes)
+    expect(got.length).toBe(expected.length)
+    expect(Math.max(...got.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThanOrEqual(1)
+  })
+
+  test('blends at once: without strength, the original is saved', async () => {
+    await page.getByRole('slider', { name: 'Strength' }).fill('0')
+    const { bytes } = await saved('Save')
+    expect(await pixelsOf(bytes)).toEqual(await pixelsOf((await photoPart('', 64, 48)).buffer))
+    await page.getByRole('slider', { name: 'Strength' }).fill('100')
+  })
+
+  test('keeps 16 bits and metadata, and leaves the place out if told to', async () => {
+    const { buffer } = await photoPart('', 24, 20)
+    const exif = { IFD0: { Copyright: 'Limpid' }, IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '48/1 8/1 0/1' } }
+    const deep = await sharp(buffer).toColourspace('rgb16').withExif(exif).png().toBuffer()
+    await choose('Add photos', { name: 'deep.png', mimeType: 'image/png', buffer: deep })
+    await expect.poll(states, slow).toEqual(['Done', 'Done'])
+    await page.getByRole('button', { name: /^deep.png/ }).click()
+    const kept = await saved('Save')
+    const { depth, exif: written } = await sharp(kept.bytes).metadata()
+    expect([kept.name, depth]).toEqual(['deep-restored.png', 'ushort'])
+    expect(written?.includes('Limpid')).toBe(true)
+    const degrees = Buffer.from([48, 0, 0, 0, 1, 0, 0, 0])
+    expect(written?.includes(degrees)).toBe(true)
+    await page.getByLabel('Metadata').selectOption('no-place')
+    const without = (await sharp((await saved('Save')).bytes).metadata()).exif
+    expect([without?.includes('Limpid'), without?.includes(degrees)]).toEqual([true, false])
+    await page.getByLabel('Metadata').selectOption('keep')
+    await page.getByRole('button', { name: 'Remove: deep.png' }).click()
+  })
+
+  test('shows the photo in every way, and its views are accessible', async () => {
+    expect(await violations()).toEqual([])
+    for (const name of ['Side by side', 'Difference', 'Slider']) {
+      await page.getByRole('button', { name }).click()
+      expect(await page.getByRole('button', { name }).getAttribute('aria-pressed')).toBe('true')
+    }
+    const slider = page.getByRole('slider', { name: 'Slider' })
+    await slider.focus()
+    await page.keyboard.press('ArrowRight')
+    expect(await slider.getAttribute('aria-valuenow')).toBe('52')
+    const zoom = page.getByLabel('Zoom in percent')
+    await page.locator('.viewer').focus()
+    await page.keyboard.press('+')
+    expect(await zoom.inputValue()).toBe('125')
+    await page.keyboard.press('0')
+    expect(await zoom.inputValue()).toBe('100')
+    await page.keyboard.down('h')
+    await expect.poll(() => page.locator('.badge').allTextContents()).toEqual(['Original'])
+    await page.keyboard.up('h')
+    await expect.poll(() => page.locator('.badge').allTextContents()).toEqual(['Original', 'Restored'])
+    await page.emulateMedia({ colorScheme: 'dark' })
+    expect(await violations()).toEqual([])
+    await page.setViewportSize({ width: 360, height: 740 })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360)
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  test('cancels, tries again, removes, and says what is wrong with a file', async () => {
+    const big = await photoPart('big.png', 400, 300)
+    await choose('Add photos', big, broken)
+    await page.getByRole('button', { name: 'Cancel: big.png' }).click()
+    await expect
+      .poll(states, slow)
+      .toEqual(['Done', 'Canceled', expect.stringContaining('broken.png: expected an image')])
+    await page.getByRole('button', { name: 'Remove: broken.png' }).click()
+    await page.getByRole('button', { name: 'Remove: big.png' }).click()
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await expect.poll(states, slow).toEqual(['Done', 'Canceled'])
+    await page.getByRole('button', { name: 'Remove: big.png' }).click()
+    const small = await photoPart('small.png', 40, 32)
+    await choose('Add photos', small)
+    await page.getByRole('button', { name: 'Cancel: small.png' }).click()
+    await page.getByRole('button', { name: 'Try again: small.png' }).click()
+    await expect.poll(states, slow).toEqual(['Done', 'Done'])
+  })
+
+  test('saves all as a zip', async () => {
+    const { name, bytes } = await saved('Save all as zip')
+    expect(name).toBe('restored.zip')
+    const files = unzipSync(bytes)
+    expect(Object.keys(files)).toEqual(['dog-restored.png', 'small-restored.png'])
+    expect(await sharp(files['small-restored.png']).metadata()).toMatchObject({ width: 40, height: 32 })
+  })
+
+  test('settings are accessible, and switch language and theme', async () => {
+    await page.getByRole('button', { name: 'Settings' }).click()
+    expect(await violations()).toEqual([])
+    await page.getByText('light-photo.safetensors').waitFor()
+    await page.getByRole('radio', { name: 'Deutsch' }).check()
+    await page.getByLabel('Farben').selectOption('dark')
+    const html = page.locator('html')
+    expect([await html.getAttribute('lang'), await html.getAttribute('data-theme')]).toEqual(['de', 'dark'])
+    await page.getByRole('radio', { name: 'English' }).check()
+    await page.getByLabel('Theme').selectOption('system')
+    await page.keyboard.press('Escape')
+    expect(await page.getByRole('dialog').count()).toBe(0)
+  })
+
+  test('a host without headers gets isolation from the service worker, and photos can be shared to the app', async () => {
+    const types = { js: 'text/javascript', mjs: 'text/javascript', html: 'text/html', css: 'text/css' }
+    const host = createServer(({ url = '' }, response) => {
+      const path = url.replace(/\?.*/, '')
+      const file = join(folder, path, path.endsWith('/') ? 'index.html' : '')
+      if (!existsSync(file)) return void response.writeHead(404).end()
+      const type = types[file.split('.').pop() as keyof typeof types]
+      if (type) response.setHeader('Content-Type', type)
+      response.end(readFileSync(file))
+    })
+    await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+    const address = host.address()
+    const url = `http://127.0.0.1:${typeof address === 'object' && address?.port}/`
+    const visit = await browser.newPage()
+    await visit.goto(url)
+    const isIsolated = () => visit.evaluate('crossOriginIsolated').catch(() => false)
+    await expect.poll(isIsolated, slow).toBe(true)
+    await visit.evaluate(`(async () => {
+      const form = new FormData()
+      form.append('photos', new File(['x'], 'a b.png', { type: 'image/png' }))
+      await fetch('share', { method: 'POST', body: form })
+    })()`)
+    await visit.goto(`${url}?shared`)
+    expect(await visit.locator('.row-name').textContent()).toBe('a b.png')
+    await visit.close()
+    host.close()
+  })
+
+  test('its shell is small', () => {
+    const files = ['index.html', ...readdirSync(join(folder, 'assets')).map((name) => join('assets', name))]
+    const shell = files.filter((name) => /index.*\.(?:html|css|js)$/.test(name))
+    const sizes = shell.map((name) => gzipSync(readFileSync(join(folder, name))).length)
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(100_000)
+  })
+
+  test('holds 2,000 names, and draws those in sight', async () => {
+    await page.getByRole('button', { name: 'Remove all' }).click()
+    const drop = `(async () => {
+      const data = new DataTransfer()
+      for (let i = 1; i <= 2000; i++) data.items.add(new File(['x'], 'photo ' + i + '.png', { type: 'image/png' }))
+      const started = performance.now()
+      dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
+      while (!document.querySelector('.row')) await new Promise(requestAnimationFrame)
+      return performance.now() - started
+    })()`
+    expect(await page.evaluate(drop)).toBeLessThan(5000)
+    await expect.poll(() => page.locator('.queue-head').textContent()).toContain('of 2000 done')
+    expect(await page.locator('.row').count()).toBeLessThan(60)
+    await page.locator('.rows').evaluate((list) => {
+      list.scrollTop = list.scrollHeight
+    })
+    await page.getByText('photo 2000.png').waitFor()
+    await page.getByRole('button', { name: 'Remove all' }).click()
+  })
+})

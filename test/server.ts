@@ -1,0 +1,38 @@
+// Starts the server for tests: on a free port, with a queue and a store in a folder.
+
+import { EmbeddedQueue } from '../src/server/jobs/embeddedQueue.ts'
+import { type RunningServer, type ServerOptions, startServer } from '../src/server/server.ts'
+import { FolderStore } from '../src/server/store/folderStore.ts'
+
+export interface TestServer extends RunningServer {
+  readonly queue: EmbeddedQueue
+}
+
+export async function startTestServer(
+  folder: string,
+  rest: Partial<ServerOptions> = {},
+): Promise<TestServer> {
+  const queue = new EmbeddedQueue(folder)
+  const server = await startServer({
+    host: '127.0.0.1',
+    port: 0,
+    metricsPort: undefined,
+    queue,
+    store: new FolderStore(folder),
+    keys: undefined,
+    origins: [],
+    sources: undefined,
+    webhooks: undefined,
+    app: undefined,
+    limits: { bytes: 1e6, pixelsIn: 4e6, pixelsOut: 8e6, queue: 20, ownerQueue: 20 },
+    slots: 1,
+    capacity: 1,
+    timeoutMs: 120_000,
+    waitMs: 120_000,
+    keepMs: 3_600_000,
+    quotaBytes: 1e9,
+    log: undefined,
+    ...rest,
+  })
+  return { ...server, queue }
+}
