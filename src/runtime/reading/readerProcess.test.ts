@@ -10,13 +10,19 @@ import { fromFrame, toFrame } from './readProtocol.ts'
 const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => (i * i * 7) % 251)
 const photo = sharp(noise, { raw: { width: 40, height: 30, channels: 3 } })
 
-/** A progressive JPEG with its last scan repeated, which is legal and takes a pass over the picture each. */
+/**
+ * A progressive JPEG of one color with a scan of all details repeated, which is legal and takes a pass over the picture
+ * each. The scan codes them in full, since one that refines may not come twice.
+ */
 async function scans(side: number, count: number): Promise<Buffer> {
   const big = sharp({ create: { width: side, height: side, channels: 3, background: 'teal' } })
   const file = await big.jpeg({ progressive: true }).toBuffer()
-  const last = file.lastIndexOf(Buffer.from([0xff, 0xda]))
-  const scan = file.subarray(last, -2)
-  return Buffer.concat([file.subarray(0, last), ...Array<Buffer>(count).fill(scan), file.subarray(-2)])
+  const [startOfScan, tables] = [Buffer.from([0xff, 0xda]), Buffer.from([0xff, 0xc4])]
+  const afterFirst = file.indexOf(tables, file.indexOf(startOfScan))
+  const scan = Buffer.from(file.subarray(file.lastIndexOf(tables), -2))
+  const header = scan.indexOf(startOfScan)
+  scan[header + 1 + scan.readUInt16BE(header + 2)] = 0
+  return Buffer.concat([file.subarray(0, afterFirst), ...Array<Buffer>(count).fill(scan), file.subarray(-2)])
 }
 
 /** Numbers of this process's own processes that read. */
@@ -61,7 +67,7 @@ describe('a process that reads', { timeout: 60_000 }, () => {
   test.runIf(existsSync('/proc/self/stat'))(
     'is canceled in the middle of a picture, and others are read meanwhile',
     async () => {
-      const slow = await scans(6000, 450)
+      const slow = await scans(9000, 450)
       const leaving = new AbortController()
       const order: string[] = []
       const reading = decodeElsewhere(slow, { name: 'slow.jpg' }, leaving.signal)
