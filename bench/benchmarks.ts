@@ -2,13 +2,13 @@
 
 import { execFileSync } from 'node:child_process'
 import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { RestoreError } from '../src/core/errors.ts'
 import { isSource, packageFolder } from '../src/data/packageFiles.ts'
 import { cacheFolder } from '../src/files/cacheFolder.ts'
+import { availableCores } from '../src/files/cores.ts'
 import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
@@ -44,7 +44,7 @@ export interface Benchmark {
   readonly findings?: (context: BenchContext) => Readonly<Record<string, number>>
 }
 
-const threads = String(availableParallelism())
+const threads = String(availableCores())
 
 function ours(side: string, ...args: string[]): Command {
   const file = isSource ? join('bench', 'sides', `${side}.ts`) : join('dist', 'bench', 'sides', `${side}.js`)

@@ -3,8 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism, cpus } from 'node:os'
+import { cpus } from 'node:os'
 import { RestoreError } from '../src/core/errors.ts'
+import { availableCores } from '../src/files/cores.ts'
 import type { Addon } from './addon.ts'
 import { type BuildRecord, hashSources, readRecords, stampOf } from './cache.ts'
 import { findLibtorch, pythons } from './libtorch.ts'
@@ -101,7 +102,7 @@ function checkProcessor(): Check {
   const flags = new Set((/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/))
   const features = relevant.filter((name) => flags.has(name))
   const name = cpus()[0]?.model.trim() ?? process.arch
-  return ok('processor', [`${name}, ${availableParallelism()} threads`, ...features].join(', '))
+  return ok('processor', [`${name}, ${availableCores()} threads`, ...features].join(', '))
 }
 
 function checkCompiler(): Check {

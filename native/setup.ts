@@ -4,10 +4,10 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { RestoreError } from '../src/core/errors.ts'
 import { cacheFolder } from '../src/files/cacheFolder.ts'
+import { availableCores } from '../src/files/cores.ts'
 import { hashSources, remember, removeLeftovers, sourceFolder, stampOf } from './cache.ts'
 import { findProgram, inspect, type LibtorchFound, librarySuffix, pythons } from './libtorch.ts'
 
@@ -209,7 +209,7 @@ async function compile(
       onProgress?.(`compiled ${name} (${++done} of ${names.length})`)
     }
   }
-  const results = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker))
+  const results = await Promise.allSettled(Array.from({ length: availableCores() }, worker))
   for (const result of results) if (result.status === 'rejected') throw result.reason
   const objects = names.map((name) => join(folder, name.replace(/cc$/, 'o')))
   await runCompiler(compiler, [...options, ...objects, ...flags.link, '-o', join(folder, 'limpid.node')])

@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   data: ['core'],
   degrade: ['core', 'data'],
   auto: ['core', 'models', 'data', 'degrade'],
-  metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade'],
+  metrics: ['core', 'nn', 'checkpoints', 'data', 'degrade', 'files'],
   runtime: [
     'core',
     'nn',
@@ -255,6 +255,7 @@ test('the addon’s loader imports only errors, dtypes, files and Node modules',
     'core/data.ts',
     'files/atomicWrite.ts',
     'files/cacheFolder.ts',
+    'files/cores.ts',
     'files/processes.ts',
   ].map((file) => join('src', file))
   const foreign = edges.filter(

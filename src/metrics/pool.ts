@@ -1,10 +1,10 @@
 // Computes the metrics of many pairs in worker threads. Node only.
 
-import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
 import { startThread } from '../data/ownPrograms.ts'
+import { availableCores } from '../files/cores.ts'
 import type { ComputeMetrics } from './evaluate.ts'
 import type { MetricName, MetricOptions } from './metrics.ts'
 
@@ -47,8 +47,8 @@ interface Pending {
  * await pool.close()
  * ```
  */
-export function metricPool(mostThreads = availableParallelism()): MetricPool {
-  const threads = Math.min(mostThreads, availableParallelism())
+export function metricPool(mostThreads = availableCores()): MetricPool {
+  const threads = Math.min(mostThreads, availableCores())
   const waiting: Pending[] = []
   const idle: Worker[] = []
   const busy = new Map<Worker, Pending>()

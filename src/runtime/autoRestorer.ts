@@ -3,7 +3,6 @@
 
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { type Estimates, estimateDamage } from '../auto/estimates/estimate.ts'
 import { jpegFileQuality } from '../auto/estimates/jpegTables.ts'
 import { type DamageFinding, findDamage } from '../auto/plan/findings.ts'
@@ -13,6 +12,7 @@ import { damageRules } from '../auto/plan/rules.ts'
 import { RestoreError } from '../core/errors.ts'
 import { checkOptions, type OptionRules, texts } from '../core/options.ts'
 import type { Image } from '../data/image.ts'
+import { availableCores } from '../files/cores.ts'
 import { type License, licenses } from '../models/modelCard.ts'
 import { type Inspector, openInspector } from './inspector.ts'
 import { closed, SerialQueue } from './jobs/serialQueue.ts'
@@ -51,7 +51,7 @@ export interface RepairParts {
 }
 
 const packaged: RepairParts = {
-  openInspector: async ({ guide, device, backend, signal, threads = availableParallelism() }) =>
+  openInspector: async ({ guide, device, backend, signal, threads = availableCores() }) =>
     openInspector({ weights: inspectorWeights(guide), device, backend, signal, threads }),
   openModel: (options) => Restorer.open(options),
   isAvailable: (model) => existsSync(packagedWeights(model)),

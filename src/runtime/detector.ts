@@ -1,7 +1,6 @@
 // Detects degradations by comparing DA-CLIP's embedding of a picture with texts (arXiv:2310.01018, section
 // 3.1).
 
-import { availableParallelism } from 'node:os'
 import { type Checkpoint, chosenSet } from '../checkpoints/checkpoint.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -9,6 +8,7 @@ import { checkOptions, type OptionRules, signal, text, texts } from '../core/opt
 import type { RunOptions } from '../core/session.ts'
 import { type ClipSize, clipImage } from '../data/clip/clipImage.ts'
 import { crop, type Image, pixelsToPlanes } from '../data/image.ts'
+import { availableCores } from '../files/cores.ts'
 import { type EmbeddedPrompts, type Finding, rank, rowsOf } from '../models/daclip/wordRanking.ts'
 import { degradationWords } from '../models/daclip/words.ts'
 import { detection } from '../models/tasks.ts'
@@ -69,7 +69,7 @@ export class Detector implements AsyncDisposable {
     const prepared = preparePrompts(prompts, checkpoint, clip)
     const chosen = chosenSet(checkpoint)
     const notes = [...(chosen === undefined ? [] : [chosen]), ...prepared.notes]
-    const setup = { weights, tensors, options: {}, threads: availableParallelism() }
+    const setup = { weights, tensors, options: {}, threads: availableCores() }
     const { session } = await openOnDevice(placementsFor(options), setup, { signal: options.signal })
     try {
       const embedded = await embedPrompts(session, prepared, options)

@@ -2,7 +2,6 @@
 
 import { setMaxListeners } from 'node:events'
 import { statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { chosenSet } from '../checkpoints/checkpoint.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -23,6 +22,7 @@ import { srgbTransform } from '../data/colors/srgbTransform.ts'
 import { checkFormat, checkSize, encodingNotes } from '../data/encode.ts'
 import { isTransparent, type Pixels } from '../data/image.ts'
 import { convertByProfile } from '../data/sharpRaster.ts'
+import { availableCores } from '../files/cores.ts'
 import { degradationWords, wordsByDamage } from '../models/daclip/words.ts'
 import { damageIds } from '../models/damages.ts'
 import type { NetworkDescription } from '../models/networkDescriptor.ts'
@@ -159,7 +159,7 @@ export class Restorer extends RestorerCore {
     const { card, weights, tensors, overrides, checked, guide, notes } = resolveNetworks(options)
     const ofWords = wordsOf(guide)
     if (damage && !ofWords) throw withoutWords(damage, card?.id ?? basename(weights))
-    const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / concurrentRestorers))
+    const threads = options.threads ?? Math.max(1, Math.floor(availableCores() / concurrentRestorers))
     const budgetBytes = memoryBudget(concurrentRestorers, guide)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, tensors, mix, options: overrides, threads }

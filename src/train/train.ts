@@ -2,11 +2,11 @@
 
 import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { RestoreError } from '../core/errors.ts'
 import { packageVersion } from '../data/packageFiles.ts'
 import { describeRejected, type Rejected } from '../data/sources/check.ts'
+import { availableCores } from '../files/cores.ts'
 import type { Device } from '../torch/backend.ts'
 import { cudaDevices, setThreads } from '../torch/device.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
@@ -257,7 +257,7 @@ function chooseDevice(device: PrepareOptions['device'] = 'auto'): Device {
 
 /** Sets libtorch's threads and returns the number of data workers beside them. */
 function startThreads({ threads, workers }: PrepareOptions, isFile: boolean): number {
-  const cores = Math.max(1, Math.floor(availableParallelism() / group().localSize))
+  const cores = Math.max(1, Math.floor(availableCores() / group().localSize))
   setThreads(threads ?? cores)
   if (isFile) return workers ?? Math.max(1, Math.min(8, cores >> 1))
   if (!workers) return 0

@@ -2,9 +2,9 @@
 // requests and responses; descriptor 0 closes when the parent process exits, for whatever reason.
 
 import { Socket } from 'node:net'
-import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { isOutOfMemory, messageOf } from '../core/errors.ts'
+import { availableCores } from '../files/cores.ts'
 import { unopened } from '../runtime/graphs/findImageGraph.ts'
 import { type Opener, serve } from '../runtime/session/computeServer.ts'
 import type { OpenCheckSession } from '../runtime/session/deviceCheck.ts'
@@ -44,7 +44,7 @@ const openModel: Opener['openModel'] = async (model, setup) => {
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/torchSession.ts')
     const { setThreads } = await import('../torch/device.ts')
-    setThreads(Math.min(threads, availableParallelism()))
+    setThreads(Math.min(threads, availableCores()))
     const place = device === 'cuda' ? (`cuda:${deviceIndex}` as const) : 'cpu'
     if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)

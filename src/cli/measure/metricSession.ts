@@ -1,13 +1,13 @@
 // What compare and eval share: metrics by name with their networks and threads, pairs of folders, and tables
 // of figures.
 
-import { availableParallelism } from 'node:os'
 import { readCheckpoint } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { decodeImage } from '../../data/decode.ts'
 import type { Image } from '../../data/image.ts'
 import { type ImageSource, openSource, specOf } from '../../data/sources/datasets.ts'
 import { findStored } from '../../downloads/store.ts'
+import { availableCores } from '../../files/cores.ts'
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -45,7 +45,7 @@ export function openMeasuring({
   names,
   weights = [],
   pictures,
-  threads = availableParallelism(),
+  threads = availableCores(),
 }: MeasuringRequest): Measuring {
   const given = weights.length > 0 ? metricNetworks(weights.map((file) => readCheckpoint(file))) : {}
   const wanted = (Object.keys(networkMetrics) as NetworkMetricName[]).filter((name) => names.includes(name))

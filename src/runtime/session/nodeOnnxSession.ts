@@ -1,10 +1,10 @@
 // Inference with ONNX Runtime in Node, on the calling thread: for a dedicated process.
 
-import { availableParallelism } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { RestoreError } from '../../core/errors.ts'
 import type { Session } from '../../core/session.ts'
 import { notInstalled } from '../../data/optionalPackage.ts'
+import { availableCores } from '../../files/cores.ts'
 import type { LoadedModel } from '../../registry/loadModel.ts'
 import { type OnnxRuntime, openOnnx, tracedSession } from './onnxSession.ts'
 
@@ -61,7 +61,7 @@ export async function onnxSession(
   {
     provider = 'cpu',
     deviceIndex = 0,
-    threads = availableParallelism(),
+    threads = availableCores(),
     flushesDenormals = false,
     externalData = [],
   }: OnnxOptions = {},
@@ -73,7 +73,7 @@ export async function onnxSession(
     // The memory pattern of the first run would be allocated on top in the second, for a fifth more peak
     // memory.
     enableMemPattern: false,
-    intraOpNumThreads: Math.min(threads, availableParallelism()),
+    intraOpNumThreads: Math.min(threads, availableCores()),
     externalData,
     extra: { session: { set_denormal_as_zero: flushesDenormals ? '1' : '0' } },
   })
