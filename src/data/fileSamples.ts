@@ -7,6 +7,7 @@ import { decodeHeic } from './formats/heic.ts'
 import type { Pixels } from './image.ts'
 import { loadLibHeif } from './libHeif.ts'
 import { openSharp, type VipsFile } from './openFile.ts'
+import { uprightPixels } from './orientation.ts'
 
 /** Decodes samples in the file's own color space (CMYK becomes sRGB), upright. */
 export async function samplesOf(
@@ -41,7 +42,8 @@ export async function samplesOf(
   if (header.format === 'heif' && is16Bit && bitsPerSample && bitsPerSample < 16)
     stretchToFullRange(samples, bitsPerSample)
   const colors = isGray ? 1 : hasAlpha ? bands - 1 : bands
-  const pixels = { width, height, channels: colors, hasAlpha, data: samples }
+  const stored = { width, height, channels: colors, hasAlpha, data: samples }
+  const pixels = uprightPixels(stored, file.tiffPage?.inherited.orientation ?? 1)
   return file.tiffPage?.lab ? labToSrgb(pixels, file.tiffPage.lab) : pixels
 }
 

@@ -10,6 +10,7 @@ import { checkPng, countFrames } from './formats/png.ts'
 import { openPnm } from './formats/pnm.ts'
 import { claimRgb, type TiffPage, tiffPages } from './formats/tiffPages.ts'
 import { checkWebp } from './formats/webp.ts'
+import { isTurned } from './orientation.ts'
 import { sharp } from './sharp.ts'
 
 /** A file that libvips reads, or at least its header. */
@@ -54,7 +55,7 @@ export async function openFile(
     const pages = tiffPages(source)
     const tiffPage = pages[checkPage(page, pages.length) - 1]!
     const readable = tiffPage.lab ? claimRgb(source, tiffPage) : input
-    const header = checkHeader(await headerOf(readable, tiffPage))
+    const header = inherit(checkHeader(await headerOf(readable, tiffPage)), tiffPage)
     return { kind, input: readable, tiffPage, frame: undefined, header }
   }
   const header = await headerOf(input)
@@ -124,6 +125,13 @@ function checkPage(page: number | undefined, pages: number): number {
   }
   if (page <= pages) return page
   throw new Error(`${pages === 1 ? 'a single page' : `${pages} pages`}, without page ${page}; choose another`)
+}
+
+/** Completes a header by what only the directory above states. */
+function inherit(header: Metadata, { inherited: { orientation = 1, icc } }: TiffPage): Metadata {
+  const { width, height } = header.autoOrient
+  const autoOrient = isTurned(orientation) ? { width: height, height: width } : { width, height }
+  return { ...header, autoOrient, ...(icc && { icc: Buffer.from(icc) }) }
 }
 
 function headerOf(input: string | Uint8Array, page?: TiffPage): Promise<Metadata> {

@@ -3,14 +3,14 @@
 import type { Pixels } from './image.ts'
 
 /** Whether rows of the stored picture are columns of the upright one. */
-const turned = (orientation: number) => orientation >= 5
+export const isTurned = (orientation: number) => orientation >= 5
 
 /** Pixels upright; orientation 1 to 8, of which 1 and unknown ones change nothing. */
 export function uprightPixels(pixels: Pixels, orientation: number): Pixels {
   if (!(orientation >= 2 && orientation <= 8)) return pixels
   const { width: across, height: down, channels, hasAlpha, data } = pixels
   const step = channels + (hasAlpha ? 1 : 0)
-  const [width, height] = turned(orientation) ? [down, across] : [across, down]
+  const [width, height] = isTurned(orientation) ? [down, across] : [across, down]
   const out = data instanceof Uint16Array ? new Uint16Array(data.length) : new Uint8Array(data.length)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {

@@ -22,6 +22,7 @@ describe('a file that is not read is named:', () => {
     ['a video', bytes('\0\0\0\x18ftypmp42'), 'a video'],
     ['a CR3', bytes('\0\0\0\x18ftypcrx '), "a camera's raw file (Canon CR3)"],
     ['a CR2', bytes('II*\0\x10\0\0\0CR\x02\0'), "a camera's raw file (Canon CR2)"],
+    ['an IIQ', bytes('II*\0\x10\0\0\0IIIITwaR'), "a camera's raw file (Phase One IIQ)"],
     ['an ORF', bytes('IIRO\x08\0\0\0'), "a camera's raw file (Olympus ORF)"],
     ['a RAF', bytes('FUJIFILMCCD-RAW 0201'), "a camera's raw file (Fujifilm RAF)"],
     ['text', bytes('hello'), 'no image format that is known'],

@@ -19,8 +19,8 @@ const signatures: readonly (readonly [ImageKind, RegExp])[] = [
   ['png', /^\x89PNG\r\n\x1a\n/],
   ['webp', /^RIFF.{4}WEBP/s],
   ['gif', /^GIF8[79]a/],
-  // Classic TIFF and BigTIFF. Canon's CR2 is one too, with a mark of its own.
-  ['tiff', /^(?:II[*+]\0|MM\0[*+])(?!.{4}CR)/s],
+  // Classic TIFF and BigTIFF. Canon's CR2 and Phase One's IIQ are TIFFs too, with marks of their own.
+  ['tiff', /^(?:II[*+]\0|MM\0[*+])(?!.{4}(?:CR|IIII|MMMM))/s],
   ['bmp', /^BM.{12}/s],
   ['pnm', /^P[1-6][\s#]/],
 ]
@@ -85,6 +85,7 @@ const rawMarks: readonly (readonly [RegExp, string])[] = [
   [/^IIU\0/, 'Panasonic RW2'],
   [/^FOVb/, 'Sigma X3F'],
   [/^\0MRM/, 'Minolta MRW'],
+  [/^(?:(?:II\*\0|MM\0\*).{4})?(?:IIII|MMMM)/s, 'Phase One IIQ'],
 ]
 
 /** Names what is not an image that can be read, with advice. */

@@ -104,13 +104,13 @@ export class TiffReader {
     return this.numbers(directory, tag)[0]
   }
 
-  /** Pixels per inch; undefined for a directory that states only the shape of pixels, or nothing. */
+  /** Resolution that a directory states. */
   resolution(directory: TiffDirectory): Resolution | undefined {
     const unit = this.number(directory, 296) ?? 2
     return resolutionOf(
       this.#rational(directory, 282),
       this.#rational(directory, 283),
-      { 2: 1, 3: 2.54 }[unit],
+      ({ 1: 'none', 2: 'inch', 3: 'cm' } as const)[unit],
     )
   }
 

@@ -20,6 +20,8 @@ describe('of a TIFF', () => {
       'second below its preview',
       [page(5, 9, { entries: reduced, below: [page(9, 7, { entries: reduced }), full] })],
     ],
+    ['below one without a mark', [page(5, 9, { below: [full] })]],
+    ['before its thumbnail of EXIF', [full, page(5, 9, { entries: [[513, 4, 8]] })]],
     ['before its mask', [full, page(40, 9, { entries: mask })]],
     ['above smaller ones', [page(40, 200, { below: [page(20, 9, { entries: reduced })] })]],
     ['marked as a preview of nothing', [page(40, 200, { entries: reduced })]],
@@ -38,10 +40,23 @@ describe('of a TIFF', () => {
     ],
     ['a linear DNG', [page(40, 9, { entries: [[50706, 1, 1]] })], "a camera's raw file"],
     ['two pages', [full, full], 'an animation or document of 2 pages'],
+    [
+      'two pages below previews',
+      [1, 2].map(() => page(5, 9, { entries: reduced, below: [full] })),
+      'an animation or document of 2 pages',
+    ],
     ['LogLuv', [page(40, 9, { entries: [[262, 3, 32845]] })], 'a TIFF in LogLuv colors; convert it to RGB'],
   ])('%s is refused by name', async (_, pages, reason) => {
     await expect(decodeBytes(tiffOf(pages))).rejects.toThrow(reason)
     await expect(imageSize(tiffOf(pages))).rejects.toThrow(reason)
+  })
+
+  test('a picture below its preview is turned as that states', async () => {
+    const entries = [...reduced, [274, 3, 6]] as const
+    const file = tiffOf([page(5, 9, { entries, below: [full] })])
+    const { pixels } = await decodeBytes(file)
+    expect([pixels.width, pixels.height]).toEqual([3, 40])
+    expect(await imageSize(file)).toMatchObject({ width: 3, height: 40 })
   })
 
   test('directories beyond the end are a truncated file, and those in a ring are read once', async () => {

@@ -15,7 +15,10 @@ export interface TiffPage {
   readonly page: number
   /** Number among the directories below that one; undefined for the directory itself. */
   readonly subifd: number | undefined
+  /** Its entries, and those of the directory above that it lacks. */
   readonly directory: TiffDirectory
+  /** What only the directory above states, where libvips does not look. */
+  readonly inherited: { readonly orientation: number | undefined; readonly icc: Uint8Array | undefined }
   /** Coding of CIELAB; undefined for other colors. */
   readonly lab: LabCoding | undefined
 }
@@ -26,8 +29,11 @@ const tags = {
   width: 256,
   bits: 258,
   photometric: 262,
+  orientation: 274,
   subIfds: 330,
+  jpegStream: 513,
   cfaPattern: 33422,
+  icc: 34675,
   dngVersion: 50706,
 } as const
 
@@ -50,26 +56,43 @@ const unreadable: Readonly<Record<number, string>> = {
 export function tiffPages(source: ByteSource): readonly TiffPage[] {
   const tiff = TiffReader.open(source)
   if (!tiff) throw new Error('a damaged TIFF; download or export it again')
-  const pages = tiff.directories().map((directory, page) => ({ page, subifd: undefined, directory }))
-  if (pages.length === 0) throw new Error('a truncated TIFF; download or export it again')
-  const below = pages.flatMap(({ page, directory }) =>
-    tiff.numbers(directory, tags.subIfds).map((start, subifd) => {
-      return { page, subifd, directory: tiff.directory(start) }
+  const pages = tiff.directories().map((directory, page) => [
+    { page, subifd: undefined, directory, inherited: nothing, ...contentOf(tiff, directory, page) },
+    ...tiff.numbers(directory, tags.subIfds).map((start, subifd) => {
+      const below = tiff.directory(start)
+      const content = contentOf(tiff, below, page)
+      return { page, subifd, ...withInherited(tiff, below, directory), ...content }
     }),
-  )
-  const all = [...pages, ...below].map((one) => ({ ...one, ...contentOf(tiff, one.directory) }))
+  ])
+  const all = pages.flat()
+  if (all.length === 0) throw new Error('a truncated TIFF; download or export it again')
   if (all.some(({ isRaw }) => isRaw)) throw new Error(rawFile('DNG, NEF, ARW or another TIFF'))
-  const full = all.filter(({ isReduced, isMask }) => !isReduced && !isMask)
-  const main = full.filter(({ subifd }) => subifd === undefined)
-  const [only] = main.length > 0 ? main : full.length > 0 ? full : all.sort((a, b) => b.width - a.width)
-  const found = main.length > 0 ? main : only ? [only] : []
+  const widest = (pictures: typeof all) => pictures.toSorted((a, b) => b.width - a.width).slice(0, 1)
+  const full = pages.flatMap((page) => widest(page.filter(({ isFull }) => isFull)))
+  const found = full.length > 0 ? full : widest(all)
   for (const { photometric } of found) {
     const colors = unreadable[photometric]
     if (colors) throw new Error(`a TIFF in ${colors}; convert it to RGB`)
   }
-  return found.map(({ page, subifd, directory, photometric }) => {
-    return { page, subifd, directory, lab: labCodings[photometric] }
-  })
+  return found.map(({ photometric, ...picture }) => ({ ...picture, lab: labCodings[photometric] }))
+}
+
+const nothing = { orientation: undefined, icc: undefined }
+
+function withInherited(
+  tiff: TiffReader,
+  directory: TiffDirectory,
+  above: TiffDirectory,
+): Pick<TiffPage, 'directory' | 'inherited'> {
+  const { entries } = directory
+  const profile = entries.has(tags.icc) ? undefined : above.entries.get(tags.icc)
+  return {
+    directory: { ...directory, entries: new Map([...above.entries, ...entries]) },
+    inherited: {
+      orientation: entries.has(tags.orientation) ? undefined : tiff.number(above, tags.orientation),
+      icc: profile && tiff.bytes(profile),
+    },
+  }
 }
 
 /** The whole file with a page that claims to be RGB, since libvips reads no CIELAB. */
@@ -81,14 +104,17 @@ export function claimRgb(source: ByteSource, { directory }: TiffPage): Uint8Arra
   return bytes
 }
 
-function contentOf(tiff: TiffReader, directory: TiffDirectory) {
+function contentOf(tiff: TiffReader, directory: TiffDirectory, page: number) {
   const subfile = tiff.number(directory, tags.subfileType) ?? 0
   const photometric = tiff.number(directory, tags.photometric) ?? -1
+  // A JPEG stream behind the first picture is its thumbnail, as in EXIF.
+  const isThumbnail = page > 0 && directory.entries.has(tags.jpegStream)
+  const isReduced = (subfile & 1) !== 0 || tiff.number(directory, tags.oldSubfileType) === 2 || isThumbnail
+  const isMask = (subfile & 4) !== 0 || photometric === 4
   return {
     width: tiff.number(directory, tags.width) ?? 0,
     photometric,
-    isReduced: (subfile & 1) !== 0 || tiff.number(directory, tags.oldSubfileType) === 2,
-    isMask: (subfile & 4) !== 0 || photometric === 4,
+    isFull: !isReduced && !isMask,
     isRaw:
       photometric === colorFilterArray ||
       photometric === linearRaw ||

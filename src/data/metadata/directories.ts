@@ -3,6 +3,7 @@
 
 import { bigEndian, concat, latin1Bytes, littleEndian } from '../../core/bytes.ts'
 import { bytesSource } from '../formats/byteSource.ts'
+import type { Resolution } from '../formats/resolution.ts'
 import { type TiffDirectory, TiffReader } from '../formats/tiff.ts'
 import type { ImageMetadata } from './imageMetadata.ts'
 
@@ -83,13 +84,14 @@ export function embedInTiff(file: Uint8Array, { exif, xmp, iptc, resolution }: T
     .map((entry) => ({ ...entry, bytes: tiff.bytes(entry) }))
   const block = exif && TiffReader.open(bytesSource(exif))
   const facts = block ? factsOf(block, block.directory(block.first)) : []
+  const stated = resolution ?? block?.resolution(block.directory(block.first))
   const isSwapped = block?.isLittle !== tiff.isLittle
   const entries = [
     ...kept,
     ...(isSwapped ? facts.map(swapped) : facts),
     ...(xmp ? [{ tag: 700, type: 1, count: xmp.length, bytes: xmp }] : []),
     ...(iptc ? [{ tag: 33723, type: 7, count: iptc.length, bytes: iptc }] : []),
-    ...(resolution ? resolutionEntries(resolution, tiff.isLittle) : []),
+    ...(stated ? resolutionEntries(stated, tiff.isLittle) : []),
   ]
   const start = Math.ceil(file.length / 2) * 2
   const directory = layOut(entries, start, tiff.isLittle)
@@ -98,16 +100,16 @@ export function embedInTiff(file: Uint8Array, { exif, xmp, iptc, resolution }: T
   return whole
 }
 
-function resolutionEntries({ x, y }: { x: number; y: number }, isLittle: boolean): readonly MovableEntry[] {
+function resolutionEntries({ x, y, unit }: Resolution, isLittle: boolean): readonly MovableEntry[] {
   const rational = (tag: number, value: number) => {
     const parts = Number.isInteger(value) ? [value, 1] : [Math.round(value * 1000), 1000]
     return { tag, type: 5, count: 1, bytes: concat(parts.map((part) => inOrder(isLittle)(part, 4))) }
   }
-  const inch = inOrder(isLittle)(2, 2)
+  const code = { none: 1, inch: 2, cm: 3 }[unit ?? 'inch']
   return [
     rational(tags.xResolution, x),
     rational(tags.yResolution, y),
-    { tag: tags.unit, type: 3, count: 1, bytes: inch },
+    { tag: tags.unit, type: 3, count: 1, bytes: inOrder(isLittle)(code, 2) },
   ]
 }
 

@@ -5,7 +5,7 @@ import { bigEndian, concat, latin1Bytes, littleEndian, utf8Bytes } from '../../c
 import { latin1, viewOf } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { headChunks, pngChunk } from '../formats/png.ts'
-import type { Resolution } from '../formats/resolution.ts'
+import { perInch, type Resolution } from '../formats/resolution.ts'
 import { embedInAvif } from './avifItems.ts'
 import { embedInTiff } from './directories.ts'
 import { resizeExif } from './exif.ts'
@@ -106,13 +106,14 @@ function embedInJpeg(
   ])
 }
 
-/** Version 1.1, and densities of 16 bits per inch, or square pixels. */
-function jfifBody(resolution: Resolution | undefined): Uint8Array {
-  const [x, y] = [resolution?.x ?? 1, resolution?.y ?? 1].map((value) => Math.round(value))
-  const isStated = resolution && x! > 0 && y! > 0 && x! <= 65535 && y! <= 65535
-  const [across, down] = isStated ? [x!, y!] : [1, 1]
-  const head = Uint8Array.of(1, 1, isStated ? 1 : 0)
-  return concat([head, bigEndian(across, 2), bigEndian(down, 2), new Uint8Array(2)])
+/** Version 1.1, and densities of 16 bits, or square pixels. */
+function jfifBody(resolution: Resolution = { x: 1, y: 1, unit: 'none' }): Uint8Array {
+  const isWhole = Number.isInteger(resolution.x) && Number.isInteger(resolution.y)
+  const { x, y, unit } = isWhole ? resolution : perInch(resolution)
+  const densities = [x, y].map((value) => Math.round(value))
+  if (densities.some((value) => value < 1 || value > 65535)) return jfifBody()
+  const head = Uint8Array.of(1, 1, unit === 'none' ? 0 : unit === 'cm' ? 2 : 1)
+  return concat([head, ...densities.map((value) => bigEndian(value, 2)), new Uint8Array(2)])
 }
 
 /** Replaces libvips's resolution, and adds the others before the samples. */
@@ -125,7 +126,7 @@ function embedInPng(
   return concat([
     file.subarray(0, 8),
     ...own.flatMap(({ type, whole }) => (type === 'pHYs' ? [] : [whole])),
-    ...(resolution ? [pngChunk('pHYs', perMeter(resolution))] : []),
+    ...(resolution ? [pngChunk('pHYs', pixelDimensions(resolution))] : []),
     ...(exif ? [pngChunk('eXIf', exif)] : []),
     ...(xmp ? [pngChunk('iTXt', latin1Bytes('XML:com.adobe.xmp\0\0\0\0\0'), xmp)] : []),
     ...(iptc ? [rawProfileChunk('iptc', iptcResources(iptc))] : []),
@@ -134,9 +135,11 @@ function embedInPng(
   ])
 }
 
-function perMeter({ x, y }: Resolution): Uint8Array {
-  const [across, down] = [x, y].map((value) => bigEndian(Math.round(value / 0.0254), 4))
-  return concat([across!, down!, Uint8Array.of(1)])
+function pixelDimensions(resolution: Resolution): Uint8Array {
+  const { x, y, unit } = perInch(resolution)
+  const isShape = unit === 'none'
+  const densities = [x, y].map((value) => bigEndian(Math.round(isShape ? value : value / 0.0254), 4))
+  return concat([...densities, Uint8Array.of(isShape ? 0 : 1)])
 }
 
 /** Adds chunks at the end, and what announces them at the start (RFC 9649, section 2.7). */

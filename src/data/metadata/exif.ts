@@ -3,7 +3,6 @@
 
 import { latin1, viewOf } from '../../core/data.ts'
 import { bytesSource } from '../formats/byteSource.ts'
-import type { Resolution } from '../formats/resolution.ts'
 import { type TiffDirectory, type TiffEntry, TiffReader } from '../formats/tiff.ts'
 
 const tags = {
@@ -120,12 +119,6 @@ export function statesAdobeRgb(exif: Uint8Array | undefined): boolean {
   const index =
     interoperability === undefined ? undefined : directoryAt(tiff, interoperability)?.entries.get(1)
   return space === 2 || (space === 0xffff && index !== undefined && latin1(tiff.bytes(index), 0, 3) === 'R03')
-}
-
-/** Pixels per inch that a block states, which may be those of a camera's default. */
-export function exifResolution(exif: Uint8Array | undefined): Resolution | undefined {
-  const open = exif && openExif(exif)
-  return open?.tiff.resolution(open.main)
 }
 
 /** Orientation that a block states, 1 to 8; 1 without one. */

@@ -6,6 +6,7 @@ import { readProfile } from '../colors/iccProfile.ts'
 import { decodeBytes, decodeImage } from '../decode.ts'
 import { encodeImage, encodingNotes } from '../encode.ts'
 import { bytesSource } from '../formats/byteSource.ts'
+import type { Resolution } from '../formats/resolution.ts'
 import { TiffReader } from '../formats/tiff.ts'
 import { embedMetadata } from './embed.ts'
 import { uprightExif } from './exif.ts'
@@ -94,6 +95,7 @@ const blocks = {
   texts: [
     { keyword: 'Comment', text: 'Harbor' },
     { keyword: 'parameters', text: 'a castle, Größe 2, 城' },
+    { keyword: 'Title', text: 'Château', language: 'fr', translation: 'Titre' },
   ],
   resolution: { x: 204, y: 98 },
 } satisfies ImageMetadata
@@ -101,11 +103,15 @@ const blocks = {
 describe('metadata in', () => {
   test.each<[string, readonly (keyof typeof blocks)[], readonly string[]]>([
     ['png', ['exif', 'xmp', 'iptc', 'texts', 'resolution'], []],
-    ['jpg', ['exif', 'xmp', 'iptc', 'resolution'], ['left out texts (parameters), which JPEG does not hold']],
+    [
+      'jpg',
+      ['exif', 'xmp', 'iptc', 'resolution'],
+      ['left out texts (parameters, Title), which JPEG does not hold'],
+    ],
     [
       'tiff',
       ['xmp', 'iptc', 'resolution'],
-      ['left out texts (Comment, parameters), which TIFF does not hold'],
+      ['left out texts (Comment, parameters, Title), which TIFF does not hold'],
     ],
     [
       'webp',
@@ -177,6 +183,27 @@ describe('metadata in', () => {
     }
   })
 
+  test.each<[Resolution, readonly string[]]>([
+    [{ x: 2, y: 1, unit: 'none' }, ['png', 'jpg', 'tiff']],
+    [{ x: 120, y: 60, unit: 'cm' }, ['jpg', 'tiff']],
+    [{ x: 299.99, y: 72.5 }, ['tiff']],
+  ])('%o stays in its unit', async (resolution, formats) => {
+    for (const format of formats) {
+      const { metadata } = await decodeImage(
+        await encodeImage({ ...plain, format, metadata: { resolution } }),
+      )
+      expect([format, metadata?.resolution]).toEqual([format, resolution])
+    }
+  })
+
+  test('the resolution in EXIF is that of a TIFF, which holds no other', async () => {
+    const exif = resolutionExif(240)
+    const written = await encodeImage({ ...plain, format: 'tiff', metadata: { exif } })
+    expect((await decodeImage(written)).metadata?.resolution).toEqual({ x: 240, y: 240 })
+    const png = await encodeImage({ ...plain, format: 'png', metadata: { exif } })
+    expect((await decodeImage(png)).metadata?.resolution).toBeUndefined()
+  })
+
   test('resized pictures states their size, where it states one', async () => {
     const xmp = packet(
       'xmlns:exif="http://ns.adobe.com/exif/1.0/" tiff:ImageWidth="4" exif:PixelYDimension="3"',
@@ -213,6 +240,18 @@ function bigEndianExif(): Buffer {
   block.writeUInt32BE(9, 14)
   block.writeUInt32BE(26, 18)
   block.write('Jane Doe', 26, 'latin1')
+  return block
+}
+
+function resolutionExif(perInch: number): Buffer {
+  const block = Buffer.alloc(46)
+  block.write('II*\0', 'latin1')
+  block.writeUInt32LE(8, 4)
+  block.writeUInt16LE(2, 8)
+  writeEntry(block, 10, [0x011a, 5, 1, 38])
+  writeEntry(block, 22, [0x011b, 5, 1, 38])
+  block.writeUInt32LE(perInch, 38)
+  block.writeUInt32LE(1, 42)
   return block
 }
 

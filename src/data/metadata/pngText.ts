@@ -11,6 +11,10 @@ import { type PngChunk, pngChunk } from '../formats/png.ts'
 export interface PngText {
   readonly keyword: string
   readonly text: string
+  /** Language of the text, such as 'fr'. */
+  readonly language?: string | undefined
+  /** The keyword in that language. */
+  readonly translation?: string | undefined
 }
 
 /** Reads a text chunk; undefined for other chunks, and for damaged ones. */
@@ -27,18 +31,25 @@ export function readText({ type, body }: PngChunk): PngText | undefined {
     const translation = rest.indexOf(0, language + 1)
     if (language < 0 || translation < 0) return undefined
     const bytes = rest.subarray(translation + 1)
-    return { keyword, text: utf8(rest[0] === 1 ? inflate(bytes) : bytes) }
+    const text = utf8(rest[0] === 1 ? inflate(bytes) : bytes)
+    if (translation === 3) return { keyword, text }
+    const inLanguage = {
+      language: latin1(rest, 2, language),
+      translation: utf8(rest.subarray(language + 1, translation)),
+    }
+    return { keyword, text, ...inLanguage }
   } catch {
     return undefined
   }
 }
 
 /** Writes a text as a chunk: Latin-1 where that holds it. */
-export function textChunk({ keyword, text }: PngText): Uint8Array<ArrayBuffer> {
+export function textChunk({ keyword, text, language, translation = '' }: PngText): Uint8Array<ArrayBuffer> {
   const isLatin = [...text].every((letter) => letter.charCodeAt(0) < 256)
   const key = latin1Bytes(`${keyword}\0`)
-  if (isLatin) return pngChunk('tEXt', key, latin1Bytes(text))
-  return pngChunk('iTXt', key, new Uint8Array(4), utf8Bytes(text))
+  if (isLatin && language === undefined) return pngChunk('tEXt', key, latin1Bytes(text))
+  const names = [latin1Bytes(`\0\0${language ?? ''}\0`), utf8Bytes(`${translation}\0`)]
+  return pngChunk('iTXt', key, ...names, utf8Bytes(text))
 }
 
 /** Reads the bytes of a 'Raw profile type', written as hexadecimal digits after a name and a length. */

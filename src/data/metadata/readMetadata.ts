@@ -8,7 +8,7 @@ import { pngChunks } from '../formats/png.ts'
 import { type Resolution, resolutionOf } from '../formats/resolution.ts'
 import { type TiffDirectory, TiffReader } from '../formats/tiff.ts'
 import { exifOfDirectory } from './directories.ts'
-import { exifResolution, uprightExif } from './exif.ts'
+import { uprightExif } from './exif.ts'
 import type { ImageMetadata } from './imageMetadata.ts'
 import { iptcOf } from './iptc.ts'
 import { type PngText, rawProfile, readText } from './pngText.ts'
@@ -49,7 +49,7 @@ export async function cleanMetadata({
       xmp: clean.xmp,
       iptc,
       texts: texts && texts.length > 0 ? texts : undefined,
-      resolution: resolution ?? exifResolution(upright),
+      resolution,
     },
     notes: [
       ...new Set([...clean.notes, ...parts.map((part) => `left out ${part}`)]),
@@ -89,10 +89,9 @@ export function jpegMetadata(file: Uint8Array, { segments, end }: JpegLayout): S
   }
 }
 
-/** Unit 0 states a shape of pixels alone. */
 function jfifResolution(jfif: DataView): Resolution | undefined {
-  const unit = jfif.getUint8(7)
-  return resolutionOf(jfif.getUint16(8), jfif.getUint16(10), { 1: 1, 2: 2.54 }[unit])
+  const unit = (['none', 'inch', 'cm'] as const)[jfif.getUint8(7)]
+  return resolutionOf(jfif.getUint16(8), jfif.getUint16(10), unit)
 }
 
 /** Reads the chunks of a PNG; profiles that older programs wrote as text are read as what they are. */
@@ -115,10 +114,9 @@ export function pngMetadata(file: Uint8Array): StoredMetadata {
   }
 }
 
-/** Unit 0 states a shape of pixels alone. */
 function pngResolution(density: DataView): Resolution | undefined {
-  const perMeter = density.getUint8(8) === 1 ? 0.0254 : undefined
-  return resolutionOf(density.getUint32(0), density.getUint32(4), perMeter)
+  const [x, y] = [density.getUint32(0), density.getUint32(4)]
+  return density.getUint8(8) === 1 ? resolutionOf(x * 0.0254, y * 0.0254, 'inch') : resolutionOf(x, y, 'none')
 }
 
 /** Reads the directory of a TIFF's picture, and the facts in the first one. */
