@@ -3,6 +3,7 @@
 
 import type { RestoreError } from '../core/errors.ts'
 import { listNames } from '../core/text.ts'
+import { nearestName } from '../core/unknownName.ts'
 import { malformed } from './checkpoint.ts'
 
 /**
@@ -47,13 +48,20 @@ export function isAveraged(name: string): boolean {
 /**
  * Selects tensors by the beginning of their keys: those under `wanted`, else the average of another set if there is
  * one, else a flattened dictionary of weights; then strips the prefixes of wrappers.
- * @throws RestoreError 'checkpoint' if no key begins with `wanted`
+ * @param parents what names of other sets begin with
+ * @throws RestoreError 'checkpoint' if no key begins with `wanted`, or several sets begin as those of adversaries do
  */
-export function selectKeys<T>(tensors: ReadonlyMap<string, T>, wanted = ''): KeySet<T> {
+export function selectKeys<T>(tensors: ReadonlyMap<string, T>, wanted = '', parents = ''): KeySet<T> {
   const outer = wanted === '' ? stripWrappers(tensors, '') : { prefix: '', tensors }
   const groups = groupsOf(outer.tensors)
   const name = wanted === '' ? (averagedGroup(groups) ?? weightSet(groups)) : wanted
-  if (name === undefined) return { ...outer, others: [] }
+  const named = [...groups].flatMap(([group, ends]) =>
+    group === name || ends.size === 0 ? [] : [parents + outer.prefix + group],
+  )
+  if (name === undefined) {
+    if (areAdversaries(groups)) throw severalSets(named)
+    return { ...outer, others: [] }
+  }
   const start = `${name}.`
   const chosen = new Map(
     [...outer.tensors].flatMap(([key, tensor]) =>
@@ -61,11 +69,23 @@ export function selectKeys<T>(tensors: ReadonlyMap<string, T>, wanted = ''): Key
     ),
   )
   if (chosen.size === 0)
-    throw malformed(`expected keys that begin with '${start}', found ${listNames([...groups.keys()])}`)
-  const others = [...groups].flatMap(([group, ends]) =>
-    group === name || ends.size === 0 ? [] : [outer.prefix + group],
-  )
-  return { ...stripWrappers(chosen, outer.prefix + start), others: wanted === '' ? others : [] }
+    throw malformed(
+      `expected keys that begin with '${start}', found ${listNames([...groups.keys()])}${nearestPath(name, [...groups.keys()])}`,
+    )
+  return { ...stripWrappers(chosen, outer.prefix + start), others: wanted === '' ? named : [] }
+}
+
+/** Whether keys begin with the names of a generator and a discriminator, trained against each other. */
+function areAdversaries(groups: ReadonlyMap<string, ReadonlySet<string>>): boolean {
+  const isAny = (pattern: RegExp) => [...groups].some(([name, ends]) => ends.size > 0 && pattern.test(name))
+  return isAny(/^(?:(?:net_?)?g|gen(?:erator)?)$/i) && isAny(/^(?:(?:net_?)?d|disc(?:riminator)?|critic)$/i)
+}
+
+/** Suggests the path of a set that ends like one that does not exist, or is nearest to it, as the end of an error. */
+export function nearestPath(wanted: string, paths: readonly string[]): string {
+  const [end] = wanted.split('.').slice(-1)
+  const same = paths.find((path) => path.endsWith(`.${end}`))
+  return same ? `; did you mean ${same}?` : nearestName(wanted, paths)
 }
 
 function stripWrappers<T>(tensors: ReadonlyMap<string, T>, before: string): Omit<KeySet<T>, 'others'> {

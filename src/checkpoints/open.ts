@@ -25,8 +25,8 @@ export function openCheckpoint(source: ByteSource, options: OpenOptions = {}): C
   return within(source.name, () => {
     const { rest, ...checkpoint } = readContainer(source, options.tensors)
     const all = { prefix: '', tensors: checkpoint.tensors, others: [] }
-    const { prefix, tensors, others } = options.isWhole ? all : selectKeys(checkpoint.tensors, rest)
     const parents = checkpoint.path.map((key) => `${key}.`).join('')
+    const { prefix, tensors, others } = options.isWhole ? all : selectKeys(checkpoint.tensors, rest, parents)
     const named = new Map<string, StoredTensor>()
     for (const [key, tensor] of tensors) named.set(key, nameErrors(source.name, key, tensor))
     return {
@@ -34,7 +34,7 @@ export function openCheckpoint(source: ByteSource, options: OpenOptions = {}): C
       name: source.name,
       prefix,
       tensors: named,
-      others: [...checkpoint.others, ...others.map((other) => parents + other)],
+      others: [...checkpoint.others, ...others],
     }
   })
 }

@@ -4,7 +4,7 @@
 import { listNames } from '../core/text.ts'
 import { TensorRef } from './allowedGlobals.ts'
 import { malformed } from './checkpoint.ts'
-import { isAveraged, severalSets } from './keySets.ts'
+import { isAveraged, nearestPath, severalSets } from './keySets.ts'
 import { describe, PickleObject, type PickleValue } from './unpickle.ts'
 
 /** Keys under which training programs store weights. */
@@ -45,7 +45,8 @@ export function findTensors(root: PickleValue, wanted = ''): FoundTensors {
   if (!(value instanceof Map)) throw malformed(`expected a dictionary of tensors, got ${describe(value)}`)
   const found = rest === '' ? descend(value, path) : { path, tensors: tensorsOf(value), others: [] }
   if (found.tensors.size > 0) return { ...found, rest }
-  if (rest !== '') throw malformed(`expected a key '${rest}', found ${keysText(value)}`)
+  if (rest !== '')
+    throw malformed(`expected a key '${rest}', found ${keysText(value)}${nearestPath(wanted, pathsOf(root))}`)
   throw malformed(`expected tensors, found ${keysText(value)}`)
 }
 
@@ -83,7 +84,7 @@ function descend(root: Map<PickleValue, PickleValue>, start: readonly string[]):
   let value = root
   while (path.length < start.length + maxPathLength) {
     const sets = setsIn(value)
-    const key = chooseSet(value, sets)
+    const key = chooseSet(value, sets, path)
     if (key === undefined) break
     for (const other of sets) if (other !== key) others.push([...path, other].join('.'))
     path.push(key)
@@ -93,13 +94,17 @@ function descend(root: Map<PickleValue, PickleValue>, start: readonly string[]):
 }
 
 /** Selects the dictionary to descend into; undefined if the tensors are here, or nowhere. */
-function chooseSet(value: Map<PickleValue, PickleValue>, sets: readonly string[]): string | undefined {
+function chooseSet(
+  value: Map<PickleValue, PickleValue>,
+  sets: readonly string[],
+  path: readonly string[],
+): string | undefined {
   const averaged = sets.filter(isAveraged)
   if (averaged.length === 1) return averaged[0]
   const known = wellKnownKeys.find((name) => sets.includes(name))
   if (averaged.length === 0 && known !== undefined) return known
   if (averaged.length === 0 && tensorsOf(value).size > 0) return undefined
-  if (sets.length > 1) throw severalSets(sets)
+  if (sets.length > 1) throw severalSets(sets.map((name) => [...path, name].join('.')))
   return sets[0]
 }
 
@@ -115,6 +120,16 @@ function setsIn(value: Map<PickleValue, PickleValue>): readonly string[] {
   return [...value].flatMap(([key, child]) =>
     typeof key === 'string' && holdsTensors(child, 0) ? [key] : [],
   )
+}
+
+/** Paths of all dictionaries with tensors, and of the beginnings of keys in them. */
+function pathsOf(root: PickleValue, path: readonly string[] = []): readonly string[] {
+  if (!(root instanceof Map) || path.length > maxPathLength) return []
+  const beginnings = new Set([...tensorsOf(root).keys()].map((key) => key.split('.', 1).join()))
+  return [
+    ...[...setsIn(root), ...beginnings].map((name) => [...path, name].join('.')),
+    ...setsIn(root).flatMap((name) => pathsOf(root.get(name) ?? null, [...path, name])),
+  ]
 }
 
 /** Tensors of a state dict; other values are not weights. */

@@ -1,7 +1,9 @@
 // The command line: parses, calls, prints.
 
+import { existsSync } from 'node:fs'
 import { CommanderError } from '@commander-js/extra-typings'
 import { errorCodes, RestoreError } from '../core/errors.ts'
+import { nearestName } from '../core/unknownName.ts'
 import { unwritable } from '../files/outputErrors.ts'
 import { buildProgram } from './buildProgram.ts'
 import { stripped } from './commands/restore.ts'
@@ -34,7 +36,9 @@ try {
 
 /** Completes `--strip` without a value, which would take the input after it for one. */
 function withStripped(argv: readonly string[]): string[] {
-  const isWhat = (text: string | undefined) => stripped.some((what) => what === text)
+  // A word near to one of them is that with a typo, which is refused, unless it is a file.
+  const isWhat = (text = '') =>
+    stripped.some((what) => what === text) || (nearestName(text, stripped) !== '' && !existsSync(text))
   return argv.map((text, i) => (text === '--strip' && !isWhat(argv[i + 1]) ? '--strip=all' : text))
 }
 

@@ -88,5 +88,5 @@ function causeOf(error: unknown): string {
   const [first = ''] = lines.map((line) => line.replace(/\s+/g, ' ').trim()).filter((line) => line !== '')
   // A header that says no more is followed by the reason.
   const [, second] = /corrupt header:$/.test(first) ? lines : []
-  return `${first} ${second ?? ''}`.trim().replace(/\b(?:Vips\w+|\w+2vips|source|\w+load(?:_\w+)?): /g, '')
+  return `${first} ${second ?? ''}`.trim().replace(/\b(?:vips\w+|\w+2vips|source|\w+load(?:_\w+)?): /gi, '')
 }

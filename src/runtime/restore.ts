@@ -65,7 +65,13 @@ export async function restore(
   const read = readAhead(input, options)
   const restorer = await openRestorer(options)
   try {
-    return await restorer.runRead(read, options, input)
+    // Nobody else can ask a restorer that is closed.
+    const noted = read.then((picture) => ({
+      ...picture,
+      notes: [...restorer.notes, ...(picture.notes ?? [])],
+    }))
+    noted.catch(() => {})
+    return await restorer.runRead(noted, options, input)
   } finally {
     await restorer.close()
   }

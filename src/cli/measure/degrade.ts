@@ -38,7 +38,7 @@ export async function degradeCommand(inputs: readonly string[], options: Degrade
   if (inputs.length === 0) throw usage('INPUT', 'images or folders to degrade')
   const { output, with: spec, seed, quality, background, pixelLimit, overwrite } = options
   if (output === undefined) throw usage('--output', 'a file or folder to write to')
-  if (spec === undefined) throw usage('--with', "degradations such as --with 'noise:sigma=25'")
+  if (spec === undefined) throw usage('--with', "degradations such as 'noise:sigma=25'")
   if (background !== undefined) checkBackground(background, '--background')
   const degrade = parseChain(spec)
   const { jobs, failed: unlisted, isMany } = await plan(inputs, output, options)

@@ -10,6 +10,7 @@ import type { TensorData } from '../../core/data.ts'
 import { Light, lightDefaults } from '../../models/light/light.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
+import { restore } from '../../runtime/restore.ts'
 import { createRestorer } from '../../runtime/restorer.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-tensors-'))
@@ -73,6 +74,8 @@ test('the library runs the selected set, and notes which it chose', async () => 
   expect(chosen.notes).toEqual([expect.stringContaining(note)])
   expect(chosen.data).not.toEqual(only.data)
   expect(selected).toEqual({ notes: [], data: only.data })
+  const { info } = await restore(picture, { weights: at('gan.safetensors'), device: 'cpu' })
+  expect(info.notes).toEqual(chosen.notes)
   await expect(createRestorer({ tensors: 'generator' })).rejects.toThrow(
     'tensors: expected weights, a file with several sets of tensors, got none for generator',
   )

@@ -42,6 +42,8 @@ test('--strip omits the place, or everything, and leaves the input after it', {
     kept.push([...(bytes.includes('Jane') ? ['Jane'] : []), ...(place ? ['place'] : [])])
   }
   expect(kept).toEqual([['Jane', 'place'], ['Jane'], []])
+  const typo = await restore('--strip', 'locaton', at('place.jpg'), '-o', at('typo.jpg'))
+  expect([typo.code, typo.stderr]).toEqual([2, expect.stringContaining('did you mean location?')])
 })
 
 test('several tasks run one after another, and are told in the report and on the page', {

@@ -30,7 +30,7 @@ export function pairSources(
   const kept = everyIndex(reference).filter((i) => partners.every((found) => found[i] !== undefined))
   const gaps = others.flatMap((other, i) => gapsBetween(reference, other, partners[i] ?? [], match))
   if (missing === 'refuse' && gaps.length > 0)
-    throw new RestoreError('input', `${gaps.join('; ')}; add them, or skip images without one`)
+    throw new RestoreError('input', `${gaps.join('; ')}; add them, or remove images without one`)
   if (kept.length === 0) {
     throw new RestoreError(
       'input',
