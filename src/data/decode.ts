@@ -204,7 +204,11 @@ function storedMetadata(
   if (jpeg) return jpegMetadata(file, jpeg)
   if (kind === 'png') return pngMetadata(file)
   if (tiffPage) return tiffMetadata(file, tiffPage.directory)
-  return { exif: header.exif, xmp: header.xmp, parts: kind === 'heic' ? partsIn(file) : [] }
+  return {
+    exif: header.exif,
+    xmp: header.xmp,
+    parts: kind === 'heic' || kind === 'avif' ? partsIn(file) : [],
+  }
 }
 
 function checkPixels(width: number, height: number, limit: number): void {

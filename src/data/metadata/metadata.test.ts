@@ -216,6 +216,27 @@ describe('metadata in', () => {
     expect(Buffer.from(metadata?.exif ?? [])).toEqual(sizedExif(8, 6))
   })
 
+  test('enlarged panoramas state where their pixels are', async () => {
+    const stated = [
+      ...['CroppedAreaImageWidthPixels="4"', 'CroppedAreaImageHeightPixels="3"'],
+      ...['CroppedAreaLeftPixels="1"', 'FullPanoWidthPixels="9"', 'FullPanoHeightPixels="3"'],
+    ]
+    const xmp = packet(
+      `xmlns:G="http://ns.google.com/photos/1.0/panorama/" ${stated.map((one) => `G:${one}`).join(' ')}`,
+    )
+    for (const one of [xmp, Buffer.from(`\ufeff${xmp}`, 'utf16le')]) {
+      const file = await encodeImage({ ...plain, format: 'jpg', metadata: { xmp: one } })
+      const kept = Buffer.from((await decodeImage(file)).metadata?.xmp ?? []).toString()
+      for (const value of [
+        'WidthPixels="8"',
+        'HeightPixels="6"',
+        'LeftPixels="2"',
+        'FullPanoWidthPixels="18"',
+      ])
+        expect(kept).toContain(value)
+    }
+  })
+
   test('survives structuredClone, so it can pass between workers', async () => {
     const decoded = await decodeImage(await photo(await iccOf('p3')))
     const there = await encodeImage(structuredClone(decoded))
@@ -285,6 +306,26 @@ describe('what describes other parts of a phone’s file', () => {
     expect(kept).toContain('tiff:Make="Acme"')
     expect(kept).not.toMatch(/ [hcdn]:/)
     expect(notes).toEqual([expect.stringContaining(note)])
+  })
+
+  test.each([
+    ['the other view of a stereo photo', 0x020002, '', 'another picture of the file'],
+    ['a preview', 0x010001, '', undefined],
+    ['a gain map of ISO 21496', 0, 'urn:iso:std:iso:ts:21496:-1', 'the gain map'],
+  ])('behind a JPEG is noted: %s', async (_, kind, mark, note) => {
+    const index = Buffer.alloc(58)
+    index.write('II*\0', 'latin1')
+    index.writeUInt32LE(8, 4)
+    index.writeUInt16LE(1, 8)
+    writeEntry(index, 10, [0xb002, 7, 32, 26])
+    index.writeUInt32LE(0x030000, 26)
+    index.writeUInt32LE(kind, 42)
+    const file = Buffer.from(await encodeImage({ ...plain, format: 'jpg' }))
+    const segment = Buffer.concat([Buffer.from([0xff, 0xe2, 0, 64]), Buffer.from('MPF\0'), index])
+    const { notes } = await decodeImage(
+      Buffer.concat([file.subarray(0, 2), segment, file.subarray(2), Buffer.from(mark)]),
+    )
+    expect(notes).toEqual(note ? [expect.stringContaining(note)] : [])
   })
 
   test('as elements too, with lists of its parts', async () => {

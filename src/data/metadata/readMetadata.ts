@@ -62,7 +62,7 @@ const xmpMark = 'http://ns.adobe.com/xap/1.0/\0'
 
 /** Marks of parts that phones store behind a picture, or beside it in HEIC. */
 const partMarks = [
-  [otherParts.gainMap, /hdr-gain-map|hdrgainmap/i],
+  [otherParts.gainMap, /hdr-gain-map|hdrgainmap|urn:iso:std:iso:ts:21496|^.{4}ftyp(?:.{4}){2,16}?tmap/is],
   [otherParts.video, /ftyp(?:mp4|isom|qt {2}|M4V)|MotionPhoto_Data/],
 ] as const
 
@@ -85,7 +85,31 @@ export function jpegMetadata(file: Uint8Array, { segments, end }: JpegLayout): S
     iptc: iptcOf(bodyOf(0xed, 'Photoshop 3.0\0')),
     texts: comment ? [{ keyword: 'Comment', text: utf8(comment.body) }] : [],
     resolution: jfif && jfif.length >= 12 ? jfifResolution(viewOf(jfif)) : undefined,
-    parts: partsIn(file.subarray(end)),
+    parts: partsBehind(file.subarray(end), bodyOf(0xe2, 'MPF\0')),
+  }
+}
+
+/** Parts behind the picture of a JPEG; the format for several (CIPA DC-007, 5.2.3) tells what they are. */
+function partsBehind(rest: Uint8Array, index: Uint8Array | undefined): readonly string[] {
+  const parts = partsIn(rest)
+  return parts.length === 0 && index && holdsViews(index.subarray(4)) ? [otherParts.picture] : parts
+}
+
+/** Whether an index lists pictures besides the first one and previews of it. */
+function holdsViews(index: Uint8Array): boolean {
+  try {
+    const tiff = TiffReader.open(bytesSource(index))
+    const entry = tiff?.directory(tiff.first).entries.get(0xb002)
+    if (!tiff || !entry) return false
+    const view = viewOf(tiff.bytes(entry))
+    const kinds = Array.from(
+      { length: Math.floor(view.byteLength / 16) },
+      (_, i) => (view.getUint32(i * 16, tiff.isLittle) >>> 16) & 0xff,
+    )
+    return kinds.slice(1).some((kind) => kind !== 1)
+  } catch {
+    // A damaged index says nothing.
+    return false
   }
 }
 

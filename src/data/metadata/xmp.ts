@@ -11,11 +11,13 @@ type Rule = (namespace: string, name: string) => boolean
 const google = 'http://ns.google.com/photos/1.0'
 const tiff = 'http://ns.adobe.com/tiff/1.0/'
 const exif = 'http://ns.adobe.com/exif/1.0/'
+const panorama = `${google}/panorama/`
 
 /** Parts of a phone's file that a restored picture lacks. */
 export const otherParts = {
   gainMap: 'the gain map, so the result is not HDR',
   video: 'the video of a motion photo',
+  picture: 'another picture of the file, such as that of the other eye',
 } as const
 
 /** What describes such parts. */
@@ -64,7 +66,7 @@ export interface CleanXmp {
 /** Sets the orientation to upright, and removes what describes parts that a restored picture lacks. */
 export async function cleanXmp(xmp: Uint8Array): Promise<CleanXmp> {
   if (xmp.length > maxBytes) return { xmp: undefined, notes: [`left out XMP of ${xmp.length} bytes`] }
-  if (!worthParsing.test(latin1(xmp))) return { xmp, notes: [] }
+  if (!worthParsing.test(plainText(xmp))) return { xmp, notes: [] }
   const left = new Set<string>()
   const cleaned = await edit(xmp, (description) => {
     for (const [what, rule] of parts) if (remove(description, rule) > 0) left.add(`left out ${what}`)
@@ -78,14 +80,35 @@ export async function cleanXmp(xmp: Uint8Array): Promise<CleanXmp> {
 
 /** Sets the size where a packet states one. */
 export async function resizeXmp(xmp: Uint8Array, width: number, height: number): Promise<Uint8Array> {
-  if (!/:(?:Image(?:Width|Length)|Pixel[XY]Dimension)/.test(latin1(xmp))) return xmp
+  if (!/:(?:Image(?:Width|Length)|Pixel[XY]Dimension|FullPano)/.test(plainText(xmp))) return xmp
   const resized = await edit(xmp, (description) => {
     setValue(description, tiff, 'ImageWidth', `${width}`)
     setValue(description, tiff, 'ImageLength', `${height}`)
     setValue(description, exif, 'PixelXDimension', `${width}`)
     setValue(description, exif, 'PixelYDimension', `${height}`)
+    resizePanorama(description, width, height)
   })
   return resized ?? xmp
+}
+
+/** Measures of a panorama in pixels of the picture, which shows a part of it. */
+const panoramaMeasures = {
+  across: ['CroppedAreaLeftPixels', 'FullPanoWidthPixels', 'CroppedAreaImageWidthPixels'],
+  down: ['CroppedAreaTopPixels', 'FullPanoHeightPixels', 'CroppedAreaImageHeightPixels'],
+} as const
+
+function resizePanorama(description: Element, width: number, height: number): void {
+  for (const [names, side] of [
+    [panoramaMeasures.across, width],
+    [panoramaMeasures.down, height],
+  ] as const) {
+    const scale = side / Number(propertyOf(description, panorama, names[2]))
+    if (!(scale > 0 && Number.isFinite(scale))) continue
+    for (const name of names) {
+      const value = Number(propertyOf(description, panorama, name))
+      setValue(description, panorama, name, `${Math.round(value * scale)}`)
+    }
+  }
 }
 
 /** Removes where the picture was taken and what it shows of a place; undefined if that cannot be told. */
@@ -126,6 +149,11 @@ function isModest(text: string): boolean {
   return true
 }
 
+/** A packet as text to search for ASCII, be it in UTF-8 or UTF-16. */
+function plainText(xmp: Uint8Array): string {
+  return latin1(xmp).replaceAll('\0', '')
+}
+
 function decodeText(xmp: Uint8Array): string {
   const isUtf16 = xmp[0] === 0 || xmp[1] === 0 || xmp[0] === 0xfe || xmp[0] === 0xff
   const encoding = !isUtf16 ? 'utf-8' : xmp[0] === 0 || xmp[0] === 0xfe ? 'utf-16be' : 'utf-16le'
@@ -151,6 +179,13 @@ function remove(description: Element, rule: Rule): number {
   )
   for (const element of elements) description.removeChild(element)
   return attributes.length + elements.length
+}
+
+function propertyOf(description: Element, namespace: string, name: string): string | null {
+  const child = [...description.childNodes].find(
+    (one) => one.namespaceURI === namespace && one.localName === name,
+  )
+  return description.getAttributeNS(namespace, name) || (child?.textContent ?? null)
 }
 
 function setValue(description: Element, namespace: string, name: string, value: string): void {
