@@ -27,7 +27,7 @@ export function tiffOf(pages: readonly Directory[]): Buffer {
       ...entries.map(([tag, type, value]) => [tag, type, 1, value] as const),
       [256, 4, 1, width],
       [257, 4, 1, height],
-      [258, 3, 1, 8],
+      ...(entries.some(([tag]) => tag === 258) ? [] : [[258, 3, 1, 8] as const]),
       [259, 3, 1, 1],
       ...(entries.some(([tag]) => tag === 262) ? [] : [[262, 3, 1, 1] as const]),
       [273, 4, 1, values + below.length * 4],

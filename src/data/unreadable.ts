@@ -58,6 +58,10 @@ const explanations: readonly (readonly [RegExp, (found: RegExpExecArray) => stri
     ([, name]) => `a TIFF with ${name} compression, which is not supported; save it with LZW or Deflate`,
   ],
   [
+    /^Compression scheme (\d+)/i,
+    ([, scheme]) => `a TIFF with compression ${scheme}, which is not supported; save it with LZW or Deflate`,
+  ],
+  [
     /premature end|truncat|unexpected end|end of (?:stream|file|data)|not enough|too short|read error|bad seek|corrupt header/i,
     ({ input }) => `a truncated or damaged file (${input}); ${again}`,
   ],

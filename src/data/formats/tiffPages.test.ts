@@ -45,6 +45,8 @@ describe('of a TIFF', () => {
       [1, 2].map(() => page(5, 9, { entries: reduced, below: [full] })),
       'an animation or document of 2 pages',
     ],
+    ['YCbCr', [page(40, 9, { entries: [[262, 3, 6]] })], 'a TIFF in YCbCr colors without JPEG compression'],
+    ['12 bits', [page(40, 9, { entries: [[258, 3, 12]] })], 'a TIFF of 12 bits per sample; convert it'],
     ['LogLuv', [page(40, 9, { entries: [[262, 3, 32845]] })], 'a TIFF in LogLuv colors; convert it to RGB'],
   ])('%s is refused by name', async (_, pages, reason) => {
     await expect(decodeBytes(tiffOf(pages))).rejects.toThrow(reason)

@@ -28,6 +28,7 @@ const tags = {
   oldSubfileType: 255,
   width: 256,
   bits: 258,
+  compression: 259,
   photometric: 262,
   orientation: 274,
   subIfds: 330,
@@ -39,6 +40,7 @@ const tags = {
 
 const colorFilterArray = 32803
 const linearRaw = 34892
+const yCbCr = 6
 
 const labCodings: Readonly<Record<number, LabCoding>> = { 8: 'signed', 9: 'raised' }
 
@@ -70,9 +72,9 @@ export function tiffPages(source: ByteSource): readonly TiffPage[] {
   const widest = (pictures: typeof all) => pictures.toSorted((a, b) => b.width - a.width).slice(0, 1)
   const full = pages.flatMap((page) => widest(page.filter(({ isFull }) => isFull)))
   const found = full.length > 0 ? full : widest(all)
-  for (const { photometric } of found) {
-    const colors = unreadable[photometric]
-    if (colors) throw new Error(`a TIFF in ${colors}; convert it to RGB`)
+  for (const { directory, photometric } of found) {
+    const fault = faultOf(tiff, directory, photometric)
+    if (fault) throw new Error(fault)
   }
   return found.map(({ photometric, ...picture }) => ({ ...picture, lab: labCodings[photometric] }))
 }
@@ -93,6 +95,19 @@ function withInherited(
       icc: profile && tiff.bytes(profile),
     },
   }
+}
+
+/** Tells what libvips calls damaged, or reads wrongly. */
+function faultOf(tiff: TiffReader, directory: TiffDirectory, photometric: number): string | undefined {
+  const colors = unreadable[photometric]
+  if (colors) return `a TIFF in ${colors}; convert it to RGB`
+  const isJpeg = [6, 7].includes(tiff.number(directory, tags.compression) ?? 1)
+  if (photometric === yCbCr && !isJpeg)
+    return 'a TIFF in YCbCr colors without JPEG compression; convert it to RGB'
+  const bits = tiff.number(directory, tags.bits) ?? 1
+  return [1, 2, 4, 8, 16, 32].includes(bits)
+    ? undefined
+    : `a TIFF of ${bits} bits per sample; convert it to 8 or 16 bits`
 }
 
 /** The whole file with a page that claims to be RGB, since libvips reads no CIELAB. */

@@ -104,6 +104,7 @@ async function checkImage(
     return size
   } catch (error) {
     if (!(error instanceof RestoreError)) throw error
-    return { name, reason: error.message }
+    // Among several views, the path tells which one it is.
+    return { name, reason: others.length > 0 ? error.message : error.message.split(`${name}: `).at(-1)! }
   }
 }

@@ -312,6 +312,7 @@ describe('checkSources', () => {
     expect([namesOf(sources[0]), sizes]).toEqual([['good.png'], [{ width: 8, height: 6, format: 'png' }]])
     expect(rejected.map(({ name }) => name)).toEqual(['small.png', 'torn.png'])
     expect(rejected[0]?.reason).toBe('3 × 9, below 4 pixels')
+    expect(rejected[1]?.reason).toMatch(/^expected a readable still image, got: a web page/)
     await expect(checkSources([source], { minimumPx: 4 })).rejects.toThrow(
       /expected all 3 to be usable, 2 are not: small.png \(3 × 9, below 4 pixels\), torn.png \(.*a web page/,
     )
