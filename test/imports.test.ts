@@ -55,7 +55,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ],
   ],
   client: ['core', 'models'],
-  server: ['core', 'models', 'registry', 'checkpoints', 'data', 'files', 'runtime', 'client'],
+  server: ['core', 'auto', 'models', 'registry', 'checkpoints', 'data', 'files', 'runtime', 'client'],
   web: ['core', 'auto', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime'],
   'web.ts': ['core', 'auto', 'checkpoints', 'data', 'onnx', 'models', 'registry', 'runtime', 'web'],
   'index.ts': [

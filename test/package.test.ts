@@ -27,6 +27,7 @@ const started = [
   'dist/src/bundle/runtime/session/computeProcess.js',
   'dist/src/bundle/worker/main.js',
   'dist/src/worker/main.js',
+  'dist/src/worker/looker.js',
   'dist/src/metrics/poolWorker.js',
   'dist/src/train/loader/worker.js',
 ]

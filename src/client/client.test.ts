@@ -41,6 +41,20 @@ test('restores a picture, and tells every state of its job', { timeout: 120_000 
   expect(states.at(-1)).toBe('succeeded')
 })
 
+test('tells what is wrong with a picture, which models there are, and how a job was done', async () => {
+  const client = createClient({ address: server.address })
+  const { findings, untreated } = await client.detect(await picture(64), { damage: 'haze', never: 'noise' })
+  expect(findings[0]).toMatchObject({ damage: 'haze', by: ['caller'] })
+  expect(untreated.some(({ damage }) => damage === 'noise')).toBe(
+    findings.some(({ damage }) => damage === 'noise'),
+  )
+  expect(await client.models()).toContainEqual(expect.objectContaining({ id: 'light-photo', scale: 1 }))
+  const ids = new Set<string>()
+  await client.restore(await picture(64), { onProgress: ({ id }) => ids.add(id) })
+  const [id = ''] = ids
+  expect(await client.report(id)).toMatchObject({ format: 'png', info: { model: 'light-photo', width: 64 } })
+}, 120_000)
+
 test('cancels the job when it is aborted, and deletes it', { timeout: 120_000 }, async () => {
   const client = createClient({ address: server.address })
   const leaving = new AbortController()

@@ -1,7 +1,15 @@
 // The client of a server: fetch alone, in Node and in browsers.
 
 import { type ErrorCode, errorCodes, RestoreError } from '../core/errors.ts'
-import type { ServerJob, ServerSettings } from './protocol.ts'
+import type {
+  LookSettings,
+  ServerBatch,
+  ServerJob,
+  ServerModel,
+  ServerPlan,
+  ServerReport,
+  ServerSettings,
+} from './protocol.ts'
 
 /** Options of {@link createClient}. */
 export interface ClientOptions {
@@ -26,6 +34,17 @@ export interface SubmitOptions extends ServerSettings {
 export interface RemoteRestoreOptions extends SubmitOptions {
   /** Receives every state of the job. */
   readonly onProgress?: ((job: ServerJob) => void) | undefined
+}
+
+/** Options of {@link Client.detect}. */
+export interface DetectOptions extends LookSettings {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of {@link Client.submitBatch}. */
+export interface BatchOptions extends Omit<SubmitOptions, 'id'> {
+  /** The same key again gives the same batch. */
+  readonly key?: string | undefined
 }
 
 /** A refused request. */
@@ -85,17 +104,55 @@ export class Client {
 
   /** Makes a job. @throws ServerError */
   async submit(picture: Blob, { id, signal, ...settings }: SubmitOptions = {}): Promise<ServerJob> {
-    const query = new URLSearchParams()
-    for (const [name, value] of Object.entries(settings))
-      if (value !== undefined) query.set(name, String(value))
     const path = id === undefined ? '/v1/jobs' : `/v1/jobs/${encodeURIComponent(id)}`
-    const answer = await this.#fetch(`${path}?${query}`, {
-      method: id === undefined ? 'POST' : 'PUT',
-      body: picture,
-      headers: { 'content-type': picture.type || 'application/octet-stream' },
-      signal,
-    })
+    const method = id === undefined ? 'POST' : 'PUT'
+    const answer = await this.#fetch(`${path}?${queryOf(settings)}`, { method, ...bodyOf(picture), signal })
     return answer.json() as Promise<ServerJob>
+  }
+
+  /** Makes jobs of several pictures with the same settings. @throws ServerError */
+  async submitBatch(
+    pictures: readonly Blob[],
+    { key, signal, ...settings }: BatchOptions = {},
+  ): Promise<ServerBatch> {
+    const form = new FormData()
+    for (const picture of pictures) form.append('picture', picture)
+    const answer = await this.#fetch(`/v1/batches?${queryOf(settings)}`, {
+      ...{ method: 'POST', body: form, signal },
+      headers: key === undefined ? {} : { 'idempotency-key': key },
+    })
+    return answer.json() as Promise<ServerBatch>
+  }
+
+  /** Finds a batch. @throws ServerError */
+  async batch(id: string): Promise<ServerBatch> {
+    return (await this.#fetch(`/v1/batches/${encodeURIComponent(id)}`)).json() as Promise<ServerBatch>
+  }
+
+  /** Fetches the results of a batch that are there, as a zip. @throws ServerError */
+  async batchResults(id: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Blob> {
+    return (await this.#fetch(`/v1/batches/${encodeURIComponent(id)}/results`, { signal })).blob()
+  }
+
+  /** Cancels the jobs of a batch that are not done. @throws ServerError */
+  async cancelBatch(id: string): Promise<ServerBatch> {
+    const answer = await this.#fetch(`/v1/batches/${encodeURIComponent(id)}/cancel`, { method: 'POST' })
+    return answer.json() as Promise<ServerBatch>
+  }
+
+  /** Tells what is wrong with a picture, and what task 'auto' would do. @throws ServerError */
+  async detect(picture: Blob, { signal, ...settings }: DetectOptions = {}): Promise<ServerPlan> {
+    const path = `/v1/detect?${queryOf(settings)}`
+    const answer = await this.#fetch(path, { method: 'POST', ...bodyOf(picture), signal })
+    return answer.json() as Promise<ServerPlan>
+  }
+
+  /** Lists the models whose weights the server has. @throws ServerError */
+  async models(): Promise<readonly ServerModel[]> {
+    const { models } = (await (await this.#fetch('/v1/models')).json()) as {
+      models: readonly ServerModel[]
+    }
+    return models
   }
 
   /** Finds a job. @throws ServerError */
@@ -131,6 +188,12 @@ export class Client {
     return (await this.#fetch(`/v1/jobs/${encodeURIComponent(id)}/result`, { signal })).blob()
   }
 
+  /** Tells how the picture of a job that succeeded was restored. @throws ServerError */
+  async report(id: string): Promise<ServerReport> {
+    const answer = await this.#fetch(`/v1/jobs/${encodeURIComponent(id)}/report`)
+    return answer.json() as Promise<ServerReport>
+  }
+
   /** Cancels a job. @throws ServerError */
   async cancel(id: string): Promise<ServerJob> {
     const answer = await this.#fetch(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' })
@@ -162,7 +225,7 @@ export class Client {
 
 interface FetchOptions {
   readonly method?: string
-  readonly body?: Blob
+  readonly body?: Blob | FormData
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
 }
@@ -177,6 +240,15 @@ interface FetchOptions {
  */
 export function createClient(options: ClientOptions): Client {
   return new Client(options)
+}
+
+function queryOf(settings: object): URLSearchParams {
+  const stated = Object.entries(settings).filter(([, value]) => value !== undefined)
+  return new URLSearchParams(stated.map(([name, value]): [string, string] => [name, String(value)]))
+}
+
+function bodyOf(picture: Blob): Pick<FetchOptions, 'body' | 'headers'> {
+  return { body: picture, headers: { 'content-type': picture.type || 'application/octet-stream' } }
 }
 
 function failed({ code, message }: { readonly code: string; readonly message: string }): RestoreError {

@@ -61,6 +61,15 @@ export function packagedWeights(id: string): string {
   return join(packageFolder(), 'weights', `${id}.safetensors`)
 }
 
+/** Whether the package holds a model, or all its files have been fetched. */
+export function isAvailable(id: string): boolean {
+  return existsSync(packagedWeights(id)) || isFetched(id)
+}
+
+function isFetched(id: string): boolean {
+  return downloads.find((one) => one.id === id)?.files.every(isStored) === true
+}
+
 /**
  * Resolves a request to a card and a weights file.
  * @throws RestoreError 'usage' where the package holds no weights of the model, or the options contradict
@@ -127,7 +136,7 @@ function chosenCard({ task, scale, prefer }: ModelRequest): ModelCard {
 /** Fetched models that are known to be better for a task than the package's, the best first. */
 function betterFetched(task: string | undefined, { task: ownTask }: ModelCard): readonly ModelCard[] {
   const better = gains.filter((one) => one.task === (task ?? ownTask)).map(({ model }) => findCard(model))
-  return better.filter(({ id }) => downloads.find((one) => one.id === id)?.files.every(isStored))
+  return better.filter(({ id }) => isFetched(id))
 }
 
 /** Says which fetched models are better for the task of a request that names no model; undefined if none is. */

@@ -34,7 +34,7 @@ export function refuseOverrides(request: RestorerOptions & OverrideRequest): voi
   if (given === undefined) return
   throw new RestoreError(
     'usage',
-    `${given}: expected task auto, which finds damage, got ${request.task ?? 'none'}; pass --task auto, or leave it out`,
+    `${given}: expected task auto, which finds damage, got ${request.task ?? 'none'}; name task auto, or leave it out`,
   )
 }
 

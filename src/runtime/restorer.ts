@@ -299,6 +299,12 @@ function wordsOf(guide: ResolvedGuide | undefined): Prompts | undefined {
   }
 }
 
+/** Checks that a model can be told of damage, before it opens. @throws RestoreError 'usage' */
+export function checkDamage(damage: readonly string[], { id, guide }: Pick<ModelCard, 'id' | 'guide'>): void {
+  if (guide === undefined) throw withoutWords(damage, id)
+  toldWords(damage)
+}
+
 /** Indices of the words for damage. @throws RestoreError 'usage' for damage without a word */
 function toldWords(damage: readonly string[]): readonly number[] {
   const known = damageIds.filter((id) => wordsByDamage[id] !== undefined)

@@ -1,13 +1,14 @@
 import { createHmac } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { unzipSync } from 'fflate'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../../test/server.ts'
-import { packagedWeights } from '../runtime/resolveModel.ts'
+import { createAutoRestorer } from '../runtime/autoRestorer.ts'
 import { restore } from '../runtime/restore.ts'
 import { createRestorer } from '../runtime/restorer.ts'
 import { addKey, readKeys } from './access/keys.ts'
@@ -156,6 +157,15 @@ describe('the server', { timeout: 120_000 }, () => {
     ['auto in a list', '?task=denoise,auto', png, 'x', 400, /auto by itself, got auto/],
     ['a setting out of range', '?strength=3', png, 'x', 400, /strength/],
     ['an unknown model', '?model=nosuch', png, 'x', 400, /nosuch/],
+    [
+      'a model without weights',
+      '?task=derain',
+      png,
+      'x',
+      400,
+      /^derain: expected a model whose weights this/,
+    ],
+    ['unknown damage', '?task=auto&never=fog', png, 'x', 400, /never.*got fog/],
     ['too many bytes', '', png, 'x'.repeat(1_000_001), 413, /at most 1 MB/],
   ])('refuses %s', async ([, query, headers, body, status, detail]) => {
     const answer = await fetch(`${server.address}/v1/restore${query}`, { method: 'POST', headers, body })
@@ -170,6 +180,9 @@ describe('the server', { timeout: 120_000 }, () => {
     ['task=denoise,upscale&samples=2', /^samples: /],
     ['task=auto&model=light-photo', /^model: expected none beside task auto/],
     ['task=auto&opacity=restore', /^opacity: /],
+    ['task=auto&never=noise&only=noise,jpeg', /^never: expected other damage than in only/],
+    ['task=denoise&only=noise', /^only: expected task auto/],
+    ['task=denoise&damage=noise', /^damage: expected task auto or universal/],
     ['task=upscale&model=light-photo', /^task: expected photo/],
     ['task=denoise&scale=2', /^scale: expected 1/],
   ] as const)('refuses settings that exclude each other: %s', async ([query, detail]) => {
@@ -196,16 +209,65 @@ describe('the server', { timeout: 120_000 }, () => {
 
   test('answers task auto as the library does', async () => {
     const input = await picture(9)
-    const answer = await send(`${server.address}/v1/restore?task=auto`, input)
-    if (!existsSync(packagedWeights('light-inspect'))) {
-      expect(answer.status).toBe(400)
-      expect(await answer.json()).toMatchObject({ detail: expect.stringMatching(/^auto: .*light-inspect/) })
-      return
-    }
-    const expected = await restore(input, { task: 'auto' })
+    const answer = await send(`${server.address}/v1/restore?task=auto&never=jpeg,noise`, input)
+    const expected = await restore(input, { task: 'auto', never: ['jpeg', 'noise'] })
     const path = answer.headers.get('content-location')?.replace('result', 'report')
     const { info } = (await (await fetch(`${server.address}${path}`)).json()) as { info: object }
     expect(info).toMatchObject({ repair: JSON.parse(JSON.stringify(expected.info.repair)) })
+  })
+
+  test('restores several pictures with the same settings, and lists those it refuses', async () => {
+    const form = new FormData()
+    for (const content of [await picture(21), Buffer.from('no picture'), await picture(22)])
+      form.append('photo', new Blob([new Uint8Array(content)]), '../../etc/passwd')
+    form.append('settings', JSON.stringify({ format: 'jpeg' }))
+    const post = () =>
+      fetch(`${server.address}/v1/batches`, {
+        ...{ method: 'POST', body: form, headers: { 'idempotency-key': 'holiday' } },
+      })
+    const made = await post()
+    expect(made.status).toBe(202)
+    expect(await made.json()).toMatchObject({
+      jobs: [{ number: 1, settings: { format: 'jpeg' } }, { number: 3 }],
+      refused: [{ number: 2, problem: { status: 422, code: 'input' } }],
+    })
+    const path = made.headers.get('location') ?? ''
+    expect((await post()).headers.get('location')).toBe(path)
+    const found = async () => (await fetch(`${server.address}${path}`)).json()
+    const end = { state: 'finished', counts: { succeeded: 2, queued: 0 } }
+    await expect.poll(found, { timeout: 60_000 }).toMatchObject(end)
+    const zip = await fetch(`${server.address}${path}/results`)
+    const files = unzipSync(new Uint8Array(await zip.arrayBuffer()))
+    expect(Object.keys(files)).toEqual(['1.jpg', '3.jpg'])
+    expect((await sharp(files['3.jpg']).metadata()).width).toBe(48)
+    const canceled = await fetch(`${server.address}${path}/cancel`, { method: 'POST' })
+    expect(await canceled.json()).toMatchObject(end)
+    const other = path.replace(/^(.*batches.).{8}/, '$100000000')
+    expect((await fetch(`${server.address}${other}`)).status).toBe(404)
+  })
+
+  test('tells what is wrong with a picture as the library does, and heeds what is to be left', async () => {
+    const input = await picture(9)
+    const detect = async (query: string) => {
+      const answer = await send(`${server.address}/v1/detect?${query}`, input)
+      return { status: answer.status, body: await answer.json() }
+    }
+    await using restorer = await createAutoRestorer({ never: ['noise'], damage: ['haze'] })
+    const plan = await restorer.plan(input)
+    const never = await detect('never=noise&damage=haze')
+    expect(never).toEqual({ status: 200, body: JSON.parse(JSON.stringify(plan)) })
+    expect(plan.findings[0]).toMatchObject({ damage: 'haze', by: ['caller'] })
+    for (const [query, status, code, detail] of [
+      ['never=noise&only=noise', 422, 'contradiction', /^never: expected other damage than in only/],
+      ['never=nosuch', 400, 'usage', /never.*got nosuch/],
+      ['format=png', 400, 'usage', /format/],
+    ] as const)
+      expect(await detect(query), query).toMatchObject({
+        status,
+        body: { code, detail: expect.stringMatching(detail) },
+      })
+    const broken = await send(`${server.address}/v1/detect`, Buffer.from('no picture'))
+    expect(await broken.json()).toMatchObject({ status: 422, code: 'input' })
   })
 
   test('refuses pictures and results of too many pixels before decoding them', async () => {
@@ -378,14 +440,16 @@ test('tells the address of a job how it ended, signed, and listed hosts alone', 
     let body = ''
     for await (const part of request) body += part
     got.push({ headers: request.headers, body })
-    answer.writeHead(204).end()
+    answer.writeHead(request.url?.startsWith('/refuse') ? 500 : 204).end()
   })
   await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
   const { port } = host.address() as AddressInfo
   const hosts = new ListedHosts({ hosts: ['127.0.0.1'], areInternal: true })
-  const server = await start({ webhooks: { hosts, secret } })
-  const put = async (from: TestServer, webhook: string) =>
-    send(`${from.address}/v1/jobs/told?${new URLSearchParams({ webhook })}`, await picture(3), {
+  let logged = ''
+  const log = { write: (line: string) => (logged += line) }
+  const server = await start({ webhooks: { hosts, secret }, log, metricsPort: 0 })
+  const put = async (from: TestServer, webhook: string, id = 'told') =>
+    send(`${from.address}/v1/jobs/${id}?${new URLSearchParams({ webhook })}`, await picture(3), {
       method: 'PUT',
     })
   expect((await put(server, `http://localhost:${port}/`)).status).toBe(403)
@@ -397,6 +461,14 @@ test('tells the address of a job how it ended, signed, and listed hosts alone', 
   const signature = createHmac('sha256', Buffer.alloc(32, 7)).update(signed).digest('base64')
   expect(headers['webhook-signature']).toBe(`v1,${signature}`)
   expect(Math.abs(Number(headers['webhook-timestamp']) - Date.now() / 1000)).toBeLessThan(60)
+  // What does not arrive is told, without the address.
+  await put(server, `http://127.0.0.1:${port}/refuse?secret`, 'refused')
+  await expect.poll(() => logged).toContain('a webhook was not told')
+  expect(logged).toMatch(new RegExp(`"job":"refused","host":"127.0.0.1:${port}","reason":"status 500"`))
+  expect(logged).not.toContain('secret')
+  const metrics = await (await fetch(server.metricsAddress ?? '')).text()
+  for (const result of ['delivered', 'failed'])
+    expect(metrics).toContain(`limpid_webhooks_total{result="${result}"} 1`)
   await server.stop(0)
   const deaf = await start()
   expect((await put(deaf, `http://127.0.0.1:${port}/hook`)).status).toBe(403)

@@ -19,12 +19,15 @@ import type { ListedHosts } from './access/listedHosts.ts'
 import type { Sources } from './access/sources.ts'
 import { type Caller, Intake, type Limits } from './jobs/intake.ts'
 import type { JobQueue } from './jobs/job.ts'
+import { Looker } from './jobs/looker.ts'
 import { Metrics } from './jobs/metrics.ts'
 import { Runner } from './jobs/runner.ts'
 import { Webhooks } from './jobs/webhooks.ts'
 import type { PageFolders } from './pages/pageFiles.ts'
 import { ProblemError, problemOf, sendProblem } from './protocol/problems.ts'
 import { appRoutes } from './routes/app.ts'
+import { batchRoutes } from './routes/batches.ts'
+import { detectRoutes } from './routes/detect.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { healthRoutes } from './routes/health.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -86,6 +89,9 @@ const sweepMs = 60_000
 const headersMs = 10_000
 const requestMs = 300_000
 
+/** Time between looks for requests that take longer. */
+const checkMs = 2000
+
 /** Starts a server. @throws an error if a port is taken */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { queue, store, limits, keepMs, quotaBytes } = options
@@ -95,7 +101,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const onError = (error: unknown) =>
     app.log.error({ reason: messageOf(error) }, 'a job or webhook failed unexpectedly')
   const runner = new Runner({ ...options, pixelLimit: limits.pixelsIn, metrics, onError })
-  const webhooks = options.webhooks && new Webhooks({ ...options.webhooks, queue, view: viewOf, onError })
+  const webhooks =
+    options.webhooks &&
+    new Webhooks({
+      ...{ ...options.webhooks, queue, view: viewOf, metrics, onError },
+      onFailure: (failure) => app.log.warn(failure, 'a webhook was not told'),
+    })
   const sweep = async () => {
     await queue.sweep(Date.now() - keepMs)
     await store.sweep({ ...(await queue.references()), quotaBytes })
@@ -131,7 +142,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function buildServer(
-  { queue, store, keys, origins, sources, webhooks, app: pages, limits, waitMs, log }: ServerOptions,
+  {
+    queue,
+    store,
+    keys,
+    origins,
+    sources,
+    webhooks,
+    app: pages,
+    limits,
+    waitMs,
+    timeoutMs,
+    log,
+  }: ServerOptions,
   { metrics, draining }: { readonly metrics: Metrics; readonly draining: AbortSignal },
 ): Promise<FastifyInstance> {
   const app = fastify({
@@ -145,7 +168,7 @@ async function buildServer(
     bodyLimit: limits.bytes,
     requestTimeout: requestMs,
     keepAliveTimeout: 5000,
-    http: { headersTimeout: headersMs },
+    http: { headersTimeout: headersMs, connectionsCheckingInterval: checkMs },
     forceCloseConnections: 'idle',
     genReqId: () => crypto.randomUUID(),
   })
@@ -208,12 +231,17 @@ async function buildServer(
     transformObject: jsonSchemaTransformObject,
   })
   const intake = new Intake({ queue, store, limits })
+  const looker = new Looker({ timeoutMs })
+  app.addHook('onClose', () => looker.close())
   await app.register(async (routes) => {
     jobRoutes(routes, { queue, store, intake, sources, webhookHosts: webhooks?.hosts, waitMs, draining })
+    const mostPictures = limits.ownerQueue
+    batchRoutes(routes, { queue, store, intake, webhookHosts: webhooks?.hosts, mostPictures })
+    detectRoutes(routes, { store, intake, looker, sources, pixelLimit: limits.pixelsIn, draining })
     modelRoutes(routes)
     healthRoutes(routes, { queue, store, draining })
     docsRoutes(routes)
-    if (pages) appRoutes(routes, pages)
+    if (pages) appRoutes(routes, { ...pages, server: keys ? 'key' : 'open' })
   })
   return app
 }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { hashOnce } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
+import type { ImageSize } from '../../data/decode.ts'
 import { packageVersion } from '../../data/packageFiles.ts'
 import { sizeElsewhere } from '../../runtime/reading/readerProcess.ts'
 import { ProblemError } from '../protocol/problems.ts'
@@ -31,12 +32,18 @@ export interface Caller {
   readonly queue: number | undefined
 }
 
+/** A picture in the store. */
+export interface StoredPicture {
+  /** SHA-256 of its file. */
+  readonly input: string
+  readonly size: ImageSize
+}
+
 export interface Submission {
   readonly caller: Caller
   readonly id: string
-  readonly upload: Readable
-  /** Settings, with the upload read first: a form has them in either order. */
-  readonly settings: () => Settings
+  readonly picture: StoredPicture
+  readonly settings: Settings
   readonly priority: number
   readonly requestKey: string | undefined
   readonly webhook: string | undefined
@@ -75,25 +82,39 @@ export class Intake {
   }
 
   /**
-   * Stores an upload and adds its job; a result that is there already ends it at once.
+   * Stores an upload and looks at its header.
+   * @param settings with the upload read first: a form has them in either order
    * @throws RestoreError 'usage' for settings, 'input' for a picture that is none or too large
-   * @throws ProblemError 'too-large', 'busy', 'contradiction', 'other-request'
+   * @throws ProblemError 'too-large'
+   */
+  async accept<T extends Pick<Settings, 'page'>>(
+    upload: Readable,
+    settings: () => T,
+  ): Promise<{ readonly picture: StoredPicture; readonly settings: T }> {
+    const { sha256: input } = await this.#store.putInput(upload, this.#limits.bytes)
+    const read = settings()
+    const size = await this.#sizeOf(input, read.page)
+    checkPixels('a size', size.width * size.height, this.#limits.pixelsIn)
+    return { picture: { input, size }, settings: read }
+  }
+
+  /**
+   * Adds the job of a picture; a result that is there already ends it at once.
+   * @throws RestoreError 'usage' for settings, 'input' for a result that is too large
+   * @throws ProblemError 'busy', 'contradiction', 'other-request'
    */
   async submit({
     caller,
     id,
-    upload,
-    settings: read,
+    picture: { input, size },
+    settings: asked,
     priority,
     requestKey,
     webhook,
   }: Submission): Promise<Submitted> {
-    const { sha256: input } = await this.#store.putInput(upload, this.#limits.bytes)
-    const asked = read()
     const { model, weights, enlargement } = selectModels(asked)
-    const size = await this.#sizeOf(input, asked)
+    checkPixels('a result', size.width * size.height * enlargement ** 2, this.#limits.pixelsOut)
     const settings: JobSettings = { ...asked, format: asked.format ?? writableFormat(size.format) }
-    this.#checkSize(size, enlargement)
     const requestHash = hash(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
     const hashes = weights.map((file) => hashOnce(file))
     const address = hash(caller.owner, input, canonical(settings), ...hashes, packageVersion())
@@ -125,7 +146,7 @@ export class Intake {
   }
 
   /** Size from the header, read in another process before anything is decoded. */
-  async #sizeOf(input: string, { page }: Settings) {
+  async #sizeOf(input: string, page: number | undefined): Promise<ImageSize> {
     if (this.#reading >= mostReading) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#reading++
     try {
@@ -139,28 +160,22 @@ export class Intake {
       else this.#reading--
     }
   }
-
-  #checkSize(
-    { width, height }: { readonly width: number; readonly height: number },
-    enlargement: number,
-  ): void {
-    const { pixelsIn, pixelsOut } = this.#limits
-    const check = (what: string, pixels: number, limit: number) => {
-      if (pixels <= limit) return
-      throw new RestoreError(
-        'input',
-        `picture: expected ${what} of at most ${megapixels(limit)}, got ${megapixels(pixels)}; send a smaller picture`,
-      )
-    }
-    check('a size', width * height, pixelsIn)
-    check('a result', width * height * enlargement ** 2, pixelsOut)
-  }
 }
 
-function busy(): ProblemError {
+/** @throws RestoreError 'input' */
+function checkPixels(what: string, pixels: number, limit: number): void {
+  if (pixels <= limit) return
+  throw new RestoreError(
+    'input',
+    `picture: expected ${what} of at most ${megapixels(limit)}, got ${megapixels(pixels)}; send a smaller picture`,
+  )
+}
+
+/** A refusal for want of room. */
+export function busy(): ProblemError {
   return new ProblemError(
     'busy',
-    `queue: expected room for a job, got none; try again after ${retryAfterSeconds} s`,
+    `queue: expected room for another picture, got none; try again after ${retryAfterSeconds} s`,
     { retryAfterSeconds },
   )
 }

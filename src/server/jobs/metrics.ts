@@ -11,6 +11,7 @@ export class Metrics {
   readonly #jobs = this.#counter('jobs_total', 'Jobs that ended', ['state', 'model'])
   readonly #retries = this.#counter('retries_total', 'Attempts that are tried again', ['model'])
   readonly #rejected = this.#counter('rejected_total', 'Requests that were refused', ['reason'])
+  readonly #webhooks = this.#counter('webhooks_total', 'Messages sent to webhooks', ['result'])
   readonly #pixels = this.#counter('pixels_total', 'Pixels of results', ['model'])
   readonly #wait = this.#histogram('wait_seconds', 'Time from request to start')
   readonly #run = this.#histogram('run_seconds', 'Time from start to result')
@@ -53,6 +54,11 @@ export class Metrics {
   /** Counts a refused request by the code of its problem. */
   reject(reason: string): void {
     this.#rejected.inc({ reason })
+  }
+
+  /** Counts an attempt at telling a webhook. */
+  webhook(result: 'delivered' | 'failed'): void {
+    this.#webhooks.inc({ result })
   }
 
   /** The metrics in the text format of Prometheus. */

@@ -2,8 +2,10 @@
 // again with growing delays. What is due is in the queue, so that a restart loses none.
 
 import { createHash, createHmac } from 'node:crypto'
+import { messageOf } from '../../core/errors.ts'
 import type { ListedHosts } from '../access/listedHosts.ts'
 import type { Job, JobQueue } from './job.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface WebhooksOptions {
   readonly queue: JobQueue
@@ -12,7 +14,17 @@ export interface WebhooksOptions {
   readonly secret: string
   /** The job as its owner sees it. */
   readonly view: (job: Job) => unknown
+  readonly metrics: Pick<Metrics, 'webhook'>
+  /** Receives why a message did not arrive. */
+  readonly onFailure: (failure: WebhookFailure) => void
   readonly onError: (error: unknown) => void
+}
+
+/** A message that did not arrive, without the address, which may hold secrets. */
+export interface WebhookFailure {
+  readonly job: string
+  readonly host: string
+  readonly reason: string
 }
 
 /** Messages sent at once. */
@@ -52,7 +64,7 @@ export class Webhooks {
       try {
         const job = await queue.claimWebhook(delaysMs)
         if (!job) await queue.available(pollMs, signal)
-        else if (await this.#isSettled(job)) await queue.settleWebhook(job)
+        else await this.#tell(job)
       } catch (error) {
         onError(error)
         await queue.available(pollMs, signal).catch(() => {})
@@ -60,8 +72,18 @@ export class Webhooks {
     }
   }
 
-  /** Sends a message. @returns whether it arrived, or its address wants no more */
-  async #isSettled(job: Job): Promise<boolean> {
+  /** Sends a message; one that does not arrive is tried again. */
+  async #tell(job: Job): Promise<void> {
+    const { queue, metrics, onFailure } = this.#options
+    const address = job.webhook ?? ''
+    const failure = await this.#send(job, address)
+    metrics.webhook(failure === undefined ? 'delivered' : 'failed')
+    if (failure === undefined) await queue.settleWebhook(job)
+    else onFailure({ job: job.id, host: new URL(address).host, reason: failure })
+  }
+
+  /** @returns why the message did not arrive; undefined if it did, or its address wants no more */
+  async #send(job: Job, address: string): Promise<string | undefined> {
     const { hosts, secret, view } = this.#options
     const finishedMs = job.finishedMs ?? job.createdMs
     const message = JSON.stringify({
@@ -70,7 +92,7 @@ export class Webhooks {
       data: view(job),
     })
     try {
-      const { statusCode, body } = await hosts.request(hosts.check(job.webhook ?? '', 'webhook'), {
+      const { statusCode, body } = await hosts.request(hosts.check(address, 'webhook'), {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -80,10 +102,10 @@ export class Webhooks {
         signal: AbortSignal.timeout(answerMs),
       })
       body.on('error', () => {}).destroy()
-      return (statusCode >= 200 && statusCode < 300) || statusCode === 410
-    } catch {
-      // Tried again; the address is the caller's business, and so is what is wrong with it.
-      return false
+      const isSettled = (statusCode >= 200 && statusCode < 300) || statusCode === 410
+      return isSettled ? undefined : `status ${statusCode}`
+    } catch (error) {
+      return messageOf(error)
     }
   }
 }

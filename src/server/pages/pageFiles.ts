@@ -14,6 +14,8 @@ export interface PageFolders {
   readonly folder: string
   /** Folders that are served under a name of their own, such as the weights. */
   readonly besides: Readonly<Record<string, string>>
+  /** How the server beside the pages is reached, which they are told; undefined where there is none. */
+  readonly server?: 'open' | 'key' | undefined
 }
 
 /** The app that the package holds; undefined where it has not been built. */
@@ -68,6 +70,7 @@ export function pathParts(url: string): readonly string[] | undefined {
 
 interface Sending {
   readonly file: string
+  readonly server?: PageFolders['server']
   /** Compressed files by encoding and path, kept between requests. */
   readonly bodies: Map<string, Buffer>
 }
@@ -76,7 +79,7 @@ interface Sending {
 export async function sendPage(
   request: IncomingMessage,
   response: ServerResponse,
-  { file, bodies }: Sending,
+  { file, server, bodies }: Sending,
 ): Promise<void> {
   for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value)
   const type = types[extname(file)] ?? 'application/octet-stream'
@@ -94,21 +97,27 @@ export async function sendPage(
     return pipeline(createReadStream(file), response)
   }
   const encoding = encodingOf(request.headers['accept-encoding'])
-  const body = bodyOf(file, encoding, bodies)
+  const body = bodyOf({ file, server, bodies }, encoding)
   if (encoding) response.setHeader('Content-Encoding', encoding)
   response.writeHead(200, { 'Content-Length': body.length, Vary: 'Accept-Encoding' })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** A page that knows of the server beside it. */
+function page(text: string, server: PageFolders['server']): Buffer {
+  const mark = server ? `<meta name="limpid-server" content="${server}">` : ''
+  return Buffer.from(text.replace('<head>', `<head>${mark}`))
 }
 
 function encodingOf(accepted: string | string[] | undefined): 'br' | 'gzip' | undefined {
   return (['br', 'gzip'] as const).find((name) => new RegExp(`\\b${name}\\b`).test(String(accepted)))
 }
 
-function bodyOf(file: string, encoding: 'br' | 'gzip' | undefined, bodies: Map<string, Buffer>): Buffer {
+function bodyOf({ file, server, bodies }: Sending, encoding: 'br' | 'gzip' | undefined): Buffer {
   const key = `${encoding} ${file}`
   const known = bodies.get(key)
   if (known) return known
-  const plain = readFileSync(file)
+  const plain = file.endsWith('.html') ? page(readFileSync(file, 'utf8'), server) : readFileSync(file)
   const body =
     encoding === 'br'
       ? brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 6 } })

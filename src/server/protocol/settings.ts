@@ -1,7 +1,9 @@
 // What a request asks for, as one schema that validates, documents and makes it canonical.
 
 import { z } from 'zod'
-import type { ServerSettings } from '../../client/protocol.ts'
+import type { OverrideRequest } from '../../auto/plan/overrides.ts'
+import type { LookSettings, ServerSettings } from '../../client/protocol.ts'
+import { damageIds } from '../../models/damages.ts'
 import { tasks } from '../../models/tasks.ts'
 import { autoTask } from '../../runtime/autoRestorer.ts'
 import { tasksOf } from '../../runtime/modelChoice.ts'
@@ -43,11 +45,28 @@ const taskSchema = z
     `A task, or several with commas between, done in order: ${taskIds.join(', ')}; or auto, which finds out what the picture needs. Default: photo.`,
   )
 
+const namesIn = (text: string) => text.split(',').map((name) => name.trim())
+
+/** Kinds of damage, with commas between. */
+const damageList = (meaning: string) =>
+  z
+    .string()
+    .max(500)
+    .superRefine((text, context) => {
+      const wrong = namesIn(text).find((name) => !damageIds.some((id) => id === name))
+      if (wrong !== undefined) context.addIssue(`expected some of ${damageIds.join(', ')}, got ${wrong}`)
+    })
+    .overwrite((text) => namesIn(text).join(','))
+    .describe(`${meaning}: ${damageIds.join(', ')}; several with commas between.`)
+
 /** Settings of a job, from a query, a form or JSON. */
 export const settingsSchema = z
   .strictObject({
     task: taskSchema,
     model: z.string().max(100).describe('Id of a model; GET /v1/models lists them.'),
+    only: damageList('With task auto: damage that is treated if it is found, no other'),
+    never: damageList('With task auto: damage that is left as it is'),
+    damage: damageList('With task auto or universal: damage that is treated in any case'),
     scale: z.coerce.number().min(1).max(8).describe('Enlargement, for models that enlarge.'),
     strength: z.coerce.number().min(0).max(1).describe('Share of the restoration in the result.'),
     selfEnsemble: flag.describe('Mean over eight flips and rotations: slightly better, eight times slower.'),
@@ -67,6 +86,11 @@ export const settingsSchema = z
 
 export type Settings = ServerSettings
 
+/** Settings of looking at a picture. */
+export const lookSchema = settingsSchema.pick({
+  ...{ only: true, never: true, damage: true, strength: true, page: true },
+}) satisfies z.ZodType<LookSettings>
+
 /** Settings of a job, whose format has been decided. */
 export type JobSettings = Settings & { readonly format: Format }
 
@@ -81,9 +105,16 @@ export function canonical(settings: Settings): string {
   return JSON.stringify(Object.fromEntries(stated.sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
-/** Options that decide which network is opened. */
-export function networkOptions({ task, model, scale }: Settings): RestorerOptions {
-  return { task, model, scale }
+/** Options that decide which network is opened, and what task auto treats. */
+export function networkOptions(settings: Settings): RestorerOptions & OverrideRequest {
+  const { task, model, scale } = settings
+  return { task, model, scale, ...overridesOf(settings) }
+}
+
+/** What the caller decides about damage. */
+export function overridesOf({ only, never, damage }: LookSettings): OverrideRequest {
+  const names = (text: string | undefined) => (text === undefined ? undefined : namesIn(text))
+  return { only: names(only), never: names(never), damage: names(damage) }
 }
 
 /** Options of one picture. */

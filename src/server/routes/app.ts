@@ -10,6 +10,8 @@ export function appRoutes(app: FastifyInstance, folders: PageFolders): void {
     if (!file) return reply.callNotFound()
     reply.hijack()
     reply.raw.setHeader('x-request-id', request.id)
-    return sendPage(request.raw, reply.raw, { file, bodies }).catch(() => reply.raw.destroy())
+    return sendPage(request.raw, reply.raw, { file, bodies, server: folders.server }).catch(() =>
+      reply.raw.destroy(),
+    )
   })
 }

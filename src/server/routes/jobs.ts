@@ -9,12 +9,14 @@ import type { ListedHosts } from '../access/listedHosts.ts'
 import type { Sources } from '../access/sources.ts'
 import type { Intake } from '../jobs/intake.ts'
 import { isFinal, type Job, type JobQueue } from '../jobs/job.ts'
+import { selectModels } from '../jobs/selection.ts'
 import { ProblemError, problemSchema } from '../protocol/problems.ts'
 import { settingsSchema } from '../protocol/settings.ts'
 import type { Store } from '../store/store.ts'
 import { jobSchema, viewOf } from './jobView.ts'
 import { sendResult } from './results.ts'
-import { uploadOf } from './upload.ts'
+import { uploadOf, withAccepted } from './upload.ts'
+import { checkWebhook } from './webhookAddress.ts'
 
 export interface JobRoutes {
   readonly queue: JobQueue
@@ -32,7 +34,8 @@ export interface JobRoutes {
 
 const idSchema = z.string().regex(/^[\w-]{1,64}$/)
 const paramsSchema = z.object({ id: idSchema })
-const querySchema = settingsSchema.extend({
+/** What a job is made with besides its picture. */
+export const jobQuery = settingsSchema.extend({
   url: z
     .url()
     .optional()
@@ -72,18 +75,16 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
 
   const submit = async (request: FastifyRequest, id: string, requestKey?: string) => {
     await intake.checkRoom(request.caller)
-    const { priority = 0, webhook } = request.query as z.output<typeof querySchema>
+    const { priority = 0, webhook } = request.query as z.output<typeof jobQuery>
     if (webhook !== undefined) checkWebhook(webhook, webhookHosts)
-    const { stream, settings } = await uploadOf(request, sources)
-    return intake.submit({
-      caller: request.caller,
-      id,
-      upload: stream,
-      settings,
-      priority,
-      requestKey,
-      webhook,
+    const { stream, settings: read } = await uploadOf(request, { schema: settingsSchema, sources })
+    const { picture, settings } = await intake.accept(stream, () => {
+      const asked = withAccepted(read(), request.headers.accept)
+      // What is wrong with settings is told before what is wrong with the picture.
+      selectModels(asked)
+      return asked
     })
+    return intake.submit({ caller: request.caller, id, picture, settings, priority, requestKey, webhook })
   }
 
   const accepted = async (reply: FastifyReply, job: Job) =>
@@ -100,7 +101,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
         description:
           'The body is the picture, or a form with it and a field `settings`. Answers with the result, or with 202 and a job after some time, or at once with `Prefer: respond-async`.',
         consumes: accepts,
-        querystring: querySchema,
+        querystring: jobQuery,
         response: answers,
       },
     },
@@ -126,7 +127,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
         summary: 'Makes a job',
         description: 'A request that is repeated with the same Idempotency-Key gives the same job.',
         consumes: accepts,
-        querystring: querySchema,
+        querystring: jobQuery,
         headers: z.object({ 'idempotency-key': z.string().min(1).max(255).optional() }),
         response: answers,
       },
@@ -145,7 +146,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
         description: 'The same request again gives the same job; another one with this id is refused.',
         consumes: accepts,
         params: paramsSchema,
-        querystring: querySchema,
+        querystring: jobQuery,
         response: answers,
       },
     },
@@ -281,10 +282,4 @@ async function* events(
     quietMs += eventMs
     job = await queue.find(job.owner, job.id)
   }
-}
-
-/** Refuses an address that would not be told. @throws ProblemError 'forbidden' */
-function checkWebhook(address: string, hosts: ListedHosts | undefined): void {
-  if (hosts) hosts.check(address, 'webhook')
-  else throw new ProblemError('forbidden', 'webhook: expected none, as this server lists no hosts for it')
 }

@@ -1,13 +1,12 @@
 // The models that a server can run.
 
-import { existsSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { licenses } from '../../models/modelCard.ts'
 import { defaultTasksOf } from '../../models/tasks.ts'
 import { cards } from '../../registry/cards.ts'
-import { packagedWeights } from '../../runtime/resolveModel.ts'
+import { isAvailable } from '../../runtime/resolveModel.ts'
 
 const modelSchema = z
   .object({
@@ -33,7 +32,7 @@ export function modelRoutes(server: FastifyInstance): void {
     },
     async () => ({
       models: cards
-        .filter(({ id, task }) => task !== 'detect' && existsSync(packagedWeights(id)))
+        .filter(({ id, task }) => task !== 'detect' && isAvailable(id))
         .map(({ id, title, task, scale, license, secondsPerMegapixel }) => ({
           ...{ id, title, task, scale, secondsPerMegapixel },
           defaultFor: [...defaultTasksOf(id)],

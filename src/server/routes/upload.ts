@@ -7,23 +7,31 @@ import { z } from 'zod'
 import { RestoreError } from '../../core/errors.ts'
 import type { Sources } from '../access/sources.ts'
 import { ProblemError } from '../protocol/problems.ts'
-import { mediaTypes, type Settings, settingsSchema } from '../protocol/settings.ts'
+import { mediaTypes, type Settings } from '../protocol/settings.ts'
 
 /** A picture on its way, and the settings, which are known once it has been read. */
-export interface Upload {
+export interface Upload<T> {
   readonly stream: Readable
-  readonly settings: () => Settings
+  readonly settings: () => T
+}
+
+export interface UploadOptions<T> {
+  /** Settings that the request takes. */
+  readonly schema: z.ZodType<T>
+  /** Where pictures are taken from by address; undefined for nowhere. */
+  readonly sources: Sources | undefined
 }
 
 /**
  * @throws ProblemError 'unsupported-type', 'forbidden', 'unreachable'
  * @throws RestoreError 'usage' for a form without a picture
  */
-export async function uploadOf(request: FastifyRequest, sources: Sources | undefined): Promise<Upload> {
-  const query = request.query as Record<string, unknown>
-  const { priority: _, webhook: __, ...asked } = query
-  const accepted = acceptedFormat(request.headers.accept)
-  const settings = (given: object) => ({ ...(accepted ? { format: accepted } : {}), ...checkSettings(given) })
+export async function uploadOf<T>(
+  request: FastifyRequest,
+  { schema, sources }: UploadOptions<T>,
+): Promise<Upload<T>> {
+  const { priority: _, webhook: __, ...asked } = request.query as Record<string, unknown>
+  const settings = (given: object) => checkSettings(schema, given)
   if (request.isMultipart()) {
     const form = await fromForm(request)
     return { stream: form.stream, settings: () => settings({ ...asked, ...form.settings() }) }
@@ -48,8 +56,8 @@ export async function uploadOf(request: FastifyRequest, sources: Sources | undef
 }
 
 /** Validates settings. @throws RestoreError 'usage' */
-function checkSettings(given: object): Settings {
-  const parsed = settingsSchema.safeParse(given)
+export function checkSettings<T>(schema: z.ZodType<T>, given: object): T {
+  const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const where = ['settings', ...(issue?.path ?? [])].join('.')
@@ -82,7 +90,7 @@ async function fromForm(request: FastifyRequest): Promise<{ stream: Readable; se
   throw new RestoreError('usage', 'form: expected a part with a picture, got none; send it as a file')
 }
 
-function parseSettings(text: unknown): object {
+export function parseSettings(text: unknown): object {
   if (text === undefined) return {}
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(String(text)))
@@ -94,9 +102,10 @@ function parseSettings(text: unknown): object {
   }
 }
 
-/** The first format that a client names; undefined where it takes anything. */
-function acceptedFormat(accept = ''): Settings['format'] {
+/** Settings in which the first format that a client accepts stands for one that is not named. */
+export function withAccepted(settings: Settings, accept = ''): Settings {
   const types = accept.split(',').map((part) => part.split(';')[0]?.trim().toLowerCase())
   const formats = Object.entries(mediaTypes) as [keyof typeof mediaTypes, string][]
-  return types.flatMap((type) => formats.find(([, media]) => media === type)?.[0] ?? [])[0]
+  const [format] = types.flatMap((type) => formats.find(([, media]) => media === type)?.[0] ?? [])
+  return format ? { format, ...settings } : settings
 }
