@@ -110,7 +110,11 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: './',
   resolve: {
-    alias: { 'limpid/web/worker': join(root, 'src/web/worker.ts'), 'limpid/web': join(root, 'src/web.ts') },
+    alias: {
+      'limpid/web/worker': join(root, 'src/web/worker.ts'),
+      'limpid/web': join(root, 'src/web.ts'),
+      'limpid/client': join(root, 'src/client.ts'),
+    },
     // Leaves the files of ONNX Runtime where `besides` puts them.
     conditions: ['onnxruntime-web-use-extern-wasm', 'module', 'browser', 'development|production'],
   },

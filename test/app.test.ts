@@ -11,6 +11,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import sharp from 'sharp'
 import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type OwnServer, startOwnServer } from '../src/cli/server/ownServer.ts'
 import { type PageServer, servePages } from '../src/cli/server/pageServer.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
 import { createRestorer } from '../src/index.ts'
@@ -41,6 +42,8 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   const folder = mkdtempSync(join(tmpdir(), 'limpid-app-'))
   const pages = { folder, besides: { weights: join(root, 'weights') }, token: 'test' }
   let server: PageServer
+  /** The same pages beside a server that restores. */
+  let native: PageServer | undefined
   let browser: Browser
   let context: BrowserContext
   let page: Page
@@ -69,19 +72,21 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   afterAll(async () => {
     await browser?.close()
     await server?.stop()
+    await native?.stop()
     rmSync(folder, { recursive: true, force: true })
   })
   afterEach(() => {
     expect(failures.splice(0)).toEqual([])
-    const foreign = requested.filter((url) => !url.startsWith(server.address) && !url.startsWith('blob:'))
+    const own = [server.address, native?.address ?? server.address, 'blob:']
+    const foreign = requested.filter((url) => !own.some((start) => url.startsWith(start)))
     expect(foreign).toEqual([])
   })
 
-  async function opened(): Promise<Page> {
+  async function opened(address = server.address): Promise<Page> {
     const tab = await context.newPage()
     tab.on('pageerror', ({ message }) => failures.push(message))
     tab.on('console', (message) => message.type() === 'error' && failures.push(message.text()))
-    await tab.goto(server.address)
+    await tab.goto(address)
     await tab.getByRole('button', { name: 'Open photos' }).waitFor()
     return tab
   }
@@ -231,6 +236,70 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     await page.getByLabel('Theme').selectOption('system')
     await page.keyboard.press('Escape')
     expect(await page.getByRole('dialog').count()).toBe(0)
+  })
+
+  describe('with a server beside its pages', () => {
+    let own: OwnServer | undefined
+    let home: Page
+
+    beforeAll(async () => {
+      own = await startOwnServer()
+      native = await servePages({ ...pages, port: 0, api: own })
+      home = page
+      page = await opened(native.address)
+    })
+    afterAll(async () => {
+      await page.close()
+      page = home
+      await own?.stop()
+    })
+
+    test('computes on this computer unless told otherwise, exactly as Node', async () => {
+      expect(await page.getByRole('radio', { name: 'This computer' }).isChecked()).toBe(true)
+      expect(await violations()).toEqual([])
+      const photo = await photoPart('dog.png', 64, 48)
+      await choose('Open photos', photo)
+      await page.getByRole('radio', { name: 'By hand' }).check()
+      await expect.poll(states, slow).toEqual(['Done'])
+      const tasks = await page.getByLabel('Task').locator('option').allTextContents()
+      expect(tasks).toContain('Enlarge')
+      await using restorer = await createRestorer({ model: 'light-photo', device: 'cpu' })
+      const expected = await pixelsOf(await (await restorer.run(photo.buffer)).toBuffer())
+      expect(await pixelsOf((await saved('Save')).bytes)).toEqual(expected)
+      await page.getByRole('slider', { name: 'Strength' }).fill('0')
+      expect(await pixelsOf((await saved('Save')).bytes)).toEqual(await pixelsOf(photo.buffer))
+      await page.getByRole('slider', { name: 'Strength' }).fill('100')
+      await page.setViewportSize({ width: 360, height: 740 })
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360)
+      await page.setViewportSize({ width: 1280, height: 800 })
+    })
+
+    test('cancels there, says what is wrong, and lets no other page in', async () => {
+      const { buffer: part } = await photoPart('', 400, 300)
+      const big = { ...broken, name: 'big.png', buffer: await sharp(part).resize(1600).png().toBuffer() }
+      await choose('Add photos', big, broken)
+      await expect.poll(states, slow).toEqual(['Done', expect.stringMatching(/^Restoring/), 'Waiting'])
+      await page.getByRole('button', { name: 'Cancel: big.png' }).click()
+      const failed = expect.stringContaining('picture: expected a readable still image')
+      await expect.poll(states, slow).toEqual(['Done', 'Canceled', failed])
+      failures.splice(0)
+      expect((await fetch(`${own?.address}/v1/models`)).status).toBe(401)
+      await page.getByRole('button', { name: 'Remove: big.png' }).click()
+      await page.getByRole('button', { name: 'Remove: broken.png' }).click()
+    })
+
+    test('computes in the browser if told to, and says that the server is gone', async () => {
+      await page.getByRole('radio', { name: 'This browser' }).check()
+      await choose('Add photos', await photoPart('here.png', 40, 32))
+      await expect.poll(states, slow).toEqual(['Done', 'Done'])
+      await page.getByRole('radio', { name: 'This computer' }).check()
+      await own?.stop()
+      own = undefined
+      await choose('Add photos', await photoPart('gone.png', 40, 32))
+      await expect.poll(states, slow).toEqual(['Done', 'Done', expect.stringContaining('cannot be reached')])
+      // The browser's console tells of every request that fails.
+      failures.splice(0)
+    })
   })
 
   test('a host without headers gets isolation from the service worker, and photos can be shared to the app', async () => {

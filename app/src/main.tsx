@@ -2,14 +2,18 @@
 
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import { chosenEngine } from './engine/chosenEngine.ts'
+import { findModel, modelsFor } from './engine/models.ts'
+import { place } from './engine/place.ts'
+import { ServerEngine } from './engine/serverEngine.ts'
 import { WebEngine } from './engine/webEngine.ts'
 import { takeDropped, takePasted, takeShared } from './files/intake.ts'
 import { messageOf } from './message.ts'
 import { log, notify } from './notices.ts'
 import { startServiceWorker } from './offline.ts'
-import { doneCount, hasWorkUndone, items, startQueue } from './queue/queue.ts'
+import { doneCount, hasWorkUndone, items, ownModel, startQueue } from './queue/queue.ts'
 import { rememberList } from './queue/storedList.ts'
-import { settings } from './settings.ts'
+import { change, settings } from './settings.ts'
 import { language, strings } from './strings.ts'
 import { App, isDragging } from './ui/app.tsx'
 import { startSettings } from './ui/settingsDialog.tsx'
@@ -49,7 +53,18 @@ addEventListener('beforeunload', (event) => {
 })
 addEventListener('unhandledrejection', ({ reason }) => log(messageOf(reason)))
 
-const engine = new WebEngine()
+const browser = new WebEngine()
+const server = new ServerEngine(browser)
+const engine = chosenEngine({ browser, server })
+effect(() => {
+  if (place.value === 'server') server.listModels().catch(report)
+})
+effect(() => {
+  // A model that the other place has alone.
+  const { task, model } = settings.value
+  const [first] = modelsFor(task)
+  if (first && !findModel(model) && ownModel.value?.name !== model) change({ model: first.id })
+})
 startViewer(engine)
 startSettings(engine)
 effect(() => {
@@ -57,8 +72,8 @@ effect(() => {
   if (doneCount.value === 1) void engine.persist()
 })
 startQueue({ engine, beforeRestoring: previewFirst, showPiece })
-const place = document.querySelector('#app')
-if (place) render(<App />, place)
+const root = document.querySelector('#app')
+if (root) render(<App />, root)
 if (!crossOriginIsolated) log(strings.value.noThreads)
 void startServiceWorker()
 void rememberList()

@@ -64,8 +64,8 @@ scope.addEventListener('fetch', (event) => {
   const path = pathOf(request.url)
   if (!request.url.startsWith(base)) return
   if (request.method === 'POST' && path === 'share') (event as FetchEvent).respondWith(receive(request))
-  // The page keeps the weights itself, apart from the app.
-  if (request.method !== 'GET' || path.startsWith('weights/')) return
+  // The page keeps the weights itself, apart from the app; the server's answers are kept by nobody.
+  if (request.method !== 'GET' || path.startsWith('weights/') || path.startsWith('v1/')) return
   ;(event as FetchEvent).respondWith(answer(request, path))
 })
 

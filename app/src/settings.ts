@@ -6,6 +6,8 @@ import type { Language } from './strings.ts'
 export interface Settings {
   /** Undefined follows the browser. */
   readonly language?: Language | undefined
+  /** Where photos are computed; undefined until somebody has chosen. */
+  readonly place?: 'browser' | 'server' | undefined
   readonly theme: 'system' | 'light' | 'dark'
   readonly mode: 'auto' | 'hand'
   /** Task by hand, and the model of it; `own` is a file that was dropped. */

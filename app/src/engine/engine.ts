@@ -1,4 +1,4 @@
-// What the app asks of whatever computes: in this page's worker today, on a server one day.
+// What the app asks of whatever computes: this page's worker, or the server that delivers the page.
 
 import type { Layer, Piece } from '../viewer/layers.ts'
 import type { Rectangle } from '../viewer/view.ts'
@@ -14,11 +14,13 @@ export interface ModelChoice {
   readonly scale?: number | undefined
   /** Damage that 'auto' leaves as it is. */
   readonly never?: readonly string[] | undefined
+  /** Damage that 'auto' treats in any case. */
+  readonly damage?: readonly string[] | undefined
 }
 
 /** Something that takes time, for a person to see. */
 export interface Progress {
-  readonly phase: 'fetch' | 'open' | 'read' | 'restore'
+  readonly phase: 'send' | 'wait' | 'fetch' | 'open' | 'read' | 'restore'
   readonly done: number
   readonly total: number
   readonly secondsLeft?: number | undefined
@@ -45,6 +47,20 @@ export interface Found {
   readonly damage: string
   /** From faint, 0, to severe, 1. */
   readonly severity: number
+  /** Whether it was left as it is, but could be treated. */
+  readonly isOffered: boolean
+}
+
+/** What limpid tells of a repair. */
+interface Repair {
+  readonly findings: readonly { readonly damage: string; readonly severity: number }[]
+  readonly untreated: readonly { readonly damage: string; readonly isOffered: boolean }[]
+}
+
+/** Damage that was found in a repair. */
+export function foundIn({ findings, untreated }: Repair): readonly Found[] {
+  const offered = untreated.filter(({ isOffered }) => isOffered).map(({ damage }) => damage)
+  return findings.map(({ damage, severity }) => ({ damage, severity, isOffered: offered.includes(damage) }))
 }
 
 /** A restored picture, in full strength. */

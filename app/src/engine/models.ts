@@ -1,7 +1,9 @@
-// The models that come with the app, by task.
+// The models that there are, by task: those that come with the app, or those of the server.
 
+import { computed, signal } from '@preact/signals'
 import { cards, type ModelCard, tasks } from 'limpid/web'
 import type { ModelChoice } from './engine.ts'
+import { place } from './place.ts'
 
 /** The best of several models for one task. */
 const preferred = ['light-photo', 'light-upscale-x2']
@@ -10,16 +12,25 @@ const rank = ({ id }: ModelCard) => (preferred.includes(id) ? 0 : 1)
 
 const isPackaged = ({ id, checkpoint, sha256 }: ModelCard) => sha256 && checkpoint === `${id}.safetensors`
 
-/** Weights that are in the package and restore, the preferred ones first. */
-const models: readonly ModelCard[] = cards
-  .filter((card) => isPackaged(card) && card.task !== 'detect')
-  .toSorted((a, b) => rank(a) - rank(b))
+const isRestoring = ({ task }: ModelCard) => task !== 'detect'
 
-/** Whether the package has the network that finds out what is wrong. */
-export const canLook = cards.some((card) => card.id === 'light-inspect' && isPackaged(card))
+/** Ids of the server's models, once it has told them. */
+export const serverModels = signal<readonly string[]>([])
+
+/** Weights that restore, the preferred ones first. */
+const models = computed((): readonly ModelCard[] => {
+  const isThere =
+    place.value === 'server' ? ({ id }: ModelCard) => serverModels.value.includes(id) : isPackaged
+  return cards.filter((card) => isRestoring(card) && isThere(card)).toSorted((a, b) => rank(a) - rank(b))
+})
+
+/** Whether there is the network that finds out what is wrong; servers come with it. */
+export const canLook = computed(
+  () => place.value === 'server' || cards.some((card) => card.id === 'light-inspect' && isPackaged(card)),
+)
 
 export function findModel(id: string): ModelCard | undefined {
-  return models.find((card) => card.id === id)
+  return models.value.find((card) => card.id === id)
 }
 
 /** Tasks that a network does besides that of its card. */
@@ -29,13 +40,15 @@ const alsoDoes: Readonly<Record<string, readonly string[]>> = {
 }
 
 export function modelsFor(task: string): readonly ModelCard[] {
-  return models.filter((card) => card.task === task || alsoDoes[card.id]?.includes(task))
+  return models.value.filter((card) => card.task === task || alsoDoes[card.id]?.includes(task))
 }
 
-/** Tasks that a model of the package does. */
-export const availableTasks = tasks.map(({ id }) => id).filter((id) => modelsFor(id).length > 0)
+/** Tasks that a model does. */
+export const availableTasks = computed(() =>
+  tasks.map(({ id }) => id).filter((id) => modelsFor(id).length > 0),
+)
 
-/** A model of the package for a task. */
+/** A model for a task. */
 export function choiceOf(id: string, task: string, scale: number): ModelChoice {
   const card = findModel(id)
   const isOwnTask = card?.task === task || alsoDoes[id]?.includes(task)

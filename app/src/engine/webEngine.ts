@@ -9,7 +9,15 @@ import {
 } from 'limpid/web'
 import { type Layer, layerOf, type Piece } from '../viewer/layers.ts'
 import type { Rectangle, Size } from '../viewer/view.ts'
-import type { Engine, ModelChoice, Output, Restored, RunEvents, StoredModel } from './engine.ts'
+import {
+  type Engine,
+  foundIn,
+  type ModelChoice,
+  type Output,
+  type Restored,
+  type RunEvents,
+  type StoredModel,
+} from './engine.ts'
 
 /** Folder of ONNX Runtime's files, beside the page. */
 declare const RUNTIME_FOLDER: string
@@ -63,13 +71,13 @@ export class WebEngine implements Engine {
 
 /** A request of limpid/web. */
 function requestOf(choice: ModelChoice, { signal, onProgress }: RunEvents): EngineRequest {
-  const { id, task, file, scale, never } = choice
+  const { id, task, file, scale, never, damage } = choice
   const events: Pick<EngineRequest, 'signal' | 'onProgress'> = {
     signal,
     onProgress: ({ phase, ...progress }) =>
       onProgress({ ...progress, phase: phase === 'open' ? 'fetch' : phase }),
   }
-  if (id === 'auto') return { task: 'auto', never: never ?? [], ...events }
+  if (id === 'auto') return { task: 'auto', never, damage, ...events }
   return file ? { weights: file, ...events } : { model: id, task, scale, ...events }
 }
 
@@ -84,7 +92,7 @@ function restoredOf(result: WebResult, file: Blob): Restored {
   const original: Size = { width: Math.round(width / scale), height: Math.round(height / scale) }
   return {
     ...{ width, height, model, device, notes, seconds: seconds.restore },
-    found: repair?.findings.map(({ damage, severity }) => ({ damage, severity })),
+    found: repair && foundIn(repair),
     isOriginal: result.original !== undefined,
     layer: () => layerOf(result.toImageData(), original),
     encode: (output) => encoded(result, file, output),

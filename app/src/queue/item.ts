@@ -41,6 +41,8 @@ export interface Item {
   readonly found: Signal<readonly Found[] | undefined>
   /** Damage that stays as it is. */
   readonly never: Signal<readonly string[]>
+  /** Damage that is treated in any case. */
+  readonly wanted: Signal<readonly string[]>
   /** The result in full strength, for the few photos looked at last. */
   readonly restored: Signal<Restored | undefined>
 }
@@ -57,6 +59,7 @@ export function createItem(source: Source, folder = ''): Item {
     thumbnail: signal(undefined),
     found: signal(undefined),
     never: signal<readonly string[]>([]),
+    wanted: signal<readonly string[]>([]),
     restored: signal(undefined),
   }
 }

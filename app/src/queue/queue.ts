@@ -53,18 +53,24 @@ export function startQueue(parts: {
 
 export function modelChoice({ mode, task, model, scale }: Settings, item: Item | undefined): ModelChoice {
   if (mode === 'auto') {
-    return canLook ? { id: 'auto', never: item?.never.value } : choiceOf('light-photo', 'photo', 1)
+    if (!canLook.value) return choiceOf('light-photo', 'photo', 1)
+    return { id: 'auto', never: named(item?.never.value), damage: named(item?.wanted.value) }
   }
   const file = ownModel.value
   return file && model === file.name ? { id: file.name, file } : choiceOf(model, task, scale)
 }
 
+/** A list with something in it. */
+function named(list: readonly string[] | undefined): readonly string[] | undefined {
+  return list && list.length > 0 ? list : undefined
+}
+
 /** Identifies how a photo is restored, and how the result is written. */
 function settingsKeys(chosen: Settings, item: Item): Pick<Result, 'restoredAs' | 'writtenAs'> {
-  const { id, task, scale, never } = modelChoice(chosen, item)
+  const { id, task, scale, never, damage } = modelChoice(chosen, item)
   const { strength, format, quality, metadata } = chosen
   return {
-    restoredAs: JSON.stringify([id, task, scale, never]),
+    restoredAs: JSON.stringify([id, task, scale, never, damage]),
     writtenAs: JSON.stringify([strength, format, quality, metadata]),
   }
 }

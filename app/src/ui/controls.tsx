@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact'
 import { availableTasks, findModel, modelsFor } from '../engine/models.ts'
 import { paceOf } from '../engine/pace.ts'
+import { hasServer, isLocalServer, needsKey, place, serverKey, serverName } from '../engine/place.ts'
 import { copyItem, saveItem } from '../files/save.ts'
 import type { Item } from '../queue/item.ts'
 import { isOutdated, ownModel, restartCurrent, retryItem, selected } from '../queue/queue.ts'
@@ -19,6 +20,7 @@ export function Controls() {
   return (
     <section class="controls" aria-label={words.adjust}>
       <div class="controls-scroll">
+        {hasServer && <PlaceChoice />}
         <Choice
           label={words.adjust}
           value={settings.value.mode}
@@ -44,6 +46,38 @@ export function Controls() {
   )
 }
 
+/** Where photos are computed. */
+export function PlaceChoice() {
+  const words = strings.value
+  const isRemote = place.value === 'server' && !isLocalServer
+  return (
+    <div class="place">
+      <Choice
+        label={words.place}
+        value={place.value}
+        options={[
+          ['server', serverName.value],
+          ['browser', words.thisBrowser],
+        ]}
+        onChange={(next) => restore({ place: next })}
+      />
+      {isRemote && <p class="hint">{words.leavesDevice(serverName.value)}</p>}
+      {place.value === 'server' && needsKey && (
+        <Field label={words.key}>
+          <input
+            type="password"
+            autocomplete="off"
+            value={serverKey.value.text}
+            onChange={({ currentTarget }) => {
+              serverKey.value = { text: currentTarget.value.trim() }
+            }}
+          />
+        </Field>
+      )}
+    </div>
+  )
+}
+
 /** Changes what the network does: the photo at hand starts again. */
 function restore(changed: Partial<Settings>): void {
   change(changed)
@@ -62,7 +96,7 @@ function ByHand() {
       <Select
         label={words.task}
         value={task}
-        options={availableTasks.map((id) => [id, words.tasks[id] ?? id])}
+        options={availableTasks.value.map((id) => [id, words.tasks[id] ?? id])}
         onChange={(next) => restore({ task: next, model: modelsFor(next)[0]?.id ?? model })}
       />
       <Select

@@ -1,11 +1,13 @@
 // What a first visit shows.
 
+import { hasServer, isLocalServer, place, serverName } from '../engine/place.ts'
 import { openDemo, openFolder, openPhotos } from '../files/intake.ts'
 import { install } from '../install.ts'
 import { messageOf } from '../message.ts'
 import { notify } from '../notices.ts'
 import { forgetLastList, lastList, openLastList } from '../queue/storedList.ts'
 import { strings } from '../strings.ts'
+import { PlaceChoice } from './controls.tsx'
 import { Icon } from './icons.tsx'
 
 const demos = ['noise', 'jpeg', 'haze', 'small'] as const
@@ -20,7 +22,11 @@ export function Intro() {
   return (
     <main class="intro">
       <h2>{words.tagline}</h2>
-      <p class="lead">{words.lead}</p>
+      <p class="lead">
+        {words.lead}{' '}
+        {place.value === 'server' && !isLocalServer ? words.leavesDevice(serverName.value) : words.stays}
+      </p>
+      {hasServer && <PlaceChoice />}
       <div class="actions">
         <button type="button" class="primary" onClick={run(openPhotos)}>
           <Icon name="photo" />

@@ -12,14 +12,22 @@ export function stateText(item: Item): string {
   if (state.kind === 'working') return progressText(state.progress)
   if (state.kind === 'failed') return state.message
   if (state.kind === 'done')
-    return isOutdated(item) ? words.outdated : state.result.isOriginal ? words.untouched : words.done
+    return isOutdated(item) ? words.outdated : doneText(item, state.result.isOriginal)
   return state.kind === 'waiting' ? words.waiting : words.canceled
+}
+
+function doneText(item: Item, isOriginal: boolean): string {
+  const words = strings.value
+  if (!isOriginal) return words.done
+  return item.found.value?.length ? words.leftAsIs : words.untouched
 }
 
 function progressText(progress: Progress | undefined): string {
   const words = strings.value
   if (!progress) return words.opening
   const { phase, done, total, secondsLeft: left } = progress
+  if (phase === 'send') return words.sending
+  if (phase === 'wait') return words.inServerQueue
   if (phase === 'fetch') return words.fetching(formatBytes(done), formatBytes(total))
   if (phase === 'open') return words.opening
   if (phase === 'read') return words.reading

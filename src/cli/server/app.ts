@@ -6,14 +6,18 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RestoreError } from '../../core/errors.ts'
 import { cacheFolder } from '../../files/cacheFolder.ts'
-import { builtAppFolder, type PageFolders, packagedApp } from '../../server/pages/pageFiles.ts'
+import { builtAppFolder, packagedApp } from '../../server/pages/pageFiles.ts'
 import type { AppOptions } from '../commands/serve.ts'
 import { watchInterrupts } from '../io/interrupts.ts'
 import { printLine, printResult } from '../io/shell.ts'
-import { type PageServer, servePages } from './pageServer.ts'
+import { startOwnServer } from './ownServer.ts'
+import { type PageServer, type PageServerOptions, servePages } from './pageServer.ts'
 
 /** Port unless another is named, so that the browser finds its settings and models again. */
 const usualPort = 4747
+
+const withoutServer =
+  '; the browser computes, as the packages that let this machine do it are not installed (limpid serve --help names them)'
 
 /** Serves the app until a signal ends it. */
 export async function appCommand(options: AppOptions): Promise<void> {
@@ -24,17 +28,22 @@ export async function appCommand(options: AppOptions): Promise<void> {
       `app: expected the built app in ${builtAppFolder()}, got none; run npm run app:build in a checkout, or reinstall limpid`,
     )
   using interrupts = watchInterrupts()
-  const server = await start(pages, options.port)
+  const api = await startOwnServer()
+  const server = await start({ ...pages, api }, options.port)
   const { address } = server
   printResult(options, { address }, address)
-  if (!options.quiet) printLine('press Ctrl-C to end; photos stay in the browser')
+  if (!options.quiet) printLine(`press Ctrl-C to end; photos stay on this machine${api ? '' : withoutServer}`)
   if (options.open) openBrowser(address)
   if (!interrupts.signal.aborted)
     await new Promise((resolve) => interrupts.signal.addEventListener('abort', resolve))
   await server.stop()
+  await api?.stop()
 }
 
-async function start(folders: PageFolders, port: number | undefined): Promise<PageServer> {
+async function start(
+  folders: Omit<PageServerOptions, 'token' | 'port'>,
+  port: number | undefined,
+): Promise<PageServer> {
   const pages = { ...folders, token: readToken() }
   if (port !== undefined) return servePages({ ...pages, port })
   try {

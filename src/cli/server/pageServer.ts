@@ -2,7 +2,14 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  request as requestHttp,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { pipeline } from 'node:stream'
 import { RestoreError } from '../../core/errors.ts'
 import { findPage, type PageFolders, pathParts, sendPage } from '../../server/pages/pageFiles.ts'
 import { pageHeaders } from '../../server/pages/pageHeaders.ts'
@@ -13,6 +20,8 @@ export interface PageServerOptions extends PageFolders {
   readonly token: string
   /** 0 for a free one. */
   readonly port: number
+  /** The server that restores photos, reached under v1/ behind the token. */
+  readonly api?: { readonly address: string; readonly key: string } | undefined
 }
 
 export interface PageServer {
@@ -30,7 +39,7 @@ export async function servePages(options: PageServerOptions): Promise<PageServer
   const { port, token } = options
   const bodies = new Map<string, Buffer>()
   const server = createServer((request, response) => {
-    answer(request, response, { ...options, server, bodies }).catch(() => response.destroy())
+    answer(request, response, { ...options, listening: server, bodies }).catch(() => response.destroy())
   })
   server.listen(port, host)
   try {
@@ -62,7 +71,7 @@ function portOf(server: Server): number {
 }
 
 interface Context extends PageServerOptions {
-  readonly server: Server
+  readonly listening: Server
   /** Compressed files by encoding and path. */
   readonly bodies: Map<string, Buffer>
 }
@@ -70,18 +79,43 @@ interface Context extends PageServerOptions {
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
   for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value)
   // A name that leads to this machine could belong to anybody's page.
-  const isOwnHost = request.headers.host === `${host}:${portOf(context.server)}`
-  const file = isOwnHost ? fileOf(request.url ?? '', context) : undefined
+  const isOwnHost = request.headers.host === `${host}:${portOf(context.listening)}`
+  const { url = '' } = request
+  if (isOwnHost && context.api && isForApi(url, context)) return forward(request, response, context)
+  const file = isOwnHost ? fileOf(url, context) : undefined
   if (!file) return void response.writeHead(404).end()
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return void response.writeHead(405, { Allow: 'GET, HEAD' }).end()
-  await sendPage(request, response, { file, bodies: context.bodies })
+  await sendPage(request, response, { file, bodies: context.bodies, server: context.api && 'open' })
 }
 
 /** The file at an address; undefined for one without the token, or outside the folders. */
 function fileOf(url: string, { token, ...folders }: Context): string | undefined {
   const [first = '', ...rest] = pathParts(url) ?? []
   return isEqual(first, token) && rest.length > 0 ? findPage(rest, folders) : undefined
+}
+
+function isForApi(url: string, { token }: Context): boolean {
+  const [first = '', second] = pathParts(url) ?? []
+  return isEqual(first, token) && second === 'v1'
+}
+
+/** Passes a request on to the server that restores, whose key no page knows. */
+function forward(request: IncomingMessage, response: ServerResponse, { token, api }: Context): void {
+  const { address = '', key } = api ?? {}
+  const { host: _, connection: __, ...headers } = request.headers
+  const path = (request.url ?? '').slice(token.length + 1)
+  const outgoing = requestHttp(`${address}${path}`, {
+    method: request.method,
+    headers: { ...headers, authorization: `Bearer ${key}` },
+  })
+  outgoing.on('response', (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    pipeline(answer, response, () => {})
+  })
+  outgoing.on('error', () => (response.headersSent ? response.destroy() : response.writeHead(502).end()))
+  response.on('close', () => outgoing.destroy())
+  pipeline(request, outgoing, () => {})
 }
 
 function isEqual(a: string, b: string): boolean {
