@@ -96,6 +96,8 @@ describe('readInput', () => {
     [failing(), 'input', 'image: cannot be read \\(connection lost\\)'],
     [sharp(Buffer.from('no image')), 'input', 'image: cannot be read'],
     [{ ...size, data: [1, 2] }, 'input', 'image: expected samples in data'],
+    [{ ...size, width: 0, data: rgb }, 'input', 'whole pixels and 1 to 4 channels, got 0 × 7 × 3'],
+    [{ ...size, channels: 5, data: rgb }, 'input', 'and 1 to 4 channels, got'],
     [{ ...size, width: 3, data: rgb }, 'input', 'image: expected 3 × 7 × 3 samples'],
   ])('refuses %s', async (input, code, message) => {
     const error = await readInput(input as RestoreInput, {}).catch((reason: unknown) => reason)

@@ -179,17 +179,20 @@ export function readRaw(
   if (![Uint8Array, Uint8ClampedArray, Uint16Array].some((kind) => data instanceof kind))
     throw new RestoreError(
       'input',
-      `${name}: expected samples in data, as ImageData has them, got ${typeof data}`,
+      `${name}: expected samples in data, as ImageData has them, got ${describeValue(data)}`,
+    )
+  if (
+    ![width, height].every((side) => Number.isInteger(side) && side > 0) ||
+    ![1, 2, 3, 4].includes(channels)
+  )
+    throw new RestoreError(
+      'input',
+      `${name}: expected a width and height of whole pixels and 1 to 4 channels, got ${width} × ${height} × ${channels}`,
     )
   const samples =
     data instanceof Uint8ClampedArray ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data
   const expected = `${width} × ${height} × ${channels} samples of ${depth ?? depthOf(samples)} bits`
-  const isValidSize = [width, height].every((side) => Number.isInteger(side) && side > 0)
-  if (
-    !isValidSize ||
-    samples.length !== width * height * channels ||
-    (depth ?? depthOf(samples)) !== depthOf(samples)
-  ) {
+  if (samples.length !== width * height * channels || (depth ?? depthOf(samples)) !== depthOf(samples)) {
     throw new RestoreError(
       'input',
       `${name}: expected ${expected}, got ${samples.length} of ${depthOf(samples)} bits`,
