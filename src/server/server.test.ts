@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { unzipSync } from 'fflate'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -292,6 +293,7 @@ describe('the server', { timeout: 120_000 }, () => {
       (await (await fetch(`${server.address}${path}`)).json()) as Record<string, object>
     const api = await get('/openapi.json')
     expect(api.openapi).toBe('3.1.0')
+    expect(await new Validator().validate(api)).toEqual({ valid: true })
     expect(Object.keys(api.paths ?? {})).toEqual(
       expect.arrayContaining(['/v1/restore', '/v1/jobs/{id}/events']),
     )

@@ -6,6 +6,7 @@ import { errorCodes, messageOf, RestoreError } from '../../core/errors.ts'
 
 /** Problems that the protocol adds to the codes of {@link errorCodes}. */
 const problemKinds = {
+  malformed: { status: 400, title: 'the form cannot be read to its end' },
   unauthorized: { status: 401, title: 'an API key is missing or unknown' },
   forbidden: { status: 403, title: 'the request is not allowed' },
   'not-found': { status: 404, title: 'there is no such thing' },

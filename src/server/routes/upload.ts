@@ -4,9 +4,9 @@ import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { RestoreError } from '../../core/errors.ts'
+import { messageOf, RestoreError } from '../../core/errors.ts'
 import type { Sources } from '../access/sources.ts'
-import { ProblemError } from '../protocol/problems.ts'
+import { ProblemError, problemOf } from '../protocol/problems.ts'
 import { mediaTypes, type Settings } from '../protocol/settings.ts'
 
 /** A picture on its way, and the settings, which are known once it has been read. */
@@ -39,7 +39,7 @@ export async function uploadOf<T>(
   const { url, ...rest } = asked
   if (url !== undefined) {
     const checked = settings(rest)
-    if (sources) return { stream: await sources.open(String(url)), settings: () => checked }
+    if (sources) return { stream: quiet(await sources.open(String(url))), settings: () => checked }
     throw new ProblemError(
       'forbidden',
       'url: expected a picture as the body, as this server takes none by address',
@@ -78,16 +78,30 @@ async function fromForm(request: FastifyRequest): Promise<{ stream: Readable; se
       read(part)
       continue
     }
-    const stream = new PassThrough()
+    const stream = quiet(new PassThrough())
     const rest = async () => {
       await pipeline(part.file, stream, { end: false })
       for await (const later of parts) if (later.type === 'field') read(later)
       stream.end()
     }
-    rest().catch((error) => stream.destroy(error))
+    rest().catch((error) => stream.destroy(formProblem(error)))
     return { stream, settings }
   }
   throw new RestoreError('usage', 'form: expected a part with a picture, got none; send it as a file')
+}
+
+/** A stream that may fail before anyone reads it: whoever does meets the error, which nobody else has to handle. */
+function quiet<T extends Readable>(stream: T): T {
+  return stream.on('error', () => {})
+}
+
+/** Why a form cannot be read. */
+function formProblem(error: unknown): Error {
+  const isTooLarge = problemOf(error).status === 413
+  return new ProblemError(
+    isTooLarge ? 'too-large' : 'malformed',
+    `form: cannot be read (${messageOf(error)})`,
+  )
 }
 
 export function parseSettings(text: unknown): object {
