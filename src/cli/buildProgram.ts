@@ -19,7 +19,7 @@ import {
 } from './commands/networks.ts'
 import { createProgram, type Program } from './commands/options.ts'
 import { declareRestore } from './commands/restore.ts'
-import { declareApp, declareKey, declareServe } from './commands/serve.ts'
+import { declareApp, declareKey, declareServe, declareWorker } from './commands/serve.ts'
 import { declarePack, declareTrain } from './commands/training.ts'
 
 /** Builds the program with all its commands. */
@@ -55,6 +55,10 @@ function addServing(program: Program): void {
   declareServe(program).action(async (_, command) => {
     const { serveCommand } = await import('./server/serve.ts')
     await serveCommand(command.optsWithGlobals())
+  })
+  declareWorker(program).action(async (_, command) => {
+    const { workerCommand } = await import('./server/worker.ts')
+    await workerCommand(command.optsWithGlobals())
   })
   declareKey(program).action(async (name, _, command) => {
     const { keyCommand } = await import('./server/serve.ts')

@@ -134,8 +134,12 @@ function writeFully(file: number, bytes: Uint8Array): void {
 /** Codes by which file systems say that they have no hard links: exFAT, FAT, SMB, some FUSE. */
 const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EXDEV'])
 
-/** Gives a finished file its name. A rename would replace what is there, a link never does. */
-function publish(temporary: string, path: string, overwrite: boolean): void {
+/**
+ * Gives a finished file its name. A rename would replace what is there, a link never does.
+ *
+ * @throws RestoreError `output` where the name is taken, an error with code ENOENT where the file is gone
+ */
+export function publish(temporary: string, path: string, overwrite: boolean): void {
   const existing = existsSync(path) ? statSync(path) : undefined
   if (existing && !existing.isFile() && !existing.isDirectory())
     throw new Error('expected a file, got a device or pipe')

@@ -1,4 +1,4 @@
-// How a server is configured: by options, environment variables or a file, all validated by one schema.
+// How servers and workers are configured: by options, environment variables or a file, all validated by one schema.
 
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -27,25 +27,28 @@ const pixels = z.coerce
   .max(1e4)
   .transform((megapixels) => megapixels * 1e6)
 
-/** Configuration of a server. */
+const listOf = <T extends z.ZodType>(item: T) =>
+  z.union([z.array(item), z.string().transform((text) => text.split(',').map((part) => part.trim()))])
+
+/** Configuration of a server or worker. */
 const schema = z.strictObject({
   host: z.string().default('127.0.0.1'),
   port: whole(0, 65_535).default(8080),
   metricsPort: whole(0, 65_535).optional(),
   app: isOn.default(true),
   data: z.string().min(1).default('limpid-data'),
+  queue: z
+    .url({ protocol: /^(rediss?|postgres(ql)?)$/, error: 'expected redis://…, rediss://… or postgres://…' })
+    .optional(),
+  store: z.string().min(1).optional(),
+  models: listOf(z.string()).optional(),
+  device: z.string().optional(),
   keys: z.string().min(1).optional(),
   open: isOn.default(false),
-  origins: z
-    .union([z.array(z.url()), z.string().transform((text) => text.split(',').map((origin) => origin.trim()))])
-    .default([]),
-  sources: z
-    .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((host) => host.trim()))])
-    .default([]),
+  origins: listOf(z.url()).default([]),
+  sources: listOf(z.string()).default([]),
   sourcesInternal: isOn.default(false),
-  webhooks: z
-    .union([z.array(z.string()), z.string().transform((text) => text.split(',').map((host) => host.trim()))])
-    .default([]),
+  webhooks: listOf(z.string()).default([]),
   webhooksInternal: isOn.default(false),
   webhookSecret: z
     .string()
@@ -53,13 +56,13 @@ const schema = z.strictObject({
     .optional(),
   jobs: whole(1, 64).default(1),
   networks: whole(1, 64).default(2),
-  queue: whole(1, 1e6).default(100),
+  queueLimit: whole(1, 1e6).default(100),
   queuePerKey: whole(1, 1e6).default(50),
   maxBytes: size.prefault('64MB'),
   pixelLimit: pixels.prefault(50),
   outputLimit: pixels.prefault(200),
   timeout: time.prefault('10m'),
-  lease: time.prefault('30s'),
+  lease: time.optional(),
   wait: time.prefault('60s'),
   drain: time.prefault('30s'),
   keep: time.prefault('24h'),
@@ -72,6 +75,8 @@ const names = Object.keys(schema.shape) as (keyof Configuration)[]
 
 /** Environment variable of a setting: LIMPID_MAX_BYTES for maxBytes. */
 function variableOf(name: string): string {
+  // LIMPID_MODELS is the folder of fetched models.
+  if (name === 'models') return 'LIMPID_WORKER_MODELS'
   return `LIMPID_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }
 
@@ -100,12 +105,22 @@ export function readConfiguration({ options, environment, file }: Sources): Conf
     sources.set(name, source)
   }
   const parsed = schema.safeParse(given)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    const { queue, store } = parsed.data
+    if ((queue === undefined) !== (store === undefined))
+      throw new RestoreError(
+        'usage',
+        '--queue, --store: expected both, as many machines share the queue and the pictures, got one of them',
+      )
+    return parsed.data
+  }
   const [issue] = parsed.error.issues
   const name = String(issue?.path[0] ?? '')
+  const isSecret = name === 'webhookSecret' || name === 'queue'
+  const got = isSecret ? 'another text' : JSON.stringify(given[name] ?? given)
   throw new RestoreError(
     'usage',
-    `${sources.get(name) ?? file}: ${issue?.message ?? 'not valid'}, got ${name === 'webhookSecret' ? 'another text' : JSON.stringify(given[name] ?? given)}; see limpid serve --help`,
+    `${sources.get(name) ?? file}: ${issue?.message ?? 'not valid'}, got ${got}; see limpid serve --help`,
   )
 }
 

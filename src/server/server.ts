@@ -1,7 +1,5 @@
 // The server: pictures in, restored pictures out, over HTTP.
 
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import helmet from '@fastify/helmet'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
@@ -21,6 +19,7 @@ import { type Caller, Intake, type Limits } from './jobs/intake.ts'
 import type { JobQueue } from './jobs/job.ts'
 import { Looker } from './jobs/looker.ts'
 import { Metrics } from './jobs/metrics.ts'
+import { startMetricsServer } from './jobs/metricsServer.ts'
 import { Runner } from './jobs/runner.ts'
 import { Webhooks } from './jobs/webhooks.ts'
 import type { PageFolders } from './pages/pageFiles.ts'
@@ -61,7 +60,7 @@ export interface ServerOptions {
   /** The app in the browser; undefined for none. */
   readonly app: PageFolders | undefined
   readonly limits: Limits
-  /** Jobs at once, and networks that each slot keeps open. */
+  /** Jobs at once, 0 where workers run them, and networks that each slot keeps open. */
   readonly slots: number
   readonly capacity: number
   /** Longest time for a job. */
@@ -115,11 +114,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     await sweep()
     const address = await app.listen({ host: options.host, port: options.port })
-    const exporter = options.metricsPort === undefined ? undefined : await serveMetrics(metrics, options)
+    const { host, metricsPort } = options
+    const exporter =
+      metricsPort === undefined ? undefined : await startMetricsServer({ host, port: metricsPort, metrics })
     return {
       address,
-      metricsAddress:
-        exporter && `http://${options.host}:${(exporter.address() as AddressInfo).port}/metrics`,
+      metricsAddress: exporter && `${exporter.address}/metrics`,
       async stop(drainMs) {
         clearInterval(sweeping)
         draining.abort()
@@ -275,19 +275,4 @@ function allowOrigin(
     'access-control-expose-headers',
     'content-location, etag, link, location, retry-after, x-request-id',
   )
-}
-
-function serveMetrics(
-  metrics: Metrics,
-  { host, metricsPort }: Pick<ServerOptions, 'host' | 'metricsPort'>,
-): Promise<Server> {
-  const exporter = createServer(async (request, response) => {
-    if (request.url !== '/metrics') return response.writeHead(404).end()
-    const { type, text } = await metrics.text()
-    return response.writeHead(200, { 'content-type': type }).end(text)
-  })
-  return new Promise((resolve, reject) => {
-    exporter.once('error', reject)
-    exporter.listen(metricsPort, host, () => resolve(exporter))
-  })
 }

@@ -1,52 +1,30 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
-import { limpid, program } from '../../../test/limpid.ts'
+import { limpid } from '../../../test/limpid.ts'
+import { killStarted, startProgram } from '../../../test/startedProgram.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-serve-'))
 const at = (...names: readonly string[]) => join(dir, ...names)
-const children: ChildProcess[] = []
-
 afterAll(() => {
-  for (const child of children) child.kill('SIGKILL')
+  killStarted()
   rmSync(dir, { recursive: true, force: true })
 })
 
-interface Serving {
-  readonly address: string
-  readonly metrics: string
-  readonly child: ChildProcess
-}
-
 /** Starts `limpid serve` on a free port and waits for its address. */
-async function serve(data: string): Promise<Serving> {
-  const args = [
+function serve(data: string) {
+  const ports = ['--port', '0', '--metrics-port', '0']
+  return startProgram<{ address: string; metrics: string }>(
     'serve',
-    '--port',
-    '0',
-    '--metrics-port',
-    '0',
+    ...ports,
     '--data',
     data,
     '--lease',
     '2s',
-    '--json',
-    '--quiet',
-  ]
-  const child = spawn(process.execPath, [program, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  let printed = ''
-  for await (const text of child.stdout) {
-    printed += text
-    if (printed.trimEnd().endsWith('}')) break
-  }
-  return { ...JSON.parse(printed), child }
+  )
 }
 
 async function noise(side: number): Promise<Buffer> {

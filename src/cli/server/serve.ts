@@ -8,13 +8,13 @@ import { printLine, printResult } from '../io/shell.ts'
 
 /** Runs a server until a signal ends it. */
 export async function serveCommand(options: ServeOptions): Promise<void> {
-  const { readConfiguration, readKeys, ListedHosts, Sources, EmbeddedQueue, FolderStore, startServer } =
+  const { readConfiguration, readKeys, ListedHosts, Sources, openBackends, startServer } =
     await serverModules()
   const { config: file, json: _, quiet, verbose: __, app, ...rest } = options
   // Without --no-app, variables and the file decide.
   const settings = { ...rest, app: app ? undefined : false }
   const configuration = readConfiguration({ options: settings, environment: process.env, file })
-  const { host, data, keys: keyFile, maxBytes, pixelLimit, outputLimit, queue, queuePerKey } = configuration
+  const { host, keys: keyFile, maxBytes, pixelLimit, outputLimit, queueLimit, queuePerKey } = configuration
   const keys = keyFile === undefined ? undefined : readKeys(keyFile)
   if (!keys && !configuration.open && !isLoopback(host))
     throw new RestoreError(
@@ -33,26 +33,26 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       `serving without the app: expected its build in ${builtAppFolder()}, got none; --no-app expects none`,
     )
   using interrupts = watchInterrupts(() => printLine('stopping: waiting for jobs under way'))
-  const {
-    port,
-    metricsPort,
-    origins,
-    sources,
-    sourcesInternal,
-    jobs: slots,
-    networks: capacity,
-  } = configuration
+  const { port, metricsPort, origins, sources, sourcesInternal, networks: capacity } = configuration
+  // Where machines share a queue, workers run the jobs.
+  const slots = configuration.queue === undefined ? configuration.jobs : 0
+  const { queue, store, warnings } = await openBackends(configuration)
+  for (const warning of warnings) printLine(`warning: ${warning}`)
   const server = await startServer({
-    ...{ host, port, metricsPort, origins, keys, slots, capacity },
-    queue: new EmbeddedQueue(data, { leaseMs: configuration.lease }),
-    store: new FolderStore(data),
+    ...{ host, port, metricsPort, origins, keys, slots, capacity, queue, store },
     sources: sources.length > 0 ? new Sources({ hosts: sources, areInternal: sourcesInternal }) : undefined,
     webhooks:
       webhooks.length > 0 && secret !== undefined
         ? { hosts: new ListedHosts({ hosts: webhooks, areInternal: webhooksInternal }), secret }
         : undefined,
     app: pages,
-    limits: { bytes: maxBytes, pixelsIn: pixelLimit, pixelsOut: outputLimit, queue, ownerQueue: queuePerKey },
+    limits: {
+      bytes: maxBytes,
+      pixelsIn: pixelLimit,
+      pixelsOut: outputLimit,
+      queue: queueLimit,
+      ownerQueue: queuePerKey,
+    },
     timeoutMs: configuration.timeout,
     waitMs: configuration.wait,
     keepMs: configuration.keep,
@@ -75,16 +75,15 @@ export async function keyCommand(name: string, options: KeyOptions): Promise<voi
 
 async function serverModules() {
   try {
-    const [configuration, keys, hosts, sources, queue, store, server] = await Promise.all([
+    const [configuration, keys, hosts, sources, backends, server] = await Promise.all([
       import('../../server/configuration.ts'),
       import('../../server/access/keys.ts'),
       import('../../server/access/listedHosts.ts'),
       import('../../server/access/sources.ts'),
-      import('../../server/jobs/embeddedQueue.ts'),
-      import('../../server/store/folderStore.ts'),
+      import('../../server/backends.ts'),
       import('../../server/server.ts'),
     ])
-    return { ...configuration, ...keys, ...hosts, ...sources, ...queue, ...store, ...server }
+    return { ...configuration, ...keys, ...hosts, ...sources, ...backends, ...server }
   } catch (error) {
     const [reason] = messageOf(error).split('\n')
     throw new RestoreError(

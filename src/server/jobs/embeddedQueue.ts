@@ -8,6 +8,7 @@ import Database from 'libsql'
 import {
   type Added,
   type Attempt,
+  interrupted,
   isFinal,
   type Job,
   type JobError,
@@ -17,6 +18,8 @@ import {
   type NewJob,
   type QueueCounts,
   type QueueLimits,
+  runnable,
+  waitForEvent,
 } from './job.ts'
 
 /** Options of {@link EmbeddedQueue}. */
@@ -25,6 +28,8 @@ export interface EmbeddedQueueOptions {
   readonly leaseMs?: number
   /** Attempts after which a job has failed. @default 3 */
   readonly maxAttempts?: number
+  /** Delay before the second attempt; it doubles for the third, less some at random. @default 1 s */
+  readonly retryMs?: number
 }
 
 const schema = `
@@ -91,9 +96,6 @@ interface Row {
 
 const held = "owner = ? AND id = ? AND fence = ? AND state = 'running'"
 
-const interrupted =
-  'restore: expected an attempt that ends, got several that were interrupted; try a smaller picture, or another machine'
-
 /** Unfinished jobs. */
 const open = "state IN ('queued', 'running')"
 
@@ -102,10 +104,14 @@ export class EmbeddedQueue implements JobQueue {
   readonly #database: Database.Database
   readonly #leaseMs: number
   readonly #maxAttempts: number
+  readonly #retryMs: number
   /** Emits `id` of a changed job and 'queued', within this process. */
   readonly #events = new EventEmitter()
 
-  constructor(folder: string, { leaseMs = 30_000, maxAttempts = 3 }: EmbeddedQueueOptions = {}) {
+  constructor(
+    folder: string,
+    { leaseMs = 30_000, maxAttempts = 3, retryMs = 1000 }: EmbeddedQueueOptions = {},
+  ) {
     mkdirSync(folder, { recursive: true })
     this.#database = new Database(join(folder, 'jobs.sqlite'))
     this.#database.exec('PRAGMA journal_mode = WAL')
@@ -116,6 +122,7 @@ export class EmbeddedQueue implements JobQueue {
     this.#addWebhooks()
     this.#leaseMs = leaseMs
     this.#maxAttempts = maxAttempts
+    this.#retryMs = retryMs
     this.#events.setMaxListeners(0)
   }
 
@@ -194,7 +201,11 @@ export class EmbeddedQueue implements JobQueue {
 
   async claim(models?: readonly string[]): Promise<Attempt | undefined> {
     const now = Date.now()
-    const only = models ? `AND model IN (${models.map(() => '?').join(', ')})` : ''
+    const asked = this.#all<Pick<Row, 'model'>>(`SELECT DISTINCT model FROM jobs WHERE ${open}`)
+    const taken = runnable(
+      asked.map(({ model }) => model),
+      models,
+    )
     const claimed = this.#atomically(() => {
       this.#run(
         `UPDATE jobs SET state = 'failed', version = version + 1, finishedMs = ?, errorCode = 'crash', errorMessage = ?
@@ -204,12 +215,13 @@ export class EmbeddedQueue implements JobQueue {
       // Owners take turns: the one with the fewest running jobs, then the one served longest ago.
       const next = this.#one<Pick<Row, 'seq' | 'owner'>>(
         `SELECT seq, owner FROM jobs LEFT JOIN turns USING (owner)
-         WHERE ((state = 'queued' AND notBeforeMs <= ?) OR (state = 'running' AND leaseMs < ?)) ${only}
+         WHERE ((state = 'queued' AND notBeforeMs <= ?) OR (state = 'running' AND leaseMs < ?))
+           AND model IN (${taken.map(() => '?').join(', ')})
          ORDER BY (SELECT count(*) FROM jobs AS own
              WHERE own.owner = jobs.owner AND own.state = 'running' AND own.leaseMs >= ?),
            coalesce(turn, 0), priority DESC, seq
          LIMIT 1`,
-        ...[now, now, ...(models ?? []), now],
+        ...[now, now, ...taken, now],
       )
       if (!next) return undefined
       this.#run(
@@ -245,9 +257,11 @@ export class EmbeddedQueue implements JobQueue {
     return this.#end(job, fence, 'failed', error)
   }
 
-  async retry(attempt: Attempt, error: JobError, delayMs: number): Promise<void> {
-    const { job } = attempt
-    if (job.attempts >= this.#maxAttempts) await this.fail(attempt, error)
+  async retry(attempt: Attempt, error: JobError): Promise<void> {
+    const { attempts } = attempt.job
+    // Jobs that failed together are not all tried again together.
+    const delayMs = this.#retryMs * 2 ** (attempts - 1) * (1 - Math.random() / 2)
+    if (attempts >= this.#maxAttempts) await this.fail(attempt, error)
     else this.#requeue(attempt, Date.now() + delayMs, 0)
   }
 
@@ -293,27 +307,12 @@ export class EmbeddedQueue implements JobQueue {
   async changed(job: Job, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const current = this.#job(job.owner, job.id)
     if (!current || current.version !== job.version || isFinal(current.state)) return
-    await this.#event(job.id, timeoutMs, signal)
+    // What other processes change is found after the time.
+    await waitForEvent(this.#events, job.id, timeoutMs, signal)
   }
 
   async available(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await this.#event('queued', timeoutMs, signal)
-  }
-
-  /** Waits for an event of this process; what others change is found after the time. */
-  #event(name: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        this.#events.off(name, end)
-        signal?.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = setTimeout(end, timeoutMs)
-      this.#events.on(name, end)
-      signal?.addEventListener('abort', end)
-      if (signal?.aborted) end()
-    })
+    await waitForEvent(this.#events, 'queued', timeoutMs, signal)
   }
 
   async claimWebhook(delaysMs: readonly number[]): Promise<Job | undefined> {

@@ -1,5 +1,6 @@
 // Jobs of the server, and the queue that holds them until each has one result.
 
+import type { EventEmitter } from 'node:events'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { JobSettings } from '../protocol/settings.ts'
 
@@ -96,7 +97,10 @@ export interface JobQueue {
   find(owner: string, id: string): Promise<Job | undefined>
   /** Number of jobs that come before a queued one. */
   position(job: Job): Promise<number>
-  /** Starts an attempt at the next job, fair between owners, if there is one. Expired attempts are taken over. */
+  /**
+   * Starts an attempt at the next job, fair between owners, if there is one that needs these models alone. Expired
+   * attempts are taken over.
+   */
   claim(models?: readonly string[]): Promise<Attempt | undefined>
   /** Renews the lease and stores the progress. @returns whether the attempt still holds the job */
   renew(attempt: Attempt, progress: { readonly done: number; readonly total: number }): Promise<boolean>
@@ -104,8 +108,8 @@ export interface JobQueue {
   succeed(attempt: Attempt): Promise<boolean>
   /** Ends a job with an error. @returns whether the attempt still held the job */
   fail(attempt: Attempt, error: JobError): Promise<boolean>
-  /** Puts a job back, to be tried again after a delay; fails it after the last attempt. */
-  retry(attempt: Attempt, error: JobError, delayMs: number): Promise<void>
+  /** Puts a job back, to be tried again after a growing delay; fails it after the last attempt. */
+  retry(attempt: Attempt, error: JobError): Promise<void>
   /** Puts back a job that is to be done elsewhere or later, which is no failed attempt. */
   release(attempt: Attempt): Promise<void>
   /** Ends a job that is not final yet. @returns the job, undefined if there is none */
@@ -130,4 +134,35 @@ export interface JobQueue {
   /** @throws an error if the queue cannot be reached */
   check(): Promise<void>
   close(): Promise<void>
+}
+
+/** Those models of jobs that a worker with some models can run. */
+export function runnable(asked: readonly string[], models: readonly string[] | undefined): readonly string[] {
+  if (!models) return asked
+  return asked.filter((model) => model.split(' + ').every((part) => models.includes(part)))
+}
+
+/** Why a job has failed whose attempts did not end. */
+export const interrupted =
+  'restore: expected an attempt that ends, got several that were interrupted; try a smaller picture, or another machine'
+
+/** Waits for an event, at most for a time. */
+export function waitForEvent(
+  events: EventEmitter,
+  name: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      events.off(name, end)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, timeoutMs)
+    events.on(name, end)
+    signal?.addEventListener('abort', end)
+    if (signal?.aborted) end()
+  })
 }

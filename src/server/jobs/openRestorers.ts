@@ -10,6 +10,8 @@ interface OpenRestorersOptions {
   readonly capacity: number
   /** Slots of jobs that share cores and memory. */
   readonly slots: number
+  /** Where networks compute. @default the best device */
+  readonly device?: string | undefined
 }
 
 /** Restorers of one slot, which runs a job at a time; the one used longest ago is closed for another. */
@@ -32,10 +34,10 @@ export class OpenRestorers {
       this.#open.delete(oldest)
       await restorer.close()
     }
-    const { slots } = this.#options
+    const { slots, device } = this.#options
     // Task auto opens networks for later pictures, too, which do not end with this job.
     const ending = options.task === autoTask ? undefined : signal
-    const opening = { ...options, concurrentRestorers: slots, signal: ending }
+    const opening = { ...options, device, concurrentRestorers: slots, signal: ending }
     const restorer = found ?? (await openRestorer(opening))
     this.#open.set(key, restorer)
     return restorer

@@ -25,6 +25,8 @@ export interface RunnerOptions {
   readonly pixelLimit: number
   /** Models that are run. @default all */
   readonly models?: readonly string[] | undefined
+  /** Where networks compute. @default the best device */
+  readonly device?: string | undefined
   readonly onError: (error: unknown) => void
 }
 
@@ -33,9 +35,6 @@ const renewMs = 500
 
 /** Time after which the queue is looked at again for jobs that other processes have put there. */
 const pollMs = 1000
-
-/** Delay before the second attempt; it doubles for the third. */
-const retryMs = 1000
 
 /** Errors that another attempt may not meet. */
 const transientCodes = new Set<JobError['code']>(['crash', 'memory', 'output', 'environment'])
@@ -65,9 +64,9 @@ export class Runner {
   }
 
   async #work(): Promise<void> {
-    const { queue, slots, capacity, models, onError } = this.#options
+    const { queue, slots, capacity, models, device, onError } = this.#options
     const { signal } = this.#stopping
-    const restorers = new OpenRestorers({ capacity, slots })
+    const restorers = new OpenRestorers({ capacity, slots, device })
     while (!signal.aborted) {
       try {
         const attempt = await queue.claim(models)
@@ -128,17 +127,19 @@ export class Runner {
     { signal, onProgress }: { signal: AbortSignal; onProgress: (event: ProgressEvent) => void },
   ): Promise<number | undefined> {
     const { queue, store, pixelLimit } = this.#options
-    const { settings, input, address } = attempt.job
+    const { owner, id, settings, input, address } = attempt.job
     let report = (await store.find(address))?.report
     if (!report) {
+      const maker = { address, job: `${owner}/${id}`, fence: attempt.fence }
+      await store.begin(maker)
       const restorer = await restorers.open(settings, signal)
       const [picture, made] = await restorePicture(restorer, await store.input(input), {
         settings,
         ...{ pixelLimit, signal, onProgress },
       })
-      // A late attempt leaves the result to the one that took over.
+      // A late attempt leaves the result to the one that took over, which the store enforces.
       if (!(await queue.renew(attempt, { done: 1, total: 1 }))) return undefined
-      await store.publish(address, picture, made)
+      if (!(await store.publish(maker, picture, made))) return undefined
       report = made
     }
     const { width, height } = report.info
@@ -158,7 +159,7 @@ export class Runner {
     if (!(error instanceof RestoreError)) onError(error)
     if (why === undefined && transientCodes.has(failure.code)) {
       metrics.retry(attempt.job.model)
-      await queue.retry(attempt, failure, retryMs * 2 ** (attempt.job.attempts - 1))
+      await queue.retry(attempt, failure)
       return
     }
     if (await queue.fail(attempt, failure)) metrics.finish('failed', attempt.job.model)

@@ -2,21 +2,33 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, mkdirSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { checkRoom, writeAtomic } from '../../files/atomicWrite.ts'
+import { checkRoom, publish, writeAtomic } from '../../files/atomicWrite.ts'
 import { codeOf, unwritable } from '../../files/outputErrors.ts'
 import { ProblemError } from '../protocol/problems.ts'
-import type { ByteRange, Store, StoredReport, StoredResult, SweepOptions } from './store.ts'
-
-/** Age from which an upload that no job refers to was abandoned. */
-const abandonedMs = 3600_000
+import {
+  abandonedInputs,
+  type ByteRange,
+  expiredResults,
+  hashUpload,
+  type Maker,
+  pictureName,
+  type Store,
+  type StoredFile,
+  type StoredReport,
+  type StoredResult,
+  type SweepOptions,
+} from './store.ts'
 
 /** Room that the disk must have. */
 const roomBytes = 2 ** 20
 
-/** Inputs by their hash, and results by their address as a picture and a report, which is written last. */
+/**
+ * Inputs by their hash, and results by their address as a picture and a report. The report makes the result: it is
+ * the file of the attempt, which a later attempt removes, under its last name.
+ */
 export class FolderStore implements Store {
   readonly #inputs: string
   readonly #results: string
@@ -31,9 +43,9 @@ export class FolderStore implements Store {
   async putInput(upload: Readable, maxBytes: number): Promise<{ sha256: string; bytes: number }> {
     const temporary = join(this.#inputs, `${randomBytes(12).toString('hex')}.part`)
     try {
-      const { sha256, bytes } = await writeHashed(temporary, upload, maxBytes)
-      await rename(temporary, this.#input(sha256))
-      return { sha256, bytes }
+      const stored = await writeHashed(temporary, upload, maxBytes)
+      await rename(temporary, this.#input(stored.sha256))
+      return stored
     } catch (error) {
       await rm(temporary, { force: true })
       throw error instanceof ProblemError || codeOf(error) === undefined ? error : unwritable('upload', error)
@@ -44,19 +56,43 @@ export class FolderStore implements Store {
     return this.#input(sha256)
   }
 
-  async publish(address: string, picture: Uint8Array, report: StoredReport): Promise<void> {
-    const files = this.#files(address)
-    await mkdir(files.folder, { recursive: true })
-    const text = new TextEncoder().encode(JSON.stringify(report))
-    await writeOnce(files.picture, picture)
-    await writeOnce(files.report, text)
+  async begin(maker: Maker): Promise<void> {
+    const folder = this.#folder(maker.address)
+    await mkdir(folder, { recursive: true })
+    const prefix = attemptPrefix(maker)
+    for (const name of await readdir(folder))
+      if (name.startsWith(prefix) && Number(name.slice(prefix.length)) < maker.fence)
+        await rm(join(folder, name), { force: true })
+    await writeFile(this.#attempt(maker), '')
+  }
+
+  async publish(maker: Maker, picture: Uint8Array, report: StoredReport): Promise<boolean> {
+    const { address } = maker
+    const attempt = this.#attempt(maker)
+    await writeOnce(join(this.#folder(address), pictureName(address, report)), picture)
+    try {
+      // The file is not made here: where it is missing, another attempt has removed it.
+      const file = await open(attempt, 'r+')
+      try {
+        await file.writeFile(JSON.stringify(report))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      publish(attempt, this.#report(address), false)
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false
+      if (!(await this.find(address))) throw error
+    }
+    await rm(attempt, { force: true })
+    return true
   }
 
   async find(address: string): Promise<StoredResult | undefined> {
-    const { picture, report } = this.#files(address)
     try {
-      const parsed: StoredReport = JSON.parse(await readFile(report, 'utf8'))
-      return { report: parsed, open: (range?: ByteRange) => createReadStream(picture, range) }
+      const report: StoredReport = JSON.parse(await readFile(this.#report(address), 'utf8'))
+      const picture = join(this.#folder(address), pictureName(address, report))
+      return { report, open: (range?: ByteRange) => createReadStream(picture, range) }
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined
       throw error
@@ -64,28 +100,18 @@ export class FolderStore implements Store {
   }
 
   async delete(address: string): Promise<void> {
-    const { picture, report } = this.#files(address)
-    await rm(report, { force: true })
-    await rm(picture, { force: true })
+    const folder = this.#folder(address)
+    await rm(this.#report(address), { force: true })
+    for (const name of await readdir(folder).catch(() => []))
+      if (name.startsWith(`${address}.`)) await rm(join(folder, name), { force: true })
   }
 
-  async sweep({ inputs, results, quotaBytes }: SweepOptions): Promise<void> {
+  async sweep(options: SweepOptions): Promise<void> {
     const now = Date.now()
-    for (const { name, ageMs, path } of await filesIn(this.#inputs, now))
-      if (!inputs.has(name) && ageMs > abandonedMs) await rm(path, { force: true })
-    const stored = (await filesIn(this.#results, now)).map((file) => ({
-      ...file,
-      address: file.name.replace(/\.\w+$/, ''),
-    }))
-    for (const { address, ageMs } of stored)
-      if (!results.has(address) && ageMs > abandonedMs) await this.delete(address)
-    const kept = stored.filter(({ address }) => results.has(address))
-    let total = kept.reduce((sum, { bytes }) => sum + bytes, 0)
-    for (const { address, bytes } of kept.toSorted((a, b) => b.ageMs - a.ageMs)) {
-      if (total <= quotaBytes) return
+    for (const { name } of abandonedInputs(await filesIn(this.#inputs, now), options))
+      await rm(this.#input(name), { force: true })
+    for (const address of expiredResults(await filesIn(this.#results, now), options))
       await this.delete(address)
-      total -= bytes
-    }
   }
 
   async check(): Promise<void> {
@@ -96,40 +122,37 @@ export class FolderStore implements Store {
     return join(this.#inputs, sha256)
   }
 
-  #files(address: string) {
-    const folder = join(this.#results, address.slice(0, 2))
-    return {
-      folder,
-      picture: join(folder, `${address}.picture`),
-      report: join(folder, `${address}.json`),
-    }
+  #folder(address: string): string {
+    return join(this.#results, address.slice(0, 2))
   }
+
+  #report(address: string): string {
+    return join(this.#folder(address), `${address}.json`)
+  }
+
+  #attempt(maker: Maker): string {
+    return join(this.#folder(maker.address), attemptPrefix(maker) + maker.fence)
+  }
+}
+
+/** Names of the attempts at a job, without their number. */
+function attemptPrefix({ address, job }: Maker): string {
+  return `${address}.${createHash('sha256').update(job).digest('hex').slice(0, 16)}.`
 }
 
 async function writeHashed(
   path: string,
   upload: Readable,
   maxBytes: number,
-): Promise<{ sha256: string; bytes: number }> {
-  const hash = createHash('sha256')
-  let bytes = 0
+): Promise<{ readonly sha256: string; readonly bytes: number }> {
   const file = await open(path, 'wx')
   try {
-    for await (const chunk of upload as AsyncIterable<Buffer>) {
-      bytes += chunk.length
-      if (bytes > maxBytes)
-        throw new ProblemError(
-          'too-large',
-          `body: expected at most ${maxBytes / 1e6} MB, got more; send a smaller file`,
-        )
-      hash.update(chunk)
-      await file.write(chunk)
-    }
+    const hashed = await hashUpload(upload, maxBytes, (part) => file.write(part))
     await file.sync()
+    return hashed
   } finally {
     await file.close()
   }
-  return { sha256: hash.digest('hex'), bytes }
 }
 
 /** Writes a file, or leaves the one that another attempt has written. */
@@ -142,21 +165,13 @@ async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-interface StoredFile {
-  readonly name: string
-  readonly path: string
-  readonly bytes: number
-  readonly ageMs: number
-}
-
 async function filesIn(folder: string, now: number): Promise<readonly StoredFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries
     .filter((entry) => entry.isFile())
-    .map(async (entry) => {
-      const path = join(entry.parentPath, entry.name)
-      const found = await stat(path).catch(() => undefined)
-      return found && { name: entry.name, path, bytes: found.size, ageMs: now - found.mtimeMs }
+    .map(async ({ name, parentPath }) => {
+      const found = await stat(join(parentPath, name)).catch(() => undefined)
+      return found && { name, bytes: found.size, ageMs: now - found.mtimeMs }
     })
   return (await Promise.all(files)).filter((file) => file !== undefined)
 }
