@@ -289,12 +289,12 @@ test('the browser reaches no Node modules', () => {
   expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])
 })
 
-test('the app reaches the sources through limpid/web alone, and packages for browsers', () => {
+test('the app reaches the sources through limpid/web and limpid/client alone, and packages for browsers', () => {
   const appFiles = readdirSync(join(root, 'app', 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => /(?<!\.test)\.tsx?$/.test(name))
     .map((name) => join('app', 'src', name))
   const allowed = [
-    ...['limpid/web', 'limpid/web/worker', 'preact', 'preact/hooks', '@preact/signals'],
+    ...['limpid/web', 'limpid/web/worker', 'limpid/client', 'preact', 'preact/hooks', '@preact/signals'],
     ...['browser-fs-access', 'client-zip', 'idb-keyval'],
   ]
   const foreign = appFiles
