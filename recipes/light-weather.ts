@@ -30,7 +30,7 @@ import {
   warmup,
 } from 'limpid/train'
 
-const steps = 9_000
+const steps = 8_000
 
 const clean: Degrade = (image) => image
 

@@ -106,6 +106,7 @@ const english = {
   tasks: {
     photo: 'Clean up a photo',
     denoise: 'Remove noise',
+    desnow: 'Remove snow',
     dehaze: 'Remove haze',
     'low-light': 'Brighten',
     tone: 'Mend light and color',
@@ -262,6 +263,7 @@ const german: Strings = {
   tasks: {
     photo: 'Foto säubern',
     denoise: 'Rauschen entfernen',
+    desnow: 'Schnee entfernen',
     dehaze: 'Dunst entfernen',
     'low-light': 'Aufhellen',
     tone: 'Licht und Farben richten',

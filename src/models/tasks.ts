@@ -5,6 +5,7 @@ export const tasks = [
   { id: 'photo', title: 'Remove noise and JPEG artifacts of cameras and the web' },
   { id: 'denoise', title: 'Remove noise' },
   { id: 'derain', title: 'Remove rain streaks' },
+  { id: 'desnow', title: 'Remove falling snow' },
   { id: 'deblur', title: 'Remove motion blur' },
   { id: 'defocus-deblur', title: 'Sharpen what is out of focus' },
   { id: 'upscale', title: 'Enlarge, with detail' },
@@ -26,7 +27,8 @@ export const defaultTask = 'photo' satisfies TaskId
 export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   photo: ['light-photo'],
   denoise: ['light-photo'],
-  derain: ['restormer-derain'],
+  derain: ['light-weather'],
+  desnow: ['light-weather'],
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],
   upscale: ['light-upscale-x2'],

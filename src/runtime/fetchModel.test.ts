@@ -171,12 +171,13 @@ describe('the choice of a model', () => {
   })
 
   test('takes non-commercial models by name alone', () => {
-    put('deraining.pth')
+    put('motion_deblurring.pth')
     put('gaussian_color_denoising_blind.pth')
-    expect(() => resolveModel({ task: 'derain' })).toThrow(
-      'derain: expected --model restormer-derain, since its weights are for non-commercial use only, got no model; name it',
+    expect(() => resolveModel({ task: 'deblur' })).toThrow(
+      'deblur: expected --model restormer-motion-deblur, since its weights are for non-commercial use only, got no model; name it',
     )
-    expect(resolveModel({ model: 'restormer-derain' }).weights).toBe(join(folder, 'deraining.pth'))
+    const named = resolveModel({ model: 'restormer-motion-deblur' })
+    expect(named.weights).toBe(join(folder, 'motion_deblurring.pth'))
     const request = { task: 'denoise', prefer: 'fetched' } as const
     const resolved = resolveModel(request)
     expect(resolved.card?.id).toBe('light-photo')

@@ -37,6 +37,7 @@ export function findModel(id: string): ModelCard | undefined {
 const alsoDoes: Readonly<Record<string, readonly string[]>> = {
   'light-photo': ['denoise'],
   'light-tone': ['dehaze', 'low-light'],
+  'light-weather': ['desnow'],
 }
 
 export function modelsFor(task: string): readonly ModelCard[] {

@@ -37,7 +37,7 @@ export const maxFailed = 0.2
 
 /** What a task does. */
 export function stepKindOf(task: TaskId): StepKind {
-  if (task === 'derain') return 'clears'
+  if (task === 'derain' || task === 'desnow') return 'clears'
   if (task === 'deblur' || task === 'defocus-deblur') return 'sharpens'
   if (task === 'dehaze' || task === 'low-light' || task === 'tone') return 'tones'
   return 'cleans'

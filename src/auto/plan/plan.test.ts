@@ -55,7 +55,11 @@ describe('a plan', () => {
       [['jpeg', 'noise'], 'photo'],
       [['haze'], 'dehaze'],
     ])
-    expect(steps.map(({ models }) => models)).toEqual([['restormer-derain'], ['light-photo'], ['light-tone']])
+    expect(steps.map(({ models }) => models)).toEqual([
+      ['light-weather', 'restormer-derain'],
+      ['light-photo'],
+      ['light-tone'],
+    ])
     expect(plan([found('noise')]).steps[0]!.models).toEqual(['light-photo', 'light-denoise'])
   })
 
@@ -102,7 +106,7 @@ describe('a plan', () => {
       'what the package has no weights for',
       found('rain'),
       { isAvailable: () => false },
-      '--model restormer-derain',
+      '--model light-weather',
     ],
   ] as const)('leaves %s', (_, finding, changes, reason) => {
     const { steps, untreated } = plan([finding], changes)

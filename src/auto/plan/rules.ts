@@ -75,8 +75,8 @@ const bokeh = 'a background out of focus'
 
 /** One rule for every kind of damage. */
 export const damageRules: readonly DamageRule[] = [
-  { damage: 'rain', ...weather, models: ['restormer-derain'] },
-  { damage: 'snow', ...weather, models: [] },
+  { damage: 'rain', ...weather, models: ['light-weather', 'restormer-derain'] },
+  { damage: 'snow', ...weather, models: ['light-weather'] },
   { damage: 'raindrops', ...weather, models: [] },
   {
     damage: 'jpeg',

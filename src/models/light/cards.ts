@@ -43,6 +43,29 @@ export const lightFacts = {
     },
     {
       ...light,
+      id: 'light-weather',
+      task: 'derain',
+      title: 'Light, rain and snow; small and fast',
+      checkpoint: 'light-weather.safetensors',
+      version: 1,
+      secondsPerMegapixel: 2.1,
+      sha256: '3b451eb016fcfb1addb192fdbbe4faa93c734b175011fb3c04a210898c2eaa3b',
+      sizeBytes: 7_002_984,
+      reference: {
+        set: 'CBSD68',
+        protocol: 'RGB, 8-bit, rain',
+        inputPsnr: 20.93,
+        psnr: 25.75,
+        command: 'limpid eval --model light-weather --data CBSD68 --metrics psnr --degrade rain',
+      },
+      training: {
+        data: freePhotos,
+        command:
+          'limpid train recipes/light-weather.ts --data PHOTOS --set network.weights=weights/light-photo.safetensors --set validate.images.root=CBSD68 --out runs/light-weather',
+      },
+    },
+    {
+      ...light,
       id: 'light-denoise',
       title: 'Light, Gaussian noise of any strength up to 50 in color photos; small and fast',
       checkpoint: 'light-denoise.safetensors',
