@@ -1,10 +1,13 @@
 // light-inspect: names twelve kinds of damage, several at once, and how severe each is. One picture in five
 // has none, and some look damaged without being so: nights, stars, lamps, text, gravel, blurred backgrounds.
 //
-//   limpid train recipes/light-inspect.ts --data PHOTOS --out runs/light-inspect
+// In a checkout of the repository, where scripts/ makes the weights to start from:
 //
-// 234 free photos of 1 to 2.5 megapixels. A step takes 1 s for the network and 3 s for its samples, each
-// on one core: four core-hours. scripts/inspectTable.ts measures the weights.
+//   npx tsx scripts/inspectStart.ts weights/light-detect.safetensors start.safetensors
+//   limpid train recipes/light-inspect.ts --data PHOTOS --set network.weights=start.safetensors --out runs/light-inspect
+//
+// 234 free photos of 1 to 2.5 megapixels. A step takes 0.5 s for the network and 2 s for its pictures, each on one core.
+// scripts/inspectTable.ts measures the weights.
 
 import {
   adamW,
@@ -19,7 +22,7 @@ import {
   warmup,
 } from 'limpid/train'
 
-const steps = 3_500
+const steps = 1_400
 
 export const recipe = defineRecipe({
   name: 'light-inspect',
@@ -31,20 +34,20 @@ export const recipe = defineRecipe({
   },
   data: {
     images: folder('data/photos'),
-    // Pictures of this side are damaged; the network sees three crops and an overview of half of it.
+    // Of each photo four pictures of this side are damaged; the network sees three crops and an overview of half of it.
     phases: [
-      { steps: 2_500, crop: 256, batch: 16 },
-      { steps: 1_000, crop: 384, batch: 8 },
+      { steps: 1_000, crop: 256, batch: 4 },
+      { steps: 400, crop: 384, batch: 2 },
     ],
     sample: inspectSample,
   },
   loss: ({ model, batch }) => inspectLosses(model, batch),
   optimizer: (parameters) => adamW(parameters, { betas: [0.9, 0.99], weightDecay: 1e-3 }),
-  learningRate: warmup(200, cosine(1e-3, 1e-6, steps)),
+  learningRate: warmup(50, cosine(5e-4, 1e-6, steps)),
   maxGradNorm: 1,
-  ema: emaDecay(0.999),
+  ema: emaDecay(0.995),
   steps,
   seed: 1,
-  saveEvery: 250,
+  saveEvery: 100,
   logEvery: 25,
 })

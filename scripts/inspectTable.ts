@@ -37,7 +37,8 @@ interface Looked {
 
 /** Kinds of medium severity or more that are found. */
 async function lookAt(image: Image, about: Looked): Promise<readonly DamageId[]> {
-  const [verdict, estimates] = [await inspector.inspect(image), estimateDamage(image)]
+  const estimates = estimateDamage(image)
+  const verdict = await inspector.inspect(image, estimates)
   if (about.damages) known.push({ damages: about.damages, presence: verdict.presence })
   if (values.dump) {
     const { presence, severity, form } = verdict

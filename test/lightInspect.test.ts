@@ -23,7 +23,7 @@ import { trainStep } from '../src/train/optimization/step.ts'
 import { checkRecipe } from '../src/train/preflight.ts'
 import { libtorchMissing } from './libtorch.ts'
 
-const tiny = { width: 4 }
+const tiny = { stem: [4, 4, 8], layers: 1, estimates: 5 } as const
 
 function network(): LightInspect {
   let drawn = 0
@@ -42,25 +42,38 @@ function picture(count: number, seed: number) {
   return { shape, data: float32Data(values, shape) }
 }
 
+function estimated(count: number) {
+  const shape = [count, tiny.estimates]
+  const values = Float32Array.from({ length: count * tiny.estimates }, (_, i) => Math.sin(i))
+  return { shape, data: float32Data(values, shape) }
+}
+
 describe('the inspecting network', () => {
   test.skipIf(libtorchMissing)(
     'computes the same on ONNX Runtime and libtorch, for several crops',
     async () => {
-      const [view, crops] = [picture(1, 1), picture(5, 2)]
+      const [view, crops, estimates] = [picture(1, 1), picture(5, 2), estimated(1)]
       const traced = network()
       const inputs = [
         { name: 'view', shape: view.shape },
         { name: 'crops', shape: crops.shape },
+        { name: 'estimates', shape: estimates.shape },
       ]
       const session = await onnxSession(
-        toOnnx(trace(inputs, ({ view, crops }) => ({ ...traced.forward({ view: view!, crops: crops! }) }))),
+        toOnnx(
+          trace(inputs, ({ view, crops, estimates }) => ({
+            ...traced.forward({ view: view!, crops: crops!, estimates: estimates! }),
+          })),
+        ),
       )
       const eager = network()
       moveToTorch(eager)
       const torch = ({ data }: typeof view) => toTorch(hostTensor(data))
       try {
-        const found = await session.run({ view: view.data, crops: crops.data })
-        const expected = noGrad(() => eager.forward({ view: torch(view), crops: torch(crops) }))
+        const found = await session.run({ view: view.data, crops: crops.data, estimates: estimates.data })
+        const expected = noGrad(() =>
+          eager.forward({ view: torch(view), crops: torch(crops), estimates: torch(estimates) }),
+        )
         for (const name of ['presence', 'severity', 'form'] satisfies (keyof InspectOutputs)[]) {
           const [a, b] = [found[name]!, expected[name].read()].map(({ bytes }) => viewAs(bytes, Float32Array))
           expect(a!.length).toBe(name === 'form' ? 3 : damageIds.length)
@@ -101,6 +114,7 @@ describe('its recipe', () => {
     const batch = {
       view: toTorch(hostTensor(view.data)),
       crops: toTorch(hostTensor(crops.data)).reshape([2, 9, 64, 64]),
+      estimates: toTorch(hostTensor(estimated(2).data)),
       presence: labels([...one(0), ...one(4)]),
       severity: labels([...one(0), ...one(4).map((value) => 0.5 * value)]),
       known: labels(new Array(24).fill(1)),

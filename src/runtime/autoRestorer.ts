@@ -185,7 +185,10 @@ export class AutoRestorer implements PictureRestorer {
 
   async #look(image: Image, file: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Look> {
     const estimates = estimateDamage(image, file && jpegFileQuality(file))
-    return { estimates, findings: findDamage(await this.#inspector.inspect(image, signal), estimates) }
+    return {
+      estimates,
+      findings: findDamage(await this.#inspector.inspect(image, estimates, signal), estimates),
+    }
   }
 
   #planOf({ findings, estimates }: Look, { strength = 1 }: RunPictureOptions): Plan {

@@ -1,5 +1,7 @@
-// Looks at a photo with light-inspect: crops in native resolution and an overview. Shared by Node and browsers.
+// Looks at a photo with light-inspect: crops in native resolution, an overview, and what was estimated. Shared by Node and browsers.
 
+import type { Estimates } from '../auto/estimates/estimate.ts'
+import { estimateVector } from '../auto/estimates/estimateVector.ts'
 import type { Verdict } from '../auto/plan/findings.ts'
 import { cropAt, cropCorners, inspectPx, overview } from '../auto/views.ts'
 import { float32Data, type TensorData, viewAs } from '../core/data.ts'
@@ -8,16 +10,22 @@ import type { Session } from '../core/session.ts'
 import { withChannels } from '../data/color.ts'
 import type { Image } from '../data/image.ts'
 
-/** Runs an open light-inspect on a photo [1|3 h w]. */
+/** Runs an open light-inspect on a photo [1|3 h w] and its estimates. */
 export async function inspectPhoto(
   session: Pick<Session, 'run'>,
   photo: Image,
+  estimates: Estimates,
   signal?: AbortSignal,
 ): Promise<Verdict> {
   const color = withChannels(photo, 3)
   const crops = cropCorners(color, inspectPx).map((corner) => cropAt(color, corner))
+  const values = estimateVector(estimates)
   const { presence, severity, form } = await session.run(
-    { view: stacked([overview(color)]), crops: stacked(crops) },
+    {
+      view: stacked([overview(color)]),
+      crops: stacked(crops),
+      estimates: float32Data(values, [1, values.length]),
+    },
     { signal },
   )
   return { presence: floats(presence), severity: floats(severity), form: floats(form) }

@@ -1,5 +1,6 @@
 // Opens light-inspect in Node.
 
+import type { Estimates } from '../auto/estimates/estimate.ts'
 import type { Verdict } from '../auto/plan/findings.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
@@ -12,8 +13,8 @@ import { type DeviceRequest, openOnDevice, placementsFor } from './session/devic
 export interface Inspector {
   /** SHA-256 of its weights. */
   readonly sha256: string
-  /** Looks at a photo [1|3 h w]. */
-  inspect(photo: Image, signal?: AbortSignal): Promise<Verdict>
+  /** Looks at a photo [1|3 h w], knowing its estimates. */
+  inspect(photo: Image, estimates: Estimates, signal?: AbortSignal): Promise<Verdict>
   close(): Promise<void>
 }
 
@@ -44,7 +45,7 @@ export async function openInspector({
   const { session } = await openOnDevice(placementsFor(device), setup, { signal })
   return {
     sha256: session.opened.sha256,
-    inspect: (photo, signal) => inspectPhoto(session, photo, signal),
+    inspect: (photo, estimates, signal) => inspectPhoto(session, photo, estimates, signal),
     close: () => session.close(),
   }
 }

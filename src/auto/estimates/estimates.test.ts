@@ -9,7 +9,9 @@ import { blur, cameraNoise, haze, jpeg, lowLight, noise } from '../../degrade/de
 import { compressJpeg } from '../../degrade/jpeg.ts'
 import { deadLeaves } from '../../degrade/pictures/deadLeaves.ts'
 import { resizeTo } from '../../degrade/resize.ts'
+import { lightInspectDefaults } from '../../models/lightInspect/lightInspect.ts'
 import { estimateDamage } from './estimate.ts'
+import { estimateVector } from './estimateVector.ts'
 import { jpegFileQuality } from './jpegTables.ts'
 
 /** A scene of many sharp edges and textures. */
@@ -154,5 +156,32 @@ describe('light', () => {
     expect(brightness.median).toBeCloseTo(0.5, 1)
     expect([brightness.dark, brightness.bright].map((one) => Math.round(100 * one))).toEqual([5, 95])
     expect([brightness.black, brightness.white]).toEqual([3 / 256, 3 / 256])
+  })
+})
+
+describe('the vector for the network', () => {
+  const plain = (level: number): Image => ({
+    ...clean,
+    data: new Float32Array(clean.data.length).fill(level),
+  })
+
+  test.each([
+    ['a photo', clean],
+    ['black', plain(0)],
+    ['white', plain(1)],
+    ['JPEG', compressJpeg(clean, 12, '4:2:0')],
+    ['one pixel', { width: 1, height: 1, channels: 3, data: new Float32Array(3) }],
+  ])('is finite, of one length and of the order of 1: %s', (_, image) => {
+    const vector = [...estimateVector(estimateDamage(image))]
+    expect(vector.length).toBe(lightInspectDefaults.estimates)
+    expect(vector.filter((value) => !(Math.abs(value) < 12))).toEqual([])
+  })
+
+  test('tells what could not be measured from zero', () => {
+    const [known, unknown] = [before, { ...before, edges: undefined }].map((one) => [...estimateVector(one)])
+    expect(
+      known!.map((value, i) => value - unknown![i]!).filter((change) => change !== 0).length,
+    ).toBeGreaterThan(2)
+    expect(unknown!.length).toBe(known!.length)
   })
 })

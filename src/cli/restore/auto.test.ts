@@ -22,7 +22,7 @@ import { counterRandom } from '../../core/random.ts'
 import { type Image, quantize } from '../../data/image.ts'
 import { noise } from '../../degrade/degradationTable.ts'
 import { damageIds } from '../../models/damages.ts'
-import { LightInspect } from '../../models/lightInspect/lightInspect.ts'
+import { LightInspect, lightInspectDefaults } from '../../models/lightInspect/lightInspect.ts'
 import { randomInit } from '../../nn/init.ts'
 import { stateDict } from '../../nn/module.ts'
 
@@ -34,7 +34,7 @@ function writeInspector(path: string): void {
   const random = counterRandom(1)
   const network = new LightInspect(
     randomInit(() => random.uniform()),
-    { width: 4 },
+    { ...lightInspectDefaults, stem: [4, 4, 8], layers: 1 },
   )
   const [outputs, features] = network.verdict.weight.shape as [number, number]
   const kinds = damageIds.length

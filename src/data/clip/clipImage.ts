@@ -6,8 +6,12 @@ import { RestoreError } from '../../core/errors.ts'
 import { antialiasedTaps } from '../../core/resample.ts'
 import { type Image, roundHalfEven } from '../image.ts'
 
-const mean = [0.48145466, 0.4578275, 0.40821073] as const
-const deviation = [0.26862954, 0.26130258, 0.27577711] as const
+/** Mean and deviation of CLIP's photos by channel. */
+export const photoColors = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  deviation: [0.26862954, 0.26130258, 0.27577711],
+} as const
+const { mean, deviation } = photoColors
 const fractionBits = 22
 
 /** An image as one plane of bytes [h w] per channel. */

@@ -5,7 +5,7 @@ import type { NetworkFacts } from '../networkDescriptor.ts'
 export const lightInspectFacts = {
   id: 'light-inspect',
   signature: {
-    keys: ['detail.stages.0.0.weight', 'whole.stages.0.0.weight', 'summary.weight', 'verdict.weight'],
+    keys: ['encoder.stem.0.weight', 'encoder.first', 'summary.weight', 'verdict.weight'],
   },
   license: 'apache',
   cards: [],

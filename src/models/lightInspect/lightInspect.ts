@@ -1,72 +1,80 @@
 // Limpid's own inspecting network: names the damage of a photo, several kinds at once, and how severe each
-// is. One tower of plain 3×3 convolutions looks at crops in native resolution, where noise, blocks and blur
-// show; another at an overview of the whole photo, where haze, darkness and shadows do. What they saw is
-// pooled over pixels and crops, so the number and the size of crops are free.
+// is. One encoder, light-detect's without positions so that any size fits, looks at crops in native resolution, where noise,
+// blocks and blur show, and at an overview of the whole photo, where haze, darkness and shadows do. What classical estimators
+// measured comes in beside what it saw.
 
+import { rearrange } from '../../core/rearrange.ts'
 import { cat, type Tensor } from '../../core/tensor.ts'
 import { Conv2d } from '../../nn/conv.ts'
 import { forRelu, type Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
+import { LayerNorm } from '../../nn/norm.ts'
+import { Block } from '../clip/clip.ts'
 import { damages, noiseForms } from '../damages.ts'
 import { defineNetwork, input } from '../networkDescriptor.ts'
 import { lightInspectFacts } from './cards.ts'
 
 export interface LightInspectOptions {
-  /** Channels of both towers at half resolution. */
-  readonly width: number
+  /** Channels of the encoder's convolutions; the last is the width of its tokens. */
+  readonly stem: readonly [number, number, number]
+  /** Transformer blocks. */
+  readonly layers: number
+  /** Values that classical estimators give. */
+  readonly estimates: number
 }
 
-export const lightInspectDefaults: LightInspectOptions = { width: 24 }
+export const lightInspectDefaults: LightInspectOptions = { stem: [48, 96, 128], layers: 2, estimates: 20 }
 
-/** Channels of a tower's stages, in units of the width, and convolutions at each after the one that halves. */
-interface Layout {
-  readonly widths: readonly number[]
-  readonly depths: readonly number[]
-}
+/** Channels of an attention head. */
+const headWidth = 64
 
-const detailLayout: Layout = { widths: [1, 2, 3.5, 5, 6], depths: [1, 1, 2, 2, 1] }
-const wholeLayout: Layout = { widths: [1, 2, 3, 4, 5], depths: [1, 1, 1, 2, 1] }
+/** Vision transformer over patches of 16 × 16 pixels, without positions. */
+class Encoder {
+  stem: readonly Conv2d[]
+  patch: Conv2d
+  first: Tensor // [width]
+  ln_pre: LayerNorm
+  blocks: readonly Block[]
+  ln_post: LayerNorm
 
-/** Stage whose mean is pooled beside the last one's: its texture is that of noise and blocks. */
-const textureStage = 2
-
-const slope = 0.1
-
-/** Convolutions in stages, each at half the resolution of the one before; the first at half the input's. */
-class Tower {
-  stages: readonly (readonly Conv2d[])[]
-
-  constructor(init: Init, channels: readonly number[], depths: readonly number[]) {
-    const conv = (from: number, to: number, stride: number) =>
-      new Conv2d(init, from, to, { kernel: 3, bias: true, stride, padding: 1 })
-    // Of an even side, so that all pixels count alike.
-    const stem = (to: number) => new Conv2d(init, 3, to, { kernel: 4, bias: true, stride: 2, padding: 1 })
-    this.stages = channels.map((c, i) => [
-      i === 0 ? stem(c) : conv(channels[i - 1]!, c, 2),
-      ...Array.from({ length: depths[i]! }, () => conv(c, c, 1)),
-    ])
+  constructor(init: Init, { stem, layers }: LightInspectOptions) {
+    const [fine, middle, width] = stem
+    const conv = (from: number, to: number, kernel: number, stride: number) =>
+      new Conv2d(forRelu(init), from, to, { kernel, bias: true, stride, padding: kernel === 3 ? 1 : 0 })
+    this.stem = [conv(3, fine, 4, 4), conv(fine, middle, 3, 2), conv(middle, width, 3, 2)]
+    this.patch = new Conv2d(init, width, width, { kernel: 1, bias: true })
+    this.first = init.weight([width], { deviation: width ** -0.5 })
+    this.ln_pre = new LayerNorm(init, width)
+    const heads = Math.max(width / headWidth, 1)
+    this.blocks = Array.from(
+      { length: layers },
+      () => new Block(init, { width, layers, heads, activation: 'gelu', isScaledByDepth: false }),
+    )
+    this.ln_post = new LayerNorm(init, width)
   }
 
-  /** [n 3 h w] in 0..1 -> [n d]: mean and maximum of the last stage, mean of the texture stage. */
+  /** [n 3 h w] in 0..1 -> [n 3·width]: the class token, and mean and maximum of the patches. */
   forward(image: Tensor): Tensor {
-    let x = image.mul(2).sub(1)
-    const means: Tensor[] = []
-    for (const [first, ...rest] of this.stages) {
-      x = first!.forward(x).leakyRelu(slope)
-      for (const conv of rest) x = x.add(conv.forward(x).leakyRelu(slope))
-      means.push(x.mean([2, 3]))
-    }
-    return cat([means.at(-1)!, x.amax([2, 3]), means[textureStage]!], 1)
+    const stemmed = this.stem.reduce((x, conv) => conv.forward(x).gelu(), image.mul(2).sub(1))
+    const patches = rearrange(this.patch.forward(stemmed), 'n c h w -> n (h w) c')
+    const [n, c] = [patches.size(0), patches.size(2)]
+    const first = this.first.reshape([1, 1, c]).expand([n, 1, c])
+    const embedded = this.ln_pre.forward(cat([first, patches], 1))
+    const tokens = this.ln_post.forward(this.blocks.reduce((x, block) => block.forward(x), embedded))
+    const seen = tokens.slice(1, 1, tokens.size(1))
+    return cat([tokens.slice(1, 0, 1).reshape([n, c]), seen.mean([1]), seen.amax([1])], 1)
   }
 }
 
-/** What the network sees of b photos, k crops of each. */
+/** What the network is given of b photos, k crops of each. */
 export interface InspectInputs {
   /** The whole photos, made small [b 3 h w]. */
   readonly view: Tensor
   /** Crops in native resolution, those of a photo one after another [b·k 3 h w]. */
   readonly crops: Tensor
+  /** What classical estimators measured [b 20], `estimateVector`. */
+  readonly estimates: Tensor
 }
 
 /** What the network says about b photos; kinds and forms are those of `damages` and `noiseForms`. */
@@ -80,27 +88,24 @@ export interface InspectOutputs {
 }
 
 export class LightInspect {
-  detail: Tower
-  whole: Tower
+  encoder: Encoder
   summary: Linear
   verdict: Linear
 
-  constructor(init: Init, { width }: LightInspectOptions) {
-    const relu = forRelu(init)
-    const channelsOf = ({ widths }: Layout) => widths.map((one) => Math.round(one * width))
-    const pooled = (channels: readonly number[]) => 2 * channels.at(-1)! + channels[textureStage]!
-    const [detail, whole] = [channelsOf(detailLayout), channelsOf(wholeLayout)]
-    this.detail = new Tower(relu, detail, detailLayout.depths)
-    this.whole = new Tower(relu, whole, wholeLayout.depths)
-    this.summary = new Linear(relu, 2 * pooled(detail) + pooled(whole), 8 * width, { bias: true })
-    this.verdict = new Linear(init, 8 * width, 2 * damages.length + noiseForms.length, { bias: true })
+  constructor(init: Init, options: LightInspectOptions) {
+    const width = options.stem[2]
+    this.encoder = new Encoder(init, options)
+    // Of the overview, and of the crops their mean and their maximum.
+    this.summary = new Linear(forRelu(init), 9 * width + options.estimates, 2 * width, { bias: true })
+    this.verdict = new Linear(init, 2 * width, 2 * damages.length + noiseForms.length, { bias: true })
   }
 
-  forward({ view, crops }: InspectInputs): InspectOutputs {
-    const seen = this.detail.forward(crops)
+  forward({ view, crops, estimates }: InspectInputs): InspectOutputs {
+    const seen = this.encoder.forward(crops)
     const byPhoto = seen.reshape([view.size(0), -1, seen.size(1)])
-    const all = cat([byPhoto.mean([1]), byPhoto.amax([1]), this.whole.forward(view)], 1)
-    const verdict = this.verdict.forward(this.summary.forward(all).leakyRelu(slope))
+    const whole = this.encoder.forward(view)
+    const all = cat([whole, byPhoto.mean([1]), byPhoto.amax([1]), estimates], 1)
+    const verdict = this.verdict.forward(this.summary.forward(all).gelu())
     const kinds = damages.length
     return {
       presence: verdict.slice(1, 0, kinds),
@@ -111,7 +116,14 @@ export class LightInspect {
 }
 
 export function lightInspectOptionsFromWeights(shapes: KeyShapes): LightInspectOptions {
-  return { width: shapeReader('light-inspect', shapes).size('detail.stages.0.0.weight', 0) }
+  const { size, count } = shapeReader('light-inspect', shapes)
+  const channels = (i: number) => size(`encoder.stem.${i}.weight`, 0)
+  const stem = [channels(0), channels(1), channels(2)] as const
+  return {
+    stem,
+    layers: count('encoder.blocks', 'ln_1.weight'),
+    estimates: size('summary.weight', 1) - 9 * stem[2],
+  }
 }
 
 export const lightInspect = defineNetwork({
@@ -119,12 +131,16 @@ export const lightInspect = defineNetwork({
   defaults: lightInspectDefaults,
   optionsFromWeights: lightInspectOptionsFromWeights,
   create: (init, options) => new LightInspect(init, options),
-  inputs: { view: 'b 3 h w', crops: 'n 3 h w' },
+  inputs: { view: 'b 3 h w', crops: 'n 3 h w', estimates: 'b estimates' },
   outputs: ['presence', 'severity', 'form'],
   forward: (network, inputs) => ({
-    ...network.forward({ view: input(inputs, 'view'), crops: input(inputs, 'crops') }),
+    ...network.forward({
+      view: input(inputs, 'view'),
+      crops: input(inputs, 'crops'),
+      estimates: input(inputs, 'estimates'),
+    }),
   }),
-  size: () => ({ multipleOf: 32, minimum: 64 }),
+  size: () => ({ multipleOf: 16, minimum: 64 }),
   channels: () => ({ input: 3, output: 3 }),
   memory: () => ({ fixedBytes: 100e6, bytesPerPixel: 200 }),
   role: () => ({ kind: 'features' }),

@@ -47,7 +47,11 @@ const inspectorModel = 'light-inspect'
 /** A network that looks at photos. */
 interface Inspector {
   readonly sha256: string
-  inspect(photo: Image, signal: AbortSignal | undefined): ReturnType<typeof inspectPhoto>
+  inspect(
+    photo: Image,
+    estimates: Estimates,
+    signal: AbortSignal | undefined,
+  ): ReturnType<typeof inspectPhoto>
 }
 
 interface Look {
@@ -195,7 +199,8 @@ export class PhotoEngine {
   ): Promise<Look> {
     const inspector = await this.#inspectorFor(request)
     const estimates = estimateDamage(image, jpegQuality)
-    return { estimates, findings: findDamage(await inspector.inspect(image, request.signal), estimates) }
+    const verdict = await inspector.inspect(image, estimates, request.signal)
+    return { estimates, findings: findDamage(verdict, estimates) }
   }
 
   /** Reads a picture; the last one is known. */
@@ -238,7 +243,7 @@ export class PhotoEngine {
     )
     const session = sessionWithParts(sessions)
     const sha256 = (await hashOf(bytes[0]!)) ?? ''
-    return { sha256, inspect: (photo, signal) => inspectPhoto(session, photo, signal) }
+    return { sha256, inspect: (photo, estimates, signal) => inspectPhoto(session, photo, estimates, signal) }
   }
 
   /** Bytes of a model's files: its weights, and a guide if it has one. */

@@ -10,9 +10,13 @@ export function inspectLosses(
   model: LightInspect,
   batch: Batch<InspectSample>,
 ): Readonly<Record<string, Tensor>> {
-  const { view, crops, presence, severity, known, form } = batch
-  const [b, side] = [view.size(0), crops.size(2)]
-  const found = model.forward({ view, crops: crops.reshape([-1, 3, side, side]) })
+  const side = batch.view.size(2)
+  const images = (name: 'view' | 'crops') => batch[name].reshape([-1, 3, side, side])
+  const view = images('view')
+  const b = view.size(0)
+  const vectors = (name: Exclude<keyof InspectSample, 'view' | 'crops'>) => batch[name].reshape([b, -1])
+  const found = model.forward({ view, crops: images('crops'), estimates: vectors('estimates') })
+  const [presence, severity, known] = [vectors('presence'), vectors('severity'), vectors('known')]
   const error = found.severity.sigmoid().sub(severity)
   const there = presence.mul(known)
   return {
@@ -27,7 +31,7 @@ export function inspectLosses(
       .mul(4 / b),
     form: found.form
       .logSoftmax(1)
-      .mul(form)
+      .mul(vectors('form'))
       .sum()
       .mul(-0.3 / b),
   }

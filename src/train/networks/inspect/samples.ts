@@ -1,10 +1,12 @@
 // Samples for light-inspect: a picture with no damage or several kinds of it, and what is known about each.
 // Among them is what deceives: nights, sunsets, stars, lamps, text, a blurred background, small stones.
 
+import { estimateDamage } from '../../../auto/estimates/estimate.ts'
+import { estimateVector } from '../../../auto/estimates/estimateVector.ts'
 import { cropAt } from '../../../auto/views.ts'
-import { float32Data, type TensorData } from '../../../core/data.ts'
+import { float32Data, type TensorData, viewAs } from '../../../core/data.ts'
 import { type Random, weightedIndex } from '../../../core/random.ts'
-import { type Image, in8Bits } from '../../../data/image.ts'
+import { type Image, in8Bits, type Pixels } from '../../../data/image.ts'
 import { viewOf } from '../../../data/tone/view.ts'
 import type { Degrade } from '../../../degrade/defineDegradation.ts'
 import { blur } from '../../../degrade/degradationTable.ts'
@@ -17,33 +19,76 @@ import { recolored, shrunk } from '../../samples/truth.ts'
 import { night, sunset } from '../tone/exposure.ts'
 import { drawForm, kinds, noises, rmsOf, severityOf } from './kinds.ts'
 
-/** Crops of a sample. */
+/** Crops of a picture. */
 const cropCount = 3
 
-/** One picture for light-inspect; kinds and forms are in the order of `damages` and `noiseForms`. */
+/** Pictures made of one photo: reading it takes nearly as long as damaging it. */
+const picturesOfPhoto = 4
+
+/**
+ * Pictures for light-inspect, one upon another: n of them, with k crops each; kinds and forms are in the order of
+ * `damages` and `noiseForms`.
+ */
 export type InspectSample = {
-  /** The whole picture [3 s s]. */
+  /** The whole pictures [3·n s s]. */
   readonly view: Image
-  /** Crops of it, one upon another [3·k s s]. */
+  /** Crops of them, those of a picture one after another [3·k·n s s]. */
   readonly crops: Image
-  /** Whether each kind is there, 0..1: between them where it just begins to show [12]. */
+  /** What is estimated of each picture [20·n]. */
+  readonly estimates: TensorData
+  /** Whether each kind is there, 0..1: between them where it just begins to show [12·n]. */
   readonly presence: TensorData
-  /** Severity of each kind, 0..1 [12]. */
+  /** Severity of each kind, 0..1 [12·n]. */
   readonly severity: TensorData
-  /** 0 for kinds that another hides, so that nobody could tell, else 1 [12]. */
+  /** 0 for kinds that another hides, so that nobody could tell, else 1 [12·n]. */
   readonly known: TensorData
-  /** 1 for the form of the noise, else 0 [3]. */
+  /** 1 for the form of the noise, else 0 [3·n]. */
   readonly form: TensorData
 }
 
 /** Severity from which on a damage should be named without doubt. */
 const surelyVisible = 0.15
 
-/** Makes a sample of a photo, cut to the size of the phase's crop; what the network sees has half its sides. */
+/** Makes pictures of a photo, cut to the size of the phase's crop; what the network sees has half their sides. */
 export function inspectSample({ views, phase, random }: Draw): InspectSample {
   const { target } = views
   if (!target) throw new TypeError('inspectSample: expected a view target')
-  const side = phase.crop
+  const drawOne = (i: number) => drawSample(target, phase.crop, random.fork(i))
+  return joined(Array.from({ length: picturesOfPhoto }, (_, i) => drawOne(i)))
+}
+
+function joined(samples: readonly InspectSample[]): InspectSample {
+  const image = (name: 'view' | 'crops'): Image => {
+    const images = samples.map((sample) => sample[name])
+    const channels = images.reduce((sum, one) => sum + one.channels, 0)
+    return { ...images[0]!, channels, data: concatenated(images.map(({ data }) => data)) }
+  }
+  const vector = (name: Exclude<keyof InspectSample, 'view' | 'crops'>) => {
+    const values = concatenated(samples.map((sample) => viewAs(sample[name].bytes, Float32Array)))
+    return float32Data(values, [values.length])
+  }
+  return {
+    view: image('view'),
+    crops: image('crops'),
+    estimates: vector('estimates'),
+    presence: vector('presence'),
+    severity: vector('severity'),
+    known: vector('known'),
+    form: vector('form'),
+  }
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
+
+function drawSample(target: Pixels, side: number, random: Random): InspectSample {
   const drawn = random.fork(1)
   const kind = drawn.uniform()
   if (kind < 0.12) return inspectSampleOf(drawPicture(side, random.fork(2)), random.fork(3))
@@ -63,15 +108,20 @@ export function inspectSampleOf(clean: Image, random: Random): InspectSample {
   const side = clean.width >> 1
   const places = random.fork(2)
   const crops = Array.from({ length: cropCount }, () => drawCrop(seen, side, places))
-  const all = new Float32Array(crops.reduce((sum, { data }) => sum + data.length, 0))
-  for (const [i, { data }] of crops.entries()) all.set(data, i * data.length)
+  const estimates = estimateVector(estimateDamage(seen))
   const vector = (values: readonly number[]) => float32Data(Float32Array.from(values), [values.length])
   const byKind = (value: (fact: Fact | undefined) => number) =>
     vector(damageIds.map((id) => value(facts.find(({ kind }) => kind === id))))
   const noise = facts.find(({ form }) => form !== undefined)
   return {
     view: viewOf(seen, side),
-    crops: { width: side, height: side, channels: 3 * cropCount, data: all },
+    crops: {
+      width: side,
+      height: side,
+      channels: 3 * cropCount,
+      data: concatenated(crops.map(({ data }) => data)),
+    },
+    estimates: float32Data(estimates, [estimates.length]),
     presence: byKind((fact) => Math.min((fact?.severity ?? 0) / surelyVisible, 1)),
     severity: byKind((fact) => fact?.severity ?? 0),
     known: byKind((fact) => (fact?.isHidden ? 0 : 1)),
