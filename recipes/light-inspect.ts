@@ -22,7 +22,7 @@ import {
   warmup,
 } from 'limpid/train'
 
-const steps = 1_400
+const steps = 1_200
 
 export const recipe = defineRecipe({
   name: 'light-inspect',
@@ -37,7 +37,7 @@ export const recipe = defineRecipe({
     // Of each photo four pictures of this side are damaged; the network sees three crops and an overview of half of it.
     phases: [
       { steps: 1_000, crop: 256, batch: 4 },
-      { steps: 400, crop: 384, batch: 2 },
+      { steps: 200, crop: 384, batch: 2 },
     ],
     sample: inspectSample,
   },

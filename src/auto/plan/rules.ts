@@ -39,18 +39,18 @@ export interface DamageRule {
  * support vector machines, 1999), fitted on CBSD68 by scripts/inspectTable.ts --fit.
  */
 export const calibration: Readonly<Record<DamageId, readonly [factor: number, offset: number]>> = {
-  noise: [1.52, 1.42],
-  jpeg: [2.18, 1.89],
-  'motion-blur': [2.11, 1.56],
-  defocus: [1.66, 1.85],
-  rain: [2.48, 1.99],
-  raindrops: [2.81, 2.28],
-  snow: [1.9, 0.14],
-  haze: [1.63, 0.11],
-  'low-light': [2.95, 5.23],
-  shadow: [3.34, 2.52],
-  holes: [2.52, -0.46],
-  'low-resolution': [2.39, 2.12],
+  noise: [1.04, 1.29],
+  jpeg: [1.36, -0.59],
+  'motion-blur': [1.76, 0.9],
+  defocus: [1.14, 1.24],
+  rain: [1.68, 1.07],
+  raindrops: [1.95, 0.95],
+  snow: [1.53, -0.56],
+  haze: [1.6, 0.39],
+  'low-light': [1.73, 4.08],
+  shadow: [1.9, 0.8],
+  holes: [1.59, -1.07],
+  'low-resolution': [2.42, 0.96],
 }
 
 /** Severity from which on damage is treated. */
