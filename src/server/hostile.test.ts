@@ -119,7 +119,7 @@ describe('a server among strangers', { timeout: 180_000 }, () => {
     }
     const names = readdirSync(data, { recursive: true }).map(String)
     const own =
-      /^(jobs\.sqlite(-wal|-shm)?|inputs|results|(inputs\/[0-9a-f]{64})|(results\/[0-9a-f]{2}(\/[0-9a-f]{64}\.(json|picture))?))$/
+      /^(jobs\.sqlite(-wal|-shm)?|inputs|results|(inputs\/[0-9a-f]{64})|(results\/[0-9a-f]{2}(\/[0-9a-f]{64}(\.[0-9a-f]{16})?\.(json|picture|\d+))?))$/
     expect(names.filter((name) => !own.test(name))).toEqual([])
     const many = new FormData()
     for (let i = 0; i < 100; i++) many.append(`field ${i}`, 'x')

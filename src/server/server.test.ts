@@ -160,11 +160,11 @@ describe('the server', { timeout: 120_000 }, () => {
     ['an unknown model', '?model=nosuch', png, 'x', 400, /nosuch/],
     [
       'a model without weights',
-      '?task=derain',
+      '?task=deblur',
       png,
       'x',
       400,
-      /^derain: expected a model whose weights this/,
+      /^deblur: expected a model whose weights this/,
     ],
     ['unknown damage', '?task=auto&never=fog', png, 'x', 400, /never.*got fog/],
     ['too many bytes', '', png, 'x'.repeat(1_000_001), 413, /at most 1 MB/],
