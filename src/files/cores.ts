@@ -1,9 +1,9 @@
 // How many cores this process may use. libuv counts those that affinity allows; before version 1.49, thus in Node.js 20, it does not know
 // the quota of a container, and as many threads as the host has cores would be stopped most of the time.
 
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
+import { textOf } from './processes.ts'
 
 let known: number | undefined
 
@@ -49,12 +49,4 @@ function oldQuotaOf(folder: string): number {
 function share(quota: string | undefined, period: string | undefined): number {
   const cores = Number(quota) / Number(period)
   return cores > 0 ? cores : Number.POSITIVE_INFINITY
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
 }

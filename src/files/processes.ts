@@ -79,7 +79,8 @@ function statOf(pid: number): string | undefined {
   return stat?.slice(stat.lastIndexOf(')') + 2)
 }
 
-function textOf(path: string): string | undefined {
+/** Text of a file of the system; undefined where there is none. */
+export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch {
