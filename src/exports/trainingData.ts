@@ -18,6 +18,7 @@ export {
   cropViews,
   type Draw,
   degraded,
+  type Echo,
   type Mixup,
   type Phase,
   paired,

@@ -28,6 +28,7 @@ export function checkRecipe(recipe: Recipe): void {
     logEvery,
     accumulate,
     ...(validate ? { 'validate.every': validate.every } : {}),
+    ...(data.echo ? { 'data.echo.times': data.echo.times, 'data.echo.apart': data.echo.apart } : {}),
   }
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1)

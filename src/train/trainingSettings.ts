@@ -12,7 +12,13 @@ export function settingsOf(
   { data, version }: TrainingIdentity,
 ): Readonly<Record<string, string>> {
   const { model, options, weights } = recipe.network
-  const { accumulate = 1, validate, maxGradNorm, maxGradNormEach } = recipe
+  const {
+    accumulate = 1,
+    data: { echo },
+    validate,
+    maxGradNorm,
+    maxGradNormEach,
+  } = recipe
   const rates = [0, Math.floor(recipe.steps / 2), recipe.steps - 1].map((step) =>
     shortNumber(rateAt(recipe, step)),
   )
@@ -25,6 +31,7 @@ export function settingsOf(
     'initial weights': weights,
     images: `${data.images} in ${recipe.data.images.root}`,
     phases: phases.join('; '),
+    'use of batches': echo && `${echo.times} times, ${echo.apart} batches apart`,
     'learning rate': `${rates[0]} at first, ${rates[1]} halfway, ${rates[2]} at the end`,
     accumulate: accumulate > 1 ? `${accumulate} batches a step` : undefined,
     'gradient norm': maxGradNorm === undefined ? undefined : `at most ${shortNumber(maxGradNorm)}`,

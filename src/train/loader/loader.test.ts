@@ -11,8 +11,8 @@ import type { Recipe } from '../recipe/recipe.ts'
 import type { CompiledRecipe } from '../recipe/recipeFile.ts'
 import { importRecipe, type RecipeModule } from '../recipe/recipeModule.ts'
 import { folder, type OpenImages, openImages, pairFolders } from '../samples/images.ts'
-import { applyMixup, type HostBatch, stackSamples } from '../samples/samples.ts'
-import { planBatches } from './batchPlan.ts'
+import { applyMixup, type Echo, type HostBatch, stackSamples } from '../samples/samples.ts'
+import { planUses } from './batchPlan.ts'
 import { Loader } from './loader.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'limpid-loader-'))
@@ -34,6 +34,7 @@ afterAll(() => {
 })
 
 interface BatchOptions {
+  readonly echo?: Echo
   readonly from?: number
   readonly count?: number
   readonly cacheBytes?: number
@@ -43,10 +44,11 @@ interface BatchOptions {
 /** Describes `count` batches as text for comparison. */
 async function batches(
   workers: number,
-  { from = 0, count = 12, cacheBytes = 1e9, unusable = 'refuse' }: BatchOptions = {},
+  { from = 0, count = 12, cacheBytes = 1e9, unusable = 'refuse', echo }: BatchOptions = {},
 ): Promise<readonly string[]> {
   const images = await openImages(recipe.data.images, { unusable })
-  const loader = new Loader({ recipe, images, fromStep: from, module, workers, cacheBytes })
+  const echoed = echo ? { ...recipe, data: { ...recipe.data, echo } } : recipe
+  const loader = new Loader({ recipe: echoed, images, fromStep: from, module, workers, cacheBytes })
   const made: string[] = []
   try {
     for (let i = 0; i < count; i++) {
@@ -76,6 +78,15 @@ describe('the loader', () => {
 
   test('resumes in the middle of an epoch with the same batches', async () => {
     expect(await batches(0, { from: 3, count: 4 })).toEqual((await batches(0)).slice(6, 10))
+  })
+
+  test('gives a batch that is used again unchanged, after a resume too', async () => {
+    const echo = { times: 2, apart: 2 }
+    const all = await batches(0, { echo })
+    expect(new Set(all).size).toBe(8)
+    expect([all[5], all[7]]).toEqual([all[0], all[2]])
+    expect(await batches(1, { echo })).toEqual(all)
+    expect(await batches(2, { echo, from: 2, count: 6 })).toEqual(all.slice(4, 10))
   })
 
   test('replaces a damaged image by the next, however many workers find it and wherever it starts', {
@@ -116,8 +127,8 @@ describe('the plan', () => {
   const names = ['a', 'b', 'c', 'd', 'e']
   const planned = (batch: number, count: number) => {
     const data = { ...recipe.data, phases: [{ steps: 100, crop: 8, batch }] }
-    const plan = planBatches({ data, seed: 3 }, names, 0)
-    return Array.from({ length: count }, () => plan.next().value)
+    const plan = planUses({ data, seed: 3 }, names, 0)
+    return Array.from({ length: count }, () => plan.next().value.batch)
   }
 
   test('visits every image once per epoch in a new order and drops an incomplete batch', () => {
@@ -135,11 +146,34 @@ describe('the plan', () => {
   })
 
   test('numbers the batches within an accumulated step consecutively', () => {
-    const plan = planBatches(recipe, names, 1)
+    const plan = planUses(recipe, names, 1)
     expect([plan.next().value, plan.next().value].map(({ step, number }) => [step, number])).toEqual([
       [1, 2],
       [1, 3],
     ])
+  })
+
+  test('uses each batch as often and as far apart as the recipe asks, the same in several processes', () => {
+    const data = { ...recipe.data, echo: { times: 3, apart: 2 } }
+    const uses = (rank: number, size: number, from = 0) => {
+      const plan = planUses({ data, seed: 3, accumulate: size }, names, from, { rank, size })
+      return Array.from({ length: 60 }, () => plan.next().value)
+    }
+    const alone = uses(0, 1)
+    const stepsOf = (number: number) =>
+      alone.filter(({ batch }) => batch.number === number).map(({ step }) => step)
+    expect(stepsOf(4)).toEqual([0, 7, 14])
+    expect(stepsOf(9)).toEqual([15, 22, 29])
+    expect(alone.filter(({ isLast }) => isLast).map(({ batch }) => batch.number)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i),
+    )
+    for (const { step, batch } of alone) expect(batch.step).toBeLessThanOrEqual(step)
+    expect(uses(0, 1, 7).slice(0, 50)).toEqual(alone.slice(7, 57))
+    for (const rank of [0, 1]) {
+      const shared = uses(rank, 2)
+      expect(new Set(shared.map(({ batch }) => batch.number % 2))).toEqual(new Set([rank]))
+      expect(shared.map(({ batch }) => batch.number >> 1)).toEqual(alone.map(({ batch }) => batch.number))
+    }
   })
 })
 

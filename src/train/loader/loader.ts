@@ -11,7 +11,7 @@ import type { Recipe } from '../recipe/recipe.ts'
 import type { RecipeModule } from '../recipe/recipeModule.ts'
 import type { OpenImages } from '../samples/images.ts'
 import type { HostBatch } from '../samples/samples.ts'
-import { type PlannedBatch, planBatches } from './batchPlan.ts'
+import { type PlannedBatch, type PlannedUse, planUses } from './batchPlan.ts'
 import { type DecodedImages, decodedKey, makeBatch } from './makeBatch.ts'
 import type { BatchReply, BatchRequest, WorkerSetup } from './worker.ts'
 
@@ -28,7 +28,7 @@ export interface LoaderOptions {
 }
 
 export interface LoadedBatch {
-  readonly plan: PlannedBatch
+  readonly plan: PlannedUse
   /** Names of the images in it. */
   readonly names: readonly string[]
   readonly batch: HostBatch
@@ -36,9 +36,11 @@ export interface LoadedBatch {
   readonly leftOut: readonly Rejected[]
 }
 
-interface PendingBatch {
-  readonly plan: PlannedBatch
+interface PendingUse {
+  readonly plan: PlannedUse
   readonly reply: Promise<BatchReply>
+  /** Whether it is the first use. */
+  readonly isNew: boolean
 }
 
 interface ReplyHandlers {
@@ -46,16 +48,18 @@ interface ReplyHandlers {
   reject(error: Error): void
 }
 
-/** Batches requested ahead per worker. */
+/** Batches made ahead per worker. */
 const prefetch = 3
 
 /** Makes the batches of a training in order, ahead of time on worker threads. */
 export class Loader {
   readonly #options: LoaderOptions
-  readonly #plans: Generator<PlannedBatch, never>
+  readonly #plans: Generator<PlannedUse, never>
   readonly #workers: readonly Worker[]
-  /** Requested batches in order. */
-  readonly #pending: PendingBatch[] = []
+  /** Requested uses in order. */
+  readonly #pending: PendingUse[] = []
+  /** Batches that will be used again, by number. */
+  readonly #kept = new Map<number, Promise<BatchReply>>()
   /** Handlers of replies yet to come, by batch number. */
   readonly #handlers = new Map<number, ReplyHandlers>()
   // Never evicts: in a random order, recently used images are no more likely to be needed again.
@@ -71,9 +75,9 @@ export class Loader {
   constructor(options: LoaderOptions) {
     const { recipe, images, fromStep, workers } = options
     this.#options = options
-    this.#plans = planBatches(recipe, images.names, fromStep, group())
+    this.#plans = planUses(recipe, images.names, fromStep, group())
     this.#workers = Array.from({ length: workers }, () => this.#start())
-    for (let i = 0; i < workers * prefetch; i++) this.#request()
+    for (let i = 0; i < workers * prefetch; i++) this.#requestNew()
   }
 
   #start(): Worker {
@@ -103,15 +107,15 @@ export class Loader {
   async next(): Promise<LoadedBatch> {
     const started = performance.now()
     if (this.#workers.length === 0) this.#request()
-    const { plan, reply } = this.#pending.shift()!
+    const { plan, reply, isNew } = this.#pending.shift()!
     // Yields to the event loop, so that worker messages and signals are handled.
     await new Promise((resolve) => setImmediate(resolve))
     const result = await reply
     this.waitedSeconds += (performance.now() - started) / 1000
     if (!('batch' in result)) throw new RestoreError(result.code, result.message)
-    if (this.#workers.length > 0) this.#request()
-    const names = plan.items.map((item) => this.#options.images.names[item] ?? '')
-    return { plan, names, batch: result.batch, leftOut: result.leftOut }
+    if (isNew && this.#workers.length > 0) this.#requestNew()
+    const names = plan.batch.items.map((item) => this.#options.images.names[item] ?? '')
+    return { plan, names, batch: result.batch, leftOut: isNew ? result.leftOut : [] }
   }
 
   /** Tells the workers to exit. */
@@ -119,8 +123,24 @@ export class Loader {
     for (const worker of this.#workers) worker.postMessage(undefined)
   }
 
-  #request(): void {
+  /** Requests uses up to one of a batch that has to be made. */
+  #requestNew(): void {
+    while (!this.#request()) {}
+  }
+
+  /** Requests the next use; returns whether its batch has to be made. */
+  #request(): boolean {
     const plan = this.#plans.next().value
+    const { number } = plan.batch
+    const kept = this.#kept.get(number)
+    const reply = kept ?? this.#startMaking(plan.batch)
+    if (plan.isLast) this.#kept.delete(number)
+    else this.#kept.set(number, reply)
+    this.#pending.push({ plan, reply, isNew: !kept })
+    return !kept
+  }
+
+  #startMaking(plan: PlannedBatch): Promise<BatchReply> {
     const request: BatchRequest = { plan, cached: this.#cachedFor(plan) }
     const worker = this.#workers[this.#requests++ % Math.max(this.#workers.length, 1)]
     const reply = worker
@@ -131,7 +151,7 @@ export class Loader {
       : this.#make(request)
     // next() reports the error.
     reply.catch(() => {})
-    this.#pending.push({ plan, reply })
+    return reply
   }
 
   #cachedFor({ items }: PlannedBatch): DecodedImages {

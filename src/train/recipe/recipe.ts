@@ -13,7 +13,7 @@ import type { RandomGenerator } from '../../torch/rng.ts'
 import type { EmaDecay } from '../optimization/ema.ts'
 import type { Schedule } from '../optimization/schedules.ts'
 import type { Images } from '../samples/images.ts'
-import type { Batch, Draw, Mixup, Phase, TrainingSample } from '../samples/samples.ts'
+import type { Batch, Draw, Echo, Mixup, Phase, TrainingSample } from '../samples/samples.ts'
 
 /** Images of a training and the samples made of them. */
 export interface RecipeData<S extends TrainingSample> {
@@ -33,6 +33,8 @@ export interface RecipeData<S extends TrainingSample> {
   order?(names: readonly string[], random: Random): readonly number[]
   /** Mixes pairs of samples of a batch, float tensors only. */
   readonly mixup?: Mixup
+  /** Uses each batch several times. */
+  readonly echo?: Echo
 }
 
 /** Network of a training and its initial weights. */

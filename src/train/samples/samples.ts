@@ -57,6 +57,14 @@ export interface Mixup {
   readonly probability: number
 }
 
+/** Repeated use of batches that take longer to make than a step (Choi et al., arXiv:1907.05550). */
+export interface Echo {
+  /** Uses of each batch. */
+  readonly times: number
+  /** Number of other batches made between two uses of one; `(times − 1) · apart` batches stay in memory. */
+  readonly apart: number
+}
+
 /** Samples of paired images: the same crop of each view, in the same of eight orientations. */
 export function paired(): (draw: Draw) => { input: Image; target: Image } {
   return (draw) => {
