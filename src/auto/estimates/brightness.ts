@@ -1,7 +1,7 @@
 // How light and dark are spread in a picture: the histogram of its luma, and the veil of haze over it.
 
 import type { Image } from '../../data/image.ts'
-import { luma, toneFeatures } from '../../data/tone/features.ts'
+import { darkChannel, luma } from '../../data/tone/features.ts'
 import type { Plane } from '../../data/tone/planes.ts'
 
 /** Quantiles of the luma in 0..1, and shares of it at the ends. */
@@ -59,9 +59,8 @@ export interface Veil {
 
 /** Measures the veil over a small view of a whole picture [3 256 256] (`viewOf`). */
 export function veilOf(view: Image): Veil {
-  const { priors } = toneFeatures(view)
-  const pixels = view.width * view.height
-  const dark = priors.data.subarray(0, pixels).reduce((sum, value) => sum + value, 0) / pixels
+  const { values } = darkChannel(view)
+  const dark = values.reduce((sum, value) => sum + value, 0) / values.length
   const { dark: low, bright } = brightnessOf(luma(view))
   return { darkChannel: dark, contrast: bright - low }
 }

@@ -32,11 +32,16 @@ export function luma({ width, height, data }: Image): Plane {
   )
 }
 
+/** The dark channel of a view [3 h w] in 0..1: the least color of the windows about each pixel. */
+export function darkChannel(view: Image): Plane {
+  return boxMinimum(leastChannel(view, [1, 1, 1]), darkRadius)
+}
+
 /** Computes the features of a view [3 h w] in 0..1. */
 export function toneFeatures(view: Image): ToneFeatures {
   const { width, height, data } = view
   const pixels = width * height
-  const dark = boxMinimum(leastChannel(view, [1, 1, 1]), darkRadius)
+  const dark = darkChannel(view)
   const airlight = airlightOf(view, dark)
   const veil = boxMinimum(leastChannel(view, airlight), transmissionRadius)
   const priors = new Float32Array(3 * pixels)

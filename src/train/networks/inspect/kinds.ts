@@ -26,6 +26,7 @@ import { clamp01 } from '../../../degrade/noise.ts'
 import { between, blendTowards, drawStroke, emptyField } from '../../../degrade/numerics/fields.ts'
 import { resizeTo } from '../../../degrade/resize.ts'
 import type { DamageId, NoiseForm } from '../../../models/damages.ts'
+import { backlight } from '../tone/exposure.ts'
 
 /** Applies a step to a smaller or larger copy, so that its blocks or grains have another size. */
 function atScale(low: number, high: number, step: Degrade): Degrade {
@@ -144,7 +145,10 @@ export const kinds: Readonly<Record<Exclude<DamageId, 'noise'>, Degrade>> = {
   defocus: inEitherLight(defocus),
   haze: oneOf([haze({ density: [0.5, 3], light: [0.6, 1] }), haze({ patches: 0 })]),
   shadow: shadow({ strength: [0.45, 0.92], softness: [1, 10] }),
-  'low-light': lowLight({ stops: [1, 4.5], shot: 0, read: 0 }),
+  'low-light': oneOf([
+    [3, lowLight({ stops: [1, 4.5], shot: 0, read: 0 })],
+    [1, (image, random) => backlight(image, random).photo],
+  ]),
   rain: oneOf([
     [2, rain({ amount: [15, 150], opacity: [0.3, 0.9], angle: [-45, 45] })],
     [1, rain({ blend: 'additive', veil: 0, amount: [10, 120], length: [8, 60] })],
