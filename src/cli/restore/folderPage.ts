@@ -4,12 +4,13 @@
 
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path'
 import { describeRepair } from '../../auto/repairInfo.ts'
+import { messageOf } from '../../core/errors.ts'
 import { escapeHtml } from '../../core/html.ts'
 import { sharp } from '../../data/sharp.ts'
 import type { CanvasPicture } from '../../runtime/pictures/pictureTypes.ts'
 import type { Failure } from '../io/conclude.ts'
 import { labelOf } from '../io/inputs.ts'
-import { formatSeconds, plural } from '../io/shell.ts'
+import { formatSeconds, plural, printNotes } from '../io/shell.ts'
 import { type OverwriteOptions, writeResult } from '../io/writeResult.ts'
 import type { Restored } from './restoreJobs.ts'
 
@@ -18,7 +19,8 @@ const thumbnailPx = { width: 320, height: 240 } as const
 
 interface Entry {
   readonly result: Restored
-  /** File names of the thumbnails; without a second one, nothing changed. */
+  readonly isChanged: boolean
+  /** File names of the thumbnails: before, and after where the photo changed. */
   readonly thumbnails: readonly string[]
 }
 
@@ -39,20 +41,25 @@ export class FolderPage {
     this.#options = options
   }
 
-  /** Adds a photo as it was and as it is. */
+  /** Adds a photo as it was and as it is; without its small pictures where they cannot be written. */
   async add(result: Restored, before: CanvasPicture, after: CanvasPicture): Promise<void> {
     const isChanged = result.repair === undefined || result.repair.done.length > 0
     const number = String(++this.#pictures).padStart(5, '0')
     const thumbnails: string[] = []
-    for (const [end, picture] of [
-      ['before', before] as const,
-      ...(isChanged ? [['after', after] as const] : []),
-    ]) {
-      const name = `${number}_${end}.jpg`
-      writeResult(join(picturesOf(this.#path), name), await thumbnail(picture), this.#options)
-      thumbnails.push(name)
+    this.#entries.push({ result, isChanged, thumbnails })
+    try {
+      for (const [end, picture] of [
+        ['before', before] as const,
+        ...(isChanged ? [['after', after] as const] : []),
+      ]) {
+        const name = `${number}_${end}.jpg`
+        writeResult(join(picturesOf(this.#path), name), await thumbnail(picture), this.#options)
+        thumbnails.push(name)
+      }
+    } catch (error) {
+      // The photo itself is restored.
+      printNotes(labelOf(jobOf({ result })), [`${this.#path} shows it without pictures: ${messageOf(error)}`])
     }
-    this.#entries.push({ result, thumbnails })
   }
 
   /** Writes the page. */
@@ -60,8 +67,8 @@ export class FolderPage {
     const byInput = (a: Entry, b: Entry) =>
       labelOf(jobOf(a)).localeCompare(labelOf(jobOf(b)), 'en', { numeric: true })
     const entries = this.#entries.toSorted(byInput)
-    const changed = entries.filter(({ thumbnails }) => thumbnails.length > 1)
-    const same = entries.filter(({ thumbnails }) => thumbnails.length === 1)
+    const changed = entries.filter(({ isChanged }) => isChanged)
+    const same = entries.filter(({ isChanged }) => !isChanged)
     const sections = [
       section(
         'Changed',
@@ -103,7 +110,7 @@ export class FolderPage {
   }
 }
 
-function jobOf({ result: { input, page } }: Entry) {
+function jobOf({ result: { input, page } }: Pick<Entry, 'result'>) {
   return { path: input, page }
 }
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { writeTinyWeights } from '../../../test/batches.ts'
 import { unwritable } from '../../files/outputErrors.ts'
 import { createRestorer, type Restorer } from '../../runtime/restorer.ts'
+import { FolderPage } from './folderPage.ts'
 import { Manifest } from './manifest.ts'
 import { restoreJobs, type Treatment } from './restoreJobs.ts'
 import { RestoreProgress } from './restoreProgress.ts'
@@ -141,4 +142,16 @@ test('a page that someone else wrote is not replaced, and one of an earlier run 
     { error: { message: expect.stringContaining('a_compare.html: exists already') } },
   ])
   expect([readFileSync(page, 'utf8'), existsSync(job.output)]).toEqual(['mine', false])
+})
+
+test('a photo whose small pictures cannot be written is restored, and the page tells of it', async () => {
+  const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  writeFileSync(join(dir, 'page_pictures'), 'in the way')
+  const page = new FolderPage(join(dir, 'page.html'), {})
+  const { failed, results } = await restoreJobs([await photo('a.png')], { ...batch(), page })
+  page.write([])
+  expect([failed, results.length]).toEqual([[], 1])
+  expect(told.mock.calls.join()).toMatch(/a\.png: .*page\.html shows it without pictures: .*page_pictures/)
+  const html = readFileSync(join(dir, 'page.html'), 'utf8')
+  expect([html.includes('1 photo changed'), html.includes('<img')]).toEqual([true, false])
 })

@@ -3,7 +3,10 @@
 import { existsSync, statSync, utimesSync } from 'node:fs'
 import { basename } from 'node:path'
 import { describeRepair } from '../../auto/repairInfo.ts'
+import { srgbTransform } from '../../data/colors/srgbTransform.ts'
 import { decodeBytes } from '../../data/decode.ts'
+import type { Pixels } from '../../data/image.ts'
+import { convertByProfile } from '../../data/sharpRaster.ts'
 import { alreadyExists } from '../../files/outputErrors.ts'
 import type { Finding } from '../../models/daclip/wordRanking.ts'
 import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
@@ -127,7 +130,9 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
   const writing = { format, quality, strip }
   const write = (file: string, bytes: Uint8Array) => writeOne({ job, file, bytes, stamp }, options)
   const bytes = await result.toBuffer(writing)
-  if (compare) write(pageOf(job), await pageOfResult(job, source, result, treatment))
+  const isShown = compare || options.page !== undefined
+  const before = isShown ? await decodeBytes(source, { page, ...limitsOf(treatment) }) : undefined
+  if (compare && before) write(pageOf(job), await pageOfResult(job, before.pixels, result, treatment))
   const samples = samplesOf(job, result.samples.length)
   for (const [i, sample] of result.samples.entries()) write(samples[i]!, await sample.toBuffer(writing))
   if (result.spread) write(mapOf(job), await result.spread.toBuffer())
@@ -145,9 +150,9 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
     ...(result.spread ? { sampleFiles: samples, spreadFile: mapOf(job) } : {}),
     seconds,
   }
-  if (options.page) {
-    const { pixels } = await decodeBytes(source, { page, colors: 'srgb', ...limitsOf(treatment) })
-    await options.page.add(restored, canvasPicture(pixels), result.toImageData())
+  if (options.page && before) {
+    const toSrgb = await srgbTransform(before.metadata?.icc, convertByProfile)
+    await options.page.add(restored, canvasPicture(toSrgb(before.pixels)), result.toImageData())
   }
   return restored
 }
@@ -202,13 +207,11 @@ function writeOne(
 
 async function pageOfResult(
   job: Job,
-  source: string | Uint8Array,
+  before: Pixels,
   result: RestoreResult,
-  treatment: Treatment,
+  { strength = 1 }: Treatment,
 ): Promise<Uint8Array> {
-  const { strength = 1 } = treatment
   const { comparePage } = await import('../measure/comparePage.ts')
-  const { pixels: before } = await decodeBytes(source, { page: job.page, ...limitsOf(treatment) })
   const { channels, icc, ...raw } = result.raw()
   const hasAlpha = channels % 2 === 0
   const after = { ...raw, hasAlpha, channels: hasAlpha ? channels - 1 : channels }
