@@ -60,7 +60,7 @@ describe('gray in AVIF', () => {
       const xmp = Buffer.from('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
       const picture = image(source, 'avif', { depth, metadata: { xmp } })
       const file = await encodeBytes(picture, { quality: 100 })
-      expect(heifColors(file).isMonochrome).toBe(true)
+      expect(heifColors(file)).toMatchObject({ isMonochrome: true, isDeep: depth > 8 })
       const decoded = await decodeBytes(file)
       expect(decoded).toMatchObject({
         depth,

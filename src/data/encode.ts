@@ -9,7 +9,7 @@ import { insertChunks } from './colors/pngColors.ts'
 import { srgbTransform } from './colors/srgbTransform.ts'
 import type { DecodedImage, DecodedPixels } from './decode.ts'
 import { replaceColors } from './formats/grayAvif.ts'
-import { type BitDepth, type Image, isTransparent, quantize, withoutAlpha } from './image.ts'
+import { type BitDepth, depthNotes, type Image, isTransparent, quantize, withoutAlpha } from './image.ts'
 import { embedMetadata, metadataNotes } from './metadata/embed.ts'
 import type { ImageMetadata } from './metadata/imageMetadata.ts'
 import { sharp } from './sharp.ts'
@@ -146,15 +146,16 @@ function writtenDepth(format: string, depth: BitDepth): BitDepth {
 
 /** Notes on what a format does to an image, as sentences. */
 export function encodingNotes(
-  format: string,
+  name: string,
   { depth, metadata }: Pick<DecodedPixels, 'depth' | 'metadata'>,
 ): readonly string[] {
+  const format = name.toLowerCase()
   if (!Object.hasOwn(encoders, format)) return []
-  const left = metadataNotes(format, metadata)
-  const written = writtenDepth(format, depth)
-  if (written === depth) return left
-  const held = encoderOf(format).depths.join(', ')
-  return [`its ${depth} bits per sample became ${written}, since ${format} holds ${held}`, ...left]
+  const held = encoderOf(format).depths
+  return [
+    ...depthNotes(format, { depth, written: writtenDepth(format, depth), held }),
+    ...metadataNotes(format, metadata),
+  ]
 }
 
 /** Options of encoding. */
@@ -194,9 +195,10 @@ export async function encodeImage(
 
 /** Like {@link encodeImage}, for interleaved samples. */
 export async function encodeBytes(
-  { pixels, depth, format, metadata, isLossless = false }: DecodedPixels,
+  { pixels, depth, format: name, metadata, isLossless = false }: DecodedPixels,
   { quality, background }: EncodeOptions = {},
 ): Promise<Uint8Array> {
+  const format = name.toLowerCase()
   const encoder = encoderOf(format)
   checkSize(format, pixels)
   const flat = background === undefined ? pixels : await flatten(pixels, metadata?.icc, background)

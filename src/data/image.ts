@@ -30,6 +30,20 @@ export interface Pixels {
   readonly data: Uint8Array | Uint16Array
 }
 
+/** Tells of a format that holds other depths than that of an image, as a sentence. */
+export function depthNotes(
+  format: string,
+  {
+    depth,
+    written,
+    held,
+  }: { readonly depth: number; readonly written: number; readonly held: readonly number[] },
+): readonly string[] {
+  return written === depth
+    ? []
+    : [`its ${depth} bits per sample became ${written}, since ${format} holds ${held.join(', ')}`]
+}
+
 /** White level of the samples: 255 or 65535. */
 export function peakOf(samples: Uint8Array | Uint16Array): number {
   return samples instanceof Uint16Array ? 65535 : 255

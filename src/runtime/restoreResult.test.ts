@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { writeTinyWeights } from '../../test/batches.ts'
 import { imageSize } from '../data/decode.ts'
+import { encodeBytes } from '../data/encode.ts'
 import type { RestoreInfo } from './pictures/pictureTypes.ts'
 import { RestoreResult } from './restoreResult.ts'
 import { createRestorer } from './restorer.ts'
@@ -31,6 +32,9 @@ function resultOf(width: number, height: number): RestoreResult {
 }
 
 const small = resultOf(8, 8)
+
+/** A block that states a maker. */
+const canonExif = Buffer.from('49492a000800000001000f010200060000001a0000000000000043616e6f6e00', 'hex')
 
 describe('a result is written', () => {
   test.each([
@@ -129,4 +133,19 @@ test('tiles that are small because little memory was free at the start are noted
   expect([tiles.px, notes]).toEqual([64, [expect.stringContaining('its tiles are only 64 pixels wide')]])
   expect((await ample.run(samples(96, 80))).info.notes).toEqual([])
   expect((await short.run(samples(96, 80), { tile: 64 })).info.notes).toEqual([])
+})
+
+test('tells what each format that was written left out or converted, once', async () => {
+  await using restorer = await createRestorer({ weights: at('w.safetensors'), device: 'cpu', threads: 1 })
+  const pixels = { ...samples(8, 8), data: new Uint16Array(192), hasAlpha: false }
+  const metadata = { iptc: Buffer.from('\x1c\x02x\0\x04Dawn', 'latin1'), exif: canonExif }
+  const file = await encodeBytes({ pixels, depth: 16, format: 'PNG', metadata })
+  const result = await restorer.run(file)
+  expect(result.info.notes).toEqual([])
+  await result.toBuffer({ format: 'PNG' })
+  await result.toFile(at('stripped.webp'), { strip: true })
+  const depth = 'its 16 bits per sample became 8, since webp holds 8'
+  expect(result.info.notes).toEqual([depth])
+  for (const quality of [90, 80]) await result.toBuffer({ format: 'WebP', quality })
+  expect(result.info.notes).toEqual([depth, 'left out IPTC, which WebP does not hold'])
 })

@@ -6,7 +6,7 @@ import { checkOptions, either, flag, type OptionRules, oneOf, text, whole } from
 import { checkBackground } from '../data/colors/background.ts'
 import type { SrgbTransform } from '../data/colors/srgbTransform.ts'
 import type { DecodedPixels } from '../data/decode.ts'
-import { encodeBytes } from '../data/encode.ts'
+import { encodeBytes, encodingNotes } from '../data/encode.ts'
 import { checkExtension, formatOfExtension } from '../data/extensions.ts'
 import { headBytes, imageKind } from '../data/formats/kind.ts'
 import type { Pixels } from '../data/image.ts'
@@ -83,7 +83,9 @@ export class RestoreResult extends PictureResult<RestoreResult> {
             pixels: this.pixels,
             metadata: strip ? metadata && (await withoutLocation(metadata)) : metadata,
           }
-    return encodeBytes({ ...picture, format }, { quality, background })
+    const bytes = await encodeBytes({ ...picture, format }, { quality, background })
+    this.noteWritten(encodingNotes(format, picture))
+    return bytes
   }
 
   /**

@@ -19,7 +19,7 @@ import {
 import { unknownName } from '../core/unknownName.ts'
 import { checkBackground } from '../data/colors/background.ts'
 import { srgbTransform } from '../data/colors/srgbTransform.ts'
-import { checkFormat, checkSize, encodingNotes } from '../data/encode.ts'
+import { checkFormat, checkSize } from '../data/encode.ts'
 import { isTransparent, type Pixels } from '../data/image.ts'
 import { convertByProfile } from '../data/sharpRaster.ts'
 import { availableCores } from '../files/cores.ts'
@@ -336,12 +336,11 @@ export function checkTarget(
 
 /** A result of restored pixels, with what the file of the input stated. */
 export async function wrapResult(
-  { pixels, samples, spread, info: restored }: RestoredPicture,
+  { pixels, samples, spread, info }: RestoredPicture,
   { pixels: _, notes: __, ...decoded }: DecodedInput,
   { format = decoded.format, background, original }: RunPictureOptions & Pick<ResultFile, 'original'>,
 ): Promise<RestoreResult> {
   const file = { ...decoded, format, background, original }
-  const info = { ...restored, notes: [...restored.notes, ...encodingNotes(format, decoded)] }
   const toSrgb = await srgbTransform(decoded.metadata?.icc, convertByProfile)
   const map = { depth: 8, format: 'png' } as const
   return new RestoreResult({

@@ -183,7 +183,8 @@ interface ResultParts<Result> {
 export abstract class PictureResult<Result> {
   protected readonly pixels: Pixels
   readonly #icc: Uint8Array | undefined
-  /** Model, device, tiles and times. */
+  readonly #notes: string[]
+  /** Model, device, tiles and times; writing adds notes on what the format left out or converted. */
   readonly info: RestoreInfo
   /** Restorations averaged into this one; empty unless there are several. */
   readonly samples: readonly Result[]
@@ -193,9 +194,15 @@ export abstract class PictureResult<Result> {
   protected constructor({ pixels, icc, info, samples = [], spread }: ResultParts<Result>) {
     this.pixels = pixels
     this.#icc = icc
-    this.info = info
+    this.#notes = [...info.notes]
+    this.info = { ...info, notes: this.#notes }
     this.samples = samples
     this.spread = spread
+  }
+
+  /** Adds notes on a format that was written. */
+  protected noteWritten(notes: readonly string[]): void {
+    this.#notes.push(...notes.filter((note) => !this.#notes.includes(note)))
   }
 
   /** The samples, in the color space of the input, which `icc` describes; not a copy. */

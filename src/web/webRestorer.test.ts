@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { memorySource } from '../checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { encodeSafetensors } from '../checkpoints/safetensors.ts'
+import { encodeBytes } from '../data/encode.ts'
 import { type Image, imageToTensor, tensorToImage } from '../data/image.ts'
 import { clipDefaults } from '../models/clip/clip.ts'
 import {
@@ -321,4 +322,20 @@ describe('a browser restorer', () => {
   ])('%s: rejected with advice', async (_, run, message) => {
     await expect(run()).rejects.toThrow(message)
   })
+})
+
+test('a result tells what the types that were written left out or converted', async () => {
+  await using restorer = await opened(restormer())
+  const samples = { width: 8, height: 8, channels: 3, hasAlpha: false, data: new Uint16Array(192) }
+  const xmp = Buffer.from('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+  const metadata = { xmp, texts: [{ keyword: 'prompt', text: 'a castle' }] }
+  const file = await encodeBytes({ pixels: samples, depth: 16, format: 'png', metadata })
+  const result = await restorer.run(new Blob([new Uint8Array(file)]))
+  await result.toBlob()
+  expect(result.info.notes).toEqual([])
+  await result.toBlob({ type: 'image/jpeg', strip: true })
+  const depth = 'its 16 bits per sample became 8, since jpeg holds 8'
+  expect(result.info.notes).toEqual([depth])
+  await result.toBlob({ type: 'image/jpeg' })
+  expect(result.info.notes).toEqual([depth, 'left out texts (prompt), which JPEG does not hold'])
 })

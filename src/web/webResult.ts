@@ -11,7 +11,7 @@ import { PictureResult, type RestoredPicture } from '../runtime/restorerCore.ts'
 import { type CanvasImageData, type ColorSpace, imageData } from './files/canvas.ts'
 import { convertByBrowser } from './files/convertByBrowser.ts'
 import { type ReadPicture, readPicture } from './files/readPicture.ts'
-import { type EncodeOptions, writePicture } from './files/writePicture.ts'
+import { type EncodeOptions, writePicture, writingNotes } from './files/writePicture.ts'
 
 interface WebResultParts {
   readonly pixels: Pixels
@@ -73,7 +73,10 @@ export class WebResult extends PictureResult<WebResult> {
     const { original } = this
     const isAsked = quality === undefined && background === undefined && strip === false
     if (original && isAsked && original.type === type) return original
-    return writePicture({ pixels: this.pixels, metadata: this.metadata, toSrgb: this.#toSrgb }, options)
+    const picture = { pixels: this.pixels, metadata: this.metadata, toSrgb: this.#toSrgb }
+    const file = await writePicture(picture, options)
+    this.noteWritten(writingNotes(picture, options))
+    return file
   }
 }
 

@@ -123,13 +123,13 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
     onProgress: (event) => progress.event(job, event),
   }
   const result = await (isAhead ? restorer.runRead(ahead.read, running, path) : restorer.run(source, running))
+  const writing = { format, quality, strip }
+  const bytes = await result.toBuffer(writing)
   if (result.info.notes.length > 0) progress.clear()
   printNotes(name, result.info.notes)
   if (result.info.seen) progress.tell(name, [`sees ${describeSeen(result.info.seen)}`])
   if (result.info.repair) progress.tell(name, describeRepair(result.info.repair))
-  const writing = { format, quality, strip }
   const write = (file: string, bytes: Uint8Array) => writeOne({ job, file, bytes, stamp }, options)
-  const bytes = await result.toBuffer(writing)
   const isShown = compare || options.page !== undefined
   const before = isShown ? await decodeBytes(source, { page, ...limitsOf(treatment) }) : undefined
   if (compare && before) write(pageOf(job), await pageOfResult(job, before.pixels, result, treatment))

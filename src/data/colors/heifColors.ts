@@ -21,6 +21,8 @@ export interface HeifColors {
   readonly points: CodingPoints | undefined
   /** Whether the item has no chroma. */
   readonly isMonochrome: boolean
+  /** Whether the samples of an AVIF have 10 or 12 bits. */
+  readonly isDeep: boolean
   /** Whether the samples of an AVIF were coded without loss. */
   readonly isLossless: boolean
 }
@@ -41,6 +43,7 @@ export function heifColors(file: Uint8Array): HeifColors {
   return {
     points: statedPoints(boxedPoints(own), bitstream),
     isLossless: av1?.isLossless === true,
+    isDeep: av1C.length > 2 && (av1C[2]! & 0x40) !== 0,
     isMonochrome: (av1C.length > 2 && (av1C[2]! & 0x10) !== 0) || (hvcC.length > 16 && (hvcC[16]! & 3) === 0),
   }
 }

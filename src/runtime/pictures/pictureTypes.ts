@@ -93,8 +93,8 @@ export interface RestoreInfo extends PictureInfo {
   /** Seconds spent on this picture, excluding reading that started before its turn. */
   readonly seconds: { readonly read: number; readonly restore: number }
   /**
-   * What reading and the format of the result left out or converted, as sentences; from `restore` also notes on the
-   * weights, such as which of several sets of tensors was used.
+   * What reading left out or converted, and writing, once the result has been written, as sentences; from `restore`
+   * also notes on the weights, such as which of several sets of tensors was used.
    */
   readonly notes: readonly string[]
   /** Steps in order, where there are several; what is said of the network is that of the last. */

@@ -276,17 +276,20 @@ async function readGif(blob: Blob, bytes: Bytes, options: ReadOptions): Promise<
   }
 }
 
+const in8Bits = 'its samples were read in 8 bits, which browsers decode, of the 10 or 12 that it has'
+
 async function readAvif(blob: Blob, bytes: Bytes): Promise<Parts> {
   const rgba = hasFrameDecoder() ? await decodeFrame(bytes, 'image/avif', 0) : await decodeOpaque(blob)
   const hasAlpha = rgba.data.some((value, i) => i % 4 === 3 && value !== 255)
   const { icc, ...stored } = heifBlocks(bytes)
-  const isGray = heifColors(bytes).isMonochrome
+  const { isMonochrome: isGray, isDeep } = heifColors(bytes)
   return {
     pixels: channelsOf(rgba, isGray ? 1 : 3, hasAlpha),
     format: 'avif',
     depth: 8,
     stored,
     colors: { icc, space: isGray ? 'b-w' : 'srgb' },
+    notes: isDeep ? [in8Bits] : [],
   }
 }
 
@@ -298,7 +301,8 @@ async function readHeic(blob: Blob, bytes: Bytes, { decoders }: ReadOptions): Pr
     const rgba = await decodeOpaque(blob).catch(() => {
       throw new Error('a HEIC, which this browser does not read; convert it to JPEG or PNG')
     })
-    return { pixels: channelsOf(rgba, 3, false), format: 'heic', depth: 8, stored, colors }
+    const notes = heicHeader(bytes).is16Bit ? [in8Bits] : []
+    return { pixels: channelsOf(rgba, 3, false), format: 'heic', depth: 8, stored, colors, notes }
   }
   const pixels = decodeHeic(await loadHeif(decoders.heic), bytes, heicHeader(bytes))
   const depth = pixels.data instanceof Uint16Array ? 16 : 8

@@ -8,8 +8,8 @@ import { insertChunks } from '../../data/colors/pngColors.ts'
 import type { SrgbTransform } from '../../data/colors/srgbTransform.ts'
 import { encodeJpeg } from '../../data/formats/jpegEncoder.ts'
 import { encodePng } from '../../data/formats/pngSamples.ts'
-import { isTransparent, type Pixels, peakOf, withoutAlpha } from '../../data/image.ts'
-import { embedMetadata } from '../../data/metadata/embed.ts'
+import { depthNotes, isTransparent, type Pixels, peakOf, withoutAlpha } from '../../data/image.ts'
+import { embedMetadata, metadataNotes } from '../../data/metadata/embed.ts'
 import { embedProfile } from '../../data/metadata/embedProfile.ts'
 import type { ImageMetadata } from '../../data/metadata/imageMetadata.ts'
 import { withoutLocation } from '../../data/metadata/location.ts'
@@ -76,6 +76,22 @@ export async function writePicture(picture: WritablePicture, options: EncodeOpti
   const whole = metadata ? await embedMetadata(colored, format, { metadata, width, height }) : colored
   const file = isByChunks ? insertChunks(whole, metadata.pngColors!) : whole
   return new Blob([new Uint8Array(file)], { type })
+}
+
+/** Notes on what a type leaves out or converts, as sentences. */
+export function writingNotes(
+  { pixels, metadata }: Pick<WritablePicture, 'pixels' | 'metadata'>,
+  { type = 'image/png', strip = false }: EncodeOptions,
+): readonly string[] {
+  const format = formats[type as keyof typeof formats] ?? type
+  const depth = pixels.data instanceof Uint16Array ? 16 : 8
+  const held = format === 'png' ? [8, 16] : [8]
+  const kept = strip === true ? {} : (metadata ?? {})
+  const isDropped = format === type && (kept.exif ?? kept.xmp) !== undefined
+  return [
+    ...depthNotes(format, { depth, written: format === 'png' ? depth : 8, held }),
+    ...(isDropped ? [`left out metadata, which is not written into ${type}`] : metadataNotes(format, kept)),
+  ]
 }
 
 function fits(icc: Uint8Array, channels: number): boolean {
