@@ -1,5 +1,6 @@
 import * as runtime from 'onnxruntime-node'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { graphFile } from '../../test/onnxGraphs.ts'
 import { memorySource } from '../checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { encodeSafetensors } from '../checkpoints/safetensors.ts'
@@ -19,6 +20,11 @@ import { stateDict } from '../nn/module.ts'
 import { loadModel } from '../registry/loadModel.ts'
 import { nodeSession } from '../runtime/session/nodeOnnxSession.ts'
 import { createRestorer, type OnnxRuntime, type WebRestorerOptions } from '../web.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.restoreAllMocks()
+})
 
 const tiny = { ...restormerDefaults, dim: 8, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const
 
@@ -230,6 +236,41 @@ describe('a browser restorer', () => {
     const restored = await Promise.all(restorers.map((one) => one.runPlanes(picture(16, 16, 3))))
     expect(restored[0]).toEqual(restored[1])
     await Promise.all(restorers.map((one) => one.close()))
+  })
+
+  test.each([
+    ['the card computes as the CPU does, and faster', 0, 'webgpu'],
+    ['the card computes something else', 0.1, 'cpu'],
+    ['the card refuses the graph', undefined, 'cpu'],
+  ])('an ONNX file with device auto where %s', async (_, error, device) => {
+    const weights = new Uint8Array(graphFile({ input: [1, 3, 'h', 'w'], output: [1, 3, 'h', 'w'], scale: 2 }))
+    vi.stubGlobal('navigator', { gpu: { requestAdapter: async () => ({}) } })
+    let clock = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => clock)
+    const withCard: OnnxRuntime = {
+      ...runtime,
+      InferenceSession: {
+        create: async (model, { executionProviders, ...options }) => {
+          const isCard = executionProviders?.includes('webgpu')
+          const isStranger = model.length === weights.length
+          if (isCard && isStranger && error === undefined) throw new Error('requires f16')
+          const session = await runtime.InferenceSession.create(model, options)
+          const run = session.run.bind(session)
+          return Object.assign(session, {
+            run: async (feeds: Parameters<typeof run>[0]) => {
+              const outputs = await run(feeds)
+              clock += isCard ? 10 : 50
+              if (isCard && isStranger)
+                for (const { data } of Object.values(outputs)) (data as Float32Array)[0]! += error ?? 0
+              return outputs
+            },
+          })
+        },
+      },
+    }
+    await using restorer = await createRestorer({ runtime: withCard, weights })
+    expect(restorer.device).toBe(device)
+    expect((await restorer.runPlanes(picture(16, 16, 3))).width).toBe(32)
   })
 
   test('a picture is retried in smaller tiles after running out of memory', async () => {

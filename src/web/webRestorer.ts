@@ -2,7 +2,7 @@
 // with it.
 
 import { memorySource } from '../checkpoints/checkpoint.ts'
-import { checkOnnx, isOnnx, readOnnx } from '../checkpoints/onnx.ts'
+import { checkOnnx, isOnnx, type OnnxFile, readOnnx } from '../checkpoints/onnx.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { isOutOfMemory, messageOf, RestoreError } from '../core/errors.ts'
 import { anything, checkOptions, decimal, type OptionRules, record, text, whole } from '../core/options.ts'
@@ -23,6 +23,7 @@ import {
 } from '../runtime/checkRequest.ts'
 import { checkPorts, findImageGraph, unopened } from '../runtime/graphs/findImageGraph.ts'
 import { graphSession } from '../runtime/graphs/graphSession.ts'
+import type { ImageGraph } from '../runtime/graphs/imageGraph.ts'
 import type { OnProgress } from '../runtime/jobs/progress.ts'
 import { checkAborted } from '../runtime/jobs/serialQueue.ts'
 import type { RawInput } from '../runtime/pictures/pictureTypes.ts'
@@ -202,14 +203,17 @@ export class WebRestorer extends RestorerCore {
         'checkpoint',
         `weights: expected an ONNX file with its weights inside, got one with some in ${shownText(outside.location)}; save it as one file`,
       )
-    const device = await chooseDevice(options.device, { host })
-    const session = await graphSessionOn(host, bytes, device)
-    try {
-      const graph = await findImageGraph(file, session)
-      checkAborted(signal)
-      const { network, license, scale, trained } = checkGraphRequest('weights', graph, options)
-      const restoring = graphSession(session, graph)
-      const sessions: OpenSessions = { session: async () => restoring, close: () => session.close() }
+    const graph = await graphOnCpu(host, file, bytes)
+    checkAborted(signal)
+    const { network, license, scale, trained } = checkGraphRequest('weights', graph, options)
+    const restorationOn = (device: Device, graphs: GraphOptions = {}) => {
+      const opened = graphSessionOn(host, bytes, device, graphs)
+      // Awaited by the first tile, which reports it.
+      opened.catch(() => {})
+      const sessions: OpenSessions = {
+        session: async () => graphSession(await opened, graph),
+        close: async () => (await opened).close(),
+      }
       const restoration = new TiledRestoration({
         loaded: { network, session: sessionWithParts(sessions) },
         trained,
@@ -217,15 +221,18 @@ export class WebRestorer extends RestorerCore {
         budgetBytes: memoryBytes + network.memory.fixedBytes,
         defaults: options,
       })
-      const facts = { model: network.id, network: network.id, sha256: await hashOf(bytes), device }
-      return new WebRestorer(
-        { restoration, license, info: { ...facts, backend: 'onnx' }, close: () => sessions.close() },
-        platform,
-      )
-    } catch (error) {
-      await session.close()
-      throw error
+      return { opened, restoration, close: () => sessions.close() }
     }
+    const sha256 = await hashOf(bytes)
+    const device = await chooseDevice(options.device, {
+      host,
+      weights: sha256,
+      measure: (one) => measureRestoration(network, () => restorationOn(one, { isTrial: true })),
+    })
+    const { opened, restoration, close } = restorationOn(device)
+    await opened
+    const facts = { model: network.id, network: network.id, sha256, device }
+    return new WebRestorer({ restoration, license, info: { ...facts, backend: 'onnx' }, close }, platform)
   }
 
   override get facts(): RestorerSetup['info'] {
@@ -267,11 +274,26 @@ export async function createRestorer(options: WebRestorerOptions): Promise<WebRe
   return WebRestorer.open(rest, platformInThread(runtime))
 }
 
+/** Finds out on the CPU, which runs every graph, what a stranger's graph restores. */
+async function graphOnCpu(host: SessionHost, file: OnnxFile, bytes: Uint8Array): Promise<ImageGraph> {
+  const session = await graphSessionOn(host, bytes, 'cpu')
+  try {
+    return await findImageGraph(file, session)
+  } finally {
+    await session.close()
+  }
+}
+
 /** Opens a stranger's graph. */
-async function graphSessionOn(host: SessionHost, onnx: Uint8Array, device: Device): Promise<Session> {
+async function graphSessionOn(
+  host: SessionHost,
+  onnx: Uint8Array,
+  device: Device,
+  graphs: GraphOptions = {},
+): Promise<Session> {
   try {
     // Sizes that a graph refuses are tried on purpose.
-    return await host.open(onnx, device, { mayRefuse: true })
+    return await host.open(onnx, device, { ...graphs, mayRefuse: true })
   } catch (error) {
     throw isOutOfMemory(messageOf(error)) ? error : unopened('weights', error)
   }
