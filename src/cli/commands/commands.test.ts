@@ -158,7 +158,6 @@ test('values come typed, with the program’s own options before or after the co
     pixelLimit: 500_000,
     device: 'cuda:1',
     strength: 1,
-    jobs: 1,
   })
   const { options: training } = await parse('train', 'r.ts', '--set', 'a=1', '--set', 'b=x=y')
   expect(training.set).toEqual([

@@ -114,6 +114,9 @@ export const seedOption = (description: string) => parsed('--seed <n>', descript
 
 export const reportOption = () => new Option('--report <file>', 'also write the JSON document to a file')
 
+export const queueHelp = 'redis://… or postgres://… of the queue that many machines share'
+export const storeHelp = 'folder that these machines share, or s3://bucket'
+
 export const overwriteOption = () => new Option('--overwrite', 'replace existing files')
 
 export const networkOptionsOption = () =>

@@ -12,8 +12,10 @@ import {
   parsed,
   pixelLimitOption,
   qualityOption,
+  queueHelp,
   reportOption,
   seedOption,
+  storeHelp,
 } from './options.ts'
 import { decimal, list, oneOf, whole } from './parsers.ts'
 
@@ -56,10 +58,17 @@ export function declareRestore(program: Program) {
     .option('--html <file>', 'write a page about all pictures, what changed first')
     .option('--resume', 'continue an interrupted run into a folder, or start one')
     .addOption(
-      parsed('--jobs <n>', 'pictures computed at once, sharing cores and memory', whole(1, 256)).default(1),
+      parsed(
+        '--jobs <n>',
+        'pictures computed at once, sharing cores and memory (default: 1); with --queue, pictures queued at once (default: 32)',
+        whole(1, 256),
+      ),
     )
     .addOption(pixelLimitOption())
     .addOption(overwriteOption())
+    .optionsGroup('Many machines:')
+    .option('--queue <address>', `${queueHelp}, instead of this machine`)
+    .option('--store <place>', storeHelp)
     .addHelpText(
       'after',
       examples('limpid restore photo.jpg', 'limpid restore photos -o clean --recursive --resume'),

@@ -1,7 +1,7 @@
 // Declarations of limpid app, limpid serve, limpid worker and limpid key. Values of serve and worker are validated with those of the
 // environment and of a file.
 
-import { examples, type Program, parsed } from './options.ts'
+import { examples, type Program, parsed, queueHelp, storeHelp } from './options.ts'
 import { whole } from './parsers.ts'
 
 export function declareApp(program: Program) {
@@ -15,9 +15,6 @@ export function declareApp(program: Program) {
 
 export type AppOptions = ReturnType<ReturnType<typeof declareApp>['optsWithGlobals']>
 
-const queueHelp =
-  'redis://… or postgres://… of the queue that many machines share; limpid worker runs the jobs'
-const storeHelp = 'folder that these machines share, or s3://bucket'
 const leaseHelp = 'time after which the job of a dead process is taken over (default: 30s; 60s with --queue)'
 
 export function declareServe(program: Program) {
@@ -31,7 +28,7 @@ export function declareServe(program: Program) {
     .option('--data <folder>', 'folder of the queue, inputs and results (default: limpid-data)')
     .option('--config <file>', 'JSON file of these settings; LIMPID_PORT and the like work too')
     .optionsGroup('Many machines:')
-    .option('--queue <address>', queueHelp)
+    .option('--queue <address>', `${queueHelp}; limpid worker runs the jobs`)
     .option('--store <place>', storeHelp)
     .optionsGroup('Access:')
     .option('--keys <file>', 'file of API keys, as limpid key writes it')
@@ -78,7 +75,7 @@ export function declareWorker(program: Program) {
   return program
     .command('worker')
     .description('run the jobs of limpid serve on another machine')
-    .option('--queue <address>', queueHelp.replace('; limpid worker runs the jobs', ''))
+    .option('--queue <address>', queueHelp)
     .option('--store <place>', storeHelp)
     .option('--config <file>', 'JSON file of these settings; LIMPID_QUEUE and the like work too')
     .option('--metrics-port <n>', 'port of /metrics, /healthz and /readyz (default: none)')

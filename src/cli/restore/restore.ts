@@ -8,10 +8,9 @@ import { checkBackground } from '../../data/colors/background.ts'
 import { clearLeftovers } from '../../files/atomicWrite.ts'
 import { autoTask, checkAuto } from '../../runtime/autoRestorer.ts'
 import { tasksOf } from '../../runtime/modelChoice.ts'
-import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
 import { pipelineRequests } from '../../runtime/pipeline.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
-import { openRestorer, readAhead, refuseOverrides } from '../../runtime/restore.ts'
+import { readAhead, refuseOverrides } from '../../runtime/restore.ts'
 import type { RestorerOptions } from '../../runtime/restorer.ts'
 import type { RestoreOptions } from '../commands/restore.ts'
 import { conclude, type Failure } from '../io/conclude.ts'
@@ -27,13 +26,16 @@ import { Manifest, stampOf } from './manifest.ts'
 import { type Outcome, type ReadAhead, restoreJobs, type Treatment } from './restoreJobs.ts'
 import { planRestore, type RestorePlan } from './restorePlan.ts'
 import { RestoreProgress } from './restoreProgress.ts'
+import { openRestorers, type Restorers } from './restorers.ts'
 import { filesOf } from './resultFiles.ts'
+import { checkShared, isShared, openWorkers } from './workers.ts'
 
 export async function restoreCommand(inputs: readonly string[], options: RestoreOptions): Promise<void> {
   const treatment = treatmentOf(options)
   const { only, never, damage } = options
   const request = { ...requestOf(options), only, never, damage }
   checkTask(request, options)
+  if (isShared(options)) checkShared(options)
   if (options.dryRun) return dryRun(inputs, request, options)
   const plan = await planRestore(inputs, options)
   checkPlan(plan, treatment, options)
@@ -42,21 +44,21 @@ export async function restoreCommand(inputs: readonly string[], options: Restore
   const progress = new RestoreProgress(options)
   if (plan.earlier.length > 0)
     progress.say(`left out ${plural(plan.earlier.length, 'result')} of an earlier run: ${plan.earlier[0]}, …`)
-  const restorers: PictureRestorer[] = []
+  let restorers: Restorers | undefined
   let manifest: Manifest | undefined
   try {
     progress.opening()
-    const ahead = startReading(plan, treatment, signal)
-    const concurrentRestorers = Math.min(options.jobs, Math.max(1, plan.jobs.length))
-    for (let i = 0; i < concurrentRestorers; i++)
-      restorers.push(await openRestorer({ ...request, concurrentRestorers, signal }))
-    for (const note of restorers[0]?.notes ?? []) if (!options.quiet) progress.say(note)
-    manifest = openManifest(plan, restorers[0]!, treatment, options)
+    const ahead = isShared(options) ? undefined : startReading(plan, treatment, signal)
+    restorers = await (isShared(options)
+      ? openWorkers(request, treatment, { plan, options, progress, signal })
+      : openRestorers(request, { ahead, count: Math.min(options.jobs ?? 1, plan.jobs.length), signal }))
+    for (const note of restorers.notes) if (!options.quiet) progress.say(note)
+    manifest = openManifest(plan, restorers, treatment, options)
     const todo = remaining(plan, manifest, treatment)
     progress.begin(todo.length)
     const page = options.html === undefined ? undefined : new FolderPage(options.html, options)
     const outcome = await restoreJobs(todo, {
-      restorers,
+      lanes: restorers.lanes,
       treatment,
       manifest,
       progress,
@@ -71,7 +73,7 @@ export async function restoreCommand(inputs: readonly string[], options: Restore
     finish(options, { ...outcome, plan, todo, progress, restorers, page, interrupts })
   } finally {
     manifest?.close()
-    await Promise.all(restorers.map((restorer) => restorer.close()))
+    await restorers?.close()
   }
 }
 
@@ -112,7 +114,7 @@ interface Ended extends Outcome {
   /** What an earlier run had left. */
   readonly todo: readonly Job[]
   readonly progress: RestoreProgress
-  readonly restorers: readonly PictureRestorer[]
+  readonly restorers: Restorers
   readonly page: FolderPage | undefined
   readonly interrupts: Interrupts
 }
@@ -139,9 +141,8 @@ function finish(options: RestoreOptions, ended: Ended): void {
 }
 
 function summaryOf({ results, plan, progress, restorers }: Ended, skipped: number): string {
-  const [restorer] = restorers
-  const { license } = restorer ?? {}
-  const note = license === undefined || license.isCommercial ? '' : `; ${license.note}`
+  const { license } = restorers
+  const note = license.isCommercial ? '' : `; ${license.note}`
   const [{ spread } = {}] = plan.isMany ? [] : results
   const deviating = spread
     ? `; samples deviate by ${spread.mean255.toFixed(1)} of 255 on average, white in the map is ${spread.white255.toFixed(1)}`
@@ -150,19 +151,19 @@ function summaryOf({ results, plan, progress, restorers }: Ended, skipped: numbe
   const count = plan.isMany
     ? `${plural(results.length, 'picture')}, ${progress.megapixels.toFixed(1)} MP `
     : ''
-  return `restored ${count}in ${formatSeconds(progress.seconds)} on ${restorer?.device}${already}${deviating}${note}`
+  return `restored ${count}in ${formatSeconds(progress.seconds)} on ${restorers.device}${already}${deviating}${note}`
 }
 
 /** The manifest of a folder of results, where there is one. */
 function openManifest(
   { folder, isMany }: RestorePlan,
-  restorer: PictureRestorer,
+  { identity }: Restorers,
   treatment: Treatment,
   { resume, format }: RestoreOptions,
 ): Manifest | undefined {
   if (folder === undefined || !(isMany || resume)) return undefined
   const { pixelLimit, overwrite: _, ...kept } = treatment
-  const settings = { ...restorer.identity, format, ...kept }
+  const settings = { ...identity, format, ...kept }
   return Manifest.open(folder, settings, { resume: resume === true })
 }
 

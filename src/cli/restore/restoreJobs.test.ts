@@ -66,7 +66,7 @@ function batch(progress = new RestoreProgress({ quiet: true }), onWritten = () =
   manifest = Manifest.open(join(dir, 'out'), {}, { resume: true })
   const { signal } = new AbortController()
   return {
-    restorers: [restorer],
+    lanes: [restorer, restorer],
     treatment,
     manifest,
     progress,

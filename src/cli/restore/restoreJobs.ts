@@ -9,8 +9,12 @@ import type { Pixels } from '../../data/image.ts'
 import { convertByProfile } from '../../data/sharpRaster.ts'
 import { alreadyExists } from '../../files/outputErrors.ts'
 import type { Finding } from '../../models/daclip/wordRanking.ts'
-import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
-import { canvasPicture, type RestoreInfo } from '../../runtime/pictures/pictureTypes.ts'
+import {
+  type CanvasPicture,
+  canvasPicture,
+  type RawPicture,
+  type RestoreInfo,
+} from '../../runtime/pictures/pictureTypes.ts'
 import type { DecodedInput } from '../../runtime/readInput.ts'
 import type { RestoreResult } from '../../runtime/restoreResult.ts'
 import type { RunPictureOptions } from '../../runtime/restorer.ts'
@@ -58,8 +62,23 @@ export interface ReadAhead {
   readonly read: Promise<DecodedInput>
 }
 
+/** A restored picture, computed by this process or by a worker. */
+export interface Restoration
+  extends Pick<RestoreResult, 'info' | 'samples' | 'spread' | 'isOriginal' | 'toBuffer'> {
+  toImageData(): CanvasPicture | Promise<CanvasPicture>
+  raw(): RawPicture | Promise<RawPicture>
+  /** Time for the picture. @default from the start of its turn to its file */
+  readonly seconds?: number
+}
+
+/** Restores one picture after another. */
+export interface Lane {
+  run(source: string | Uint8Array, options: RunPictureOptions, job: Job): Promise<Restoration>
+}
+
 export interface BatchOptions {
-  readonly restorers: readonly PictureRestorer[]
+  /** What restores pictures side by side. */
+  readonly lanes: readonly Lane[]
   readonly treatment: Treatment
   readonly manifest: Manifest | undefined
   readonly progress: RestoreProgress
@@ -71,20 +90,17 @@ export interface BatchOptions {
   readonly onWritten: (result: Restored) => void
 }
 
-/** Pictures under way at each restorer. */
-const lanes = 2
-
 /** Restores all pictures; a failure leaves the others alone, and an abort keeps what is done. */
 export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): Promise<Outcome> {
-  const { restorers, progress, signal, onWritten } = options
+  const { lanes, progress, signal, onWritten } = options
   const results: Restored[] = []
   const failed: FailedInput[] = []
   const room = new DiskRoom()
   const queue = jobs.values()
-  const work = async (restorer: PictureRestorer) => {
+  const work = async (lane: Lane) => {
     for (const job of queue) {
       try {
-        const result = await restoreOne(job, restorer, { ...options, room })
+        const result = await restoreOne(job, lane, { ...options, room })
         results.push(result)
         progress.finish(job, result.seconds, (result.width * result.height) / result.scale ** 2)
         onWritten(result)
@@ -96,7 +112,7 @@ export async function restoreJobs(jobs: readonly Job[], options: BatchOptions): 
       if (signal.aborted) return
     }
   }
-  await Promise.all(restorers.flatMap((restorer) => Array.from({ length: lanes }, () => work(restorer))))
+  await Promise.all(lanes.map(work))
   return { results, failed }
 }
 
@@ -104,7 +120,7 @@ interface JobOptions extends BatchOptions {
   readonly room: DiskRoom
 }
 
-async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptions): Promise<Restored> {
+async function restoreOne(job: Job, lane: Lane, options: JobOptions): Promise<Restored> {
   const { treatment, progress, ahead, signal, room } = options
   const started = performance.now()
   const { quality, strip, compare, overwrite: _, ...run } = treatment
@@ -122,7 +138,7 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
     page,
     onProgress: (event) => progress.event(job, event),
   }
-  const result = await (isAhead ? restorer.runRead(ahead.read, running, path) : restorer.run(source, running))
+  const result = await lane.run(source, running, job)
   const writing = { format, quality, strip }
   const bytes = await result.toBuffer(writing)
   if (result.info.notes.length > 0) progress.clear()
@@ -140,7 +156,7 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
     writeOne({ job, file: output, bytes, stamp, isCopy: true }, options)
     keepTimes(path, output)
   } else write(output, bytes)
-  const seconds = (performance.now() - started) / 1000
+  const { seconds = (performance.now() - started) / 1000 } = result
   const restored: Restored = {
     input: path,
     ...(page === undefined ? {} : { page }),
@@ -152,7 +168,7 @@ async function restoreOne(job: Job, restorer: PictureRestorer, options: JobOptio
   }
   if (options.page && before) {
     const toSrgb = await srgbTransform(before.metadata?.icc, convertByProfile)
-    await options.page.add(restored, canvasPicture(toSrgb(before.pixels)), result.toImageData())
+    await options.page.add(restored, canvasPicture(toSrgb(before.pixels)), await result.toImageData())
   }
   return restored
 }
@@ -208,11 +224,11 @@ function writeOne(
 async function pageOfResult(
   job: Job,
   before: Pixels,
-  result: RestoreResult,
+  result: Restoration,
   { strength = 1 }: Treatment,
 ): Promise<Uint8Array> {
   const { comparePage } = await import('../measure/comparePage.ts')
-  const { channels, icc, ...raw } = result.raw()
+  const { channels, icc, ...raw } = await result.raw()
   const hasAlpha = channels % 2 === 0
   const after = { ...raw, hasAlpha, channels: hasAlpha ? channels - 1 : channels }
   const { tiles, device, sampling, repair } = result.info

@@ -1,13 +1,14 @@
 // Fronts and workers as processes, with real servers of queues between them.
 
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeS3, startFakeS3 } from '../../../test/fakeS3.ts'
-import { limpid } from '../../../test/limpid.ts'
+import { limpid, program } from '../../../test/limpid.ts'
 import {
   freePort,
   hasPostgres,
@@ -17,6 +18,7 @@ import {
   startRedis,
 } from '../../../test/queueServers.ts'
 import { killStarted, startProgram } from '../../../test/startedProgram.ts'
+import { ClusterQueue } from '../../server/jobs/clusterQueue.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cluster-'))
 
@@ -157,6 +159,43 @@ describe.skipIf(!hasRedis)('machines that share a Redis', { timeout: 300_000 }, 
     expect(await cluster.job('big')).toMatchObject({ state: 'canceled' })
     worker.child.kill('SIGKILL')
   })
+
+  test('restore a folder as one machine does, though it is stopped and one of them killed', async () => {
+    const address = await redis.fresh()
+    const store = join(dir, 'folder')
+    const photos = join(dir, 'photos')
+    mkdirSync(photos)
+    for (const side of [300, 310, 40]) writeFileSync(join(photos, `${side}.png`), await noise(side))
+    writeFileSync(join(photos, 'none.png'), 'no picture')
+    const restore = (output: string, ...options: readonly string[]) =>
+      ['restore', photos, '-o', join(dir, output), '--strip', 'all', '--resume', ...options] as const
+    const shared = restore('shared', '--queue', address, '--store', store)
+    const queue = await ClusterQueue.open({ address })
+    const counts = async () => (await queue.counts()).byState
+    const stopped = spawn(process.execPath, [program, ...shared], { stdio: 'ignore' })
+    await expect.poll(counts, { timeout: 60_000 }).toMatchObject({ queued: 4 })
+    stopped.kill('SIGINT')
+    expect((await once(stopped, 'exit'))[0]).toBe(130)
+    expect(await counts()).toMatchObject({ queued: 0 })
+    const cluster = new Cluster(address, store)
+    const worker = await cluster.startWorker()
+    await cluster.startWorker()
+    const running = limpid(...shared, '--json')
+    await expect.poll(counts, { timeout: 60_000 }).toMatchObject({ running: 2 })
+    worker.child.kill('SIGKILL')
+    const [many, one] = [await running, await limpid(...restore('alone', '--json'))]
+    expect([many.code, one.code]).toEqual([1, 1])
+    const [document, expected] = [many, one].map(({ stdout }) => JSON.parse(stdout))
+    expect(document.failures).toEqual(expected.failures)
+    expect(many.stderr).toContain('restored 3 pictures, 0.2 MP in')
+    for (const name of ['300.png', '310.png', '40.png'])
+      expect(readFileSync(join(dir, 'shared', name))).toEqual(readFileSync(join(dir, 'alone', name)))
+    // Nothing is left behind, and a run on this machine goes on with what workers did.
+    expect(await counts()).toMatchObject({ queued: 0, running: 0, succeeded: 0, failed: 0 })
+    expect(reportsIn(store)).toEqual([])
+    expect(JSON.parse((await limpid(...restore('shared', '--json'))).stdout)).toMatchObject({ skipped: 3 })
+    await queue.close()
+  })
 })
 
 describe.skipIf(!hasRedis)('a Redis that goes away', { timeout: 300_000 }, () => {
@@ -239,4 +278,22 @@ test('a worker names settings that are missing or wrong', async () => {
     code: 2,
     stderr: expect.stringContaining("unknown model of --models 'nosuch'"),
   })
+})
+
+test('restore refuses what workers cannot do, and a store that cannot be written', async () => {
+  const photo = join(dir, 'photo.png')
+  writeFileSync(photo, await noise(16))
+  const queue = ['--queue', 'redis://127.0.0.1:1']
+  const tiled = await limpid('restore', photo, ...queue, '--store', dir, '--tile', '64')
+  expect(tiled).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--tile: expected options that workers'),
+  })
+  const closed = await limpid('restore', photo, ...queue, '--store', '/dev/null/store')
+  expect(closed).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('/dev/null/store: cannot be written'),
+  })
+  const away = await limpid('restore', photo, ...queue, '--store', dir)
+  expect(away).toMatchObject({ code: 3, stderr: expect.stringContaining('--queue: expected an answer') })
 })

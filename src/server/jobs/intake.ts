@@ -1,16 +1,14 @@
 // Accepts pictures: stores the upload, looks at its header, and adds a job.
 
-import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { hashOnce } from '../../checkpoints/files.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { ImageSize } from '../../data/decode.ts'
-import { packageVersion } from '../../data/packageFiles.ts'
 import { sizeElsewhere } from '../../runtime/reading/readerProcess.ts'
 import { ProblemError } from '../protocol/problems.ts'
 import { canonical, type JobSettings, type Settings, writableFormat } from '../protocol/settings.ts'
 import type { Store } from '../store/store.ts'
 import type { Job, JobQueue, NewJob } from './job.ts'
+import { hashOf, resultAddress } from './resultAddress.ts'
 import { selectModels } from './selection.ts'
 
 /** Bounds on requests. */
@@ -115,22 +113,11 @@ export class Intake {
     const { model, weights, enlargement } = selectModels(asked)
     checkPixels('a result', size.width * size.height * enlargement ** 2, this.#limits.pixelsOut)
     const settings: JobSettings = { ...asked, format: asked.format ?? writableFormat(size.format) }
-    const requestHash = hash(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
-    const hashes = weights.map((file) => hashOnce(file))
-    const address = hash(caller.owner, input, canonical(settings), ...hashes, packageVersion())
+    const { owner } = caller
+    const requestHash = hashOf(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
+    const address = resultAddress({ scope: owner, input, settings, weights })
     const job: NewJob = {
-      ...{
-        id,
-        owner: caller.owner,
-        settings,
-        model,
-        input,
-        address,
-        priority,
-        requestKey,
-        requestHash,
-        webhook,
-      },
+      ...{ id, owner, settings, model, input, address, priority, requestKey, requestHash, webhook },
     }
     const limits = { total: this.#limits.queue, owner: caller.queue ?? this.#limits.ownerQueue }
     const added = (await this.#store.find(address))
@@ -182,11 +169,4 @@ export function busy(): ProblemError {
 
 function megapixels(pixels: number): string {
   return `${(pixels / 1e6).toFixed(1)} megapixels`
-}
-
-function hash(...parts: readonly string[]): string {
-  const sum = createHash('sha256')
-  // A length before each part keeps different parts from giving the same bytes.
-  for (const part of parts) sum.update(`${part.length}:${part}`)
-  return sum.digest('hex')
 }

@@ -1,10 +1,11 @@
 // A store in a folder, which several machines may share.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, mkdirSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { RestoreError } from '../../core/errors.ts'
 import { checkRoom, publish, writeAtomic } from '../../files/atomicWrite.ts'
 import { codeOf, unwritable } from '../../files/outputErrors.ts'
 import { ProblemError } from '../protocol/problems.ts'
@@ -33,11 +34,16 @@ export class FolderStore implements Store {
   readonly #inputs: string
   readonly #results: string
 
+  /** @throws RestoreError 'output' for a folder that cannot be written */
   constructor(folder: string) {
     this.#inputs = join(folder, 'inputs')
     this.#results = join(folder, 'results')
-    mkdirSync(this.#inputs, { recursive: true })
-    mkdirSync(this.#results, { recursive: true })
+    try {
+      mkdirSync(this.#inputs, { recursive: true })
+      mkdirSync(this.#results, { recursive: true })
+    } catch (error) {
+      throw unwritable(folder, error)
+    }
   }
 
   async putInput(upload: Readable, maxBytes: number): Promise<{ sha256: string; bytes: number }> {
@@ -53,7 +59,12 @@ export class FolderStore implements Store {
   }
 
   async input(sha256: string): Promise<string> {
-    return this.#input(sha256)
+    const path = this.#input(sha256)
+    if (existsSync(path)) return path
+    throw new RestoreError(
+      'environment',
+      `store: expected the input ${sha256}, got none; every machine has to have the same folder`,
+    )
   }
 
   async begin(maker: Maker): Promise<void> {
