@@ -42,7 +42,7 @@ export {
   withContrastWeights,
 } from '../train/networks/dasr.ts'
 export { inspectLosses } from '../train/networks/inspect/losses.ts'
-export { type InspectSample, inspectSample } from '../train/networks/inspect/samples.ts'
+export { type InspectSample, type InspectSamples, inspectSample } from '../train/networks/inspect/samples.ts'
 export {
   type IptConstants,
   type IptSample,

@@ -3,18 +3,18 @@
 import type { Tensor } from '../../../core/tensor.ts'
 import type { LightInspect } from '../../../models/lightInspect/lightInspect.ts'
 import type { Batch } from '../../samples/samples.ts'
-import type { InspectSample } from './samples.ts'
+import type { InspectSamples } from './samples.ts'
 
 /** Losses by name; they are added up. */
 export function inspectLosses(
   model: LightInspect,
-  batch: Batch<InspectSample>,
+  batch: Batch<InspectSamples>,
 ): Readonly<Record<string, Tensor>> {
-  const side = batch.view.size(2)
+  const side = batch.view.size(-1)
   const images = (name: 'view' | 'crops') => batch[name].reshape([-1, 3, side, side])
   const view = images('view')
   const b = view.size(0)
-  const vectors = (name: Exclude<keyof InspectSample, 'view' | 'crops'>) => batch[name].reshape([b, -1])
+  const vectors = (name: Exclude<keyof InspectSamples, 'view' | 'crops'>) => batch[name].reshape([b, -1])
   const found = model.forward({ view, crops: images('crops'), estimates: vectors('estimates') })
   const [presence, severity, known] = [vectors('presence'), vectors('severity'), vectors('known')]
   const error = found.severity.sigmoid().sub(severity)

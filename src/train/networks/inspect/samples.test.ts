@@ -70,7 +70,13 @@ describe('samples', () => {
       phase: { steps: 1, crop: 128, batch: 1 },
       data: { images: { root: '', views: { target: '' }, match: 'path', channels: 3, scale: 1 } },
     } as const
-    expect(inspectSample(draw).view).toMatchObject({ width: 64, height: 64 })
+    const { view, crops, estimates, presence } = inspectSample(draw)
+    expect([view, crops, estimates, presence].map(({ shape }) => shape)).toEqual([
+      [4, 3, 64, 64],
+      [4, 9, 64, 64],
+      [4, 20],
+      [4, 12],
+    ])
   })
 })
 

@@ -4,7 +4,7 @@
 import { estimateDamage } from '../../../auto/estimates/estimate.ts'
 import { estimateVector } from '../../../auto/estimates/estimateVector.ts'
 import { cropAt } from '../../../auto/views.ts'
-import { float32Data, type TensorData, viewAs } from '../../../core/data.ts'
+import { float32Data, type TensorData } from '../../../core/data.ts'
 import { type Random, weightedIndex } from '../../../core/random.ts'
 import { type Image, in8Bits, type Pixels } from '../../../data/image.ts'
 import { viewOf } from '../../../data/tone/view.ts'
@@ -14,7 +14,7 @@ import { between, noiseField, smoothstep } from '../../../degrade/numerics/field
 import { type PictureName, pictures } from '../../../degrade/pictures/pictureTable.ts'
 import { resizeTo } from '../../../degrade/resize.ts'
 import { type DamageId, damageIds, type NoiseForm, noiseForms } from '../../../models/damages.ts'
-import type { Draw } from '../../samples/samples.ts'
+import { type Draw, stackSamples } from '../../samples/samples.ts'
 import { recolored, shrunk } from '../../samples/truth.ts'
 import { night, sunset } from '../tone/exposure.ts'
 import { drawForm, kinds, noises, rmsOf, severityOf } from './kinds.ts'
@@ -25,67 +25,36 @@ const cropCount = 3
 /** Pictures made of one photo: reading it takes nearly as long as damaging it. */
 const picturesOfPhoto = 4
 
-/**
- * Pictures for light-inspect, one upon another: n of them, with k crops each; kinds and forms are in the order of
- * `damages` and `noiseForms`.
- */
+/** A picture for light-inspect; kinds and forms are in the order of `damages` and `noiseForms`. */
 export type InspectSample = {
-  /** The whole pictures [3·n s s]. */
+  /** The whole picture [3 s s]. */
   readonly view: Image
-  /** Crops of them, those of a picture one after another [3·k·n s s]. */
+  /** Crops of it, one upon another [3·k s s]. */
   readonly crops: Image
-  /** What is estimated of each picture [20·n]. */
+  /** What is estimated of it [20]. */
   readonly estimates: TensorData
-  /** Whether each kind is there, 0..1: between them where it just begins to show [12·n]. */
+  /** Whether each kind is there, 0..1: between them where it just begins to show [12]. */
   readonly presence: TensorData
-  /** Severity of each kind, 0..1 [12·n]. */
+  /** Severity of each kind, 0..1 [12]. */
   readonly severity: TensorData
-  /** 0 for kinds that another hides, so that nobody could tell, else 1 [12·n]. */
+  /** 0 for kinds that another hides, so that nobody could tell, else 1 [12]. */
   readonly known: TensorData
-  /** 1 for the form of the noise, else 0 [3·n]. */
+  /** 1 for the form of the noise, else 0 [3]. */
   readonly form: TensorData
 }
 
 /** Severity from which on a damage should be named without doubt. */
 const surelyVisible = 0.15
 
+/** Samples made of one photo, stacked. */
+export type InspectSamples = Readonly<Record<keyof InspectSample, TensorData>>
+
 /** Makes pictures of a photo, cut to the size of the phase's crop; what the network sees has half their sides. */
-export function inspectSample({ views, phase, random }: Draw): InspectSample {
+export function inspectSample({ views, phase, random }: Draw): InspectSamples {
   const { target } = views
   if (!target) throw new TypeError('inspectSample: expected a view target')
   const drawOne = (i: number) => drawSample(target, phase.crop, random.fork(i))
-  return joined(Array.from({ length: picturesOfPhoto }, (_, i) => drawOne(i)))
-}
-
-function joined(samples: readonly InspectSample[]): InspectSample {
-  const image = (name: 'view' | 'crops'): Image => {
-    const images = samples.map((sample) => sample[name])
-    const channels = images.reduce((sum, one) => sum + one.channels, 0)
-    return { ...images[0]!, channels, data: concatenated(images.map(({ data }) => data)) }
-  }
-  const vector = (name: Exclude<keyof InspectSample, 'view' | 'crops'>) => {
-    const values = concatenated(samples.map((sample) => viewAs(sample[name].bytes, Float32Array)))
-    return float32Data(values, [values.length])
-  }
-  return {
-    view: image('view'),
-    crops: image('crops'),
-    estimates: vector('estimates'),
-    presence: vector('presence'),
-    severity: vector('severity'),
-    known: vector('known'),
-    form: vector('form'),
-  }
-}
-
-function concatenated(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
+  return stackSamples(Array.from({ length: picturesOfPhoto }, (_, i) => drawOne(i))) as InspectSamples
 }
 
 function drawSample(target: Pixels, side: number, random: Random): InspectSample {
@@ -107,7 +76,8 @@ export function inspectSampleOf(clean: Image, random: Random): InspectSample {
   const seen = in8Bits(image)
   const side = clean.width >> 1
   const places = random.fork(2)
-  const crops = Array.from({ length: cropCount }, () => drawCrop(seen, side, places))
+  const crops = new Float32Array(3 * cropCount * side * side)
+  for (let i = 0; i < cropCount; i++) crops.set(drawCrop(seen, side, places).data, 3 * i * side * side)
   const estimates = estimateVector(estimateDamage(seen))
   const vector = (values: readonly number[]) => float32Data(Float32Array.from(values), [values.length])
   const byKind = (value: (fact: Fact | undefined) => number) =>
@@ -115,12 +85,7 @@ export function inspectSampleOf(clean: Image, random: Random): InspectSample {
   const noise = facts.find(({ form }) => form !== undefined)
   return {
     view: viewOf(seen, side),
-    crops: {
-      width: side,
-      height: side,
-      channels: 3 * cropCount,
-      data: concatenated(crops.map(({ data }) => data)),
-    },
+    crops: { width: side, height: side, channels: 3 * cropCount, data: crops },
     estimates: float32Data(estimates, [estimates.length]),
     presence: byKind((fact) => Math.min((fact?.severity ?? 0) / surelyVisible, 1)),
     severity: byKind((fact) => fact?.severity ?? 0),
