@@ -5,25 +5,22 @@ import { messageOf, RestoreError } from '../core/errors.ts'
 /** Wraps a file system error for a file or folder. */
 export function unreadableFile(path: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
-  return new RestoreError(
-    'input',
-    `${path}: cannot be read (${withAdvice(causeOf(error)) ?? causeOf(error)})`,
-    {
-      cause: error,
-    },
-  )
+  const message = causeOf(error)
+  if (isMisnamed(path) && isMissing(message))
+    return new RestoreError('input', `${path}: ${misnamed}`, { cause: error })
+  return new RestoreError('input', `${path}: cannot be read (${withAdvice(message) ?? message})`, {
+    cause: error,
+  })
 }
 
 /** Wraps an error from decoding a file in one sentence. */
 export function explainUnreadable(name: string, error: unknown): RestoreError {
   if (error instanceof RestoreError) return error
   const message = causeOf(error)
-  if (/^ENOENT|no such file/i.test(message)) {
-    const cause = isMisnamed(name)
-      ? 'its name is not UTF-8: rename it'
-      : /^(?:https?|ftp):\/\//i.test(name)
-        ? 'nothing is fetched: download it first'
-        : 'check the path'
+  if (isMissing(message)) {
+    if (isMisnamed(name)) return new RestoreError('input', `${name}: ${misnamed}`, { cause: error })
+    const isAddress = /^(?:https?|ftp):\/\//i.test(name)
+    const cause = isAddress ? 'nothing is fetched: download it first' : 'check the path'
     return new RestoreError('input', `${name}: no such file; ${cause}`, { cause: error })
   }
   const reason = withAdvice(message) ?? explain(message)
@@ -37,10 +34,16 @@ export function isMisnamed(name: string): boolean {
   return name.includes('\uFFFD')
 }
 
+function isMissing(message: string): boolean {
+  return /^ENOENT|no such file/i.test(message)
+}
+
+/** What is wrong with a misnamed file. */
+export const misnamed = 'expected a name in UTF-8, got other bytes; rename it'
+
 /** Advice for messages of the system, which are quoted. */
 const advice = [
   [/EACCES|EPERM/, 'check its permissions'],
-  [/ENOENT.*\uFFFD/, 'its name is not UTF-8: rename it'],
   [/EISDIR/, 'it is a folder: give a file'],
 ] as const
 

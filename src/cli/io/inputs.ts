@@ -6,7 +6,7 @@ import { basename, join, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import { RestoreError } from '../../core/errors.ts'
 import { imageExtensions, isImageName } from '../../data/sources/datasets.ts'
-import { isMisnamed, unreadableFile } from '../../data/unreadable.ts'
+import { isMisnamed, misnamed, unreadableFile } from '../../data/unreadable.ts'
 
 export interface InputFile {
   /** As it was given or found; '-' for stdin. */
@@ -144,8 +144,6 @@ function walk(root: string, { recursive, except, matches }: WalkOptions): Found 
   const files = names.sort(compare).map((name) => ({ path: join(root, name), name: native(name) }))
   return { files, failed }
 }
-
-const misnamed = 'expected a name in UTF-8, got other bytes; rename it'
 
 const problems = {
   misnamed,

@@ -1,7 +1,16 @@
 // `-o` means the same for every command: which files it stands for, and what is refused before work starts.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
@@ -23,7 +32,7 @@ const picture = (shade: number) =>
   sharp({ create: { width: 16, height: 16, channels: 3, background: { r: shade, g: 90, b: 30 } } })
 
 beforeAll(async () => {
-  for (const folder of ['in/sub', 'other', 'there', 'long', 'archive'])
+  for (const folder of ['in/sub', 'other', 'there', 'long', 'archive', 'database'])
     mkdirSync(at(folder), { recursive: true })
   for (const name of ['in/a.png', 'in/sub/b.jpg', 'other/a.png', 'other/c.png'])
     await picture(name.length).toFile(at(name))
@@ -35,6 +44,11 @@ beforeAll(async () => {
   writeFileSync(at('long', long), bytes)
   const member = { name: '../a.png', size: bytes.length, modified: 0, read: () => bytes }
   writeFileSync(at('archive/x.tar'), Buffer.concat([...tarParts([member])]))
+  const keys = readFileSync(
+    new URL('../../../test/golden/lmdb/images.lmdb/data.mdb', import.meta.url),
+    'latin1',
+  )
+  writeFileSync(at('database/data.mdb'), keys.replace('set/bird', '../../xx'), 'latin1')
   writeTinyWeights(at('w.safetensors'))
 })
 
@@ -299,6 +313,11 @@ describe('a path given as an output', { timeout: 60_000 }, () => {
       'names of an archive that lead out of the folder',
       ['compare', at('archive'), at('archive'), '--map', at('new')],
       '"../a.png": expected the name of a file in',
+    ],
+    [
+      'keys of a database that lead out of the folder',
+      ['compare', at('database'), at('database'), '--map', at('new')],
+      '"../../xx": expected the name of a file in',
     ],
     [
       'a document and a picture on stdout',

@@ -74,7 +74,7 @@ describe('a folder', () => {
     for (const read of [() => odd.read(1), () => odd.size(1)])
       await expect(read()).rejects.toThrow('b.png: expected a file, got a pipe or device')
     for (const read of [() => odd.read(2), () => odd.size(2)])
-      await expect(read()).rejects.toThrow('its name is not UTF-8: rename it')
+      await expect(read()).rejects.toThrow(': expected a name in UTF-8, got other bytes; rename it')
   })
 
   test('that is missing, empty or a file is rejected', async () => {
