@@ -172,7 +172,7 @@ describe('decoding and encoding', () => {
       expect((await imageSize(await strip(side))).width).toBe(side)
       await expect(strip(side + 1)).rejects.toMatchObject({
         code: 'usage',
-        message: `output: expected sides of at most ${side} pixels, which ${format.toUpperCase()} holds, got ${side + 1} × 8; use ${others} (--format)`,
+        message: `output: expected sides of at most ${side} pixels, which ${format} holds, got ${side + 1} × 8; use ${others} (--format)`,
       })
     },
   )

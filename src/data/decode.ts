@@ -154,7 +154,8 @@ function decode(
     const { header, kind } = file
     const jpeg = kind === 'jpeg' ? jpegLayout(bytes) : undefined
     if (jpeg) checkJpeg(jpeg)
-    const { metadata, notes } = await cleanMetadata(storedMetadata(file, bytes, jpeg))
+    const turned = header.orientation ?? file.tiffPage?.inherited.orientation ?? 1
+    const { metadata, notes } = await cleanMetadata(storedMetadata(file, bytes, jpeg), turned)
     const isAdobeRgb = statesAdobeRgb(metadata.exif)
     const colors = file.tiffPage?.lab
       ? labColors

@@ -22,6 +22,33 @@ export function uprightPixels(pixels: Pixels, orientation: number): Pixels {
   return { width, height, channels, hasAlpha, data: out }
 }
 
+/** A rectangle by its center and size, as shares of a picture's sides. */
+interface Box {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+/** A rectangle of the stored picture as one of the upright picture. */
+export function uprightBox(orientation: number, { x, y, width, height }: Box): Box {
+  const [right, bottom] = [1 - x, 1 - y]
+  const centers = [
+    [x, y],
+    [right, y],
+    [right, bottom],
+    [x, bottom],
+    [y, x],
+    [bottom, x],
+    [bottom, right],
+    [y, right],
+  ] as const
+  const [across, down] = centers[orientation - 1] ?? [x, y]
+  return isTurned(orientation)
+    ? { x: across, y: down, width: height, height: width }
+    : { x: across, y: down, width, height }
+}
+
 /** Where the pixel of the upright picture is stored. */
 function storedPlace(
   orientation: number,

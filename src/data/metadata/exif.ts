@@ -4,17 +4,24 @@
 import { latin1, viewOf } from '../../core/data.ts'
 import { bytesSource } from '../formats/byteSource.ts'
 import { type TiffDirectory, type TiffEntry, TiffReader } from '../formats/tiff.ts'
+import { isTurned, uprightBox } from '../orientation.ts'
 
 const tags = {
   width: 0x0100,
   height: 0x0101,
   orientation: 0x0112,
+  xResolution: 0x011a,
+  yResolution: 0x011b,
   exifDirectory: 0x8769,
   gpsDirectory: 0x8825,
   interoperability: 0xa005,
   colorSpace: 0xa001,
   pixelWidth: 0xa002,
   pixelHeight: 0xa003,
+  subjectArea: 0x9214,
+  xFocalResolution: 0xa20e,
+  yFocalResolution: 0xa20f,
+  subjectLocation: 0xa214,
 } as const
 
 /** A block to edit, and its main directories. */
@@ -41,23 +48,93 @@ function openExif(block: Uint8Array): OpenExif | undefined {
 }
 
 /**
- * Sets the orientation to upright, as decoded pixels are, and drops the thumbnail, which shows the picture before.
+ * Sets the orientation to upright, as decoded pixels are, turns resolution and place of the subject with them, and drops
+ * the thumbnail, which shows the picture before.
+ * @param turned orientation from which the pixels were turned upright
  * @returns undefined if malformed
  */
-export function uprightExif(exif: Uint8Array | undefined): Uint8Array | undefined {
+export function uprightExif(exif: Uint8Array | undefined, turned = 1): Uint8Array | undefined {
   const hasPrefix = exif && latin1(exif, 0, 6) === 'Exif\0\0'
   const open = exif && openExif(hasPrefix ? exif.subarray(6) : exif)
   if (!open) return undefined
   const { block, tiff, main } = open
   setNumber(open, main.entries.get(tags.orientation), 1)
+  turnSubject(open, turned)
+  if (isTurned(turned)) {
+    swapValues(block, main, tags.xResolution, tags.yResolution)
+    swapValues(block, open.details, tags.xFocalResolution, tags.yFocalResolution)
+  }
   viewOf(block).setUint32(main.start + 2 + main.count * 12, 0, tiff.isLittle)
   return block
 }
 
-/** Sets the size where the block states one. */
+/** Exchanges the values of two tags, if a directory has both. */
+function swapValues(
+  block: Uint8Array,
+  directory: TiffDirectory | undefined,
+  first: number,
+  second: number,
+): void {
+  const [a, b] = [first, second].map((tag) => directory?.entries.get(tag)?.at)
+  if (a === undefined || b === undefined) return
+  const values = block.slice(a + 2, a + 12)
+  block.copyWithin(a + 2, b + 2, b + 12)
+  block.set(values, b + 2)
+}
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/** Size of the picture that a block states. */
+function sizeOf({ tiff, details }: OpenExif): Size | undefined {
+  const [width, height] = [tags.pixelWidth, tags.pixelHeight].map(
+    (tag) => details && tiff.number(details, tag),
+  )
+  return width && height ? { width, height } : undefined
+}
+
+/** Turns the size that is stated, and the place of the subject in it. */
+function turnSubject(open: OpenExif, orientation: number): void {
+  const size = sizeOf(open)
+  if (!size) return
+  const upright = isTurned(orientation) ? { width: size.height, height: size.width } : size
+  moveSubject(open, size, { size: upright, orientation })
+  setNumber(open, open.details?.entries.get(tags.pixelWidth), upright.width)
+  setNumber(open, open.details?.entries.get(tags.pixelHeight), upright.height)
+}
+
+/** Moves the place of the subject, which is a point, a circle or a rectangle in pixels, to a picture of another size. */
+function moveSubject(
+  { block, tiff, details }: OpenExif,
+  from: Size,
+  { size, orientation = 1 }: { readonly size: Size; readonly orientation?: number },
+): void {
+  const view = viewOf(block)
+  for (const tag of [tags.subjectArea, tags.subjectLocation]) {
+    const entry = details?.entries.get(tag)
+    if (!details || entry?.type !== 3) continue
+    const [x = 0, y = 0, across = 0, down = across] = tiff.numbers(details, tag)
+    const shares = {
+      x: x / from.width,
+      y: y / from.height,
+      width: across / from.width,
+      height: down / from.height,
+    }
+    const box = uprightBox(orientation, shares)
+    const moved = [box.x * size.width, box.y * size.height, box.width * size.width, box.height * size.height]
+    for (const [i, value] of moved.slice(0, entry.count).entries())
+      view.setUint16(entry.start + 2 * i, Math.min(Math.max(Math.round(value), 0), 65535), tiff.isLittle)
+  }
+}
+
+/** Sets the size where the block states one, and scales the place of the subject. */
 export function resizeExif(exif: Uint8Array, width: number, height: number): Uint8Array {
   const open = openExif(exif)
   if (!open) return exif
+  const size = sizeOf(open)
+  if (size) moveSubject(open, size, { size: { width, height } })
   for (const [directory, tag, value] of [
     [open.main, tags.width, width],
     [open.main, tags.height, height],

@@ -515,3 +515,118 @@ test('a TIFF keeps what it states of its colors without a profile', async () => 
   const tiff = TiffReader.open(bytesSource(file))!
   expect(entries.map(([tag]) => tiff.number(tiff.directory(tiff.first), tag))).toEqual([9, 7, 8])
 })
+
+describe('regions and the place of the subject', () => {
+  // A rectangle of 8 × 6 at (4, 2) in a picture of 40 × 20.
+  const [across, down] = [40, 20]
+  const box = { left: 4, top: 2, width: 8, height: 6 }
+  const white = Array.from({ length: across * down }, (_, i) => {
+    const [x, y] = [(i % across) - box.left, Math.floor(i / across) - box.top]
+    return x >= 0 && x < box.width && y >= 0 && y < box.height ? 255 : 0
+  })
+  const area =
+    'xmlns:r="http://www.metadataworkinggroup.com/schemas/regions/" xmlns:a="http://ns.adobe.com/xmp/sType/Area#" xmlns:d="http://ns.adobe.com/xap/1.0/sType/Dimensions#"'
+  const others =
+    'xmlns:m="http://ns.microsoft.com/photo/1.2/t/Region#" xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+  const regions = (boundary: string) =>
+    Buffer.from(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description ${area} ${others}><r:Regions><rdf:Description><r:AppliedToDimensions d:w="40" d:h="20" d:unit="pixel"/>
+<r:Area a:x="0.2" a:y="0.25" a:w="0.2" a:h="0.3"/></rdf:Description></r:Regions>
+<m:Rectangle>0.1, 0.1, 0.2, 0.3</m:Rectangle>
+<i:ImageRegion><i:RegionBoundary>${boundary}</i:RegionBoundary></i:ImageRegion></rdf:Description></rdf:RDF></x:xmpmeta>`)
+  const relative =
+    '<i:rbUnit>relative</i:rbUnit><i:rbX>0.1</i:rbX><i:rbY>0.1</i:rbY><i:rbW>0.2</i:rbW><i:rbH>0.3</i:rbH>'
+
+  /** Resolutions of 300 and 150 per inch, a size, and the rectangle by its center. */
+  function subjectExif(orientation: number): Buffer {
+    const block = Buffer.alloc(144)
+    block.write('II*\0', 'latin1')
+    block.writeUInt32LE(8, 4)
+    block.writeUInt16LE(4, 8)
+    writeEntry(block, 10, [0x0112, 3, 1, orientation])
+    writeEntry(block, 22, [0x011a, 5, 1, 120])
+    writeEntry(block, 34, [0x011b, 5, 1, 128])
+    writeEntry(block, 46, [0x8769, 4, 1, 62])
+    block.writeUInt16LE(4, 62)
+    writeEntry(block, 64, [0x9214, 3, 4, 136])
+    writeEntry(block, 76, [0xa002, 3, 1, across])
+    writeEntry(block, 88, [0xa003, 3, 1, down])
+    writeEntry(block, 100, [0xa214, 3, 2, (5 << 16) + 8])
+    for (const [i, value] of [300, 1, 150, 1].entries()) block.writeUInt32LE(value, 120 + 4 * i)
+    for (const [i, value] of [8, 5, 8, 6].entries()) block.writeUInt16LE(value, 136 + 2 * i)
+    return block
+  }
+
+  /** A directory of the block's details, and resolutions. */
+  function statedBy(exif: Uint8Array | undefined) {
+    const view = Buffer.from(exif ?? [])
+    const shorts = (at: number, count: number) =>
+      Array.from({ length: count }, (_, i) => view.readUInt16LE(at + 2 * i))
+    const size = [shorts(84, 1), shorts(96, 1)].flat()
+    return {
+      subject: shorts(136, 4),
+      point: shorts(108, 2),
+      size,
+      x: view.readUInt32LE(view.readUInt32LE(30)),
+    }
+  }
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'are turned with a picture of orientation %i, and scaled',
+    async (turned) => {
+      const plainFile = await sharp(Uint8Array.from(white), {
+        raw: { width: across, height: down, channels: 1 },
+      })
+        .png()
+        .toBuffer()
+      const metadata = { exif: subjectExif(turned), xmp: regions(relative), resolution: { x: 300, y: 150 } }
+      const file = await embedMetadata(plainFile, 'png', { metadata, width: across, height: down })
+      const { image, metadata: kept, notes } = await decodeImage(file)
+      const [columns, rows] = [new Set<number>(), new Set<number>()]
+      for (const [i, value] of image.data.subarray(0, across * down).entries())
+        if (value === 1) columns.add(i % image.width) && rows.add(Math.floor(i / image.width))
+      const [left, top] = [Math.min(...columns), Math.min(...rows)]
+      const [x, y] = [left + columns.size / 2, top + rows.size / 2]
+      expect(notes).toEqual([])
+      const subject = [x, y, columns.size, rows.size]
+      const isTurned = turned >= 5
+      const resolution = isTurned ? { x: 150, y: 300 } : { x: 300, y: 150 }
+      expect(statedBy(kept?.exif)).toEqual({
+        subject,
+        point: [x, y],
+        size: [image.width, image.height],
+        x: resolution.x,
+      })
+      expect(roundedOf(kept?.resolution)).toEqual(roundedOf(resolution))
+      const text = Buffer.from(kept?.xmp ?? []).toString()
+      const share = (value: number, side: number) => Number((value / side).toFixed(6))
+      const [u, v] = [share(left, image.width), share(top, image.height)]
+      const [w, h] = [share(columns.size, image.width), share(rows.size, image.height)]
+      expect(text).toContain(
+        `a:x="${share(x, image.width)}" a:y="${share(y, image.height)}" a:w="${w}" a:h="${h}"`,
+      )
+      expect(text).toContain(`>${u}, ${v}, ${w}, ${h}<`)
+      expect(text).toContain(`<i:rbX>${u}</i:rbX><i:rbY>${v}</i:rbY><i:rbW>${w}</i:rbW><i:rbH>${h}</i:rbH>`)
+      const size = { width: 2 * image.width, height: 2 * image.height }
+      const large = { ...size, channels: 1, data: new Float32Array(size.width * size.height) }
+      const twice = await decodeImage(
+        await encodeImage({ ...plain, image: large, format: 'png', metadata: kept! }),
+      )
+      expect(statedBy(twice.metadata?.exif).subject).toEqual(subject.map((value) => 2 * value))
+      const larger = Buffer.from(twice.metadata?.xmp ?? []).toString()
+      expect(larger).toContain(`d:w="${size.width}" d:h="${size.height}"`)
+    },
+  )
+
+  test('in pixels or of circles are left out with a note, if the picture is turned', async () => {
+    for (const boundary of [
+      relative.replace('relative', 'pixel'),
+      `<i:rbShape>circle</i:rbShape>${relative}`,
+    ]) {
+      expect((await cleanXmp(regions(boundary), 1)).notes).toEqual([])
+      const { xmp, notes } = await cleanXmp(regions(boundary), 3)
+      expect(Buffer.from(xmp ?? []).toString()).not.toContain('ImageRegion')
+      expect(notes).toEqual(['left out image regions in pixels or of circles, since the picture was turned'])
+    }
+  })
+})

@@ -7,6 +7,7 @@ import type { JpegLayout } from '../formats/jpeg.ts'
 import { pngChunks } from '../formats/png.ts'
 import { type Resolution, resolutionOf } from '../formats/resolution.ts'
 import { type TiffDirectory, TiffReader } from '../formats/tiff.ts'
+import { isTurned } from '../orientation.ts'
 import { exifOfDirectory } from './directories.ts'
 import { uprightExif } from './exif.ts'
 import type { ImageMetadata } from './imageMetadata.ts'
@@ -31,17 +32,16 @@ export interface CleanMetadata {
   readonly notes: readonly string[]
 }
 
-/** Corrects metadata for a picture that was turned upright, and leaves out what it lacks. */
-export async function cleanMetadata({
-  exif,
-  xmp,
-  iptc,
-  texts,
-  resolution,
-  parts = [],
-}: StoredMetadata): Promise<CleanMetadata> {
-  const clean = xmp ? await cleanXmp(xmp) : { xmp: undefined, notes: [] }
-  const upright = uprightExif(exif)
+/**
+ * Corrects metadata for a picture that was turned upright, and leaves out what it lacks.
+ * @param turned orientation from which it was turned
+ */
+export async function cleanMetadata(
+  { exif, xmp, iptc, texts, resolution, parts = [] }: StoredMetadata,
+  turned: number,
+): Promise<CleanMetadata> {
+  const clean = xmp ? await cleanXmp(xmp, turned) : { xmp: undefined, notes: [] }
+  const upright = uprightExif(exif, turned)
   const isDamaged = exif !== undefined && exif.length > 0 && !upright
   return {
     metadata: {
@@ -49,7 +49,8 @@ export async function cleanMetadata({
       xmp: clean.xmp,
       iptc,
       texts: texts && texts.length > 0 ? texts : undefined,
-      resolution,
+      resolution:
+        resolution && isTurned(turned) ? { ...resolution, x: resolution.y, y: resolution.x } : resolution,
     },
     notes: [
       ...new Set([...clean.notes, ...parts.map((part) => `left out ${part}`)]),

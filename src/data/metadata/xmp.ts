@@ -1,12 +1,11 @@
 // XMP packets: what restoring makes wrong is corrected or left out, the rest stays. XMP part 1 (ISO 16684-1);
 // namespaces of phones: Android's Ultra HDR and motion photo formats.
 
-import type { Document, Element, Node } from '@xmldom/xmldom'
+import type { Document, Element } from '@xmldom/xmldom'
 import { utf8Bytes } from '../../core/bytes.ts'
 import { latin1 } from '../../core/data.ts'
-
-/** A property by its namespace and local name. */
-type Rule = (namespace: string, name: string) => boolean
+import { regionMarks, resizeRegions, turnRegions } from './regions.ts'
+import { descriptionsOf, propertyOf, type Rule, remove, setValue } from './xmpProperties.ts'
 
 const google = 'http://ns.google.com/photos/1.0'
 const tiff = 'http://ns.adobe.com/tiff/1.0/'
@@ -63,15 +62,24 @@ export interface CleanXmp {
   readonly notes: readonly string[]
 }
 
-/** Sets the orientation to upright, and removes what describes parts that a restored picture lacks. */
-export async function cleanXmp(xmp: Uint8Array): Promise<CleanXmp> {
+/**
+ * Sets the orientation to upright, turns regions with the picture, and removes what describes parts that a restored
+ * picture lacks.
+ * @param turned orientation from which the picture was turned upright
+ */
+export async function cleanXmp(xmp: Uint8Array, turned = 1): Promise<CleanXmp> {
   if (xmp.length > maxBytes) return { xmp: undefined, notes: [`left out XMP of ${xmp.length} bytes`] }
-  if (!worthParsing.test(plainText(xmp))) return { xmp, notes: [] }
+  const text = plainText(xmp)
+  const hasTurnedRegions = turned !== 1 && regionMarks.test(text)
+  if (!worthParsing.test(text) && !hasTurnedRegions) return { xmp, notes: [] }
   const left = new Set<string>()
-  const cleaned = await edit(xmp, (description) => {
-    for (const [what, rule] of parts) if (remove(description, rule) > 0) left.add(`left out ${what}`)
-    remove(description, isList)
-    setValue(description, tiff, 'Orientation', '1')
+  const cleaned = await edit(xmp, (document) => {
+    for (const description of descriptionsOf(document)) {
+      for (const [what, rule] of parts) if (remove(description, rule) > 0) left.add(`left out ${what}`)
+      remove(description, isList)
+      setValue(description, tiff, 'Orientation', '1')
+    }
+    if (hasTurnedRegions) for (const note of turnRegions(document, turned)) left.add(note)
   })
   return cleaned
     ? { xmp: cleaned, notes: [...left] }
@@ -80,13 +88,16 @@ export async function cleanXmp(xmp: Uint8Array): Promise<CleanXmp> {
 
 /** Sets the size where a packet states one. */
 export async function resizeXmp(xmp: Uint8Array, width: number, height: number): Promise<Uint8Array> {
-  if (!/:(?:Image(?:Width|Length)|Pixel[XY]Dimension|FullPano)/.test(plainText(xmp))) return xmp
-  const resized = await edit(xmp, (description) => {
-    setValue(description, tiff, 'ImageWidth', `${width}`)
-    setValue(description, tiff, 'ImageLength', `${height}`)
-    setValue(description, exif, 'PixelXDimension', `${width}`)
-    setValue(description, exif, 'PixelYDimension', `${height}`)
-    resizePanorama(description, width, height)
+  if (!/:(?:Image(?:Width|Length)|Pixel[XY]Dimension|FullPano|AppliedTo)/.test(plainText(xmp))) return xmp
+  const resized = await edit(xmp, (document) => {
+    for (const description of descriptionsOf(document)) {
+      setValue(description, tiff, 'ImageWidth', `${width}`)
+      setValue(description, tiff, 'ImageLength', `${height}`)
+      setValue(description, exif, 'PixelXDimension', `${width}`)
+      setValue(description, exif, 'PixelYDimension', `${height}`)
+      resizePanorama(description, width, height)
+    }
+    resizeRegions(document, width, height)
   })
   return resized ?? xmp
 }
@@ -113,14 +124,13 @@ function resizePanorama(description: Element, width: number, height: number): vo
 
 /** Removes where the picture was taken and what it shows of a place; undefined if that cannot be told. */
 export function xmpWithoutLocation(xmp: Uint8Array): Promise<Uint8Array | undefined> {
-  return edit(xmp, (description) => remove(description, isPlace))
+  return edit(xmp, (document) => {
+    for (const description of descriptionsOf(document)) remove(description, isPlace)
+  })
 }
 
-/** Edits all descriptions of a packet; undefined if it is malformed. */
-async function edit(
-  xmp: Uint8Array,
-  change: (description: Element) => unknown,
-): Promise<Uint8Array | undefined> {
+/** Edits a packet; undefined if it is malformed. */
+async function edit(xmp: Uint8Array, change: (document: Document) => void): Promise<Uint8Array | undefined> {
   // Loaded where it is needed, since few packets are edited.
   const { DOMParser, XMLSerializer } = await import('@xmldom/xmldom')
   const fail = (level: string, message: string) => {
@@ -130,7 +140,7 @@ async function edit(
     const text = decodeText(xmp)
     if (!isModest(text)) return undefined
     const document = new DOMParser({ onError: fail }).parseFromString(text, 'text/xml')
-    for (const description of descriptionsOf(document)) change(description)
+    change(document)
     return utf8Bytes(new XMLSerializer().serializeToString(document))
   } catch {
     return undefined
@@ -162,35 +172,4 @@ function decodeText(xmp: Uint8Array): string {
     .decode(xmp)
     .replace(/[\0\s]+$/, '')
     .trimStart()
-}
-
-function descriptionsOf(document: Document): readonly Element[] {
-  return [...document.getElementsByTagNameNS('http://www.w3.org/1999/02/22-rdf-syntax-ns#', 'Description')]
-}
-
-/** Removes properties, which are attributes or elements; returns how many. */
-function remove(description: Element, rule: Rule): number {
-  const attributes = [...description.attributes].filter((one) =>
-    rule(one.namespaceURI ?? '', one.localName ?? ''),
-  )
-  for (const attribute of attributes) description.removeAttributeNode(attribute)
-  const elements = [...description.childNodes].filter(
-    (one: Node) => one.nodeType === 1 && rule(one.namespaceURI ?? '', one.localName ?? ''),
-  )
-  for (const element of elements) description.removeChild(element)
-  return attributes.length + elements.length
-}
-
-function propertyOf(description: Element, namespace: string, name: string): string | null {
-  const child = [...description.childNodes].find(
-    (one) => one.namespaceURI === namespace && one.localName === name,
-  )
-  return description.getAttributeNS(namespace, name) || (child?.textContent ?? null)
-}
-
-function setValue(description: Element, namespace: string, name: string, value: string): void {
-  const attribute = description.getAttributeNodeNS(namespace, name)
-  if (attribute) attribute.value = value
-  for (const child of [...description.childNodes])
-    if (child.namespaceURI === namespace && child.localName === name) child.textContent = value
 }

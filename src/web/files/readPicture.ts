@@ -109,7 +109,9 @@ async function readFile(blob: Blob, bytes: Bytes, options: ReadOptions): Promise
   if (kind === 'bmp' || kind === 'pnm') return readBitmap(kind === 'bmp' ? openBmp(bytes) : openPnm(bytes))
   const parts = await readParts(kind, blob, bytes, options)
   const { pixels, depth, format, stored, colors, notes = [] } = parts
-  const clean = await cleanMetadata(stored)
+  // Decoders of HEIF go by its own boxes.
+  const isByExif = format === 'jpeg' || format === 'png' || format === 'webp'
+  const clean = await cleanMetadata(stored, isByExif ? exifOrientation(stored.exif) : 1)
   const {
     icc,
     pngColors,
