@@ -48,6 +48,9 @@ const families: Readonly<Record<string, Family>> = {
   },
   swinir: { options: { ...attention, upscale: 2 } },
   hat: { options: { ...attention, upscale: 2, window: 8, overlapWindow: 12, compressed: 4, squeezed: 2 } },
+  drct: {
+    options: { channels: 12, heads: [2], growth: 4, hidden: [24, 32, 40, 24, 28], window: 8, upscale: 2 },
+  },
   plksr: { options: { width: 12, blocks: 2, kernel: 9, mixed: 4, scale: 2 } },
   'real-plksr': { options: { width: 16, blocks: 2, kernel: 9, mixed: 4, dysample: true, layerNorm: true } },
   mosr: { options: { width: 12, blocks: 2, hidden: 18, mixed: 12, scale: 2, upsampler: 'averaged' } },

@@ -44,6 +44,7 @@ export { type DamageId, damageIds, damages, type NoiseForm, noiseForms } from '.
 export { contrastiveLoss, Dasr, type DasrOptions, dasrDefaults } from '../models/dasr/dasr.ts'
 export { Dat, type DatOptions, datDefaults } from '../models/dat/dat.ts'
 export { Dncnn, type DncnnOptions, dncnnDefaults } from '../models/dncnn/dncnn.ts'
+export { Drct, type DrctOptions, drctDefaults } from '../models/drct/drct.ts'
 export { Drunet, type DrunetOptions, drunetDefaults } from '../models/drunet/drunet.ts'
 export { Esrgan, type EsrganOptions, esrganDefaults } from '../models/esrgan/esrgan.ts'
 export { Fbcnn, type FbcnnOptions, fbcnnDefaults } from '../models/fbcnn/fbcnn.ts'

@@ -19,6 +19,8 @@ import { datFacts } from '../models/dat/cards.ts'
 import { dat } from '../models/dat/dat.ts'
 import { dncnnFacts } from '../models/dncnn/cards.ts'
 import { dncnn } from '../models/dncnn/dncnn.ts'
+import { drctFacts } from '../models/drct/cards.ts'
+import { drct } from '../models/drct/drct.ts'
 import { drunetFacts } from '../models/drunet/cards.ts'
 import { drunet } from '../models/drunet/drunet.ts'
 import { esrganFacts } from '../models/esrgan/cards.ts'
@@ -92,6 +94,7 @@ export const networkFacts = [
   safmnFacts,
   spanFacts,
   compactFacts,
+  drctFacts,
   hatFacts,
   swinirFacts,
   scunetFacts,
@@ -128,6 +131,7 @@ export const networks = [
   safmn,
   span,
   compact,
+  drct,
   hat,
   swinir,
   scunet,

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from spandrel.architectures import (
     DAT,
+    DRCT,
     ESRGAN,
     FBCNN,
     HAT,
@@ -62,6 +63,16 @@ def padded(call, multiple, mode="reflect"):
     def padding(network, x):
         h, w = x.shape[2:]
         return call(network, F.pad(x, (0, -w % multiple, 0, -h % multiple), mode))[:, :, :h, :w]
+
+    return padding
+
+
+def enlarged(multiple, scale):
+    """Like `padded`, for networks that enlarge."""
+
+    def padding(network, x):
+        h, w = x.shape[2:]
+        return network(F.pad(x, (0, -w % multiple, 0, -h % multiple), "reflect"))[:, :, : h * scale, : w * scale]
 
     return padding
 
@@ -291,6 +302,51 @@ def hat():
     ]
 
 
+def drct():
+    def net(size, window=16, image=64, c=12, heads=(2,), ratio=2.0, growth=4, channels=3, scale=2, conv="1conv", norm=True, bias=True):
+        network = DRCT.DRCT(
+            img_size=image,
+            in_chans=channels,
+            embed_dim=c,
+            depths=[6] * len(heads),
+            num_heads=list(heads),
+            window_size=window,
+            mlp_ratio=ratio,
+            qkv_bias=bias,
+            patch_norm=norm,
+            upscale=scale,
+            upsampler="pixelshuffle",
+            resi_connection=conv,
+            gc=growth,
+        )
+        widths = [c + i * growth for i in range(5)]
+        options = {
+            "inChannels": channels,
+            "channels": c,
+            "upscale": scale,
+            "unshuffle": 1,
+            "upsampler": "pixelshuffle",
+            "features": 64,
+            "residual": conv,
+            "range": 1,
+            "heads": list(heads),
+            "window": window,
+            "shifted": image > window,
+            "growth": growth,
+            "hidden": [int(width * (ratio if i < 3 else 1)) for i, width in enumerate(widths)],
+            "qkvBias": bias,
+            "patchNorm": norm,
+        }
+        return case(network, options, size, call=enlarged(16, scale))
+
+    return [
+        net((17, 30), heads=(2, 4)),
+        net((9, 16), window=8, c=18, heads=(3,), ratio=1.7, growth=6, channels=1, scale=4, norm=False, bias=False),
+        net((16, 13), window=8, image=8, c=16, heads=(4,), growth=5, scale=3, conv="identity"),
+        net((33, 12), c=20, heads=(4,), growth=10, scale=1),
+    ]
+
+
 def nafnet():
     def net(width, encoder, middle, decoder, channels=3):
         network = NAFNet.NAFNet(
@@ -364,19 +420,11 @@ def safmn():
         network = SAFMN.SAFMN(dim=width, n_blocks=blocks, ffn_scale=growth, upscaling_factor=scale)
         return network, {"scale": scale, "width": width, "blocks": blocks, "hidden": int(width * growth)}
 
-    def enlarged(scale):
-        def call(network, x):
-            h, w = x.shape[2:]
-            x = F.pad(x, (0, -w % 8, 0, -h % 8), "reflect")
-            return network(x)[:, :, : h * scale, : w * scale]
-
-        return call
-
     return [
-        case(*net(12, 2, 2, 4), (16, 8), call=enlarged(4)),
-        case(*net(16, 3, 1.5, 2), (13, 9), call=enlarged(2)),
-        case(*net(8, 1, 2, 1), (24, 15), call=enlarged(1)),
-        case(*net(20, 2, 2, 3), (8, 11), call=enlarged(3)),
+        case(*net(12, 2, 2, 4), (16, 8), call=enlarged(8, 4)),
+        case(*net(16, 3, 1.5, 2), (13, 9), call=enlarged(8, 2)),
+        case(*net(8, 1, 2, 1), (24, 15), call=enlarged(8, 1)),
+        case(*net(20, 2, 2, 3), (8, 11), call=enlarged(8, 3)),
     ]
 
 
@@ -506,6 +554,7 @@ families = {
     "scunet": scunet,
     "dat": dat,
     "hat": hat,
+    "drct": drct,
     "nafnet": nafnet,
     "dncnn": dncnn,
     "drunet": drunet,

@@ -2,10 +2,9 @@
 // Checkpoint keys: JingyunLiang/SwinIR models/network_swinir.py. Input [b c h w] in 0..1 of any size.
 
 import { roundUp } from '../../core/functional.ts'
-import { scoped, type Tensor } from '../../core/tensor.ts'
+import type { Tensor } from '../../core/tensor.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
-import { Mlp } from '../../nn/mlp.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import {
   type FrameOptions,
@@ -17,7 +16,7 @@ import {
   runResidualConv,
   SuperResolution,
 } from '../../nn/superResolution.ts'
-import { WindowAttention } from '../../nn/windowAttention.ts'
+import { SwinBlock, type SwinBlockOptions } from '../../nn/swinBlock.ts'
 import { fromWindows, type ImageSize, toWindows, WindowShift, type WindowSize } from '../../nn/windows.ts'
 import { defineNetwork, input } from '../networkDescriptor.ts'
 import { swinirFacts } from './cards.ts'
@@ -41,44 +40,15 @@ export const swinirDefaults: SwinirOptions = {
   hidden: 360,
 }
 
-interface BlockOptions {
-  readonly channels: number
-  readonly heads: number
-  readonly window: number
-  readonly hidden: number
-}
-
-/** Swin transformer layer. */
-class Block {
-  norm1: LayerNorm
-  attn: WindowAttention
-  norm2: LayerNorm
-  mlp: Mlp
-
-  constructor(init: Init, options: BlockOptions) {
-    const { channels, hidden } = options
-    this.norm1 = new LayerNorm(init, channels)
-    this.attn = new WindowAttention(init, { ...options, bias: true })
-    this.norm2 = new LayerNorm(init, channels)
-    this.mlp = new Mlp(init, channels, hidden)
-  }
-
-  /** [b·windows n c] -> [b·windows n c]. */
-  forward(x: Tensor, mask?: Tensor): Tensor {
-    const y = x.add(scoped(x, () => this.attn.forward(this.norm1.forward(x), mask)))
-    return y.add(scoped(y, () => this.mlp.forward(this.norm2.forward(y))))
-  }
-}
-
 /** Residual Swin transformer block: every second of its blocks attends within shifted windows. */
 class ResidualGroup {
   readonly window: WindowSize
-  residual_group: { blocks: readonly Block[] }
+  residual_group: { blocks: readonly SwinBlock[] }
   conv: ResidualConv
 
-  constructor(init: Init, depth: number, options: BlockOptions & Pick<FrameOptions, 'residual'>) {
+  constructor(init: Init, depth: number, options: SwinBlockOptions & Pick<FrameOptions, 'residual'>) {
     this.window = [options.window, options.window]
-    this.residual_group = { blocks: Array.from({ length: depth }, () => new Block(init, options)) }
+    this.residual_group = { blocks: Array.from({ length: depth }, () => new SwinBlock(init, options)) }
     this.conv = residualConv(init, options)
   }
 
@@ -103,7 +73,8 @@ export class Swinir extends SuperResolution<SwinirOptions> {
     this.multiple = options.window
     this.patch_embed = { norm: new LayerNorm(init, options.channels) }
     this.layers = options.depths.map(
-      (depth, i) => new ResidualGroup(init, depth, { ...options, heads: options.heads[i] ?? 1 }),
+      (depth, i) =>
+        new ResidualGroup(init, depth, { ...options, heads: options.heads[i] ?? 1, qkvBias: true }),
     )
   }
 
