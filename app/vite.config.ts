@@ -111,7 +111,6 @@ export default defineConfig({
   base: './',
   resolve: {
     alias: {
-      'limpid/web/worker': join(root, 'src/web/worker.ts'),
       'limpid/web': join(root, 'src/web.ts'),
       'limpid/client': join(root, 'src/client.ts'),
     },

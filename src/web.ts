@@ -36,7 +36,14 @@ export {
   type NeededWeights,
   type PlanRequest,
 } from './web/engine/engine.ts'
-export type { EngineFacts, EngineRequest, EngineSettings, Region } from './web/engineTypes.ts'
+export type {
+  Converted,
+  ConvertRequest,
+  EngineFacts,
+  EngineRequest,
+  EngineSettings,
+  Region,
+} from './web/engineTypes.ts'
 export { type FetchModelOptions, fetchModel, type ModelFiles } from './web/fetchModel.ts'
 export { blend } from './web/files/blend.ts'
 export type { CanvasImageData, ColorSpace } from './web/files/canvas.ts'

@@ -1,18 +1,19 @@
 // The app in a real browser: Debian's Chromium, or the one in CHROMIUM.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { AxeBuilder } from '@axe-core/playwright'
 import { unzipSync } from 'fflate'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page, type Worker } from 'playwright-core'
 import sharp from 'sharp'
 import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type OwnServer, startOwnServer } from '../src/cli/server/ownServer.ts'
 import { type PageServer, servePages } from '../src/cli/server/pageServer.ts'
+import { decodeBytes } from '../src/data/decode.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
 import { createRestorer } from '../src/index.ts'
 
@@ -47,8 +48,9 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   let browser: Browser
   let context: BrowserContext
   let page: Page
-  /** Addresses that the pages requested. */
+  /** Addresses that the pages requested, and those that are theirs. */
   const requested: string[] = []
+  const own = ['blob:']
   /** What went wrong in a page without the page noticing. */
   const failures: string[] = []
 
@@ -77,15 +79,18 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   })
   afterEach(() => {
     expect(failures.splice(0)).toEqual([])
-    const own = [server.address, native?.address ?? server.address, 'blob:']
     const foreign = requested.filter((url) => !own.some((start) => url.startsWith(start)))
     expect(foreign).toEqual([])
   })
 
   async function opened(address = server.address): Promise<Page> {
     const tab = await context.newPage()
+    own.push(address)
     tab.on('pageerror', ({ message }) => failures.push(message))
-    tab.on('console', (message) => message.type() === 'error' && failures.push(message.text()))
+    tab.on(
+      'console',
+      (message) => message.type() === 'error' && failures.push(`${message.text()} ${message.location().url}`),
+    )
     await tab.goto(address)
     await tab.getByRole('button', { name: 'Open photos' }).waitFor()
     return tab
@@ -98,6 +103,23 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
       page.getByRole('button', { name }).first().click(),
     ])
     await chooser.setFiles([...files])
+  }
+
+  /** Drops files of the same bytes; returns after how many milliseconds the list shows. */
+  function drop(names: readonly string[], bytes: Uint8Array): Promise<number> {
+    const data = Buffer.from(bytes).toString('base64')
+    return page.evaluate(`(async () => {
+      const bytes = Uint8Array.from(atob('${data}'), (one) => one.charCodeAt(0))
+      const dropped = new DataTransfer()
+      for (const name of ${JSON.stringify(names)}) {
+        const type = /txt$/.test(name) ? 'text/plain' : 'image/' + name.split('.').pop()
+        dropped.items.add(new File([bytes], name, { type }))
+      }
+      const started = performance.now()
+      dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, bubbles: true, cancelable: true }))
+      while (!document.querySelector('.row')) await new Promise(requestAnimationFrame)
+      return performance.now() - started
+    })()`)
   }
 
   const states = () => page.locator('.row-state').allTextContents()
@@ -118,6 +140,18 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
 
   const pixelsOf = (bytes: Uint8Array): Promise<Buffer> => sharp(bytes).removeAlpha().raw().toBuffer()
 
+  /** Expects pixels that differ by one level at most. */
+  function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, level = 1): void {
+    expect(got.length).toBe(expected.length)
+    const differences = Array.from(got, (value, i) => Math.abs(value - expected[i]!))
+    expect(Math.max(...differences)).toBeLessThanOrEqual(level)
+  }
+
+  async function restoredByNode({ buffer }: InputFile): Promise<Buffer> {
+    await using restorer = await createRestorer({ model: 'light-photo', device: 'cpu' })
+    return pixelsOf(await (await restorer.run(buffer)).toBuffer())
+  }
+
   test('opens isolated, accessible, in light and dark, and fits a phone', async () => {
     expect(await page.evaluate('crossOriginIsolated')).toBe(true)
     expect(await violations()).toEqual([])
@@ -133,13 +167,10 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     const photo = await photoPart('dog.png', 64, 48)
     await choose('Open photos', photo)
     await expect.poll(states, slow).toEqual(['Done'])
-    await using restorer = await createRestorer({ model: 'light-photo', device: 'cpu' })
-    const expected = await pixelsOf(await (await restorer.run(photo.buffer)).toBuffer())
+    const expected = await restoredByNode(photo)
     const { name, bytes } = await saved('Save')
     expect(name).toBe('dog-restored.png')
-    const got = await pixelsOf(bytes)
-    expect(got.length).toBe(expected.length)
-    expect(Math.max(...got.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThanOrEqual(1)
+    expectNear(await pixelsOf(bytes), expected)
   })
 
   test('blends at once: without strength, the original is saved', async () => {
@@ -167,6 +198,27 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     expect([without?.includes('Limpid'), without?.includes(degrees)]).toEqual([true, false])
     await page.getByLabel('Metadata').selectOption('keep')
     await page.getByRole('button', { name: 'Remove: deep.png' }).click()
+  })
+
+  test('reads and shows HEIC and JPEG XL, which browsers do not read, with the samples of Node', async () => {
+    await page.getByRole('slider', { name: 'Strength' }).fill('0')
+    for (const path of ['heic/turned.heic', 'heic/10.heic', 'heic/alpha.heic', 'lossless.jxl']) {
+      const [name, buffer] = [basename(path), readFileSync(join(root, 'test', 'golden', path))]
+      await choose('Add photos', { name, mimeType: '', buffer })
+      await page.getByRole('button', { name: new RegExp(`^${name}`) }).click()
+      await expect.poll(states, slow).toEqual(['Done', 'Done'])
+      await expect.poll(() => page.locator('.badge').allTextContents()).toEqual(['Original', 'Restored'])
+      const { bytes } = await saved('Save')
+      // Node reads no JPEG XL; the file was made of this photo.
+      const isJxl = name.endsWith('.jxl')
+      const expected = await decodeBytes(isJxl ? (await photoPart('', 32, 24)).buffer : buffer)
+      const got = await decodeBytes(bytes)
+      const { BYTES_PER_ELEMENT: width } = expected.pixels.data
+      expect([got.depth, got.metadata?.exif]).toEqual([8 * width, expected.metadata?.exif])
+      expectNear(got.pixels.data, expected.pixels.data, width === 2 ? 257 : 1)
+      await page.getByRole('button', { name: `Remove: ${name}` }).click()
+    }
+    await page.getByRole('slider', { name: 'Strength' }).fill('100')
   })
 
   test('shows the photo in every way, and its views are accessible', async () => {
@@ -216,12 +268,25 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     await expect.poll(states, slow).toEqual(['Done', 'Done'])
   })
 
-  test('saves all as a zip', async () => {
+  test('restores a list of 20, saves a zip with a name for each, and leaves out what is no photo', async () => {
+    const { buffer } = await photoPart('', 24, 16)
+    const names = [...Array.from({ length: 17 }, (_, i) => `${i + 1}.png`), 'dog.png', 'DOG.png', 'a.b.webp']
+    await drop([...names, 'notes.txt'], buffer)
+    await page.getByText('1 file is no photo and left out').waitFor()
+    await page.getByText('22 of 22 done').waitFor(slow)
     const { name, bytes } = await saved('Save all as zip')
     expect(name).toBe('restored.zip')
     const files = unzipSync(bytes)
-    expect(Object.keys(files)).toEqual(['dog-restored.png', 'small-restored.png'])
+    expect(Object.keys(files)).toEqual([
+      ...[
+        'dog-restored.png',
+        'small-restored.png',
+        ...names.slice(0, 17).map((one) => one.replace('.', '-restored.')),
+      ],
+      ...['dog-restored (2).png', 'DOG-restored (3).png', 'a.b-restored.webp'],
+    ])
     expect(await sharp(files['small-restored.png']).metadata()).toMatchObject({ width: 40, height: 32 })
+    expect(await sharp(files['a.b-restored.webp']).metadata()).toMatchObject({ format: 'webp', width: 24 })
   })
 
   test('settings are accessible, and switch language and theme', async () => {
@@ -263,9 +328,7 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
       await expect.poll(states, slow).toEqual(['Done'])
       const tasks = await page.getByLabel('Task').locator('option').allTextContents()
       expect(tasks).toContain('Enlarge')
-      await using restorer = await createRestorer({ model: 'light-photo', device: 'cpu' })
-      const expected = await pixelsOf(await (await restorer.run(photo.buffer)).toBuffer())
-      expect(await pixelsOf((await saved('Save')).bytes)).toEqual(expected)
+      expect(await pixelsOf((await saved('Save')).bytes)).toEqual(await restoredByNode(photo))
       await page.getByRole('slider', { name: 'Strength' }).fill('0')
       expect(await pixelsOf((await saved('Save')).bytes)).toEqual(await pixelsOf(photo.buffer))
       await page.getByRole('slider', { name: 'Strength' }).fill('100')
@@ -299,6 +362,71 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
       await expect.poll(states, slow).toEqual(['Done', 'Done', expect.stringContaining('cannot be reached')])
       // The browser's console tells of every request that fails.
       failures.splice(0)
+    })
+  })
+
+  describe('of a host that fails', () => {
+    const weights = mkdtempSync(join(tmpdir(), 'limpid-app-weights-'))
+    const file = join(weights, 'light-photo.safetensors')
+    const intact = readFileSync(join(root, 'weights', 'light-photo.safetensors'))
+    let host: PageServer
+    let home: Page
+
+    beforeAll(async () => {
+      writeFileSync(file, intact.with(9999, intact[9999]! ^ 1))
+      host = await servePages({ ...pages, besides: { weights }, port: 0 })
+      home = page
+      page = await opened(host.address)
+      await page.getByText('Ready to work offline.').waitFor()
+    })
+    afterAll(async () => {
+      await page.close()
+      page = home
+      rmSync(weights, { recursive: true })
+    })
+
+    test('weights with a wrong byte are refused, and fetched again', async () => {
+      await choose('Open photos', await photoPart('dog.png', 40, 32))
+      const refusal = expect.stringMatching(/^light-photo\.safetensors: expected a file of sha256/)
+      await expect.poll(states, slow).toEqual([refusal])
+      writeFileSync(file, intact)
+      await page.getByRole('button', { name: 'Try again: dog.png' }).click()
+      await expect.poll(states, slow).toEqual(['Done'])
+    })
+
+    test('without room for weights, a photo is restored, and says that they were not kept', async () => {
+      const storage = await context.newCDPSession(page)
+      const { origin } = new URL(host.address)
+      await page.evaluate(`caches.delete('limpid-weights')`)
+      await storage.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
+      await page.reload()
+      await choose('Open photos', await photoPart('dog.png', 40, 32))
+      await page.getByText('light-photo.safetensors was not kept').waitFor()
+      expect(await states()).toEqual(['Done'])
+      await storage.detach()
+    })
+
+    test('a worker that is killed is started again, and the photo is the same', async () => {
+      await page.reload()
+      let killed = 0
+      page.on('worker', async (worker: Worker) => {
+        if ((await worker.evaluate('self.name')) !== 'limpid-compute' || killed++ > 0) return
+        await worker.evaluate(`void setTimeout(() => { throw new Error('killed') })`)
+      })
+      const photo = await photoPart('dog.png', 64, 48)
+      await choose('Open photos', photo)
+      await expect.poll(states, slow).toEqual(['Done'])
+      expect(killed).toBe(2)
+      expectNear(await pixelsOf((await saved('Save')).bytes), await restoredByNode(photo))
+    })
+
+    test('with the host gone, it opens again and restores another photo', async () => {
+      await host.stop()
+      await page.reload()
+      const photo = await photoPart('cat.png', 48, 40)
+      await choose('Open photos', photo)
+      await expect.poll(states, slow).toEqual(['Done'])
+      expectNear(await pixelsOf((await saved('Save')).bytes), await restoredByNode(photo))
     })
   })
 
@@ -339,15 +467,8 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
 
   test('holds 2,000 names, and draws those in sight', async () => {
     await page.getByRole('button', { name: 'Remove all' }).click()
-    const drop = `(async () => {
-      const data = new DataTransfer()
-      for (let i = 1; i <= 2000; i++) data.items.add(new File(['x'], 'photo ' + i + '.png', { type: 'image/png' }))
-      const started = performance.now()
-      dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }))
-      while (!document.querySelector('.row')) await new Promise(requestAnimationFrame)
-      return performance.now() - started
-    })()`
-    expect(await page.evaluate(drop)).toBeLessThan(5000)
+    const names = Array.from({ length: 2000 }, (_, i) => `photo ${i + 1}.png`)
+    expect(await drop(names, Buffer.from('x'))).toBeLessThan(5000)
     await expect.poll(() => page.locator('.queue-head').textContent()).toContain('of 2000 done')
     expect(await page.locator('.row').count()).toBeLessThan(60)
     await page.locator('.rows').evaluate((list) => {

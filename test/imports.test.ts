@@ -294,8 +294,9 @@ test('the app reaches the sources through limpid/web and limpid/client alone, an
     .filter((name) => /(?<!\.test)\.tsx?$/.test(name))
     .map((name) => join('app', 'src', name))
   const allowed = [
-    ...['limpid/web', 'limpid/web/worker', 'limpid/client', 'preact', 'preact/hooks', '@preact/signals'],
+    ...['limpid/web', 'limpid/client', 'preact', 'preact/hooks', '@preact/signals'],
     ...['browser-fs-access', 'client-zip', 'idb-keyval'],
+    ...['onnxruntime-web/webgpu', 'libheif-js/wasm-bundle', '@jsquash/jxl/decode'],
   ]
   const foreign = appFiles
     .flatMap(importsOf)

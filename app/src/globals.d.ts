@@ -1,1 +1,4 @@
 /// <reference types="vite/client" />
+
+/** It has no types. */
+declare module 'libheif-js/wasm-bundle'

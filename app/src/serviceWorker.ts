@@ -81,7 +81,8 @@ async function answer(request: Request, path: string): Promise<Response> {
   const kept = await later.match(request)
   if (kept) return isolated(kept)
   const response = await fetch(request)
-  if (response.ok && isKeptLater(path)) await later.put(request, response.clone())
+  // Without room, the file is fetched again in the next visit.
+  if (response.ok && isKeptLater(path)) await later.put(request, response.clone()).catch(() => {})
   return isolated(response)
 }
 

@@ -58,6 +58,17 @@ export interface EngineRequest extends PictureOptions, OverrideRequest {
   readonly name?: string | undefined
 }
 
+/** Which picture of a file is converted. */
+export type ConvertRequest = Pick<EngineRequest, 'name' | 'page'>
+
+/** A file as PNG. */
+export interface Converted {
+  /** The same samples and depth, upright, with metadata and profile. */
+  readonly file: Blob
+  /** What reading left out or converted, as sentences. */
+  readonly notes: readonly string[]
+}
+
 export const engineRules: OptionRules<EngineRequest> = {
   ...pictureRules,
   only: texts,

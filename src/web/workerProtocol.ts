@@ -8,7 +8,14 @@ import type { License } from '../models/modelCard.ts'
 import type { ProgressEvent } from '../runtime/jobs/progress.ts'
 import type { RawInput, RawPicture, RestoreInfo } from '../runtime/pictures/pictureTypes.ts'
 import type { RestoredTile } from '../runtime/pictures/restoredTile.ts'
-import type { EngineFacts, EngineRequest, EngineSettings, SentInput } from './engineTypes.ts'
+import type {
+  Converted,
+  ConvertRequest,
+  EngineFacts,
+  EngineRequest,
+  EngineSettings,
+  SentInput,
+} from './engineTypes.ts'
 import type { RunOptions, WebRestorerOptions } from './webRestorer.ts'
 import { type WebResult, wrapResult } from './webResult.ts'
 
@@ -87,6 +94,11 @@ export interface WorkerCalls {
       readonly sendsTiles: boolean
     }
     readonly received: SentResult
+    readonly event: WorkerEvent
+  }
+  readonly convert: {
+    readonly sent: { readonly input: Blob; readonly request: ConvertRequest }
+    readonly received: Converted
     readonly event: WorkerEvent
   }
   readonly facts: { readonly sent: undefined; readonly received: EngineFacts; readonly event: WorkerEvent }

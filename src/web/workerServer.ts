@@ -100,6 +100,7 @@ export function serveRestorer(runtime: WebRuntime, options: ServeOptions = {}): 
       sentResult(
         await opened(engine, 'startEngine').run(picture, { ...request, ...receivers(context, sendsTiles) }),
       ),
+    convert: ({ input, request }) => opened(engine, 'startEngine').convert(input, request),
     facts: () => opened(engine, 'startEngine').facts,
   })
 }

@@ -7,6 +7,7 @@ import {
   type RestoredTile,
   type WebResult,
 } from 'limpid/web'
+import type { Readable } from '../files/readable.ts'
 import { type Layer, layerOf, type Piece } from '../viewer/layers.ts'
 import type { Rectangle, Size } from '../viewer/view.ts'
 import {
@@ -29,6 +30,11 @@ export class WebEngine implements Engine {
     weightsFolder: new URL('weights/', document.baseURI),
     modelsFolder: new URL('models/', document.baseURI),
   })
+
+  /** Converts a file that the browser does not read. */
+  convert(file: File): Promise<Readable> {
+    return this.#engine.convert(file, { name: file.name })
+  }
 
   async decode(file: Blob): Promise<Layer> {
     const bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' })

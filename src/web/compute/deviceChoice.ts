@@ -90,7 +90,9 @@ function outputOnCpu(host: SessionHost): Promise<Float32Array> {
 }
 
 function openOn(host: SessionHost, device: Device): OpenCheckSession {
-  return (_, forward) => tracedSession({ forward }, (onnx) => host.open(onnx, device, { isTrial: true }))
+  // A worker that crashes with the CPU is started again, as with every graph.
+  const options = { isTrial: device === 'webgpu' }
+  return (_, forward) => tracedSession({ forward }, (onnx) => host.open(onnx, device, options))
 }
 
 /** Side of the tile that devices are compared on. */

@@ -10,6 +10,8 @@ import { defaultCard, tasksOf } from '../../runtime/modelChoice.ts'
 import type { RawInput } from '../../runtime/pictures/pictureTypes.ts'
 import { CallChannel, type CallOptions, type WorkerLike } from '../channel/callChannel.ts'
 import {
+  type Converted,
+  type ConvertRequest,
   type EngineFacts,
   type EngineRequest,
   type EngineSettings,
@@ -86,6 +88,14 @@ export class Engine implements AsyncDisposable {
     }
     const onEvent = eventReceiver({ onProgress, onTile })
     return receivedResult(await this.#call('repair', sent, { signal, onEvent }))
+  }
+
+  /**
+   * Converts a file to PNG without loss, for a page whose browser cannot show it: the worker may have decoders that the browser lacks.
+   * @throws RestoreError 'input', 'crash'
+   */
+  convert(input: Blob, request: ConvertRequest = {}): Promise<Converted> {
+    return this.#call('convert', { input, request }, {})
   }
 
   /** Files that a task or model needs, with their sizes, before they are fetched. */

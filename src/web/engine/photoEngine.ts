@@ -9,6 +9,7 @@ import { memorySource } from '../../checkpoints/checkpoint.ts'
 import { openCheckpoint } from '../../checkpoints/open.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { checkOptions } from '../../core/options.ts'
+import { srgbTransform } from '../../data/colors/srgbTransform.ts'
 import type { Image, Pixels } from '../../data/image.ts'
 import { findCard } from '../../registry/cards.ts'
 import { loadModel } from '../../registry/loadModel.ts'
@@ -23,6 +24,8 @@ import { tracedSession } from '../../runtime/session/onnxSession.ts'
 import { refuseForSteps, runAll, runSteps, type SteppedPlanes } from '../../runtime/steps.ts'
 import { type PictureOptions, pictureRules } from '../../runtime/tiledRestoration.ts'
 import {
+  type Converted,
+  type ConvertRequest,
   type EngineFacts,
   type EngineRequest,
   type EngineSettings,
@@ -31,7 +34,9 @@ import {
   type SentInput,
 } from '../engineTypes.ts'
 import { hashOf } from '../fetchBytes.ts'
+import { convertByBrowser } from '../files/convertByBrowser.ts'
 import { type ReadPicture, readPicture } from '../files/readPicture.ts'
+import { writePicture } from '../files/writePicture.ts'
 import { reportedInfo, type WebPlatform } from '../platform.ts'
 import { bytesOf, type WeightsInput } from '../readWeights.ts'
 import { isPackaged, weightsFiles } from '../store/weightsFiles.ts'
@@ -93,6 +98,14 @@ export class PhotoEngine {
   /** Looks at a picture and tells what 'auto' would do. */
   plan(input: SentInput, request: EngineRequest): Promise<Plan> {
     return this.#queue.run(() => this.#planOf(input, request), request.signal)
+  }
+
+  /** Converts a file to PNG; it waits for no picture that is being restored. */
+  async convert(input: Blob, request: ConvertRequest): Promise<Converted> {
+    const { decoders } = this.#platform
+    const { pixels, metadata, notes = [] } = await readPicture(input, { ...request, decoders })
+    const toSrgb = await srgbTransform(metadata?.icc, convertByBrowser)
+    return { file: await writePicture({ pixels, metadata, toSrgb }, {}), notes }
   }
 
   /** Restores a picture. */

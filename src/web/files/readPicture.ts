@@ -36,7 +36,7 @@ import { countFrames, decodeFrame, decodeOpaque, hasFrameDecoder, type Rgba } fr
 export interface Decoders {
   /** HEIC: `() => import('libheif-js/wasm-bundle')`. */
   readonly heic?: (() => Promise<unknown>) | undefined
-  /** JPEG XL: `async () => (await import('@jsquash/jxl')).decode`. */
+  /** JPEG XL: `async () => (await import('@jsquash/jxl/decode')).default`. */
   readonly jxl?: (() => Promise<(file: ArrayBuffer) => Promise<Rgba>>) | undefined
 }
 
