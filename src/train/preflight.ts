@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { RestoreError } from '../core/errors.ts'
-import { group } from '../torch/group.ts'
+import { averageNumbers, group } from '../torch/group.ts'
 import type { Loader } from './loader/loader.ts'
 import { addAllGradients } from './loop.ts'
 import { type Recipe, rateAt } from './recipe/recipe.ts'
@@ -113,7 +113,10 @@ export interface PhaseTrial extends Phase {
   readonly text: string
 }
 
-/** Runs one step of every phase without updating the weights, and measures its time and memory. */
+/** A step that takes longer is not slowed noticeably by being the first. */
+const longSeconds = 5
+
+/** Runs steps of every phase without updating the weights, and measures their time and memory. */
 export async function tryPhases(
   run: TrainingRun,
   openLoader: (fromStep: number) => Loader,
@@ -128,13 +131,18 @@ export async function tryPhases(
     const loader = openLoader(start)
     try {
       const loaded = await loader.next()
-      const before = performance.now()
-      const losses = addAllGradients(run, [loaded])
-      run.optimizer.zeroGrad()
-      const secondsPerStep =
-        ((performance.now() - before) / 1000) * ((run.recipe.accumulate ?? 1) / group().size)
+      const step = () => {
+        const before = performance.now()
+        const losses = addAllGradients(run, [loaded])
+        run.optimizer.zeroGrad()
+        // All processes have to agree on whether a second step follows.
+        const [seconds = 0] = averageNumbers([(performance.now() - before) / 1000])
+        return { losses, seconds: seconds * ((run.recipe.accumulate ?? 1) / group().size) }
+      }
+      const first = step()
+      const secondsPerStep = first.seconds > longSeconds ? first.seconds : step().seconds
       const peakBytes = process.resourceUsage().maxRSS * 1024
-      const loss = Object.values(losses).reduce((sum, value) => sum + value, 0)
+      const loss = Object.values(first.losses).reduce((sum, value) => sum + value, 0)
       const text = `batch ${phase.batch}, crop ${phase.crop}: ${secondsPerStep.toFixed(2)} s per step, peak memory so far ${(peakBytes / 1e9).toFixed(2)} GB, loss ${loss.toPrecision(4)}`
       trials.push({ ...phase, secondsPerStep, peakBytes, text })
     } finally {
