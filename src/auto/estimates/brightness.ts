@@ -23,9 +23,9 @@ export function brightnessOf({ values }: Plane): Brightness {
   const counts = new Uint32Array(256)
   let sum = 0
   for (let i = 0; i < values.length; i++) {
-    const value = Math.min(Math.max(values[i]!, 0), 1)
-    const bin = Math.round(255 * value)
-    counts[bin] = counts[bin]! + 1
+    const own = values[i]!
+    const value = own < 0 ? 0 : own > 1 ? 1 : own
+    counts[(255 * value + 0.5) | 0]!++
     sum += value
   }
   const quantile = (share: number) => {

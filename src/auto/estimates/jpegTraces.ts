@@ -178,8 +178,19 @@ function fitOf(coefficients: Float32Array, step: number): Fit {
   for (let i = 0; i < coefficients.length; i++) {
     const value = coefficients[i]!
     if (Math.abs(value) < 0.6 * step) continue
-    sum += Math.cos((2 * Math.PI * value) / step)
+    sum += cosineOfTurns(value / step)
     count++
   }
   return { sum, count }
+}
+
+/** Cosine of an angle up to π by its square: a polynomial fitted to 3e-6. */
+const cosine = [0.99999944, -0.49999558, 0.041661033, -0.0013862747, 2.4253192e-5, -2.219395e-7] as const
+
+/** cos(2πx), several times as fast as Math.cos. */
+function cosineOfTurns(x: number): number {
+  const angle = 2 * Math.PI * (x - Math.floor(x + 0.5))
+  const u = angle * angle
+  const [a, b, c, d, e, f] = cosine
+  return a + u * (b + u * (c + u * (d + u * (e + u * f))))
 }

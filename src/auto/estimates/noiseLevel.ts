@@ -46,14 +46,38 @@ function diagonalDetails({ data, width, height }: Image, channel: number): Float
 }
 
 function median(parts: readonly Float32Array[]): number {
-  const sorted = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  const values = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const part of parts) {
-    sorted.set(part, at)
+    values.set(part, at)
     at += part.length
   }
-  sorted.sort()
-  const middle = sorted.length >> 1
-  if (sorted.length === 0) return 0
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  if (values.length === 0) return 0
+  const middle = values.length >> 1
+  const upper = orderStatistic(values, middle)
+  if (values.length % 2 === 1) return upper
+  let lower = values[0]!
+  for (let i = 1; i < middle; i++) if (values[i]! > lower) lower = values[i]!
+  return (lower + upper) / 2
+}
+
+/** The value at `rank` in ascending order; smaller ones are moved before it (Hoare, Algorithm 65: find, 1961). */
+function orderStatistic(values: Float32Array, rank: number): number {
+  let [first, last] = [0, values.length - 1]
+  while (first < last) {
+    const pivot = values[(first + last) >> 1]!
+    let [i, j] = [first, last]
+    while (i <= j) {
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
+      if (i > j) break
+      const value = values[i]!
+      values[i++] = values[j]!
+      values[j--] = value
+    }
+    if (rank <= j) last = j
+    else if (rank >= i) first = i
+    else break
+  }
+  return values[rank]!
 }

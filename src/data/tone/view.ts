@@ -49,21 +49,21 @@ export class ViewBuilder {
   }
 
   #addRow(c: number, y: number, row: Float32Array): void {
-    const side = this.#side
+    const [side, line, sums] = [this.#side, this.#line, this.#sums]
     const { first, weights } = this.#across
     for (let i = 0; i < side; i++) {
       const from = first[i]!
       const shares = weights[i]!
       let sum = 0
       for (let k = 0; k < shares.length; k++) sum += shares[k]! * row[from + k]!
-      this.#line[i] = sum
+      line[i] = sum
     }
     const scale = side / this.#height
     const last = Math.min(side, Math.ceil((y + 1) * scale))
     for (let j = Math.floor(y * scale); j < last; j++) {
       const share = Math.min((y + 1) * scale, j + 1) - Math.max(y * scale, j)
       const at = (c * side + j) * side
-      for (let i = 0; i < side; i++) this.#sums[at + i] = this.#sums[at + i]! + share * this.#line[i]!
+      for (let i = 0; i < side; i++) sums[at + i] = sums[at + i]! + share * line[i]!
     }
   }
 
