@@ -33,6 +33,9 @@ test.each([
   ],
   ['{"license":"CC-BY-NC-4.0"}', { isCommercial: false, title: 'CC-BY-NC-4.0' }],
   ['{"license":"PolyForm Noncommercial"}', { isCommercial: false }],
+  ['{"license":"Non Commercial"}', { isCommercial: false }],
+  ['{"license":"cc_by_nc_sa_4"}', { isCommercial: false }],
+  ['{"license":"Wincomm-once 1.0"}', { isCommercial: undefined }],
   ['{"license":"\\u001b[2Jmine"}', { title: '\\x1b[2Jmine' }],
 ])('the license of weights with the card %s is that of the card, else unknown', (card, expected) => {
   const metadata = new Map(card === undefined ? [] : [['card', card]])

@@ -79,7 +79,7 @@ function statedLicense(stated: string): License {
   return (
     known?.[1] ?? {
       title: shownText(stated),
-      isCommercial: /\bNC\b|non-?commercial/i.test(stated) ? false : undefined,
+      isCommercial: /(?<![a-z])NC(?![a-z])|non[- _]?commercial/i.test(stated) ? false : undefined,
       note: `License as stated in the weights' card: ${shownText(stated)}.`,
     }
   )

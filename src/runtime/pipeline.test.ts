@@ -12,6 +12,7 @@ import type { Pipeline } from './pipeline.ts'
 import { readInput } from './readInput.ts'
 import { createPipeline, restore } from './restore.ts'
 import { createRestorer } from './restorer.ts'
+import { strictestLicense } from './steps.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-pipeline-'))
 const at = (name: string) => join(dir, name)
@@ -103,4 +104,13 @@ describe('refused are', () => {
     await closing.close()
     await expect(closing.run(at('color.png'))).rejects.toThrow('got a closed one')
   }, 180_000)
+})
+
+test.each([
+  [[true, undefined, false], 2],
+  [[true, undefined, true], 1],
+  [[true, true], 0],
+])('the license of steps whose licenses allow commerce as %j is number %i', (allowed, strictest) => {
+  const steps = allowed.map((isCommercial, i) => ({ license: { title: `${i}`, isCommercial, note: '' } }))
+  expect(strictestLicense(steps).title).toBe(`${strictest}`)
 })

@@ -121,10 +121,11 @@ export function progressOfSteps(
       report(index * total + done, count * total, sampling)
 }
 
-/** The strictest license. */
+/** The strictest license; an unknown one is stricter than one that allows commercial use. */
 export function strictestLicense(restorers: readonly Pick<StepModel, 'license'>[]): License {
   const licenses = restorers.map(({ license }) => license)
-  return licenses.find(({ isCommercial }) => isCommercial === false) ?? licenses[0]!
+  const first = (wanted: boolean | undefined) => licenses.find(({ isCommercial }) => isCommercial === wanted)
+  return first(false) ?? first(undefined) ?? licenses[0]!
 }
 
 /** Options of a step: those of the picture without those of its file. */
