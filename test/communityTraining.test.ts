@@ -51,6 +51,7 @@ const families: Readonly<Record<string, Family>> = {
   drct: {
     options: { channels: 12, heads: [2], growth: 4, hidden: [24, 32, 40, 24, 28], window: 8, upscale: 2 },
   },
+  atd: { options: { ...attention, upscale: 2, window: 8, tokens: 16, reduced: 4, categorySize: 64 } },
   plksr: { options: { width: 12, blocks: 2, kernel: 9, mixed: 4, scale: 2 } },
   'real-plksr': { options: { width: 16, blocks: 2, kernel: 9, mixed: 4, dysample: true, layerNorm: true } },
   mosr: { options: { width: 12, blocks: 2, hidden: 18, mixed: 12, scale: 2, upsampler: 'averaged' } },

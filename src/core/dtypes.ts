@@ -49,6 +49,7 @@ const operands: Readonly<Record<Op, Kind>> = {
   mean: 'floats',
   amax: 'numbers',
   argmax: 'numbers',
+  argsort: 'numbers',
   maxPool2d: 'floats',
   avgPool2d: 'floats',
   pixelShuffle: 'anything',
@@ -110,6 +111,6 @@ export function dtypeOf<K extends Op>(op: K, attrs: OpAttrs[K], dtypes: readonly
         )
     }
   }
-  if (op === 'argmax') return 'int64'
+  if (op === 'argmax' || op === 'argsort') return 'int64'
   return op === 'cast' ? (attrs as OpAttrs['cast']).dtype : first
 }

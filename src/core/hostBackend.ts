@@ -292,6 +292,7 @@ const hostOps: { readonly [K in Op]?: HostOp<K> } = {
   exp: unary(Math.exp),
   sqrt: unary(Math.sqrt),
   rsqrt: unary((x) => 1 / Math.sqrt(x)),
+  sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   sin: unary(Math.sin),
   cos: unary(Math.cos),
   sum,

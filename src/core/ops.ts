@@ -59,6 +59,7 @@ export interface OpAttrs {
   mean: { readonly dims: readonly number[]; readonly keepDim: boolean }
   amax: { readonly dims: readonly number[]; readonly keepDim: boolean }
   argmax: { readonly dim: number; readonly keepDim: boolean }
+  argsort: { readonly dim: number } // ascending; equal elements keep their order
   // windows and resampling of [b c h w]
   maxPool2d: { readonly kernel: number; readonly stride: number; readonly padding: number }
   avgPool2d: { readonly kernel: number; readonly stride: number; readonly padding: number }

@@ -330,6 +330,7 @@ export const shapeOf: PerOp<[inputs: readonly Shape[]], Shape> = {
   mean: reduction('mean'),
   amax: reduction('amax'),
   argmax: ({ dim, keepDim }, shapes) => reduction('argmax')({ dims: [dim], keepDim }, shapes),
+  argsort: alongDim('argsort'),
   maxPool2d: pooled('maxPool2d'),
   avgPool2d: pooled('avgPool2d'),
   pixelShuffle,

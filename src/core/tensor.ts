@@ -211,6 +211,11 @@ export class Tensor {
     return run('argmax', [this], { dim: this.#dim('argmax', dim), keepDim })
   }
 
+  /** Indices (int64) that sort a dimension in ascending order; equal elements keep their order. */
+  argsort(dim: number): Tensor {
+    return run('argsort', [this], { dim: this.#dim('argsort', dim) })
+  }
+
   maxPool2d(kernel: number, { stride = kernel, padding = 0 } = {}): Tensor {
     return run('maxPool2d', [this], { kernel, stride, padding })
   }

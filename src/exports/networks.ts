@@ -18,6 +18,7 @@ export {
 } from '../diffusion/irsde.ts'
 export { type Noise, type Planes, type SampleOptions, sample, seededNoise } from '../diffusion/samplers.ts'
 export type { AtomicWriteOptions } from '../files/atomicWrite.ts'
+export { Atd, type AtdOptions, atdDefaults } from '../models/atd/atd.ts'
 export { type ClipOptions, clipDefaults } from '../models/clip/clip.ts'
 export { Compact, type CompactOptions, compactDefaults } from '../models/compact/compact.ts'
 export {

@@ -109,11 +109,20 @@ export abstract class SuperResolution<O extends FrameOptions> {
   /** Sides that the body needs are multiples of this. */
   protected abstract readonly multiple: number
 
+  /** Mean color that is subtracted from the input and added to the output. */
+  protected get mean(): Tensor | undefined {
+    return this.options.inChannels === 3 ? constant(Float32Array.from(meanColor), [1, 3, 1, 1]) : undefined
+  }
+
+  protected pad(image: Tensor, multiple: number): Tensor {
+    return padTo(image, multiple, 'reflect')
+  }
+
   /** [b c h w] -> [b c h·scale w·scale], not clamped. */
   forward(image: Tensor): Tensor {
-    const { inChannels, range, unshuffle, upscale } = this.options
-    const padded = padTo(image, this.multiple * unshuffle, 'reflect')
-    const mean = inChannels === 3 ? constant(Float32Array.from(meanColor), [1, 3, 1, 1]) : undefined
+    const { mean } = this
+    const { range, unshuffle, upscale } = this.options
+    const padded = this.pad(image, this.multiple * unshuffle)
     const centered = mean ? padded.sub(mean) : padded
     const scaled = range === 1 ? centered : centered.mul(range)
     const shallow = this.conv_first.forward(unshuffle === 1 ? scaled : pixelUnshuffle(scaled, unshuffle))

@@ -62,6 +62,14 @@ class Emitter {
     return name
   }
 
+  /** Indices that sort an axis in ascending order: TopK's second output, where lower indices come first among equals. */
+  sortedIndices({ name, shape }: Operand, axis: number): string {
+    const [values, indices] = [this.#uniqueName('TopK'), this.#uniqueName('TopK')]
+    const inputs = [name, this.shape(shape.slice(axis, axis + 1))]
+    this.nodes.push({ opType: 'TopK', inputs, outputs: [values, indices], attributes: { axis, largest: 0 } })
+    return indices
+  }
+
   bind(value: Value, name: string): void {
     this.#names.set(value, name)
   }
@@ -300,6 +308,7 @@ const lowerings: PerOp<[inputs: readonly Operand[], g: Emitter], string> = {
   amax: reduce('ReduceMax'),
   argmax: ({ dim, keepDim }, x, g) =>
     g.emit('ArgMax', [at(x, 0).name], { axis: dim, keepdims: keepDim ? 1 : 0 }),
+  argsort: ({ dim }, x, g) => g.sortedIndices(at(x, 0), dim),
   maxPool2d: pool('MaxPool'),
   avgPool2d: pool('AveragePool', { count_include_pad: 1 }),
   pixelShuffle: ({ factor }, x, g) =>

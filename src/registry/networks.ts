@@ -3,6 +3,8 @@
 // Facts are listed separately, so that a bundle that only recognizes files or shows cards contains no
 // network.
 
+import { atd } from '../models/atd/atd.ts'
+import { atdFacts } from '../models/atd/cards.ts'
 import { clipFacts } from '../models/clip/cards.ts'
 import { clip } from '../models/clip/clip.ts'
 import { compactFacts } from '../models/compact/cards.ts'
@@ -95,6 +97,7 @@ export const networkFacts = [
   spanFacts,
   compactFacts,
   drctFacts,
+  atdFacts,
   hatFacts,
   swinirFacts,
   scunetFacts,
@@ -132,6 +135,7 @@ export const networks = [
   span,
   compact,
   drct,
+  atd,
   hat,
   swinir,
   scunet,

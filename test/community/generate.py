@@ -13,6 +13,7 @@ import sys
 import torch
 import torch.nn.functional as F
 from spandrel.architectures import (
+    ATD,
     DAT,
     DRCT,
     ESRGAN,
@@ -347,6 +348,66 @@ def drct():
     ]
 
 
+def atd():
+    # Pixels of one category keep their order: without this it depends on the processor.
+    def ordered(network, x):
+        sort = torch.sort
+        torch.sort = lambda values, dim, stable: sort(values, dim=dim, stable=True)
+        try:
+            return network(x)
+        finally:
+            torch.sort = sort
+
+    def net(size, window=8, c=12, depths=(2,), heads=(2,), tokens=16, reduced=4, kernel=5, hidden=24, category=256, channels=3, scale=2, kind="pixelshuffle", conv="1conv", patch_norm=True, bias=True, norm=True):
+        network = ATD.ATD(
+            in_chans=channels,
+            embed_dim=c,
+            depths=list(depths),
+            num_heads=list(heads),
+            window_size=window,
+            category_size=category,
+            num_tokens=tokens,
+            reducted_dim=reduced,
+            convffn_kernel_size=kernel,
+            mlp_ratio=hidden / c,
+            qkv_bias=bias,
+            patch_norm=patch_norm,
+            upscale=scale,
+            upsampler=kind,
+            resi_connection=conv,
+            norm=norm,
+        )
+        options = {
+            "inChannels": channels,
+            "channels": c,
+            "upscale": scale,
+            "unshuffle": 1,
+            "upsampler": kind or "none",
+            "features": 64,
+            "residual": conv,
+            "range": 1,
+            "depths": list(depths),
+            "heads": list(heads),
+            "window": window,
+            "categorySize": category,
+            "tokens": tokens,
+            "reduced": reduced,
+            "hidden": hidden,
+            "kernel": kernel,
+            "qkvBias": bias,
+            "patchNorm": patch_norm,
+            "centered": norm,
+        }
+        return case(network, options, size, call=ordered)
+
+    return [
+        net((17, 30), depths=(3, 1), heads=(2, 3)),
+        net((9, 16), window=16, c=48, heads=(4,), hidden=48, category=128, scale=3, kind="pixelshuffledirect"),
+        net((24, 13), window=4, c=16, tokens=40, reduced=10, kernel=7, channels=1, bias=False, patch_norm=False, scale=4, kind="nearest+conv", conv="3conv"),
+        net((12, 20), scale=1, kind="", norm=False),
+    ]
+
+
 def nafnet():
     def net(width, encoder, middle, decoder, channels=3):
         network = NAFNet.NAFNet(
@@ -555,6 +616,7 @@ families = {
     "dat": dat,
     "hat": hat,
     "drct": drct,
+    "atd": atd,
     "nafnet": nafnet,
     "dncnn": dncnn,
     "drunet": drunet,

@@ -11,7 +11,7 @@ test('every op has a case', () => {
 
 test('every op with float inputs has a case with a gradient', () => {
   const covered = new Set<string>(opCases.filter(({ cotangent }) => cotangent).map(({ op }) => op))
-  expect(ops.filter((op) => !covered.has(op))).toEqual(['argmax'])
+  expect(ops.filter((op) => !covered.has(op))).toEqual(['argmax', 'argsort'])
 })
 
 test('every op has a case with sizes known only at run time', () => {

@@ -56,6 +56,7 @@ apply = {
     'mean': lambda x, dims, keepDim: x.mean(dims, keepDim),
     'amax': lambda x, dims, keepDim: x.amax(dims, keepDim),
     'argmax': lambda x, dim, keepDim: x.argmax(dim, keepDim),
+    'argsort': lambda x, dim: x.argsort(dim=dim, stable=True),
     'maxPool2d': lambda x, kernel, stride, padding: F.max_pool2d(x, kernel, stride, padding),
     'avgPool2d': lambda x, kernel, stride, padding: F.avg_pool2d(x, kernel, stride, padding),
     'pixelShuffle': lambda x, factor: F.pixel_shuffle(x, factor),
@@ -390,6 +391,8 @@ case('gridSample', 'inside', normal(2, 3, 4, 5), torch.rand(2, 6, 7, 2, generato
      named=[['b', 3, 'h', 'w'], ['b', 'u', 'v', 2]])
 case('gridSample', 'outside repeats the border', normal(1, 2, 3, 4), normal(1, 5, 6, 2, scale=2))
 case('gridSample', 'one pixel', normal(1, 2, 1, 1), normal(1, 2, 3, 2))
+case('argsort', 'ties keep their order', torch.randint(8, (2, 300), generator=generator), dim=1, named=[['b', 'n']])
+case('argsort', 'floats of the first dimension', normal(5, 3), dim=0)
 
 missing = set(apply) - {entry['op'] for entry in cases}
 assert not missing, missing

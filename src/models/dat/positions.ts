@@ -2,18 +2,13 @@
 
 import type { Tensor } from '../../core/tensor.ts'
 import type { Init } from '../../nn/init.ts'
-import { Linear } from '../../nn/linear.ts'
+import { Linear, projectWeights } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import type { WindowSize } from '../../nn/windows.ts'
 
 const eps = 1e-5
 
 // A trace computes all of this on weights in host memory, which has no op for linear layers, norms and ReLU.
-
-function linear(x: Tensor, { weight, bias }: Linear): Tensor {
-  const y = x.matmul(weight.transpose(0, 1))
-  return bias ? y.add(bias) : y
-}
 
 function normalize(x: Tensor, { weight, bias }: LayerNorm): Tensor {
   const centered = x.sub(x.mean([1], { keepDim: true }))
@@ -44,8 +39,8 @@ export class PositionNetwork {
   /** Relative positions [(2h-1)(2w-1) 2] -> biases [(2h-1)(2w-1) heads]. */
   forward(positions: Tensor): Tensor {
     return [this.pos1, this.pos2, this.pos3].reduce(
-      (x, [norm, , last]) => linear(normalize(x, norm).clamp(0), last),
-      linear(positions, this.pos_proj),
+      (x, [norm, , last]) => projectWeights(normalize(x, norm).clamp(0), last),
+      projectWeights(positions, this.pos_proj),
     )
   }
 }
