@@ -15,6 +15,8 @@ export interface QueueServer {
   start(): Promise<void>
   /** Ends the process only. */
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** Lets the process neither answer nor end, as a cut network does; `start` lets it go on. */
+  freeze(): void
   /** Ends the process and forgets everything. */
   remove(): Promise<void>
 }
@@ -91,14 +93,18 @@ async function launch({ port, folder, address, fresh, run }: Launch): Promise<Qu
     address,
     fresh: async () => fresh(),
     async start() {
+      if (child?.exitCode === null && child.signalCode === null && child.kill('SIGCONT')) return
       child = run()
       while (!(await answers(port))) if (child.exitCode !== null) throw new Error(`${address}: ended at once`)
     },
     async stop(signal = 'SIGTERM') {
-      if (!child || child.exitCode !== null) return
+      if (!child || child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')
       child.kill(signal)
       await ended
+    },
+    freeze() {
+      child?.kill('SIGSTOP')
     },
     async remove() {
       await server.stop('SIGKILL')

@@ -220,6 +220,29 @@ describe.skipIf(!hasRedis)('a Redis that goes away', { timeout: 300_000 }, () =>
     await redis.remove()
   })
 
+  test.each<[string, (redis: QueueServer) => unknown]>([
+    ['that is gone', (redis) => redis.stop('SIGKILL')],
+    ['that does not answer', (redis) => redis.freeze()],
+  ])('and %s keeps no worker from ending, whose job another does once', async (kind, leave) => {
+    const redis = await startRedis()
+    const store = join(dir, kind)
+    const cluster = new Cluster(redis.address, store)
+    await cluster.startFront()
+    const busy = await cluster.startWorker('--drain', '1s')
+    await cluster.put('big', await noise(500))
+    await cluster.until('big', { state: 'running', attempts: 1 })
+    const idle = await cluster.startWorker('--models', 'light-tone')
+    await leave(redis)
+    const ended = [busy, idle].map(({ child }) => once(child, 'exit'))
+    for (const { child } of [busy, idle]) child.kill('SIGTERM')
+    expect((await Promise.all(ended)).map(([code]) => code)).toEqual([0, 0])
+    await redis.start()
+    await cluster.startWorker()
+    await cluster.until('big', { state: 'succeeded', attempts: 2 })
+    expect(reportsIn(store)).toHaveLength(1)
+    await redis.remove()
+  })
+
   test('is named when it is not there at the start, or may delete jobs', async () => {
     const nowhere = `redis://:secret@127.0.0.1:${await freePort()}`
     const absent = await limpid('worker', '--queue', nowhere, '--store', join(dir, 'absent'))

@@ -5,6 +5,7 @@ import { builtAppFolder, packagedApp } from '../../server/pages/pageFiles.ts'
 import type { KeyOptions, ServeOptions } from '../commands/serve.ts'
 import { watchInterrupts } from '../io/interrupts.ts'
 import { printLine, printResult } from '../io/shell.ts'
+import { endWithin } from './endWithin.ts'
 
 /** Runs a server until a signal ends it. */
 export async function serveCommand(options: ServeOptions): Promise<void> {
@@ -63,7 +64,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   printResult(options, { address, metrics: metricsAddress }, address)
   if (!interrupts.signal.aborted)
     await new Promise((resolve) => interrupts.signal.addEventListener('abort', resolve))
-  await server.stop(configuration.drain)
+  await endWithin(configuration.drain, (drainMs) => server.stop(drainMs))
 }
 
 /** Makes an API key. */

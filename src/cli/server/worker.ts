@@ -8,6 +8,7 @@ import { load } from '../../server/jobs/optionalPackages.ts'
 import type { WorkerOptions } from '../commands/serve.ts'
 import { watchInterrupts } from '../io/interrupts.ts'
 import { printLine, printResult } from '../io/shell.ts'
+import { endWithin } from './endWithin.ts'
 
 /** Runs jobs until a signal ends it. */
 export async function workerCommand(options: WorkerOptions): Promise<void> {
@@ -44,5 +45,5 @@ export async function workerCommand(options: WorkerOptions): Promise<void> {
   printResult(options, { address, models: models ?? 'all' }, address ?? 'taking jobs')
   if (!interrupts.signal.aborted)
     await new Promise((resolve) => interrupts.signal.addEventListener('abort', resolve))
-  await worker.stop(configuration.drain)
+  await endWithin(configuration.drain, (drainMs) => worker.stop(drainMs))
 }

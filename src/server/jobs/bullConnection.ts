@@ -20,8 +20,14 @@ export interface BullConnection {
   readonly close: () => Promise<void>
 }
 
-/** Longest time for the first connection. */
+/** Longest time for a connection. */
 const connectMs = 10_000
+
+/** Longest time for an answer: a network that is cut off ends no connection by itself. */
+export const answerMs = 5000
+
+/** Longest silence of a connection that waits for events, for which BullMQ asks anew every 10 s. */
+const silenceMs = 30_000
 
 /**
  * Connects to `redis://…`, `rediss://…` or `postgres://…`.
@@ -46,6 +52,7 @@ async function connectRedis(address: string): Promise<BullConnection> {
   const client = new Redis(address, {
     lazyConnect: true,
     connectTimeout: connectMs,
+    socketTimeout: answerMs,
     // While Redis is away, requests fail at once and are answered so.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 1,
@@ -70,7 +77,12 @@ async function connectRedis(address: string): Promise<BullConnection> {
     )
   }
   // Copies of it wait for events, for as long as Redis is away.
-  const waiting = new Redis(address, { lazyConnect: true, maxRetriesPerRequest: null })
+  const waiting = new Redis(address, {
+    lazyConnect: true,
+    connectTimeout: connectMs,
+    socketTimeout: silenceMs,
+    maxRetriesPerRequest: null,
+  })
   const hasAppendOnlyFile = /aof_enabled:1/.test(await client.info('persistence'))
   return {
     backend: (name, options, how) =>
@@ -92,6 +104,7 @@ async function connectPostgres(address: string): Promise<BullConnection> {
   const pool = new Pool({
     connectionString: address,
     connectionTimeoutMillis: connectMs,
+    query_timeout: answerMs,
     keepAlive: true,
     options: `-c search_path=${DEFAULT_SCHEMA}`,
   })

@@ -4,9 +4,10 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Job as BullJob, ErrorCode, type IQueueBackend, Queue, QueueEvents, UnrecoverableError } from 'bullmq'
 import { messageOf, RestoreError } from '../../core/errors.ts'
-import { type BullConnection, connectBull } from './bullConnection.ts'
+import { answerMs, type BullConnection, connectBull } from './bullConnection.ts'
 import {
   type Added,
   type Attempt,
@@ -575,8 +576,11 @@ export class ClusterQueue implements JobQueue {
 
   /** @throws RestoreError 'environment' where the queue cannot be reached */
   async #reach<T>(action: () => Promise<T>): Promise<T> {
+    const silence = new AbortController()
+    const { signal } = silence
     try {
-      return await action()
+      // BullMQ itself waits for a connection for as long as there is none.
+      return await Promise.race([action(), sleep(2 * answerMs, undefined, { signal }).then(unanswered)])
     } catch (error) {
       if (error instanceof RestoreError) throw error
       throw new RestoreError(
@@ -586,8 +590,14 @@ export class ClusterQueue implements JobQueue {
           cause: error,
         },
       )
+    } finally {
+      silence.abort()
     }
   }
+}
+
+function unanswered(): never {
+  throw new Error(`no answer within ${(2 * answerMs) / 1000} s`)
 }
 
 /** Whoever uses a connection learns what fails; without a listener BullMQ prints it, too. */
