@@ -52,6 +52,11 @@ const families: Readonly<Record<string, Family>> = {
     options: { channels: 12, heads: [2], growth: 4, hidden: [24, 32, 40, 24, 28], window: 8, upscale: 2 },
   },
   atd: { options: { ...attention, upscale: 2, window: 8, tokens: 16, reduced: 4, categorySize: 64 } },
+  rgt: {
+    options: { ...attention, channels: 96, depths: [2], upscale: 2, window: [4, 8], reduced: 48 },
+    size: 32,
+    learningRate: 1e-3,
+  },
   plksr: { options: { width: 12, blocks: 2, kernel: 9, mixed: 4, scale: 2 } },
   'real-plksr': { options: { width: 16, blocks: 2, kernel: 9, mixed: 4, dysample: true, layerNorm: true } },
   mosr: { options: { width: 12, blocks: 2, hidden: 18, mixed: 12, scale: 2, upsampler: 'averaged' } },

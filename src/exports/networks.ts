@@ -112,6 +112,7 @@ export {
   type RetinexformerOptions,
   retinexformerDefaults,
 } from '../models/retinexformer/retinexformer.ts'
+export { Rgt, type RgtOptions, rgtDefaults } from '../models/rgt/rgt.ts'
 export { Safmn, type SafmnOptions, safmnDefaults } from '../models/safmn/safmn.ts'
 export { Scunet, type ScunetOptions, scunetDefaults } from '../models/scunet/scunet.ts'
 export { Span, type SpanOptions, spanDefaults } from '../models/span/span.ts'

@@ -60,6 +60,8 @@ import { restormerFacts } from '../models/restormer/cards.ts'
 import { restormer } from '../models/restormer/restormer.ts'
 import { retinexformerFacts } from '../models/retinexformer/cards.ts'
 import { retinexformer } from '../models/retinexformer/retinexformer.ts'
+import { rgtFacts } from '../models/rgt/cards.ts'
+import { rgt } from '../models/rgt/rgt.ts'
 import { safmnFacts } from '../models/safmn/cards.ts'
 import { safmn } from '../models/safmn/safmn.ts'
 import { scunetFacts } from '../models/scunet/cards.ts'
@@ -102,6 +104,7 @@ export const networkFacts = [
   swinirFacts,
   scunetFacts,
   datFacts,
+  rgtFacts,
   dncnnFacts,
 ] as const satisfies readonly NetworkFacts[]
 
@@ -140,6 +143,7 @@ export const networks = [
   swinir,
   scunet,
   dat,
+  rgt,
   dncnn,
 ] as const satisfies readonly NetworkDescriptor<ModelId>[]
 

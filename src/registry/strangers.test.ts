@@ -24,7 +24,6 @@ function checkpoint(keys: Iterable<string>): Checkpoint {
 describe('files of other kinds are named', () => {
   test.each([
     ['OmniSR', ['input.weight', 'residual_layer.0.residual_layer.0.layer.0.fn.0.weight', 'up.0.weight']],
-    ['RGT', ['conv_first.weight', 'before_RG.1.weight', 'layers.0.blocks.0.gamma']],
     [
       'SRFormer',
       ['aligned_relative_position_index', 'kv.weight', 'q.weight', 'qkv.weight'].map(

@@ -20,6 +20,7 @@ from spandrel.architectures import (
     FBCNN,
     HAT,
     PLKSR,
+    RGT,
     SAFMN,
     SPAN,
     Compact,
@@ -408,6 +409,46 @@ def atd():
     ]
 
 
+def rgt():
+    def net(size, split=(4, 8), c=32, depths=(3,), heads=(2,), hidden=64, channels=3, scale=2, conv="1conv", bias=True, ratio=0.5):
+        network = RGT.RGT(
+            in_chans=channels,
+            embed_dim=c,
+            split_size=list(split),
+            depth=list(depths),
+            num_heads=list(heads),
+            mlp_ratio=hidden / c,
+            qkv_bias=bias,
+            upscale=scale,
+            resi_connection=conv,
+            c_ratio=ratio,
+        )
+        options = {
+            "inChannels": channels,
+            "channels": c,
+            "upscale": scale,
+            "unshuffle": 1,
+            "upsampler": "pixelshuffle",
+            "features": 64,
+            "residual": conv,
+            "range": 1,
+            "depths": list(depths),
+            "heads": list(heads),
+            "window": list(split),
+            "hidden": hidden,
+            "reduced": int(c * ratio),
+            "qkvBias": bias,
+        }
+        return case(network, options, size)
+
+    return [
+        net((32, 18), heads=(4,)),
+        net((19, 22), depths=(4, 2), heads=(2, 4), split=(8, 8), scale=3, conv="3conv"),
+        net((16, 29), c=48, hidden=48, heads=(6,), depths=(2,), channels=1, scale=4, bias=False, ratio=0.25),
+        net((17, 33), split=(2, 8), depths=(1, 5), heads=(2, 2), scale=1, hidden=80),
+    ]
+
+
 def nafnet():
     def net(width, encoder, middle, decoder, channels=3):
         network = NAFNet.NAFNet(
@@ -617,6 +658,7 @@ families = {
     "hat": hat,
     "drct": drct,
     "atd": atd,
+    "rgt": rgt,
     "nafnet": nafnet,
     "dncnn": dncnn,
     "drunet": drunet,

@@ -1,13 +1,10 @@
 // DAT: Dual Aggregation Transformer for Image Super-Resolution, arXiv:2308.03364.
 // Checkpoint keys: zhengchen1999/DAT basicsr/archs/dat_arch.py. Input [b c h w] in 0..1 of any size.
 
-import { RestoreError } from '../../core/errors.ts'
 import { rearrange } from '../../core/rearrange.ts'
 import { scoped, type Tensor } from '../../core/tensor.ts'
-import { Conv2d } from '../../nn/conv.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
-import { Linear } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import {
   type FrameOptions,
@@ -19,10 +16,12 @@ import {
   runResidualConv,
   SuperResolution,
 } from '../../nn/superResolution.ts'
-import { type ImageSize, PixelWindows, type WindowSize } from '../../nn/windows.ts'
+import type { ImageSize, WindowSize } from '../../nn/windows.ts'
 import { defaultTiling, defineNetwork, input } from '../networkDescriptor.ts'
-import { type AttentionOptions, ChannelAttention, type HalfWindows, SpatialAttention } from './attention.ts'
+import { ChannelAttention, SpatialAttention } from './attention.ts'
 import { datFacts } from './cards.ts'
+import { GatedMlp } from './gatedMlp.ts'
+import { type HalfWindows, type HalvesOptions, halfWindows, isShifted, windowOf } from './halves.ts'
 import { windowKey } from './layout.ts'
 
 /** Options of DAT. */
@@ -46,33 +45,7 @@ export const datDefaults: DatOptions = {
   qkvBias: true,
 }
 
-/** Spatial-gate feed-forward network: half of the features gate the other half. */
-class FeedForward {
-  fc1: Linear
-  sg: { norm: LayerNorm; conv: Conv2d }
-  fc2: Linear
-
-  constructor(init: Init, channels: number, hidden: number) {
-    const half = Math.floor(hidden / 2)
-    this.fc1 = new Linear(init, channels, hidden, { bias: true })
-    this.sg = {
-      norm: new LayerNorm(init, half),
-      conv: new Conv2d(init, half, half, { kernel: 3, bias: true, groups: half }),
-    }
-    this.fc2 = new Linear(init, half, channels, { bias: true })
-  }
-
-  /** [b h·w c] -> [b h·w c]. */
-  forward(x: Tensor, { h, w }: ImageSize): Tensor {
-    const [weight, gateWeight] = this.fc1.weight.chunk(2, 0)
-    const [bias, gateBias] = this.fc1.bias?.chunk(2, 0) ?? []
-    const gate = this.sg.norm.forward(x.linear(gateWeight, gateBias).gelu())
-    const filtered = this.sg.conv.forward(rearrange(gate, 'b (h w) c -> b c h w', { h, w }))
-    return this.fc2.forward(x.linear(weight, bias).gelu().mul(rearrange(filtered, 'b c h w -> b (h w) c')))
-  }
-}
-
-interface BlockOptions extends AttentionOptions {
+interface BlockOptions extends HalvesOptions {
   readonly hidden: number
 }
 
@@ -80,14 +53,14 @@ interface BlockOptions extends AttentionOptions {
 class Block {
   norm1: LayerNorm
   attn: SpatialAttention | ChannelAttention
-  ffn: FeedForward
+  ffn: GatedMlp
   norm2: LayerNorm
 
   constructor(init: Init, index: number, options: BlockOptions) {
     const { channels, hidden } = options
     this.norm1 = new LayerNorm(init, channels)
     this.attn = index % 2 === 0 ? new SpatialAttention(init, options) : new ChannelAttention(init, options)
-    this.ffn = new FeedForward(init, channels, hidden)
+    this.ffn = new GatedMlp(init, channels, hidden)
     this.norm2 = new LayerNorm(init, channels)
   }
 
@@ -116,10 +89,8 @@ class ResidualGroup {
   /** [b h·w c] -> [b h·w c]. */
   forward(x: Tensor, size: ImageSize, plain: HalfWindows, shifted: HalfWindows): Tensor {
     const { h, w } = size
-    // Every second block that attends in space shifts its windows: the second of even groups, the first of odd ones.
-    const first = this.index % 2 === 0 ? 2 : 0
     const y = this.blocks.reduce(
-      (t, block, i) => block.forward(t, size, i % 4 === first ? shifted : plain),
+      (t, block, i) => block.forward(t, size, isShifted(this.index, i) ? shifted : plain),
       x,
     )
     const image = runResidualConv(this.conv, rearrange(y, 'b (h w) c -> b c h w', { h, w }))
@@ -142,14 +113,8 @@ export class Dat extends SuperResolution<DatOptions> {
   }
 
   protected body(shallow: Tensor): Tensor {
-    const [y, x] = this.options.window
     const size = { b: shallow.size(0), h: shallow.size(2), w: shallow.size(3) }
-    const multiple = Math.max(y, x)
-    const windows = (window: WindowSize, shift: readonly [number, number]) =>
-      new PixelWindows(size, { window, shift, multiple })
-    const [down, right] = [Math.floor(y / 2), Math.floor(x / 2)]
-    const plain = [windows([y, x], [0, 0]), windows([x, y], [0, 0])] as const
-    const shifted = [windows([y, x], [down, right]), windows([x, y], [right, down])] as const
+    const { plain, shifted } = halfWindows(size, this.options.window)
     const tokens = this.before_RG[1].forward(rearrange(shallow, 'b c h w -> b (h w) c'))
     const deep = this.layers.reduce((t, layer) => layer.forward(t, size, plain, shifted), tokens)
     return rearrange(this.norm.forward(deep), 'b (h w) c -> b c h w', { h: size.h, w: size.w })
@@ -163,7 +128,6 @@ function datOptionsFromWeights(shapes: KeyShapes): DatOptions {
     { length: count('layers', 'blocks.0.norm1.weight') },
     (_, i) => `layers.${i}.blocks`,
   )
-  const half = 'layers.0.blocks.0.attn.attns.0'
   return {
     ...frameOptionsFromWeights('dat', shapes),
     range: 1,
@@ -173,26 +137,10 @@ function datOptionsFromWeights(shapes: KeyShapes): DatOptions {
         shapes.get(`${blocks}.1.attn.temperature`)?.[0] ??
         2 * size(`${blocks}.0.attn.attns.0.pos.pos3.2.weight`, 0),
     ),
-    window: windowOf(shapes, half),
+    window: windowOf('dat', shapes),
     hidden: size('layers.0.blocks.0.ffn.fc1.weight', 0),
     qkvBias: shapes.has('layers.0.blocks.0.attn.qkv.bias'),
   }
-}
-
-/** Height and width of a window; where its positions are unknown, of n pixels and (2h−1)(2w−1) positions, wide ones are taken. */
-function windowOf(shapes: KeyShapes, half: string): WindowSize {
-  const [height, width] = shapes.get(windowKey) ?? []
-  if (height !== undefined && width !== undefined) return [height, width]
-  const { size } = shapeReader('dat', shapes)
-  const n = size(`${half}.relative_position_index`, 0)
-  const positions = size(`${half}.rpe_biases`, 0)
-  const halfSum = (4 * n + 1 - positions) / 4
-  const shorter = halfSum - Math.sqrt(halfSum ** 2 - n)
-  if (Number.isInteger(shorter)) return [shorter, n / shorter]
-  throw new RestoreError(
-    'checkpoint',
-    `dat: expected a window of whole sides, got ${n} pixels and ${positions} relative positions`,
-  )
 }
 
 export const dat = defineNetwork({
