@@ -155,6 +155,21 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
 
   beforeAll(async () => {
     photos['/camera.jpg'] = await camera()
+    // As a number of 32 bits, by which browsers turn no picture.
+    photos['/long.jpg'] = Buffer.from(
+      photos['/camera.jpg']!.toString('latin1').replace(
+        '\x12\x01\x03\0\x01\0\0\0\x06',
+        '\x12\x01\x04\0\x01\0\0\0\x06',
+      ),
+      'latin1',
+    )
+    photos['/turned.webp'] = await raw(3).webp({ lossless: true }).withMetadata({ orientation: 5 }).toBuffer()
+    photos['/clear.webp'] = await raw(3)
+      .ensureAlpha(0.7)
+      .webp({ lossless: true })
+      .withMetadata({ orientation: 8 })
+      .toBuffer()
+    photos['/turned.avif'] = readFileSync(join(root, 'test', 'golden', 'heic', 'turned.avif'))
     photos['/gray.jpg'] = await raw(1).jpeg().toBuffer()
     photos['/deep.png'] = Buffer.from(
       await encodeBytes({
@@ -224,6 +239,10 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
 
   test.each([
     ['/camera.jpg', 'jpeg'],
+    ['/long.jpg', 'jpeg'],
+    ['/turned.webp', 'png'],
+    ['/clear.webp', 'png'],
+    ['/turned.avif', 'png'],
     ['/gray.jpg', 'jpeg'],
     ['/deep.png', 'png'],
     ['/interlaced.png', 'png'],

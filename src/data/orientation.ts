@@ -12,12 +12,16 @@ export function uprightPixels(pixels: Pixels, orientation: number): Pixels {
   const step = channels + (hasAlpha ? 1 : 0)
   const [width, height] = isTurned(orientation) ? [down, across] : [across, down]
   const out = data instanceof Uint16Array ? new Uint16Array(data.length) : new Uint8Array(data.length)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const [column, row] = storedPlace(orientation, x, y, across, down)
-      const [from, to] = [(row * across + column) * step, (y * width + x) * step]
+  const indexOf = (x: number, y: number) => {
+    const [column, row] = storedPlace(orientation, x, y, across, down)
+    return (row * across + column) * step
+  }
+  // The place is linear in x and y.
+  const start = indexOf(0, 0)
+  const [right, below] = [indexOf(1, 0) - start, indexOf(0, 1) - start]
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0, from = start + y * below; x < width; x++, from += right, to += step)
       for (let c = 0; c < step; c++) out[to + c] = data[from + c]!
-    }
   }
   return { width, height, channels, hasAlpha, data: out }
 }

@@ -39,14 +39,36 @@ export function heifBlocks(file: Uint8Array): HeifBlocks {
   const exif = itemOf((type) => type === 'Exif')
   // The block's TIFF header follows its offset.
   const start = exif && exif.length > 4 ? 4 + viewOf(exif).getUint32(0) : 0
-  const properties = boxesIn(bodyOf(boxesIn(bodyOf(meta, 'iprp')), 'ipco'))
-  const own = (itemProperties(meta).get(primaryItem(meta)) ?? []).flatMap((i) => properties[i] ?? [])
-  const profile = own.find(({ type, body }) => type === 'colr' && /prof|rICC/.test(latin1(body, 0, 4)))
+  const profile = propertiesOf(meta).find(
+    ({ type, body }) => type === 'colr' && /prof|rICC/.test(latin1(body, 0, 4)),
+  )
   return {
     exif: exif?.subarray(start),
     xmp: itemOf((type, rest) => type === 'mime' && rest.includes('rdf+xml')),
     icc: profile?.body.subarray(4),
   }
+}
+
+/** Boxes of the properties of the primary item. */
+function propertiesOf(meta: readonly Box[]): readonly Box[] {
+  const all = boxesIn(bodyOf(boxesIn(bodyOf(meta, 'iprp')), 'ipco'))
+  return (itemProperties(meta).get(primaryItem(meta)) ?? []).flatMap((i) => all[i] ?? [])
+}
+
+/** Orientations by quarters of a turn to the left, without a mirror and with mirrors of axis 0 and 1. */
+const orientations = [
+  [1, 4, 2],
+  [8, 5, 7],
+  [3, 2, 4],
+  [6, 7, 5],
+] as const
+
+/** Orientation of the stored samples as EXIF numbers it, 1 to 8; the boxes decide, whatever EXIF says. */
+export function heifOrientation(file: Uint8Array): number {
+  const own = propertiesOf(metaOf(file))
+  const [turns = 0] = bodyOf(own, 'irot')
+  const [axis] = bodyOf(own, 'imir')
+  return orientations[turns & 3]![axis === undefined ? 0 : 1 + (axis & 1)]!
 }
 
 /** Whether a HEIC has opacity, and more than 8 bits. */

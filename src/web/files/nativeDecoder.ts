@@ -53,8 +53,8 @@ export async function decodeOpaque(
 }
 
 interface Frame {
-  readonly displayWidth: number
-  readonly displayHeight: number
+  /** The picture in the coded samples. */
+  readonly visibleRect: { readonly width: number; readonly height: number }
   copyTo(out: Uint8Array, options: { readonly format: 'RGBA' }): Promise<unknown>
   close(): void
 }
@@ -86,7 +86,7 @@ export function hasFrameDecoder(): boolean {
   return decoderClass() !== undefined
 }
 
-/** Decodes a frame, from 0, with its opacity. */
+/** Decodes a frame, from 0, with its opacity, as it is stored: not turned upright. */
 export async function decodeFrame(
   data: Uint8Array<ArrayBuffer>,
   type: string,
@@ -97,7 +97,7 @@ export async function decodeFrame(
   const decoder = new ImageDecoder({ data, type, colorSpaceConversion: 'none', premultiplyAlpha: 'none' })
   try {
     const { image } = await decoder.decode({ frameIndex })
-    const { displayWidth: width, displayHeight: height } = image
+    const { width, height } = image.visibleRect
     const rgba = new Uint8Array(4 * width * height)
     await image.copyTo(rgba, { format: 'RGBA' })
     image.close()

@@ -2,7 +2,7 @@
 // says about them.
 
 import { jpegFileQuality } from '../../auto/estimates/jpegTables.ts'
-import { concat } from '../../core/bytes.ts'
+import { concat, latin1Bytes } from '../../core/bytes.ts'
 import { latin1, viewOf } from '../../core/data.ts'
 import { messageOf, RestoreError } from '../../core/errors.ts'
 import { bitmapColors } from '../../data/colors/bitmapColors.ts'
@@ -19,7 +19,7 @@ import { openPnm } from '../../data/formats/pnm.ts'
 import { checkWebp } from '../../data/formats/webp.ts'
 import type { BitDepth, Pixels } from '../../data/image.ts'
 import { exifOrientation, statesAdobeRgb } from '../../data/metadata/exif.ts'
-import { heicHeader, heifBlocks } from '../../data/metadata/heifItems.ts'
+import { heicHeader, heifBlocks, heifOrientation } from '../../data/metadata/heifItems.ts'
 import type { ImageMetadata } from '../../data/metadata/imageMetadata.ts'
 import {
   cleanMetadata,
@@ -187,6 +187,23 @@ function channelsOf({ data, width, height }: Rgba, channels: 1 | 3, hasAlpha: bo
   return { width, height, channels, hasAlpha, data: samples }
 }
 
+/**
+ * Orientation by EXIF, and a copy of the file whose EXIF no decoder finds if that turns it: browsers differ in the formats
+ * and the types of number by which they turn pictures.
+ * @param before bytes from the mark of the block to its content
+ */
+function unturned(
+  bytes: Bytes,
+  exif: Uint8Array | undefined,
+  before: number,
+): { readonly file: Blob | undefined; readonly turned: number } {
+  const turned = exifOrientation(exif)
+  if (!exif || turned === 1) return { file: undefined, turned: 1 }
+  const copy = bytes.slice()
+  copy.set(latin1Bytes('none'), exif.byteOffset - bytes.byteOffset - before)
+  return { file: new Blob([copy]), turned }
+}
+
 async function readJpeg(blob: Blob, bytes: Bytes, options: ReadOptions): Promise<Parts> {
   frameOf(options, 1)
   const layout = jpegLayout(bytes)
@@ -198,17 +215,19 @@ async function readJpeg(blob: Blob, bytes: Bytes, options: ReadOptions): Promise
   const components = frame?.body[5] ?? 3
   // The profile of four inks is the browser's affair, as it is libvips's in Node.
   const isCmyk = components === 4
-  const rgba = await decodeOpaque(blob, isCmyk ? 'default' : 'none')
+  const stored = jpegMetadata(bytes, layout)
+  const { file, turned } = unturned(bytes, stored.exif, 0)
+  const decoded = await decodeOpaque(file ?? blob, isCmyk ? 'default' : 'none')
   const mark = 'ICC_PROFILE\0'
   const profile = layout.segments
     .filter(({ marker, body }) => marker === 0xe2 && latin1(body, 0, mark.length) === mark)
     .toSorted((a, b) => a.body[mark.length]! - b.body[mark.length]!)
     .map(({ body }) => body.subarray(mark.length + 2))
   return {
-    pixels: channelsOf(rgba, components === 1 ? 1 : 3, false),
+    pixels: uprightPixels(channelsOf(decoded, components === 1 ? 1 : 3, false), turned),
     format: 'jpeg',
     depth: 8,
-    stored: jpegMetadata(bytes, layout),
+    stored,
     colors: {
       icc: profile.length > 0 ? concat(profile) : undefined,
       space: isCmyk ? 'cmyk' : components === 1 ? 'b-w' : 'srgb',
@@ -254,13 +273,17 @@ async function readWebp(blob: Blob, bytes: Bytes, options: ReadOptions): Promise
     ? (extended[0]! & 0x10) !== 0
     : lossless !== undefined && (lossless[4]! & 0x10) !== 0
   const isWhole = frames === 0 && !hasAlpha
+  const exif = chunks.get('EXIF')
+  const { file, turned } = unturned(bytes, exif, 8)
   const rgba =
-    isWhole || !hasFrameDecoder() ? await decodeOpaque(blob) : await decodeFrame(bytes, 'image/webp', frame)
+    isWhole || !hasFrameDecoder()
+      ? await decodeOpaque(file ?? blob)
+      : await decodeFrame(bytes, 'image/webp', frame)
   return {
-    pixels: channelsOf(rgba, 3, hasAlpha),
+    pixels: uprightPixels(channelsOf(rgba, 3, hasAlpha), turned),
     format: 'webp',
     depth: 8,
-    stored: { exif: chunks.get('EXIF'), xmp: chunks.get('XMP ') },
+    stored: { exif, xmp: chunks.get('XMP ') },
     colors: { icc: chunks.get('ICCP'), space: 'srgb' },
   }
 }
@@ -281,12 +304,13 @@ async function readGif(blob: Blob, bytes: Bytes, options: ReadOptions): Promise<
 const in8Bits = 'its samples were read in 8 bits, which browsers decode, of the 10 or 12 that it has'
 
 async function readAvif(blob: Blob, bytes: Bytes): Promise<Parts> {
-  const rgba = hasFrameDecoder() ? await decodeFrame(bytes, 'image/avif', 0) : await decodeOpaque(blob)
+  const isStored = hasFrameDecoder()
+  const rgba = isStored ? await decodeFrame(bytes, 'image/avif', 0) : await decodeOpaque(blob)
   const hasAlpha = rgba.data.some((value, i) => i % 4 === 3 && value !== 255)
   const { icc, ...stored } = heifBlocks(bytes)
   const { isMonochrome: isGray, isDeep } = heifColors(bytes)
   return {
-    pixels: channelsOf(rgba, isGray ? 1 : 3, hasAlpha),
+    pixels: uprightPixels(channelsOf(rgba, isGray ? 1 : 3, hasAlpha), isStored ? heifOrientation(bytes) : 1),
     format: 'avif',
     depth: 8,
     stored,

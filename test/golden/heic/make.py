@@ -1,4 +1,4 @@
-"""Makes the HEIC files beside it: pip install pillow-heif numpy; python make.py
+"""Makes the HEIC and AVIF files beside it: pip install pillow-heif numpy; python make.py
 
 Left half red, right half blue, the upper half darker; 64 x 48, lossless but for the conversion to YCbCr.
 """
@@ -36,3 +36,7 @@ deep = (pixels.astype(np.uint16) * 257).tobytes()
 for bits in 10, 12:
     pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
     pillow_heif.from_bytes(mode="RGB;16", size=(64, 48), data=deep).save(f"{bits}.heic", **lossless)
+
+# By boxes for rotation and mirror, which Pillow derives from EXIF.
+exif[0x0112] = 7
+image.resize((40, 24)).save("turned.avif", quality=98, subsampling="4:4:4", exif=exif.tobytes())
