@@ -104,6 +104,7 @@ export type {
   Tap,
   Tiling,
 } from '../models/networkDescriptor.ts'
+export { Omnisr, type OmnisrOptions, omnisrDefaults } from '../models/omnisr/omnisr.ts'
 export { Plksr, type PlksrOptions, plksrDefaults } from '../models/plksr/plksr.ts'
 export { RealPlksr, type RealPlksrOptions, realPlksrDefaults } from '../models/realPlksr/realPlksr.ts'
 export { Restormer, type RestormerOptions, restormerDefaults } from '../models/restormer/restormer.ts'

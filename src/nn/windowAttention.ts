@@ -12,7 +12,7 @@ export interface WindowHeads {
   readonly qkv: Linear
   readonly heads: number
   /** Added to the logits of every window: [heads n n]. */
-  readonly bias: Tensor
+  readonly bias: Tensor | undefined
   /** Added to the logits of each window: [windows 1 n n]. */
   readonly mask?: Tensor | undefined
 }
@@ -59,8 +59,9 @@ export interface Heads {
 }
 
 /** softmax(q·k + bias + mask)·v: -> [b n heads·d]. */
-export function attendHeads({ q, k, v }: Heads, bias: Tensor, mask: Tensor | undefined): Tensor {
-  const logits = q.matmul(k).add(bias)
+export function attendHeads({ q, k, v }: Heads, bias: Tensor | undefined, mask: Tensor | undefined): Tensor {
+  const products = q.matmul(k)
+  const logits = bias ? products.add(bias) : products
   const attention = (mask ? masked(logits, mask) : logits).softmax(-1)
   return rearrange(attention.matmul(v), 'b heads n d -> b n (heads d)')
 }

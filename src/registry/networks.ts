@@ -52,6 +52,8 @@ import { mosr } from '../models/mosr/mosr.ts'
 import { nafnetFacts } from '../models/nafnet/cards.ts'
 import { nafnet } from '../models/nafnet/nafnet.ts'
 import type { NetworkDescriptor, NetworkFacts } from '../models/networkDescriptor.ts'
+import { omnisrFacts } from '../models/omnisr/cards.ts'
+import { omnisr } from '../models/omnisr/omnisr.ts'
 import { plksrFacts } from '../models/plksr/cards.ts'
 import { plksr } from '../models/plksr/plksr.ts'
 import { realPlksrFacts } from '../models/realPlksr/cards.ts'
@@ -105,6 +107,7 @@ export const networkFacts = [
   scunetFacts,
   datFacts,
   rgtFacts,
+  omnisrFacts,
   dncnnFacts,
 ] as const satisfies readonly NetworkFacts[]
 
@@ -144,6 +147,7 @@ export const networks = [
   scunet,
   dat,
   rgt,
+  omnisr,
   dncnn,
 ] as const satisfies readonly NetworkDescriptor<ModelId>[]
 

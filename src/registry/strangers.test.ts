@@ -23,7 +23,6 @@ function checkpoint(keys: Iterable<string>): Checkpoint {
 
 describe('files of other kinds are named', () => {
   test.each([
-    ['OmniSR', ['input.weight', 'residual_layer.0.residual_layer.0.layer.0.fn.0.weight', 'up.0.weight']],
     [
       'SRFormer',
       ['aligned_relative_position_index', 'kv.weight', 'q.weight', 'qkv.weight'].map(

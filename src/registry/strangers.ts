@@ -5,7 +5,6 @@ import type { StoredTensors } from '../models/networkDescriptor.ts'
 
 /** Restorers by name, each with keys that all its files have. */
 const restorers: Readonly<Record<string, readonly string[]>> = {
-  OmniSR: ['residual_layer.0.residual_layer.0.layer.0.fn.0.weight', 'up.0.weight'],
   SRFormer: [
     'layers.0.residual_group.blocks.0.attn.aligned_relative_position_index',
     'layers.0.residual_group.blocks.0.attn.kv.weight',

@@ -29,6 +29,7 @@ from spandrel.architectures import (
     MixDehazeNet,
     MoSR,
     NAFNet,
+    OmniSR,
     RetinexFormer,
     SCUNet,
     SwinIR,
@@ -449,6 +450,32 @@ def rgt():
     ]
 
 
+def omnisr():
+    def net(size, c=16, groups=1, blocks=1, window=8, channels=3, out=None, scale=2, pe=True, bias=True):
+        network = OmniSR.OmniSR(
+            num_in_ch=channels, num_out_ch=out or channels, num_feat=c, res_num=groups, block_num=blocks, window_size=window, up_scale=scale, pe=pe, bias=bias
+        )
+        options = {
+            "scale": scale,
+            "inChannels": channels,
+            "outChannels": out or channels,
+            "width": c,
+            "groups": groups,
+            "blocks": blocks,
+            "window": window,
+            "positions": pe,
+            "bias": bias,
+        }
+        return case(network, options, size)
+
+    return [
+        net((24, 17), groups=2),
+        net((16, 29), c=24, blocks=2, channels=1, scale=4, bias=False),
+        net((22, 35), c=72, window=4, scale=1),
+        net((19, 33), c=20, pe=False, scale=3),
+    ]
+
+
 def nafnet():
     def net(width, encoder, middle, decoder, channels=3):
         network = NAFNet.NAFNet(
@@ -659,6 +686,7 @@ families = {
     "drct": drct,
     "atd": atd,
     "rgt": rgt,
+    "omnisr": omnisr,
     "nafnet": nafnet,
     "dncnn": dncnn,
     "drunet": drunet,
