@@ -10,6 +10,7 @@ import { estimateDamage } from '../src/auto/estimates/estimate.ts'
 import { findDamage } from '../src/auto/plan/findings.ts'
 import { medium } from '../src/auto/plan/rules.ts'
 import type { Image } from '../src/data/image.ts'
+import { availableCores } from '../src/files/cores.ts'
 import { type DamageId, damageIds } from '../src/models/damages.ts'
 import { openInspector } from '../src/runtime/inspector.ts'
 import { damagedPhotos, labeledFolder, photosOf } from './damagedPhotos.ts'
@@ -23,7 +24,7 @@ if (!weights || folders.length === 0)
   throw new Error(
     'usage: npx tsx scripts/inspectTable.ts WEIGHTS UNDAMAGED… DAMAGED=KIND[,KIND]… [--fit] [--dump FILE]',
   )
-const inspector = await openInspector({ weights, threads: 2, device: 'cpu' })
+const inspector = await openInspector({ weights, threads: availableCores(), device: 'cpu' })
 if (values.dump) writeFileSync(values.dump, '')
 
 /** What the network says of photos whose damage is known. */
