@@ -11,12 +11,19 @@ export function killStarted(): void {
 }
 
 /** Starts a command with `--json`. @returns what it prints first, with its process */
-export async function startProgram<T extends object>(
+export function startProgram<T extends object>(
   ...args: readonly string[]
 ): Promise<T & { child: ChildProcess }> {
-  const child = spawn(process.execPath, [program, ...args, '--json', '--quiet'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  return startBehind([], ...args)
+}
+
+/** Starts a command behind another one, which runs it elsewhere. */
+export async function startBehind<T extends object>(
+  prefix: readonly string[],
+  ...args: readonly string[]
+): Promise<T & { child: ChildProcess }> {
+  const [command = '', ...rest] = [...prefix, process.execPath, program, ...args, '--json', '--quiet']
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   let printed = ''
   for await (const text of child.stdout) {

@@ -9,6 +9,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FakeS3, startFakeS3 } from '../../../test/fakeS3.ts'
 import { limpid, program } from '../../../test/limpid.ts'
+import { hasNamespaces, NetworkHost } from '../../../test/networkHost.ts'
 import {
   freePort,
   hasPostgres,
@@ -17,7 +18,7 @@ import {
   startPostgres,
   startRedis,
 } from '../../../test/queueServers.ts'
-import { killStarted, startProgram } from '../../../test/startedProgram.ts'
+import { killStarted, startBehind, startProgram } from '../../../test/startedProgram.ts'
 import { ClusterQueue } from '../../server/jobs/clusterQueue.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-cluster-'))
@@ -52,6 +53,12 @@ class Cluster {
   async startFront(): Promise<void> {
     const { address } = await startProgram<{ address: string }>('serve', '--port', '0', ...this.#shared)
     this.#front = address
+  }
+
+  /** Starts a worker on a host that reaches the queue by another address. */
+  startElsewhere({ prefix, address }: NetworkHost) {
+    const shared = this.#shared.map((one) => one.replace('127.0.0.1', address))
+    return startBehind<{ address: string }>(prefix, 'worker', ...shared)
   }
 
   startWorker(...args: readonly string[]) {
@@ -255,6 +262,37 @@ describe.skipIf(!hasRedis)('a Redis that goes away', { timeout: 300_000 }, () =>
     const refused = await limpid('serve', '--queue', forgetful.address, '--store', join(dir, 'forgetful'))
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('noeviction, got allkeys-lru') })
     await forgetful.remove()
+  })
+})
+
+describe.skipIf(!hasRedis || !hasNamespaces)('a host that is cut off', { timeout: 300_000 }, () => {
+  test('for longer than its lease changes nothing when it is back, and takes jobs again', async () => {
+    const host = new NetworkHost()
+    const redis = await startRedis(['--bind', '127.0.0.1', host.address, '--protected-mode', 'no'])
+    const store = join(dir, 'cut')
+    const cluster = new Cluster(redis.address, store)
+    try {
+      await cluster.startFront()
+      const late = await cluster.startElsewhere(host)
+      await cluster.put('big', await noise(500))
+      await cluster.until('big', { state: 'running', attempts: 1 })
+      host.cut()
+      const worker = await cluster.startWorker()
+      await cluster.until('big', { state: 'succeeded', attempts: 2 })
+      const etag = async () => (await cluster.fetch('/v1/jobs/big/result')).headers.get('etag')
+      const first = await etag()
+      worker.child.kill('SIGKILL')
+      host.mend()
+      await cluster.put('next', await noise(48))
+      await cluster.until('next', { state: 'succeeded', attempts: 1 })
+      expect(await cluster.job('big')).toMatchObject({ state: 'succeeded', attempts: 2 })
+      expect(await etag()).toBe(first)
+      expect(reportsIn(store)).toHaveLength(2)
+      late.child.kill('SIGKILL')
+    } finally {
+      await redis.remove()
+      host.remove()
+    }
   })
 })
 

@@ -412,6 +412,18 @@ export class ClusterQueue implements JobQueue {
     await this.#webhooks.remove(keyOf(owner, id))
   }
 
+  async refersTo(owner: string, address: string): Promise<boolean> {
+    await this.#models()
+    const states = [...openStates, 'completed', 'failed'] as const
+    const queues = [...this.#queues.values(), this.#found, this.#canceled]
+    for (const queue of queues) {
+      const ids = await queue.getRanges([...states], 0, -1)
+      for (const id of ids.filter((id) => id.startsWith(prefixOf(owner))))
+        if ((await queue.getJob(id))?.data.job.address === address) return true
+    }
+    return false
+  }
+
   async references(): Promise<{ inputs: ReadonlySet<string>; results: ReadonlySet<string> }> {
     const jobs = await this.#all((queue) => queue.getJobs([...openStates, 'completed', 'failed']))
     const settled = (

@@ -64,6 +64,7 @@ const schema = `
     UNIQUE (owner, requestKey)
   );
   CREATE INDEX IF NOT EXISTS jobsByState ON jobs (state, owner);
+  CREATE INDEX IF NOT EXISTS jobsByAddress ON jobs (address);
   CREATE TABLE IF NOT EXISTS turns (owner TEXT PRIMARY KEY, turn INTEGER NOT NULL);
 `
 
@@ -335,6 +336,11 @@ export class EmbeddedQueue implements JobQueue {
 
   async settleWebhook({ owner, id }: Job): Promise<void> {
     this.#run('UPDATE jobs SET webhookDueMs = NULL WHERE owner = ? AND id = ?', owner, id)
+  }
+
+  async refersTo(owner: string, address: string): Promise<boolean> {
+    const sql = 'SELECT 1 FROM jobs WHERE address = ? AND owner = ? LIMIT 1'
+    return this.#one(sql, address, owner) !== undefined
   }
 
   async references(): Promise<{ inputs: ReadonlySet<string>; results: ReadonlySet<string> }> {

@@ -126,6 +126,8 @@ export interface JobQueue {
   claimWebhook(delaysMs: readonly number[]): Promise<Job | undefined>
   /** Ends the attempts at a job's webhook. */
   settleWebhook(job: Job): Promise<void>
+  /** Whether a job of an owner refers to a result. */
+  refersTo(owner: string, address: string): Promise<boolean>
   /** Inputs and results that jobs refer to. */
   references(): Promise<{ readonly inputs: ReadonlySet<string>; readonly results: ReadonlySet<string> }>
   /** Forgets final jobs that ended before a time. */

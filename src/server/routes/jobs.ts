@@ -176,7 +176,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
       const job = await findJob(request)
       const last = Number(request.headers['last-event-id'] ?? 0)
       const gone = new AbortController()
-      request.raw.socket.once('close', () => gone.abort())
+      reply.raw.once('close', () => gone.abort())
       const signal = AbortSignal.any([gone.signal, draining])
       return reply
         .type('text/event-stream')
@@ -228,8 +228,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
       const { owner, id, address } = await findJob(request)
       await queue.cancel(owner, id)
       await queue.remove(owner, id)
-      const { results } = await queue.references()
-      if (!results.has(address)) await store.delete(address)
+      if (!(await queue.refersTo(owner, address))) await store.delete(address)
       return reply.code(204).send()
     },
   )
