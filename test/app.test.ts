@@ -1,5 +1,6 @@
 // The app in a real browser: Debian's Chromium, or the one in CHROMIUM.
 
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import { unzipSync } from 'fflate'
 import { type Browser, type BrowserContext, chromium, type Page, type Worker } from 'playwright-core'
 import sharp from 'sharp'
-import { build } from 'vite'
+import { build, type Plugin } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type OwnServer, startOwnServer } from '../src/cli/server/ownServer.ts'
 import { type PageServer, servePages } from '../src/cli/server/pageServer.ts'
@@ -36,6 +37,24 @@ async function photoPart(name: string, width: number, height: number): Promise<I
 
 const broken: InputFile = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no image') }
 
+/** Gives the app a card of light-inspect's weights, as long as the package publishes none. */
+function inspectCard(): Plugin {
+  const checkpoint = 'light-inspect.safetensors'
+  const bytes = readFileSync(join(root, 'weights', checkpoint))
+  const card = {
+    ...{ id: 'light-inspect', task: 'detect', title: 'Inspect', license: 'apache', scale: 1 },
+    ...{ checkpoint, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') },
+  }
+  return {
+    name: 'inspect-card',
+    enforce: 'pre',
+    transform: (code, id) =>
+      id.endsWith('lightInspect/cards.ts')
+        ? code.replace('cards: []', `cards: [${JSON.stringify(card)}]`)
+        : undefined,
+  }
+}
+
 /** Time for a photo on a busy machine. */
 const slow = { timeout: 90_000 }
 
@@ -58,6 +77,8 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     await build({
       configFile: join(root, 'app', 'vite.config.ts'),
       build: { outDir: folder },
+      plugins: [inspectCard()],
+      worker: { plugins: () => [inspectCard()] },
       logLevel: 'error',
     })
     server = await servePages({ ...pages, port: 0 })
@@ -68,6 +89,9 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
       for (const name of ['showOpenFilePicker', 'showSaveFilePicker', 'showDirectoryPicker'])
         Reflect.deleteProperty(globalThis, name)
     })
+    // Most tests are of one model.
+    const byHand = `localStorage['limpid-settings'] ??= '{"mode":"hand"}'`
+    await context.addInitScript({ content: byHand })
     context.on('request', (request) => requested.push(request.url()))
     page = await opened()
   }, 240_000)
@@ -200,6 +224,29 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     await page.getByRole('button', { name: 'Remove: deep.png' }).click()
   })
 
+  test('finds what is wrong, leaves what is switched off, and keeps the bytes of a good photo', async () => {
+    await page.getByRole('radio', { name: 'Automatic' }).check()
+    const noisy = await photoPart('noisy.png', 96, 72)
+    const kitten = sharp(join(root, 'docs', 'photos', 'kitten.webp'))
+      .resize(96)
+      .png()
+    await choose('Add photos', noisy, { ...noisy, name: 'good.png', buffer: await kitten.toBuffer() })
+    await page.getByRole('button', { name: /^noisy.png/ }).click()
+    const chip = page.getByRole('button', { name: /^Noise · (?:slight|medium|severe)$/ })
+    await chip.waitFor(slow)
+    expect(await violations()).toEqual([])
+    expect(await chip.getAttribute('aria-pressed')).toBe('true')
+    await chip.click()
+    await expect.poll(states, slow).toEqual(['Settings changed', 'Left as it is', 'Nothing to repair'])
+    expect(await chip.getAttribute('aria-pressed')).toBe('false')
+    expect((await saved('Save')).bytes).toEqual(noisy.buffer)
+    await page.getByRole('button', { name: /^good.png/ }).click()
+    expect((await saved('Save')).bytes).toEqual(await kitten.toBuffer())
+    await page.getByRole('button', { name: 'Remove: noisy.png' }).click()
+    await page.getByRole('button', { name: 'Remove: good.png' }).click()
+    await page.getByRole('radio', { name: 'By hand' }).check()
+  })
+
   test('reads and shows HEIC and JPEG XL, which browsers do not read, with the samples of Node', async () => {
     await page.getByRole('slider', { name: 'Strength' }).fill('0')
     for (const path of ['heic/turned.heic', 'heic/10.heic', 'heic/alpha.heic', 'lossless.jxl']) {
@@ -292,13 +339,13 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   test('settings are accessible, and switch language and theme', async () => {
     await page.getByRole('button', { name: 'Settings' }).click()
     expect(await violations()).toEqual([])
-    await page.getByText('light-photo.safetensors').waitFor()
+    await page.getByText(/^light-photo\.safetensors.*MB, Apache License 2\.0$/).waitFor()
     await page.getByRole('radio', { name: 'Deutsch' }).check()
-    await page.getByLabel('Farben').selectOption('dark')
+    await page.getByRole('dialog').getByLabel('Farben').selectOption('dark')
     const html = page.locator('html')
     expect([await html.getAttribute('lang'), await html.getAttribute('data-theme')]).toEqual(['de', 'dark'])
     await page.getByRole('radio', { name: 'English' }).check()
-    await page.getByLabel('Theme').selectOption('system')
+    await page.getByRole('dialog').getByLabel('Theme').selectOption('system')
     await page.keyboard.press('Escape')
     expect(await page.getByRole('dialog').count()).toBe(0)
   })

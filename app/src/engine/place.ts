@@ -17,12 +17,15 @@ export const needsKey = access === 'key'
 export const serverKey = storedSignal('limpid-key', { text: '' })
 
 /** Whether the server is this computer, so that no photo leaves it. */
-export const isLocalServer = /^(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(location.hostname)
+const isLocalServer = /^(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(location.hostname)
 
 /** A photo goes to another machine only where somebody has said so. */
 export const place = computed((): Place => {
   if (!hasServer) return 'browser'
   return settings.value.place ?? (isLocalServer ? 'server' : 'browser')
 })
+
+/** Whether photos leave this computer. */
+export const isRemote = computed(() => place.value === 'server' && !isLocalServer)
 
 export const serverName = computed(() => (isLocalServer ? strings.value.thisComputer : location.hostname))

@@ -23,7 +23,7 @@ import {
   type StoredModel,
 } from './engine.ts'
 import { serverModels } from './models.ts'
-import { serverKey } from './place.ts'
+import { needsKey, serverKey } from './place.ts'
 
 /** Longest wait before a request that was refused for want of room is made again. */
 const retryMs = 10_000
@@ -38,7 +38,13 @@ export class ServerEngine implements Engine {
 
   /** Asks the server which models it has. */
   async listModels(): Promise<void> {
-    serverModels.value = (await client().models()).map(({ id }) => id)
+    // Without its key, a server tells nothing; what asks for the key is in the page.
+    if (needsKey && serverKey.value.text === '') return
+    try {
+      serverModels.value = (await client().models()).map(({ id }) => id)
+    } catch (error) {
+      throw told(error)
+    }
   }
 
   decode(file: Blob, name: string): Promise<Layer> {

@@ -42,7 +42,11 @@ export function App() {
         </main>
       )}
       {areSettingsOpen.value && <SettingsDialog />}
-      {isDragging.value && <div class="drop-target">{words.dropHere}</div>}
+      {isDragging.value && (
+        <div class="drop-target" aria-hidden="true">
+          {words.dropHere}
+        </div>
+      )}
       <NoticeBar />
       <div class="unseen" role="status" aria-live="polite">
         {announcement.value}

@@ -3,14 +3,14 @@
 import type { ComponentChildren } from 'preact'
 import { availableTasks, findModel, modelsFor } from '../engine/models.ts'
 import { paceOf } from '../engine/pace.ts'
-import { hasServer, isLocalServer, needsKey, place, serverKey, serverName } from '../engine/place.ts'
+import { hasServer, isRemote, needsKey, place, serverKey, serverName } from '../engine/place.ts'
 import { copyItem, saveItem } from '../files/save.ts'
 import type { Item } from '../queue/item.ts'
 import { isOutdated, ownModel, restartCurrent, retryItem, selected } from '../queue/queue.ts'
 import { change, type Format, type Settings, settings } from '../settings.ts'
 import { strings } from '../strings.ts'
 import { Chips } from './chips.tsx'
-import { formatBytes, formatSeconds, formatShare } from './format.ts'
+import { formatBytes, formatSeconds, formatShare, licenseText } from './format.ts'
 import { Icon } from './icons.tsx'
 import { stateText } from './stateText.ts'
 
@@ -49,7 +49,6 @@ export function Controls() {
 /** Where photos are computed. */
 export function PlaceChoice() {
   const words = strings.value
-  const isRemote = place.value === 'server' && !isLocalServer
   return (
     <div class="place">
       <Choice
@@ -61,7 +60,7 @@ export function PlaceChoice() {
         ]}
         onChange={(next) => restore({ place: next })}
       />
-      {isRemote && <p class="hint">{words.leavesDevice(serverName.value)}</p>}
+      {isRemote.value && <p class="hint">{words.leavesDevice(serverName.value)}</p>}
       {place.value === 'server' && needsKey && (
         <Field label={words.key}>
           <input
@@ -112,6 +111,7 @@ function ByHand() {
         <p class="hint">
           {card.title}
           {card.sizeBytes !== undefined && `. ${formatBytes(card.sizeBytes)}`}
+          {`. ${licenseText(card)}`}
           {pace !== undefined && `. ${words.pace(formatSeconds(pace))}`}
         </p>
       )}
@@ -237,7 +237,9 @@ export function Choice<T extends string>({ label, value, options, onChange }: Ch
       {options.map(([id, text]) => (
         <label key={id}>
           <input type="radio" name={label} checked={id === value} onChange={() => onChange(id)} />
-          <span class="choice-text">{text}</span>
+          <span class="choice-text" title={text}>
+            {text}
+          </span>
         </label>
       ))}
     </fieldset>

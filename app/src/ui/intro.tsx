@@ -1,6 +1,6 @@
 // What a first visit shows.
 
-import { hasServer, isLocalServer, place, serverName } from '../engine/place.ts'
+import { hasServer, isRemote } from '../engine/place.ts'
 import { openDemo, openFolder, openPhotos } from '../files/intake.ts'
 import { install } from '../install.ts'
 import { messageOf } from '../message.ts'
@@ -23,8 +23,7 @@ export function Intro() {
     <main class="intro">
       <h2>{words.tagline}</h2>
       <p class="lead">
-        {words.lead}{' '}
-        {place.value === 'server' && !isLocalServer ? words.leavesDevice(serverName.value) : words.stays}
+        {words.lead} {isRemote.value ? '' : words.stays}
       </p>
       {hasServer && <PlaceChoice />}
       <div class="actions">

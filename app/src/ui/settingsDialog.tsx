@@ -1,14 +1,16 @@
 // Settings of the app itself.
 
 import { signal } from '@preact/signals'
+import { cards } from 'limpid/web'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Engine, StoredModel } from '../engine/engine.ts'
 import { openModel } from '../files/intake.ts'
 import { logLines, notify } from '../notices.ts'
+import { ownModel } from '../queue/queue.ts'
 import { change, settings } from '../settings.ts'
 import { language, strings } from '../strings.ts'
 import { Choice, Select } from './controls.tsx'
-import { formatBytes } from './format.ts'
+import { formatBytes, licenseText } from './format.ts'
 import { Icon, IconButton } from './icons.tsx'
 
 const storedModels = signal<readonly StoredModel[]>([])
@@ -99,14 +101,18 @@ export function SettingsDialog() {
 function StoredModels() {
   const words = strings.value
   const models = storedModels.value
+  const own = ownModel.value
   useEffect(() => void listModels(), [])
-  if (models.length === 0) return <p class="quiet">{words.noModels}</p>
+  if (models.length === 0 && !own) return <p class="quiet">{words.noModels}</p>
   return (
     <ul class="models">
       {models.map((model) => (
         <li key={model.name}>
           <span>
-            {model.name} <span class="quiet">{formatBytes(model.sizeBytes)}</span>
+            {model.name}
+            <span class="details">
+              {formatBytes(model.sizeBytes)}, {licenseOf(model.name)}
+            </span>
           </span>
           <IconButton
             icon="close"
@@ -115,8 +121,23 @@ function StoredModels() {
           />
         </li>
       ))}
+      {own && (
+        <li>
+          <span>
+            {words.ownModel}: {own.name}
+            <span class="details">
+              {formatBytes(own.size)}, {words.unknownLicense}
+            </span>
+          </span>
+        </li>
+      )}
     </ul>
   )
+}
+
+function licenseOf(checkpoint: string): string {
+  const card = cards.find((one) => one.checkpoint === checkpoint)
+  return card ? licenseText(card) : strings.value.unknownLicense
 }
 
 async function copyLog(): Promise<void> {
