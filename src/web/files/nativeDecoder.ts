@@ -53,8 +53,8 @@ export async function decodeOpaque(
 }
 
 interface Frame {
-  /** The picture in the coded samples. */
-  readonly visibleRect: { readonly width: number; readonly height: number }
+  /** The picture in the coded samples; null once the frame is closed. */
+  readonly visibleRect: { readonly width: number; readonly height: number } | null
   copyTo(out: Uint8Array, options: { readonly format: 'RGBA' }): Promise<unknown>
   close(): void
 }
@@ -97,6 +97,7 @@ export async function decodeFrame(
   const decoder = new ImageDecoder({ data, type, colorSpaceConversion: 'none', premultiplyAlpha: 'none' })
   try {
     const { image } = await decoder.decode({ frameIndex })
+    if (!image.visibleRect) throw new Error('a frame without a picture')
     const { width, height } = image.visibleRect
     const rgba = new Uint8Array(4 * width * height)
     await image.copyTo(rgba, { format: 'RGBA' })
