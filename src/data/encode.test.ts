@@ -88,6 +88,19 @@ test('a lossless WebP stays lossless, transparent colors included, unless a qual
   expect((await decodeBytes(lossy)).isLossless).toBe(false)
 })
 
+test.each([true, false])('a frame of an animated WebP is lossless, as its file is: %s', async (lossless) => {
+  const { data } = ramps(3, false)
+  const frames = [data, data.toReversed()].map((one) =>
+    sharp(one, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer(),
+  )
+  const file = await sharp(await Promise.all(frames), { join: { animated: true } })
+    .webp({ lossless })
+    .toBuffer()
+  expect((await decodeBytes(file, { page: 2 })).isLossless).toBe(lossless)
+})
+
 test.each([8, 10, 12] as const)(
   'a lossless AVIF of %i bits stays lossless, unless a quality is asked for',
   async (depth) => {
