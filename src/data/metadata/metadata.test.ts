@@ -237,6 +237,16 @@ describe('metadata in', () => {
     }
   })
 
+  test('in a JPEG has all comments, in UTF-8 or Latin-1', async () => {
+    const file = Buffer.from(await encodeImage({ ...plain, format: 'jpg' }))
+    const comment = (text: Buffer) => Buffer.concat([Buffer.from([0xff, 0xfe, 0, text.length + 2]), text])
+    const comments = [comment(Buffer.from('Größe')), comment(Buffer.from('Ärger', 'latin1'))]
+    const decoded = await decodeImage(Buffer.concat([file.subarray(0, 2), ...comments, file.subarray(2)]))
+    const again = await decodeImage(await encodeImage({ ...decoded, format: 'jpg' }))
+    for (const { metadata } of [decoded, again])
+      expect(metadata?.texts?.map(({ text }) => text)).toEqual(['Größe', 'Ärger'])
+  })
+
   test('survives structuredClone, so it can pass between workers', async () => {
     const decoded = await decodeImage(await photo(await iccOf('p3')))
     const there = await encodeImage(structuredClone(decoded))

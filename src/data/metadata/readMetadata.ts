@@ -1,6 +1,6 @@
 // Reads what a file says about its picture beside colors, as blocks that encoding writes back.
 
-import { utf8, utf8Bytes } from '../../core/bytes.ts'
+import { utf8Bytes } from '../../core/bytes.ts'
 import { latin1, viewOf } from '../../core/data.ts'
 import { bytesSource } from '../formats/byteSource.ts'
 import type { JpegLayout } from '../formats/jpeg.ts'
@@ -79,14 +79,23 @@ export function jpegMetadata(file: Uint8Array, { segments, end }: JpegLayout): S
     segments.find(({ marker, body }) => marker === wanted && latin1(body, 0, mark.length) === mark)?.body
   const exif = bodyOf(0xe1, 'Exif\0')
   const jfif = bodyOf(0xe0, 'JFIF\0')
-  const comment = segments.find(({ marker }) => marker === 0xfe)
+  const comments = segments.filter(({ marker }) => marker === 0xfe)
   return {
     exif,
     xmp: bodyOf(0xe1, xmpMark)?.slice(xmpMark.length),
     iptc: iptcOf(bodyOf(0xed, 'Photoshop 3.0\0')),
-    texts: comment ? [{ keyword: 'Comment', text: utf8(comment.body) }] : [],
+    texts: comments.map(({ body }) => ({ keyword: 'Comment', text: commentIn(body) })),
     resolution: jfif && jfif.length >= 12 ? jfifResolution(viewOf(jfif)) : undefined,
     parts: partsBehind(file.subarray(end), bodyOf(0xe2, 'MPF\0')),
+  }
+}
+
+/** Text of a comment, whose encoding the format leaves open: UTF-8, else Latin-1. */
+function commentIn(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+  } catch {
+    return latin1(body)
   }
 }
 
