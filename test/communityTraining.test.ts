@@ -58,6 +58,7 @@ const families: Readonly<Record<string, Family>> = {
     learningRate: 1e-3,
   },
   omnisr: { options: { width: 16, groups: 1, scale: 2 }, size: 32 },
+  srformer: { options: { ...attention, upscale: 2, window: 8 } },
   plksr: { options: { width: 12, blocks: 2, kernel: 9, mixed: 4, scale: 2 } },
   'real-plksr': { options: { width: 16, blocks: 2, kernel: 9, mixed: 4, dysample: true, layerNorm: true } },
   mosr: { options: { width: 12, blocks: 2, hidden: 18, mixed: 12, scale: 2, upsampler: 'averaged' } },

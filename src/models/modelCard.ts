@@ -40,6 +40,11 @@ export const licenses = {
     isCommercial: true,
     note: 'Free for any use that names the author; changed weights stay under CC BY-SA 4.0.',
   },
+  'cc-by-nc': {
+    title: 'CC BY-NC 4.0',
+    isCommercial: false,
+    note: 'For non-commercial use only, naming the author (CC BY-NC 4.0).',
+  },
   'cc-by-nc-sa': {
     title: 'CC BY-NC-SA 4.0',
     isCommercial: false,

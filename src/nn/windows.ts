@@ -84,8 +84,8 @@ interface WindowOptions {
 
 /** Windows of images of one size whose pixels are tokens in rows, [b h·w c]. */
 export class PixelWindows {
-  /** Added to logits [b windows heads n n]: [windows 1 n n]; undefined without a shift. */
-  readonly mask: Tensor | undefined
+  readonly #makeMask: (() => Tensor) | undefined
+  #mask: Tensor | undefined
   readonly #size: ImageSize<number>
   readonly #padding: readonly [bottom: number, right: number]
   readonly #forth: Tensor // [b·windows n]
@@ -107,7 +107,13 @@ export class PixelWindows {
     this.#padding = [padded.h - h, padded.w - w]
     this.#forth = constantIndices(forth, [forth.length / n, n])
     this.#back = constantIndices(back, [b, h * w])
-    this.mask = shift[0] + shift[1] > 0 ? maskOf(padded, window, shift, apart) : undefined
+    if (shift[0] + shift[1] > 0) this.#makeMask = () => maskOf(padded, window, shift, apart)
+  }
+
+  /** Added to logits [b windows heads n n]: [windows 1 n n]; undefined without a shift. */
+  get mask(): Tensor | undefined {
+    this.#mask ??= this.#makeMask?.()
+    return this.#mask
   }
 
   /** [b h·w c] -> [b·windows n c]. */

@@ -41,8 +41,8 @@ describe('signatures', () => {
   })
 })
 
-/** Networks whose checkpoints also match another's signature: DA-CLIP contains a CLIP, HAT the blocks of SwinIR. */
-const expectedOverlaps = ['daclip before clip', 'hat before swinir']
+/** Networks whose checkpoints also match another's signature: DA-CLIP contains a CLIP; HAT and SRFormer the blocks of SwinIR. */
+const expectedOverlaps = ['daclip before clip', 'hat before swinir', 'srformer before swinir']
 
 test('a bundle that recognizes files and shows cards contains no network', async () => {
   const { metafile } = await build({

@@ -70,6 +70,8 @@ import { scunetFacts } from '../models/scunet/cards.ts'
 import { scunet } from '../models/scunet/scunet.ts'
 import { spanFacts } from '../models/span/cards.ts'
 import { span } from '../models/span/span.ts'
+import { srformerFacts } from '../models/srformer/cards.ts'
+import { srformer } from '../models/srformer/srformer.ts'
 import { swinirFacts } from '../models/swinir/cards.ts'
 import { swinir } from '../models/swinir/swinir.ts'
 
@@ -103,6 +105,7 @@ export const networkFacts = [
   drctFacts,
   atdFacts,
   hatFacts,
+  srformerFacts,
   swinirFacts,
   scunetFacts,
   datFacts,
@@ -143,6 +146,7 @@ export const networks = [
   drct,
   atd,
   hat,
+  srformer,
   swinir,
   scunet,
   dat,

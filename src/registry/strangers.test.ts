@@ -23,12 +23,6 @@ function checkpoint(keys: Iterable<string>): Checkpoint {
 
 describe('files of other kinds are named', () => {
   test.each([
-    [
-      'SRFormer',
-      ['aligned_relative_position_index', 'kv.weight', 'q.weight', 'qkv.weight'].map(
-        (key) => `layers.0.residual_group.blocks.0.attn.${key}`,
-      ),
-    ],
     ['KBNet', ['intro.weight', 'ending.weight', 'encoders.0.0.conv1.weight', 'encoders.0.0.attgamma']],
     ['CodeFormer', ['position_emb', 'quantize.embedding.weight', 'idx_pred_layer.1.weight']],
     ['GFPGAN', ['toRGB.0.weight', 'stylegan_decoder.style_mlp.1.weight']],

@@ -1,14 +1,10 @@
 // What files look like that belong to no network here, by keys that only they have: chaiNNer-org/spandrel@b0c3eb2 for families of restorers,
-// HVision-NKU/SRFormer@6401aa8 and sczhou/CodeFormer@63e66f0 for two that it leaves out.
+// sczhou/CodeFormer@63e66f0 for one that it leaves out.
 
 import type { StoredTensors } from '../models/networkDescriptor.ts'
 
 /** Restorers by name, each with keys that all its files have. */
 const restorers: Readonly<Record<string, readonly string[]>> = {
-  SRFormer: [
-    'layers.0.residual_group.blocks.0.attn.aligned_relative_position_index',
-    'layers.0.residual_group.blocks.0.attn.kv.weight',
-  ],
   Swin2SR: ['patch_embed.proj.weight', 'layers.0.residual_group.blocks.0.attn.logit_scale'],
   CRAFT: ['layers.0.residual_group.hf_blocks.0.attn.temperature'],
   DITN: ['sft.weight', 'UFONE.0.ITLs.0.attn.temperature'],

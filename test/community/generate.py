@@ -1,6 +1,6 @@
 """Writes FAMILY.json: random configurations of a network of spandrel, the keys and shapes of its files, and what it computes.
 
-pip install torch spandrel; python test/community/generate.py [FAMILY...]
+pip install torch spandrel spandrel_extra_arches; python test/community/generate.py [FAMILY...]
 Weights and inputs are formulas (see `fill`), which the tests compute too, so that the files stay small.
 """
 
@@ -34,6 +34,7 @@ from spandrel.architectures import (
     SCUNet,
     SwinIR,
 )
+from spandrel_extra_arches.architectures import SRFormer
 
 
 def fill(state, gain=1.0):
@@ -476,6 +477,49 @@ def omnisr():
     ]
 
 
+def srformer():
+    def net(size, window=8, image=64, c=12, depths=(2,), heads=(2,), hidden=24, channels=3, scale=2, kind="pixelshuffle", conv="1conv", norm=True, bias=True):
+        network = SRFormer.SRFormer(
+            img_size=image,
+            in_chans=channels,
+            embed_dim=c,
+            depths=list(depths),
+            num_heads=list(heads),
+            window_size=window,
+            mlp_ratio=hidden / c,
+            qkv_bias=bias,
+            patch_norm=norm,
+            upscale=scale,
+            upsampler=kind,
+            resi_connection=conv,
+        )
+        options = {
+            "inChannels": channels,
+            "channels": c,
+            "upscale": scale,
+            "unshuffle": 1,
+            "upsampler": kind or "none",
+            "features": 64,
+            "residual": conv,
+            "range": 1,
+            "depths": list(depths),
+            "heads": list(heads),
+            "window": window,
+            "shifted": image > window,
+            "hidden": hidden,
+            "qkvBias": bias,
+            "patchNorm": norm,
+        }
+        return case(network, options, size)
+
+    return [
+        net((17, 30), depths=(3, 1), heads=(2, 3)),
+        net((9, 16), window=6, c=16, heads=(4,), channels=1, scale=4, kind="nearest+conv", conv="3conv", norm=False, bias=False),
+        net((20, 13), window=12, image=12, c=20, heads=(5,), hidden=30, scale=3, kind="pixelshuffledirect"),
+        net((12, 25), scale=1, kind=""),
+    ]
+
+
 def nafnet():
     def net(width, encoder, middle, decoder, channels=3):
         network = NAFNet.NAFNet(
@@ -687,6 +731,7 @@ families = {
     "atd": atd,
     "rgt": rgt,
     "omnisr": omnisr,
+    "srformer": srformer,
     "nafnet": nafnet,
     "dncnn": dncnn,
     "drunet": drunet,
