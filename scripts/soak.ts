@@ -7,12 +7,16 @@ import { describeMachine } from '../bench/machine.ts'
 import { RestoreError } from '../src/core/errors.ts'
 import { unknownName } from '../src/core/unknownName.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
+import { killsSoak } from './soak/kills.ts'
 import { mutatedSoak } from './soak/mutated.ts'
+import { scalingSoak } from './soak/scaling.ts'
 import { uploadsSoak } from './soak/uploads.ts'
 
 /** Trials by name; each takes how much is done, and tells what came out in one line. */
 const soaks: Readonly<Record<string, (count: number | undefined) => Promise<string>>> = {
+  kills: killsSoak,
   mutated: mutatedSoak,
+  scaling: scalingSoak,
   uploads: uploadsSoak,
 }
 

@@ -1,8 +1,8 @@
 // Many uploads at once, then many small jobs: all are answered, none that was accepted is lost, the event loop stays free
 // and memory flat.
 
-import sharp from 'sharp'
 import { createClient, ServerError } from '../../src/client.ts'
+import { numberedPicture } from './cluster.ts'
 import { ServedProgram } from './servedProgram.ts'
 
 const burst = 1000
@@ -10,14 +10,8 @@ const side = 32
 const delay = 'limpid_nodejs_eventloop_lag_p99_seconds'
 const memory = 'limpid_process_resident_memory_bytes'
 
-/** A picture that no other number has. */
 async function picture(number: number): Promise<Blob> {
-  const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => 90 + ((i * (number + 7)) % 71))
-  data.set([number & 255, (number >> 8) & 255, number >> 16])
-  const file = await sharp(data, { raw: { width: side, height: side, channels: 3 } })
-    .png()
-    .toBuffer()
-  return new Blob([new Uint8Array(file)], { type: 'image/png' })
+  return new Blob([new Uint8Array(await numberedPicture(number, side))], { type: 'image/png' })
 }
 
 export async function uploadsSoak(count = 10_000): Promise<string> {

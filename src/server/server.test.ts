@@ -297,6 +297,11 @@ describe('the server', { timeout: 120_000 }, () => {
     expect(Object.keys(api.paths ?? {})).toEqual(
       expect.arrayContaining(['/v1/restore', '/v1/jobs/{id}/events']),
     )
+    const names = Object.values(api.paths as Record<string, Record<string, { operationId: string }>>)
+      .flatMap((methods) => Object.values(methods))
+      .map(({ operationId }) => operationId)
+    expect(names).toContain('getJobsIdResult')
+    expect(new Set(names).size).toBe(names.length)
     const page = await (await fetch(`${server.address}/docs`)).text()
     expect(page).toContain('id="other-request"')
     const { models } = await get('/v1/models')

@@ -4,12 +4,7 @@ import helmet from '@fastify/helmet'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod'
+import { jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { messageOf } from '../core/errors.ts'
 import { packageVersion } from '../data/packageFiles.ts'
 import { type ApiKey, keyOf } from './access/keys.ts'
@@ -23,6 +18,7 @@ import { startMetricsServer } from './jobs/metricsServer.ts'
 import { Runner } from './jobs/runner.ts'
 import { Webhooks } from './jobs/webhooks.ts'
 import type { PageFolders } from './pages/pageFiles.ts'
+import { describeRoute } from './protocol/describeRoute.ts'
 import { ProblemError, problemOf, sendProblem } from './protocol/problems.ts'
 import { appRoutes } from './routes/app.ts'
 import { batchRoutes } from './routes/batches.ts'
@@ -219,15 +215,19 @@ async function buildServer(
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Limpid', version: packageVersion(), description: 'Restores damaged photos.' },
+      info: {
+        ...{ title: 'Limpid', version: packageVersion(), description: 'Restores damaged photos.' },
+        license: { name: 'Apache 2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
       ...(keys
         ? {
             components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
             security: [{ key: [] }],
           }
-        : {}),
+        : { security: [] }),
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute,
     transformObject: jsonSchemaTransformObject,
   })
   const intake = new Intake({ queue, store, limits })

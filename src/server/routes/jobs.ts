@@ -101,6 +101,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
         description:
           'The body is the picture, or a form with it and a field `settings`. Answers with the result, or with 202 and a job after some time, or at once with `Prefer: respond-async`.',
         consumes: accepts,
+        produces: ['image/*'],
         querystring: jobQuery,
         response: answers,
       },
