@@ -39,18 +39,18 @@ export interface DamageRule {
  * support vector machines, 1999), fitted on CBSD68 by scripts/inspectTable.ts --fit.
  */
 export const calibration: Readonly<Record<DamageId, readonly [factor: number, offset: number]>> = {
-  noise: [1.04, 1.29],
-  jpeg: [1.36, -0.59],
-  'motion-blur': [1.76, 0.9],
-  defocus: [1.14, 1.24],
-  rain: [1.68, 1.07],
-  raindrops: [1.95, 0.95],
-  snow: [1.53, -0.56],
-  haze: [1.6, 0.39],
-  'low-light': [1.73, 4.08],
-  shadow: [1.9, 0.8],
-  holes: [1.59, -1.07],
-  'low-resolution': [2.42, 0.96],
+  noise: [0.74, 0.59],
+  jpeg: [1.01, -0.32],
+  'motion-blur': [1.22, 0.11],
+  defocus: [1.13, 1.88],
+  rain: [1.39, 0.38],
+  raindrops: [1.15, -1.3],
+  snow: [1.03, -1.63],
+  haze: [1.13, -0.24],
+  'low-light': [1.15, 1.74],
+  shadow: [0.48, -1.63],
+  holes: [1.26, -2.29],
+  'low-resolution': [1.0, -0.76],
 }
 
 /** Severity from which on damage is treated. */
