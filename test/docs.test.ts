@@ -14,7 +14,7 @@ import { metrics } from '../src/metrics/metrics.ts'
 import { findProtocol } from '../src/metrics/protocols.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt/ipt.ts'
 import { findCard, findTask } from '../src/registry/cards.ts'
-import { autoTask } from '../src/runtime/autoRestorer.ts'
+import { autoTask } from '../src/models/tasks.ts'
 import * as train from '../src/train.ts'
 
 const pages = [

@@ -20,7 +20,10 @@ export const tasks = [
 
 export type TaskId = (typeof tasks)[number]['id']
 
-/** Task of a request that names none. */
+/** Name of the task that finds out what is wrong, and takes the networks of the others. */
+export const autoTask = 'auto'
+
+/** Task of a network for which none is named. */
 export const defaultTask = 'photo' satisfies TaskId
 
 /** Default models of each task; of several scales, the preferred one first. */

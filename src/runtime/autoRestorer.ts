@@ -14,6 +14,7 @@ import { checkOptions, type OptionRules, texts } from '../core/options.ts'
 import type { Image } from '../data/image.ts'
 import { availableCores } from '../files/cores.ts'
 import { type License, licenses } from '../models/modelCard.ts'
+import { autoTask } from '../models/tasks.ts'
 import { type Inspector, openInspector } from './inspector.ts'
 import { closed, SerialQueue } from './jobs/serialQueue.ts'
 import { type PictureRestorer, runInSteps } from './pictureRestorer.ts'
@@ -32,9 +33,6 @@ import {
 } from './restorer.ts'
 import { refuseForSteps, type StepModel, type SteppedPlanes, strictestLicense } from './steps.ts'
 import { type PictureOptions, pictureRules } from './tiledRestoration.ts'
-
-/** Name of the task that finds out what is wrong. */
-export const autoTask = 'auto'
 
 /** Options of {@link createAutoRestorer}; `guide` is a file of light-inspect's weights. */
 export interface AutoOptions extends Omit<RestorerOptions, 'task'>, OverrideRequest {

@@ -2,7 +2,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import type { NetworkFacts } from '../models/networkDescriptor.ts'
-import { defaultModels, defaultTask, defaultTasksOf, type TaskId } from '../models/tasks.ts'
+import { autoTask, defaultModels, defaultTask, defaultTasksOf, type TaskId } from '../models/tasks.ts'
 import { findCard, findTask, type ModelCard } from '../registry/cards.ts'
 import { type ModelId, networkOf } from '../registry/networks.ts'
 import { enlargementTo } from './enlargement.ts'
@@ -10,6 +10,19 @@ import { enlargementTo } from './enlargement.ts'
 /** Names in a list of tasks: 'denoise,upscale'. */
 export function tasksOf(task: string | undefined): readonly string[] {
   return task === undefined ? [] : task.split(',').map((name) => name.trim())
+}
+
+/** Whether a request leaves it to each photo what is done: it names task auto, or neither a task nor a network. */
+export function isAuto({
+  task,
+  model,
+  weights,
+}: {
+  readonly task?: string | undefined
+  readonly model?: string | undefined
+  readonly weights?: unknown
+}): boolean {
+  return task === undefined ? model === undefined && weights === undefined : task === autoTask
 }
 
 /** The default model of a task and scale; of several, the one with the least work. @throws RestoreError 'usage' */

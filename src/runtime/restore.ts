@@ -3,8 +3,9 @@
 import type { OverrideRequest } from '../auto/plan/overrides.ts'
 import { RestoreError } from '../core/errors.ts'
 import { checkOptions } from '../core/options.ts'
-import { AutoRestorer, autoTask, overrideRules } from './autoRestorer.ts'
-import { tasksOf } from './modelChoice.ts'
+import { autoTask } from '../models/tasks.ts'
+import { AutoRestorer, overrideRules } from './autoRestorer.ts'
+import { isAuto, tasksOf } from './modelChoice.ts'
 import type { PictureRestorer } from './pictureRestorer.ts'
 import { Pipeline } from './pipeline.ts'
 import { type DecodedInput, type ReadOptions, type RestoreInput, readInput } from './readInput.ts'
@@ -22,7 +23,7 @@ import {
  * options are checked.
  */
 export function openRestorer(request: RestorerOptions & OverrideRequest): Promise<PictureRestorer> {
-  if (request.task === autoTask) return AutoRestorer.open({ ...request, task: autoTask })
+  if (isAuto(request)) return AutoRestorer.open({ ...request, task: autoTask })
   refuseOverrides(request)
   const { only: _, never: __, ...options } = request
   return tasksOf(options.task).length > 1 ? Pipeline.open(options) : Restorer.open(options)
@@ -46,11 +47,11 @@ export function readAhead(input: RestoreInput, options: ReadOptions): Promise<De
 }
 
 /**
- * Restores one picture; for several, open networks once with {@link createRestorer}, {@link createPipeline} or
+ * Restores one picture: without a task, model or weights it finds out what is wrong and repairs that. For several, open networks once with {@link createRestorer}, {@link createPipeline} or
  * {@link createAutoRestorer}.
  * @throws RestoreError as those and their `run` do
  * @example
- * const { info } = await restore('photo.jpg', { task: 'auto' })
+ * const { info } = await restore('photo.jpg')
  * console.log(info.repair)
  * @example
  * const result = await restore('photo.jpg', { task: 'deblur', weights: 'motion_deblurring.pth' })

@@ -38,7 +38,7 @@ export interface Region {
 
 /** What is done to a picture. */
 export interface EngineRequest extends PictureOptions, OverrideRequest {
-  /** 'auto' finds out; a task, or several joined by commas. @default 'photo'; 'upscale' with a scale above 1 */
+  /** 'auto' finds out; a task, or several joined by commas. @default 'auto', unless a model or weights are named */
   readonly task?: string | undefined
   /** Id of a model, for one task. */
   readonly model?: string | undefined

@@ -1,5 +1,6 @@
 // Declarations of limpid compare, eval, detect, degrade and representations.
 
+import { defaultTask } from '../../models/tasks.ts'
 import {
   backendOption,
   backgroundOption,
@@ -55,7 +56,7 @@ export function declareCompare(program: Program) {
 }
 
 export function declareEval(program: Program) {
-  return networkCommand(program, 'eval')
+  return networkCommand(program, 'eval', defaultTask)
     .description('measure a model over a test set, optionally by the protocol of a published table')
     .option('--none', 'measure the inputs themselves, enlarged bicubically: the baseline')
     .requiredOption(

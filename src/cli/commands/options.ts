@@ -2,7 +2,7 @@
 
 import { Command, Help, Option } from '@commander-js/extra-typings'
 import { packageVersion } from '../../data/packageFiles.ts'
-import { defaultTask, tasks } from '../../models/tasks.ts'
+import { tasks } from '../../models/tasks.ts'
 import {
   decimal,
   device,
@@ -132,7 +132,7 @@ export const metricWeightsOption = () =>
 const samplers = ['posterior', 'sde', 'mean', 'ode'] as const
 
 /** A command that runs a network on pictures: which network, and how. */
-export function networkCommand(program: Program, name: string) {
+export function networkCommand(program: Program, name: string, defaultTask: string) {
   return program
     .command(name)
     .optionsGroup('Network:')

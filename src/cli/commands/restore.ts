@@ -1,5 +1,6 @@
 // Declarations of limpid restore.
 
+import { autoTask } from '../../models/tasks.ts'
 import {
   backgroundOption,
   examples,
@@ -23,7 +24,7 @@ import { decimal, list, oneOf, whole } from './parsers.ts'
 export const stripped = ['all', 'location'] as const
 
 export function declareRestore(program: Program) {
-  return networkCommand(program, 'restore')
+  return networkCommand(program, 'restore', autoTask)
     .description('restore photos: remove noise, rain, blur and haze, or enlarge')
     .argument('<input...>', imagesHelp)
     .option(

@@ -6,8 +6,8 @@ import type { OverrideRequest } from '../../auto/plan/overrides.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { checkBackground } from '../../data/colors/background.ts'
 import { clearLeftovers } from '../../files/atomicWrite.ts'
-import { autoTask, checkAuto } from '../../runtime/autoRestorer.ts'
-import { tasksOf } from '../../runtime/modelChoice.ts'
+import { checkAuto } from '../../runtime/autoRestorer.ts'
+import { isAuto, tasksOf } from '../../runtime/modelChoice.ts'
 import { pipelineRequests } from '../../runtime/pipeline.ts'
 import { resolveModel } from '../../runtime/resolveModel.ts'
 import { readAhead, refuseOverrides } from '../../runtime/restore.ts'
@@ -80,7 +80,7 @@ export async function restoreCommand(inputs: readonly string[], options: Restore
 /** Reports wrong tasks, models and damage before existing outputs. */
 function checkTask(request: RestorerOptions & OverrideRequest, { dryRun: isDry }: RestoreOptions): void {
   const { task, ...others } = request
-  if (task === autoTask) {
+  if (isAuto(request)) {
     checkAuto(others)
     return
   }

@@ -2,8 +2,8 @@
 
 import { RestoreError } from '../../core/errors.ts'
 import { unknownName } from '../../core/unknownName.ts'
+import { autoTask } from '../../models/tasks.ts'
 import { cards } from '../../registry/cards.ts'
-import { autoTask } from '../../runtime/autoRestorer.ts'
 import { load } from '../../server/jobs/optionalPackages.ts'
 import type { WorkerOptions } from '../commands/serve.ts'
 import { watchInterrupts } from '../io/interrupts.ts'

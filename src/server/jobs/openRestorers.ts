@@ -1,6 +1,6 @@
 // Restorers that stay open between jobs: opening one costs more than restoring a small picture.
 
-import { autoTask } from '../../runtime/autoRestorer.ts'
+import { isAuto } from '../../runtime/modelChoice.ts'
 import type { PictureRestorer } from '../../runtime/pictureRestorer.ts'
 import { openRestorer } from '../../runtime/restore.ts'
 import { networkOptions, type Settings } from '../protocol/settings.ts'
@@ -36,7 +36,7 @@ export class OpenRestorers {
     }
     const { slots, device } = this.#options
     // Task auto opens networks for later pictures, too, which do not end with this job.
-    const ending = options.task === autoTask ? undefined : signal
+    const ending = isAuto(options) ? undefined : signal
     const opening = { ...options, device, concurrentRestorers: slots, signal: ending }
     const restorer = found ?? (await openRestorer(opening))
     this.#open.set(key, restorer)

@@ -2,10 +2,11 @@
 
 import type { LookSettings } from '../../client/protocol.ts'
 import { RestoreError } from '../../core/errors.ts'
+import { autoTask } from '../../models/tasks.ts'
 import { findCard } from '../../registry/cards.ts'
-import { autoTask, checkAuto, weightsOfRepairs } from '../../runtime/autoRestorer.ts'
+import { checkAuto, weightsOfRepairs } from '../../runtime/autoRestorer.ts'
 import { checkScale, enlargementTo } from '../../runtime/enlargement.ts'
-import { checkContradictions, defaultCard, tasksOf } from '../../runtime/modelChoice.ts'
+import { checkContradictions, defaultCard, isAuto, tasksOf } from '../../runtime/modelChoice.ts'
 import { checkPipeline, pipelineRequests } from '../../runtime/pipeline.ts'
 import { isAvailable, resolveModel } from '../../runtime/resolveModel.ts'
 import { refuseOverrides } from '../../runtime/restore.ts'
@@ -32,10 +33,10 @@ export function selectModels(settings: Settings): Selection {
   const { task, scale = 1 } = settings
   refuseContradictions(settings)
   const options = networkOptions(settings)
-  if (task === autoTask) {
+  if (isAuto(settings)) {
     refuseMissing('auto', inspectingModel)
     const enlargement = scale > 1 ? enlargementTo(scale, defaultCard('upscale', scale).scale).reached : 1
-    return { model: autoTask, weights: weightsOfRepairs({ ...options, task }), enlargement }
+    return { model: autoTask, weights: weightsOfRepairs({ ...options, task: autoTask }), enlargement }
   }
   const requests = tasksOf(task).length > 1 ? pipelineRequests(options) : [options]
   const steps = requests.map((request) => {
@@ -74,14 +75,14 @@ function refuseMissing(where: string, id: string): void {
 function refuseContradictions(settings: Settings): void {
   const { task, model, scale } = settings
   const named = model === undefined ? undefined : findCard(model)
-  const isAuto = task === autoTask
+  const isLooking = isAuto(settings)
   const isList = tasksOf(task).length > 1
   contradicting(() => {
     const options = networkOptions(settings)
-    if (isAuto) checkAuto({ ...options, task: autoTask })
+    if (isLooking) checkAuto({ ...options, task: autoTask })
     else refuseOverrides(options)
     if (isList) checkPipeline(options)
-    if (isAuto || isList) return refuseForSteps(pictureOptions(settings))
+    if (isLooking || isList) return refuseForSteps(pictureOptions(settings))
     const card = named ?? defaultCard(task, scale)
     checkContradictions(card, { model, task })
     checkScale(scale, card.scale, card.id)

@@ -4,8 +4,7 @@ import { z } from 'zod'
 import type { OverrideRequest } from '../../auto/plan/overrides.ts'
 import type { LookSettings, ServerSettings } from '../../client/protocol.ts'
 import { damageIds } from '../../models/damages.ts'
-import { tasks } from '../../models/tasks.ts'
-import { autoTask } from '../../runtime/autoRestorer.ts'
+import { autoTask, tasks } from '../../models/tasks.ts'
 import { tasksOf } from '../../runtime/modelChoice.ts'
 import type { WriteOptions } from '../../runtime/restoreResult.ts'
 import type { RestorerOptions, RunPictureOptions } from '../../runtime/restorer.ts'
@@ -42,7 +41,7 @@ const taskSchema = z
   })
   .overwrite((text) => tasksOf(text).join(','))
   .describe(
-    `A task, or several with commas between, done in order: ${taskIds.join(', ')}; or auto, which finds out what the picture needs. Default: photo.`,
+    `A task, or several with commas between, done in order: ${taskIds.join(', ')}; or auto, which finds out what the picture needs. Default: auto.`,
   )
 
 const namesIn = (text: string) => text.split(',').map((name) => name.trim())

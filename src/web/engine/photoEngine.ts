@@ -15,7 +15,7 @@ import { findCard } from '../../registry/cards.ts'
 import { loadModel } from '../../registry/loadModel.ts'
 import { inspectPhoto } from '../../runtime/inspectPhoto.ts'
 import { SerialQueue } from '../../runtime/jobs/serialQueue.ts'
-import { checkContradictions, defaultCard, taskOptions, tasksOf } from '../../runtime/modelChoice.ts'
+import { checkContradictions, defaultCard, isAuto, taskOptions, tasksOf } from '../../runtime/modelChoice.ts'
 import type { RawInput } from '../../runtime/pictures/pictureTypes.ts'
 import { planesOfPicture } from '../../runtime/pictures/planePicture.ts'
 import { repairPicture, type StepRequest } from '../../runtime/repair.ts'
@@ -112,9 +112,9 @@ export class PhotoEngine {
   async run(input: SentInput, request: EngineRequest): Promise<WebResult> {
     checkOptions('run', request, engineRules)
     const tasks = tasksOf(request.task)
-    const isAuto = request.task === 'auto'
-    if (!isAuto) refuseOverrides(request)
-    if (isAuto || tasks.length > 1) return this.#runSteps(input, request, isAuto ? undefined : tasks)
+    const isLooking = isAuto(request)
+    if (!isLooking) refuseOverrides(request)
+    if (isLooking || tasks.length > 1) return this.#runSteps(input, request, isLooking ? undefined : tasks)
     const picture = pictureOptionsOf(request)
     return this.#queue.run(async () => {
       const restorer = await this.#restorer(request, request)
