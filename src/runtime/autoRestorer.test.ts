@@ -244,7 +244,8 @@ describe('refused are', () => {
     await expect(createAutoRestorer({ guide: at('none.safetensors') })).rejects.toThrow(
       'weights of light-inspect',
     )
-    await expect(restore(at('clean.png'), { only: ['noise'] })).rejects.toThrow('only: expected task auto')
+    const chosen = restore(at('clean.png'), { task: 'denoise', only: ['noise'] })
+    await expect(chosen).rejects.toThrow('only: expected task auto')
   })
 
   test('pictures after the end', async () => {
