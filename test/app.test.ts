@@ -1,6 +1,5 @@
 // The app in a real browser: Debian's Chromium, or the one in CHROMIUM.
 
-import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -10,7 +9,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import { unzipSync } from 'fflate'
 import { type Browser, type BrowserContext, chromium, type Page, type Worker } from 'playwright-core'
 import sharp from 'sharp'
-import { build, type Plugin } from 'vite'
+import { build } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type OwnServer, startOwnServer } from '../src/cli/server/ownServer.ts'
 import { type PageServer, servePages } from '../src/cli/server/pageServer.ts'
@@ -37,24 +36,6 @@ async function photoPart(name: string, width: number, height: number): Promise<I
 
 const broken: InputFile = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no image') }
 
-/** Gives the app a card of light-inspect's weights, as long as the package publishes none. */
-function inspectCard(): Plugin {
-  const checkpoint = 'light-inspect.safetensors'
-  const bytes = readFileSync(join(root, 'weights', checkpoint))
-  const card = {
-    ...{ id: 'light-inspect', task: 'detect', title: 'Inspect', license: 'apache', scale: 1 },
-    ...{ checkpoint, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') },
-  }
-  return {
-    name: 'inspect-card',
-    enforce: 'pre',
-    transform: (code, id) =>
-      id.endsWith('lightInspect/cards.ts')
-        ? code.replace('cards: []', `cards: [${JSON.stringify(card)}]`)
-        : undefined,
-  }
-}
-
 /** Time for a photo on a busy machine. */
 const slow = { timeout: 90_000 }
 
@@ -77,8 +58,6 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     await build({
       configFile: join(root, 'app', 'vite.config.ts'),
       build: { outDir: folder },
-      plugins: [inspectCard()],
-      worker: { plugins: () => [inspectCard()] },
       logLevel: 'error',
     })
     server = await servePages({ ...pages, port: 0 })

@@ -93,17 +93,24 @@ export function declareEval(program: Program) {
 export function declareDetect(program: Program) {
   return program
     .command('detect')
-    .description('tell which degradations photos have, and how likely each is')
+    .description('tell what is wrong with photos and what would be done, or which words describe them')
     .argument('<input...>', imagesHelp)
     .option('--recursive', 'include subfolders')
     .addOption(pagesOption('all'))
-    .option('--model <id>', 'which model (default: light-detect)')
+    .option(
+      '--model <id>',
+      'light-inspect, or a DA-CLIP such as light-detect (default: light-inspect; with --prompts or --top light-detect)',
+    )
     .option('--weights <file>', `${checkpointHelp}, of a DA-CLIP, or of light-inspect`)
     .addOption(tensorsOption())
     .addOption(
-      parsed('--prompts <texts>', 'comma-separated texts to compare with (default: ten words)', list),
+      parsed(
+        '--prompts <texts>',
+        'comma-separated texts to compare with by a DA-CLIP (default: ten words)',
+        list,
+      ),
     )
-    .addOption(parsed('--top <n>', 'how many to print (default: all)', whole(1)))
+    .addOption(parsed('--top <n>', 'how many words to print (default: all)', whole(1)))
     .addOption(reportOption())
     .addOption(pixelLimitOption())
     .addOption(overwriteOption())
@@ -111,10 +118,7 @@ export function declareDetect(program: Program) {
     .addOption(deviceOption())
     .addHelpText(
       'after',
-      examples(
-        'limpid detect photo.jpg --top 3',
-        "limpid detect photos --recursive --prompts 'noisy,hazy,clean'",
-      ),
+      examples('limpid detect photo.jpg', "limpid detect photos --recursive --prompts 'noisy,hazy,clean'"),
     )
 }
 

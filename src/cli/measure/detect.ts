@@ -1,8 +1,9 @@
-// limpid detect: which degradations photos have, and how likely, by a DA-CLIP; or, by light-inspect, what is wrong
-// and what would be done about it.
+// limpid detect: by light-inspect, what is wrong with photos and what would be done about it; by a DA-CLIP, how likely
+// each of ten degradations is, or any texts.
 
 import { readCheckpoint } from '../../checkpoints/files.ts'
 import type { Finding } from '../../models/daclip/wordRanking.ts'
+import { lightInspectFacts } from '../../models/lightInspect/cards.ts'
 import { describeNetwork } from '../../registry/loadModel.ts'
 import { createDetector } from '../../runtime/detector.ts'
 import type { DetectOptions } from '../commands/measure.ts'
@@ -16,8 +17,7 @@ interface Detected {
 
 export async function detectCommand(given: readonly string[], options: DetectOptions): Promise<void> {
   const { model, weights, tensors, prompts, device, backend, top } = options
-  if (weights !== undefined && isInspector(weights))
-    return dryRun(given, { guide: weights, device, backend }, options)
+  if (isInspecting(options)) return dryRun(given, { guide: weights, device, backend }, options)
   await lookAtAll<Detected>(given, options, async () => {
     const detector = await createDetector({ model, weights, tensors, prompts, device, backend })
     return {
@@ -34,7 +34,9 @@ export async function detectCommand(given: readonly string[], options: DetectOpt
   })
 }
 
-/** Whether weights are those of the network that task auto looks with. */
-function isInspector(weights: string): boolean {
-  return describeNetwork(readCheckpoint(weights)).id === 'light-inspect'
+/** Whether task auto's network looks: it is named, or nothing is asked that only a DA-CLIP knows. */
+function isInspecting({ model, weights, prompts, top }: DetectOptions): boolean {
+  if (weights !== undefined) return describeNetwork(readCheckpoint(weights)).id === lightInspectFacts.id
+  if (model !== undefined) return model === lightInspectFacts.id
+  return prompts === undefined && top === undefined
 }

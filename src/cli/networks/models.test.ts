@@ -16,7 +16,9 @@ function printed(action: () => void): string {
 }
 
 test('the models of every task are listed, detection among them', () => {
-  expect(printed(() => listModels([], { task: 'detect' }))).toMatch(/^light-detect +detect /)
+  expect(printed(() => listModels([], { task: 'detect' }))).toMatch(
+    /^light-inspect +detect .*\nlight-detect +detect /,
+  )
   expect(printed(() => listModels([], { task: 'derain' }))).toContain('restormer-derain')
 })
 
