@@ -13,8 +13,8 @@ import { factsOf, networkMetrics } from '../src/metrics/evaluate.ts'
 import { metrics } from '../src/metrics/metrics.ts'
 import { findProtocol } from '../src/metrics/protocols.ts'
 import { iptDefaults, iptTasks } from '../src/models/ipt/ipt.ts'
-import { findCard, findTask } from '../src/registry/cards.ts'
 import { autoTask } from '../src/models/tasks.ts'
+import { findCard, findTask } from '../src/registry/cards.ts'
 import * as train from '../src/train.ts'
 
 const pages = [
