@@ -10,7 +10,7 @@ import { noiseLevel } from '../auto/estimates/noiseLevel.ts'
 import { describePlan, describeRepair } from '../auto/repairInfo.ts'
 import { counterRandom } from '../core/random.ts'
 import { type Image, in8Bits, quantize } from '../data/image.ts'
-import { blur, noise } from '../degrade/degradationTable.ts'
+import { noise } from '../degrade/degradationTable.ts'
 import { deadLeaves } from '../degrade/pictures/deadLeaves.ts'
 import { resizeTo } from '../degrade/resize.ts'
 import { damageIds } from '../models/damages.ts'
@@ -93,7 +93,7 @@ function parts(models: Readonly<Record<string, Restores>>, asked: string[] = [])
 }
 
 const ideal: Restores = () => truth
-const smear: Restores = (image) => blur({ kernel: 'iso', sigma: 3 })(image, counterRandom(1))
+const tint: Restores = (image) => ({ ...image, data: image.data.map((value) => value + 0.1) })
 
 function open(models: Readonly<Record<string, Restores>>, options: AutoOptions = {}, asked?: string[]) {
   return AutoRestorer.open(options, parts(models, asked))
@@ -118,13 +118,13 @@ describe('auto', () => {
     })
     expect([model, steps?.length]).toEqual(['light-photo', 1])
     expect(describeRepair(repair!)).toEqual([
-      expect.stringMatching(/^found noise: \w+, 100 % certain, seen$/),
+      expect.stringMatching(/^found noise: \w+, 97 % certain, seen$/),
       expect.stringMatching(/^light-photo at 100 % against noise/),
     ])
   })
 
   test('copies a good photo byte for byte, unless something asks for another file', async () => {
-    await using restorer = await open({ 'light-photo': smear })
+    await using restorer = await open({ 'light-photo': tint })
     const bytes = readFileSync(at('clean.png'))
     for (const input of [at('clean.png'), new Uint8Array(bytes)]) {
       const result = await restorer.run(input)
@@ -146,7 +146,7 @@ describe('auto', () => {
 
   test('tries half the strength and another model, then gives up with the reasons', async () => {
     const asked: string[] = []
-    await using restorer = await open({ 'light-photo': smear, 'light-denoise': smear }, {}, asked)
+    await using restorer = await open({ 'light-photo': tint, 'light-denoise': tint }, {}, asked)
     const result = await restorer.run(at('noisy.png'))
     const strengths = asked.map((one) => Number(one.split(' ')[1]))
     expect(asked.map((one) => one.split(' ')[0])).toEqual(['light-photo', 'light-photo', 'light-denoise'])
@@ -158,7 +158,7 @@ describe('auto', () => {
   })
 
   test('takes the second model where the first does harm', async () => {
-    await using restorer = await open({ 'light-photo': smear, 'light-denoise': ideal })
+    await using restorer = await open({ 'light-photo': tint, 'light-denoise': ideal })
     const { repair } = (await restorer.run(at('noisy.png'))).info
     expect(repair!.done).toMatchObject([{ model: 'light-denoise' }])
   })

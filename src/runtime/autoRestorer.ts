@@ -160,6 +160,8 @@ export class AutoRestorer implements PictureRestorer {
     options: RunPictureOptions,
     source?: RestoreInput,
   ): Promise<RestoreResult> {
+    // An abort may end the turn before the picture is awaited.
+    reading.catch(() => {})
     if (this.#isClosed) throw closed()
     refuseForSteps(options)
     return runInSteps({

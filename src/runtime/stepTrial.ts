@@ -70,7 +70,7 @@ async function tryOnce(step: PlannedStep, { image, attempt, context }: Trial): P
   const failure = await failureOnCrops(kind, { image, attempt, context })
   if (failure) return { reasons: [failure] }
   const done = await context.run(image, attempt)
-  const report = checkBlocks(image, done.image, kind)
+  const report = checkBlocks(image, done.image, kind, attempt.strength)
   if (!report.isPassed) return { reasons: [describeFailure([report])] }
   const faded = fadeBack(image, done.image, report)
   const after = await context.look(faded)
@@ -93,7 +93,7 @@ async function failureOnCrops(
   for (const corner of chosen) {
     const before = cropAt(image, corner, trialPx)
     const after = await context.run(before, attempt)
-    reports.push(checkBlocks(before, after.image, kind))
+    reports.push(checkBlocks(before, after.image, kind, attempt.strength))
   }
   const share = reports.reduce((sum, report) => sum + report.share, 0) / reports.length
   const hasNumbers = reports.every(({ counts }) => counts.numbers === undefined)
@@ -120,6 +120,8 @@ function describeFailure(reports: readonly CheckReport[]): string {
 
 const weight = (finding: DamageFinding | undefined) => (finding ? finding.confidence * finding.severity : 0)
 
+const isTraced = (finding: DamageFinding | undefined) => finding?.by.includes('estimates') === true
+
 /** What the inspecting network holds against a step; undefined if nothing. */
 function whatGotWorse(
   { damages }: PlannedStep,
@@ -129,8 +131,10 @@ function whatGotWorse(
   const of = (list: readonly DamageFinding[], name: string) => list.find(({ damage }) => damage === name)
   const still = damages.find((damage) => {
     const known = of(before, damage)
-    // What the caller names may be what the network does not see.
-    return known !== undefined && !known.by.includes('caller') && weight(of(after, damage)) >= weight(known)
+    const left = of(after, damage)
+    // What the caller names may be what the network does not see, and blocks that faded back keep traces.
+    const isProven = known?.by.includes('caller') || (isTraced(known) && isTraced(left))
+    return known !== undefined && !isProven && weight(left) >= weight(known)
   })
   if (still !== undefined) return `leaves as much ${still} as before`
   const added = after.find(

@@ -74,7 +74,7 @@ describe('the server', { timeout: 120_000 }, () => {
 
   test('restores a picture as the library does, in the format asked for', async () => {
     const input = await picture(1)
-    const answer = await send(`${server.address}/v1/restore?strength=0.5`, input, {
+    const answer = await send(`${server.address}/v1/restore?task=photo&strength=0.5`, input, {
       headers: { accept: 'image/webp' },
     })
     expect(answer.status).toBe(200)
@@ -86,7 +86,7 @@ describe('the server', { timeout: 120_000 }, () => {
   })
 
   test('makes a job that is watched to its end, whose result is fetched whole, in parts and once', async () => {
-    const answer = await send(`${server.address}/v1/restore`, await picture(2), {
+    const answer = await send(`${server.address}/v1/restore?task=photo`, await picture(2), {
       headers: { prefer: 'respond-async' },
     })
     expect(answer.status).toBe(202)

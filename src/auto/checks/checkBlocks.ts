@@ -56,8 +56,11 @@ interface Block {
   readonly width: number
 }
 
-/** Checks a step on pictures of one size [c h w]. */
-export function checkBlocks(before: Image, after: Image, kind: StepKind): CheckReport {
+/**
+ * Checks a step on pictures of one size [c h w].
+ * @param strength share of the step in the result: half of it leaves half of the damage, which is no detail
+ */
+export function checkBlocks(before: Image, after: Image, kind: StepKind, strength = 1): CheckReport {
   const { width, height } = before
   const rows = Math.ceil(height / blockPx)
   const columns = Math.ceil(width / blockPx)
@@ -77,7 +80,7 @@ export function checkBlocks(before: Image, after: Image, kind: StepKind): CheckR
     }
     const names =
       isWhole || isFiniteIn(after, block)
-        ? failuresOf(measure(from, to, block), kind)
+        ? failuresOf(measure({ from, to, strength }, block), kind)
         : (['numbers'] as const)
     for (const name of names) {
       counts[name] = (counts[name] ?? 0) + 1
@@ -112,7 +115,13 @@ function failuresOf(measures: Measures, kind: StepKind): readonly CheckName[] {
   )
 }
 
-function measure(from: Layers, to: Layers, block: Block): Measures {
+interface Step {
+  readonly from: Layers
+  readonly to: Layers
+  readonly strength: number
+}
+
+function measure({ from, to, strength }: Step, block: Block): Measures {
   const { channels, data } = from.image
   const pixels = data.length / channels
   const of = (layers: Layers, c: number, i: number) => layers.image.data[c * pixels + i]!
@@ -135,8 +144,10 @@ function measure(from: Layers, to: Layers, block: Block): Measures {
     if (a <= 0 || a >= 1) clippedBefore++
     if (b <= 0 || b >= 1) clippedAfter++
     likeness += (farB - farA) ** 2
-    const removed = a - farA - (b - farB)
-    const left = b - farB
+    const detail = a - farA
+    // By the whole step.
+    const removed = (detail - (b - farB)) / strength
+    const left = detail - removed
     sums.removed += removed * removed
     sums.left += left * left
     sums.product += removed * left

@@ -35,6 +35,11 @@ describe('restorations to the truth pass', () => {
     expect(report).toMatchObject({ isPassed: true })
   })
 
+  test('of noise, whatever the strength', () => {
+    const half = mapped(noisy, (value, i) => (value + truth.data[i]!) / 2)
+    expect(checkBlocks(noisy, half, 'cleans', 0.5)).toEqual(checkBlocks(noisy, truth, 'cleans'))
+  })
+
   test('of nothing', () => {
     expect(checkBlocks(truth, truth, 'cleans')).toMatchObject({ share: 0, counts: {}, isPassed: true })
   })

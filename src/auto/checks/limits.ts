@@ -22,7 +22,7 @@ export type Limits = Readonly<Partial<Record<Exclude<CheckName, 'numbers'>, numb
 /** Limits by kind. Values are differences of 0..1 unless told otherwise. */
 export const limits: Readonly<Record<StepKind, Limits>> = {
   // Structure: correlation of what was removed with the detail that is left.
-  cleans: { structure: 0.5, color: 5 / 255, clipping: 0.01, likeness: 8 / 255, halos: 2 / 255, noise: 1 },
+  cleans: { structure: 0.5, color: 5 / 255, clipping: 0.01, likeness: 8 / 255, halos: 2 / 255, noise: 1.2 },
   sharpens: { color: 4 / 255, clipping: 0.02, likeness: 7 / 255, halos: 3 / 255, noise: 3 },
   // A veil hides what is clipped.
   clears: { color: 24 / 255, clipping: 0.1, halos: 3 / 255, noise: 1.5 },

@@ -88,7 +88,7 @@ describe('--task auto', { timeout: 180_000 }, () => {
     expect([code, stdout]).toEqual([0, `${at('copy.png')}\n`])
     expect(readFileSync(at('copy.png'))).toEqual(readFileSync(at('in', 'clean.png')))
     expect(Math.round(statSync(at('copy.png')).mtimeMs)).toBe(1e12)
-    expect(stderr).toContain('clean.png: found noise: severe, 100 % certain, seen')
+    expect(stderr).toContain('clean.png: found noise: severe, 99 % certain, seen')
     expect(stderr).toContain('clean.png: nothing to repair')
     expect(stderr).toContain('clean.png: left noise, since it may be the grain of a film')
   })
@@ -172,7 +172,7 @@ describe('--task auto', { timeout: 180_000 }, () => {
   test('alone knows damage and plans', async () => {
     const only = await limpid('restore', at('in', 'clean.png'), '--task', 'denoise', '--only', 'noise')
     expect([only.code, only.stderr]).toEqual([2, expect.stringContaining('only: expected task auto')])
-    const dry = await limpid('restore', at('in', 'clean.png'), '--dry-run')
+    const dry = await limpid('restore', at('in', 'clean.png'), '--task', 'denoise', '--dry-run')
     expect([dry.code, dry.stderr]).toEqual([2, expect.stringContaining('--dry-run: expected --task auto')])
   })
 })

@@ -63,7 +63,7 @@ describe('limpid serve', { timeout: 180_000 }, () => {
     expect(await stateOf(address, 'big')).toMatchObject({ attempts: 2 })
     expect(await stateOf(address, 'small')).toMatchObject({ attempts: 1 })
     const metrics = await (await fetch(again.metrics)).text()
-    expect(metrics).toContain('limpid_jobs_total{state="succeeded",model="light-photo"} 2')
+    expect(metrics).toContain('limpid_jobs_total{state="succeeded",model="auto"} 2')
     child.kill('SIGTERM')
     expect((await once(child, 'exit'))[0]).toBe(0)
   })
