@@ -50,7 +50,7 @@ test('tells what is wrong with a picture, which models there are, and how a job 
   )
   expect(await client.models()).toContainEqual(expect.objectContaining({ id: 'light-photo', scale: 1 }))
   const ids = new Set<string>()
-  await client.restore(await picture(64), { onProgress: ({ id }) => ids.add(id) })
+  await client.restore(await picture(64), { task: 'photo', onProgress: ({ id }) => ids.add(id) })
   const [id = ''] = ids
   expect(await client.report(id)).toMatchObject({ format: 'png', info: { model: 'light-photo', width: 64 } })
 }, 120_000)
