@@ -47,8 +47,8 @@ export function readAhead(input: RestoreInput, options: ReadOptions): Promise<De
 }
 
 /**
- * Restores one picture: without a task, model or weights it finds out what is wrong and repairs that. For several, open networks once with {@link createRestorer}, {@link createPipeline} or
- * {@link createAutoRestorer}.
+ * Restores one picture: without a task, model or weights it finds out what is wrong and repairs that. For several
+ * pictures, open networks once with {@link createRestorer}, {@link createPipeline} or {@link createAutoRestorer}.
  * @throws RestoreError as those and their `run` do
  * @example
  * const { info } = await restore('photo.jpg')

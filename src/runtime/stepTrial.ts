@@ -132,9 +132,10 @@ function whatGotWorse(
   const still = damages.find((damage) => {
     const known = of(before, damage)
     const left = of(after, damage)
+    if (known === undefined) return false
     // What the caller names may be what the network does not see, and blocks that faded back keep traces.
-    const isProven = known?.by.includes('caller') || (isTraced(known) && isTraced(left))
-    return known !== undefined && !isProven && weight(left) >= weight(known)
+    if (known.by.includes('caller') || (isTraced(known) && isTraced(left))) return false
+    return weight(left) >= weight(known)
   })
   if (still !== undefined) return `leaves as much ${still} as before`
   const added = after.find(

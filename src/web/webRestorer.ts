@@ -2,7 +2,7 @@
 // with it.
 
 import { memorySource } from '../checkpoints/checkpoint.ts'
-import { checkOnnx, isOnnx, type OnnxFile, readOnnx } from '../checkpoints/onnx.ts'
+import { checkOnnx, isOnnx, readOnnx } from '../checkpoints/onnx.ts'
 import { openCheckpoint } from '../checkpoints/open.ts'
 import { isOutOfMemory, messageOf, RestoreError } from '../core/errors.ts'
 import { anything, checkOptions, decimal, type OptionRules, record, text, whole } from '../core/options.ts'
@@ -23,7 +23,6 @@ import {
 } from '../runtime/checkRequest.ts'
 import { checkPorts, findImageGraph, unopened } from '../runtime/graphs/findImageGraph.ts'
 import { graphSession } from '../runtime/graphs/graphSession.ts'
-import type { ImageGraph } from '../runtime/graphs/imageGraph.ts'
 import type { OnProgress } from '../runtime/jobs/progress.ts'
 import { checkAborted } from '../runtime/jobs/serialQueue.ts'
 import type { RawInput } from '../runtime/pictures/pictureTypes.ts'
@@ -203,36 +202,45 @@ export class WebRestorer extends RestorerCore {
         'checkpoint',
         `weights: expected an ONNX file with its weights inside, got one with some in ${shownText(outside.location)}; save it as one file`,
       )
-    const graph = await graphOnCpu(host, file, bytes)
-    checkAborted(signal)
-    const { network, license, scale, trained } = checkGraphRequest('weights', graph, options)
-    const restorationOn = (device: Device, graphs: GraphOptions = {}) => {
-      const opened = graphSessionOn(host, bytes, device, graphs)
-      // Awaited by the first tile, which reports it.
-      opened.catch(() => {})
-      const sessions: OpenSessions = {
-        session: async () => graphSession(await opened, graph),
-        close: async () => (await opened).close(),
+    // The CPU runs every graph; what it restores is found out there.
+    const onCpu = await graphSessionOn(host, bytes, 'cpu')
+    try {
+      const graph = await findImageGraph(file, onCpu)
+      checkAborted(signal)
+      const { network, license, scale, trained } = checkGraphRequest('weights', graph, options)
+      const restorationBy = (opened: Promise<Session>) => {
+        // Awaited by the first tile, which reports it.
+        opened.catch(() => {})
+        const sessions: OpenSessions = {
+          session: async () => graphSession(await opened, graph),
+          close: async () => (await opened).close(),
+        }
+        const restoration = new TiledRestoration({
+          loaded: { network, session: sessionWithParts(sessions) },
+          trained,
+          scale,
+          budgetBytes: memoryBytes + network.memory.fixedBytes,
+          defaults: options,
+        })
+        return { restoration, close: () => sessions.close() }
       }
-      const restoration = new TiledRestoration({
-        loaded: { network, session: sessionWithParts(sessions) },
-        trained,
-        scale,
-        budgetBytes: memoryBytes + network.memory.fixedBytes,
-        defaults: options,
+      const sha256 = await hashOf(bytes)
+      const device = await chooseDevice(options.device, {
+        host,
+        weights: sha256,
+        measure: (one) =>
+          measureRestoration(network, () =>
+            restorationBy(graphSessionOn(host, bytes, one, { isTrial: true })),
+          ),
       })
-      return { opened, restoration, close: () => sessions.close() }
+      const session = device === 'cpu' ? onCpu : await graphSessionOn(host, bytes, device)
+      if (session !== onCpu) await onCpu.close()
+      const info = { model: network.id, network: network.id, sha256, device, backend: 'onnx' } as const
+      return new WebRestorer({ ...restorationBy(Promise.resolve(session)), license, info }, platform)
+    } catch (error) {
+      await onCpu.close()
+      throw error
     }
-    const sha256 = await hashOf(bytes)
-    const device = await chooseDevice(options.device, {
-      host,
-      weights: sha256,
-      measure: (one) => measureRestoration(network, () => restorationOn(one, { isTrial: true })),
-    })
-    const { opened, restoration, close } = restorationOn(device)
-    await opened
-    const facts = { model: network.id, network: network.id, sha256, device }
-    return new WebRestorer({ restoration, license, info: { ...facts, backend: 'onnx' }, close }, platform)
   }
 
   override get facts(): RestorerSetup['info'] {
@@ -272,16 +280,6 @@ export async function createRestorer(options: WebRestorerOptions): Promise<WebRe
   checkRestorerOptions(options)
   const { runtime, ...rest } = options
   return WebRestorer.open(rest, platformInThread(runtime))
-}
-
-/** Finds out on the CPU, which runs every graph, what a stranger's graph restores. */
-async function graphOnCpu(host: SessionHost, file: OnnxFile, bytes: Uint8Array): Promise<ImageGraph> {
-  const session = await graphSessionOn(host, bytes, 'cpu')
-  try {
-    return await findImageGraph(file, session)
-  } finally {
-    await session.close()
-  }
 }
 
 /** Opens a stranger's graph. */

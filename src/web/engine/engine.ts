@@ -5,9 +5,8 @@ import type { OverrideRequest } from '../../auto/plan/overrides.ts'
 import type { Plan } from '../../auto/plan/plan.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { checkOptions } from '../../core/options.ts'
-import { autoTask } from '../../models/tasks.ts'
 import { closed } from '../../runtime/jobs/serialQueue.ts'
-import { defaultCard, tasksOf } from '../../runtime/modelChoice.ts'
+import { defaultCard, isAuto, tasksOf } from '../../runtime/modelChoice.ts'
 import type { RawInput } from '../../runtime/pictures/pictureTypes.ts'
 import { CallChannel, type CallOptions, type WorkerLike } from '../channel/callChannel.ts'
 import {
@@ -194,7 +193,7 @@ export class Engine implements AsyncDisposable {
 
 /** Default models of tasks; that of 'auto' looks, and others follow where a picture needs them. */
 function modelsOf(tasks: readonly string[], scale: number | undefined): readonly string[] {
-  if (tasks.length === 0 || tasks[0] === autoTask) return ['light-inspect'].filter(isPackaged)
+  if (isAuto({ task: tasks[0] })) return ['light-inspect'].filter(isPackaged)
   const scaleOf = (task: string) => (tasks.length === 1 || task === 'upscale' ? scale : undefined)
   return [...new Set(tasks.map((task) => defaultCard(task, scaleOf(task)).id))]
 }

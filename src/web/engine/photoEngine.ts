@@ -11,6 +11,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { checkOptions } from '../../core/options.ts'
 import { srgbTransform } from '../../data/colors/srgbTransform.ts'
 import type { Image, Pixels } from '../../data/image.ts'
+import { autoTask } from '../../models/tasks.ts'
 import { findCard } from '../../registry/cards.ts'
 import { loadModel } from '../../registry/loadModel.ts'
 import { inspectPhoto } from '../../runtime/inspectPhoto.ts'
@@ -338,7 +339,7 @@ function pictureOptionsOf(request: EngineRequest): PictureOptions {
 }
 
 /** Refuses options of one network where there are several. @throws RestoreError 'usage' */
-function refuseModel({ task, model, weights, tensors }: EngineRequest): void {
+function refuseModel({ task = autoTask, model, weights, tensors }: EngineRequest): void {
   const given = Object.entries({ model, weights, tensors }).find(([, value]) => value !== undefined)
   if (given)
     throw new RestoreError(
