@@ -3,6 +3,7 @@
 
 import { pixelUnshuffle } from '../core/functional.ts'
 import { constant } from '../core/hostBackend.ts'
+import { rearrange } from '../core/rearrange.ts'
 import type { Tensor } from '../core/tensor.ts'
 import { Conv2d } from './conv.ts'
 import type { Init } from './init.ts'
@@ -11,6 +12,7 @@ import { meanColor } from './meanShift.ts'
 import { LayerNorm } from './norm.ts'
 import { cropLike, padTo } from './padding.ts'
 import { runSteps, type Step, scaleOfUpsampler, shuffled, upsampler } from './upsampler.ts'
+import type { ImageSize } from './windows.ts'
 
 /** Options of the frame. */
 export interface FrameOptions {
@@ -59,6 +61,17 @@ export function residualConv(
 
 export function runResidualConv(conv: ResidualConv, x: Tensor): Tensor {
   return conv instanceof Conv2d ? conv.forward(x) : runSteps(conv, x)
+}
+
+/** Adds the convolution of what a group made of tokens to them: [b h·w c] each. */
+export function addResidualConv(
+  tokens: Tensor,
+  conv: ResidualConv,
+  made: Tensor,
+  { h, w }: Pick<ImageSize, 'h' | 'w'>,
+): Tensor {
+  const image = runResidualConv(conv, rearrange(made, 'b (h w) c -> b c h w', { h, w }))
+  return tokens.add(rearrange(image, 'b c h w -> b (h w) c'))
 }
 
 const leaky = (x: Tensor) => x.leakyRelu(0.2)

@@ -10,13 +10,13 @@ import { Linear } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import { padMirrored } from '../../nn/padding.ts'
 import {
+  addResidualConv,
   type FrameOptions,
   frameDefaults,
   frameOptionsFromWeights,
   type ResidualConv,
   reconstructionBytes,
   residualConv,
-  runResidualConv,
   SuperResolution,
 } from '../../nn/superResolution.ts'
 import { attendHeads, positionBias } from '../../nn/windowAttention.ts'
@@ -201,10 +201,8 @@ class Block {
 
   /** [b h·w c] -> [b h·w c]. */
   forward(x: Tensor, size: ImageSize<number>, plain: PixelWindows, shifted: PixelWindows): Tensor {
-    const { h, w } = size
     const y = this.residual_group.forward(x, size, plain, shifted)
-    const image = runResidualConv(this.conv, rearrange(y, 'b (h w) c -> b c h w', { h, w }))
-    return x.add(rearrange(image, 'b c h w -> b (h w) c'))
+    return addResidualConv(x, this.conv, y, size)
   }
 }
 

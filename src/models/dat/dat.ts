@@ -1,36 +1,22 @@
 // DAT: Dual Aggregation Transformer for Image Super-Resolution, arXiv:2308.03364.
 // Checkpoint keys: zhengchen1999/DAT basicsr/archs/dat_arch.py. Input [b c h w] in 0..1 of any size.
 
-import { rearrange } from '../../core/rearrange.ts'
 import { scoped, type Tensor } from '../../core/tensor.ts'
 import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { LayerNorm } from '../../nn/norm.ts'
-import {
-  type FrameOptions,
-  frameDefaults,
-  frameOptionsFromWeights,
-  type ResidualConv,
-  reconstructionBytes,
-  residualConv,
-  runResidualConv,
-  SuperResolution,
-} from '../../nn/superResolution.ts'
-import type { ImageSize, WindowSize } from '../../nn/windows.ts'
+import { frameDefaults, frameOptionsFromWeights, reconstructionBytes } from '../../nn/superResolution.ts'
+import type { ImageSize } from '../../nn/windows.ts'
 import { defaultTiling, defineNetwork, input } from '../networkDescriptor.ts'
 import { ChannelAttention, SpatialAttention } from './attention.ts'
 import { datFacts } from './cards.ts'
 import { GatedMlp } from './gatedMlp.ts'
-import { type HalfWindows, type HalvesOptions, halfWindows, isShifted, windowOf } from './halves.ts'
+import { type HalfWindows, type HalvesOptions, windowOf } from './halves.ts'
+import { HalvesNetwork, type HalvesNetworkOptions } from './halvesNetwork.ts'
 import { windowKey } from './layout.ts'
 
 /** Options of DAT. */
-export interface DatOptions extends FrameOptions {
-  /** Blocks of each residual group. */
-  readonly depths: readonly number[]
-  readonly heads: readonly number[]
-  /** Height and width of the windows of the first half of the heads; the second half has them turned. */
-  readonly window: WindowSize
+export interface DatOptions extends HalvesNetworkOptions {
   readonly hidden: number // of the feed-forward networks
   readonly qkvBias: boolean
 }
@@ -70,54 +56,10 @@ class Block {
   }
 }
 
-class ResidualGroup {
-  readonly index: number
-  blocks: readonly Block[]
-  conv: ResidualConv
-
-  constructor(
-    init: Init,
-    index: number,
-    depth: number,
-    options: BlockOptions & Pick<FrameOptions, 'residual'>,
-  ) {
-    this.index = index
-    this.blocks = Array.from({ length: depth }, (_, i) => new Block(init, i, options))
-    this.conv = residualConv(init, options)
-  }
-
-  /** [b h·w c] -> [b h·w c]. */
-  forward(x: Tensor, size: ImageSize, plain: HalfWindows, shifted: HalfWindows): Tensor {
-    const { h, w } = size
-    const y = this.blocks.reduce(
-      (t, block, i) => block.forward(t, size, isShifted(this.index, i) ? shifted : plain),
-      x,
-    )
-    const image = runResidualConv(this.conv, rearrange(y, 'b (h w) c -> b c h w', { h, w }))
-    return x.add(rearrange(image, 'b c h w -> b (h w) c'))
-  }
-}
-
 /** Alternates attention within windows and attention across channels. */
-export class Dat extends SuperResolution<DatOptions> {
-  protected readonly multiple = 1
-  before_RG: readonly [null, LayerNorm]
-  layers: readonly ResidualGroup[]
-
+export class Dat extends HalvesNetwork<DatOptions> {
   constructor(init: Init, options: DatOptions) {
-    super(init, options)
-    this.before_RG = [null, new LayerNorm(init, options.channels)]
-    this.layers = options.depths.map(
-      (depth, i) => new ResidualGroup(init, i, depth, { ...options, heads: options.heads[i] ?? 2 }),
-    )
-  }
-
-  protected body(shallow: Tensor): Tensor {
-    const size = { b: shallow.size(0), h: shallow.size(2), w: shallow.size(3) }
-    const { plain, shifted } = halfWindows(size, this.options.window)
-    const tokens = this.before_RG[1].forward(rearrange(shallow, 'b c h w -> b (h w) c'))
-    const deep = this.layers.reduce((t, layer) => layer.forward(t, size, plain, shifted), tokens)
-    return rearrange(this.norm.forward(deep), 'b (h w) c -> b c h w', { h: size.h, w: size.w })
+    super(init, options, (...block) => new Block(...block))
   }
 }
 

@@ -9,13 +9,13 @@ import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Mlp } from '../../nn/mlp.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import {
+  addResidualConv,
   type FrameOptions,
   frameDefaults,
   frameOptionsFromWeights,
   type ResidualConv,
   reconstructionBytes,
   residualConv,
-  runResidualConv,
   SuperResolution,
 } from '../../nn/superResolution.ts'
 import { WindowAttention } from '../../nn/windowAttention.ts'
@@ -142,8 +142,7 @@ class ResidualGroup {
     const { blocks, overlap_attn } = this.residual_group
     const y = blocks.reduce((t, block, i) => block.forward(t, size, i % 2 === 0 ? plain : shifted), x)
     const z = scoped(y, () => overlap_attn.forward(y, plain, larger))
-    const image = rearrange(z, 'b (h w) c -> b c h w', { h: size.h, w: size.w })
-    return x.add(rearrange(runResidualConv(this.conv, image), 'b c h w -> b (h w) c'))
+    return addResidualConv(x, this.conv, z, size)
   }
 }
 

@@ -8,17 +8,8 @@ import type { Init } from '../../nn/init.ts'
 import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
-import {
-  type FrameOptions,
-  frameDefaults,
-  frameOptionsFromWeights,
-  type ResidualConv,
-  reconstructionBytes,
-  residualConv,
-  runResidualConv,
-  SuperResolution,
-} from '../../nn/superResolution.ts'
-import type { ImageSize, WindowSize } from '../../nn/windows.ts'
+import { frameDefaults, frameOptionsFromWeights, reconstructionBytes } from '../../nn/superResolution.ts'
+import type { ImageSize } from '../../nn/windows.ts'
 import { GatedMlp } from '../dat/gatedMlp.ts'
 import {
   attendInHalves,
@@ -26,21 +17,15 @@ import {
   type HalfAttention,
   type HalfWindows,
   type HalvesOptions,
-  halfWindows,
-  isShifted,
   windowOf,
 } from '../dat/halves.ts'
+import { HalvesNetwork, type HalvesNetworkOptions } from '../dat/halvesNetwork.ts'
 import { windowKey } from '../dat/layout.ts'
 import { defineNetwork, input } from '../networkDescriptor.ts'
 import { rgtFacts } from './cards.ts'
 
 /** Options of RGT. */
-export interface RgtOptions extends FrameOptions {
-  /** Blocks of each residual group. */
-  readonly depths: readonly number[]
-  readonly heads: readonly number[]
-  /** Height and width of the windows of the first half of the heads; the second half has them turned. */
-  readonly window: WindowSize
+export interface RgtOptions extends HalvesNetworkOptions {
   readonly hidden: number // of the feed-forward networks
   /** Features by which pixels are compared with the reduced image. */
   readonly reduced: number
@@ -174,54 +159,10 @@ class Block {
   }
 }
 
-class ResidualGroup {
-  readonly index: number
-  blocks: readonly Block[]
-  conv: ResidualConv
-
-  constructor(
-    init: Init,
-    index: number,
-    depth: number,
-    options: BlockOptions & Pick<FrameOptions, 'residual'>,
-  ) {
-    this.index = index
-    this.blocks = Array.from({ length: depth }, (_, i) => new Block(init, i, options))
-    this.conv = residualConv(init, options)
-  }
-
-  /** [b h·w c] -> [b h·w c]. */
-  forward(x: Tensor, size: ImageSize<number>, plain: HalfWindows, shifted: HalfWindows): Tensor {
-    const { h, w } = size
-    const y = this.blocks.reduce(
-      (t, block, i) => block.forward(t, size, isShifted(this.index, i) ? shifted : plain),
-      x,
-    )
-    const image = runResidualConv(this.conv, rearrange(y, 'b (h w) c -> b c h w', { h, w }))
-    return x.add(rearrange(image, 'b c h w -> b (h w) c'))
-  }
-}
-
 /** Alternates attention within windows and attention to a reduced image. */
-export class Rgt extends SuperResolution<RgtOptions> {
-  protected readonly multiple = 1
-  before_RG: readonly [null, LayerNorm]
-  layers: readonly ResidualGroup[]
-
+export class Rgt extends HalvesNetwork<RgtOptions> {
   constructor(init: Init, options: RgtOptions) {
-    super(init, options)
-    this.before_RG = [null, new LayerNorm(init, options.channels)]
-    this.layers = options.depths.map(
-      (depth, i) => new ResidualGroup(init, i, depth, { ...options, heads: options.heads[i] ?? 2 }),
-    )
-  }
-
-  protected body(shallow: Tensor): Tensor {
-    const size = { b: shallow.size(0), h: shallow.size(2), w: shallow.size(3) }
-    const { plain, shifted } = halfWindows(size, this.options.window)
-    const tokens = this.before_RG[1].forward(rearrange(shallow, 'b c h w -> b (h w) c'))
-    const deep = this.layers.reduce((t, layer) => layer.forward(t, size, plain, shifted), tokens)
-    return rearrange(this.norm.forward(deep), 'b (h w) c -> b c h w', { h: size.h, w: size.w })
+    super(init, options, (...block) => new Block(...block))
   }
 }
 

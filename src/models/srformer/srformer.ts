@@ -11,13 +11,13 @@ import { type KeyShapes, shapeReader } from '../../nn/keyShapes.ts'
 import { Linear } from '../../nn/linear.ts'
 import { LayerNorm } from '../../nn/norm.ts'
 import {
+  addResidualConv,
   type FrameOptions,
   frameDefaults,
   frameOptionsFromWeights,
   type ResidualConv,
   reconstructionBytes,
   residualConv,
-  runResidualConv,
   SuperResolution,
 } from '../../nn/superResolution.ts'
 import { attendHeads } from '../../nn/windowAttention.ts'
@@ -169,11 +169,9 @@ class ResidualGroup {
 
   /** [b h·w c] -> [b h·w c]. */
   forward(x: Tensor, size: ImageSize, plain: Windows, shifted: Windows): Tensor {
-    const { h, w } = size
     const { blocks } = this.residual_group
     const y = blocks.reduce((t, block, i) => block.forward(t, size, i % 2 === 0 ? plain : shifted), x)
-    const image = runResidualConv(this.conv, rearrange(y, 'b (h w) c -> b c h w', { h, w }))
-    return x.add(rearrange(image, 'b c h w -> b (h w) c'))
+    return addResidualConv(x, this.conv, y, size)
   }
 }
 
