@@ -140,7 +140,7 @@ const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLIN
  * @throws RestoreError `output` where the name is taken, an error with code ENOENT where the file is gone
  */
 export function publish(temporary: string, path: string, overwrite: boolean): void {
-  const existing = existsSync(path) ? statSync(path) : undefined
+  const existing = statSync(path, { throwIfNoEntry: false })
   if (existing && !existing.isFile() && !existing.isDirectory())
     throw new Error('expected a file, got a device or pipe')
   if (overwrite) {
