@@ -279,16 +279,20 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
   )
 
   test.each([
-    ['a crash of the worker that computes', 'cpu', 'crash'],
-    // Graphics in software take seconds a tile.
-    ['a lost graphics device', 'webgpu', 'lose'],
+    ['a crash of the worker that computes', 'cpu', 'crash', 112],
+    // Graphics in software take ten seconds a tile, and twenty to start.
+    ['a lost graphics device', 'webgpu', 'lose', 56],
   ])(
     'a picture survives %s, and no tile is restored twice',
-    async (_, device, fault) => {
-      const region = { left: 30, top: 20, width: 112, height: 32 }
-      const options = { model: 'light-photo', region, tile: 32, overlap: 8, engine: { device } }
-      const undisturbed = await restore('/noisy.png', options)
-      const { tiles, info, ...disturbed } = await restore('/noisy.png', { ...options, fault })
+    async (_, device, fault, width) => {
+      const region = { left: 30, top: 20, width, height: 32 }
+      const options = { model: 'light-photo', region, tile: 32, overlap: 8 }
+      const undisturbed = await restore('/noisy.png', { ...options, engine: { device: 'cpu' } })
+      const { tiles, info, ...disturbed } = await restore('/noisy.png', {
+        ...options,
+        engine: { device },
+        fault,
+      })
       expect(info.device).toBe(device)
       expect(tiles).toEqual(undisturbed.tiles)
       expect(

@@ -245,7 +245,9 @@ describe.skipIf(!hasRedis)('a Redis that goes away', { timeout: 300_000 }, () =>
     expect((await Promise.all(ended)).map(([code]) => code)).toEqual([0, 0])
     await redis.start()
     await cluster.startWorker()
-    await cluster.until('big', { state: 'succeeded', attempts: 2 })
+    await cluster.until('big', { state: 'succeeded' })
+    // A slow machine may lose the second lease, too.
+    expect((await cluster.job('big')).attempts).toBeGreaterThan(1)
     expect(reportsIn(store)).toHaveLength(1)
     await redis.remove()
   })
