@@ -21,7 +21,7 @@ export interface ServerSettings {
   readonly opacity?: 'keep' | 'restore' | undefined
   readonly background?: string | undefined
   /** @default that of the input, where it can be written */
-  readonly format?: 'png' | 'jpeg' | 'webp' | 'tiff' | 'avif' | undefined
+  readonly format?: 'png' | 'jpeg' | 'jpg' | 'webp' | 'tiff' | 'tif' | 'avif' | undefined
   readonly quality?: number | undefined
   /** Omits all metadata, or only where the photo was taken. @default all is kept */
   readonly strip?: 'all' | 'location' | undefined

@@ -12,10 +12,11 @@ export interface Backends {
   readonly warnings: readonly string[]
 }
 
+/** Where a queue and a store are. */
+export type BackendOptions = Pick<Configuration, 'data' | 'queue' | 'store' | 'lease'>
+
 /** @throws RestoreError 'environment' where a package is missing, or the queue or the store cannot be reached */
-export async function openBackends(
-  configuration: Pick<Configuration, 'data' | 'queue' | 'store' | 'lease'>,
-): Promise<Backends> {
+export async function openBackends(configuration: BackendOptions): Promise<Backends> {
   const { data, queue: address, lease } = configuration
   const leaseMs = lease === undefined ? {} : { leaseMs: lease }
   const store = await openStore(configuration)

@@ -1,10 +1,11 @@
 // The server: pictures in, restored pictures out, over HTTP.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import helmet from '@fastify/helmet'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
-import { jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { messageOf } from '../core/errors.ts'
 import { packageVersion } from '../data/packageFiles.ts'
 import { type ApiKey, keyOf } from './access/keys.ts'
@@ -15,10 +16,10 @@ import type { JobQueue } from './jobs/job.ts'
 import { Looker } from './jobs/looker.ts'
 import { Metrics } from './jobs/metrics.ts'
 import { startMetricsServer } from './jobs/metricsServer.ts'
-import { Runner } from './jobs/runner.ts'
+import { RunnerThread, type RunnerThreadOptions } from './jobs/runnerThread.ts'
 import { Webhooks } from './jobs/webhooks.ts'
 import type { PageFolders } from './pages/pageFiles.ts'
-import { describeRoute } from './protocol/describeRoute.ts'
+import { describeApi, describeRoute } from './protocol/describeRoute.ts'
 import { ProblemError, problemOf, sendProblem } from './protocol/problems.ts'
 import { appRoutes } from './routes/app.ts'
 import { batchRoutes } from './routes/batches.ts'
@@ -56,9 +57,8 @@ export interface ServerOptions {
   /** The app in the browser; undefined for none. */
   readonly app: PageFolders | undefined
   readonly limits: Limits
-  /** Jobs at once, 0 where workers run them, and networks that each slot keeps open. */
-  readonly slots: number
-  readonly capacity: number
+  /** How this server runs jobs: where its queue and store are, jobs at once, networks that each slot keeps open; undefined where workers run them. */
+  readonly jobs: Pick<RunnerThreadOptions, 'backends' | 'slots' | 'capacity'> | undefined
   /** Longest time for a job. */
   readonly timeoutMs: number
   /** Longest time that POST /v1/restore waits. */
@@ -80,6 +80,9 @@ export interface RunningServer {
 /** Time between sweeps of the store. */
 const sweepMs = 60_000
 
+/** Where there are many jobs, a sweep is followed by a rest this many times as long. */
+const sweepRest = 30
+
 /** Longest time for the headers of a request, and for all of it: an upload of the largest size by a slow line. */
 const headersMs = 10_000
 const requestMs = 300_000
@@ -95,7 +98,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = await buildServer(options, { metrics, draining: draining.signal })
   const onError = (error: unknown) =>
     app.log.error({ reason: messageOf(error) }, 'a job or webhook failed unexpectedly')
-  const runner = new Runner({ ...options, pixelLimit: limits.pixelsIn, metrics, onError })
+  const { timeoutMs } = options
+  const runner =
+    options.jobs &&
+    new RunnerThread({ ...options.jobs, timeoutMs, pixelLimit: limits.pixelsIn }, { metrics, onError })
   const webhooks =
     options.webhooks &&
     new Webhooks({
@@ -106,9 +112,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await queue.sweep(Date.now() - keepMs)
     await store.sweep({ ...(await queue.references()), quotaBytes })
   }
-  const sweeping = setInterval(() => sweep().catch(onError), sweepMs)
+  const keepSweeping = async () => {
+    for (let pauseMs = sweepMs; ; ) {
+      await sleep(pauseMs, undefined, { signal: draining.signal, ref: false })
+      const started = performance.now()
+      await sweep().catch(onError)
+      pauseMs = Math.max(sweepMs, sweepRest * (performance.now() - started))
+    }
+  }
   try {
     await sweep()
+    // Ends when the server stops.
+    keepSweeping().catch(() => {})
     const address = await app.listen({ host: options.host, port: options.port })
     const { host, metricsPort } = options
     const exporter =
@@ -117,9 +132,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       address,
       metricsAddress: exporter && `${exporter.address}/metrics`,
       async stop(drainMs) {
-        clearInterval(sweeping)
         draining.abort()
-        await runner.stop(drainMs)
+        await runner?.stop(drainMs)
         await app.close()
         await webhooks?.stop()
         await options.sources?.close()
@@ -128,9 +142,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
     }
   } catch (error) {
-    clearInterval(sweeping)
     draining.abort()
-    await runner.stop(0)
+    await runner?.stop(0)
     await webhooks?.stop()
     await app.close()
     throw error
@@ -228,7 +241,7 @@ async function buildServer(
         : { security: [] }),
     },
     transform: describeRoute,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: describeApi,
   })
   const intake = new Intake({ queue, store, limits })
   const looker = new Looker({ timeoutMs })

@@ -32,7 +32,8 @@ export async function startOwnServer(): Promise<OwnServer | undefined> {
     store: new FolderStore(folder),
     keys: [{ name: 'app', sha256 }],
     ...{ origins: [], sources: undefined, webhooks: undefined, app: undefined },
-    ...{ limits, slots: 1, capacity: 2, quotaBytes: 20e9 },
+    jobs: { backends: { data: folder }, slots: 1, capacity: 2 },
+    ...{ limits, quotaBytes: 20e9 },
     ...{ timeoutMs: 12 * hourMs, waitMs: hourMs, keepMs: hourMs },
   })
   return {

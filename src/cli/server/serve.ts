@@ -35,12 +35,14 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     )
   using interrupts = watchInterrupts(() => printLine('stopping: waiting for jobs under way'))
   const { port, metricsPort, origins, sources, sourcesInternal, networks: capacity } = configuration
+  const { data, queue: shared, store: place, lease } = configuration
+  const backends = { data, queue: shared, store: place, lease }
   // Where machines share a queue, workers run the jobs.
-  const slots = configuration.queue === undefined ? configuration.jobs : 0
-  const { queue, store, warnings } = await openBackends(configuration)
+  const jobs = shared === undefined ? { backends, slots: configuration.jobs, capacity } : undefined
+  const { queue, store, warnings } = await openBackends(backends)
   for (const warning of warnings) printLine(`warning: ${warning}`)
   const server = await startServer({
-    ...{ host, port, metricsPort, origins, keys, slots, capacity, queue, store },
+    ...{ host, port, metricsPort, origins, keys, jobs, queue, store },
     sources: sources.length > 0 ? new Sources({ hosts: sources, areInternal: sourcesInternal }) : undefined,
     webhooks:
       webhooks.length > 0 && secret !== undefined

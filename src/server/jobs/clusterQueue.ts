@@ -70,6 +70,9 @@ const kept = { age: 30 * 24 * 3600, count: mostEnded }
 const firstPlace = 2 ** 20
 const lastPlace = 2 ** 21 - 1
 
+/** Jobs that are read at a time. */
+const pageSize = 500
+
 /** Events of a queue that are kept. */
 const mostEvents = 1000
 
@@ -413,25 +416,32 @@ export class ClusterQueue implements JobQueue {
   }
 
   async refersTo(owner: string, address: string): Promise<boolean> {
-    await this.#models()
-    const states = [...openStates, 'completed', 'failed'] as const
-    const queues = [...this.#queues.values(), this.#found, this.#canceled]
-    for (const queue of queues) {
-      const ids = await queue.getRanges([...states], 0, -1)
-      for (const id of ids.filter((id) => id.startsWith(prefixOf(owner))))
-        if ((await queue.getJob(id))?.data.job.address === address) return true
-    }
+    for await (const { data } of this.#jobs((id) => id.startsWith(prefixOf(owner))))
+      if (data.job.address === address) return true
     return false
   }
 
   async references(): Promise<{ inputs: ReadonlySet<string>; results: ReadonlySet<string> }> {
-    const jobs = await this.#all((queue) => queue.getJobs([...openStates, 'completed', 'failed']))
-    const settled = (
-      await Promise.all([this.#found, this.#canceled].map((queue) => queue.getJobs(['wait'])))
-    ).flat()
-    return {
-      inputs: new Set(jobs.filter(({ finishedOn }) => !finishedOn).map(({ data }) => data.job.input)),
-      results: new Set([...jobs, ...settled].map(({ data }) => data.job.address)),
+    const inputs = new Set<string>()
+    const results = new Set<string>()
+    for await (const { data, finishedOn } of this.#jobs()) {
+      if (!finishedOn && !data.final) inputs.add(data.job.input)
+      results.add(data.job.address)
+    }
+    return { inputs, results }
+  }
+
+  /** Jobs in any state, a page of them in memory at a time: there may be a hundred thousand. */
+  async *#jobs(isWanted: (id: string) => boolean = () => true): AsyncGenerator<BullJob<Data, true>> {
+    await this.#models()
+    for (const queue of [...this.#queues.values(), this.#found, this.#canceled]) {
+      const ids = await queue.getRanges([...openStates, 'completed', 'failed'], 0, -1)
+      const wanted = ids.filter(isWanted)
+      for (let i = 0; i < wanted.length; i += pageSize) {
+        const jobs = await Promise.all(wanted.slice(i, i + pageSize).map((id) => queue.getJob(id)))
+        // Some have been forgotten meanwhile.
+        yield* jobs.filter((job) => job !== undefined)
+      }
     }
   }
 

@@ -1,9 +1,10 @@
-// A queue in a SQLite file, for one machine. Any number of processes may share the file: an attempt holds a lease,
-// which it renews, and whoever finds an expired one takes the job over.
+// A queue in a SQLite file, for one machine. Any number of processes and threads may share the file: an attempt holds a
+// lease, which it renews, and whoever finds an expired one takes the job over.
 
 import { EventEmitter } from 'node:events'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { BroadcastChannel } from 'node:worker_threads'
 import Database from 'libsql'
 import {
   type Added,
@@ -106,8 +107,9 @@ export class EmbeddedQueue implements JobQueue {
   readonly #leaseMs: number
   readonly #maxAttempts: number
   readonly #retryMs: number
-  /** Emits `id` of a changed job and 'queued', within this process. */
+  /** Emits 'queued' and the events of changed jobs, within this process; its threads tell one another. */
   readonly #events = new EventEmitter()
+  readonly #threads: BroadcastChannel
 
   constructor(
     folder: string,
@@ -125,6 +127,9 @@ export class EmbeddedQueue implements JobQueue {
     this.#maxAttempts = maxAttempts
     this.#retryMs = retryMs
     this.#events.setMaxListeners(0)
+    this.#threads = new BroadcastChannel(`limpid queue ${resolve(folder)}`)
+    this.#threads.onmessage = ({ data }) => this.#events.emit(data)
+    this.#threads.unref()
   }
 
   /** Adds what files of an earlier version lack. */
@@ -170,7 +175,7 @@ export class EmbeddedQueue implements JobQueue {
       )
       return { kind: 'added', job: this.#job(job.owner, job.id)!, isNew: true }
     })
-    if (added.kind === 'added' && added.isNew) this.#events.emit('queued')
+    if (added.kind === 'added' && added.isNew) this.#tell('queued')
     return added
   }
 
@@ -238,7 +243,7 @@ export class EmbeddedQueue implements JobQueue {
       return this.#one<Row>('SELECT * FROM jobs WHERE seq = ?', next.seq)
     })
     if (!claimed) return undefined
-    this.#events.emit(claimed.id)
+    this.#tell(changeOf(claimed))
     return { job: jobOf(claimed), fence: claimed.fence }
   }
 
@@ -309,7 +314,7 @@ export class EmbeddedQueue implements JobQueue {
     const current = this.#job(job.owner, job.id)
     if (!current || current.version !== job.version || isFinal(current.state)) return
     // What other processes change is found after the time.
-    await waitForEvent(this.#events, job.id, timeoutMs, signal)
+    await waitForEvent(this.#events, changeOf(job), timeoutMs, signal)
   }
 
   async available(timeoutMs: number, signal: AbortSignal): Promise<void> {
@@ -375,17 +380,23 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   async close(): Promise<void> {
+    this.#threads.close()
     this.#database.close()
   }
 
   /** Changes a job and tells who waits for it. @returns whether there was one to change */
-  #change({ id }: Pick<Job, 'id'>, sql: string, ...values: readonly unknown[]): boolean {
+  #change(job: Pick<Job, 'id'>, sql: string, ...values: readonly unknown[]): boolean {
     const isChanged = this.#run(sql, ...values) > 0
     if (isChanged) {
-      this.#events.emit(id)
-      this.#events.emit('queued')
+      this.#tell(changeOf(job))
+      this.#tell('queued')
     }
     return isChanged
+  }
+
+  #tell(event: string): void {
+    this.#events.emit(event)
+    this.#threads.postMessage(event)
   }
 
   #atomically<T>(action: () => T): T {
@@ -408,6 +419,11 @@ export class EmbeddedQueue implements JobQueue {
   #run(sql: string, ...values: readonly unknown[]): number {
     return this.#database.prepare(sql).run(...values).changes
   }
+}
+
+/** Name of the event of a changed job; ids are chosen by strangers, and an event 'error' would throw. */
+function changeOf({ id }: Pick<Job, 'id'>): string {
+  return `changed ${id}`
 }
 
 function jobOf(row: Row): Job {

@@ -112,7 +112,7 @@ export class Intake {
   }: Submission): Promise<Submitted> {
     const { model, weights, enlargement } = selectModels(asked)
     checkPixels('a result', size.width * size.height * enlargement ** 2, this.#limits.pixelsOut)
-    const settings: JobSettings = { ...asked, format: asked.format ?? writableFormat(size.format) }
+    const settings: JobSettings = { ...asked, format: writableFormat(asked.format ?? size.format) }
     const { owner } = caller
     const requestHash = hashOf(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
     const address = resultAddress({ scope: owner, input, settings, weights })

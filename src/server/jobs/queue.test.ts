@@ -239,18 +239,22 @@ describe.for(kinds.filter(([, isThere]) => isThere))('the queue %s', ([, , start
     expect((await queue.claim(['light-tone', 'light-photo']))?.job.id).toBe('b')
   })
 
-  test('tells at once who waits for a change or for a job', async () => {
+  test('tells at once who waits for a change or for a job, here or by another opening', async () => {
     await queue.add(jobOf('a'), limits)
     const job = await queue.find('ann', 'a')
-    const waiting = Promise.all([
-      job && queue.changed(job, 60_000),
-      queue.available(60_000, new AbortController().signal),
-    ])
+    const other = await place.open()
+    const waiting = Promise.all(
+      [queue, other].flatMap((one) => [
+        job && one.changed(job, 60_000),
+        one.available(60_000, new AbortController().signal),
+      ]),
+    )
     await queue.cancel('ann', 'a')
     await queue.add(jobOf('b'), limits)
     await waiting
     // A change that came before the wait is not waited for.
     await (job && queue.changed(job, 60_000))
+    await other.close()
   })
 
   test('keeps webhooks of ended jobs until they are settled or given up, over a restart', async () => {

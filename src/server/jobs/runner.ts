@@ -11,10 +11,13 @@ import type { Attempt, JobError, JobQueue } from './job.ts'
 import type { Metrics } from './metrics.ts'
 import { OpenRestorers } from './openRestorers.ts'
 
+/** What is counted of jobs. */
+export type JobMetrics = Pick<Metrics, 'wait' | 'finish' | 'retry'>
+
 export interface RunnerOptions {
   readonly queue: JobQueue
   readonly store: Store
-  readonly metrics: Metrics
+  readonly metrics: JobMetrics
   /** Jobs at once. */
   readonly slots: number
   /** Networks that each slot keeps open. */

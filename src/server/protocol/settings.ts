@@ -22,6 +22,14 @@ export type Format = keyof typeof mediaTypes
 
 const formats = Object.keys(mediaTypes) as [Format, ...Format[]]
 
+/** What files are called as well. */
+const suffixes = { jpg: 'jpeg', tif: 'tiff' } as const satisfies Record<string, Format>
+
+const named = new Map<string, Format>([
+  ...formats.map((name): [string, Format] => [name, name]),
+  ...Object.entries(suffixes),
+])
+
 const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })])
 
 const taskIds: readonly string[] = tasks.map(({ id }) => id)
@@ -75,7 +83,9 @@ export const settingsSchema = z
     page: z.coerce.number().int().min(1).describe('Page of a document or frame of an animation.'),
     opacity: z.enum(['keep', 'restore']).describe('Whether opacity is kept or restored.'),
     background: z.string().max(50).describe("Color that replaces transparency, such as 'white'."),
-    format: z.enum(formats).describe('Format of the result. Default: by Accept, else that of the input.'),
+    format: z
+      .enum([...formats, ...(Object.keys(suffixes) as (keyof typeof suffixes)[])])
+      .describe('Format of the result. Default: by Accept, else that of the input.'),
     quality: z.coerce.number().int().min(1).max(100).describe('Quality of JPEG, WebP and AVIF.'),
     strip: z
       .enum(['all', 'location'])
@@ -91,11 +101,11 @@ export const lookSchema = settingsSchema.pick({
 }) satisfies z.ZodType<LookSettings>
 
 /** Settings of a job, whose format has been decided. */
-export type JobSettings = Settings & { readonly format: Format }
+export type JobSettings = Omit<Settings, 'format'> & { readonly format: Format }
 
-/** The format of an input as that of its result; PNG, which loses nothing, where it is not written. */
-export function writableFormat(format: string): Format {
-  return formats.find((name) => name === format) ?? 'png'
+/** The format that a name or an input stands for; PNG, which loses nothing, where it is not written. */
+export function writableFormat(name: string): Format {
+  return named.get(name) ?? 'png'
 }
 
 /** Settings as text that is equal for equal settings. */

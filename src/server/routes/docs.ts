@@ -13,6 +13,7 @@ interface Operation {
   readonly summary?: string
   readonly description?: string
   readonly parameters?: readonly Parameter[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> }
 }
 
 interface Parameter {
@@ -61,7 +62,9 @@ function operationOf(method: string, path: string, operation: Operation): string
     ({ name, in: where, required, description = '', schema = {} }) =>
       `<tr><td><code>${escaped(name)}</code></td><td>${where}${required ? ', required' : ''}</td><td>${escaped(description)} ${escaped(valuesOf(schema))}</td></tr>`,
   )
-  const table = rows.length > 0 ? `<table>${rows.join('')}</table>` : ''
+  const bodies = Object.keys(operation.requestBody?.content ?? {}).join(', ')
+  const body = bodies === '' ? '' : `<tr><td>body</td><td></td><td>${escaped(bodies)}</td></tr>`
+  const table = rows.length > 0 || body !== '' ? `<table>${body}${rows.join('')}</table>` : ''
   const { summary = '', description = '' } = operation
   return `<section><h2><code>${method.toUpperCase()} ${escaped(path)}</code></h2>
 <p>${escaped(summary)}. ${escaped(description)}</p>${table}</section>`
