@@ -28,6 +28,7 @@ const started = [
   'dist/src/bundle/worker/main.js',
   'dist/src/worker/main.js',
   'dist/src/worker/looker.js',
+  'dist/src/worker/runner.js',
   'dist/src/metrics/poolWorker.js',
   'dist/src/train/loader/worker.js',
 ]

@@ -1,10 +1,10 @@
-// Entry point of a thread that runs the jobs of a server, started by src/server/jobs/runnerThread.ts.
+// Entry point of a thread that runs the jobs of a server, started by src/server/runnerThread.ts.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
 import { openBackends } from '../server/backends.ts'
 import { type JobMetrics, Runner } from '../server/jobs/runner.ts'
-import type { RunnerMessage, RunnerStop, RunnerThreadOptions } from '../server/jobs/runnerThread.ts'
+import type { RunnerMessage, RunnerStop, RunnerThreadOptions } from '../server/runnerThread.ts'
 
 const { backends, ...options } = workerData as RunnerThreadOptions
 const tell = (message: RunnerMessage) => parentPort?.postMessage(message)

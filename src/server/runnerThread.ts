@@ -3,9 +3,9 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import { startThread } from '../../data/ownPrograms.ts'
-import type { BackendOptions } from '../backends.ts'
-import type { JobMetrics, RunnerOptions } from './runner.ts'
+import { startThread } from '../data/ownPrograms.ts'
+import type { BackendOptions } from './backends.ts'
+import type { JobMetrics, RunnerOptions } from './jobs/runner.ts'
 
 /** What the thread is started with. */
 export interface RunnerThreadOptions
