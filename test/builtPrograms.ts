@@ -7,6 +7,10 @@ export function processArguments(module: string): readonly string[] {
   return [builtModule(`src/bundle/${module}`)]
 }
 
+export function startBundledThread(module: string, options: WorkerOptions = {}): Worker {
+  return startThread(`bundle/${module}`, options)
+}
+
 export function startThread(module: string, options: WorkerOptions = {}): Worker {
   return new Worker(builtModule(`src/${module}`), options)
 }

@@ -26,9 +26,9 @@ const started = [
   'dist/src/bundle/cli/program.js',
   'dist/src/bundle/runtime/session/computeProcess.js',
   'dist/src/bundle/worker/main.js',
+  'dist/src/bundle/worker/runner.js',
   'dist/src/worker/main.js',
   'dist/src/worker/looker.js',
-  'dist/src/worker/runner.js',
   'dist/src/metrics/poolWorker.js',
   'dist/src/train/loader/worker.js',
 ]

@@ -1,5 +1,5 @@
 // Starts modules of this package beside the one that runs: in a process or in a thread. Sources need a loader for TypeScript; the
-// build has processes bundled.
+// build has processes bundled, and threads that need what only bundles hold.
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -10,6 +10,11 @@ import { isSource, ownModule } from './packageFiles.ts'
 export function processArguments(module: string): readonly string[] {
   if (!isSource) return [ownModule(`bundle/${module}`)]
   return ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href, ownModule(module)]
+}
+
+/** Starts a worker that runs a module of src/ which the build has bundled. */
+export function startBundledThread(module: string, options: WorkerOptions = {}): Worker {
+  return startThread(isSource ? module : `bundle/${module}`, options)
 }
 
 /** Starts a worker that runs a module of src/. */

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import { startThread } from '../data/ownPrograms.ts'
+import { startBundledThread } from '../data/ownPrograms.ts'
 import type { BackendOptions } from './backends.ts'
 import type { JobMetrics, RunnerOptions } from './jobs/runner.ts'
 
@@ -69,7 +69,7 @@ export class RunnerThread {
   }
 
   #start(): Worker {
-    const thread = startThread('worker/runner', { workerData: this.#options })
+    const thread = startBundledThread('worker/runner', { workerData: this.#options })
     thread.on('message', (message: RunnerMessage) => {
       if ('wait' in message) this.#metrics.wait(...message.wait)
       else if ('finish' in message) this.#metrics.finish(...message.finish)
