@@ -2,6 +2,7 @@
 
 import { RestoreError } from './errors.ts'
 import { exp, log } from './exactMath.ts'
+import { type PhiloxSequence, philox, philoxWords } from './philox.ts'
 
 /** A stream of random numbers. */
 export interface Random {
@@ -18,9 +19,7 @@ export interface Random {
 }
 
 /** Position of a counter-based stream, as plain JSON: all that is needed to resume it. */
-export interface RandomState {
-  readonly key: readonly [number, number]
-  readonly stream: readonly [number, number]
+export interface RandomState extends PhiloxSequence {
   /** 32-bit words drawn so far. */
   readonly taken: number
 }
@@ -29,57 +28,6 @@ export interface RandomState {
 export interface CounterRandom extends Random {
   readonly state: RandomState
   fork(key: number): CounterRandom
-}
-
-/** Blocks of 4 words computed at a time. */
-const batchBlocks = 64
-const batchWords = 4 * batchBlocks
-
-/** Philox4x32-10 (Salmon et al., 2011): encrypts `blocks` successive counters [low, high, stream]. */
-function philox(
-  words: Uint32Array,
-  blocks: number,
-  { key, stream }: Pick<RandomState, 'key' | 'stream'>,
-  start: number,
-): void {
-  const key0 = key[0] | 0
-  const key1 = key[1] | 0
-  const stream0 = stream[0] | 0
-  const stream1 = stream[1] | 0
-  for (let block = 0; block < blocks; block++) {
-    const counter = start + block
-    let k0 = key0
-    let k1 = key1
-    let c0 = counter | 0
-    let c1 = (counter / 4294967296) | 0
-    let c2 = stream0
-    let c3 = stream1
-    for (let round = 0; round < 10; round++) {
-      // High halves of c0·0xd2511f53 and c2·0xcd9e8d57, from 16-bit products; `| 0` keeps them integers.
-      const a = c0 & 0xffff
-      const b = c0 >>> 16
-      const c = c2 & 0xffff
-      const d = c2 >>> 16
-      const m0 = (Math.imul(b, 0x1f53) + (Math.imul(a, 0x1f53) >>> 16)) | 0
-      const n0 = (Math.imul(a, 0xd251) + (m0 & 0xffff)) | 0
-      const high0 = (Math.imul(b, 0xd251) + (m0 >>> 16) + (n0 >>> 16)) | 0
-      const m1 = (Math.imul(d, 0x8d57) + (Math.imul(c, 0x8d57) >>> 16)) | 0
-      const n1 = (Math.imul(c, 0xcd9e) + (m1 & 0xffff)) | 0
-      const high1 = (Math.imul(d, 0xcd9e) + (m1 >>> 16) + (n1 >>> 16)) | 0
-      const low0 = Math.imul(c0, 0xd2511f53)
-      const low1 = Math.imul(c2, 0xcd9e8d57)
-      c0 = high1 ^ c1 ^ k0
-      c1 = low1
-      c2 = high0 ^ c3 ^ k1
-      c3 = low0
-      k0 = (k0 + 0x9e3779b9) | 0
-      k1 = (k1 + 0xbb67ae85) | 0
-    }
-    words[4 * block] = c0
-    words[4 * block + 1] = c1
-    words[4 * block + 2] = c2
-    words[4 * block + 3] = c3
-  }
 }
 
 /** The ziggurat of Marsaglia and Tsang (2000): 128 layers of equal area under exp(−x²/2). */
@@ -98,39 +46,51 @@ const ziggurat = (() => {
   return {
     tail,
     heights: edges.map((edge, i) => (i === layers ? 1 : height(edge))),
-    scales: edges.map((edge) => edge / 2 ** 24),
-    /** 24-bit numbers below this bound lie under the curve at any height. */
-    inside: Uint32Array.from({ length: layers }, (_, i) =>
-      Math.floor((edges[i + 1]! / edges[i]!) * 2 ** 24 - 0.5),
-    ),
+    /** Scales of 24-bit numbers by the low byte of a word: layer and sign. */
+    scales: Float64Array.from({ length: 2 * layers }, (_, i) => {
+      return ((i < layers ? 1 : -1) * edges[i % layers]!) / 2 ** 24
+    }),
+    /**
+     * 24-bit numbers below this bound lie under the curve at any height; by the same byte.
+     * NOTE: the bound of the top layer, -1, wraps to the largest, so all of that layer is accepted. Seeds
+     * reproduce the numbers of earlier versions only with it.
+     */
+    inside: Uint32Array.from({ length: 2 * layers }, (_, i) => {
+      return Math.floor((edges[(i % layers) + 1]! / edges[i % layers]!) * 2 ** 24 - 0.5)
+    }),
   }
 })()
 
 class Philox implements CounterRandom {
-  readonly #origin: Pick<RandomState, 'key' | 'stream'>
-  readonly #words = new Uint32Array(batchWords)
+  readonly #sequence: PhiloxSequence
+  readonly #words = new Uint32Array(philoxWords)
+  /** Number of times that `#words` has been used up. */
   #batch: number
   #next: number
 
   constructor({ key, stream, taken }: RandomState) {
-    this.#origin = { key, stream }
-    this.#next = taken % batchWords
-    this.#batch = (taken - this.#next) / batchWords
+    this.#sequence = { key, stream }
+    this.#next = taken % philoxWords
+    this.#batch = (taken - this.#next) / philoxWords
     // At a batch boundary, `#prepare` computes the batch when the first word is drawn.
-    if (this.#next > 0) philox(this.#words, batchBlocks, this.#origin, this.#batch * batchBlocks)
+    if (this.#next > 0) this.#compute()
   }
 
   get state(): RandomState {
-    return { ...this.#origin, taken: this.#batch * batchWords + this.#next }
+    return { ...this.#sequence, taken: this.#batch * philoxWords + this.#next }
+  }
+
+  #compute(): void {
+    philox(this.#words, this.#sequence, (this.#batch * philoxWords) / 4)
   }
 
   /** Ensures that at least one word is available. */
   #prepare(): void {
-    if (this.#next === batchWords) {
+    if (this.#next === philoxWords) {
       this.#next = 0
       this.#batch++
     }
-    if (this.#next === 0) philox(this.#words, batchBlocks, this.#origin, this.#batch * batchBlocks)
+    if (this.#next === 0) this.#compute()
   }
 
   #word(): number {
@@ -150,13 +110,12 @@ class Philox implements CounterRandom {
     const { heights, scales, inside, tail } = ziggurat
     for (let word = first; ; word = this.#word()) {
       const layer = word & 127
-      const sign = (word & 128) === 0 ? 1 : -1
-      const x = ((word >>> 8) + 0.5) * scales[layer]!
-      if (word >>> 8 < inside[layer]!) return sign * x
-      if (layer === 0) return sign * this.#sampleTail(tail)
+      const x = ((word >>> 8) + 0.5) * scales[word & 255]!
+      if (word >>> 8 < inside[word & 255]!) return x
+      if (layer === 0) return Math.sign(x) * this.#sampleTail(tail)
       const low = heights[layer]!
       const high = heights[layer + 1]!
-      if (low + this.uniform() * (high - low) < exp(-0.5 * x * x)) return sign * x
+      if (low + this.uniform() * (high - low) < exp(-0.5 * x * x)) return x
     }
   }
 
@@ -174,12 +133,10 @@ class Philox implements CounterRandom {
     for (let i = 0; i < values.length; ) {
       this.#prepare()
       let next = this.#next
-      for (; i < values.length && next < batchWords; i++) {
+      for (; i < values.length && next < philoxWords; i++) {
         const word = words[next++]!
-        const layer = word & 127
-        const integer = word >>> 8
-        if (integer < inside[layer]!) {
-          values[i] = (1 - ((word & 128) >> 6)) * (integer + 0.5) * scales[layer]!
+        if (word >>> 8 < inside[word & 255]!) {
+          values[i] = ((word >>> 8) + 0.5) * scales[word & 255]!
           continue
         }
         this.#next = next
@@ -197,10 +154,10 @@ class Philox implements CounterRandom {
 
   fork(key: number): CounterRandom {
     checkInteger('fork: key', key, Number.MAX_SAFE_INTEGER)
-    const { key: own, stream } = this.#origin
+    const { key: own, stream } = this.#sequence
     const words = new Uint32Array(4)
     // The complemented stream separates these counters from those used for drawing numbers.
-    philox(words, 1, { key: own, stream: [stream[0], ~stream[1]] }, key)
+    philox(words, { key: own, stream: [stream[0], ~stream[1]] }, key)
     const [k0, k1, s0, s1] = [...words] as [number, number, number, number]
     return new Philox({ key: [k0, k1], stream: [s0, s1], taken: 0 })
   }
