@@ -101,6 +101,18 @@ const held = "owner = ? AND id = ? AND fence = ? AND state = 'running'"
 /** Unfinished jobs. */
 const open = "state IN ('queued', 'running')"
 
+/** A job that waits to be added. */
+interface Addition {
+  readonly job: NewJob
+  readonly state: 'queued' | 'succeeded'
+  readonly limits: QueueLimits | undefined
+  readonly resolve: (added: Added) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Most jobs that are added at a time: a millisecond each. */
+const mostAdditions = 16
+
 /** A queue in a SQLite file. */
 export class EmbeddedQueue implements JobQueue {
   readonly #database: Database.Database
@@ -110,6 +122,7 @@ export class EmbeddedQueue implements JobQueue {
   /** Emits 'queued' and the events of changed jobs, within this process; its threads tell one another. */
   readonly #events = new EventEmitter()
   readonly #threads: BroadcastChannel
+  readonly #additions: Addition[] = []
 
   constructor(
     folder: string,
@@ -145,38 +158,55 @@ export class EmbeddedQueue implements JobQueue {
     )
   }
 
-  async add(job: NewJob, limits: QueueLimits): Promise<Added> {
-    return this.#add(job, 'queued', limits)
+  add(job: NewJob, limits: QueueLimits): Promise<Added> {
+    return this.#add({ job, state: 'queued', limits })
   }
 
-  async addSucceeded(job: NewJob): Promise<Added> {
-    return this.#add(job, 'succeeded', undefined)
+  addSucceeded(job: NewJob): Promise<Added> {
+    return this.#add({ job, state: 'succeeded', limits: undefined })
   }
 
-  #add(job: NewJob, state: 'queued' | 'succeeded', limits: QueueLimits | undefined): Added {
-    const added = this.#atomically((): Added => {
-      const earlier = this.#one<Row>(
-        'SELECT * FROM jobs WHERE owner = ? AND (id = ? OR requestKey = ?)',
-        job.owner,
-        job.id,
-        job.requestKey ?? null,
-      )
-      if (earlier?.requestHash === job.requestHash)
-        return { kind: 'added', job: jobOf(earlier), isNew: false }
-      if (earlier) return { kind: 'conflict' }
-      if (limits && this.#isFull(job.owner, limits)) return { kind: 'full' }
-      const now = Date.now()
-      this.#run(
-        `INSERT INTO jobs (id, owner, state, priority, settings, model, input, address, requestKey, requestHash, createdMs, finishedMs, webhook, webhookDueMs)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ...[job.id, job.owner, state, job.priority, JSON.stringify(job.settings), job.model],
-        ...[job.input, job.address, job.requestKey ?? null, job.requestHash, now],
-        ...[state === 'queued' ? null : now, job.webhook ?? null, job.webhook === undefined ? null : 0],
-      )
-      return { kind: 'added', job: this.#job(job.owner, job.id)!, isNew: true }
+  /** Jobs that come together are flushed to the disk together, which takes longer than all else. */
+  #add(addition: Omit<Addition, 'resolve' | 'reject'>): Promise<Added> {
+    return new Promise((resolve, reject) => {
+      if (this.#additions.push({ ...addition, resolve, reject }) === 1) setImmediate(() => this.#addSome())
     })
-    if (added.kind === 'added' && added.isNew) this.#tell('queued')
-    return added
+  }
+
+  #addSome(): void {
+    const some = this.#additions.splice(0, mostAdditions)
+    // Whatever else waits has its turn in between.
+    if (this.#additions.length > 0) setImmediate(() => this.#addSome())
+    try {
+      const added = this.#atomically(() => some.map((addition) => this.#insert(addition)))
+      some.forEach(({ resolve }, i) => {
+        resolve(added[i]!)
+      })
+      if (added.some((one) => one.kind === 'added' && one.isNew)) this.#tell('queued')
+    } catch (error) {
+      for (const { reject } of some) reject(error)
+    }
+  }
+
+  #insert({ job, state, limits }: Addition): Added {
+    const earlier = this.#one<Row>(
+      'SELECT * FROM jobs WHERE owner = ? AND (id = ? OR requestKey = ?)',
+      job.owner,
+      job.id,
+      job.requestKey ?? null,
+    )
+    if (earlier?.requestHash === job.requestHash) return { kind: 'added', job: jobOf(earlier), isNew: false }
+    if (earlier) return { kind: 'conflict' }
+    if (limits && this.#isFull(job.owner, limits)) return { kind: 'full' }
+    const now = Date.now()
+    this.#run(
+      `INSERT INTO jobs (id, owner, state, priority, settings, model, input, address, requestKey, requestHash, createdMs, finishedMs, webhook, webhookDueMs)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[job.id, job.owner, state, job.priority, JSON.stringify(job.settings), job.model],
+      ...[job.input, job.address, job.requestKey ?? null, job.requestHash, now],
+      ...[state === 'queued' ? null : now, job.webhook ?? null, job.webhook === undefined ? null : 0],
+    )
+    return { kind: 'added', job: this.#job(job.owner, job.id)!, isNew: true }
   }
 
   #isFull(owner: string, limits: QueueLimits): boolean {

@@ -239,6 +239,13 @@ describe.for(kinds.filter(([, isThere]) => isThere))('the queue %s', ([, , start
     expect((await queue.claim(['light-tone', 'light-photo']))?.job.id).toBe('b')
   })
 
+  test('adds what comes at once, each job once', async () => {
+    const ids = Array.from({ length: 40 }, (_, i) => `many${i % 20}`)
+    const added = await Promise.all(ids.map((id) => queue.add(jobOf(id), limits)))
+    expect(added.filter((one) => one.kind === 'added' && one.isNew)).toHaveLength(20)
+    expect((await queue.counts()).byState.queued).toBe(20)
+  })
+
   test('tells at once who waits for a change or for a job, here or by another opening', async () => {
     await queue.add(jobOf('a'), limits)
     const job = await queue.find('ann', 'a')
