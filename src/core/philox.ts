@@ -1,6 +1,8 @@
 // Philox4x32-10 (Salmon et al., SC 2011) in WebAssembly, eight times as fast as in JavaScript, which lacks the
 // 64-bit product of 32-bit integers. The module is assembled here, so building needs no compiler.
 
+import { messageOf, RestoreError } from './errors.ts'
+
 /** What tells a sequence of random words from others: its key, and the upper half of its counters. */
 export interface PhiloxSequence {
   readonly key: readonly [number, number]
@@ -43,9 +45,18 @@ export function philox(words: Uint32Array, { key, stream }: PhiloxSequence, star
   words.set(words.length === philoxWords ? cipher.written : cipher.written.subarray(0, words.length))
 }
 
+/** @throws RestoreError 'environment' where WebAssembly is off, or has no SIMD */
 function compile(): Cipher {
-  const { encrypt, memory } = new WebAssembly.Instance(new WebAssembly.Module(assemble())).exports
-  return { encrypt, written: new Uint32Array(memory.buffer, 0, philoxWords) }
+  try {
+    const { encrypt, memory } = new WebAssembly.Instance(new WebAssembly.Module(assemble())).exports
+    return { encrypt, written: new Uint32Array(memory.buffer, 0, philoxWords) }
+  } catch (error) {
+    throw new RestoreError(
+      'environment',
+      `random: expected WebAssembly with SIMD, got none (${messageOf(error)}); a page's Content-Security-Policy has to allow 'wasm-unsafe-eval'`,
+      { cause: error },
+    )
+  }
 }
 
 /** Bytes of WebAssembly; those of an expression leave its value on the stack. */

@@ -16,6 +16,8 @@ export interface RunnerThreadOptions
 
 /** What the thread tells: what is to be counted, or why a job failed unexpectedly. */
 export type RunnerMessage =
+  /** The queue and the store are open. */
+  | { readonly isReady: true }
   | { readonly wait: Parameters<JobMetrics['wait']> }
   | { readonly finish: Parameters<JobMetrics['finish']> }
   | { readonly retry: Parameters<JobMetrics['retry']> }
@@ -29,6 +31,9 @@ export interface RunnerStop {
 /** Time after which a thread that failed is started again. */
 const restartMs = 1000
 
+/** Time that a thread may take to close what it has open. */
+const closingMs = 8000
+
 /** Runs jobs until it is stopped; where the thread fails, another takes over when the leases have ended. */
 export class RunnerThread {
   readonly #options: RunnerThreadOptions
@@ -37,6 +42,8 @@ export class RunnerThread {
   readonly #stopping = new AbortController()
   #thread: Worker
   readonly #ended: Promise<void>
+  /** Resolves when jobs are taken. */
+  readonly ready: Promise<void>
 
   constructor(
     options: RunnerThreadOptions,
@@ -46,6 +53,7 @@ export class RunnerThread {
     this.#metrics = metrics
     this.#onError = onError
     this.#thread = this.#start()
+    this.ready = ready(this.#thread)
     this.#ended = this.#run()
   }
 
@@ -54,14 +62,19 @@ export class RunnerThread {
     this.#stopping.abort()
     const request: RunnerStop = { drainMs }
     this.#thread.postMessage(request)
-    await this.#ended
+    const closed = new AbortController()
+    const limit = sleep(drainMs + closingMs, undefined, { signal: closed.signal }).catch(() => {})
+    await Promise.race([this.#ended, limit])
+    closed.abort()
+    await this.#thread.terminate()
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     for (;;) {
-      await once(this.#thread, 'exit').catch(this.#onError)
+      const failure = await endOf(this.#thread)
       if (signal.aborted) return
+      this.#onError(failure)
       await sleep(restartMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       this.#thread = this.#start()
@@ -74,8 +87,24 @@ export class RunnerThread {
       if ('wait' in message) this.#metrics.wait(...message.wait)
       else if ('finish' in message) this.#metrics.finish(...message.finish)
       else if ('retry' in message) this.#metrics.retry(...message.retry)
-      else this.#onError(message.error)
+      else if ('error' in message) this.#onError(message.error)
     })
     return thread
   }
+}
+
+/** Why a thread has ended that nobody stopped. */
+async function endOf(thread: Worker): Promise<unknown> {
+  try {
+    const [code] = await once(thread, 'exit')
+    return new Error(`runner: expected a thread that runs until it is stopped, got its end with code ${code}`)
+  } catch (error) {
+    return error
+  }
+}
+
+async function ready(thread: Worker): Promise<void> {
+  const message = once(thread, 'message')
+  const end = endOf(thread).then((error) => Promise.reject(error))
+  await Promise.race([message, end])
 }

@@ -119,6 +119,8 @@ describe('the server', { timeout: 120_000 }, () => {
     await ended(server.address, '/v1/jobs/error')
     expect(await (await put('error')).json()).toMatchObject({ id: 'error', state: 'succeeded', attempts: 1 })
     expect(await (await put('two')).json()).toMatchObject({ id: 'two', state: 'succeeded', attempts: 0 })
+    expect((await put('three', '?format=jpg')).status).toBe(202)
+    expect((await put('three', '?format=jpeg')).status).toBe(202)
     const other = await put('error', '?strength=0.1')
     expect(other.status).toBe(422)
     expect(await other.json()).toMatchObject({ code: 'other-request' })

@@ -96,8 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const draining = new AbortController()
   const metrics = new Metrics(() => queue)
   const app = await buildServer(options, { metrics, draining: draining.signal })
-  const onError = (error: unknown) =>
-    app.log.error({ reason: messageOf(error) }, 'a job or webhook failed unexpectedly')
+  const onError = (error: unknown) => app.log.error({ reason: messageOf(error) }, 'unexpected failure')
   const { timeoutMs } = options
   const runner =
     options.jobs &&
@@ -113,7 +112,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await store.sweep({ ...(await queue.references()), quotaBytes })
   }
   const keepSweeping = async () => {
-    for (let pauseMs = sweepMs; ; ) {
+    let pauseMs = sweepMs
+    while (true) {
       await sleep(pauseMs, undefined, { signal: draining.signal, ref: false })
       const started = performance.now()
       await sweep().catch(onError)
@@ -121,7 +121,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
   }
   try {
-    await sweep()
+    await Promise.all([runner?.ready, sweep()])
     // Ends when the server stops.
     keepSweeping().catch(() => {})
     const address = await app.listen({ host: options.host, port: options.port })

@@ -15,6 +15,7 @@ const metrics: JobMetrics = {
 }
 
 const { queue, store } = await openBackends(backends)
+tell({ isReady: true })
 const onError = (error: unknown) => tell({ error: messageOf(error) })
 const runner = new Runner({ ...options, queue, store, metrics, onError })
 parentPort?.once('message', async ({ drainMs }: RunnerStop) => {

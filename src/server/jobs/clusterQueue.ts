@@ -71,7 +71,7 @@ const firstPlace = 2 ** 20
 const lastPlace = 2 ** 21 - 1
 
 /** Jobs that are read at a time. */
-const pageSize = 500
+const pageSize = 100
 
 /** Events of a queue that are kept. */
 const mostEvents = 1000

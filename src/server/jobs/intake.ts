@@ -114,7 +114,7 @@ export class Intake {
     checkPixels('a result', size.width * size.height * enlargement ** 2, this.#limits.pixelsOut)
     const settings: JobSettings = { ...asked, format: writableFormat(asked.format ?? size.format) }
     const { owner } = caller
-    const requestHash = hashOf(input, canonical(asked), String(priority), ...(webhook ? [webhook] : []))
+    const requestHash = hashOf(input, canonical(settings), String(priority), ...(webhook ? [webhook] : []))
     const address = resultAddress({ scope: owner, input, settings, weights })
     const job: NewJob = {
       ...{ id, owner, settings, model, input, address, priority, requestKey, requestHash, webhook },

@@ -37,7 +37,7 @@ const file = { type: 'string', format: 'binary' }
 /** A form with a picture, or with several where it is the only body that is taken. */
 function bodyOf(types: readonly string[]): object {
   const pictures = types.length > 1 ? { picture: file } : { pictures: { type: 'array', items: file } }
-  const settings = { type: 'string', description: 'Settings as JSON, instead of those of the query.' }
+  const settings = { type: 'string', description: 'Settings as JSON; they precede those of the query.' }
   const form = {
     type: 'object',
     properties: { ...pictures, settings },
