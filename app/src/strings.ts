@@ -7,7 +7,7 @@ const plural = (count: number, one: string, many: string) => `${count} ${count =
 
 const english = {
   tagline: 'Restore photos',
-  privately: 'Restore photos, privately',
+  privateTagline: 'Restore photos, privately',
   lead: 'Drop photos here to remove noise, JPEG artifacts, rain and snow, lift haze and darkness, or enlarge them.',
   stays: 'Everything is computed on this device; no photo leaves it.',
   leavesDevice: (server: string) => `Photos are sent to ${server}, restored there and deleted.`,
@@ -168,7 +168,7 @@ export type Strings = typeof english
 
 const german: Strings = {
   tagline: 'Fotos verbessern',
-  privately: 'Fotos verbessern, ganz privat',
+  privateTagline: 'Fotos verbessern, ganz privat',
   lead: 'Fotos hierher ziehen, um Rauschen, JPEG-Artefakte, Regen und Schnee zu entfernen, Dunst und Dunkelheit aufzuhellen oder sie zu vergrößern.',
   stays: 'Alles wird auf diesem Gerät berechnet; kein Foto verlässt es.',
   leavesDevice: (server) => `Fotos werden an ${server} geschickt, dort verbessert und gelöscht.`,

@@ -1,5 +1,5 @@
 // Starts modules of this package beside the one that runs: in a process or in a thread. Sources need a loader for TypeScript; the
-// build has processes bundled, and threads that need what only bundles hold.
+// build bundles processes, and threads whose modules the package does not hold otherwise.
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'

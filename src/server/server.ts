@@ -57,7 +57,10 @@ export interface ServerOptions {
   /** The app in the browser; undefined for none. */
   readonly app: PageFolders | undefined
   readonly limits: Limits
-  /** How this server runs jobs: where its queue and store are, jobs at once, networks that each slot keeps open; undefined where workers run them. */
+  /**
+   * Jobs at once, and networks that each slot keeps open; `backends` are those of `queue` and `store`. Undefined where
+   * workers run the jobs.
+   */
   readonly jobs: Pick<RunnerThreadOptions, 'backends' | 'slots' | 'capacity'> | undefined
   /** Longest time for a job. */
   readonly timeoutMs: number

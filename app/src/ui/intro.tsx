@@ -21,7 +21,7 @@ export function Intro() {
   const words = strings.value
   return (
     <main class="intro">
-      <h2>{isRemote.value ? words.tagline : words.privately}</h2>
+      <h2>{isRemote.value ? words.tagline : words.privateTagline}</h2>
       <p class="lead">
         {words.lead} {isRemote.value ? '' : words.stays}
       </p>

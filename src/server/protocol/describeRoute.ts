@@ -15,7 +15,7 @@ export const describeRoute: typeof jsonSchemaTransform = (route) => {
   const method = String(route.route.method).toLowerCase()
   const isApi = url.startsWith('/v1/')
   const { response = method === 'delete' ? deleted : answered, produces = [], consumes } = schema
-  const files = produces.map((type) => [type, { schema: file }])
+  const files = produces.map((type) => [type, { schema: fileSchema }])
   const described = {
     ...(response as object),
     ...(files.length > 0 ? { 200: { description: 'The file.', content: Object.fromEntries(files) } } : {}),
@@ -32,18 +32,19 @@ export const describeRoute: typeof jsonSchemaTransform = (route) => {
   }
 }
 
-const file = { type: 'string', format: 'binary' }
+const fileSchema = { type: 'string', format: 'binary' }
 
 /** A form with a picture, or with several where it is the only body that is taken. */
 function bodyOf(types: readonly string[]): object {
-  const pictures = types.length > 1 ? { picture: file } : { pictures: { type: 'array', items: file } }
+  const pictures =
+    types.length > 1 ? { picture: fileSchema } : { pictures: { type: 'array', items: fileSchema } }
   const settings = { type: 'string', description: 'Settings as JSON; they precede those of the query.' }
   const form = {
     type: 'object',
     properties: { ...pictures, settings },
     required: Object.keys(pictures),
   }
-  const schemas = types.map((type) => [type, { schema: type === 'multipart/form-data' ? form : file }])
+  const schemas = types.map((type) => [type, { schema: type === 'multipart/form-data' ? form : fileSchema }])
   return { content: Object.fromEntries(schemas) }
 }
 
