@@ -10,6 +10,7 @@ import {
   cutHiddenRows,
   optimize,
   padHiddenChannels,
+  preluByConvs,
   pushSlicesThroughConvs,
   shuffleAfterConvs,
 } from './optimize.ts'
@@ -150,6 +151,26 @@ test('nodes that no output needs are removed', () => {
     return { y: x!.abs() }
   })
   expect(removeDeadNodes(graph).nodes.map(({ op }) => op)).toEqual(['abs'])
+})
+
+describe('PReLU after a convolution', () => {
+  const activated = (channels: number, isAfterConv = true) =>
+    trace([{ name: 'x', shape: [1, isAfterConv ? 3 : channels, 'h', 'w'] }], ({ x }) => {
+      const map = isAfterConv ? x!.conv2d(weights(channels, 3, 3, 3), weights(channels), { padding: 1 }) : x!
+      return { y: map.prelu(weights(channels)) }
+    })
+
+  test('becomes depth-wise convolutions, in which the channels stay blocked', async () => {
+    const graph = activated(32)
+    const rewritten = preluByConvs(graph)
+    expect(rewritten.nodes.map(({ op }) => op)).toEqual(['conv2d', 'conv2d', 'relu', 'conv2d', 'add'])
+    expect(await difference(graph, rewritten, [1, 3, 9, 7])).toBeLessThan(rounding)
+  })
+
+  test('stays where the channels are not in blocks', () => {
+    for (const graph of [activated(12), activated(32, false)])
+      expect(count(preluByConvs(graph), 'prelu')).toBe(1)
+  })
 })
 
 test('all rewrites together preserve the result of a graph for any size', async () => {

@@ -20,7 +20,7 @@ const channelBlock = 16
 /** Applies all rewrites, each of which prepares the next. */
 export function optimize(graph: Graph): Graph {
   const cut = pushSlicesThroughConvs(removeDeadNodes(graph))
-  return cutHiddenRows(padHiddenChannels(shuffleAfterConvs(cut)))
+  return preluByConvs(cutHiddenRows(padHiddenChannels(shuffleAfterConvs(cut))))
 }
 
 function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {
@@ -148,6 +148,33 @@ export function padHiddenChannels(graph: Graph): Graph {
     const groups = isDepthwise(node) && out !== undefined ? out : node.attrs.groups
     const biases = bias === undefined ? [] : [out === undefined ? bias : padConstant(bias, 0, out)]
     return to.emit('conv2d', [to.of(x), wider, ...biases], { ...node.attrs, groups })
+  })
+}
+
+/**
+ * Computes PReLU by depth-wise convolutions of one pixel, prelu(x) = x + (1 − slope) · relu(−x): ONNX Runtime
+ * leaves its blocked layout of channels for a PRelu node, and copies every map twice.
+ */
+export function preluByConvs(graph: Graph): Graph {
+  const index = new GraphIndex(graph)
+  return rebuild(graph, (node, to) => {
+    if (node.op !== 'prelu') return undefined
+    const [x, slope] = node.inputs as [Value, Value]
+    const channels = slope.data?.shape[0] ?? 0
+    const isBlocked = isDense(index.producer(x)) && channels > 0 && channels % channelBlock === 0
+    if (!isBlocked || slope.dtype !== 'float32') return undefined
+    const slopes = viewAs(slope.data?.bytes ?? new Uint8Array(), Float32Array)
+    const scaled = (value: Value, factor: (c: number) => number, name: string) => {
+      const shape = [channels, 1, 1, 1]
+      const data = float32Data(
+        Float32Array.from(slopes, (_, c) => factor(c)),
+        shape,
+      )
+      const attrs = { stride: 1, padding: 0, groups: channels }
+      return to.emit('conv2d', [value, { shape, dtype: 'float32', name, data }], attrs)
+    }
+    const below = to.emit('relu', [scaled(to.of(x), () => -1, `${slope.name}.negated`)], {})
+    return to.emit('add', [to.of(x), scaled(below, (c) => 1 - slopes[c]!, `${slope.name}.below`)], {})
   })
 }
 
