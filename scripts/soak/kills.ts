@@ -54,6 +54,7 @@ async function killAll(server: QueueServer, times: number): Promise<string> {
         await sleep(random.integer(4000))
         const [one] = due.splice(random.integer(due.length), 1)
         await one?.()
+        console.error(`${server.address}: ${due.length} kills to come`)
       }
     })()
     const ids = Array.from({ length: jobs }, (_, i) => `job-${i}`)

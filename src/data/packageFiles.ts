@@ -10,8 +10,16 @@ const here = fileURLToPath(import.meta.url)
 /** Whether this is the TypeScript source rather than the build. */
 export const isSource = extname(here) === '.ts'
 
+let knownFolder: string | undefined
+let knownVersion: string | undefined
+
 /** Returns the package folder: the nearest one above with a package.json. */
 export function packageFolder(): string {
+  knownFolder ??= findPackageFolder()
+  return knownFolder
+}
+
+function findPackageFolder(): string {
   let folder = dirname(here)
   while (!existsSync(join(folder, 'package.json'))) {
     if (folder === dirname(folder))
@@ -24,8 +32,13 @@ export function packageFolder(): string {
   return folder
 }
 
-/** Returns the package version. */
+/** Returns the version of the package that runs, whatever is installed over it later. */
 export function packageVersion(): string {
+  knownVersion ??= readVersion()
+  return knownVersion
+}
+
+function readVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as {
     version: string
   }

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -341,6 +342,21 @@ describe('a busy server', { timeout: 120_000 }, () => {
     expect(await canceled.json()).toMatchObject({ state: 'canceled' })
     expect((await fetch(`${server.address}/v1/jobs/${id}/result`)).status).toBe(409)
     expect((await send(`${server.address}/v1/restore`, await picture(2))).status).toBe(200)
+    await server.stop(0)
+  })
+
+  test('counts uploads under way before their bodies have come, until they end', async () => {
+    const server = await start({
+      limits: { bytes: 4e6, pixelsIn: 4e6, pixelsOut: 8e6, queue: 1, ownerQueue: 1 },
+    })
+    const url = `${server.address}/v1/jobs`
+    const headers = { ...png, 'content-length': 1e6, expect: '100-continue' }
+    const upload = request(url, { method: 'POST', headers })
+    upload.on('error', () => {})
+    await once(upload, 'continue')
+    expect((await send(url, await picture(2))).status).toBe(429)
+    upload.destroy()
+    await expect.poll(async () => (await send(url, await picture(2))).status).toBe(202)
     await server.stop(0)
   })
 

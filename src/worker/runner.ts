@@ -1,5 +1,6 @@
 // Entry point of a thread that runs the jobs of a server, started by src/server/runnerThread.ts.
 
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
 import { openBackends } from '../server/backends.ts'
@@ -14,6 +15,8 @@ const metrics: JobMetrics = {
   retry: (...retry) => tell({ retry }),
 }
 
+// Requests come before jobs. On Linux, the priority is that of this thread and of the processes it starts.
+if (process.platform === 'linux') setPriority(10)
 const { queue, store } = await openBackends(backends)
 tell({ isReady: true })
 const onError = (error: unknown) => tell({ error: messageOf(error) })

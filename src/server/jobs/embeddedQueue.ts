@@ -116,6 +116,8 @@ const mostAdditions = 16
 /** A queue in a SQLite file. */
 export class EmbeddedQueue implements JobQueue {
   readonly #database: Database.Database
+  /** Prepared once: that takes longer than running them. */
+  readonly #statements = new Map<string, Database.Statement>()
   readonly #leaseMs: number
   readonly #maxAttempts: number
   readonly #retryMs: number
@@ -439,15 +441,23 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   #one<T>(sql: string, ...values: readonly unknown[]): T | undefined {
-    return this.#database.prepare(sql).get(...values) as T | undefined
+    return this.#statement(sql).get(...values) as T | undefined
   }
 
   #all<T>(sql: string, ...values: readonly unknown[]): readonly T[] {
-    return this.#database.prepare(sql).all(...values) as T[]
+    return this.#statement(sql).all(...values) as T[]
   }
 
   #run(sql: string, ...values: readonly unknown[]): number {
-    return this.#database.prepare(sql).run(...values).changes
+    return this.#statement(sql).run(...values).changes
+  }
+
+  #statement(sql: string): Database.Statement {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    const statement = this.#database.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 }
 

@@ -1,6 +1,7 @@
 // Accepts pictures: stores the upload, looks at its header, and adds a job.
 
 import type { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { RestoreError } from '../../core/errors.ts'
 import type { ImageSize } from '../../data/decode.ts'
 import { sizeElsewhere } from '../../runtime/reading/readerProcess.ts'
@@ -53,6 +54,9 @@ export interface Submitted {
   readonly isNew: boolean
 }
 
+/** Requests that are let in before the event loop has its turn, a third of a millisecond each. */
+const mostAtOnce = 16
+
 /** Headers that are read at once. */
 const mostReading = 4
 
@@ -65,6 +69,9 @@ export class Intake {
   readonly #limits: Limits
   readonly #waiting: (() => void)[] = []
   #reading = 0
+  /** Requests under way, by owner. */
+  readonly #underWay = new Map<string, number>()
+  #letIn = 0
 
   constructor({ queue, store, limits }: { queue: JobQueue; store: Store; limits: Limits }) {
     this.#queue = queue
@@ -72,11 +79,30 @@ export class Intake {
     this.#limits = limits
   }
 
-  /** Refuses a request before its body is read. @throws ProblemError 'busy' */
-  async checkRoom({ owner, queue: own }: Caller): Promise<void> {
+  /**
+   * Reserves a place in the queue until the request ends, or refuses it before its body is read.
+   * @throws ProblemError 'busy'
+   */
+  async reserve({ owner, queue: own }: Caller): Promise<Disposable> {
+    while (this.#letIn >= mostAtOnce) await nextTurn()
+    if (this.#letIn++ === 0) setImmediate(() => (this.#letIn = 0))
     const { queue, ownerQueue } = this.#limits
-    const limits = { total: queue, owner: own ?? ownerQueue }
-    if (!(await this.#queue.hasRoom(owner, limits))) throw busy()
+    const others = [...this.#underWay.values()].reduce((sum, count) => sum + count, 0)
+    const ofOwner = this.#underWay.get(owner) ?? 0
+    const limits = { total: queue - others, owner: (own ?? ownerQueue) - ofOwner }
+    this.#underWay.set(owner, ofOwner + 1)
+    const release = () => {
+      const left = (this.#underWay.get(owner) ?? 0) - 1
+      if (left > 0) this.#underWay.set(owner, left)
+      else this.#underWay.delete(owner)
+    }
+    try {
+      if (!(await this.#queue.hasRoom(owner, limits))) throw busy()
+    } catch (error) {
+      release()
+      throw error
+    }
+    return { [Symbol.dispose]: release }
   }
 
   /**

@@ -110,7 +110,7 @@ export function batchRoutes(server: FastifyInstance, routes: BatchRoutes): void 
       const { caller } = request
       const { priority = 0, webhook, ...asked } = request.query
       if (webhook !== undefined) checkWebhook(webhook, webhookHosts)
-      await intake.checkRoom(caller)
+      using _ = await intake.reserve(caller)
       const { pictures, fields } = await readForm(request, { intake, mostPictures })
       const settings: Settings = checkSettings(settingsSchema, {
         ...asked,

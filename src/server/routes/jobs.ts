@@ -74,7 +74,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
   const view = async (job: Job) => viewOf(job, job.state === 'queued' ? await queue.position(job) : undefined)
 
   const submit = async (request: FastifyRequest, id: string, requestKey?: string) => {
-    await intake.checkRoom(request.caller)
+    using _ = await intake.reserve(request.caller)
     const { priority = 0, webhook } = request.query as z.output<typeof jobQuery>
     if (webhook !== undefined) checkWebhook(webhook, webhookHosts)
     const { stream, settings: read } = await uploadOf(request, { schema: settingsSchema, sources })
