@@ -11,6 +11,7 @@ import type { Device } from '../torch/backend.ts'
 import { cudaDevices, setThreads } from '../torch/device.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
 import { takeFolder } from './folderLock.ts'
+import { FollowingThreads } from './followingThreads.ts'
 import { Loader } from './loader/loader.ts'
 import { runLoop } from './loop.ts'
 import { checkRecipe, openTrainingImages } from './preflight.ts'
@@ -33,7 +34,11 @@ export interface PrepareOptions {
   readonly settings?: RecipeModule['settings'] | undefined
   /** `cuda` and `auto` take one CUDA device for each process on this machine. @default 'auto' */
   readonly device?: 'auto' | 'cuda' | Device | undefined
-  /** Threads of libtorch. @default all cores, shared among the processes on this machine */
+  /**
+   * Threads of libtorch. Results of different numbers differ by rounding.
+   *
+   * @default all cores, shared among the processes on this machine; on the CPU less those that other programs use
+   */
   readonly threads?: number | undefined
   /**
    * Threads that make batches. The weights do not depend on their number.
@@ -119,6 +124,7 @@ export async function train(source: string | Recipe, options: TrainOptions): Pro
       const isResumed = resume && existsSync(join(folder, files.state))
       const { step, best, leftOut } = await runLoop(run, {
         ...{ folder, identity, isResumed, openLoader, notes: training.notes },
+        followThreads: training.followThreads,
         ...{ acceptsChanges: acceptChanges, onProgress, onNote, signal },
       })
       leaveGroup({ waitsForOthers: true })
@@ -143,6 +149,8 @@ export interface PreparedTraining {
   /** What people should know about the training before it starts. */
   readonly notes: readonly string[]
   readonly openLoader: (fromStep: number) => Loader
+  /** Adapts libtorch's threads to what other programs leave, before a step; returns what people should know about it. */
+  readonly followThreads: () => string | undefined
   /** Removes what the recipe was compiled to, and leaves the other processes. */
   close(): void
 }
@@ -168,6 +176,8 @@ export async function prepareTraining(
   }
   try {
     const device = chooseDevice(options.device)
+    const cores = Math.max(1, Math.floor(availableCores() / group().localSize))
+    const followThreads = startThreads(options.threads, cores, device)
     announce(`checking ${typeof source === 'string' ? source : source.name}`)
     opened = await openRecipe(source, settingsOf(options))
     const { recipe, code, module, notes } = opened
@@ -175,7 +185,7 @@ export async function prepareTraining(
     const unusable = options.skipUnusable ? 'skip' : 'refuse'
     const { images, validation } = await openTrainingImages(recipe, onProgress, unusable)
     const leftOut = [...images.leftOut, ...(validation?.leftOut ?? [])]
-    const workers = startThreads(options, module !== undefined)
+    const workers = workersOf(options, cores, module !== undefined)
     const cacheBytes = process.availableMemory() / (3 * group().localSize)
     return {
       run: createRun(recipe, device, validation),
@@ -184,6 +194,7 @@ export async function prepareTraining(
       leftOut,
       notes: [...notes, ...leftOut.map((image) => `left out ${describeRejected(image)}`)],
       openLoader: (fromStep) => new Loader({ recipe, images, fromStep, module, workers, cacheBytes }),
+      followThreads,
       close,
     }
   } catch (error) {
@@ -255,10 +266,20 @@ function chooseDevice(device: PrepareOptions['device'] = 'auto'): Device {
   throw new RestoreError('usage', `device: expected auto, cpu or cuda[:N], got ${device}`)
 }
 
-/** Sets libtorch's threads and returns the number of data workers beside them. */
-function startThreads({ threads, workers }: PrepareOptions, isFile: boolean): number {
-  const cores = Math.max(1, Math.floor(availableCores() / group().localSize))
+/** Sets libtorch's threads; returns what adapts them, unless their number is told or a GPU computes. */
+function startThreads(
+  threads: number | undefined,
+  cores: number,
+  device: Device,
+): PreparedTraining['followThreads'] {
   setThreads(threads ?? cores)
+  if (threads !== undefined || cores === 1 || device !== 'cpu') return () => undefined
+  const following = new FollowingThreads(cores)
+  return () => following.follow()
+}
+
+/** Number of data workers beside libtorch's threads. */
+function workersOf({ workers }: PrepareOptions, cores: number, isFile: boolean): number {
   if (isFile) return workers ?? Math.max(1, Math.min(8, cores >> 1))
   if (!workers) return 0
   throw new RestoreError(

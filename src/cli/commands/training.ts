@@ -30,7 +30,9 @@ export function declareTrain(program: Program) {
     .option('--accept-changes', 'with --resume: continue although recipe or data have changed')
     .option('--skip-unusable', 'leave out images that are damaged or too small, and name them')
     .addOption(torchDeviceOption())
-    .addOption(parsed('--threads <n>', 'libtorch threads (default: all cores)', threadCount))
+    .addOption(
+      parsed('--threads <n>', 'libtorch threads (default: all cores that other programs leave)', threadCount),
+    )
     .addOption(
       parsed('--workers <n>', 'data loading threads (default: one for two cores, at most 8)', whole(0, 256)),
     )
