@@ -1,6 +1,7 @@
 // What light-inspect is shown of a photo: crops in native resolution, and an overview.
 
-import { crop, type Image } from '../data/image.ts'
+import type { Image } from '../data/image.ts'
+import { type PartedImage, partOf } from '../data/parts.ts'
 import { viewOf } from '../data/tone/view.ts'
 
 /** Side of the overview and of the crops in pixels. */
@@ -35,22 +36,22 @@ export function cropCorners(
 }
 
 /** The overview of a photo [3 h w]: mean colors. */
-export function overview(photo: Image): Image {
+export function overview(photo: Image | PartedImage): Image {
   return viewOf(photo, inspectPx)
 }
 
 /** A crop of a photo; beyond the right and bottom edges the photo is mirrored. */
-export function cropAt(photo: Image, { top, left }: Corner, sidePx = inspectPx): Image {
-  if (top + sidePx <= photo.height && left + sidePx <= photo.width)
-    return crop(photo, top, left, sidePx, sidePx)
-  const { width, height, channels, data } = photo
+export function cropAt(photo: Image | PartedImage, { top, left }: Corner, sidePx = inspectPx): Image {
+  const { width, height, channels } = photo
+  const inside = partOf(photo, top, left, Math.min(sidePx, height - top), Math.min(sidePx, width - left))
+  if (inside.height === sidePx && inside.width === sidePx) return inside
   const out = new Float32Array(channels * sidePx * sidePx)
-  const columns = Int32Array.from({ length: sidePx }, (_, x) => mirrored(left + x, width))
+  const columns = Int32Array.from({ length: sidePx }, (_, x) => mirrored(x, inside.width))
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < sidePx; y++) {
-      const from = (c * height + mirrored(top + y, height)) * width
+      const from = (c * inside.height + mirrored(y, inside.height)) * inside.width
       const to = (c * sidePx + y) * sidePx
-      for (let x = 0; x < sidePx; x++) out[to + x] = data[from + columns[x]!]!
+      for (let x = 0; x < sidePx; x++) out[to + x] = inside.data[from + columns[x]!]!
     }
   }
   return { width: sidePx, height: sidePx, channels, data: out }

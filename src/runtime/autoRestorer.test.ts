@@ -10,6 +10,7 @@ import { noiseLevel } from '../auto/estimates/noiseLevel.ts'
 import { describePlan, describeRepair } from '../auto/repairInfo.ts'
 import { counterRandom } from '../core/random.ts'
 import { type Image, in8Bits, quantize } from '../data/image.ts'
+import { type PartedImage, wholeOf } from '../data/parts.ts'
 import { noise } from '../degrade/degradationTable.ts'
 import { deadLeaves } from '../degrade/pictures/deadLeaves.ts'
 import { resizeTo } from '../degrade/resize.ts'
@@ -51,7 +52,7 @@ const rainIs = (seen: boolean) => ({
 const inspector: Inspector = {
   sha256: 'stub',
   inspect: async (photo) => {
-    const level = noiseLevel([photo])
+    const level = noiseLevel([wholeOf(photo)])
     const isNoisy = level > 9
     return {
       presence: damageIds.map((id) => (id === 'noise' && isNoisy ? 4 : -4)),
@@ -76,7 +77,8 @@ function parts(models: Readonly<Record<string, Restores>>, asked: string[] = [])
         ...{ model, version: 1, network: 'light', sha256: model, device: 'cpu', backend: 'onnx' },
       } as const,
       license: licenses.apache,
-      runStep: async (image: Image, { strength = 1 }: PictureOptions) => {
+      runStep: async (picture: Image | PartedImage, { strength = 1 }: PictureOptions) => {
+        const image = wholeOf(picture)
         asked.push(`${model} ${strength.toFixed(2)}`)
         const full =
           model === 'upscale'

@@ -12,6 +12,7 @@ import { damageRules } from '../auto/plan/rules.ts'
 import { RestoreError } from '../core/errors.ts'
 import { checkOptions, type OptionRules, texts } from '../core/options.ts'
 import type { Image } from '../data/image.ts'
+import { type PartedImage, wholeOf } from '../data/parts.ts'
 import { availableCores } from '../files/cores.ts'
 import { type License, licenses } from '../models/modelCard.ts'
 import { autoTask } from '../models/tasks.ts'
@@ -179,11 +180,15 @@ export class AutoRestorer implements PictureRestorer {
     checkPlanes(image)
     if (this.#isClosed) throw closed()
     refuseForSteps(options)
-    const repair = async () => (await this.#repair(image, options)).image
+    const repair = async () => wholeOf((await this.#repair(image, options)).image)
     return this.#queue.run(repair, options.signal)
   }
 
-  async #look(image: Image, file: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<Look> {
+  async #look(
+    image: Image | PartedImage,
+    file: Uint8Array | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Look> {
     const estimates = estimateDamage(image, file && jpegFileQuality(file))
     return {
       estimates,
@@ -205,7 +210,7 @@ export class AutoRestorer implements PictureRestorer {
   }
 
   async #repair(
-    planes: Image,
+    planes: Image | PartedImage,
     options: RunPictureOptions,
     { file, document }: Source = {},
   ): Promise<SteppedPlanes> {

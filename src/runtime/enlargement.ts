@@ -1,7 +1,7 @@
 // Enlargement by any number: a network that enlarges runs as often as needed, then the result is resampled.
 
 import { RestoreError } from '../core/errors.ts'
-import type { Extent } from './pictures/planeIO.ts'
+import type { Extent } from '../data/parts.ts'
 
 /** Largest scale that can be requested. */
 export const largestScale = 8

@@ -9,20 +9,20 @@ import { RestoreError } from '../core/errors.ts'
 import type { Session } from '../core/session.ts'
 import { withChannels } from '../data/color.ts'
 import type { Image } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 
 /** Runs an open light-inspect on a photo [1|3 h w] and its estimates. */
 export async function inspectPhoto(
   session: Pick<Session, 'run'>,
-  photo: Image,
+  photo: Image | PartedImage,
   estimates: Estimates,
   signal?: AbortSignal,
 ): Promise<Verdict> {
-  const color = withChannels(photo, 3)
-  const crops = cropCorners(color, inspectPx).map((corner) => cropAt(color, corner))
+  const crops = cropCorners(photo, inspectPx).map((corner) => withChannels(cropAt(photo, corner), 3))
   const values = estimateVector(estimates)
   const { presence, severity, form } = await session.run(
     {
-      view: stacked([overview(color)]),
+      view: stacked([overview(photo)]),
       crops: stacked(crops),
       estimates: float32Data(values, [1, values.length]),
     },

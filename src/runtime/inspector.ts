@@ -5,6 +5,7 @@ import type { Verdict } from '../auto/plan/findings.ts'
 import { readCheckpoint } from '../checkpoints/files.ts'
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 import { describeNetwork } from '../registry/loadModel.ts'
 import { inspectPhoto } from './inspectPhoto.ts'
 import { type DeviceRequest, openOnDevice, placementsFor } from './session/devices.ts'
@@ -14,7 +15,7 @@ export interface Inspector {
   /** SHA-256 of its weights. */
   readonly sha256: string
   /** Looks at a photo [1|3 h w], knowing its estimates. */
-  inspect(photo: Image, estimates: Estimates, signal?: AbortSignal): Promise<Verdict>
+  inspect(photo: Image | PartedImage, estimates: Estimates, signal?: AbortSignal): Promise<Verdict>
   close(): Promise<void>
 }
 

@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from 'node:events'
 import type { Image } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 import type { License } from '../models/modelCard.ts'
 import type { SerialQueue } from './jobs/serialQueue.ts'
 import type { DecodedInput, RestoreInput } from './readInput.ts'
@@ -39,7 +40,7 @@ interface SteppedRun {
   readonly scale: number
   readonly options: RunPictureOptions
   read(): Promise<DecodedInput>
-  restore(planes: Image): Promise<SteppedPlanes>
+  restore(planes: PartedImage): Promise<SteppedPlanes>
 }
 
 /** Runs one picture through several steps. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { quantize } from '../data/image.ts'
+import { wholeOf } from '../data/parts.ts'
 import type { ProgressEvent } from './jobs/progress.ts'
 import { planesOfPicture } from './pictures/planePicture.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -43,7 +44,7 @@ afterAll(async () => {
 describe('a pipeline', () => {
   test('hands on what the networks give, without rounding between', async () => {
     const decoded = await readInput(at('color.png'), {})
-    let planes = planesOfPicture(decoded)
+    let planes = wholeOf(planesOfPicture(decoded))
     for (const task of ['denoise', 'upscale']) {
       await using restorer = await createRestorer({ ...cpu, task })
       planes = await restorer.runPlanes(planes)

@@ -3,6 +3,7 @@
 import { RestoreError } from '../core/errors.ts'
 import { checkOptions } from '../core/options.ts'
 import type { Image } from '../data/image.ts'
+import { type PartedImage, wholeOf } from '../data/parts.ts'
 import type { License } from '../models/modelCard.ts'
 import { closed, SerialQueue } from './jobs/serialQueue.ts'
 import { tasksOf } from './modelChoice.ts'
@@ -123,10 +124,10 @@ export class Pipeline implements PictureRestorer {
     checkPlanes(image)
     if (this.#isClosed) throw closed()
     refuseForSteps(options)
-    return this.#queue.run(async () => (await this.#runSteps(image, options)).image, options.signal)
+    return this.#queue.run(async () => wholeOf((await this.#runSteps(image, options)).image), options.signal)
   }
 
-  #runSteps(planes: Image, options: PictureOptions): Promise<SteppedPlanes> {
+  #runSteps(planes: Image | PartedImage, options: PictureOptions): Promise<SteppedPlanes> {
     return runAll(this.#restorers, planes, { tasks: this.#tasks, options })
   }
 

@@ -6,6 +6,7 @@ import type { DamageFinding } from '../auto/plan/findings.ts'
 import type { Plan, PlannedStep } from '../auto/plan/plan.ts'
 import type { RefusedStep, RepairedStep } from '../auto/repairInfo.ts'
 import type { Image } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 import type { StepInfo } from './pictures/pictureTypes.ts'
 import { pictureOptionsOf, progressOfSteps, runStep, type StepModel } from './steps.ts'
 import { type Attempt, tryStep } from './stepTrial.ts'
@@ -25,12 +26,12 @@ export interface RepairContext {
   /** Opens a network; it stays open for the next picture. */
   model(request: StepRequest): Promise<StepModel>
   /** Looks at what a step made of a picture. */
-  look(image: Image): Promise<readonly DamageFinding[]>
+  look(image: Image | PartedImage): Promise<readonly DamageFinding[]>
 }
 
 /** A repaired picture, and what came of every step. */
 export interface RepairState {
-  readonly image: Image
+  readonly image: Image | PartedImage
   readonly findings: readonly DamageFinding[]
   readonly done: readonly RepairedStep[]
   readonly refused: readonly RefusedStep[]
@@ -39,7 +40,7 @@ export interface RepairState {
 
 /** Carries out a plan on planes, and enlarges them last. */
 export async function repairPicture(
-  planes: Image,
+  planes: Image | PartedImage,
   { findings, steps }: Pick<Plan, 'findings' | 'steps'>,
   { scale, options, model, look }: RepairContext,
 ): Promise<RepairState> {
@@ -48,7 +49,7 @@ export async function repairPicture(
   let state: RepairState = { image: planes, findings, done: [], refused: [], steps: [] }
   for (const [i, step] of steps.entries()) {
     const whole = state.image
-    const run = async (image: Image, attempt: Attempt) => {
+    const run = async (image: Image | PartedImage, attempt: Attempt) => {
       // Of these models, only the tone network has several tasks.
       const task = stepKindOf(step.task) === 'tones' ? step.task : undefined
       const restorer = await model({ model: attempt.model, task })
@@ -102,7 +103,7 @@ async function afterStep(
 const byStrictness: readonly StepKind[] = ['cleans', 'sharpens', 'clears', 'tones']
 
 /** Checks all steps together against the original, which comes back if they fail. */
-function checkedChain(original: Image, state: RepairState): RepairState {
+function checkedChain(original: Image | PartedImage, state: RepairState): RepairState {
   if (state.done.length < 2) return state
   const kinds = state.done.map(({ task }) => byStrictness.indexOf(stepKindOf(task as PlannedStep['task'])))
   if (checkBlocks(original, state.image, byStrictness[Math.max(...kinds)]!).isPassed) return state

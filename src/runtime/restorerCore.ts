@@ -4,6 +4,7 @@
 import { RestoreError } from '../core/errors.ts'
 import { checkOptions } from '../core/options.ts'
 import type { Image, Pixels } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 import type { License } from '../models/modelCard.ts'
 import { checkAborted, closed, SerialQueue } from './jobs/serialQueue.ts'
 import {
@@ -102,7 +103,7 @@ export abstract class RestorerCore implements AsyncDisposable {
   }
 
   /** Like `runPlanes`, with checked arguments, for one of several steps. @internal */
-  async runStep(image: Image, options: PictureOptions): Promise<RestoredPlanes> {
+  async runStep(image: Image | PartedImage, options: PictureOptions): Promise<RestoredPlanes> {
     const { restoration } = this.#setup
     restoration.check(options)
     return this.#enqueue(options, () => {

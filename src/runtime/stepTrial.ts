@@ -9,6 +9,7 @@ import type { PlannedStep } from '../auto/plan/plan.ts'
 import { confidences, medium } from '../auto/plan/rules.ts'
 import { cropAt, cropCorners } from '../auto/views.ts'
 import type { Image } from '../data/image.ts'
+import type { PartedImage } from '../data/parts.ts'
 import type { StepInfo } from './pictures/pictureTypes.ts'
 
 /** One attempt at a step. */
@@ -32,7 +33,10 @@ export type TrialOutcome =
 export interface TrialContext {
   /** What was found before the step. */
   readonly findings: readonly DamageFinding[]
-  run(image: Image, attempt: Attempt): Promise<{ readonly image: Image; readonly step: StepInfo }>
+  run(
+    image: Image | PartedImage,
+    attempt: Attempt,
+  ): Promise<{ readonly image: Image; readonly step: StepInfo }>
   look(image: Image): Promise<readonly DamageFinding[]>
 }
 
@@ -42,7 +46,11 @@ const trialCrops = 4
 const worthwhilePixels = 6 * trialPx * trialPx
 
 /** Tries a step. */
-export async function tryStep(step: PlannedStep, image: Image, context: TrialContext): Promise<TrialOutcome> {
+export async function tryStep(
+  step: PlannedStep,
+  image: Image | PartedImage,
+  context: TrialContext,
+): Promise<TrialOutcome> {
   const [first, second] = step.models
   const { strength } = step
   const attempts: readonly Attempt[] = [
@@ -60,7 +68,7 @@ export async function tryStep(step: PlannedStep, image: Image, context: TrialCon
 }
 
 interface Trial {
-  readonly image: Image
+  readonly image: Image | PartedImage
   readonly attempt: Attempt
   readonly context: TrialContext
 }
@@ -72,11 +80,11 @@ async function tryOnce(step: PlannedStep, { image, attempt, context }: Trial): P
   const done = await context.run(image, attempt)
   const report = checkBlocks(image, done.image, kind, attempt.strength)
   if (!report.isPassed) return { reasons: [describeFailure([report])] }
-  const faded = fadeBack(image, done.image, report)
-  const after = await context.look(faded)
+  fadeBack(image, done.image, report)
+  const after = await context.look(done.image)
   const worse = whatGotWorse(step, context.findings, after)
   if (worse) return { reasons: [worse] }
-  return { image: faded, step: done.step, faded: report.share, after }
+  return { image: done.image, step: done.step, faded: report.share, after }
 }
 
 /** Tries a step on crops; tones depend on the whole picture, and small pictures are tried whole. */

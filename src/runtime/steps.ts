@@ -3,6 +3,7 @@
 
 import { RestoreError } from '../core/errors.ts'
 import type { Image } from '../data/image.ts'
+import type { Extent, PartedImage } from '../data/parts.ts'
 import type { License } from '../models/modelCard.ts'
 import { type OnProgress, progressOf } from './jobs/progress.ts'
 import { checkAborted, type SerialQueue } from './jobs/serialQueue.ts'
@@ -16,7 +17,7 @@ export type StepModel = Pick<RestorerCore, 'runStep' | 'facts' | 'license' | 'cl
 
 /** Planes that went through all steps. */
 export interface SteppedPlanes {
-  readonly image: Image
+  readonly image: Image | PartedImage
   readonly steps: readonly StepInfo[]
   /** Facts about the last network. */
   readonly facts: StepModel['facts']
@@ -34,7 +35,7 @@ export interface SteppedRun<Read extends DecodedPicture, Result> {
   read(): Promise<Read>
   /** Refuses a picture before it is restored. */
   check?(read: Read): void
-  restore(planes: Image): Promise<SteppedPlanes>
+  restore(planes: PartedImage): Promise<SteppedPlanes>
   wrap(restored: RestoredPicture, read: Read, original: Uint8Array | undefined): Result | Promise<Result>
 }
 
@@ -78,7 +79,7 @@ export function runSteps<Read extends DecodedPicture, Result>({
 /** Runs a step on planes and describes it. */
 export async function runStep(
   restorer: Pick<StepModel, 'runStep' | 'facts'>,
-  image: Image,
+  image: Image | PartedImage,
   { task, ...options }: PictureOptions & { readonly task: string },
 ): Promise<{ readonly image: Image; readonly step: StepInfo }> {
   const started = performance.now()
@@ -94,7 +95,7 @@ export async function runStep(
 /** Runs planes through one network after another. */
 export async function runAll(
   restorers: readonly StepModel[],
-  planes: Image,
+  planes: Image | PartedImage,
   { tasks, options }: { readonly tasks: readonly string[]; readonly options: PictureOptions },
 ): Promise<SteppedPlanes> {
   let image = planes
@@ -112,7 +113,7 @@ export async function runAll(
 /** Reports the progress of each of `count` steps as a part of all. */
 export function progressOfSteps(
   { onProgress }: PictureOptions,
-  { width, height }: Image,
+  { width, height }: Extent,
   count: number,
 ): (index: number) => OnProgress {
   const report = progressOf('restore', onProgress, width * height)

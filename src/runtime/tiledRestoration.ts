@@ -4,6 +4,7 @@ import { RestoreError } from '../core/errors.ts'
 import { callback, decimal, flag, type OptionRules, oneOf, signal } from '../core/options.ts'
 import { toneTables } from '../data/colors/toneTables.ts'
 import { type Image, type Pixels, peakOf } from '../data/image.ts'
+import { type Extent, type PartedImage, wholeOf } from '../data/parts.ts'
 import type { TrainedSampling } from '../models/modelCard.ts'
 import { type Enlargement, enlarged, enlargementTo } from './enlargement.ts'
 import { type OnProgress, progressOf } from './jobs/progress.ts'
@@ -17,7 +18,7 @@ import {
 import { checkToneOptions, layOutTone } from './networks/toneLayout.ts'
 import { opacityOf, setOpacity, visibleColors } from './pictures/opacity.ts'
 import type { DecodedPicture, PictureInfo } from './pictures/pictureTypes.ts'
-import { type Extent, imageReader, imageWriter, planeReader, sampleWriter } from './pictures/planeIO.ts'
+import { imageReader, imageWriter, planeReader, sampleWriter } from './pictures/planeIO.ts'
 import { resizePixels, resizePlanes } from './pictures/resample.ts'
 import { type RestoredTile, restoredTile } from './pictures/restoredTile.ts'
 import { spreadPicture } from './sampling/sampleSpread.ts'
@@ -177,7 +178,7 @@ export class TiledRestoration {
   }
 
   /** Restores planes [c h w], neither clamped nor rounded. */
-  async restorePlanes(image: Image, options: PictureOptions): Promise<RestoredPlanes> {
+  async restorePlanes(image: Image | PartedImage, options: PictureOptions): Promise<RestoredPlanes> {
     const { network, guide } = this.#setup.loaded
     let planes = image
     let tiles: PictureInfo['tiles'] = { count: 0, px: undefined }
@@ -192,7 +193,11 @@ export class TiledRestoration {
       planes = run.attempt.image
       tiles = { count: run.outcome.tiles, px: run.tilePx }
     }
-    return { image: this.#isResampled ? resizePlanes(planes, enlarged(image, this.scale)) : planes, tiles }
+    const restored = wholeOf(planes)
+    return {
+      image: this.#isResampled ? resizePlanes(restored, enlarged(image, this.scale)) : restored,
+      tiles,
+    }
   }
 
   async #restoreColors(

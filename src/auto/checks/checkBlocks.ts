@@ -4,6 +4,7 @@
 
 import { allFinite } from '../../core/data.ts'
 import type { Image } from '../../data/image.ts'
+import { type PartedImage, partOf } from '../../data/parts.ts'
 import { blurField, type Field } from '../../degrade/numerics/fields.ts'
 import { blockPx, type CheckName, limits, maxFailed, type StepKind } from './limits.ts'
 
@@ -23,6 +24,12 @@ export interface CheckReport {
 
 /** Sigma in pixels below which detail is taken away to see pictures from afar. */
 const afarPx = 3
+
+/** Pixels that the blur of this sigma reaches. */
+const afarReachPx = 9
+
+/** Rows of blocks that are seen from afar at a time. */
+const bandBlocks = 8
 
 /** Deviation of a block, seen from afar, below which it is flat. */
 const flat = 1.5 / 255
@@ -60,36 +67,82 @@ interface Block {
  * Checks a step on pictures of one size [c h w].
  * @param strength share of the step in the result: half of it leaves half of the damage, which is no detail
  */
-export function checkBlocks(before: Image, after: Image, kind: StepKind, strength = 1): CheckReport {
+export function checkBlocks(
+  before: Image | PartedImage,
+  after: Image | PartedImage,
+  kind: StepKind,
+  strength = 1,
+): CheckReport {
   const { width, height } = before
   const rows = Math.ceil(height / blockPx)
   const columns = Math.ceil(width / blockPx)
-  // One value that is no number would spread over all that is seen from afar.
-  const isWhole = allFinite(after.data)
-  const finite = isWhole ? after : withFinite(before, after)
-  const [from, to] = [layersOf(before), layersOf(finite)]
   const failed = new Uint8Array(rows * columns)
   const counts: Partial<Record<CheckName, number>> = {}
-  for (let i = 0; i < failed.length; i++) {
-    const top = Math.floor(i / columns) * blockPx
-    const left = (i % columns) * blockPx
-    const block = {
-      ...{ top, left },
-      height: Math.min(blockPx, height - top),
-      width: Math.min(blockPx, width - left),
-    }
-    const names =
-      isWhole || isFiniteIn(after, block)
-        ? failuresOf(measure({ from, to, strength }, block), kind)
-        : (['numbers'] as const)
-    for (const name of names) {
-      counts[name] = (counts[name] ?? 0) + 1
-      failed[i] = 1
+  for (let row = 0; row < rows; row += bandBlocks) {
+    const band = bandOf(height, row)
+    const step = stepIn(before, after, band)
+    for (let i = row * columns; i < Math.min(row + bandBlocks, rows) * columns; i++) {
+      const top = Math.floor(i / columns) * blockPx
+      const left = (i % columns) * blockPx
+      const block = {
+        top: top - band.top,
+        left,
+        height: Math.min(blockPx, height - top),
+        width: Math.min(blockPx, width - left),
+      }
+      for (const name of failuresIn(step, block, { kind, strength })) {
+        counts[name] = (counts[name] ?? 0) + 1
+        failed[i] = 1
+      }
     }
   }
   const share = failed.reduce((sum, one) => sum + one, 0) / failed.length
   const isPassed = share <= maxFailed && counts.numbers === undefined
   return { rows, columns, failed, share, counts, isPassed }
+}
+
+/** Rows of a picture. */
+interface Band {
+  readonly top: number
+  readonly height: number
+}
+
+/** Rows that some rows of blocks need, the blur's included. */
+function bandOf(height: number, row: number): Band {
+  const top = Math.max(row * blockPx - afarReachPx, 0)
+  const bottom = Math.min((row + bandBlocks) * blockPx + afarReachPx, height)
+  return { top, height: bottom - top }
+}
+
+/** A band of a picture before and after a step. */
+interface Step {
+  readonly from: Layers
+  readonly to: Layers
+  /** The band after the step, if it has values that are no numbers. */
+  readonly damaged: Image | undefined
+}
+
+function stepIn(before: Image | PartedImage, after: Image | PartedImage, { top, height }: Band): Step {
+  const [from, to] = [before, after].map((image) => partOf(image, top, 0, height, image.width)) as [
+    Image,
+    Image,
+  ]
+  // One value that is no number would spread over all that is seen from afar.
+  const isWhole = allFinite(to.data)
+  return {
+    from: layersOf(from),
+    to: layersOf(isWhole ? to : withFinite(from, to)),
+    damaged: isWhole ? undefined : to,
+  }
+}
+
+function failuresIn(
+  { from, to, damaged }: Step,
+  block: Block,
+  { kind, strength }: { readonly kind: StepKind; readonly strength: number },
+): readonly CheckName[] {
+  if (damaged && !isFiniteIn(damaged, block)) return ['numbers']
+  return failuresOf(measure({ from, to, strength }, block), kind)
 }
 
 /** The result, with values of the input where it has no numbers. */
@@ -115,13 +168,10 @@ function failuresOf(measures: Measures, kind: StepKind): readonly CheckName[] {
   )
 }
 
-interface Step {
-  readonly from: Layers
-  readonly to: Layers
-  readonly strength: number
-}
-
-function measure({ from, to, strength }: Step, block: Block): Measures {
+function measure(
+  { from, to, strength }: Omit<Step, 'damaged'> & { readonly strength: number },
+  block: Block,
+): Measures {
   const { channels, data } = from.image
   const pixels = data.length / channels
   const of = (layers: Layers, c: number, i: number) => layers.image.data[c * pixels + i]!

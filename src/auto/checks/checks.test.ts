@@ -79,6 +79,24 @@ describe('harm is found', () => {
     expect(share).toBeGreaterThan(0)
   })
 
+  test('in a tall picture, where it is', () => {
+    const tall = (image: Image): Image => {
+      const data = new Float32Array(3 * 4 * size.height * size.width)
+      for (let c = 0; c < 3; c++)
+        for (let i = 0; i < 4; i++)
+          data.set(image.data.subarray(c * 30720, (c + 1) * 30720), (4 * c + i) * 30720)
+      return { ...image, height: 4 * size.height, data }
+    }
+    const shifted = mapped(tall(truth), (value, i) => (i % 122880 < 100000 ? value : value + 0.1))
+    const { rows, columns, failed } = checkBlocks(tall(truth), shifted, 'cleans')
+    const share = (row: number) => failed.subarray(row * columns, (row + 1) * columns).reduce((a, b) => a + b)
+    expect([rows, columns]).toEqual([20, 6])
+    expect(Array.from({ length: rows }, (_, row) => share(row))).toEqual([
+      ...new Array<number>(16).fill(0),
+      ...new Array<number>(4).fill(columns),
+    ])
+  })
+
   test('and fails a step if it is everywhere', () => {
     expect(checkBlocks(truth, far(truth, random()), 'cleans').isPassed).toBe(false)
     expect(checkBlocks(truth, sharpen({ amount: 4, sigma: 2 })(truth, random()), 'sharpens').isPassed).toBe(
@@ -94,7 +112,8 @@ describe('failed blocks', () => {
       return x < 32 && y < 32 ? Number.NaN : value
     })
     const report = checkBlocks(noisy, spoiled, 'cleans')
-    const faded = fadeBack(noisy, spoiled, report)
+    const faded = mapped(spoiled, (value) => value)
+    fadeBack(noisy, faded, report)
     const at = (image: Image, x: number, y: number) => image.data[y * size.width + x]
     expect(at(faded, 10, 10)).toBe(at(noisy, 10, 10))
     expect(at(faded, 31, 31)).toBe(at(noisy, 31, 31))
@@ -111,7 +130,9 @@ describe('failed blocks', () => {
   })
 
   test('of none leave a result as it is', () => {
-    expect(fadeBack(noisy, truth, checkBlocks(truth, truth, 'cleans'))).toBe(truth)
+    const kept = mapped(truth, (value) => value)
+    fadeBack(noisy, kept, checkBlocks(truth, truth, 'cleans'))
+    expect(kept).toEqual(truth)
   })
 })
 

@@ -1,19 +1,23 @@
 // Blends a result with its input where blocks failed a check, without seams.
 
 import type { Image } from '../../data/image.ts'
+import { type PartedImage, partOf } from '../../data/parts.ts'
 import type { CheckReport } from './checkBlocks.ts'
 import { blockPx } from './limits.ts'
 
-/** The result [c h w], but its input in failed blocks; their neighbors blend one into the other. */
-export function fadeBack(before: Image, after: Image, report: CheckReport): Image {
-  if (report.share === 0) return after
-  const { width, height, channels } = after
+/**
+ * Replaces a result [c h w] by its input in failed blocks; their neighbors blend one into the other. It is done in
+ * place, since a large picture has no room for a copy.
+ */
+export function fadeBack(before: Image | PartedImage, after: Image, report: CheckReport): void {
+  if (report.share === 0) return
+  const { width, height, channels, data } = after
   const weights = keptOf(report)
-  const data = new Float32Array(after.data.length)
   const across = positionsOf(width, report.columns)
   const down = positionsOf(height, report.rows)
   for (let y = 0; y < height; y++) {
     const { low, high, share } = down[y]!
+    const { data: input } = partOf(before, y, 0, 1, width)
     for (let x = 0; x < width; x++) {
       const column = across[x]!
       const at = (row: number) => {
@@ -27,11 +31,11 @@ export function fadeBack(before: Image, after: Image, report: CheckReport): Imag
       for (let c = 0; c < channels; c++) {
         const i = (c * height + y) * width + x
         // Of a failed block, not even what is not a number stays.
-        data[i] = kept === 0 ? before.data[i]! : before.data[i]! + kept * (after.data[i]! - before.data[i]!)
+        const own = input[c * width + x]!
+        data[i] = kept === 0 ? own : own + kept * (data[i]! - own)
       }
     }
   }
-  return { ...after, data }
 }
 
 /** Share of the result at the center of each block: none beside a failed one, so that all of that is faded. */

@@ -1,8 +1,9 @@
 // All classical estimates of a photo together, in about 0.1 s a megapixel. They know nothing of what is shown, so
 // each alone can be deceived; beside the inspecting network they confirm or doubt it.
 
-import { grayWeights, withChannels } from '../../data/color.ts'
-import { crop, type Image } from '../../data/image.ts'
+import { grayWeights } from '../../data/color.ts'
+import type { Image } from '../../data/image.ts'
+import { bandsOf, type PartedImage, partOf } from '../../data/parts.ts'
 import { viewPx } from '../../data/tone/features.ts'
 import type { Plane } from '../../data/tone/planes.ts'
 import { viewOf } from '../../data/tone/view.ts'
@@ -34,7 +35,7 @@ const windowPx = 64
 const windowsPerSide = 7
 
 /** Windows spread over a photo. */
-function windowsOf(photo: Image): readonly Image[] {
+function windowsOf(photo: Image | PartedImage): readonly Image[] {
   const starts = (length: number) => {
     const size = Math.min(windowPx, length)
     const count = Math.min(windowsPerSide, Math.ceil(length / windowPx))
@@ -42,23 +43,29 @@ function windowsOf(photo: Image): readonly Image[] {
   }
   const [height, width] = [Math.min(windowPx, photo.height), Math.min(windowPx, photo.width)]
   return starts(photo.height).flatMap((top) =>
-    starts(photo.width).map((left) => crop(photo, top, left, height, width)),
+    starts(photo.width).map((left) => partOf(photo, top, left, height, width)),
   )
 }
 
 /** Luma by Rec. 601, which JPEG compresses. */
-function lumaOf({ width, height, channels, data }: Image): Plane {
-  const pixels = width * height
-  if (channels === 1) return { width, height, values: data }
+function lumaOf(photo: Image | PartedImage): Plane {
+  const { width, height, channels } = photo
   const [red, green, blue] = grayWeights
-  const values = new Float32Array(pixels)
-  for (let i = 0; i < pixels; i++)
-    values[i] = red * data[i]! + green * data[pixels + i]! + blue * data[2 * pixels + i]!
+  const values = new Float32Array(width * height)
+  for (const { top, band } of bandsOf(photo)) {
+    const { data } = band
+    const pixels = band.height * width
+    const own = values.subarray(top * width, top * width + pixels)
+    if (channels === 1) own.set(data)
+    else
+      for (let i = 0; i < pixels; i++)
+        own[i] = red * data[i]! + green * data[pixels + i]! + blue * data[2 * pixels + i]!
+  }
   return { width, height, values }
 }
 
 /** Estimates the damage of a photo [1|3 h w] in 0..1; `jpegFile` is the quality by its file's tables. */
-export function estimateDamage(photo: Image, jpegFile?: number): Estimates {
+export function estimateDamage(photo: Image | PartedImage, jpegFile?: number): Estimates {
   const gray = lumaOf(photo)
   const windows = windowsOf(photo)
   const grayWindows = windowsOf({ ...gray, channels: 1, data: gray.values })
@@ -70,6 +77,6 @@ export function estimateDamage(photo: Image, jpegFile?: number): Estimates {
     blockiness: blockiness(gray).ratio,
     edges: edgeWidths(gray),
     brightness: brightnessOf(gray),
-    veil: veilOf(viewOf(withChannels(photo, 3), viewPx)),
+    veil: veilOf(viewOf(photo, viewPx)),
   }
 }

@@ -1,7 +1,9 @@
 // A small square view of a photo of any size: the mean of all pixels under each pixel of the view, from
 // bands of rows.
 
+import { withChannels } from '../color.ts'
 import type { Image } from '../image.ts'
+import { bandsOf, type PartedImage } from '../parts.ts'
 
 /** Shares of a line's samples in each of `side` equal parts of it. */
 interface Shares {
@@ -73,9 +75,9 @@ export class ViewBuilder {
   }
 }
 
-/** The view of a photo that is in memory [3 h w]. */
-export function viewOf(photo: Image, side: number): Image {
+/** The view of a photo [1|3 h w]. */
+export function viewOf(photo: Image | PartedImage, side: number): Image {
   const view = new ViewBuilder(photo, side)
-  view.add(0, photo)
+  for (const { top, band } of bandsOf(photo)) view.add(top, withChannels(band, 3))
   return view.finish()
 }

@@ -2,9 +2,10 @@
 
 import type { RunOptions } from '../../core/session.ts'
 import type { Image } from '../../data/image.ts'
+import type { Extent, ReadPart } from '../../data/parts.ts'
 import type { Finding } from '../../models/daclip/wordRanking.ts'
 import type { SamplingProgress } from '../jobs/progress.ts'
-import type { Extent, ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
+import type { ReadablePicture } from '../pictures/planeIO.ts'
 import { blend, upscale } from '../pictures/resample.ts'
 import type { LoadedNetwork } from '../session/networkSessions.ts'
 import { chop } from '../tiles/chop.ts'

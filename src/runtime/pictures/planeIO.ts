@@ -4,16 +4,8 @@ import { RestoreError } from '../../core/errors.ts'
 import { sampleAt, type ToneTable } from '../../data/colors/toneTables.ts'
 import { ditherAt } from '../../data/dither.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../../data/image.ts'
+import type { Extent, PartedImage, ReadPart } from '../../data/parts.ts'
 import { opacityCopier } from './opacity.ts'
-
-/** Size in pixels. */
-export interface Extent {
-  readonly height: number
-  readonly width: number
-}
-
-/** Reads a part of a picture as planes. */
-export type ReadPart = (top: number, left: number, height: number, width: number) => Image
 
 /** A picture that is read in parts. */
 export interface ReadablePicture extends Extent {
@@ -36,8 +28,9 @@ export function planeReader(
   return partReader({ ...pixels, ...strides, tones }, planes, padded)
 }
 
-/** Like {@link planeReader}, for an image that already consists of planes. */
-export function imageReader(image: Image, planes: number, padded: Extent): ReadPart {
+/** Like {@link planeReader}, for an image that consists of planes, or is read as such. */
+export function imageReader(image: Image | PartedImage, planes: number, padded: Extent): ReadPart {
+  if (!('data' in image)) return image.reader(planes, padded)
   const strides = { pixelStep: 1, channelStep: image.width * image.height, peak: 1 }
   return partReader({ ...image, ...strides }, planes, padded)
 }

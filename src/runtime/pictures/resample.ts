@@ -3,7 +3,7 @@
 import { RestoreError } from '../../core/errors.ts'
 import { antialiasedTaps, type Taps } from '../../core/resample.ts'
 import { type Image, type Pixels, peakOf, roundHalfEven } from '../../data/image.ts'
-import type { Extent } from './planeIO.ts'
+import type { Extent } from '../../data/parts.ts'
 
 /** Upscales bicubically: [c h w] -> [c h·scale w·scale], not clamped. */
 export function upscale(image: Image, scale: number): Image {

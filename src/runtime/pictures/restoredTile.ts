@@ -1,7 +1,7 @@
 // Parts of a result to be shown while the rest is computed.
 
 import type { Image } from '../../data/image.ts'
-import type { Extent } from './planeIO.ts'
+import type { Extent } from '../../data/parts.ts'
 
 /** A part of a result, as 8-bit RGBA for a canvas. */
 export interface RestoredTile {

@@ -1,7 +1,7 @@
 // Mean of several restorations of a picture, and where they disagree (Welford's algorithm).
 
 import { crop, type Image, type Pixels } from '../../data/image.ts'
-import type { Extent } from '../pictures/planeIO.ts'
+import type { Extent } from '../../data/parts.ts'
 
 /** Accumulates mean and variance, in one more float32 plane than the picture has. */
 export class SampleSpread {

@@ -5,6 +5,7 @@ import { float32Data } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import { inBands } from '../../core/rowBands.ts'
 import { crop, type Image } from '../../data/image.ts'
+import type { ReadPart } from '../../data/parts.ts'
 import { type Planes, sample, seededNoise } from '../../diffusion/samplers.ts'
 import { checkAborted } from '../jobs/serialQueue.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type RestorationLayout,
   type RestorationOutcome,
 } from '../networks/tileLayout.ts'
-import type { ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
+import type { ReadablePicture } from '../pictures/planeIO.ts'
 import { blend } from '../pictures/resample.ts'
 import { type RunTiles, restoreInTiles } from '../tiles/tile.ts'
 import { latentSpace } from './latentSpace.ts'

@@ -2,9 +2,10 @@
 
 import { inBands } from '../../core/rowBands.ts'
 import { crop } from '../../data/image.ts'
+import type { ReadPart } from '../../data/parts.ts'
 import type { Planes } from '../../diffusion/samplers.ts'
 import type { Emit, LayoutRequest, RestorationLayout } from '../networks/tileLayout.ts'
-import type { ReadablePicture, ReadPart } from '../pictures/planeIO.ts'
+import type { ReadablePicture } from '../pictures/planeIO.ts'
 import { nextSmallerTile, planTiles, type TilePlan } from '../tiles/tilePlan.ts'
 
 /** The space a network samples in. */

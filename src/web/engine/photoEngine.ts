@@ -11,6 +11,7 @@ import { RestoreError } from '../../core/errors.ts'
 import { checkOptions } from '../../core/options.ts'
 import { srgbTransform } from '../../data/colors/srgbTransform.ts'
 import type { Image, Pixels } from '../../data/image.ts'
+import type { PartedImage } from '../../data/parts.ts'
 import { autoTask } from '../../models/tasks.ts'
 import { findCard } from '../../registry/cards.ts'
 import { loadModel } from '../../registry/loadModel.ts'
@@ -54,7 +55,7 @@ const inspectorModel = 'light-inspect'
 interface Inspector {
   readonly sha256: string
   inspect(
-    photo: Image,
+    photo: Image | PartedImage,
     estimates: Estimates,
     signal: AbortSignal | undefined,
   ): ReturnType<typeof inspectPhoto>
@@ -146,7 +147,11 @@ export class PhotoEngine {
     })
   }
 
-  async #runAll(planes: Image, tasks: readonly string[], request: EngineRequest): Promise<SteppedPlanes> {
+  async #runAll(
+    planes: PartedImage,
+    tasks: readonly string[],
+    request: EngineRequest,
+  ): Promise<SteppedPlanes> {
     const restorers: WebRestorer[] = []
     for (const task of tasks) {
       const scale = task === 'upscale' ? request.scale : undefined
@@ -162,7 +167,7 @@ export class PhotoEngine {
     return (await this.#restorer({ task: 'upscale', scale: request.scale }, request)).scale
   }
 
-  async #repair(planes: Image, input: SentInput, request: EngineRequest): Promise<SteppedPlanes> {
+  async #repair(planes: PartedImage, input: SentInput, request: EngineRequest): Promise<SteppedPlanes> {
     const plan = await this.#planOf(input, request)
     const { scale = 1 } = request
     const repaired = await repairPicture(planes, plan, {
@@ -192,8 +197,8 @@ export class PhotoEngine {
     const overrides = checkOverrides(request)
     const picture = await this.#read(input, request)
     const known = this.#known
-    const looking =
-      known?.look ?? this.#lookAt(planesOfPicture(picture), { request, jpegQuality: picture.jpegQuality })
+    const { jpegQuality } = picture
+    const looking = known?.look ?? this.#lookAt(planesOfPicture(picture), { request, jpegQuality })
     if (known) {
       known.look = looking
       looking.catch(() => {
@@ -208,7 +213,7 @@ export class PhotoEngine {
   }
 
   async #lookAt(
-    image: Image,
+    image: Image | PartedImage,
     { request, jpegQuality }: { readonly request: EngineRequest; readonly jpegQuality: number | undefined },
   ): Promise<Look> {
     const inspector = await this.#inspectorFor(request)
