@@ -21,7 +21,11 @@ const { version } = JSON.parse(readFileSync(join(runtime, 'package.json'), 'utf8
 
 /** Folder of ONNX Runtime's files: a new version has new addresses, so browsers may keep the old ones. */
 const runtimeFolder = `ort-${version}`
-const runtimeFiles = ['ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm']
+/** Those of the build with WebGPU, and of the one without. */
+const runtimeFiles = ['ort-wasm-simd-threaded.asyncify', 'ort-wasm-simd-threaded'].flatMap((name) => [
+  `${name}.mjs`,
+  `${name}.wasm`,
+])
 
 /** Files that are served beside the bundle, by address: ONNX Runtime and the weights. */
 const besides = new Map<string, string>([

@@ -28,7 +28,7 @@ export type { RestoredTile } from './runtime/pictures/restoredTile.ts'
 export type { SamplingRequest } from './runtime/sampling/samplingPlan.ts'
 export type { OnnxRuntime } from './runtime/session/onnxSession.ts'
 export type { WorkerFailure, WorkerLike } from './web/channel/callChannel.ts'
-export type { WebRuntime } from './web/compute/computeServer.ts'
+export type { RuntimeBuilds, WebRuntime } from './web/compute/computeServer.ts'
 export {
   createEngine,
   type Engine,

@@ -26,16 +26,16 @@ const softwareGraphics = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swifts
 
 /** The worker, with faults that a test asks for by its address or by a message to the one that computes. */
 const worker = `
-  import * as runtime from 'onnxruntime-web/webgpu'
   import { serveRestorer } from './src/web.ts'
+  const webgpu = () => import('onnxruntime-web/webgpu')
   if (location.search === '?full')
     Cache.prototype.put = async () => { throw new DOMException('no space left', 'QuotaExceededError') }
   if (self.name === 'limpid-compute')
     new BroadcastChannel('faults').onmessage = async ({ data }) => {
-      if (data === 'lose') (await runtime.env.webgpu.device).destroy()
+      if (data === 'lose') (await (await webgpu()).env.webgpu.device).destroy()
       else setTimeout(() => { throw new Error('killed') })
     }
-  serveRestorer(runtime)
+  serveRestorer({ webgpu, wasm: () => import('onnxruntime-web/wasm') })
 `
 
 const page = `
@@ -93,12 +93,16 @@ type Restored = {
 /** Answers of the server that are wrong in one byte, by address. */
 const flips = new Map<string, number>()
 
+/** Addresses that were asked for. */
+const served = new Set<string>()
+
 function serve(files: ReadonlyMap<string, Uint8Array>): Server {
   const runtime = join(root, 'node_modules', 'onnxruntime-web', 'dist')
   return createServer(({ url: address = '' }, response) => {
     const [url = ''] = address.split('?')
     const bytes = url.startsWith('/ort/') ? readFileSync(join(runtime, basename(url))) : files.get(url)
     const left = flips.get(url) ?? 0
+    served.add(url)
     const body =
       bytes && left > 0 ? Uint8Array.from(bytes, (byte, i) => (i === 9999 ? byte ^ 1 : byte)) : bytes
     if (left > 0) flips.set(url, left - 1)
@@ -277,6 +281,12 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
     },
     120_000,
   )
+
+  test('the CPU takes the build of ONNX Runtime without WebGPU', async () => {
+    await restore('/gray.jpg', { model: 'light-photo' })
+    const builds = [...served].filter((one) => one.endsWith('.wasm'))
+    expect(builds).toEqual(['/ort/ort-wasm-simd-threaded.wasm'])
+  }, 120_000)
 
   test.each([
     ['a crash of the worker that computes', 'cpu', 'crash', 112],

@@ -285,7 +285,10 @@ test('inference and the browser reach networks only through the registry’s tab
 
 test('the browser reaches no Node modules', () => {
   const reached = reachedFrom(filesOf('web', 'web.ts'))
-  const allowed = ['onnxruntime-common', 'onnxruntime-web/webgpu', 'fflate', '@xmldom/xmldom']
+  const allowed = [
+    ...['onnxruntime-common', 'onnxruntime-web/webgpu', 'onnxruntime-web/wasm'],
+    ...['fflate', '@xmldom/xmldom'],
+  ]
   expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])
 })
 
@@ -296,7 +299,7 @@ test('the app reaches the sources through limpid/web and limpid/client alone, an
   const allowed = [
     ...['limpid/web', 'limpid/client', 'preact', 'preact/hooks', '@preact/signals'],
     ...['browser-fs-access', 'client-zip', 'idb-keyval'],
-    ...['onnxruntime-web/webgpu', 'libheif-js/wasm-bundle', '@jsquash/jxl/decode'],
+    ...['onnxruntime-web/webgpu', 'onnxruntime-web/wasm', 'libheif-js/wasm-bundle', '@jsquash/jxl/decode'],
   ]
   const foreign = appFiles
     .flatMap(importsOf)

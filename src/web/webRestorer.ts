@@ -298,6 +298,6 @@ async function graphSessionOn(
 }
 
 /** Checks options of {@link createRestorer}. @throws RestoreError 'usage' */
-export function checkRestorerOptions(options: WebRestorerOptions): void {
+export function checkRestorerOptions(options: Omit<WebRestorerOptions, 'runtime'>): void {
   checkOptions('createRestorer', options, restorerRules)
 }

@@ -1,6 +1,8 @@
-// A worker that restores pictures for `createWorkerRestorer`.
+// A worker that restores pictures for `createWorkerRestorer` and `createEngine`.
 
-import * as runtime from 'onnxruntime-web/webgpu'
 import { serveRestorer } from './workerServer.ts'
 
-serveRestorer(runtime)
+serveRestorer({
+  webgpu: () => import('onnxruntime-web/webgpu'),
+  wasm: () => import('onnxruntime-web/wasm'),
+})

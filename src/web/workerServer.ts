@@ -4,10 +4,18 @@
 import { RestoreError } from '../core/errors.ts'
 import type { WorkerLike } from './channel/callChannel.ts'
 import { type CallContext, serveCalls, type WorkerScope } from './channel/serveCalls.ts'
-import { computeWorkerName, serveCompute, setUpRuntime, type WebRuntime } from './compute/computeServer.ts'
+import {
+  computeWorkerName,
+  type RuntimeBuilds,
+  type RuntimeSetup,
+  serveCompute,
+  setUpRuntime,
+  type WebRuntime,
+} from './compute/computeServer.ts'
 import { hostInThread, type SessionHost } from './compute/sessionHost.ts'
 import { WorkerHost } from './compute/workerHost.ts'
 import { PhotoEngine } from './engine/photoEngine.ts'
+import type { EngineSettings } from './engineTypes.ts'
 import type { Decoders } from './files/readPicture.ts'
 import { defaultMemoryBytes, defaultThreads, type WebPlatform } from './platform.ts'
 import { checkRestorerOptions, WebRestorer } from './webRestorer.ts'
@@ -42,24 +50,24 @@ function isModule(): boolean {
 }
 
 /** A host in a worker of this script; in this thread where workers start none. */
-function hostOf(runtime: WebRuntime, setup: WorkerSetup, isWorker: boolean): SessionHost {
-  const { wasmPaths, threads = defaultThreads() } = setup
+async function hostOf(
+  runtime: WebRuntime | RuntimeBuilds,
+  setup: RuntimeSetup,
+  isWorker: boolean,
+): Promise<SessionHost> {
   const Worker: WorkerClass | undefined = Reflect.get(globalThis, 'Worker')
-  if (!isWorker || !Worker || location === undefined) {
-    setUpRuntime(runtime, { wasmPaths, threads })
-    return hostInThread(runtime)
-  }
+  if (!isWorker || !Worker || location === undefined) return hostInThread(await setUpRuntime(runtime, setup))
   const type = isModule() ? 'module' : 'classic'
   const start = () => new Worker(location.href, { type, name: computeWorkerName })
-  return new WorkerHost({ start, wasmPaths, threads })
+  return new WorkerHost({ start, ...setup })
 }
 
 /**
- * Answers a page's `createWorkerRestorer` and `createEngine` on `runtime`. Call it once, at the top of the worker's
- * script: the script is started a second time to compute. `limpid/web/worker` is a worker that does so with
- * `onnxruntime-web/webgpu`.
+ * Answers a page's `createWorkerRestorer` and `createEngine` on `runtime`: a module of ONNX Runtime, or the builds to
+ * choose from by the device. Call it once, at the top of the worker's script: the script is started a second time to
+ * compute. `limpid/web/worker` is a worker that does so with both builds.
  */
-export function serveRestorer(runtime: WebRuntime, options: ServeOptions = {}): void {
+export function serveRestorer(runtime: WebRuntime | RuntimeBuilds, options: ServeOptions = {}): void {
   const { decoders, scope = self } = options
   const isWorker = options.scope === undefined
   if (isWorker && self.name === computeWorkerName) {
@@ -68,9 +76,12 @@ export function serveRestorer(runtime: WebRuntime, options: ServeOptions = {}): 
   }
   let restorer: WebRestorer | undefined
   let engine: PhotoEngine | undefined
-  const platformOf = (setup: WorkerSetup, memoryBytes = defaultMemoryBytes()): WebPlatform => {
-    const { threads = defaultThreads() } = setup
-    return { host: hostOf(runtime, setup, isWorker), memoryBytes, threads, decoders }
+  const platformOf = async (
+    { wasmPaths, threads = defaultThreads() }: WorkerSetup,
+    { device, memoryBytes = defaultMemoryBytes() }: Pick<EngineSettings, 'device' | 'memoryBytes'>,
+  ): Promise<WebPlatform> => {
+    const host = await hostOf(runtime, { wasmPaths, threads, device }, isWorker)
+    return { host, memoryBytes, threads, decoders }
   }
   const opened = <T>(one: T | undefined, call: string): T => {
     if (one) return one
@@ -79,8 +90,9 @@ export function serveRestorer(runtime: WebRuntime, options: ServeOptions = {}): 
 
   serveCalls<WorkerCalls>(scope, {
     open: async ({ options, setup }, context) => {
-      checkRestorerOptions({ ...options, runtime })
-      restorer = await WebRestorer.open({ ...options, ...receivers(context, false) }, platformOf(setup))
+      checkRestorerOptions(options)
+      const platform = await platformOf(setup, { device: options.device })
+      restorer = await WebRestorer.open({ ...options, ...receivers(context, false) }, platform)
       const { device, license, scale } = restorer
       return { device, license, scale }
     },
@@ -90,8 +102,8 @@ export function serveRestorer(runtime: WebRuntime, options: ServeOptions = {}): 
       ),
     runPlanes: ({ image, options }, context) =>
       opened(restorer, 'open').runPlanes(image, { ...options, ...receivers(context, false) }),
-    startEngine: ({ settings, setup }) => {
-      engine = new PhotoEngine(platformOf(setup, settings.memoryBytes), settings)
+    startEngine: async ({ settings, setup }) => {
+      engine = new PhotoEngine(await platformOf(setup, settings), settings)
       return undefined
     },
     plan: ({ picture, request }, context) =>

@@ -122,11 +122,11 @@ export class WorkerHost implements SessionHost {
     if (this.#isClosed) throw closed()
     if (this.#running && this.#running.runs >= runsPerWorker) this.#end(closed())
     if (this.#running) return this.#running
-    const { start, wasmPaths, threads } = this.#options
+    const { start, wasmPaths, threads, device } = this.#options
     const failed = (reason: string) => new RestoreError('crash', `compute: the worker failed (${reason})`)
     const channel = new CallChannel<ComputeCalls>(start(), failed)
     this.#running = { channel, open: new Map(), runs: 0 }
-    await channel.call('start', { wasmPaths, threads })
+    await channel.call('start', { wasmPaths, threads, device })
     return this.#running
   }
 
