@@ -298,7 +298,7 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
     const { buffer } = await photoPart('', 24, 16)
     const names = [...Array.from({ length: 17 }, (_, i) => `${i + 1}.png`), 'dog.png', 'DOG.png', 'a.b.webp']
     await drop([...names, 'notes.txt'], buffer)
-    await page.getByText('1 file is no photo and left out').waitFor()
+    await page.getByText('1 file is not a photo and was left out').waitFor()
     await page.getByText('22 of 22 done').waitFor(slow)
     const { name, bytes } = await saved('Save all as zip')
     expect(name).toBe('restored.zip')

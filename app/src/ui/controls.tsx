@@ -109,7 +109,7 @@ function ByHand() {
       />
       {card && (
         <p class="hint">
-          {card.title}
+          {words.titles[card.id] ?? card.title}
           {card.sizeBytes !== undefined && `. ${formatBytes(card.sizeBytes)}`}
           {`. ${licenseText(card)}`}
           {pace !== undefined && `. ${words.pace(formatSeconds(pace))}`}
@@ -193,7 +193,7 @@ function MainAction({ item }: { item: Item }) {
   const words = strings.value
   const { kind } = item.state.value
   return (
-    <div class="main-action">
+    <div class={`main-action ${kind}`}>
       <p class="state" aria-hidden="true">
         {stateText(item)}
       </p>

@@ -36,7 +36,7 @@ export function Intro() {
           {words.openFolder}
         </button>
       </div>
-      <p class="quiet">{words.orDrop}</p>
+      <p class="quiet or-drop">{words.orDrop}</p>
       {lastList.value.length > 0 && (
         <div class="last-list">
           <span>{words.lastList(lastList.value.length)}</span>

@@ -74,12 +74,10 @@ export function SettingsDialog() {
       />
       <h3>{words.models}</h3>
       <StoredModels />
-      <p>
-        {words.ownModels}{' '}
-        <button type="button" class="plain" onClick={() => void openModel()}>
-          {words.openModel}
-        </button>
-      </p>
+      <p class="hint">{words.ownModels}</p>
+      <button type="button" onClick={() => void openModel()}>
+        {words.openModel}
+      </button>
       <h3>{words.log}</h3>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled by keys */}
       <pre class="log" tabIndex={0}>

@@ -4,7 +4,7 @@ import type { Progress } from '../engine/engine.ts'
 import type { Item } from '../queue/item.ts'
 import { isOutdated, secondsLeft } from '../queue/queue.ts'
 import { strings } from '../strings.ts'
-import { formatBytes, formatSeconds, formatShare } from './format.ts'
+import { formatSeconds, formatShare } from './format.ts'
 
 export function stateText(item: Item): string {
   const words = strings.value
@@ -28,7 +28,7 @@ function progressText(progress: Progress | undefined): string {
   const { phase, done, total, secondsLeft: left } = progress
   if (phase === 'send') return words.sending
   if (phase === 'wait') return words.inServerQueue
-  if (phase === 'fetch') return words.fetching(formatBytes(done), formatBytes(total))
+  if (phase === 'fetch') return words.fetching(formatShare(done / total))
   if (phase === 'open') return words.opening
   if (phase === 'read') return words.reading
   const text = words.restoring(formatShare(done / total))

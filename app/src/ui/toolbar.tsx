@@ -16,7 +16,7 @@ import {
   mode,
   view,
 } from '../viewer/shown.ts'
-import { fit, zoomTo } from '../viewer/viewer.tsx'
+import { fitPicture, setMode, zoomTo } from '../viewer/viewer.tsx'
 import { Icon, IconButton, type IconName } from './icons.tsx'
 
 const modes: readonly {
@@ -42,20 +42,18 @@ export function Toolbar() {
             aria-pressed={mode.value === id}
             aria-label={words[word]}
             title={words[word]}
-            onClick={() => {
-              mode.value = id
-            }}
+            onClick={() => setMode(id)}
           >
             <Icon name={icon} />
           </button>
         ))}
       </span>
       <HoldButton />
-      <span class="segments">
+      <span class="segments zooming">
         <IconButton icon="minus" label={words.zoomOut} act={() => zoomTo(view.value.zoom / 1.5)} />
         <ZoomInput />
         <IconButton icon="plus" label={words.zoomIn} act={() => zoomTo(view.value.zoom * 1.5)} />
-        <IconButton icon="fit" label={words.fit} act={fit} />
+        <IconButton icon="fit" label={words.fit} act={fitPicture} />
         <button type="button" class="icon-button text" onClick={() => zoomTo(1)}>
           {words.fullSize}
         </button>

@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { selected } from '../queue/queue.ts'
 import { strings } from '../strings.ts'
 import { Icon } from '../ui/icons.tsx'
-import { draw, viewportOf } from './draw.ts'
+import { draw, type Mode, viewportOf } from './draw.ts'
 import { listenToGestures } from './gestures.ts'
 import {
   after,
@@ -104,9 +104,9 @@ function observe(element: HTMLElement): () => void {
   const observer = new ResizeObserver(() => {
     const size = { width: Math.max(element.clientWidth, 1), height: Math.max(element.clientHeight, 1) }
     const picture = before.value
-    const isFitted = picture && Math.abs(view.value.zoom / fitZoom(picture, viewport.value) - 1) < 0.01
+    const isFitted = picture && isFittedIn(picture)
     viewport.value = size
-    if (picture && isFitted) view.value = fitView(picture, size)
+    if (isFitted) fitPicture()
   })
   observer.observe(element)
   return () => observer.disconnect()
@@ -120,6 +120,10 @@ function ownViewport(): Size {
     after: layers.value.after,
     isHeld: isHeld.value,
   })
+}
+
+function isFittedIn(picture: Size): boolean {
+  return Math.abs(view.value.zoom / fitZoom(picture, ownViewport()) - 1) < 0.01
 }
 
 function setView(changed: View): void {
@@ -145,14 +149,21 @@ function toggle(at: Point, size: Size): void {
   const picture = before.value
   if (!picture) return
   const fitted = fitView(picture, size)
-  const isFitted = Math.abs(view.value.zoom / fitted.zoom - 1) < 0.01
   const full = fitted.zoom === 1 ? 2 : 1
-  setView(isFitted ? zoomedAt(view.value, full / view.value.zoom, at, size) : fitted)
+  setView(isFittedIn(picture) ? zoomedAt(view.value, full / view.value.zoom, at, size) : fitted)
 }
 
-export function fit(): void {
+export function fitPicture(): void {
   const picture = before.value
   if (picture) view.value = fitView(picture, ownViewport())
+}
+
+/** Changes how the layers are shown; a view that fits stays fitted, since side by side has half the room. */
+export function setMode(next: Mode): void {
+  const picture = before.value
+  const isFitted = picture && isFittedIn(picture)
+  mode.value = next
+  if (isFitted) fitPicture()
 }
 
 /** Zooms around the middle of the viewport. */
@@ -166,7 +177,7 @@ const keys: Readonly<Record<string, () => void>> = {
   '+': () => zoomTo(view.value.zoom * 1.25),
   '=': () => zoomTo(view.value.zoom * 1.25),
   '-': () => zoomTo(view.value.zoom / 1.25),
-  0: fit,
+  0: fitPicture,
   1: () => zoomTo(1),
   ArrowLeft: () => setView(moved(view.value, panPx, 0)),
   ArrowRight: () => setView(moved(view.value, -panPx, 0)),
