@@ -2,9 +2,9 @@
 
 import { EmbeddedQueue } from '../src/server/jobs/embeddedQueue.ts'
 import { type RunningServer, type ServerOptions, startServer } from '../src/server/server.ts'
-import { FolderStore } from '../src/server/store/folderStore.ts'
 
 export interface TestServer extends RunningServer {
+  /** The server's queue, opened once more. */
   readonly queue: EmbeddedQueue
 }
 
@@ -12,20 +12,18 @@ export async function startTestServer(
   folder: string,
   rest: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
-  const queue = new EmbeddedQueue(folder)
   const server = await startServer({
     host: '127.0.0.1',
     port: 0,
     metricsPort: undefined,
-    queue,
-    store: new FolderStore(folder),
+    backends: { data: folder },
     keys: undefined,
     origins: [],
     sources: undefined,
     webhooks: undefined,
     app: undefined,
     limits: { bytes: 1e6, pixelsIn: 4e6, pixelsOut: 8e6, queue: 20, ownerQueue: 20 },
-    jobs: { backends: { data: folder }, slots: 1, capacity: 1 },
+    jobs: { slots: 1, capacity: 1 },
     timeoutMs: 120_000,
     waitMs: 120_000,
     keepMs: 3_600_000,
@@ -33,5 +31,12 @@ export async function startTestServer(
     log: undefined,
     ...rest,
   })
-  return { ...server, queue }
+  const queue = new EmbeddedQueue(folder)
+  return {
+    ...{ ...server, queue },
+    async stop(drainMs) {
+      await server.stop(drainMs)
+      await queue.close()
+    },
+  }
 }

@@ -11,8 +11,8 @@ import { packageVersion } from '../data/packageFiles.ts'
 import { type ApiKey, keyOf } from './access/keys.ts'
 import type { ListedHosts } from './access/listedHosts.ts'
 import type { Sources } from './access/sources.ts'
+import { type BackendOptions, type Backends, openBackends } from './backends.ts'
 import { type Caller, Intake, type Limits } from './jobs/intake.ts'
-import type { JobQueue } from './jobs/job.ts'
 import { Looker } from './jobs/looker.ts'
 import { Metrics } from './jobs/metrics.ts'
 import { startMetricsServer } from './jobs/metricsServer.ts'
@@ -29,7 +29,6 @@ import { jobRoutes } from './routes/jobs.ts'
 import { viewOf } from './routes/jobView.ts'
 import { modelRoutes } from './routes/models.ts'
 import { RunnerThread, type RunnerThreadOptions } from './runnerThread.ts'
-import type { Store } from './store/store.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,8 +43,8 @@ export interface ServerOptions {
   readonly port: number
   /** Port of the metrics; undefined for none. */
   readonly metricsPort: number | undefined
-  readonly queue: JobQueue
-  readonly store: Store
+  /** Where the queue and the store are; the thread that runs the jobs opens them, too. */
+  readonly backends: BackendOptions
   /** Keys that give access; undefined for everybody. */
   readonly keys: readonly ApiKey[] | undefined
   /** Origins of pages that may call the server. */
@@ -57,11 +56,8 @@ export interface ServerOptions {
   /** The app in the browser; undefined for none. */
   readonly app: PageFolders | undefined
   readonly limits: Limits
-  /**
-   * Jobs at once, and networks that each slot keeps open; `backends` are those of `queue` and `store`. Undefined where
-   * workers run the jobs.
-   */
-  readonly jobs: Pick<RunnerThreadOptions, 'backends' | 'slots' | 'capacity'> | undefined
+  /** Jobs at once, and networks that each slot keeps open; undefined where workers run the jobs. */
+  readonly jobs: Pick<RunnerThreadOptions, 'slots' | 'capacity'> | undefined
   /** Longest time for a job. */
   readonly timeoutMs: number
   /** Longest time that POST /v1/restore waits. */
@@ -76,6 +72,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly address: string
   readonly metricsAddress: string | undefined
+  /** What the operator should change. */
+  readonly warnings: readonly string[]
   /** Takes no more requests, waits for jobs, puts back those that take longer, and closes everything. */
   stop(drainMs: number): Promise<void>
 }
@@ -93,17 +91,32 @@ const requestMs = 300_000
 /** Time between looks for requests that take longer. */
 const checkMs = 2000
 
-/** Starts a server. @throws an error if a port is taken */
+/**
+ * Starts a server.
+ * @throws RestoreError 'environment' where the queue or the store cannot be reached; an error if a port is taken
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { queue, store, limits, keepMs, quotaBytes } = options
+  const backends = await openBackends(options.backends)
+  try {
+    return await serve(options, backends)
+  } catch (error) {
+    await backends.queue.close()
+    throw error
+  }
+}
+
+async function serve(options: ServerOptions, { queue, store, warnings }: Backends): Promise<RunningServer> {
+  const { backends, limits, timeoutMs, keepMs, quotaBytes } = options
   const draining = new AbortController()
   const metrics = new Metrics(() => queue)
-  const app = await buildServer(options, { metrics, draining: draining.signal })
+  const app = await buildServer(options, { queue, store, metrics, draining: draining.signal })
   const onError = (error: unknown) => app.log.error({ reason: messageOf(error) }, 'unexpected failure')
-  const { timeoutMs } = options
   const runner =
     options.jobs &&
-    new RunnerThread({ ...options.jobs, timeoutMs, pixelLimit: limits.pixelsIn }, { metrics, onError })
+    new RunnerThread(
+      { ...options.jobs, backends, timeoutMs, pixelLimit: limits.pixelsIn },
+      { metrics, onError },
+    )
   const webhooks =
     options.webhooks &&
     new Webhooks({
@@ -134,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       address,
       metricsAddress: exporter && `${exporter.address}/metrics`,
+      warnings,
       async stop(drainMs) {
         draining.abort()
         await runner?.stop(drainMs)
@@ -153,21 +167,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+interface ServerParts extends Pick<Backends, 'queue' | 'store'> {
+  readonly metrics: Metrics
+  readonly draining: AbortSignal
+}
+
 async function buildServer(
-  {
-    queue,
-    store,
-    keys,
-    origins,
-    sources,
-    webhooks,
-    app: pages,
-    limits,
-    waitMs,
-    timeoutMs,
-    log,
-  }: ServerOptions,
-  { metrics, draining }: { readonly metrics: Metrics; readonly draining: AbortSignal },
+  { keys, origins, sources, webhooks, app: pages, limits, waitMs, timeoutMs, log }: ServerOptions,
+  { queue, store, metrics, draining }: ServerParts,
 ): Promise<FastifyInstance> {
   const app = fastify({
     // Names and addresses of pictures stay out of the log.

@@ -20,19 +20,17 @@ const hourMs = 3_600_000
 
 /** Starts the server; undefined where its packages are not installed. */
 export async function startOwnServer(): Promise<OwnServer | undefined> {
-  const modules = await serverModules()
-  if (!modules) return undefined
-  const { EmbeddedQueue, FolderStore, startServer } = modules
+  const startServer = await serverModule()
+  if (!startServer) return undefined
   const folder = mkdtempSync(join(tmpdir(), 'limpid-app-'))
   const key = randomBytes(32).toString('base64url')
   const sha256 = createHash('sha256').update(key).digest('hex')
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, metricsPort: undefined, log: undefined },
-    queue: new EmbeddedQueue(folder),
-    store: new FolderStore(folder),
+    backends: { data: folder },
     keys: [{ name: 'app', sha256 }],
     ...{ origins: [], sources: undefined, webhooks: undefined, app: undefined },
-    jobs: { backends: { data: folder }, slots: 1, capacity: 2 },
+    jobs: { slots: 1, capacity: 2 },
     ...{ limits, quotaBytes: 20e9 },
     ...{ timeoutMs: 12 * hourMs, waitMs: hourMs, keepMs: hourMs },
   })
@@ -46,14 +44,14 @@ export async function startOwnServer(): Promise<OwnServer | undefined> {
   }
 }
 
-async function serverModules() {
+async function serverModule() {
   try {
-    const [queue, store, server] = await Promise.all([
-      import('../../server/jobs/embeddedQueue.ts'),
-      import('../../server/store/folderStore.ts'),
+    const [{ startServer }] = await Promise.all([
       import('../../server/server.ts'),
+      // The server imports its queue when it starts.
+      import('../../server/jobs/embeddedQueue.ts'),
     ])
-    return { ...queue, ...store, ...server }
+    return startServer
   } catch {
     return undefined
   }

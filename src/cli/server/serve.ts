@@ -9,8 +9,7 @@ import { endWithin } from './endWithin.ts'
 
 /** Runs a server until a signal ends it. */
 export async function serveCommand(options: ServeOptions): Promise<void> {
-  const { readConfiguration, readKeys, ListedHosts, Sources, openBackends, startServer } =
-    await serverModules()
+  const { readConfiguration, readKeys, ListedHosts, Sources, startServer } = await serverModules()
   const { config: file, json: _, quiet, verbose: __, app, ...rest } = options
   // Without --no-app, variables and the file decide.
   const settings = { ...rest, app: app ? undefined : false }
@@ -35,14 +34,12 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     )
   using interrupts = watchInterrupts(() => printLine('stopping: waiting for jobs under way'))
   const { port, metricsPort, origins, sources, sourcesInternal, networks: capacity } = configuration
-  const { data, queue: shared, store: place, lease } = configuration
-  const backends = { data, queue: shared, store: place, lease }
-  // Where machines share a queue, workers run the jobs.
-  const jobs = shared === undefined ? { backends, slots: configuration.jobs, capacity } : undefined
-  const { queue, store, warnings } = await openBackends(backends)
-  for (const warning of warnings) printLine(`warning: ${warning}`)
+  const { data, queue, store, lease } = configuration
   const server = await startServer({
-    ...{ host, port, metricsPort, origins, keys, jobs, queue, store },
+    ...{ host, port, metricsPort, origins, keys },
+    backends: { data, queue, store, lease },
+    // Where machines share a queue, workers run the jobs.
+    jobs: queue === undefined ? { slots: configuration.jobs, capacity } : undefined,
     sources: sources.length > 0 ? new Sources({ hosts: sources, areInternal: sourcesInternal }) : undefined,
     webhooks:
       webhooks.length > 0 && secret !== undefined
@@ -62,7 +59,8 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     quotaBytes: configuration.quota,
     log: quiet ? undefined : process.stderr,
   })
-  const { address, metricsAddress } = server
+  const { address, metricsAddress, warnings } = server
+  for (const warning of warnings) printLine(`warning: ${warning}`)
   printResult(options, { address, metrics: metricsAddress }, address)
   if (!interrupts.signal.aborted)
     await new Promise((resolve) => interrupts.signal.addEventListener('abort', resolve))
@@ -78,15 +76,14 @@ export async function keyCommand(name: string, options: KeyOptions): Promise<voi
 
 async function serverModules() {
   try {
-    const [configuration, keys, hosts, sources, backends, server] = await Promise.all([
+    const [configuration, keys, hosts, sources, server] = await Promise.all([
       import('../../server/configuration.ts'),
       import('../../server/access/keys.ts'),
       import('../../server/access/listedHosts.ts'),
       import('../../server/access/sources.ts'),
-      import('../../server/backends.ts'),
       import('../../server/server.ts'),
     ])
-    return { ...configuration, ...keys, ...hosts, ...sources, ...backends, ...server }
+    return { ...configuration, ...keys, ...hosts, ...sources, ...server }
   } catch (error) {
     const [reason] = messageOf(error).split('\n')
     throw new RestoreError(
