@@ -1,6 +1,5 @@
 // Entry point of a thread that runs the jobs of a server, started by src/server/runnerThread.ts.
 
-import { getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../core/errors.ts'
 import { openBackends } from '../server/backends.ts'
@@ -15,8 +14,6 @@ const metrics: JobMetrics = {
   retry: (...retry) => tell({ retry }),
 }
 
-// Requests come before jobs. On Linux, the priority is that of this thread and of the processes it starts.
-if (process.platform === 'linux') setPriority(Math.min(19, getPriority() + 10))
 const { queue, store } = await openBackends(backends)
 tell({ isReady: true })
 const onError = (error: unknown) => tell({ error: messageOf(error) })
