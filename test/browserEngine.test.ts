@@ -174,6 +174,7 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
       .withMetadata({ orientation: 8 })
       .toBuffer()
     photos['/turned.avif'] = readFileSync(join(root, 'test', 'golden', 'heic', 'turned.avif'))
+    photos['/clear.avif'] = await raw(4).avif({ lossless: true }).toBuffer()
     photos['/gray.jpg'] = await raw(1).jpeg().toBuffer()
     photos['/deep.png'] = Buffer.from(
       await encodeBytes({
@@ -247,6 +248,7 @@ describe.skipIf(!existsSync(executablePath))('the engine in a browser', () => {
     ['/turned.webp', 'png'],
     ['/clear.webp', 'png'],
     ['/turned.avif', 'png'],
+    ['/clear.avif', 'png'],
     ['/gray.jpg', 'jpeg'],
     ['/deep.png', 'png'],
     ['/interlaced.png', 'png'],

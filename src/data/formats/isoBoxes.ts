@@ -125,17 +125,59 @@ export function itemData(file: Uint8Array, meta: readonly Box[]): ReadonlyMap<nu
   return items
 }
 
-/** Items that an item is made of, such as the tiles of a grid. */
-export function itemParts(meta: readonly Box[], id: number): readonly number[] {
+/** A reference from an item to others. */
+interface ItemReference {
+  /** The box, whose type says what the others are to the item. */
+  readonly box: Box
+  readonly from: number
+  readonly to: readonly number[]
+}
+
+/** References of all items; those that are cut off are left out. */
+function itemReferences(meta: readonly Box[]): readonly ItemReference[] {
   const iref = bodyOf(meta, 'iref')
   if (iref.length < 4) return []
   const idBytes = iref[0] === 0 ? 2 : 4
-  for (const { type, body } of boxesIn(iref.subarray(4))) {
-    if (type !== 'dimg' || body.length < idBytes + 2) continue
-    const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
-    if (bytes.readUIntBE(0, idBytes) !== id) continue
-    const count = Math.min(bytes.readUInt16BE(idBytes), Math.floor((bytes.length - idBytes - 2) / idBytes))
-    return Array.from({ length: count }, (_, i) => bytes.readUIntBE(idBytes + 2 + i * idBytes, idBytes))
-  }
-  return []
+  return boxesIn(iref.subarray(4)).flatMap((box): readonly ItemReference[] => {
+    const { body } = box
+    if (body.length < idBytes + 2) return []
+    const view = viewOf(body)
+    const idAt = (at: number) => (idBytes === 2 ? view.getUint16(at) : view.getUint32(at))
+    const count = Math.min(view.getUint16(idBytes), Math.floor((body.length - idBytes - 2) / idBytes))
+    const to = Array.from({ length: count }, (_, i) => idAt(idBytes + 2 + i * idBytes))
+    return [{ box, from: idAt(0), to }]
+  })
+}
+
+/** Items that an item is made of, such as the tiles of a grid. */
+export function itemParts(meta: readonly Box[], id: number): readonly number[] {
+  return itemReferences(meta).find(({ box, from }) => box.type === 'dimg' && from === id)?.to ?? []
+}
+
+/**
+ * Copies of an AVIF: one without its opacity, and one of the opacity as a gray picture. Browsers take opacity for
+ * samples of limited range, and multiply colors by it. Undefined for a file without opacity.
+ */
+export function splitOpacity(
+  file: Uint8Array<ArrayBuffer>,
+): { readonly color: Uint8Array<ArrayBuffer>; readonly opacity: Uint8Array<ArrayBuffer> } | undefined {
+  const meta = metaOf(file)
+  const primary = primaryItem(meta)
+  const pitm = bodyOf(meta, 'pitm')
+  const properties = boxesIn(bodyOf(boxesIn(bodyOf(meta, 'iprp')), 'ipco'))
+  const propertiesOf = itemProperties(meta)
+  const isOpacity = (id: number) =>
+    propertiesOf
+      .get(id)
+      ?.some((i) => properties[i]?.type === 'auxC' && /alpha/.test(latin1(properties[i].body)))
+  const auxiliary = itemReferences(meta).find(
+    ({ box, from, to }) => box.type === 'auxl' && to.includes(primary) && isOpacity(from),
+  )
+  if (!auxiliary || pitm.length < 6) return undefined
+  const color = file.slice()
+  color.set(latin1Bytes('free'), auxiliary.box.whole.byteOffset - file.byteOffset + 4)
+  const opacity = color.slice()
+  const idBytes = pitm[0] === 0 || pitm.length < 8 ? 2 : 4
+  opacity.set(bigEndian(auxiliary.from, idBytes), pitm.byteOffset - file.byteOffset + 4)
+  return { color, opacity }
 }

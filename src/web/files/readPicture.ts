@@ -11,6 +11,7 @@ import { heifColors } from '../../data/colors/heifColors.ts'
 import { openBmp } from '../../data/formats/bmp.ts'
 import { bytesSource } from '../../data/formats/byteSource.ts'
 import { decodeHeic, type LibHeif } from '../../data/formats/heic.ts'
+import { splitOpacity } from '../../data/formats/isoBoxes.ts'
 import { checkJpeg, jpegLayout } from '../../data/formats/jpeg.ts'
 import { headBytes, imageKind, nameForeign } from '../../data/formats/kind.ts'
 import { checkPng, countFrames as pngFrames } from '../../data/formats/png.ts'
@@ -305,7 +306,7 @@ const in8Bits = 'its samples were read in 8 bits, which browsers decode, of the 
 
 async function readAvif(blob: Blob, bytes: Bytes): Promise<Parts> {
   const isStored = hasFrameDecoder()
-  const rgba = isStored ? await decodeFrame(bytes, 'image/avif', 0) : await decodeOpaque(blob)
+  const rgba = isStored ? await decodeStoredAvif(bytes) : await decodeOpaque(blob)
   const hasAlpha = rgba.data.some((value, i) => i % 4 === 3 && value !== 255)
   const { icc, ...stored } = heifBlocks(bytes)
   const { isMonochrome: isGray, isDeep } = heifColors(bytes)
@@ -317,6 +318,18 @@ async function readAvif(blob: Blob, bytes: Bytes): Promise<Parts> {
     colors: { icc, space: isGray ? 'b-w' : 'srgb' },
     notes: isDeep ? [in8Bits] : [],
   }
+}
+
+/** Decodes an AVIF, not turned upright: colors and opacity each as a picture of its own, so that both are exact. */
+async function decodeStoredAvif(bytes: Bytes): Promise<Rgba> {
+  const split = splitOpacity(bytes)
+  const rgba = await decodeFrame(split?.color ?? bytes, 'image/avif', 0)
+  if (!split) return rgba
+  const { data: opacity, width, height } = await decodeFrame(split.opacity, 'image/avif', 0)
+  if (width !== rgba.width || height !== rgba.height)
+    throw new Error(`opacity of ${width} × ${height} pixels, for a picture of ${rgba.width} × ${rgba.height}`)
+  for (let i = 0; i < opacity.length; i += 4) rgba.data[i + 3] = opacity[i]!
+  return rgba
 }
 
 async function readHeic(blob: Blob, bytes: Bytes, { decoders }: ReadOptions): Promise<Parts> {
