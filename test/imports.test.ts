@@ -292,6 +292,12 @@ test('the browser reaches no Node modules', () => {
   expect(reached.filter(({ to, isOurs }) => !isOurs && !allowed.includes(to)).map(describeEdge)).toEqual([])
 })
 
+test('the browser reaches no Buffer, which is Node’s', () => {
+  const files = new Set(reachedFrom(filesOf('web', 'web.ts')).map(({ from }) => from))
+  const uses = [...files].filter((file) => /\bBuffer\.\w+\(/.test(readFileSync(join(root, file), 'utf8')))
+  expect(uses).toEqual([])
+})
+
 test('the app reaches the sources through limpid/web and limpid/client alone, and packages for browsers', () => {
   const appFiles = readdirSync(join(root, 'app', 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => /(?<!\.test)\.tsx?$/.test(name))
