@@ -50,9 +50,7 @@ export async function repairPicture(
   for (const [i, step] of steps.entries()) {
     const whole = state.image
     const run = async (image: Image | PartedImage, attempt: Attempt) => {
-      // Of these models, only the tone network has several tasks.
-      const task = stepKindOf(step.task) === 'tones' ? step.task : undefined
-      const restorer = await model({ model: attempt.model, task })
+      const restorer = await model(requestOf(step, attempt.model))
       // Crops on which a step is tried are no part of the picture on its way.
       const onTile = image === whole ? options.onTile : undefined
       const running = {
@@ -71,6 +69,36 @@ export async function repairPicture(
   const running = { ...pictureOptionsOf(options), onProgress: progress(steps.length) }
   const { image, step } = await runStep(restorer, state.image, { ...running, task: 'upscale' })
   return { ...state, image, steps: [...state.steps, step] }
+}
+
+/**
+ * Shows on a part of a picture what a plan does: every step runs once, with its first model and unchecked, since the
+ * checks of the whole picture follow and take several runs.
+ */
+export async function previewRepair(
+  planes: Image | PartedImage,
+  { findings, steps }: Pick<Plan, 'findings' | 'steps'>,
+  { scale, options, model }: Omit<RepairContext, 'look'>,
+): Promise<RepairState> {
+  const all = [
+    ...steps.map((step) => ({ ...step, request: requestOf(step, step.models[0]) })),
+    ...(scale > 1 ? [{ task: 'upscale', strength: 1, request: { task: 'upscale', scale } }] : []),
+  ]
+  const progress = progressOfSteps(options, planes, all.length)
+  let image = planes
+  const done: StepInfo[] = []
+  for (const [i, { task, strength, request }] of all.entries()) {
+    const running = { ...pictureOptionsOf(options), strength, onProgress: progress(i), task }
+    const restored = await runStep(await model(request), image, running)
+    image = restored.image
+    done.push(restored.step)
+  }
+  return { image, findings, done: [], refused: [], steps: done }
+}
+
+/** The network of a step; only the tone network has several tasks. */
+function requestOf({ task }: PlannedStep, model: string): StepRequest {
+  return { model, task: stepKindOf(task) === 'tones' ? task : undefined }
 }
 
 /** Tries a step and adds what came of it. */

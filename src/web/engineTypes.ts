@@ -50,7 +50,10 @@ export interface EngineRequest extends PictureOptions, OverrideRequest {
   readonly options?: object | undefined
   /** Output side divided by input side, for tasks that enlarge. */
   readonly scale?: number | undefined
-  /** The part to restore, for a preview; the damage is found in the whole. @default the whole picture */
+  /**
+   * The part to restore, for a preview: 'auto' finds the damage in the whole, and runs each step once and unchecked.
+   * @default the whole picture
+   */
   readonly region?: Region | undefined
   /** Frame of an animation, from 1. @default a file of several is refused */
   readonly page?: number | undefined

@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, signal, untracked } from '@preact/signals'
 import type { Engine, ModelChoice, RunEvents } from '../engine/engine.ts'
+import { paceOf } from '../engine/pace.ts'
 import { messageOf } from '../message.ts'
 import { log } from '../notices.ts'
 import { fileOf, type Item } from '../queue/item.ts'
@@ -36,8 +37,17 @@ export interface Comparison {
 export const comparison = signal<Comparison | undefined>(undefined)
 export const isComparing = signal(false)
 
-/** Size of a side of a preview: small enough for two seconds on a processor. */
-const previewSide = 384
+/** Sides of previews: the largest, and that on a device whose pace is not known. */
+const [largestSide, usualSide] = [384, 256]
+const [smallestSide, previewSeconds] = [128, 1]
+
+/** Size of a side of a preview, whose network takes about a second on this device. */
+function previewSide({ id }: ModelChoice): number {
+  const pace = paceOf(id === 'auto' ? 'light-photo' : id)
+  if (pace === undefined) return usualSide
+  const side = Math.sqrt((1e6 * previewSeconds) / pace)
+  return Math.min(Math.max(side - (side % 32), smallestSide), largestSide)
+}
 
 let engine: Engine | undefined
 /** The photo whose layers are shown. */
@@ -122,8 +132,8 @@ function placed(layer: Layer, original: Size): Layer {
 }
 
 /** The part of the photo that a preview restores. */
-function previewPart(picture: Size): Rectangle {
-  return visibleCrop(view.value, picture, viewport.value, previewSide)
+function previewPart(picture: Size, choice: ModelChoice): Rectangle {
+  return visibleCrop(view.value, picture, viewport.value, previewSide(choice))
 }
 
 /** Restores the visible part of a photo before the whole, if it is the one that is shown. */
@@ -132,7 +142,7 @@ export async function previewFirst(item: Item, events: RunEvents): Promise<void>
   await decoding
   const picture = before.value
   // A small picture is restored as fast as a part of it.
-  if (item !== shownItem || !picture || picture.width * picture.height < 4 * previewSide ** 2) return
+  if (item !== shownItem || !picture || picture.width * picture.height < 4 * largestSide ** 2) return
   await preview(picture, item, events)
 }
 
@@ -152,7 +162,7 @@ export function showPiece(item: Item, piece: Piece): void {
 async function preview(picture: Layer, item: Item, events: RunEvents): Promise<void> {
   if (!engine) return
   const choice = modelChoice(settings.value, item)
-  const layer = await engine.preview(await fileOf(item), previewPart(picture), choice, events)
+  const layer = await engine.preview(await fileOf(item), previewPart(picture, choice), choice, events)
   if (shownItem !== item || events.signal.aborted) return closeLayer(layer)
   replaceAfter({ ...layer, isPreview: true })
 }
@@ -179,7 +189,7 @@ export async function compareModels(one: ModelChoice, other: ModelChoice): Promi
   if (!picture || !item || !engine || isComparing.value) return
   isComparing.value = true
   const events = { signal: new AbortController().signal, onProgress: () => {} }
-  const part = previewPart(picture)
+  const part = previewPart(picture, one)
   try {
     const file = await fileOf(item)
     const left = await engine.preview(file, part, one, events)

@@ -20,7 +20,7 @@ import { SerialQueue } from '../../runtime/jobs/serialQueue.ts'
 import { checkContradictions, defaultCard, isAuto, taskOptions, tasksOf } from '../../runtime/modelChoice.ts'
 import type { RawInput } from '../../runtime/pictures/pictureTypes.ts'
 import { planesOfPicture } from '../../runtime/pictures/planePicture.ts'
-import { repairPicture, type StepRequest } from '../../runtime/repair.ts'
+import { previewRepair, repairPicture, type StepRequest } from '../../runtime/repair.ts'
 import { NetworkSessions, sessionWithParts } from '../../runtime/session/networkSessions.ts'
 import { tracedSession } from '../../runtime/session/onnxSession.ts'
 import { refuseForSteps, runAll, runSteps, type SteppedPlanes } from '../../runtime/steps.ts'
@@ -170,11 +170,16 @@ export class PhotoEngine {
   async #repair(planes: PartedImage, input: SentInput, request: EngineRequest): Promise<SteppedPlanes> {
     const plan = await this.#planOf(input, request)
     const { scale = 1 } = request
-    const repaired = await repairPicture(planes, plan, {
+    const context = {
       ...{ scale, options: pictureOptionsOf(request) },
-      model: (step) => this.#restorer(step, request),
-      look: async (image) => (await this.#lookAt(image, { request, jpegQuality: undefined })).findings,
-    })
+      model: (step: StepRequest) => this.#restorer(step, request),
+    }
+    const repaired = await (request.region
+      ? previewRepair(planes, plan, context)
+      : repairPicture(planes, plan, {
+          ...context,
+          look: async (image) => (await this.#lookAt(image, { request, jpegQuality: undefined })).findings,
+        }))
     const { image, steps, done, refused } = repaired
     const last = steps.at(-1)
     const { sha256 } = await this.#inspectorFor(request)

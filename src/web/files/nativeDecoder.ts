@@ -32,11 +32,20 @@ export async function decodeOpaque(
   blob: Blob,
   colorSpaceConversion: BitmapOptions['colorSpaceConversion'] = 'none',
 ): Promise<Rgba> {
+  return decodeStrips(blob, colorSpaceConversion, 4)
+}
+
+/** Decodes a still picture, upright, of which the first `channels` of RGBA are kept. */
+export async function decodeStrips(
+  blob: Blob,
+  colorSpaceConversion: BitmapOptions['colorSpaceConversion'],
+  channels: 1 | 3 | 4,
+): Promise<Rgba & { readonly data: Uint8Array }> {
   const options = { imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion } as const
   const bitmap = await createImageBitmap(blob, options)
   try {
     const { width, height } = bitmap
-    const data = new Uint8Array(4 * width * height)
+    const data = new Uint8Array(channels * width * height)
     const rows = Math.min(height, Math.max(1, Math.floor(stripPixels / width)))
     const { context } = canvasOf({ width, height: rows }, 'srgb', { willReadFrequently: true })
     for (let top = 0; top < height; top += rows) {
@@ -44,12 +53,18 @@ export async function decodeOpaque(
       context.drawImage(bitmap, 0, -top)
       const count = Math.min(rows, height - top)
       const { data: strip }: CanvasImageData = context.getImageData(0, 0, width, count)
-      data.set(strip, 4 * width * top)
+      keepChannels(strip, channels, data.subarray(channels * width * top))
     }
     return { data, width, height }
   } finally {
     bitmap.close()
   }
+}
+
+/** Copies the first channels of RGBA. */
+function keepChannels(rgba: Rgba['data'], channels: number, out: Uint8Array): void {
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += channels)
+    for (let c = 0; c < channels; c++) out[to + c] = rgba[from + c]!
 }
 
 interface Frame {

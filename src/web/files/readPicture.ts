@@ -31,7 +31,14 @@ import {
 } from '../../data/metadata/readMetadata.ts'
 import { uprightPixels } from '../../data/orientation.ts'
 import { type DecodedPicture, type RawInput, readRaw } from '../../runtime/pictures/pictureTypes.ts'
-import { countFrames, decodeFrame, decodeOpaque, hasFrameDecoder, type Rgba } from './nativeDecoder.ts'
+import {
+  countFrames,
+  decodeFrame,
+  decodeOpaque,
+  decodeStrips,
+  hasFrameDecoder,
+  type Rgba,
+} from './nativeDecoder.ts'
 
 /** Decoders of formats that most browsers lack, loaded when such a file is read. */
 export interface Decoders {
@@ -218,14 +225,15 @@ async function readJpeg(blob: Blob, bytes: Bytes, options: ReadOptions): Promise
   const isCmyk = components === 4
   const stored = jpegMetadata(bytes, layout)
   const { file, turned } = unturned(bytes, stored.exif, 0)
-  const decoded = await decodeOpaque(file ?? blob, isCmyk ? 'default' : 'none')
+  const channels = components === 1 ? 1 : 3
+  const decoded = await decodeStrips(file ?? blob, isCmyk ? 'default' : 'none', channels)
   const mark = 'ICC_PROFILE\0'
   const profile = layout.segments
     .filter(({ marker, body }) => marker === 0xe2 && latin1(body, 0, mark.length) === mark)
     .toSorted((a, b) => a.body[mark.length]! - b.body[mark.length]!)
     .map(({ body }) => body.subarray(mark.length + 2))
   return {
-    pixels: uprightPixels(channelsOf(decoded, components === 1 ? 1 : 3, false), turned),
+    pixels: uprightPixels({ ...decoded, channels, hasAlpha: false }, turned),
     format: 'jpeg',
     depth: 8,
     stored,
