@@ -213,7 +213,7 @@ const german: Strings = {
   forget: 'Vergessen',
   save: 'Speichern',
   saveAll: 'Alle als Zip speichern',
-  saveFolder: 'Alle in einem Ordner speichern',
+  saveFolder: 'Alle in Ordner speichern',
   saved: (count) => `${plural(count, 'Foto', 'Fotos')} gespeichert`,
   copy: 'Kopieren',
   copied: 'Kopiert',
