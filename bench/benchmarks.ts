@@ -9,6 +9,7 @@ import { RestoreError } from '../src/core/errors.ts'
 import { isSource, packageFolder } from '../src/data/packageFiles.ts'
 import { cacheFolder } from '../src/files/cacheFolder.ts'
 import { availableCores } from '../src/files/cores.ts'
+import { bfloat16Losses, writeDtypeCases } from './dtypeCases.ts'
 import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
@@ -315,6 +316,21 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   'span-x4': community('SPAN ×4', 'span'),
   'esrgan-x4': community('RRDBNet ×4', 'esrgan'),
   'compact-x4': community('Compact ×4', 'compact'),
+  dtype: {
+    unit: 's of one core per image',
+    python: 'openvino',
+    cases: async (context) => {
+      const [first, ...others] = (await writeDtypeCases(context.scratch)).map(
+        ({ title, weights, onnx, args, outputs: [mine, other] }): Case => ({
+          title,
+          ours: ours('dtype', mine, weights, ...args),
+          reference: reference(context, 'openvino_image', other, onnx, ...args),
+        }),
+      )
+      return [first as Case, ...others]
+    },
+    findings: ({ scratch }) => bfloat16Losses(scratch),
+  },
   'irsde-unet': comparison({
     unit: 's per call of the universal U-Net at 256×256',
     side: 'irsdeUnet',

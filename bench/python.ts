@@ -14,6 +14,11 @@ const environments = {
     packages: ['spandrel==0.4.2', 'torch==2.13.0', 'numpy'],
     module: 'spandrel',
   },
+  openvino: {
+    folder: 'bench-python-openvino',
+    packages: ['openvino==2026.4.1', 'numpy'],
+    module: 'openvino',
+  },
   'scikit-image': {
     folder: 'bench-python-images',
     packages: ['scikit-image==0.26.0', 'numpy'],

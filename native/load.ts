@@ -1,11 +1,12 @@
 // Loads the addon that `limpid setup` built, and diagnoses what is missing.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { RestoreError } from '../src/core/errors.ts'
 import { availableCores } from '../src/files/cores.ts'
+import { processorFeatures } from '../src/files/processor.ts'
 import type { Addon } from './addon.ts'
 import { type BuildRecord, hashSources, readRecords, stampOf } from './cache.ts'
 import { findLibtorch, pythons } from './libtorch.ts'
@@ -98,9 +99,8 @@ function checkNode(): Check {
 
 function checkProcessor(): Check {
   const relevant = ['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16', 'asimd', 'bf16']
-  const info = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
-  const flags = new Set((/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/))
-  const features = relevant.filter((name) => flags.has(name))
+  const available = processorFeatures()
+  const features = relevant.filter((name) => available.has(name))
   const name = cpus()[0]?.model.trim() ?? process.arch
   return ok('processor', [`${name}, ${availableCores()} threads`, ...features].join(', '))
 }

@@ -16,7 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   models: ['core', 'nn', 'diffusion', 'checkpoints'],
   diffusion: ['core'],
   onnx: ['core'],
-  torch: ['core', 'nn', 'native'],
+  torch: ['core', 'nn', 'onnx', 'native'],
   native: ['core', 'files'],
   checkpoints: ['core', 'nn', 'files'],
   registry: ['core', 'nn', 'models', 'checkpoints'],
@@ -257,6 +257,7 @@ test('the addon’s loader imports only errors, dtypes, files and Node modules',
     'files/cacheFolder.ts',
     'files/cores.ts',
     'files/processes.ts',
+    'files/processor.ts',
   ].map((file) => join('src', file))
   const foreign = edges.filter(
     ({ from, to, isOurs }) =>

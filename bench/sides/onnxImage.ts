@@ -21,6 +21,7 @@ const session = !file.endsWith('.onnx')
       backend: 'onnx',
       device: 'cpu',
       deviceIndex: 0,
+      dtype: 'float32',
       threads: Number(threads),
     })
   : await openOnnx(runtime, readFileSync(file), {

@@ -409,6 +409,11 @@ describe('the command line itself', () => {
       ['restore', 'x.png', '--backend', 'tf'],
       /--backend: expected auto, onnx or torch, got tf/,
     ],
+    [
+      'an unknown dtype',
+      ['restore', 'x.png', '--dtype', 'int8'],
+      /--dtype: expected auto, float32 or bfloat16, got int8/,
+    ],
   ])('%s is wrong usage', async (_, args, message) => {
     const { code, stderr, stdout } = await limpid(...args)
     expect([code, stdout]).toEqual([2, ''])

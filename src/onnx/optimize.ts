@@ -19,8 +19,13 @@ const channelBlock = 16
 
 /** Applies all rewrites, each of which prepares the next. */
 export function optimize(graph: Graph): Graph {
+  return preluByConvs(cutHiddenRows(regroupChannels(graph)))
+}
+
+/** Applies the rewrites of channels, from which libtorch gains too. */
+export function regroupChannels(graph: Graph): Graph {
   const cut = pushSlicesThroughConvs(removeDeadNodes(graph))
-  return preluByConvs(cutHiddenRows(padHiddenChannels(shuffleAfterConvs(cut))))
+  return padHiddenChannels(shuffleAfterConvs(cut))
 }
 
 function isChannelSlice(node: GraphNode | undefined): node is NodeOf<'slice'> {

@@ -74,7 +74,15 @@ function parts(models: Readonly<Record<string, Restores>>, asked: string[] = [])
       // A task is named for networks with several, and for that which enlarges.
       ...(model !== 'upscale' && task !== undefined ? expect.fail(`${model}: got ${task}`) : {}),
       facts: {
-        ...{ model, version: 1, network: 'light', sha256: model, device: 'cpu', backend: 'onnx' },
+        ...{
+          model,
+          version: 1,
+          network: 'light',
+          sha256: model,
+          device: 'cpu',
+          backend: 'onnx',
+          dtype: 'float32',
+        },
       } as const,
       license: licenses.apache,
       runStep: async (picture: Image | PartedImage, { strength = 1 }: PictureOptions) => {

@@ -135,6 +135,7 @@ export class AutoRestorer implements PictureRestorer {
       task: autoTask,
       inspector: this.#inspector.sha256,
       models,
+      dtype: this.#options.dtype ?? 'float32',
       scale: this.scale,
       ...this.#overrides,
     }
@@ -234,7 +235,14 @@ export class AutoRestorer implements PictureRestorer {
   /** What a result reports where no network changed the picture. */
   get #ownFacts(): SteppedPlanes['facts'] {
     const { sha256 } = this.#inspector
-    return { model: 'light-inspect', network: 'light-inspect', sha256, device: this.device, backend: 'onnx' }
+    return {
+      model: 'light-inspect',
+      network: 'light-inspect',
+      sha256,
+      device: this.device,
+      backend: 'onnx',
+      dtype: 'float32',
+    }
   }
 
   #model(request: Pick<RestorerOptions, 'model' | 'task' | 'scale'>): Promise<StepModel> {
@@ -285,6 +293,11 @@ export function checkAuto(options: AutoOptions): Overrides {
     throw new RestoreError(
       'usage',
       `${given}: expected none beside task auto, which chooses the networks, got ${JSON.stringify(options[given])}; name a task, or leave it out`,
+    )
+  if (options.dtype === 'bfloat16')
+    throw new RestoreError(
+      'usage',
+      'dtype: expected auto or float32 beside task auto, which chooses the networks, got bfloat16; name a task, or choose auto',
     )
   const [option] = Object.keys(options.options ?? {})
   if (option !== undefined)

@@ -16,7 +16,14 @@ beforeAll(() => writeTinyWeights(at('w.safetensors')))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const info: RestoreInfo = {
-  ...{ model: 'light', network: 'light', sha256: undefined, device: 'cpu', backend: 'onnx' },
+  ...{
+    model: 'light',
+    network: 'light',
+    sha256: undefined,
+    device: 'cpu',
+    backend: 'onnx',
+    dtype: 'float32',
+  },
   ...{ width: 8, height: 8, scale: 1, tiles: { count: 1, px: undefined }, notes: [] },
   seconds: { read: 0, restore: 0 },
 }

@@ -274,9 +274,11 @@ describe('opening', () => {
   })
 
   test('the CPU is tried last, and alone when named', () => {
-    expect(placementsFor({}).at(-1)).toEqual({ backend: 'onnx', device: 'cpu', deviceIndex: 0 })
+    expect(placementsFor({}).at(-1)).toEqual({
+      ...{ backend: 'onnx', device: 'cpu', deviceIndex: 0, dtype: 'float32' },
+    })
     expect(placementsFor({ device: 'cpu', backend: 'torch' })).toEqual([
-      { backend: 'torch', device: 'cpu', deviceIndex: 0 },
+      { backend: 'torch', device: 'cpu', deviceIndex: 0, dtype: 'float32' },
     ])
     expect(
       placementsFor({ device: 'cuda:2' }).map(({ backend, deviceIndex }) => [backend, deviceIndex]),
@@ -293,6 +295,7 @@ describe('opening', () => {
     [{ weights: at('absent.pth') }, 'absent.pth: no such file'],
     [{ weights, options: { heads: 1 } }, 'options: expected heads of the same type as'],
     [{ weights, scale: 2 }, 'does not enlarge, got 2'],
+    [{ weights, dtype: 'int8' }, "dtype: expected auto, float32 or bfloat16, got 'int8'"],
   ])('%j is rejected', async (options, message) => {
     await expect(createRestorer(options)).rejects.toThrow(message)
   })

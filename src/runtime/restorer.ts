@@ -54,19 +54,19 @@ import {
 import { RestoreResult, type ResultFile } from './restoreResult.ts'
 import { type RestoredPicture, RestorerCore, type RestorerSetup } from './restorerCore.ts'
 import type { ProcessSession } from './session/computeProcess.ts'
-import {
-  type DeviceRequest,
-  deviceName,
-  deviceRules,
-  openOnDevice,
-  placementsFor,
-} from './session/devices.ts'
+import { type DeviceRequest, deviceName, deviceRules, openOnDevice } from './session/devices.ts'
 import { openWeights } from './session/openWeights.ts'
+import { type PrecisionRequest, placementsIn, precisionRules } from './session/precision.ts'
 import { type PictureOptions, pictureRules, TiledRestoration } from './tiledRestoration.ts'
 import { type TileRequest, tileRules } from './tiles/tilePlan.ts'
 
 /** Options of {@link createRestorer}; tiling and sampling options are defaults for every picture. */
-export interface RestorerOptions extends ModelRequest, DeviceRequest, TileRequest, NetworkRequest {
+export interface RestorerOptions
+  extends ModelRequest,
+    DeviceRequest,
+    PrecisionRequest,
+    TileRequest,
+    NetworkRequest {
   /** File of the second network that some samplers require: a DA-CLIP, or a latent compressor. */
   readonly guide?: string | undefined
   /** A second file of the same network, whose weights are mixed into the first's. */
@@ -104,6 +104,7 @@ export const restorerRules: OptionRules<RestorerOptions> = {
   ...tileRules,
   ...networkRules,
   ...deviceRules,
+  ...precisionRules,
   model: text,
   weights: text,
   tensors: text,
@@ -163,7 +164,11 @@ export class Restorer extends RestorerCore {
     const budgetBytes = memoryBudget(concurrentRestorers, guide)
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, tensors, mix, options: overrides, threads }
-    const placements = placementsFor(checked ? options : { ...options, backend: 'onnx' })
+    const { device, backend = checked ? 'auto' : 'onnx', dtype } = options
+    const placements = placementsIn(
+      { device, backend, dtype },
+      { network: checked?.network, model: card?.id },
+    )
     const { session, placement } = await openOnDevice(placements, setup, { signal })
     try {
       const { network, license, scale, trained } = checked ?? checkOpened(weights, session, options)
@@ -180,7 +185,6 @@ export class Restorer extends RestorerCore {
         budgetBytes,
         defaults: options,
       })
-      const device = deviceName(placement)
       return new Restorer({
         restoration,
         network,
@@ -196,8 +200,9 @@ export class Restorer extends RestorerCore {
           network: network.id,
           sha256: session.opened.sha256,
           mix: mix && { weights: basename(mix.weights), sha256: session.opened.mixSha256, share: mix.share },
-          device,
+          device: deviceName(placement),
           backend: placement.backend,
+          dtype: placement.dtype,
         },
         close: async () => {
           await Promise.all([session.close(), openGuide?.session.close()])
@@ -254,8 +259,17 @@ export class Restorer extends RestorerCore {
   get identity(): object {
     const { sha256, mix, network, card, version } = this
     const guide = this.guide?.sha256
-    const { damage } = this.#setup
-    return { model: card?.id, version, sha256, guide, damage, mix, network: network.options }
+    const { damage, info } = this.#setup
+    return {
+      dtype: info.dtype,
+      model: card?.id,
+      version,
+      sha256,
+      guide,
+      damage,
+      mix,
+      network: network.options,
+    }
   }
 
   /**

@@ -26,7 +26,10 @@ import {
 export interface RestorerSetup {
   readonly restoration: TiledRestoration
   /** Facts about the network that every result reports. */
-  readonly info: Pick<RestoreInfo, 'model' | 'version' | 'network' | 'sha256' | 'mix' | 'device' | 'backend'>
+  readonly info: Pick<
+    RestoreInfo,
+    'model' | 'version' | 'network' | 'sha256' | 'mix' | 'device' | 'backend' | 'dtype'
+  >
   /** License of the weights. */
   readonly license: License
   readonly close: () => Promise<void>

@@ -84,11 +84,11 @@ export async function runStep(
 ): Promise<{ readonly image: Image; readonly step: StepInfo }> {
   const started = performance.now()
   const { image: restored, tiles } = await restorer.runStep(image, options)
-  const { model, version, sha256 = '' } = restorer.facts
+  const { model, version, sha256 = '', dtype } = restorer.facts
   const seconds = (performance.now() - started) / 1000
   return {
     image: restored,
-    step: { task, model, version, sha256, strength: options.strength ?? 1, tiles, seconds },
+    step: { task, model, version, sha256, dtype, strength: options.strength ?? 1, tiles, seconds },
   }
 }
 

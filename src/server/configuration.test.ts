@@ -33,6 +33,9 @@ test('a mistake is named with where it stands', () => {
   const read = (environment: Record<string, string>) => () =>
     readConfiguration({ options: {}, environment, file: undefined })
   expect(read({ LIMPID_JOBS: 'many' })).toThrow(/^LIMPID_JOBS: .*got "many"/)
+  expect(read({ LIMPID_DTYPE: 'bfloat16' })).toThrow(
+    /^LIMPID_DTYPE: expected auto or float32, .*got "bfloat16"/,
+  )
   // A secret is not repeated.
   expect(read({ LIMPID_WEBHOOK_SECRET: 'hidden' })).toThrow(
     /^LIMPID_WEBHOOK_SECRET: expected whsec_(?!.*hidden)/,

@@ -43,6 +43,7 @@ const schema = z.strictObject({
   store: z.string().min(1).optional(),
   models: listOf(z.string()).optional(),
   device: z.string().optional(),
+  dtype: z.enum(['auto', 'float32'], 'expected auto or float32, for networks of all kinds').optional(),
   keys: z.string().min(1).optional(),
   open: isOn.default(false),
   origins: listOf(z.url()).default([]),

@@ -178,6 +178,7 @@ export class WebRestorer extends RestorerCore {
           mix: mix && { weights: 'mix', sha256: mixBytes && (await hashOf(mixBytes)), share: mix.share },
           device,
           backend: 'onnx',
+          dtype: 'float32',
         },
       },
       platform,
@@ -235,7 +236,14 @@ export class WebRestorer extends RestorerCore {
       })
       const session = device === 'cpu' ? onCpu : await graphSessionOn(host, bytes, device)
       if (session !== onCpu) await onCpu.close()
-      const info = { model: network.id, network: network.id, sha256, device, backend: 'onnx' } as const
+      const info = {
+        model: network.id,
+        network: network.id,
+        sha256,
+        device,
+        backend: 'onnx',
+        dtype: 'float32',
+      } as const
       return new WebRestorer({ ...restorationBy(Promise.resolve(session)), license, info }, platform)
     } catch (error) {
       await onCpu.close()

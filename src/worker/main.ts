@@ -4,7 +4,9 @@
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { isOutOfMemory, messageOf } from '../core/errors.ts'
+import type { Session } from '../core/session.ts'
 import { availableCores } from '../files/cores.ts'
+import type { LoadedModel } from '../registry/loadModel.ts'
 import { unopened } from '../runtime/graphs/findImageGraph.ts'
 import { type Opener, serve } from '../runtime/session/computeServer.ts'
 import type { OpenCheckSession } from '../runtime/session/deviceCheck.ts'
@@ -40,17 +42,33 @@ const onnxOptions = async ({ device, deviceIndex, threads }: Setup) => {
 }
 
 const openModel: Opener['openModel'] = async (model, setup) => {
-  const { backend, device, deviceIndex, threads } = setup
+  const { backend, device, deviceIndex, dtype, threads } = setup
   if (backend === 'torch') {
     const { torchSession } = await import('../torch/torchSession.ts')
     const { setThreads } = await import('../torch/device.ts')
     setThreads(Math.min(threads, availableCores()))
+    if (dtype === 'bfloat16') return bfloat16Session(model)
     const place = device === 'cuda' ? (`cuda:${deviceIndex}` as const) : 'cpu'
     if (place !== 'cpu') await check(place, (network, forward) => torchSession(network, forward, place))
     return torchSession(model.network, model.forward, place)
   }
   const { nodeSession } = await onnx
   return nodeSession(model, await onnxOptions(setup))
+}
+
+/** Runs a network on libtorch in bfloat16. */
+async function bfloat16Session({ forward }: LoadedModel): Promise<Session> {
+  const [{ sessionPerSize }, { regroupChannels }, { fuseNorms }, { inBfloat16 }, { graphSession }] =
+    await Promise.all([
+      import('../runtime/session/onnxSession.ts'),
+      import('../onnx/optimize.ts'),
+      import('../onnx/fuseNorms.ts'),
+      import('../onnx/bfloat16.ts'),
+      import('../torch/graphSession.ts'),
+    ])
+  return sessionPerSize({ forward }, async (graph) =>
+    graphSession(inBfloat16(fuseNorms(regroupChannels(graph)))),
+  )
 }
 
 const openGraph: Opener['openGraph'] = async ({ file, bytes, externalData }, setup) => {

@@ -85,6 +85,13 @@ export const threadCount = whole(1, 1024)
 export const backendOption = () =>
   parsed('--backend <name>', 'auto, onnx or torch', oneOf(['auto', 'onnx', 'torch'])).default('auto')
 
+const dtypeOption = () =>
+  parsed(
+    '--dtype <name>',
+    'float32; bfloat16 on processors that have it; or auto: whichever is faster with a loss of no account',
+    oneOf(['auto', 'float32', 'bfloat16']),
+  ).default('float32')
+
 export const deviceOption = () =>
   parsed('--device <name>', 'auto, cpu, webgpu or cuda[:N]', device).default('auto')
 
@@ -203,6 +210,7 @@ export function networkCommand(program: Program, name: string, defaultTask: stri
     .option('--self-ensemble', 'mean over eight flips and rotations: slightly better, eight times slower')
     .addOption(backendOption())
     .addOption(deviceOption())
+    .addOption(dtypeOption())
     .addOption(
       parsed('--threads <n>', 'most CPU threads, never more than cores (default: all cores)', threadCount),
     )

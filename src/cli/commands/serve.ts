@@ -83,6 +83,7 @@ export function declareWorker(program: Program) {
     .optionsGroup('Jobs:')
     .option('--models <list>', 'comma-separated models to run, auto among them (default: all)')
     .option('--device <name>', 'auto, cpu, webgpu or cuda[:N] (default: auto)')
+    .option('--dtype <name>', 'float32, or auto as with limpid restore (default: float32)')
     .option('--jobs <n>', 'pictures computed at once, sharing cores and memory (default: 1)')
     .option('--networks <n>', 'networks kept open for each of them (default: 2)')
     .option('--pixel-limit <megapixels>', 'largest picture (default: 50)')

@@ -41,7 +41,15 @@ export async function inspectOnnx(path: string, options: InspectOptions): Promis
 async function pictureGraph(
   weights: string,
 ): Promise<{ readonly graph: ImageGraph } | { readonly unknown: string }> {
-  const setup = { weights, options: {}, threads: 1, backend: 'onnx', device: 'cpu', deviceIndex: 0 } as const
+  const setup = {
+    weights,
+    options: {},
+    threads: 1,
+    backend: 'onnx',
+    device: 'cpu',
+    deviceIndex: 0,
+    dtype: 'float32',
+  } as const
   try {
     const session = await ProcessSession.open(setup)
     await session.close()

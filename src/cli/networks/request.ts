@@ -21,6 +21,7 @@ export function requestOf(options: NetworkCommandOptions): RestorerOptions {
     noise,
     device,
     backend,
+    dtype,
     threads,
   } = options
   return {
@@ -40,6 +41,7 @@ export function requestOf(options: NetworkCommandOptions): RestorerOptions {
     noise,
     device,
     backend,
+    dtype,
     threads,
     options: options.options ?? {},
   }

@@ -257,6 +257,7 @@ describe('restore refuses, before a network is opened,', () => {
     quiet: true,
     backend: 'auto',
     device: 'auto',
+    dtype: 'float32',
     weights: at('absent.safetensors'),
   }
 

@@ -137,6 +137,7 @@ describe('refused by name are', () => {
     quiet: true,
     backend: 'auto',
     device: 'cpu',
+    dtype: 'float32',
   }
 
   test.each<[string, Partial<RestoreOptions>, string]>([

@@ -25,7 +25,7 @@ const ofThisMachine = [
 ]
 
 /** Those that always have a value. */
-const defaults = { tile: 'auto', blend: 'smooth', backend: 'auto', device: 'auto' } as const
+const defaults = { tile: 'auto', blend: 'smooth', backend: 'auto', device: 'auto', dtype: 'float32' } as const
 
 /** Whether other machines restore the pictures. */
 export function isShared({ queue, store }: RestoreOptions): boolean {

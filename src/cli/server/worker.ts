@@ -24,7 +24,16 @@ export async function workerCommand(options: WorkerOptions): Promise<void> {
   )
   const { config: file, json: _, quiet, verbose: __, ...settings } = options
   const configuration = readConfiguration({ options: settings, environment: process.env, file })
-  const { host, metricsPort, models, device, jobs: slots, networks: capacity, pixelLimit } = configuration
+  const {
+    host,
+    metricsPort,
+    models,
+    device,
+    dtype,
+    jobs: slots,
+    networks: capacity,
+    pixelLimit,
+  } = configuration
   if (configuration.queue === undefined)
     throw new RestoreError(
       'usage',
@@ -37,7 +46,7 @@ export async function workerCommand(options: WorkerOptions): Promise<void> {
   const { queue, store, warnings } = await openBackends(configuration)
   for (const warning of warnings) printLine(`warning: ${warning}`)
   const worker = await startWorker({
-    ...{ queue, store, host, metricsPort, models, device, slots, capacity, pixelLimit },
+    ...{ queue, store, host, metricsPort, models, device, dtype, slots, capacity, pixelLimit },
     timeoutMs: configuration.timeout,
     log: quiet ? undefined : process.stderr,
   })

@@ -65,6 +65,8 @@ export interface StepInfo {
   readonly model: string
   readonly version?: number | undefined
   readonly sha256: string
+  /** What products were computed in. */
+  readonly dtype: RestoreInfo['dtype']
   /** Share of the step in its result, 0..1. */
   readonly strength: number
   readonly tiles: PictureInfo['tiles']
@@ -88,6 +90,8 @@ export interface RestoreInfo extends PictureInfo {
   /** Device that was used: 'cpu', 'webgpu' or 'cuda:N'. */
   readonly device: string
   readonly backend: 'onnx' | 'torch'
+  /** What products were computed in. */
+  readonly dtype: 'float32' | 'bfloat16'
   /** Threads of WebAssembly, in browsers where a worker computes. */
   readonly threads?: number
   /** Seconds spent on this picture, excluding reading that started before its turn. */

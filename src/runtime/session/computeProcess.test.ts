@@ -16,7 +16,15 @@ import type { Setup } from './protocol.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-compute-'))
 const weights = join(dir, 'tiny.safetensors')
-const setup: Setup = { weights, options: {}, backend: 'onnx', device: 'cpu', deviceIndex: 0, threads: 1 }
+const setup: Setup = {
+  weights,
+  options: {},
+  backend: 'onnx',
+  device: 'cpu',
+  deviceIndex: 0,
+  dtype: 'float32',
+  threads: 1,
+}
 
 beforeAll(() => {
   const options = { ...restormerDefaults, dim: 16, numBlocks: [1, 1, 1, 1], numRefinementBlocks: 1 } as const

@@ -9,6 +9,9 @@ import type { RunOptions } from '../../core/session.ts'
 import { ProcessSession } from './computeProcess.ts'
 import type { Placement, Setup } from './protocol.ts'
 
+/** What a placement says without its precision. */
+type Place = Omit<Placement, 'dtype'>
+
 /** Options that select device and backend. */
 export interface DeviceRequest {
   /** 'auto', 'cpu', 'webgpu', 'cuda' or 'cuda:N'; an explicit device has no fallback. @default 'auto' */
@@ -19,8 +22,12 @@ export interface DeviceRequest {
 
 export const deviceRules: OptionRules<DeviceRequest> = { device: text, backend: text }
 
-/** Lists placements to try, in order; an explicit device has no fallback. @throws RestoreError 'usage' */
-export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceRequest): readonly Placement[] {
+/** Lists placements in float32 to try, in order; an explicit device has no fallback. @throws RestoreError 'usage' */
+export function placementsFor(request: DeviceRequest): readonly Placement[] {
+  return placesFor(request).map((place) => ({ ...place, dtype: 'float32' }))
+}
+
+function placesFor({ device = 'auto', backend = 'auto' }: DeviceRequest): readonly Place[] {
   if (backend !== 'auto' && backend !== 'onnx' && backend !== 'torch') {
     throw new RestoreError('usage', `backend: expected auto, onnx or torch, got ${backend}`)
   }
@@ -42,7 +49,7 @@ export function placementsFor({ device = 'auto', backend = 'auto' }: DeviceReque
   if (device === 'auto') {
     const gpus = availableGpus().flatMap((name) => {
       const supported = backends.filter((one) => one === 'onnx' || name === 'cuda')
-      return supported.map((one): Placement => ({ backend: one, device: name, deviceIndex: 0 }))
+      return supported.map((one): Place => ({ backend: one, device: name, deviceIndex: 0 }))
     })
     return [...gpus, { backend: first, device: 'cpu', deviceIndex: 0 }]
   }
@@ -78,7 +85,7 @@ export async function openOnDevice(
 ): Promise<{ readonly session: ProcessSession; readonly placement: Placement }> {
   const failures: string[] = []
   for (const placement of placements) {
-    const name = `${deviceName(placement)} with ${placement.backend}`
+    const name = `${deviceName(placement)} with ${placement.backend}${placement.dtype === 'float32' ? '' : ` in ${placement.dtype}`}`
     if (placement.device === 'cuda' && placement.backend === 'onnx' && !hasCudaProvider()) {
       failures.push(`${name}: ONNX Runtime has no CUDA provider on this machine`)
       continue
@@ -111,6 +118,6 @@ function reasonOf({ message }: RestoreError): string {
 }
 
 /** Name of a device: 'cpu', 'webgpu' or 'cuda:N'. */
-export function deviceName({ device, deviceIndex }: Placement): string {
+export function deviceName({ device, deviceIndex }: Place): string {
   return device === 'cuda' ? `cuda:${deviceIndex}` : device
 }

@@ -5,6 +5,7 @@ import { type TensorData, viewAs } from '../../core/data.ts'
 import { RestoreError } from '../../core/errors.ts'
 import type { NamedData, Session } from '../../core/session.ts'
 import { toOnnx } from '../../onnx/compile.ts'
+import type { Graph } from '../../onnx/graph.ts'
 import { trace } from '../../onnx/tracer.ts'
 import type { LoadedModel } from '../../registry/loadModel.ts'
 import { SerialQueue } from '../jobs/serialQueue.ts'
@@ -81,13 +82,21 @@ function fromRuntime(
  */
 const maxOpenGraphs = 2
 
+/** Opens a session that runs a network at any input size, with an ONNX model written for each size. */
+export function tracedSession(
+  model: Pick<LoadedModel, 'forward'>,
+  open: (onnx: Uint8Array) => Promise<Session>,
+): Session {
+  return sessionPerSize(model, (graph) => open(toOnnx(graph)))
+}
+
 /**
  * Opens a session that runs a network at any input size, with a graph traced for each size. Recently used
  * graphs stay open. Calls are queued, so that none closes the graph of another.
  */
-export function tracedSession(
+export function sessionPerSize(
   { forward }: Pick<LoadedModel, 'forward'>,
-  open: (model: Uint8Array) => Promise<Session>,
+  open: (graph: Graph) => Promise<Session>,
 ): Session {
   // Least recently used first.
   const sessions = new Map<string, Session>()
@@ -105,7 +114,7 @@ export function tracedSession(
     const known = sessions.get(sizes)
     sessions.delete(sizes)
     if (!known && sessions.size >= maxOpenGraphs) await closeOldest()
-    const session = known ?? (await open(toOnnx(trace(traced, forward))))
+    const session = known ?? (await open(trace(traced, forward)))
     sessions.set(sizes, session)
     return session
   }

@@ -8,6 +8,8 @@ export interface Placement {
   readonly backend: 'onnx' | 'torch'
   readonly device: 'cpu' | 'webgpu' | 'cuda'
   readonly deviceIndex: number
+  /** What products are computed in. */
+  readonly dtype: 'float32' | 'bfloat16'
 }
 
 /** Network for the compute process to open; it reads the weights itself. */

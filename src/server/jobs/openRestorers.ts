@@ -12,6 +12,8 @@ interface OpenRestorersOptions {
   readonly slots: number
   /** Where networks compute. @default the best device */
   readonly device?: string | undefined
+  /** What they compute in. @default 'float32' */
+  readonly dtype?: 'auto' | 'float32' | undefined
 }
 
 /** Restorers of one slot, which runs a job at a time; the one used longest ago is closed for another. */
@@ -34,10 +36,10 @@ export class OpenRestorers {
       this.#open.delete(oldest)
       await restorer.close()
     }
-    const { slots, device } = this.#options
+    const { slots, device, dtype } = this.#options
     // Task auto opens networks for later pictures, too, which do not end with this job.
     const ending = isAuto(options) ? undefined : signal
-    const opening = { ...options, device, concurrentRestorers: slots, signal: ending }
+    const opening = { ...options, device, dtype, concurrentRestorers: slots, signal: ending }
     const restorer = found ?? (await openRestorer(opening))
     this.#open.set(key, restorer)
     return restorer

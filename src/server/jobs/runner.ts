@@ -30,6 +30,8 @@ export interface RunnerOptions {
   readonly models?: readonly string[] | undefined
   /** Where networks compute. @default the best device */
   readonly device?: string | undefined
+  /** What they compute in. @default 'float32' */
+  readonly dtype?: 'auto' | 'float32' | undefined
   readonly onError: (error: unknown) => void
 }
 
@@ -67,9 +69,9 @@ export class Runner {
   }
 
   async #work(): Promise<void> {
-    const { queue, slots, capacity, models, device, onError } = this.#options
+    const { queue, slots, capacity, models, device, dtype, onError } = this.#options
     const { signal } = this.#stopping
-    const restorers = new OpenRestorers({ capacity, slots, device })
+    const restorers = new OpenRestorers({ capacity, slots, device, dtype })
     while (!signal.aborted) {
       try {
         const attempt = await queue.claim(models)

@@ -193,6 +193,7 @@ export class PhotoEngine {
         sha256: last?.sha256 ?? sha256,
         device,
         backend: 'onnx',
+        dtype: 'float32',
       },
       extra: { repair: { findings: plan.findings, done, refused, untreated: plan.untreated } },
     }
