@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { readCheckpoint } from '../src/checkpoints/files.ts'
 import { viewAs } from '../src/core/data.ts'
+import { counterRandom } from '../src/core/random.ts'
 import { packageFolder } from '../src/data/packageFiles.ts'
 import { toOnnx } from '../src/onnx/compile.ts'
 import { trace } from '../src/onnx/tracer.ts'
@@ -70,7 +71,7 @@ function outputOf(scratch: string, name: string, dtype: string, side: (typeof si
   return join(scratch, `${name}-${dtype}-${side}.f32`)
 }
 
-/** Writes the middle of a photo as planes in 0..1 and returns its path. */
+/** Writes a photo with noise of sigma 15 as planes in 0..1 and returns its path. */
 async function writePhoto(scratch: string, side: number): Promise<string> {
   const photo = join(packageFolder(), 'docs', 'photos', 'lake.webp')
   const { data } = await sharp(photo)
@@ -79,9 +80,11 @@ async function writePhoto(scratch: string, side: number): Promise<string> {
     .raw()
     .toBuffer({ resolveWithObject: true })
   const plane = side * side
-  const values = Float32Array.from({ length: 3 * plane }, (_, i) => {
+  const noise = new Float32Array(3 * plane)
+  counterRandom(0).fillNormal(noise)
+  const values = noise.map((value, i) => {
     const sample = data[3 * (i % plane) + Math.floor(i / plane)] ?? 0
-    return sample / 255
+    return (sample + 15 * value) / 255
   })
   const path = join(scratch, `photo-${side}.f32`)
   writeFileSync(path, values)

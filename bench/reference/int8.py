@@ -49,7 +49,7 @@ def name_convolutions(path, which):
     for i, node in enumerate(model.graph.node):
         node.name = f'{node.op_type}_{i}'
     onnx.save(model, path)
-    channels = {weight.name: max(weight.dims[:2]) for weight in model.graph.initializer}
+    channels = {weight.name: max(weight.dims[:2], default=0) for weight in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
     inner = convolutions if which == 'all' else convolutions[1:-1]
     return [node.name for node in inner if which != 'deep' or channels[node.input[1]] >= 96]

@@ -22,7 +22,7 @@ def main():
     request = openvino.Core().compile_model(model, 'CPU', settings).create_infer_request()
     x = np.fromfile(image, np.float32).reshape(1, 3, int(side), int(side))
     request.infer([x])
-    request.get_output_tensor().data.astype(np.float32).tofile(output)
+    request.get_output_tensor(0).data.astype(np.float32).tofile(output)
     seconds = []
     for _ in range(5):
         start = time.process_time()

@@ -46,9 +46,12 @@ describe('bfloat16', () => {
   })
 
   test('never holds positions in a picture', () => {
-    const weight = ones(2, 4, 1, 1)
+    const [features, positions] = [ones(4, 4, 1, 1), ones(2, 4, 1, 1)]
     const graph = inBfloat16(
-      traced((x) => x.gridSample(x.conv2d(weight, undefined, conv).permute([0, 2, 3, 1]))),
+      traced((x) => {
+        const grid = x.conv2d(positions, undefined, conv).permute([0, 2, 3, 1])
+        return x.conv2d(features, undefined, conv).gridSample(grid)
+      }),
     )
     expect(described(graph)).toContain('gridSample float32 float32')
   })
