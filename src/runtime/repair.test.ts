@@ -16,6 +16,7 @@ test('a preview runs each step once, with its first model and its strength, and 
       sha256: '',
       device: 'cpu',
       backend: 'onnx',
+      dtype: 'float32',
     } as const,
     license: licenses.apache,
     runStep: async (
