@@ -6,7 +6,7 @@
 //   limpid train recipes/light-upscale-x4.ts --data PHOTOS --set network.weights=start.safetensors \
 //     --set validate.images.root=Set5 --out runs/light-upscale-x4
 //
-// 234 free photos of 1 to 2.5 megapixels.
+// 234 free photos of 1 to 2.5 megapixels. A step takes 0.6 s on one CPU core; the weights in the package are from this recipe.
 
 import {
   adamW,
@@ -34,7 +34,7 @@ import {
 } from 'limpid/train'
 
 const scale = 4
-const steps = 9_000
+const steps = 3_800
 
 const clean: Degrade = (image) => in8Bits(image)
 

@@ -286,6 +286,7 @@ const german: Strings = {
     'light-tone': 'Dunst, Dunkelheit, Gegenlicht und verblasste Farben; lässt Strukturen unberührt',
     'light-universal': 'Zehn Arten von Schäden mit einem Netz; klein und schnell',
     'light-upscale-x2': 'Verdoppelt saubere Bilder und JPEGs aus dem Web',
+    'light-upscale-x4': 'Vervierfacht saubere Bilder und JPEGs aus dem Web',
     'dasr-light-x2': 'Verdoppelt leicht unscharfe Fotos ohne Rauschen; klein und schnell',
   },
   ownModel: 'Eigenes',

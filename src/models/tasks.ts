@@ -34,7 +34,7 @@ export const defaultModels: Readonly<Record<TaskId, readonly string[]>> = {
   desnow: ['light-weather'],
   deblur: ['restormer-motion-deblur'],
   'defocus-deblur': ['restormer-defocus-single'],
-  upscale: ['light-upscale-x2'],
+  upscale: ['light-upscale-x2', 'light-upscale-x4'],
   dehaze: ['light-tone'],
   'low-light': ['light-tone'],
   tone: ['light-tone'],

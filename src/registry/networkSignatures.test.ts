@@ -64,5 +64,6 @@ test('a bundle that recognizes files and shows cards contains no network', async
   const inputs = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0)
   const classes = inputs.map(([file]) => file).filter((file) => /src\/(nn|models\/(\w+)\/\2)\b/.test(file))
   expect(classes).toEqual([])
-  expect(output?.bytes).toBeLessThan(44_000)
+  // Besides the text of the cards, which grows with every model.
+  expect((output?.bytes ?? 0) - JSON.stringify(cards).length).toBeLessThan(16_000)
 })

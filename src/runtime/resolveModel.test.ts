@@ -86,9 +86,12 @@ describe('resolving a model', () => {
     const { card } = resolveModel({ model: 'restormer-derain', task: 'derain', weights })
     expect(card?.id).toBe('restormer-derain')
     expect(resolveModel({ task: 'upscale' }).card?.id).toBe('light-upscale-x2')
+    // Doubling thrice gives 8 sides, quadrupling twice would give 16.
     for (const scale of [1.5, 2, 8])
       expect(resolveModel({ task: 'upscale', scale }).card?.id).toBe('light-upscale-x2')
-    expect(resolveModel({ scale: 3 }).card?.id).toBe('light-upscale-x2')
+    for (const scale of [3, 4])
+      expect(resolveModel({ task: 'upscale', scale }).card?.id).toBe('light-upscale-x4')
+    expect(resolveModel({ scale: 3 }).card?.id).toBe('light-upscale-x4')
   })
 
   test.each([

@@ -6,7 +6,7 @@ import type { ModelChoice } from './engine.ts'
 import { place } from './place.ts'
 
 /** The best of several models for one task. */
-const preferred = ['light-photo', 'light-upscale-x2']
+const preferred = ['light-photo', 'light-upscale-x2', 'light-upscale-x4']
 
 const rank = ({ id }: ModelCard) => (preferred.includes(id) ? 0 : 1)
 
