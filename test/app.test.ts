@@ -442,11 +442,12 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
       // A worker may end, or the page close, before it answers: the count below says what was killed.
       const killFirst = (worker: Worker) => kill(worker).catch(() => undefined)
       page.on('worker', killFirst)
-      const photo = await photoPart('dog.png', 64, 48)
+      // Large enough to take longer than the way to the worker and back.
+      const photo = await photoPart('dog.png', 320, 240)
       await choose('Open photos', photo)
       await expect.poll(states, slow).toEqual(['Done'])
+      await expect.poll(() => killed).toBe(2)
       page.off('worker', killFirst)
-      expect(killed).toBe(2)
       expectNear(await pixelsOf((await saved('Save')).bytes), await restoredByNode(photo))
     })
 

@@ -157,18 +157,19 @@ export function padHiddenChannels(graph: Graph): Graph {
 }
 
 /**
- * Computes PReLU by depth-wise convolutions of one pixel, prelu(x) = x + (1 − slope) · relu(−x): ONNX Runtime
- * leaves its blocked layout of channels for a PRelu node, and copies every map twice.
+ * Computes PReLU by depth-wise convolutions of one pixel, prelu(x) = x + (1 − slope) · relu(−x): on the CPU ONNX
+ * Runtime leaves its blocked layout of channels for a PRelu node, and copies every map twice. In WebAssembly both
+ * take the same time.
  */
 export function preluByConvs(graph: Graph): Graph {
   const index = new GraphIndex(graph)
   return rebuild(graph, (node, to) => {
     if (node.op !== 'prelu') return undefined
     const [x, slope] = node.inputs as [Value, Value]
-    const channels = slope.data?.shape[0] ?? 0
-    const isBlocked = isDense(index.producer(x)) && channels > 0 && channels % channelBlock === 0
-    if (!isBlocked || slope.dtype !== 'float32') return undefined
-    const slopes = viewAs(slope.data?.bytes ?? new Uint8Array(), Float32Array)
+    if (!slope.data || slope.dtype !== 'float32' || !isDense(index.producer(x))) return undefined
+    const slopes = viewAs(slope.data.bytes, Float32Array)
+    const channels = slopes.length
+    if (channels % channelBlock !== 0) return undefined
     const scaled = (value: Value, factor: (c: number) => number, name: string) => {
       const shape = [channels, 1, 1, 1]
       const data = float32Data(

@@ -33,7 +33,7 @@ export interface LoopOptions {
   /** Opens a loader whose first batch belongs to `fromStep`. */
   readonly openLoader: (fromStep: number) => Loader
   /** Adapts libtorch's threads before a step; returns what people should know about it. */
-  readonly followThreads?: (() => string | undefined) | undefined
+  readonly adaptThreads?: (() => string | undefined) | undefined
   readonly onProgress?: OnTrainingProgress | undefined
   /** Called with each note once; the log holds them too. */
   readonly onNote?: ((note: string) => void) | undefined
@@ -74,7 +74,7 @@ export async function runLoop(run: TrainingRun, options: LoopOptions): Promise<F
   try {
     for (let step = initial.step; step < recipe.steps; step++) {
       const rate = rateAt(recipe, step)
-      const change = options.followThreads?.()
+      const change = options.adaptThreads?.()
       if (change !== undefined) notes.add(change, step)
       const batches = await nextBatches(loader, (recipe.accumulate ?? 1) / size)
       for (const batch of batches) notes.leaveOut(batch.leftOut, step)

@@ -10,8 +10,8 @@ import { availableCores } from '../files/cores.ts'
 import type { Device } from '../torch/backend.ts'
 import { cudaDevices, setThreads } from '../torch/device.ts'
 import { group, groupOf, joinGroup, leaveGroup } from '../torch/group.ts'
+import { AdaptiveThreads } from './adaptiveThreads.ts'
 import { takeFolder } from './folderLock.ts'
-import { FollowingThreads } from './followingThreads.ts'
 import { Loader } from './loader/loader.ts'
 import { runLoop } from './loop.ts'
 import { checkRecipe, openTrainingImages } from './preflight.ts'
@@ -37,7 +37,7 @@ export interface PrepareOptions {
   /**
    * Threads of libtorch. Results of different numbers differ by rounding.
    *
-   * @default all cores, shared among the processes on this machine; on the CPU less those that other programs use
+   * @default all cores, shared among the processes on this machine; one process on the CPU leaves those that other programs use
    */
   readonly threads?: number | undefined
   /**
@@ -124,7 +124,7 @@ export async function train(source: string | Recipe, options: TrainOptions): Pro
       const isResumed = resume && existsSync(join(folder, files.state))
       const { step, best, leftOut } = await runLoop(run, {
         ...{ folder, identity, isResumed, openLoader, notes: training.notes },
-        followThreads: training.followThreads,
+        adaptThreads: training.adaptThreads,
         ...{ acceptsChanges: acceptChanges, onProgress, onNote, signal },
       })
       leaveGroup({ waitsForOthers: true })
@@ -150,7 +150,7 @@ export interface PreparedTraining {
   readonly notes: readonly string[]
   readonly openLoader: (fromStep: number) => Loader
   /** Adapts libtorch's threads to what other programs leave, before a step; returns what people should know about it. */
-  readonly followThreads: () => string | undefined
+  readonly adaptThreads: () => string | undefined
   /** Removes what the recipe was compiled to, and leaves the other processes. */
   close(): void
 }
@@ -177,7 +177,7 @@ export async function prepareTraining(
   try {
     const device = chooseDevice(options.device)
     const cores = Math.max(1, Math.floor(availableCores() / group().localSize))
-    const followThreads = startThreads(options.threads, cores, device)
+    const adaptThreads = startThreads(options.threads, cores, device)
     announce(`checking ${typeof source === 'string' ? source : source.name}`)
     opened = await openRecipe(source, settingsOf(options))
     const { recipe, code, module, notes } = opened
@@ -194,7 +194,7 @@ export async function prepareTraining(
       leftOut,
       notes: [...notes, ...leftOut.map((image) => `left out ${describeRejected(image)}`)],
       openLoader: (fromStep) => new Loader({ recipe, images, fromStep, module, workers, cacheBytes }),
-      followThreads,
+      adaptThreads,
       close,
     }
   } catch (error) {
@@ -266,16 +266,20 @@ function chooseDevice(device: PrepareOptions['device'] = 'auto'): Device {
   throw new RestoreError('usage', `device: expected auto, cpu or cuda[:N], got ${device}`)
 }
 
-/** Sets libtorch's threads; returns what adapts them, unless their number is told or a GPU computes. */
+/**
+ * Sets libtorch's threads; returns what adapts them, unless their number is told, a GPU computes, or several processes
+ * share the machine, which would take one another for other programs.
+ */
 function startThreads(
   threads: number | undefined,
   cores: number,
   device: Device,
-): PreparedTraining['followThreads'] {
+): PreparedTraining['adaptThreads'] {
   setThreads(threads ?? cores)
-  if (threads !== undefined || cores === 1 || device !== 'cpu') return () => undefined
-  const following = new FollowingThreads(cores)
-  return () => following.follow()
+  const isFixed = threads !== undefined || cores === 1 || device !== 'cpu' || group().localSize > 1
+  if (isFixed) return () => undefined
+  const adaptive = new AdaptiveThreads(cores, setThreads)
+  return () => adaptive.adapt()
 }
 
 /** Number of data workers beside libtorch's threads. */

@@ -89,7 +89,7 @@ async function tryRecipe(recipeFile: string, { options, prepared, output }: Tria
   const training = await prepareTraining(recipeFile, prepared)
   try {
     if (options.dryRun) for (const text of training.notes) note(text)
-    const change = training.followThreads()
+    const change = training.adaptThreads()
     if (change !== undefined) note(change)
     const result = await tryOn(training, options, show)
     leaveGroup({ waitsForOthers: true })

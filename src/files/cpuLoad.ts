@@ -1,10 +1,12 @@
-// How many cores other programs leave to this process, by the system's own counts.
+// How many cores other programs use, of those that this process may run on, by the system's own counts.
 
 import { join } from 'node:path'
 import { textOf } from './processes.ts'
 
 /** CPU time in seconds since a start that stays the same. */
 interface Reading {
+  /** Cores on which this process may run. */
+  readonly cores: number
   /** Of everything that ran on the cores of this process. */
   readonly all: number
   /** Of this process and its threads. */
@@ -16,8 +18,15 @@ interface Reading {
 /** Hundredths of a second, in which Linux counts. */
 const tick = 0.01
 
+/** Cores that a process may run on, and what others use of them. */
+export interface Load {
+  readonly cores: number
+  /** Mean number of cores that other programs used. */
+  readonly ofOthers: number
+}
+
 /** Measures between two calls what other programs use; on Linux only. */
-export class SpareCores {
+export class CpuLoad {
   readonly #root: string
   #last: Reading | undefined
 
@@ -27,36 +36,33 @@ export class SpareCores {
     this.#last = this.#read()
   }
 
-  /**
-   * Mean number of cores that other programs used since the last call, of those that affinity leaves to this process; 0
-   * where it is unknown.
-   */
-  usedByOthers(): number {
+  /** The load since the last call, on the cores that affinity leaves to this process; undefined where it is unknown. */
+  measure(): Load | undefined {
     const before = this.#last
     const now = this.#read()
     this.#last = now
-    if (!before || !now || now.passed <= before.passed) return 0
+    if (!before || !now || now.passed <= before.passed) return undefined
     const others = now.all - before.all - (now.own - before.own)
-    return Math.max(others / (now.passed - before.passed), 0)
+    return { cores: now.cores, ofOthers: Math.max(others / (now.passed - before.passed), 0) }
   }
 
   #read(): Reading | undefined {
-    const cores = allowedCores(textOf(join(this.#root, 'proc/self/status')) ?? '')
+    const isAllowed = allowedCores(textOf(join(this.#root, 'proc/self/status')) ?? '')
     const lines = (textOf(join(this.#root, 'proc/stat')) ?? '').split('\n')
     let all = 0
-    let isKnown = false
+    let cores = 0
     for (const line of lines) {
       const [, core, counts] = /^cpu(\d+) (.*)$/.exec(line) ?? []
-      if (core === undefined || counts === undefined || !cores(Number(core))) continue
+      if (core === undefined || counts === undefined || !isAllowed(Number(core))) continue
       const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = counts
         .split(' ')
         .map(Number)
       all += tick * (user + nice + system + irq + softirq + steal)
-      isKnown = true
+      cores++
     }
-    if (!isKnown) return undefined
+    if (cores === 0) return undefined
     const { user, system } = process.cpuUsage()
-    return { all, own: (user + system) / 1e6, passed: performance.now() / 1000 }
+    return { cores, all, own: (user + system) / 1e6, passed: performance.now() / 1000 }
   }
 }
 

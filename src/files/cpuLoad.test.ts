@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { SpareCores } from './spareCores.ts'
+import { CpuLoad } from './cpuLoad.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'spare-'))
+const root = mkdtempSync(join(tmpdir(), 'load-'))
 afterAll(() => rmSync(root, { recursive: true }))
 
 /** Lets the cores of a machine have run for these hundredths of a second. */
@@ -18,20 +18,21 @@ function write(allowed: string, busy: readonly number[]): void {
 
 test('cores that others use are counted among those that this process may use', async () => {
   write('0-1,3', [0, 0, 0, 0])
-  const cores = new SpareCores(root)
+  const load = new CpuLoad(root)
   const since = performance.now()
   await new Promise((resolve) => setTimeout(resolve, 100))
   const passed = (performance.now() - since) / 10
   write('0-1,3', [passed, 0, 5000, passed / 2])
-  const used = cores.usedByOthers()
+  const measured = load.measure()
+  expect(measured?.cores).toBe(3)
   // This process, which is not among them, was not idle.
-  expect(used).toBeLessThanOrEqual(1.5)
-  expect(used).toBeGreaterThan(0.5)
+  expect(measured?.ofOthers).toBeLessThanOrEqual(1.5)
+  expect(measured?.ofOthers).toBeGreaterThan(0.5)
   await new Promise((resolve) => setTimeout(resolve, 20))
-  expect(cores.usedByOthers()).toBe(0)
+  expect(load.measure()?.ofOthers).toBe(0)
 })
 
-test('where the system does not count, others use none', () => {
-  const cores = new SpareCores(join(root, 'elsewhere'))
-  expect(cores.usedByOthers()).toBe(0)
+test('where the system does not count, the load is unknown', () => {
+  const load = new CpuLoad(join(root, 'elsewhere'))
+  expect(load.measure()).toBeUndefined()
 })
