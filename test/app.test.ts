@@ -146,8 +146,11 @@ describe.skipIf(!existsSync(executablePath))('the app', { timeout: 120_000 }, ()
   /** Expects pixels that differ by one level at most. */
   function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, level = 1): void {
     expect(got.length).toBe(expected.length)
-    const differences = Array.from(got, (value, i) => Math.abs(value - expected[i]!))
-    expect(Math.max(...differences)).toBeLessThanOrEqual(level)
+    const largest = Array.from(got).reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - expected[i]!)),
+      0,
+    )
+    expect(largest).toBeLessThanOrEqual(level)
   }
 
   async function restoredByNode({ buffer }: InputFile): Promise<Buffer> {
