@@ -9,7 +9,7 @@ import { RestoreError } from '../src/core/errors.ts'
 import { isSource, packageFolder } from '../src/data/packageFiles.ts'
 import { cacheFolder } from '../src/files/cacheFolder.ts'
 import { availableCores } from '../src/files/cores.ts'
-import { bfloat16Losses, writeDtypeCases } from './dtypeCases.ts'
+import { bfloat16Closeness, writeDtypeCases } from './dtypeCases.ts'
 import { writeLoaderImages } from './loaderImages.ts'
 import { writePairs } from './metricPairs.ts'
 import type { PythonEnvironment } from './python.ts'
@@ -329,7 +329,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
       )
       return [first as Case, ...others]
     },
-    findings: ({ scratch }) => bfloat16Losses(scratch),
+    findings: ({ scratch }) => bfloat16Closeness(scratch),
   },
   'irsde-unet': comparison({
     unit: 's per call of the universal U-Net at 256×256',

@@ -54,8 +54,8 @@ export async function writeDtypeCases(scratch: string): Promise<readonly DtypeCa
 }
 
 /** PSNR in dB of each side's outputs in bfloat16 to its own in float32. */
-export function bfloat16Losses(scratch: string): Readonly<Record<string, number>> {
-  const losses = Object.keys(networks).flatMap((name) =>
+export function bfloat16Closeness(scratch: string): Readonly<Record<string, number>> {
+  const values = Object.keys(networks).flatMap((name) =>
     sides.map((side) => {
       const read = (dtype: (typeof dtypes)[number]) =>
         viewAs(readFileSync(outputOf(scratch, name, dtype, side)), Float32Array)
@@ -64,7 +64,7 @@ export function bfloat16Losses(scratch: string): Readonly<Record<string, number>
       return [`${name} ${side} dB`, -10 * Math.log10(squares / full.length)]
     }),
   )
-  return Object.fromEntries(losses)
+  return Object.fromEntries(values)
 }
 
 function outputOf(scratch: string, name: string, dtype: string, side: (typeof sides)[number]): string {

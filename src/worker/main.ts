@@ -58,16 +58,16 @@ const openModel: Opener['openModel'] = async (model, setup) => {
 
 /** Runs a network on libtorch in bfloat16. */
 async function bfloat16Session({ forward }: LoadedModel): Promise<Session> {
-  const [{ sessionPerSize }, { regroupChannels }, { fuseNorms }, { inBfloat16 }, { graphSession }] =
+  const [{ sessionPerSize }, { regroupChannels }, { fuseNorms }, { inBfloat16 }, { torchGraphSession }] =
     await Promise.all([
       import('../runtime/session/onnxSession.ts'),
       import('../onnx/optimize.ts'),
       import('../onnx/fuseNorms.ts'),
       import('../onnx/bfloat16.ts'),
-      import('../torch/graphSession.ts'),
+      import('../torch/torchGraphSession.ts'),
     ])
   return sessionPerSize({ forward }, async (graph) =>
-    graphSession(inBfloat16(fuseNorms(regroupChannels(graph)))),
+    torchGraphSession(inBfloat16(fuseNorms(regroupChannels(graph)))),
   )
 }
 

@@ -33,7 +33,7 @@ export interface PlacedNetwork {
   readonly model?: string | undefined
 }
 
-const inBfloat16: Placement = { backend: 'torch', device: 'cpu', deviceIndex: 0, dtype: 'bfloat16' }
+const bfloat16Placement: Placement = { backend: 'torch', device: 'cpu', deviceIndex: 0, dtype: 'bfloat16' }
 
 /**
  * Lists placements of a restoring network to try, in order; an explicit device or dtype has no fallback.
@@ -49,11 +49,11 @@ export function placementsIn(
   const obstacle = obstacleToBfloat16(request, network, features)
   if (dtype === 'bfloat16') {
     if (obstacle) throw obstacle
-    return [inBfloat16]
+    return [bfloat16Placement]
   }
   // AMX has not been measured.
   const gains = !obstacle && measured.has(model) && !features.has('amx_bf16')
-  return placements.flatMap((one) => (gains && one.device === 'cpu' ? [inBfloat16, one] : [one]))
+  return placements.flatMap((one) => (gains && one.device === 'cpu' ? [bfloat16Placement, one] : [one]))
 }
 
 function obstacleToBfloat16(

@@ -8,9 +8,10 @@ import { Restormer, restormerDefaults } from '../models/restormer/restormer.ts'
 import { randomInit } from '../nn/init.ts'
 import { inBfloat16 } from '../onnx/bfloat16.ts'
 import { fuseNorms } from '../onnx/fuseNorms.ts'
+import type { Graph } from '../onnx/graph.ts'
 import { regroupChannels } from '../onnx/optimize.ts'
 import { trace } from '../onnx/tracer.ts'
-import { graphSession } from './graphSession.ts'
+import { torchGraphSession } from './torchGraphSession.ts'
 import { torchSession } from './torchSession.ts'
 
 const shape = [1, 3, 16, 24]
@@ -44,8 +45,11 @@ function closeness(a: Float32Array, b: Float32Array): number {
 describe.skipIf(libtorchMissing !== undefined)('a graph on libtorch', () => {
   test('gives what the eager network gives, from run to run', async () => {
     const { model, forward, graph } = network()
-    const session = graphSession(graph)
+    // Frees the weights of the eager network, which otherwise live until garbage collection.
+    loadAddon().scopeBegin()
     const eager = await outputOf(torchSession(model, forward))
+    loadAddon().scopeEnd([])
+    const session = torchGraphSession(graph)
     // float32 sums in a different order
     expect(closeness(eager, await outputOf(session))).toBeGreaterThan(110)
     expect(await outputOf(session)).toEqual(await outputOf(session))
@@ -54,18 +58,34 @@ describe.skipIf(libtorchMissing !== undefined)('a graph on libtorch', () => {
 
   test('in bfloat16 stays within 50 dB of float32, and is not float32', async () => {
     const { graph } = network()
-    const [full, reduced] = [
-      await outputOf(graphSession(graph)),
-      await outputOf(graphSession(inBfloat16(graph))),
-    ]
+    const outputOnce = async (one: Graph) => {
+      const session = torchGraphSession(one)
+      const output = await outputOf(session)
+      await session.close()
+      return output
+    }
+    const [full, reduced] = [await outputOnce(graph), await outputOnce(inBfloat16(graph))]
     expect(closeness(full, reduced)).toBeGreaterThan(50)
     expect(closeness(full, reduced)).toBeLessThan(90)
+  })
+
+  test('in bfloat16 keeps no float32 copy of its weights', async () => {
+    const { graph } = network()
+    const bytesOf = async (one: Graph) => {
+      const before = loadAddon().liveTensors().bytes
+      const session = torchGraphSession(one)
+      const { bytes } = loadAddon().liveTensors()
+      await session.close()
+      return bytes - before
+    }
+    const [full, reduced] = [await bytesOf(graph), await bytesOf(inBfloat16(graph))]
+    expect(reduced).toBeLessThan(0.6 * full)
   })
 
   test('frees what it computed, and its weights when it is closed', async () => {
     const { graph } = network()
     const before = loadAddon().liveTensors().count
-    const session = graphSession(inBfloat16(graph))
+    const session = torchGraphSession(inBfloat16(graph))
     await session.run({ x })
     const open = loadAddon().liveTensors().count
     await session.run({ x })

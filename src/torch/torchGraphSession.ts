@@ -15,7 +15,7 @@ const contiguous = operator('contiguous')
  * Opens a session of a graph on the CPU.
  * @throws RestoreError 'environment' if the addon is not built
  */
-export function graphSession(graph: Graph): Session {
+export function torchGraphSession(graph: Graph): Session {
   const { constants, steps } = prepare(graph)
   const run = (inputs: NamedData): NamedData => {
     const values = new Map<Value, Handle>()
@@ -60,7 +60,7 @@ interface Step {
   readonly lastUsed: readonly Value[]
 }
 
-/** Uploads the weights, and runs what depends on nothing else. */
+/** Uploads the weights, and runs what depends on nothing else; keeps of both what the other nodes and the outputs use. */
 function prepare(graph: Graph): { readonly constants: Map<Value, Handle>; readonly steps: readonly Step[] } {
   const constants = new Map<Value, Handle>()
   const nodes: GraphNode[] = []
@@ -73,6 +73,13 @@ function prepare(graph: Graph): { readonly constants: Map<Value, Handle>; readon
         evaluate(node, (value) => constants.get(value)),
       )
     else nodes.push(node)
+  }
+  // Weights that were cast or folded would stay for as long as the session.
+  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)])
+  for (const [value, handle] of constants) {
+    if (used.has(value)) continue
+    addon().release(handle)
+    constants.delete(value)
   }
   const kept = new Set<Value>(graph.outputs.map(({ value }) => value))
   const steps = nodes.toReversed().map((node): Step => {
