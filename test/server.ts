@@ -31,7 +31,7 @@ export async function startTestServer(
     log: undefined,
     ...rest,
   })
-  const queue = new EmbeddedQueue(folder)
+  const queue = await EmbeddedQueue.open(folder)
   return {
     ...{ ...server, queue },
     async stop(drainMs) {

@@ -22,7 +22,7 @@ export async function openBackends(configuration: BackendOptions): Promise<Backe
   const store = await openStore(configuration)
   if (address === undefined) {
     const { EmbeddedQueue } = await load('serve', 'libsql', () => import('./jobs/embeddedQueue.ts'))
-    return { queue: new EmbeddedQueue(data, leaseMs), store, warnings: [] }
+    return { queue: await EmbeddedQueue.open(data, leaseMs), store, warnings: [] }
   }
   const driver = address.startsWith('postgres') ? 'pg' : 'ioredis'
   const { ClusterQueue } = await load('--queue', `bullmq ${driver}`, () => import('./jobs/clusterQueue.ts'))

@@ -15,9 +15,9 @@ let store: FolderStore
 let notices: string[]
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
-beforeEach(() => {
+beforeEach(async () => {
   const folder = mkdtempSync(join(dir, 'data-'))
-  queue = new EmbeddedQueue(folder)
+  queue = await EmbeddedQueue.open(folder)
   store = new FolderStore(folder)
   notices = []
 })

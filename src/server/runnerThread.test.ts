@@ -18,7 +18,7 @@ async function addJob(folder: string): Promise<void> {
   const raw = { width: side, height: side, channels: 3 } as const
   const picture = await sharp(data, { raw }).png().toBuffer()
   const { sha256: input } = await new FolderStore(folder).putInput(Readable.from([picture]), 1e8)
-  const queue = new EmbeddedQueue(folder)
+  const queue = await EmbeddedQueue.open(folder)
   const limits = { total: 1, owner: 1 }
   await queue.add(
     {
@@ -69,7 +69,7 @@ test.skipIf(process.platform !== 'linux')(
     channel.close()
     await expect.poll(() => errors, { timeout: 20_000 }).toHaveLength(1)
     await expect.poll(computing, { timeout: 20_000 }).not.toContain(pid)
-    const queue = new EmbeddedQueue(folder)
+    const queue = await EmbeddedQueue.open(folder)
     const attempts = async () => (await queue.find('ann', 'long'))?.attempts
     await expect.poll(attempts, { timeout: 60_000 }).toBe(2)
     await thread.stop(0)

@@ -127,25 +127,12 @@ export class EmbeddedQueue implements JobQueue {
   readonly #events = new EventEmitter()
   readonly #threads: BroadcastChannel
   readonly #additions: Addition[] = []
-  #isAdding = false
-  readonly #logPath: string
-  /** SQLite's write-ahead log, opened once more to be flushed. */
+  #adding: Promise<void> | undefined
+  /** SQLite's write-ahead log, opened once more to be flushed; undefined where SQLite flushes each commit. */
   #log: FileHandle | undefined
 
-  constructor(
-    folder: string,
-    { leaseMs = 30_000, maxAttempts = 3, retryMs = 1000 }: EmbeddedQueueOptions = {},
-  ) {
-    mkdirSync(folder, { recursive: true })
+  private constructor(folder: string, { leaseMs, maxAttempts, retryMs }: Required<EmbeddedQueueOptions>) {
     this.#database = new Database(join(folder, 'jobs.sqlite'))
-    this.#logPath = join(folder, 'jobs.sqlite-wal')
-    this.#database.exec('PRAGMA journal_mode = WAL')
-    // SQLite would flush each commit while the event loop waits. Added jobs are flushed below; what else a loss of power
-    // undoes is done again.
-    this.#database.exec('PRAGMA synchronous = NORMAL')
-    this.#database.exec('PRAGMA busy_timeout = 5000')
-    this.#database.exec(schema)
-    this.#addWebhooks()
     this.#leaseMs = leaseMs
     this.#maxAttempts = maxAttempts
     this.#retryMs = retryMs
@@ -153,6 +140,34 @@ export class EmbeddedQueue implements JobQueue {
     this.#threads = new BroadcastChannel(`limpid queue ${resolve(folder)}`)
     this.#threads.onmessage = ({ data }) => this.#events.emit(data)
     this.#threads.unref()
+  }
+
+  /** Opens the queue of a folder, which is made if it is missing. @throws an error if the file cannot be opened */
+  static async open(
+    folder: string,
+    { leaseMs = 30_000, maxAttempts = 3, retryMs = 1000 }: EmbeddedQueueOptions = {},
+  ): Promise<EmbeddedQueue> {
+    mkdirSync(folder, { recursive: true })
+    const queue = new EmbeddedQueue(folder, { leaseMs, maxAttempts, retryMs })
+    try {
+      await queue.#prepare(folder)
+      return queue
+    } catch (error) {
+      await queue.close()
+      throw error
+    }
+  }
+
+  async #prepare(folder: string): Promise<void> {
+    this.#database.exec('PRAGMA busy_timeout = 5000')
+    // File systems without shared memory have no write-ahead log.
+    const mode = this.#one<{ journal_mode: string }>('PRAGMA journal_mode = WAL')?.journal_mode
+    // SQLite would flush each commit while the event loop waits. Added, canceled and removed jobs are flushed below;
+    // what else a loss of power undoes is done again.
+    if (mode === 'wal') this.#database.exec('PRAGMA synchronous = NORMAL')
+    this.#database.exec(schema)
+    this.#addWebhooks()
+    if (mode === 'wal') this.#log = await openFile(join(folder, 'jobs.sqlite-wal'), 'r+')
   }
 
   /** Adds what files of an earlier version lack. */
@@ -179,20 +194,18 @@ export class EmbeddedQueue implements JobQueue {
   #add(addition: Omit<Addition, 'resolve' | 'reject'>): Promise<Added> {
     return new Promise((resolve, reject) => {
       this.#additions.push({ ...addition, resolve, reject })
-      if (!this.#isAdding) void this.#addAll()
+      this.#adding ??= this.#addAll()
     })
   }
 
   /** Adds jobs that come together in one transaction, and flushes it to the disk beside the event loop. */
   async #addAll(): Promise<void> {
-    this.#isAdding = true
     await nextTurn()
     while (this.#additions.length > 0) {
       const some = this.#additions.splice(0, mostAdditions)
       try {
         const added = this.#atomically(() => some.map((addition) => this.#insert(addition)))
-        this.#log ??= await openFile(this.#logPath, 'r+')
-        await this.#log.datasync()
+        await this.#log?.datasync()
         some.forEach(({ resolve }, i) => {
           resolve(added[i]!)
         })
@@ -201,7 +214,7 @@ export class EmbeddedQueue implements JobQueue {
         for (const { reject } of some) reject(error)
       }
     }
-    this.#isAdding = false
+    this.#adding = undefined
   }
 
   #insert({ job, state, limits }: Addition): Added {
@@ -349,11 +362,16 @@ export class EmbeddedQueue implements JobQueue {
       `UPDATE jobs SET state = 'canceled', version = version + 1, finishedMs = ? WHERE owner = ? AND id = ? AND ${open}`,
       ...[Date.now(), owner, id],
     )
-    return this.#job(owner, id)
+    const job = this.#job(owner, id)
+    await this.#log?.datasync()
+    return job
   }
 
   async remove(owner: string, id: string): Promise<boolean> {
-    return this.#change({ id }, `DELETE FROM jobs WHERE owner = ? AND id = ? AND NOT ${open}`, ...[owner, id])
+    const sql = `DELETE FROM jobs WHERE owner = ? AND id = ? AND NOT ${open}`
+    const isRemoved = this.#change({ id }, sql, owner, id)
+    await this.#log?.datasync()
+    return isRemoved
   }
 
   async changed(job: Job, timeoutMs: number, signal?: AbortSignal): Promise<void> {
@@ -426,7 +444,9 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   async close(): Promise<void> {
+    await this.#adding
     this.#threads.close()
+    // Waits for its flushes.
     await this.#log?.close()
     this.#database.close()
   }

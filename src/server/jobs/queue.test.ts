@@ -46,7 +46,7 @@ async function embedded(): Promise<Place> {
   vi.useFakeTimers({ toFake: ['Date'] })
   const folder = mkdtempSync(join(tmpdir(), 'limpid-queue-'))
   return {
-    open: async (options) => new EmbeddedQueue(folder, options),
+    open: (options) => EmbeddedQueue.open(folder, options),
     async pass(ms) {
       vi.setSystemTime(Date.now() + ms)
     },
