@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { tiffOf } from '../../test/tiffs.ts'
 import { noiseLevel } from '../auto/estimates/noiseLevel.ts'
 import { describePlan, describeRepair } from '../auto/repairInfo.ts'
@@ -21,6 +21,9 @@ import type { Inspector } from './inspector.ts'
 import { restore } from './restore.ts'
 import type { RestorerOptions } from './restorer.ts'
 import type { PictureOptions } from './tiledRestoration.ts'
+
+const processor = vi.hoisted(() => ({ features: [] as string[] }))
+vi.mock('../files/processor.ts', () => ({ processorFeatures: () => new Set(processor.features) }))
 
 const dir = mkdtempSync(join(tmpdir(), 'limpid-auto-'))
 const at = (name: string) => join(dir, name)
@@ -226,6 +229,19 @@ describe('auto', () => {
     const { data } = await other.runPlanes(noisy)
     expect(mean(data.map((value, i) => Math.abs(value - truth.data[i]!)))).toBeLessThan(0.01)
     expect(await other.runPlanes(truth)).toEqual(truth)
+  })
+
+  test('is identified by the dtype that its networks compute in on this processor', async () => {
+    const dtypeOn = async (features: string[], options: AutoOptions) => {
+      processor.features = features
+      await using restorer = await open({}, { device: 'cpu', ...options })
+      return (restorer.identity as { readonly dtype: string }).dtype
+    }
+    expect(await dtypeOn(['avx512_bf16'], { dtype: 'auto' })).toBe('bfloat16')
+    expect(await dtypeOn(['avx512_bf16', 'amx_bf16'], { dtype: 'auto' })).toBe('float32')
+    expect(await dtypeOn([], { dtype: 'auto' })).toBe('float32')
+    expect(await dtypeOn(['avx512_bf16'], { dtype: 'auto', backend: 'onnx' })).toBe('float32')
+    expect(await dtypeOn(['avx512_bf16'], {})).toBe('float32')
   })
 
   test('plans without doing', async () => {

@@ -32,6 +32,7 @@ import {
   restorerRules,
   runRules,
 } from './restorer.ts'
+import { placementsOfMeasured } from './session/precision.ts'
 import { refuseForSteps, type StepModel, type SteppedPlanes, strictestLicense } from './steps.ts'
 import { type PictureOptions, pictureRules } from './tiledRestoration.ts'
 
@@ -131,11 +132,13 @@ export class AutoRestorer implements PictureRestorer {
   get identity(): object {
     const available = damageRules.flatMap(({ models }) => models).filter(this.#parts.isAvailable)
     const models = [...new Set(available)]
+    const { dtype = 'float32' } = this.#options
     return {
       task: autoTask,
       inspector: this.#inspector.sha256,
       models,
-      dtype: this.#options.dtype ?? 'float32',
+      // What 'auto' tries first here, as a run may be continued on another processor.
+      dtype: dtype === 'auto' ? placementsOfMeasured(this.#options)[0]?.dtype : dtype,
       scale: this.scale,
       ...this.#overrides,
     }

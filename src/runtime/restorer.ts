@@ -165,10 +165,9 @@ export class Restorer extends RestorerCore {
     options.onProgress?.({ phase: 'open', done: 0, total: 1 })
     const setup = { weights, tensors, mix, options: overrides, threads }
     const { device, backend = checked ? 'auto' : 'onnx', dtype } = options
-    const placements = placementsIn(
-      { device, backend, dtype },
-      { network: checked?.network, model: card?.id },
-    )
+    const isOwn = options.weights === undefined && mix === undefined
+    const placed = { network: checked?.network, model: isOwn ? card?.id : undefined }
+    const placements = placementsIn({ device, backend, dtype }, placed)
     const { session, placement } = await openOnDevice(placements, setup, { signal })
     try {
       const { network, license, scale, trained } = checked ?? checkOpened(weights, session, options)

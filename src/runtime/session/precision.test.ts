@@ -60,6 +60,23 @@ describe.skipIf(!hasBfloat16 || libtorchMissing !== undefined)('bfloat16', () =>
     ])
   })
 
+  test('is not what auto tries for other weights of a measured model', async () => {
+    const model = 'light-photo'
+    const weights = join(packageFolder(), 'weights', 'light-denoise.safetensors')
+    for (const given of [{ weights }, { mix: { weights, share: 0.5 } }]) {
+      await using restorer = await createRestorer({
+        model,
+        ...given,
+        device: 'cpu',
+        threads: 1,
+        dtype: 'auto',
+      })
+      expect(restorer.facts.dtype).toBe('float32')
+    }
+    await using own = await createRestorer({ model, device: 'cpu', threads: 1, dtype: 'auto' })
+    expect(own.facts.dtype).toBe(features.has('amx_bf16') ? 'float32' : 'bfloat16')
+  })
+
   test('restores a photo within 50 dB of float32, and is told', async () => {
     const side = 64
     const values = (i: number) => 32_768 + 25_000 * Math.sin(i / 50) + 200 * ((i * 37) % 21)

@@ -29,7 +29,7 @@ const measured: ReadonlySet<string> = new Set([
 export interface PlacedNetwork {
   /** Undefined for an ONNX file that is not open yet. */
   readonly network: RestoringNetwork | undefined
-  /** Id of the model, if the weights are one's. */
+  /** Id of the model whose own weights it has; undefined for other weights, even of the same network. */
   readonly model?: string | undefined
 }
 
@@ -44,22 +44,29 @@ export function placementsIn(
   { network, model = '' }: PlacedNetwork,
 ): readonly Placement[] {
   const placements = placementsFor(request)
+  if (dtype === 'auto') return measured.has(model) ? placementsOfMeasured(request) : placements
   if (dtype === 'float32') return placements
+  const obstacle = obstacleToBfloat16(request, network)
+  if (obstacle) throw obstacle
+  return [bfloat16Placement]
+}
+
+/**
+ * Lists placements of a measured model with dtype 'auto', in order: on a processor that gains by it, bfloat16 precedes
+ * float32.
+ * @throws RestoreError 'usage'
+ */
+export function placementsOfMeasured(request: DeviceRequest): readonly Placement[] {
+  const placements = placementsFor(request)
   const features = processorFeatures()
-  const obstacle = obstacleToBfloat16(request, network, features)
-  if (dtype === 'bfloat16') {
-    if (obstacle) throw obstacle
-    return [bfloat16Placement]
-  }
   // AMX has not been measured.
-  const gains = !obstacle && measured.has(model) && !features.has('amx_bf16')
+  const gains = request.backend !== 'onnx' && features.has('avx512_bf16') && !features.has('amx_bf16')
   return placements.flatMap((one) => (gains && one.device === 'cpu' ? [bfloat16Placement, one] : [one]))
 }
 
 function obstacleToBfloat16(
   { device = 'auto', backend = 'auto' }: DeviceRequest,
   network: RestoringNetwork | undefined,
-  features: ReadonlySet<string>,
 ): RestoreError | undefined {
   const usage = (expected: string, got = 'bfloat16') =>
     new RestoreError('usage', `${expected}, got ${got}; leave it out`)
@@ -75,6 +82,7 @@ function obstacleToBfloat16(
       'backend: expected auto or torch with bfloat16, which ONNX Runtime does not compute in',
       backend,
     )
+  const features = processorFeatures()
   if (features.has('avx512_bf16') || features.has('amx_bf16')) return undefined
   return new RestoreError(
     'environment',
