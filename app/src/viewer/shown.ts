@@ -131,9 +131,10 @@ function placed(layer: Layer, original: Size): Layer {
   return { ...original, pieces, overview: layer.overview }
 }
 
-/** The part of the photo that a preview restores. */
-function previewPart(picture: Size, choice: ModelChoice): Rectangle {
-  return visibleCrop(view.value, picture, viewport.value, previewSide(choice))
+/** The part of the photo that a preview restores, small enough for the slowest of the models. */
+function previewPart(picture: Size, ...choices: readonly ModelChoice[]): Rectangle {
+  const side = Math.min(...choices.map(previewSide))
+  return visibleCrop(view.value, picture, viewport.value, side)
 }
 
 /** Restores the visible part of a photo before the whole, if it is the one that is shown. */
@@ -189,7 +190,7 @@ export async function compareModels(one: ModelChoice, other: ModelChoice): Promi
   if (!picture || !item || !engine || isComparing.value) return
   isComparing.value = true
   const events = { signal: new AbortController().signal, onProgress: () => {} }
-  const part = previewPart(picture, one)
+  const part = previewPart(picture, one, other)
   try {
     const file = await fileOf(item)
     const left = await engine.preview(file, part, one, events)
