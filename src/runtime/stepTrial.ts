@@ -112,6 +112,7 @@ const words: Readonly<Record<CheckName, string>> = {
   numbers: 'gives values that are no numbers',
   structure: 'takes away detail, not only damage',
   color: 'shifts colors',
+  brightening: 'brightens the picture',
   clipping: 'clips light or dark',
   likeness: 'changes the picture seen from afar',
   halos: 'adds halos where there was nothing',

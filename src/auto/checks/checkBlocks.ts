@@ -206,10 +206,12 @@ function measure(
   })
   const isFlat = spread.before.afar < flat
   const isTelling = Math.sqrt(Math.min(sums.removed, sums.left) / count) > faint
-  const largestShift = Math.max(...Array.from(shifts, (shift) => Math.abs(shift) * (channels / count)))
+  const meanShifts = Array.from(shifts, (shift) => shift * (channels / count))
+  const largestShift = Math.max(...meanShifts.map(Math.abs))
   return {
     structure: isTelling ? sums.product / Math.sqrt(sums.removed * sums.left) : 0,
     color: largestShift - (clipShift * clippedBefore) / count,
+    brightening: Math.max(...meanShifts),
     clipping: (clippedAfter - clippedBefore) / count,
     likeness: Math.sqrt(likeness / count),
     halos: isFlat ? spread.after.afar - spread.before.afar : 0,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { counterRandom } from '../../core/random.ts'
 import { type Image, in8Bits } from '../../data/image.ts'
-import { blur, haze, jpeg, lowLight, noise, rain, sharpen } from '../../degrade/degradationTable.ts'
+import { blur, haze, jpeg, lowLight, noise, rain, sharpen, snow } from '../../degrade/degradationTable.ts'
 import { deadLeaves } from '../../degrade/pictures/deadLeaves.ts'
 import { gradients } from '../../degrade/pictures/gradients.ts'
 import { resizeTo } from '../../degrade/resize.ts'
@@ -28,6 +28,11 @@ describe('restorations to the truth pass', () => {
     ['of JPEG', jpeg({ quality: 25 })(truth, random()), 'cleans'],
     ['of blur', in8Bits(blur({ kernel: 'disc', radius: 1.5 })(truth, random())), 'sharpens'],
     ['of rain', in8Bits(rain({ amount: 20, veil: 0.02, opacity: 0.5 })(truth, random())), 'clears'],
+    [
+      'of snow with its veil',
+      in8Bits(snow({ amount: 140, opacity: 0.95, veil: 0.3 })(truth, random())),
+      'clears',
+    ],
     ['of haze', in8Bits(haze({ density: 1.2 })(truth, random())), 'tones'],
     ['of darkness', in8Bits(lowLight({ stops: 2, shot: 0, read: 0 })(truth, random())), 'tones'],
   ] as const)('%s', (_, before, kind) => {
@@ -50,6 +55,7 @@ describe('harm is found', () => {
   test.each([
     ['detail that is smoothed away', truth, far(truth, random()), 'cleans', 'structure'],
     ['a color that shifts', truth, mapped(truth, (v, i) => (i < 30720 ? v + 0.04 : v)), 'cleans', 'color'],
+    ['light that is added', truth, mapped(truth, (v) => Math.min(v + 0.06, 0.99)), 'clears', 'brightening'],
     ['light that clips', truth, mapped(truth, (v) => Math.min(1.5 * v, 1)), 'tones', 'clipping'],
     ['another picture', truth, mapped(sky, (v) => v), 'sharpens', 'likeness'],
     [

@@ -14,7 +14,15 @@ export type StepKind =
   | 'tones'
 
 /** What can be wrong with a block. */
-export type CheckName = 'numbers' | 'structure' | 'color' | 'clipping' | 'likeness' | 'halos' | 'noise'
+export type CheckName =
+  | 'numbers'
+  | 'structure'
+  | 'color'
+  | 'brightening'
+  | 'clipping'
+  | 'likeness'
+  | 'halos'
+  | 'noise'
 
 /** Largest values of the measures that each kind of step may reach; a measure without one is not limited. */
 export type Limits = Readonly<Partial<Record<Exclude<CheckName, 'numbers'>, number>>>
@@ -24,8 +32,8 @@ export const limits: Readonly<Record<StepKind, Limits>> = {
   // Structure: correlation of what was removed with the detail that is left.
   cleans: { structure: 0.5, color: 5 / 255, clipping: 0.01, likeness: 8 / 255, halos: 2 / 255, noise: 1.2 },
   sharpens: { color: 4 / 255, clipping: 0.02, likeness: 7 / 255, halos: 3 / 255, noise: 3 },
-  // A veil hides what is clipped.
-  clears: { color: 24 / 255, clipping: 0.1, halos: 3 / 255, noise: 1.5 },
+  // A veil of rain or snow whitens what is behind it, and hides what is clipped; none darkens.
+  clears: { color: 80 / 255, brightening: 12 / 255, clipping: 0.1, halos: 3 / 255, noise: 1.5 },
   tones: { clipping: 0.08, halos: 5 / 255, noise: 3.5 },
 }
 
