@@ -72,3 +72,14 @@ test('adds what came before it is closed', async () => {
   expect((await again.counts()).byState.queued).toBe(40)
   await again.close()
 })
+
+test('has no room for others where jobs wait to be added', async () => {
+  const queue = await EmbeddedQueue.open(folder)
+  const adding = queue.add(jobOf('a'), limits)
+  expect((await queue.counts()).byState.queued).toBe(0)
+  expect(await queue.hasRoom('ben', { total: 1, owner: 1 })).toBe(false)
+  expect(await queue.hasRoom('ben', { total: 2, owner: 1 })).toBe(true)
+  expect(await queue.hasRoom('ann', { total: 2, owner: 1 })).toBe(false)
+  await adding
+  await queue.close()
+})

@@ -247,7 +247,9 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   async hasRoom(owner: string, limits: QueueLimits): Promise<boolean> {
-    return !this.#isFull(owner, limits)
+    const waiting = this.#additions.filter(({ state }) => state === 'queued')
+    const own = waiting.filter(({ job }) => job.owner === owner)
+    return !this.#isFull(owner, { total: limits.total - waiting.length, owner: limits.owner - own.length })
   }
 
   async find(owner: string, id: string): Promise<Job | undefined> {

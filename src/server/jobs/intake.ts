@@ -40,6 +40,8 @@ export interface StoredPicture {
 
 export interface Submission {
   readonly caller: Caller
+  /** Reserved place in the queue, which the job takes. */
+  readonly place: Disposable
   readonly id: string
   readonly picture: StoredPicture
   readonly settings: Settings
@@ -80,7 +82,8 @@ export class Intake {
   }
 
   /**
-   * Reserves a place in the queue until the request ends, or refuses it before its body is read.
+   * Reserves a place in the queue until its job is added, or refuses the request before its body is read.
+   * @returns the place, to be released where the request ends without a job
    * @throws ProblemError 'busy'
    */
   async reserve({ owner, queue: own }: Caller): Promise<Disposable> {
@@ -91,7 +94,10 @@ export class Intake {
     const ofOwner = this.#underWay.get(owner) ?? 0
     const limits = { total: queue - others, owner: (own ?? ownerQueue) - ofOwner }
     this.#underWay.set(owner, ofOwner + 1)
+    let isHeld = true
     const release = () => {
+      if (!isHeld) return
+      isHeld = false
       const left = (this.#underWay.get(owner) ?? 0) - 1
       if (left > 0) this.#underWay.set(owner, left)
       else this.#underWay.delete(owner)
@@ -129,6 +135,7 @@ export class Intake {
    */
   async submit({
     caller,
+    place,
     id,
     picture: { input, size },
     settings: asked,
@@ -146,9 +153,10 @@ export class Intake {
       ...{ id, owner, settings, model, input, address, priority, requestKey, requestHash, webhook },
     }
     const limits = { total: this.#limits.queue, owner: caller.queue ?? this.#limits.ownerQueue }
-    const added = (await this.#store.find(address))
-      ? await this.#queue.addSucceeded(job)
-      : await this.#queue.add(job, limits)
+    const isDone = (await this.#store.find(address)) !== undefined
+    // From here on the queue counts the job itself.
+    place[Symbol.dispose]()
+    const added = isDone ? await this.#queue.addSucceeded(job) : await this.#queue.add(job, limits)
     if (added.kind === 'full') throw busy()
     if (added.kind === 'conflict')
       throw new ProblemError(

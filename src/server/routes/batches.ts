@@ -110,7 +110,7 @@ export function batchRoutes(server: FastifyInstance, routes: BatchRoutes): void 
       const { caller } = request
       const { priority = 0, webhook, ...asked } = request.query
       if (webhook !== undefined) checkWebhook(webhook, webhookHosts)
-      using _ = await intake.reserve(caller)
+      using place = await intake.reserve(caller)
       const { pictures, fields } = await readForm(request, { intake, mostPictures })
       const settings: Settings = checkSettings(settingsSchema, {
         ...asked,
@@ -125,7 +125,7 @@ export function batchRoutes(server: FastifyInstance, routes: BatchRoutes): void 
         const number = i + 1
         try {
           const picture = accept()
-          const submission = { caller, id: jobIdOf(id, number), picture, settings, priority, webhook }
+          const submission = { caller, place, id: jobIdOf(id, number), picture, settings, priority, webhook }
           const { job } = await intake.submit({ ...submission, requestKey: undefined })
           jobs.push({ number, value: job })
         } catch (error) {

@@ -74,7 +74,8 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
   const view = async (job: Job) => viewOf(job, job.state === 'queued' ? await queue.position(job) : undefined)
 
   const submit = async (request: FastifyRequest, id: string, requestKey?: string) => {
-    using _ = await intake.reserve(request.caller)
+    const { caller } = request
+    using place = await intake.reserve(caller)
     const { priority = 0, webhook } = request.query as z.output<typeof jobQuery>
     if (webhook !== undefined) checkWebhook(webhook, webhookHosts)
     const { stream, settings: read } = await uploadOf(request, { schema: settingsSchema, sources })
@@ -84,7 +85,7 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
       selectModels(asked)
       return asked
     })
-    return intake.submit({ caller: request.caller, id, picture, settings, priority, requestKey, webhook })
+    return intake.submit({ caller, place, id, picture, settings, priority, requestKey, webhook })
   }
 
   const accepted = async (reply: FastifyReply, job: Job) =>
