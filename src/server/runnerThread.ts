@@ -9,7 +9,7 @@ import type { JobMetrics, RunnerOptions } from './jobs/runner.ts'
 
 /** What the thread is started with. */
 export interface RunnerThreadOptions
-  extends Pick<RunnerOptions, 'slots' | 'capacity' | 'timeoutMs' | 'pixelLimit'> {
+  extends Pick<RunnerOptions, 'slots' | 'capacity' | 'device' | 'dtype' | 'timeoutMs' | 'pixelLimit'> {
   /** The queue and the store, which the thread opens for itself. */
   readonly backends: BackendOptions
 }

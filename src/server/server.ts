@@ -56,8 +56,10 @@ export interface ServerOptions {
   /** The app in the browser; undefined for none. */
   readonly app: PageFolders | undefined
   readonly limits: Limits
-  /** Jobs at once, and networks that each slot keeps open; undefined where workers run the jobs. */
-  readonly jobs: Pick<RunnerThreadOptions, 'slots' | 'capacity'> | undefined
+  /** Where networks compute. @default the best device */
+  readonly device?: string | undefined
+  /** How this process runs the jobs; undefined where workers run them. */
+  readonly jobs: Pick<RunnerThreadOptions, 'slots' | 'capacity' | 'dtype'> | undefined
   /** Longest time for a job. */
   readonly timeoutMs: number
   /** Longest time that POST /v1/restore waits. */
@@ -106,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function serve(options: ServerOptions, { queue, store, warnings }: Backends): Promise<RunningServer> {
-  const { backends, limits, timeoutMs, keepMs, quotaBytes } = options
+  const { backends, device, limits, timeoutMs, keepMs, quotaBytes } = options
   const draining = new AbortController()
   const metrics = new Metrics(() => queue)
   const app = await buildServer(options, { queue, store, metrics, draining: draining.signal })
@@ -114,7 +116,7 @@ async function serve(options: ServerOptions, { queue, store, warnings }: Backend
   const runner =
     options.jobs &&
     new RunnerThread(
-      { ...options.jobs, backends, timeoutMs, pixelLimit: limits.pixelsIn },
+      { ...options.jobs, backends, device, timeoutMs, pixelLimit: limits.pixelsIn },
       { metrics, onError },
     )
   const webhooks =
@@ -173,7 +175,7 @@ interface ServerParts extends Pick<Backends, 'queue' | 'store'> {
 }
 
 async function buildServer(
-  { keys, origins, sources, webhooks, app: pages, limits, waitMs, timeoutMs, log }: ServerOptions,
+  { keys, origins, sources, webhooks, app: pages, device, limits, waitMs, timeoutMs, log }: ServerOptions,
   { queue, store, metrics, draining }: ServerParts,
 ): Promise<FastifyInstance> {
   const app = fastify({
@@ -254,7 +256,7 @@ async function buildServer(
     transformObject: describeApi,
   })
   const intake = new Intake({ queue, store, limits })
-  const looker = new Looker({ timeoutMs })
+  const looker = new Looker({ device, timeoutMs })
   app.addHook('onClose', () => looker.close())
   await app.register(async (routes) => {
     jobRoutes(routes, { queue, store, intake, sources, webhookHosts: webhooks?.hosts, waitMs, draining })

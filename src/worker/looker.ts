@@ -1,10 +1,12 @@
 // Entry point of a thread that tells what is wrong with pictures, started by src/server/jobs/looker.ts.
 
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import type { OverrideRequest } from '../auto/plan/overrides.ts'
 import { type AutoRestorer, createAutoRestorer } from '../runtime/autoRestorer.ts'
 import { failureOf } from '../runtime/session/runtimeErrors.ts'
-import type { LookReply, LookRequest } from '../server/jobs/looker.ts'
+import type { LookerThreadOptions, LookReply, LookRequest } from '../server/jobs/looker.ts'
+
+const { device } = workerData as LookerThreadOptions
 
 /** The network stays open for requests that treat the same damage. */
 let open: { readonly key: string; readonly restorer: AutoRestorer } | undefined
@@ -14,7 +16,7 @@ async function restorerFor(overrides: OverrideRequest): Promise<AutoRestorer> {
   if (open?.key === key) return open.restorer
   await open?.restorer.close()
   open = undefined
-  const restorer = await createAutoRestorer(overrides)
+  const restorer = await createAutoRestorer({ ...overrides, device })
   open = { key, restorer }
   return restorer
 }

@@ -15,6 +15,8 @@ export function declareApp(program: Program) {
 
 export type AppOptions = ReturnType<ReturnType<typeof declareApp>['optsWithGlobals']>
 
+const deviceHelp = 'auto, cpu, webgpu or cuda[:N] (default: auto)'
+const dtypeHelp = 'float32, or auto as with limpid restore (default: float32)'
 const leaseHelp = 'time after which the job of a dead process is taken over (default: 30s; 60s with --queue)'
 
 export function declareServe(program: Program) {
@@ -47,6 +49,8 @@ export function declareServe(program: Program) {
     .optionsGroup('Limits:')
     .option('--jobs <n>', 'pictures computed at once, sharing cores and memory (default: 1)')
     .option('--networks <n>', 'networks kept open for each of them (default: 2)')
+    .option('--device <name>', deviceHelp)
+    .option('--dtype <name>', dtypeHelp)
     .option('--queue-limit <n>', 'most unfinished jobs (default: 100)')
     .option('--queue-per-key <n>', 'most unfinished jobs of one key (default: 50)')
     .option('--max-bytes <size>', 'largest upload (default: 64MB)')
@@ -82,8 +86,8 @@ export function declareWorker(program: Program) {
     .option('--host <address>', 'address of that port (default: 127.0.0.1)')
     .optionsGroup('Jobs:')
     .option('--models <list>', 'comma-separated models to run, auto among them (default: all)')
-    .option('--device <name>', 'auto, cpu, webgpu or cuda[:N] (default: auto)')
-    .option('--dtype <name>', 'float32, or auto as with limpid restore (default: float32)')
+    .option('--device <name>', deviceHelp)
+    .option('--dtype <name>', dtypeHelp)
     .option('--jobs <n>', 'pictures computed at once, sharing cores and memory (default: 1)')
     .option('--networks <n>', 'networks kept open for each of them (default: 2)')
     .option('--pixel-limit <megapixels>', 'largest picture (default: 50)')

@@ -15,7 +15,7 @@ afterAll(() => {
 })
 
 /** Starts `limpid serve` on a free port and waits for its address. */
-function serve(data: string) {
+function serve(data: string, ...args: readonly string[]) {
   const ports = ['--port', '0', '--metrics-port', '0']
   return startProgram<{ address: string; metrics: string }>(
     'serve',
@@ -24,6 +24,7 @@ function serve(data: string) {
     data,
     '--lease',
     '2s',
+    ...args,
   )
 }
 
@@ -82,6 +83,19 @@ describe('limpid serve', { timeout: 180_000 }, () => {
       code: 2,
       stderr: expect.stringMatching(/--port: .*65535.*got "99999"/),
     })
+  })
+
+  test('computes on the device that is named', async () => {
+    const { address, child } = await serve(at('device'), '--device', 'abacus')
+    for (const path of ['restore', 'detect']) {
+      const body = await noise(48)
+      const answer = await fetch(`${address}/v1/${path}`, {
+        ...{ method: 'POST', body, headers: { 'content-type': 'image/png' } },
+      })
+      expect(await answer.json()).toMatchObject({ detail: expect.stringMatching(/^device: .*abacus/) })
+    }
+    child.kill('SIGTERM')
+    await once(child, 'exit')
   })
 
   test('stays on this machine unless there are keys', async () => {

@@ -34,12 +34,12 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     )
   using interrupts = watchInterrupts(() => printLine('stopping: waiting for jobs under way'))
   const { port, metricsPort, origins, sources, sourcesInternal, networks: capacity } = configuration
-  const { data, queue, store, lease } = configuration
+  const { data, queue, store, lease, device, dtype } = configuration
   const server = await startServer({
-    ...{ host, port, metricsPort, origins, keys },
+    ...{ host, port, metricsPort, origins, keys, device },
     backends: { data, queue, store, lease },
     // Where machines share a queue, workers run the jobs.
-    jobs: queue === undefined ? { slots: configuration.jobs, capacity } : undefined,
+    jobs: queue === undefined ? { slots: configuration.jobs, capacity, dtype } : undefined,
     sources: sources.length > 0 ? new Sources({ hosts: sources, areInternal: sourcesInternal }) : undefined,
     webhooks:
       webhooks.length > 0 && secret !== undefined

@@ -19,7 +19,13 @@ export interface LookRequest {
 
 export type LookReply = { readonly plan: Plan } | { readonly code: ErrorCode; readonly message: string }
 
-export interface LookerOptions {
+/** What the thread is started with. */
+export interface LookerThreadOptions {
+  /** Where the network computes. @default the best device */
+  readonly device?: string | undefined
+}
+
+export interface LookerOptions extends LookerThreadOptions {
   /** Longest time for a picture. */
   readonly timeoutMs: number
 }
@@ -29,12 +35,14 @@ const mostWaiting = 16
 
 /** Looks at one picture at a time until it is closed; the thread starts with the first. */
 export class Looker {
+  readonly #threadOptions: LookerThreadOptions
   readonly #timeoutMs: number
   readonly #queue = new SerialQueue()
   #thread: Worker | undefined
   #waiting = 0
 
-  constructor({ timeoutMs }: LookerOptions) {
+  constructor({ device, timeoutMs }: LookerOptions) {
+    this.#threadOptions = { device }
     this.#timeoutMs = timeoutMs
   }
 
@@ -75,7 +83,7 @@ export class Looker {
   }
 
   #start(): Worker {
-    const thread = startThread('worker/looker')
+    const thread = startThread('worker/looker', { workerData: this.#threadOptions })
     // Failures are those of the picture at hand.
     thread.on('error', () => {})
     thread.unref()
