@@ -5,10 +5,11 @@ import { createServer, type IncomingHttpHeaders, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { unzipSync } from 'fflate'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../../test/server.ts'
 import { createAutoRestorer } from '../runtime/autoRestorer.ts'
 import { restore } from '../runtime/restore.ts'
@@ -16,6 +17,7 @@ import { createRestorer } from '../runtime/restorer.ts'
 import { addKey, readKeys } from './access/keys.ts'
 import { ListedHosts } from './access/listedHosts.ts'
 import { Sources } from './access/sources.ts'
+import { EmbeddedQueue } from './jobs/embeddedQueue.ts'
 import { pageHeaders } from './pages/pageHeaders.ts'
 import type { ServerOptions } from './server.ts'
 
@@ -378,6 +380,26 @@ describe('a busy server', { timeout: 120_000 }, () => {
     await left
     await expect.poll(async () => (await server.queue.counts()).byState.canceled).toBe(1)
     expect(await ended(server.address, `/v1/jobs/${id}`)).toMatchObject({ state: 'succeeded' })
+    await server.stop(0)
+  })
+
+  test('cancels the job of a client that leaves while it is added', async () => {
+    const server = await start()
+    const leaving = new AbortController()
+    const { add } = EmbeddedQueue.prototype
+    const adding = vi.spyOn(EmbeddedQueue.prototype, 'add').mockImplementation(async function (
+      this: EmbeddedQueue,
+      ...args
+    ) {
+      leaving.abort()
+      await sleep(100)
+      return add.apply(this, args)
+    })
+    const { signal } = leaving
+    const init = { method: 'POST', body: await big(), headers: png, signal }
+    await expect(fetch(`${server.address}/v1/restore`, init)).rejects.toThrow()
+    await expect.poll(async () => (await server.queue.counts()).byState.canceled).toBe(1)
+    adding.mockRestore()
     await server.stop(0)
   })
 

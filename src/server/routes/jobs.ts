@@ -114,9 +114,11 @@ export function jobRoutes(server: FastifyInstance, routes: JobRoutes): void {
       const leave = () => {
         if (!reply.raw.writableFinished) void queue.cancel(job.owner, job.id)
       }
-      request.raw.socket.once('close', leave)
+      const { socket } = request.raw
+      if (socket.destroyed) leave()
+      else socket.once('close', leave)
       const ended = await waitFor(queue, job, { waitMs, signal: draining })
-      request.raw.socket.off('close', leave)
+      socket.off('close', leave)
       if (!isFinal(ended.state)) return accepted(reply, ended)
       return sendResult(request, reply, { job: ended, store })
     },
